@@ -1,0 +1,199 @@
+"""Everything that can go wrong between a question and its answer.
+
+EnrichmentError
+├── Permanent                  asking the same again cannot help
+│   ├── InvalidArguments       invalid_arguments
+│   │   ├── CallbackRefused
+│   │   └── IdempotencyConflict
+│   ├── InvalidProfileURL      invalid_profile_url
+│   ├── Unauthorized           unauthorized
+│   ├── InsufficientCredits    insufficient_credits
+│   ├── BudgetExceeded         budget_exceeded
+│   ├── UnknownEnrichment      unknown_enrichment
+│   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
+│   └── BadAnswer              bad_answer
+└── Passing                    the same call may succeed later
+    ├── RateLimited            rate_limited
+    └── ServiceUnavailable     service_unavailable
+        └── StorageFailed      service_unavailable  (the service's own database, with what to do)
+
+Each class's sentence says what happened, whether money moved and what to do. A sentence never holds
+text from outside: no body of an answer, no key, no address.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class EnrichmentError(Exception):
+    """The root: carries what a program needs (`code`, `retryable`, …) beside the sentence."""
+
+    code: ClassVar[str]
+    retryable: bool
+    """Whether the same call may succeed later, by itself."""
+    wire_code: ClassVar[str | None] = None
+    """What an error body of our service calls it, where that tells more than `code`."""
+    charged: ClassVar[bool | None] = False
+    """False: no credit moved. None: it cannot be known."""
+    sentence: ClassVar[str]
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+        self.retry_after = retry_after
+        """Seconds that the other side asked to wait, where it did."""
+
+
+class Permanent(EnrichmentError):
+    """Asking the same again cannot help."""
+
+    retryable = False
+
+
+class Passing(EnrichmentError):
+    """The same call may succeed later."""
+
+    retryable = True
+
+
+class InvalidArguments(Permanent):
+    code = "invalid_arguments"
+    sentence = "The arguments were refused. Nothing was started and nothing charged. Correct them."
+
+
+class InvalidProfileURL(Permanent):
+    code = "invalid_profile_url"
+    sentence = (
+        "That is not the URL of a person's LinkedIn profile. Nothing was sent and nothing charged. "
+        "Pass a URL of the form https://www.linkedin.com/in/<username>."
+    )
+
+
+class CallbackRefused(InvalidArguments):
+    wire_code = "invalid_callback_url"
+    sentence = (
+        "The callback_url was refused: it must be an http or https URL of a public host, without a "
+        "user name. Nothing was started and nothing charged. Correct it, or leave it out and use "
+        "wait_for_enrichment."
+    )
+
+
+class IdempotencyConflict(InvalidArguments):
+    wire_code = "idempotency_conflict"
+    sentence = (
+        "This Idempotency-Key was used before with another body. Nothing was started and nothing "
+        "charged. Send the first body again, or a new key."
+    )
+
+
+class Unauthorized(Permanent):
+    code = "unauthorized"
+    sentence = (
+        "The enrichment service refused the API key. Nothing was charged. "
+        "Ask the user to check ENRICHMENT_API_KEY and ENRICHMENT_API_URL; do not retry before that."
+    )
+
+
+class InsufficientCredits(Permanent):
+    code = "insufficient_credits"
+    sentence = (
+        "The account has no credit free for this request: all are spent, or held by lookups that "
+        "still run. Nothing was started and nothing charged. "
+        "Tell the user that credits must be added (to the embedded service by `mcp-enrichment "
+        "credits grant N`); do not retry before that."
+    )
+
+
+class BudgetExceeded(Permanent):
+    code = "budget_exceeded"
+    sentence = (
+        "The user's own budget does not allow this request. Nothing was sent and nothing charged. "
+        "Tell the user; do not retry today unless the budget is raised."
+    )
+
+
+class UnknownEnrichment(Permanent):
+    code = "unknown_enrichment"
+    sentence = (
+        "The service knows no enrichment with this id. Nothing was charged. "
+        "Use an id exactly as request_email_enrichment returned it."
+    )
+
+
+class OutcomeUnknown(Permanent):
+    code = "outcome_unknown"
+    charged = None
+    sentence = (
+        "The connection broke after the request was sent, so it is not known whether a lookup was "
+        "started; one credit may have been charged. Do not request it again: tell the user."
+    )
+
+
+class BadAnswer(Permanent):
+    code = "bad_answer"
+    sentence = (
+        "The service answered with something that is not in its contract. Nothing was charged by "
+        "this call, and no address may be assumed. Tell the user that the service misbehaves."
+    )
+
+
+class RateLimited(Passing):
+    code = "rate_limited"
+    sentence = (
+        "The service asks to slow down. Nothing was charged. "
+        "Call again after the stated number of seconds."
+    )
+
+
+class ServiceUnavailable(Passing):
+    code = "service_unavailable"
+    sentence = (
+        "The enrichment service cannot be reached at the moment. Nothing was charged by this call, "
+        "and lookups already running go on. Call again in a minute with the same arguments."
+    )
+
+
+class StorageFault(StrEnum):
+    """What is wrong with the database of a service of ours, as its error bodies tell it."""
+
+    FULL = "storage_full"
+    """The disk is full or fails."""
+    NOT_WRITABLE = "storage_not_writable"
+    """The folder or the file cannot be opened or written."""
+    NOT_A_DATABASE = "storage_not_a_database"
+    """The file is damaged, or something else than a database."""
+    NEWER_SCHEMA = "storage_newer_schema"
+    """A newer version of the program has written the file."""
+    BUSY = "storage_busy"
+    """Other processes kept it locked for too long."""
+    UNREACHABLE = "storage_unreachable"
+    """The database server does not answer."""
+
+
+_NOTHING_DONE = "Nothing was started and nothing charged."
+
+STORAGE_SENTENCES = {
+    StorageFault.FULL: "The disk that holds the enrichment data is full or failing. "
+    f"{_NOTHING_DONE} Tell the user to free space, then call again.",
+    StorageFault.NOT_WRITABLE: "The folder of the enrichment data or of its memory cannot be "
+    f"written. {_NOTHING_DONE} Tell the user to make it writable, or to set ENRICHMENT_DATA_DIR "
+    "and ENRICHMENT_STATE_DIR to folders that are.",
+    StorageFault.NOT_A_DATABASE: "The enrichment database file is damaged or not a database. "
+    f"{_NOTHING_DONE} Tell the user to move enrichment.db out of the data folder or to restore it.",
+    StorageFault.NEWER_SCHEMA: "A newer version of mcp-enrichment has written the database. "
+    f"{_NOTHING_DONE} Tell the user to upgrade this installation.",
+    StorageFault.BUSY: "Other processes keep the enrichment database locked. "
+    f"{_NOTHING_DONE} Call again in a minute.",
+    StorageFault.UNREACHABLE: "The service cannot reach its database. "
+    f"{_NOTHING_DONE} Call again in a minute.",
+}
+
+
+class StorageFailed(ServiceUnavailable):
+    """The transaction did not happen, as a whole."""
+
+    def __init__(self, fault: StorageFault) -> None:
+        super().__init__(STORAGE_SENTENCES[fault])
+        self.fault = fault
+        self.retryable = fault in (StorageFault.BUSY, StorageFault.UNREACHABLE)

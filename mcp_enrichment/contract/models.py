@@ -1,0 +1,205 @@
+"""The wire: what crosses HTTP between the face and a service, and nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+
+from mcp_enrichment.contract.paths import ENRICHMENT_ID
+
+MAX_EXTERNAL_ID = 256
+"""Characters; the contract's limit."""
+
+
+class EmailType(StrEnum):
+    """Which of a person's addresses is asked for."""
+
+    WORK = "work"
+    """An address at an employer's domain."""
+    PERSONAL = "personal"
+    """An address at a free-mail provider."""
+
+    @property
+    def on_the_wire(self) -> str:
+        """The name that an answer's `enrichment_type` uses."""
+        return f"{self.value}_email"
+
+
+class Status(StrEnum):
+    """Where a request stands. Three of the five are final."""
+
+    PENDING = "pending"
+    """Accepted, not begun."""
+    PROCESSING = "processing"
+    """Being looked up."""
+    COMPLETED = "completed"
+    """An address was found."""
+    NOT_FOUND = "not-found"
+    """Every source was asked and none has an address."""
+    FAILED = "failed"
+    """The lookup could not be carried out; whether an address exists is not known."""
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset({Status.COMPLETED, Status.NOT_FOUND, Status.FAILED})
+
+
+class Reason(StrEnum):
+    """Why a request ended as it did: additive to the contract, told by our own service only."""
+
+    NO_CONTACTS = "no-contacts"
+    """The contacts source is empty: nothing has been imported yet."""
+    SOURCES_UNAVAILABLE = "sources-unavailable"
+    """A source stayed out of reach until the tries were used up."""
+    SOURCES_MISCONFIGURED = "sources-misconfigured"
+    """A source refused its key or its settings."""
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _member(kind: type[E], value: object, default: E | None) -> E | None:
+    return next((member for member in kind if member == value), default)
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+class EnrichmentRequest(BaseModel):
+    """The body of the POST. Unknown fields are ignored, as the contract leaves them open."""
+
+    model_config = ConfigDict(frozen=True)
+
+    linkedin_url: Annotated[str, Field(examples=["https://www.linkedin.com/in/username"])]
+    type: EmailType
+    callback_url: Annotated[str | None, Field(json_schema_extra={"format": "uri"})] = None
+    external_id: Annotated[str, Field(max_length=MAX_EXTERNAL_ID)] | None = None
+
+
+class FoundEmail(BaseModel):
+    """An address, and which kind it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    email: Annotated[str, Field(json_schema_extra={"format": "email"})]
+    type: Annotated[EmailType | None, WrapValidator(_or_none)] = None
+
+
+class WireEnrichment(BaseModel):
+    """The body of the 201, of a poll and of a callback.
+
+    Reading is lenient, since vendors drift: an unknown status counts as not final, a bare string is
+    taken for an address, unknown fields are ignored, and what is wrong beside the three that the
+    contract requires is taken for absent: no answer that was paid for is lost over it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    id: Annotated[str, Field(alias="_id", pattern=ENRICHMENT_ID)]
+    status: Status
+    linkedin_url: str
+    enrichment_type: Annotated[
+        str | None,
+        Field(json_schema_extra={"enum": [kind.on_the_wire for kind in EmailType]}),
+    ] = None
+    email: FoundEmail | None = None
+    external_id: str | None = None
+    credits_charged: int | None = None
+    """Additive: 1 when a credit was settled, 0 when it was released, absent before the end."""
+    created_at: float | None = None
+    """Additive: when the request was accepted, in seconds since the epoch."""
+    reason: Reason | None = None
+    """Additive: why it ended so, where that helps."""
+
+    @field_validator(
+        "enrichment_type", "email", "external_id", "credits_charged", "created_at", mode="wrap"
+    )
+    @classmethod
+    def _wrong_is_absent(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        return _or_none(value, read)
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _unknown_status_is_not_final(cls, value: Any) -> Any:
+        return _member(Status, value, Status.PROCESSING) if isinstance(value, str) else value
+
+    @field_validator("email", mode="before")
+    @classmethod
+    def _bare_string_is_an_address(cls, value: Any) -> Any:
+        return {"email": value} if isinstance(value, str) else value
+
+    @field_validator("reason", mode="before")
+    @classmethod
+    def _unknown_reason_is_none(cls, value: Any) -> Any:
+        return _member(Reason, value, None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of the contract: `email` is null once it is known that there is none."""
+        body = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return body | {"email": None} if self.status is Status.NOT_FOUND else body
+
+
+class Credits(BaseModel):
+    """The balance of the team that owns the key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    balance: Annotated[int, Field(ge=0)]
+
+
+class HistoryEntry(BaseModel):
+    """One movement of credits."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: int
+    kind: str
+    """`grant`, `correct`, `hold`, `settle` or `release`."""
+    amount: int
+    available_after: int
+    request_id: str | None
+    reason: str | None
+    at: float
+    """Seconds since the epoch."""
+
+
+class History(BaseModel):
+    """A page of the ledger, the newest entry first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entries: list[HistoryEntry]
+
+
+class ErrorDetail(BaseModel):
+    """What was refused: a code for programs, a sentence for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    error: ErrorDetail

@@ -1,0 +1,123 @@
+"""From whatever a person pastes to the one URL of a LinkedIn profile, or a refusal that helps.
+
+Nothing is fetched: an address that only LinkedIn itself can resolve is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from unicodedata import category
+from urllib.parse import quote, unquote
+
+from mcp_enrichment.contract.profile_refusal import ProfileURLRefused, RefusalKind, require
+from mcp_enrichment.contract.profile_slug import ZWJ, checked, decoded
+
+__all__ = ["ProfileURLRefused", "RefusalKind", "canonical"]
+
+_PROFILES = "https://www.linkedin.com/in/"
+_MAX_TEXT = 2048
+"""Characters; 100 characters of four bytes each, percent-encoded, still fit."""
+
+# White space, and what chats, spreadsheets and right-to-left pages leave at the ends of a copy.
+_EDGES = string.whitespace + "\u00a0\u200b\u200e\u200f\u2060\u3000\ufeff"
+_WRAPPERS = {"<": ">", '"': '"', "'": "'", "\u201c": "\u201d"}
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+_ADDRESS = re.compile(
+    r"""(?:(?P<scheme>[a-z][a-z0-9+-]*):)?
+        (?://)?(?P<authority>[^/?#<>"{}|\\^`]*)
+        (?P<path>(?:/[^?#<>"{}|\\^`]*)?)
+        (?:[?#].*)?""",
+    re.VERBOSE | re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+_HOST = re.compile(
+    r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.com\.?", re.ASCII | re.IGNORECASE
+)
+# /m/ and /mwlite/ are the mobile site, /comm/ is what the links of LinkedIn's e-mails go through.
+_ROOT = re.compile(r"\A/(?:(?:m|mwlite|comm)/)?", re.ASCII | re.IGNORECASE)
+_LEGACY = re.compile(
+    r"(?!dir/)([^/]+)/([0-9a-f]{1,3})/([0-9a-f]{1,3})/([0-9a-f]{1,3})/?", re.ASCII | re.IGNORECASE
+)
+_MEMBER_IDS = ("ACoAA", "ACwAA")
+_DOT_SEGMENTS = frozenset({".", ".."})
+_IMPERSONAL = (
+    *("article", "company", "company-beta", "edu", "events", "feed", "groups", "hashtag", "job"),
+    *("jobs", "learning", "newsletters", "organization", "posts", "products", "pulse", "school"),
+    *("services", "showcase", "university"),
+)
+_ELSEWHERE = {
+    "sales": RefusalKind.SALES_NAVIGATOR,
+    "recruiter": RefusalKind.RECRUITER,
+    "talent": RefusalKind.RECRUITER,
+    **dict.fromkeys(_IMPERSONAL, RefusalKind.NOT_A_PERSON),
+}
+
+
+def canonical(text: str) -> str:
+    """The one URL of the profile that `text` names: https://www.linkedin.com/in/<slug>.
+
+    The slug is NFC, in lower case and percent-encoded UTF-8 (RFC 3986, 2.5), so that every spelling
+    of one person gives the same URL. Raises `ProfileURLRefused` for everything else.
+    """
+    return _PROFILES + quote(_slug(_path(_bare(text))), safe="")
+
+
+def _bare(text: str) -> str:
+    """Without the delimiters that text puts around a URL (RFC 3986, appendix C)."""
+    bare = text.strip(_EDGES)
+    if _WRAPPERS.get(bare[:1]) == bare[-1:]:
+        bare = bare[1:-1].strip(_EDGES)
+    return bare
+
+
+def _path(address: str) -> str:
+    """What follows the host, once everything before it is known to be LinkedIn's."""
+    require(address, RefusalKind.EMPTY)
+    require(len(address) <= _MAX_TEXT, RefusalKind.TOO_LONG)
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or any(category(c) in _INVISIBLE and c != ZWJ for c in address):
+        raise ProfileURLRefused(RefusalKind.BAD_CHARS)
+    _check_origin((parts["scheme"] or "https").lower(), parts["authority"])
+    return parts["path"]
+
+
+def _check_origin(scheme: str, authority: str) -> None:
+    """Only LinkedIn's own hosts, spelled in ASCII: a look-alike (RFC 5891) is another host."""
+    userinfo, _, place = authority.rpartition("@")
+    host, _, port = place.partition(":")
+    require(scheme in _DEFAULT_PORTS, RefusalKind.SCHEME)
+    require(not userinfo, RefusalKind.USERINFO)
+    require(_HOST.fullmatch(host), RefusalKind.HOST)
+    require(port in ("", _DEFAULT_PORTS[scheme]), RefusalKind.PORT)
+
+
+def _slug(path: str) -> str:
+    head, _, rest = _ROOT.sub("", path).partition("/")
+    match head.lower():
+        case "in":
+            return _slug_of_in(rest)
+        case "pub":
+            return _slug_of_pub(rest)
+        case page:
+            raise ProfileURLRefused(_ELSEWHERE.get(page, RefusalKind.NOT_A_PROFILE))
+
+
+def _slug_of_in(rest: str) -> str:
+    """`<slug>` and whatever pages lie below it, such as a locale or `details/experience`."""
+    segment, *subpages = rest.split("/")
+    require(segment, RefusalKind.EMPTY_SLUG)
+    # A browser would follow /in/one/../two to somebody else (RFC 3986, 5.2.4).
+    require(_DOT_SEGMENTS.isdisjoint(map(unquote, subpages)), RefusalKind.NOT_A_PROFILE)
+    name = decoded(segment)
+    require(not name.startswith(_MEMBER_IDS), RefusalKind.OPAQUE_MEMBER_ID)
+    return checked(name)
+
+
+def _slug_of_pub(rest: str) -> str:
+    """`<name>/A/B/C`, the form before 2015, whose slug now is `<name>-CBA`; only A is unpadded."""
+    parts = _LEGACY.fullmatch(rest)
+    if parts is None:
+        raise ProfileURLRefused(RefusalKind.BAD_PUB)
+    name, first, middle, last = parts.groups()
+    return checked(f"{decoded(name)}-{last:0>3}{middle:0>3}{first}")
