@@ -1,0 +1,80 @@
+"""Waiting for a request to end, whichever process ends it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.store import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.store.database import Database
+
+WATCH_EVERY = 0.2
+"""Seconds between two looks for requests that another process has ended."""
+IDS_A_QUERY = 500
+
+
+class Finals:
+    """Wakes who waits for a request: at once where it ends here, else within `WATCH_EVERY`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holding = True
+        self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
+
+    async def wait(self, request_id: str, seconds: float) -> None:
+        """Return when the request has ended, or after so many seconds."""
+        if not self._holding:
+            return
+        ended = anyio.Event()
+        self._waiting[request_id].add(ended)
+        try:
+            with anyio.move_on_after(seconds):
+                await self._tell_ended([request_id])
+                await ended.wait()
+        finally:
+            self._forget(request_id, ended)
+
+    def announce(self, request_id: str) -> None:
+        """Say that this request has ended."""
+        for ended in self._waiting.get(request_id, ()):
+            ended.set()
+
+    def let_go(self) -> None:
+        """Wake everybody who waits, ended or not, and hold nobody from now on: the end is near."""
+        self._holding = False
+        for request_id in list(self._waiting):
+            self.announce(request_id)
+
+    async def watch(self) -> None:
+        """Look for ends in the database, for ever: one query for all that is waited for."""
+        while True:
+            await anyio.sleep(WATCH_EVERY)
+            try:
+                await self._tell_ended(list(self._waiting))
+            except StorageFailed:
+                continue  # whoever waits runs into its own time-out, and then into the same failure
+
+    async def _tell_ended(self, ids: list[str]) -> None:
+        for start in range(0, len(ids), IDS_A_QUERY):
+            await self._tell_ended_of(ids[start : start + IDS_A_QUERY])
+
+    async def _tell_ended_of(self, ids: Iterable[str]) -> None:
+        def ended(connection: Connection) -> set[str]:
+            return requests.ended_among(connection, list(ids))
+
+        for request_id in await self._database.read(ended):
+            self.announce(request_id)
+
+    def _forget(self, request_id: str, ended: anyio.Event) -> None:
+        self._waiting[request_id].discard(ended)
+        if not self._waiting[request_id]:
+            del self._waiting[request_id]

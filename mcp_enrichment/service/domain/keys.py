@@ -1,0 +1,67 @@
+"""API keys: made once, shown once, and recognised by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.domain.teams import the_team
+from mcp_enrichment.service.store import keys as store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.store.database import Database
+
+PREFIX = "mcpe"
+"""What every key begins with, so that scanners for leaked secrets can know one."""
+ID_BYTES = 6
+SECRET_BYTES = 32
+"""256 random bits: a plain SHA-256 is hash enough for what nobody can guess."""
+
+_KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}")
+_NO_HASH = "0" * 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey:
+    """A key that was just made: the only time that it is seen whole."""
+
+    id: str
+    key: str
+
+
+def create(connection: Connection, team: str, *, at: float) -> NewKey:
+    """Make a key for the team of this name. Raises `InvalidArguments` where there is none."""
+    team_id = the_team(connection, team)
+    key_id = secrets.token_hex(ID_BYTES)
+    key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"
+    store.add(connection, key_id=key_id, team_id=team_id, key_hash=_hash(key), at=at)
+    return NewKey(id=key_id, key=key)
+
+
+async def team_of(database: Database, key: str) -> int | None:
+    """The team that a key belongs to; None for a key that is unknown, revoked or no key at all."""
+    named = _KEY.fullmatch(key)
+    if named is None:
+        return None
+    stored = await database.read(lambda connection: store.get(connection, named[1]))
+    # Compared also where there is nothing to compare with: both ways take the same time.
+    matches = hmac.compare_digest(stored.hash if stored else _NO_HASH, _hash(key))
+    if stored is None or not matches or stored.revoked_at is not None:
+        return None
+    return stored.team_id
+
+
+def id_in(key: str) -> str:
+    """The part of a key that names it; empty for what is no key."""
+    named = _KEY.fullmatch(key)
+    return named[1] if named else ""
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

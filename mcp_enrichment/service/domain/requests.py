@@ -1,0 +1,182 @@
+"""Accepting a request, and reading it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.errors import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    InvalidArguments,
+    InvalidProfileURL,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.service.store import callbacks, idempotency, jobs, ledger
+from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.requests import Request
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EnrichmentRequest
+    from mcp_enrichment.service.domain.service import Service
+
+ID_BYTES = 12
+"""Random bytes of an id, written as 24 hex digits: unguessable."""
+MAX_CALLBACKS = 16
+"""Of one request: joining it costs no credit, and must not be a way to send without end."""
+KEYS_KEPT = 86_400.0
+"""Seconds for which an idempotency key stands for its first request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The request that answers a POST."""
+
+    request: Request
+    replayed: bool = False
+    """Its idempotency key was seen before, with the same body."""
+
+
+async def accept(
+    service: Service, team_id: int, asked: EnrichmentRequest, *, idempotency_key: str | None = None
+) -> Accepted:
+    """Take a request on: it, its held credit, its callback and its job are one transaction.
+
+    Where the team's request for the same profile and type is running, that one is joined: no second
+    credit is held, and this callback is told of its end too. Raises `InvalidProfileURL`,
+    `CallbackRefused`, `InvalidArguments` (a NUL in the external_id), `InsufficientCredits`, and
+    `IdempotencyConflict` where the key came with another body before.
+    """
+    new = _new_request(service, team_id, asked)
+    key = _Key(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
+    accepted = await service.database.write(lambda c: _take_on(c, new, asked.callback_url, key))
+    service.wake()
+    return accepted
+
+
+async def read(service: Service, team_id: int, request_id: str, *, wait: float = 0) -> Request:
+    """The team's request as it stands, or as it stands once it is final or `wait` seconds are over.
+
+    Raises `UnknownEnrichment`.
+    """
+    request = await _read_now(service, team_id, request_id)
+    if request.status.is_final or not wait:
+        return request
+    await service.finals.wait(request_id, wait)
+    return await _read_now(service, team_id, request_id)
+
+
+def on_the_wire(request: Request) -> WireEnrichment:
+    """The request as the contract shows it."""
+    final = request.status.is_final
+    return WireEnrichment(
+        id=request.id,
+        status=request.status,
+        linkedin_url=request.linkedin_url,
+        enrichment_type=request.type.on_the_wire if final else None,
+        email=FoundEmail(email=request.email, type=request.type) if request.email else None,
+        external_id=request.external_id,
+        credits_charged=int(request.status is Status.COMPLETED) if final else None,
+        created_at=request.created_at,
+        reason=request.reason,
+    )
+
+
+async def _read_now(service: Service, team_id: int, request_id: str) -> Request:
+    def get(connection: Connection) -> Request | None:
+        return store.get_of_team(connection, team_id, request_id)
+
+    if found := await service.database.read(get):
+        return found
+    raise UnknownEnrichment
+
+
+def _new_request(service: Service, team_id: int, asked: EnrichmentRequest) -> Request:
+    try:
+        profile = canonical(asked.linkedin_url)
+    except ProfileURLRefused as refusal:
+        raise InvalidProfileURL(refusal.advice) from refusal
+    if asked.callback_url is not None:
+        service.callback_rules.check_url(asked.callback_url)
+    if asked.external_id is not None and "\0" in asked.external_id:
+        # SQLite would keep it and Postgres would not: the wire is the same over both.
+        raise InvalidArguments("external_id: NUL characters are not allowed")
+    return Request(
+        id=_new_id(),
+        team_id=team_id,
+        linkedin_url=profile,
+        type=asked.type,
+        external_id=asked.external_id,
+        created_at=service.clock(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Key:
+    key: str
+    body_hash: str
+
+
+def _take_on(
+    connection: Connection, new: Request, callback_url: str | None, key: _Key | None
+) -> Accepted:
+    if key and (first := _first_with(connection, new, key)):
+        return Accepted(request=first, replayed=True)
+    request = store.running_twin(connection, new) or _begin(connection, new)
+    if callback_url:
+        _tell_too(connection, request.id, callback_url, new.external_id)
+    if key:
+        idempotency.put(
+            connection,
+            new.team_id,
+            key.key,
+            body_hash=key.body_hash,
+            request_id=request.id,
+            at=new.created_at,
+        )
+    return Accepted(request=request)
+
+
+def _tell_too(connection: Connection, request_id: str, url: str, external_id: str | None) -> None:
+    """Have the end of a request told there too. The same wish twice is one."""
+    known = callbacks.of_request(connection, request_id)
+    if any((other.url, other.external_id) == (url, external_id) for other in known):
+        return
+    if len(known) >= MAX_CALLBACKS:
+        raise InvalidArguments(
+            f"This request, which is running, has {MAX_CALLBACKS} callbacks already. "
+            "Leave the callback_url out and poll instead."
+        )
+    callbacks.add(connection, _new_id(), request_id=request_id, url=url, external_id=external_id)
+
+
+def _begin(connection: Connection, new: Request) -> Request:
+    store.add(connection, new)
+    if not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
+        raise InsufficientCredits
+    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, due_at=new.created_at)
+    return new
+
+
+def _first_with(connection: Connection, new: Request, key: _Key) -> Request | None:
+    idempotency.drop_older(connection, new.created_at - KEYS_KEPT)
+    seen = idempotency.get(connection, new.team_id, key.key)
+    if seen is None:
+        return None
+    if seen.body_hash != key.body_hash:
+        raise IdempotencyConflict
+    return store.get(connection, seen.request_id)
+
+
+def _hash(asked: EnrichmentRequest) -> str:
+    return hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(ID_BYTES)

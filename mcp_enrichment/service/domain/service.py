@@ -1,0 +1,62 @@
+"""What every verb of the service works with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from mcp_enrichment.service.store.callbacks import DELIVERED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mcp_enrichment.service.domain.addresses import CallbackRules
+    from mcp_enrichment.service.domain.finals import Finals
+    from mcp_enrichment.service.sources.port import Source
+    from mcp_enrichment.service.store.database import Database
+
+DELIVERY_DELAYS = (0.0, 5.0, 30.0)
+"""Seconds before each of the three tries of a callback, counted from the end of the one before."""
+
+
+class Sender(Protocol):
+    """Posts a callback's body and says how that went; it never raises for what the far end does."""
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
+        """One try."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """How one try of a callback ended."""
+
+    outcome: str
+    """`delivered`, `http-error`, `unreachable`, `timed-out` or `address-refused`."""
+    http_status: int | None = None
+    may_try_again: bool = True
+    retry_after: float | None = None
+    """Seconds that the receiver asked to wait."""
+
+    @property
+    def delivered(self) -> bool:
+        return self.outcome == DELIVERED
+
+
+def _nobody_to_wake() -> None:
+    """A process without a runner leaves its jobs to those that have one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """One service over one database."""
+
+    database: Database
+    sources: Sequence[Source]
+    sender: Sender
+    callback_rules: CallbackRules
+    finals: Finals
+    delivery_delays: Sequence[float] = DELIVERY_DELAYS
+    clock: Callable[[], float] = time.time
+    wake: Callable[[], None] = field(default=_nobody_to_wake)
+    """Called after a transaction that left a job to do."""

@@ -1,0 +1,75 @@
+"""Teams, and the secrets that their callbacks are signed with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.service.domain import signing
+from mcp_enrichment.service.store import ledger, teams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+EMBEDDED_TEAM = "default"
+"""The one team of an installation that has set up no other."""
+FIRST_GRANT = 250
+"""Credits that a new installation starts with."""
+SECRETS_VALID = 2
+"""A callback bears a signature by each of the newest two, so that a receiver may change over."""
+
+_NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no space at an end, where nobody sees it
+
+
+def embedded_team(connection: Connection, *, at: float) -> int:
+    """The id of the embedded team, made with its first grant where it does not exist."""
+    found = teams.id_of(connection, EMBEDDED_TEAM)
+    return found or _with_credits(connection, EMBEDDED_TEAM, FIRST_GRANT, at=at)
+
+
+def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
+    """A new team. Raises `InvalidArguments` for a name that is taken, or none."""
+    if not _NAME.fullmatch(name):
+        raise InvalidArguments(
+            "A team's name has 1 to 100 letters, digits, spaces, dots or dashes."
+        )
+    if teams.id_of(connection, name) is not None:
+        raise InvalidArguments(f"There is a team {name!r} already.")
+    return _with_credits(connection, name, credits, at=at)
+
+
+def the_team(connection: Connection, name: str) -> int:
+    """The id of the team of this name. Raises `InvalidArguments` where there is none."""
+    found = teams.id_of(connection, name)
+    if found is None:
+        raise InvalidArguments(f"There is no team {name!r}: `teams list` shows them all.")
+    return found
+
+
+def local_team(connection: Connection, name: str, *, at: float) -> int:
+    """The team of this name for who sits at the machine: the embedded one is made when needed."""
+    return embedded_team(connection, at=at) if name == EMBEDDED_TEAM else the_team(connection, name)
+
+
+def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Sequence[str]:
+    """The secrets of the team's callbacks that are valid now, the newest first; one at least."""
+    return teams.newest_secrets(connection, team_id, SECRETS_VALID) or [
+        rotate_secret(connection, team_id, at=at)
+    ]
+
+
+def rotate_secret(connection: Connection, team_id: int, *, at: float) -> str:
+    """A new secret; the one before stays valid until the next rotation."""
+    secret = signing.new_secret()
+    teams.add_secret(connection, team_id, secret, at=at)
+    return secret
+
+
+def _with_credits(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
+    team_id = teams.add(connection, name, at=at)
+    if credits:
+        ledger.grant(connection, team_id, credits, at=at)
+    return team_id

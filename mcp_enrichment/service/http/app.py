@@ -1,0 +1,127 @@
+"""The service's routes: HTTP in, a verb of the domain, HTTP out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.models import Credits, History, HistoryEntry
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.service.domain import credits as credit
+from mcp_enrichment.service.domain import requests as domain
+from mcp_enrichment.service.http import operations
+from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
+from mcp_enrichment.service.http.observed import Observed
+from mcp_enrichment.service.http.openapi import document
+from mcp_enrichment.service.http.reading import (
+    asked_for,
+    idempotency_key,
+    json_body,
+    preferred_wait,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.http.auth import Authenticator, Caller
+    from mcp_enrichment.service.http.limits import RateLimit
+
+HISTORY_PAGE = 100
+"""Entries of one page of the ledger at most."""
+
+
+def create_app(
+    service: Service,
+    authenticate: Authenticator,
+    *,
+    rate_limit: RateLimit | None = None,
+    metrics: bool = False,
+) -> Starlette:
+    """The ASGI application of one service. `metrics` serves its totals to whoever asks."""
+    routes = [
+        Route(ENRICHMENTS, _post, methods=["POST"]),
+        Route(ENRICHMENTS + "/{id}", _get, methods=["GET"]),
+        Route(CREDITS, _credits, methods=["GET"]),
+        Route(HISTORY, _history, methods=["GET"]),
+        Route("/openapi.json", _openapi, methods=["GET"]),
+        *operations.routes(metrics=metrics),
+    ]
+    handlers = {
+        EnrichmentError: on_domain_error,
+        HTTPException: on_http_error,
+        Exception: on_defect,
+    }
+    app = Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Observed)])
+    app.router.redirect_slashes = False  # the contract knows no redirect: an empty id is a 404
+    app.state.service, app.state.authenticate = service, authenticate
+    app.state.rate_limit = rate_limit
+    return app
+
+
+async def _post(request: Request) -> Response:
+    caller = await _admitted(request)
+    key = idempotency_key(request)
+    asked = asked_for(await json_body(request))
+    accepted = await domain.accept(_service(request), caller.team_id, asked, idempotency_key=key)
+    told = domain.on_the_wire(accepted.request).model_copy(
+        update={"external_id": asked.external_id}
+    )
+    replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
+    return JSONResponse(told.to_json(), 201, headers=replayed)
+
+
+async def _get(request: Request) -> Response:
+    caller = await _admitted(request)
+    wait = preferred_wait(request)
+    found = await domain.read(
+        _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
+    )
+    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
+    return JSONResponse(domain.on_the_wire(found).to_json(), headers=applied)
+
+
+async def _credits(request: Request) -> Response:
+    caller = await _admitted(request)
+    balance = await credit.balance(_service(request).database, caller.team_id)
+    return JSONResponse(Credits(balance=balance.available).model_dump())
+
+
+async def _history(request: Request) -> Response:
+    caller = await _admitted(request)
+    limit = whole_number(request, "limit", default=HISTORY_PAGE, most=HISTORY_PAGE)
+    before = whole_number(request, "before", default=None)
+    entries = await credit.history(
+        _service(request).database, caller.team_id, limit=limit or HISTORY_PAGE, before=before
+    )
+    page = History(entries=[HistoryEntry.model_validate(entry) for entry in entries])
+    return JSONResponse(page.model_dump(mode="json"))
+
+
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(document())
+
+
+async def _admitted(request: Request) -> Caller:
+    """Who is calling, within its quota; what is left of that is told beside whatever follows."""
+    caller: Caller = await request.app.state.authenticate(request)
+    limit: RateLimit | None = request.app.state.rate_limit
+    if limit:
+        try:
+            limit.take(caller.name)
+        finally:
+            request.state.quota = limit.headers(caller.name)
+    return caller
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service

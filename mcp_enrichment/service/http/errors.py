@@ -1,0 +1,122 @@
+"""One seam from the domain's errors to HTTP answers."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.errors import (
+    CallbackRefused,
+    EnrichmentError,
+    IdempotencyConflict,
+    InsufficientCredits,
+    InvalidArguments,
+    InvalidProfileURL,
+    RateLimited,
+    StorageFailed,
+    Unauthorized,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import ErrorBody, ErrorDetail
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+logger = logging.getLogger(__name__)
+
+STATUS = {
+    InvalidArguments: 400,
+    InvalidProfileURL: 400,
+    CallbackRefused: 400,
+    IdempotencyConflict: 422,
+    InsufficientCredits: 402,
+    RateLimited: 429,
+    Unauthorized: 401,
+    UnknownEnrichment: 404,
+    StorageFailed: 503,
+}
+"""What each error of the domain is over HTTP; a test holds that none is missing."""
+
+REQUEST_ID = "X-Request-Id"
+REALM = "mcp-enrichment"
+
+_NO_CREDIT = {
+    "balance": 0,
+    "required": 1,
+    "how_to_get_more": "Ask who runs this service for `mcp-enrichment credits grant`.",
+}
+_FOR_CALLERS = {
+    Unauthorized: "Send a valid API key in the header x-api-key.",
+    RateLimited: "Too many requests with this key. Wait as Retry-After says.",
+}
+"""Where the caller is a program, and not the model that the contract's own sentence speaks to."""
+
+_OF_HTTP = {
+    404: ("not_found", "There is nothing at this path."),
+    405: ("method_not_allowed", "This path does not know the method."),
+    414: ("uri_too_long", "The path and the query are longer than 2 KiB."),
+    431: ("headers_too_large", "The headers are longer than 16 KiB."),
+    413: ("too_large", "The body is longer than 64 KiB."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+}
+
+
+def answer(error: EnrichmentError) -> JSONResponse:
+    """The error as the contract's body, under its status."""
+    code = error.fault.value if isinstance(error, StorageFailed) else error.wire_code or error.code
+    beside = _NO_CREDIT if isinstance(error, InsufficientCredits) else {}
+    answered = _body(STATUS[type(error)], code, _for_callers(error), **beside)
+    if isinstance(error, Unauthorized):
+        answered.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
+    if error.retry_after is not None:
+        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return answered
+
+
+def refusal(status: int) -> JSONResponse:
+    """What HTTP itself refuses, under this status."""
+    code, message = _OF_HTTP.get(status, ("refused", "The request was refused."))
+    return _body(status, code, message)
+
+
+async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
+    """Starlette's handler for everything that the domain refuses."""
+    assert isinstance(error, EnrichmentError)  # noqa: S101 (registered for that class alone)
+    return answer(error)
+
+
+async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+    """Starlette's handler for what HTTP itself refuses."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
+    answer = refusal(error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def on_defect(request: Request, error: Exception) -> JSONResponse:
+    """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
+    logger.error("a request raised %s", told(error))
+    answer = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
+    answer.headers.update(beside_all(request.scope))  # it is made outside of every middleware
+    return answer
+
+
+def beside_all(scope: Scope) -> dict[str, str]:
+    """What stands in the headers of every answer: the request's id, and what a quota has left."""
+    state = scope["state"]
+    return {REQUEST_ID: state["request_id"], **state.get("quota", {})}
+
+
+def _for_callers(error: EnrichmentError) -> str:
+    return _FOR_CALLERS.get(type(error), str(error))
+
+
+def _body(status: int, code: str, message: str, **beside: Any) -> JSONResponse:
+    body = ErrorBody(error=ErrorDetail(code=code, message=message))
+    return JSONResponse(body.model_dump() | beside, status)

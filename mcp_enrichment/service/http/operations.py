@@ -1,0 +1,48 @@
+"""The routes for those who run the service: is it alive, is it ready, what has it done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mcp_enrichment.service import telemetry
+from mcp_enrichment.service.domain.operations import Totals, answers, totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+
+def routes(*, metrics: bool) -> Sequence[Route]:
+    """`/health` and `/ready`; `/metrics` where it is wanted, since totals are not for everybody."""
+    always = [Route("/health", _health), Route("/ready", _ready)]
+    return [*always, Route("/metrics", _metrics)] if metrics else always
+
+
+async def _health(_request: Request) -> Response:
+    """The process runs."""
+    return JSONResponse({"status": "ok"})
+
+
+async def _ready(request: Request) -> Response:
+    """The database answers; a `StorageFailed` is told as 503."""
+    await answers(request.app.state.service)
+    return JSONResponse({"status": "ready"})
+
+
+async def _metrics(request: Request) -> Response:
+    _show(await totals(request.app.state.service))
+    body = generate_latest(telemetry.REGISTRY)
+    return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+def _show(now: Totals) -> None:
+    for kind, waiting in now.jobs_waiting.items():
+        telemetry.JOBS_WAITING.labels(kind=kind).set(waiting)
+    for kind, amount in now.credits.items():
+        telemetry.CREDITS.labels(kind=kind).set(amount)
+    telemetry.OLDEST_JOB_SECONDS.set(now.oldest_job_seconds)

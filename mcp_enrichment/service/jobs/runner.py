@@ -1,0 +1,157 @@
+"""The embedded engine: claims jobs with leases and calls them. It knows nothing of what they do."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.domain.delivery import deliver
+from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
+from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.domain.lookup import give_up as give_up_look_up
+from mcp_enrichment.service.store import jobs
+from mcp_enrichment.service.store.jobs import JobKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.store.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+LEASE = 30.0
+"""Seconds after which a job of a process that died may be taken over."""
+CONCURRENCY = 16
+"""Jobs that one process works on at once."""
+IDLE = 1.0
+"""Seconds between two looks for jobs that another process has left, or left behind."""
+AFTER_A_DEFECT = 5.0
+"""Seconds until a job that raised is tried again, doubled with each claim up to `DEFECT_CAP`."""
+DEFECT_CAP = 600.0
+_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number of claims is no float
+
+CLAIMS_OF_A_DEFECT = 12
+"""After so many claims, over about an hour, a job that still raises is given up."""
+
+_WORK: dict[JobKind, Callable[[Service, Job], Awaitable[Again | None]]] = {
+    JobKind.LOOK_UP: look_up,
+    JobKind.DELIVER: deliver,
+}
+_GIVE_UP: dict[JobKind, Callable[[Service, Job], Awaitable[None]]] = {
+    JobKind.LOOK_UP: give_up_look_up,
+    JobKind.DELIVER: give_up_deliver,
+}
+
+
+class Runner:
+    """Works on a database's jobs, together with any other process that does."""
+
+    def __init__(self, *, lease: float = LEASE, concurrency: int = CONCURRENCY) -> None:
+        self._owner = secrets.token_hex(8)
+        self._lease = lease
+        self._concurrency = concurrency
+        self._at_work: set[Job] = set()
+        self._stir = anyio.Event()
+
+    def wake(self) -> None:
+        """Look for jobs now. Callable from the event loop only."""
+        self._stir.set()
+
+    async def run(self, service: Service) -> None:
+        """Work until cancelled; then give the unfinished jobs back at once."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_leases, service)
+                while True:
+                    pause = await self._start_due(service, tasks)
+                    with anyio.move_on_after(pause):
+                        await self._stir.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._give_back(service)
+
+    async def _start_due(self, service: Service, tasks: TaskGroup) -> float:
+        """Start what is due and may be started; the seconds until there can be more to start."""
+        self._stir = anyio.Event()
+        try:
+            for job in await self._claim(service):
+                self._at_work.add(job)
+                tasks.start_soon(self._work, service, job)
+            return await self._until_due(service)
+        except StorageFailed as failure:
+            logger.warning("no job can be claimed: %s", failure.fault)
+            return IDLE
+
+    async def _claim(self, service: Service) -> Sequence[Job]:
+        room = self._concurrency - len(self._at_work)
+        if not room:
+            return ()
+        now = service.clock()
+        return await service.database.write(
+            lambda c: jobs.claim(c, self._owner, limit=room, now=now, until=now + self._lease)
+        )
+
+    async def _until_due(self, service: Service) -> float:
+        if len(self._at_work) >= self._concurrency:
+            return IDLE
+        due = await service.database.read(jobs.next_due)
+        return IDLE if due is None else min(max(due - service.clock(), 0.0), IDLE)
+
+    async def _work(self, service: Service, job: Job) -> None:
+        try:
+            await self._settle(service, job, await _outcome(service, job))
+        except StorageFailed as failure:
+            # Nobody renews its lease from now on: it runs out, and the job is claimed again.
+            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+        finally:
+            self._at_work.remove(job)
+            self.wake()
+
+    async def _settle(self, service: Service, job: Job, again: Again | None) -> None:
+        if again is None:
+            await service.database.write(lambda c: jobs.finish(c, self._owner, job))
+            return
+        due_at = service.clock() + again.seconds
+        await service.database.write(lambda c: jobs.put_off(c, self._owner, job, due_at=due_at))
+
+    async def _keep_leases(self, service: Service) -> None:
+        while True:
+            await anyio.sleep(self._lease / 3)
+            if not self._at_work:
+                continue
+            held, until = list(self._at_work), service.clock() + self._lease
+            renewed = partial(jobs.renew, owner=self._owner, held=held, until=until)
+            try:
+                await service.database.write(renewed)
+            except StorageFailed as failure:
+                logger.warning("the leases cannot be renewed: %s", failure.fault)
+
+    async def _give_back(self, service: Service) -> None:
+        try:
+            await service.database.write(lambda c: jobs.give_back(c, self._owner))
+        except StorageFailed as failure:
+            logger.warning("the leases cannot be given back: %s", failure.fault)
+
+
+async def _outcome(service: Service, job: Job) -> Again | None:
+    """What the job's handler says; one that raises is to be run again, ever later."""
+    try:
+        return await _WORK[job.kind](service, job)
+    except StorageFailed:
+        raise
+    except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
+        logger.error("job %s of %s raised %s", job.kind, job.subject, told(defect))  # noqa: TRY400
+        if job.claims >= CLAIMS_OF_A_DEFECT:
+            await _GIVE_UP[job.kind](service, job)
+            return None
+        doubled = AFTER_A_DEFECT * 2 ** min(job.claims - 1, _DOUBLINGS)
+        return Again(min(doubled, DEFECT_CAP))

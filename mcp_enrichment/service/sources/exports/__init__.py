@@ -1,0 +1,1 @@
+"""Contacts out of the files in which other programs export them."""

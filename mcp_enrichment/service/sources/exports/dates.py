@@ -1,0 +1,42 @@
+"""The day of a connection, in the forms that LinkedIn has written and Excel rewrites."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+CENTURY = "20"
+"""Of a year in two digits: LinkedIn opened in 2003."""
+
+# Not strptime: its month names follow the locale of the machine, and the file's do not.
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
+_MONTHS = {name: number for number, name in enumerate(_ENGLISH, start=1)} | _GERMAN
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        r"(?P<day>\d{1,2})\.?[ -](?P<month>[^\W\d_]{3,9})\.?[ -](?P<year>\d{4}|\d{2})",
+        r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:,.*)?",
+        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})",
+        r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
+    )
+)
+
+
+def day_of(text: str) -> date | None:
+    """Read `05 Mar 2024`, `5-Mar-24`, `3/5/24, 4:05 PM`, `05.03.2024` or `2024-03-05`, else None.
+
+    Slashes mean the month first, as in LinkedIn's own files. Months are English or German.
+    """
+    for form in _FORMS:
+        if match := form.fullmatch(text):
+            return _date(**match.groupdict())
+    return None
+
+
+def _date(day: str, month: str, year: str) -> date | None:
+    number = int(month) if month.isdecimal() else _MONTHS.get(month[:3].casefold(), 0)
+    try:
+        return date(int((CENTURY + year)[-4:]), number, int(day))
+    except ValueError:
+        return None

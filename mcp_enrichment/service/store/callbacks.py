@@ -1,0 +1,145 @@
+"""Statements on callbacks and their tries: one row a try, written before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select, update
+
+from mcp_enrichment.service.store.schema import callback_tries as tries
+from mcp_enrichment.service.store.schema import callbacks, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+MAX_TRIES = 3
+"""The contract's number, of one round; the table itself refuses a fourth."""
+DELIVERED = "delivered"
+"""The outcome of a try that the receiver answered with a 2xx."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callback:
+    """Where the end of a request is to be told."""
+
+    id: str
+    request_id: str
+    url: str
+    external_id: str | None
+    round: int
+    """Grows by one each time that somebody repeats the delivery by hand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A callback with its last try, as lists show it."""
+
+    id: str
+    request_id: str
+    tries: int
+    outcome: str | None
+    http_status: int | None
+    at: float | None
+
+
+def add(
+    connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
+) -> None:
+    """Remember whom to tell."""
+    row = {
+        "id": callback_id,
+        "request_id": request_id,
+        "url": url,
+        "external_id": external_id,
+        "round": 1,
+    }
+    connection.execute(insert(callbacks).values(row))
+
+
+def get(connection: Connection, callback_id: str) -> Callback | None:
+    """The callback with this id."""
+    row = connection.execute(select(callbacks).where(callbacks.c.id == callback_id)).first()
+    return Callback(**row._mapping) if row else None
+
+
+def of_request(connection: Connection, request_id: str) -> Sequence[Callback]:
+    """The callbacks of a request."""
+    rows = connection.execute(select(callbacks).where(callbacks.c.request_id == request_id))
+    return [Callback(**row._mapping) for row in rows]
+
+
+def next_round(connection: Connection, callback_id: str) -> None:
+    """Allow a callback three more tries."""
+    this = update(callbacks).where(callbacks.c.id == callback_id)
+    connection.execute(this.values(round=callbacks.c.round + 1))
+
+
+def claim_try(connection: Connection, callback: Callback, *, at: float) -> int | None:
+    """The number of the try that may now be sent; None where the round is over."""
+    outcomes = connection.execute(select(tries.c.outcome).where(_round(callback))).scalars().all()
+    if DELIVERED in outcomes or len(outcomes) >= MAX_TRIES:
+        return None
+    number = len(outcomes) + 1
+    row = {
+        "callback_id": callback.id,
+        "round": callback.round,
+        "number": number,
+        "started_at": at,
+    }
+    connection.execute(insert(tries).values(row))
+    return number
+
+
+def close_try(
+    connection: Connection,
+    callback: Callback,
+    number: int,
+    *,
+    at: float,
+    outcome: str,
+    http_status: int | None,
+) -> None:
+    """Write down how a try ended."""
+    this = _round(callback) & (tries.c.number == number)
+    end = {"ended_at": at, "outcome": outcome, "http_status": http_status}
+    connection.execute(update(tries).where(this).values(end))
+
+
+def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
+    """A team's callbacks, those tried last first."""
+    counted = (
+        select(
+            tries.c.callback_id,
+            func.count().label("tries"),
+            func.max(tries.c.started_at).label("at"),
+        )
+        .group_by(tries.c.callback_id)
+        .subquery()
+    )
+    last = tries.alias("last")
+    rows = connection.execute(
+        select(
+            callbacks.c.id,
+            callbacks.c.request_id,
+            func.coalesce(counted.c.tries, 0).label("tries"),
+            last.c.outcome,
+            last.c.http_status,
+            counted.c.at,
+        )
+        .join(requests, requests.c.id == callbacks.c.request_id)
+        .outerjoin(counted, counted.c.callback_id == callbacks.c.id)
+        .outerjoin(
+            last, (last.c.callback_id == callbacks.c.id) & (last.c.started_at == counted.c.at)
+        )
+        .where(requests.c.team_id == team_id)
+        .order_by(counted.c.at.desc())
+        .limit(limit)
+    )
+    return [Delivery(**row._mapping) for row in rows]
+
+
+def _round(callback: Callback) -> ColumnElement[bool]:
+    return (tries.c.callback_id == callback.id) & (tries.c.round == callback.round)

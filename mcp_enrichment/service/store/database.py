@@ -1,0 +1,159 @@
+"""One database: connections, transactions, and the threads that keep them off the event loop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy.exc import DBAPIError
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.store.faults import is_busy, storage_failed
+from mcp_enrichment.service.store.migrate import upgrade
+from mcp_enrichment.service.store.schema import teams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that a transaction waits for another process's before it fails as busy."""
+BUSY_PAUSE = 0.01
+READERS = 4
+"""Reads that may run at once; more threads than this do not make SQLite faster."""
+
+
+class Database:
+    """Runs functions of a connection, each in one transaction, in a bounded number of threads."""
+
+    def __init__(self, engine: Engine, is_in_place: Callable[[], bool] = lambda: True) -> None:
+        self._engine = engine
+        self._is_in_place = is_in_place
+        self._reading = anyio.CapacityLimiter(READERS)
+        # SQLite has one writer at a time: queueing here is cheaper than its busy handler's sleeps.
+        self._writing = anyio.CapacityLimiter(1)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a read transaction and return what it returns."""
+        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a write transaction: committed when it returns, undone when it raises."""
+        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """`read`, in the calling thread."""
+        with _told_as_storage(), self._engine.begin() as connection:
+            return work(connection)
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """`write`, in the calling thread."""
+        engine = self._engine.execution_options(writes=True)
+        with _told_as_storage(), engine.begin() as connection:
+            return work(connection)
+
+    async def check(self) -> None:
+        """Return where what is written will be found again. Raises `StorageFailed`."""
+        await self.read(lambda connection: connection.execute(select(1).select_from(teams)))
+        if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
+            raise StorageFailed(StorageFault.UNREACHABLE)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def open_sqlite(path: Path) -> Database:
+    """Open the file, made and migrated where needed.
+
+    Raises `StorageFailed` where the folder cannot be written, the file is no database, or a newer
+    version of the program has written it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(StorageFault.NOT_WRITABLE) from error
+    engine = _sqlite_engine(path)
+    try:
+        Database(engine).write_now(upgrade)
+        return Database(engine, _still_the_same(path))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _still_the_same(path: Path) -> Callable[[], bool]:
+    """Whether the name still leads to the file that is open now.
+
+    SQLite goes on in a file that was deleted or replaced as if nothing had happened, and whatever
+    is written to it is lost when the process ends.
+    """
+    opened = path.stat()
+
+    def same() -> bool:
+        try:
+            return os.path.samestat(opened, path.stat())
+        except OSError:
+            return False
+
+    return same
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        hide_parameters=True,  # they hold names and addresses, and errors are logged
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # None hands the transactions to `_begin_sqlite`: the driver's own BEGIN comes too late.
+    connection.isolation_level = None
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait where waiting could be a deadlock, as when two processes switch a new
+    # file at once: whoever is told that it is busy lets go and asks again.
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_PAUSE)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that begins as a reader fails at its first write when another one was faster.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _told_as_storage() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        failure = storage_failed(error)
+        if failure is None:
+            raise
+        raise failure from error

@@ -1,0 +1,92 @@
+"""Statements on requests. Every change of state is a compare-and-set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status
+from mcp_enrichment.service.store.schema import RUNNING, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection, Row
+
+_RUNNING = (Status.PENDING, Status.PROCESSING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A row of `requests`. Times are seconds since the epoch."""
+
+    id: str
+    team_id: int
+    linkedin_url: str
+    type: EmailType
+    status: Status = Status.PENDING
+    email: str | None = None
+    source: str | None = None
+    reason: Reason | None = None
+    external_id: str | None = None
+    created_at: float
+    ended_at: float | None = None
+
+
+def add(connection: Connection, request: Request) -> None:
+    """Insert it. A second running one for the same question is refused by the index."""
+    connection.execute(insert(requests).values(**asdict(request)))
+
+
+def get(connection: Connection, request_id: str) -> Request | None:
+    """The request with this id, of whichever team."""
+    row = connection.execute(select(requests).where(requests.c.id == request_id)).first()
+    return _request(row) if row else None
+
+
+def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
+    """The request with this id where it is the team's own."""
+    found = get(connection, request_id)
+    return found if found and found.team_id == team_id else None
+
+
+def running_twin(connection: Connection, request: Request) -> Request | None:
+    """The team's running request for the same profile and type, if there is one."""
+    twin = (
+        (requests.c.team_id == request.team_id)
+        & (requests.c.linkedin_url == request.linkedin_url)
+        & (requests.c.type == request.type)
+    )
+    row = connection.execute(select(requests).where(twin, RUNNING)).first()
+    return _request(row) if row else None
+
+
+def begin(connection: Connection, request_id: str) -> None:
+    """pending → processing; no change where it is further already."""
+    pending = (requests.c.id == request_id) & (requests.c.status == Status.PENDING)
+    connection.execute(update(requests).where(pending).values(status=Status.PROCESSING))
+
+
+def end(
+    connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
+) -> bool:
+    """pending or processing → a final status; False where it had ended before."""
+    running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
+    change = update(requests).where(running).values(status=status, ended_at=at, **found)
+    return connection.execute(change).rowcount == 1
+
+
+def ended_among(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of the ids whose request is final."""
+    final = requests.c.id.in_(ids) & requests.c.status.in_(FINAL)
+    return set(connection.execute(select(requests.c.id).where(final)).scalars())
+
+
+def _request(row: Row[Any]) -> Request:
+    values = dict(row._mapping)
+    values["type"] = EmailType(values["type"])
+    values["status"] = Status(values["status"])
+    values["reason"] = values["reason"] and Reason(values["reason"])
+    return Request(**values)

@@ -1,0 +1,32 @@
+"""What is counted, in the Prometheus form: totals only, nothing that names anybody."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+HTTP_REQUESTS = Counter(
+    "enrichment_http_requests_total", "Requests answered.", ["route", "status"], registry=REGISTRY
+)
+HTTP_SECONDS = Histogram(
+    "enrichment_http_seconds", "Seconds to an answer.", ["route"], registry=REGISTRY
+)
+LOOKUPS = Counter(
+    "enrichment_lookups_total", "Lookups ended.", ["status", "source"], registry=REGISTRY
+)
+CALLBACK_TRIES = Counter(
+    "enrichment_callback_tries_total",
+    "Tries of callbacks ended.",
+    ["number", "outcome"],
+    registry=REGISTRY,
+)
+JOBS_WAITING = Gauge("enrichment_jobs_waiting", "Jobs not done yet.", ["kind"], registry=REGISTRY)
+OLDEST_JOB_SECONDS = Gauge(
+    "enrichment_oldest_job_seconds",
+    "Seconds since the job that is due longest was due.",
+    registry=REGISTRY,
+)
+CREDITS = Gauge(
+    "enrichment_credits", "Credits of all teams, available or held.", ["kind"], registry=REGISTRY
+)

@@ -1,0 +1,197 @@
+"""What a receiver and an operator rely on about repeats: a receiver says when, or that it wants no
+more, and an operator has a callback delivered once more."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from click.testing import CliRunner
+from standardwebhooks import Webhook
+
+from mcp_enrichment.cli import main
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.service.domain.delivery import JITTER, LONGEST_RETRY_AFTER, deliver, repeat
+from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.far_end import FarEnd, far_end, replies
+from tests.support.serving import HIT, Says, Serving, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import Seen
+
+pytestmark = pytest.mark.anyio
+QUICKLY = (0.0, 0.002, 0.004)
+TRIES = "SELECT round, number, http_status FROM callback_tries ORDER BY round, number"
+NONE_LEFT = "SELECT count(*) FROM jobs"
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[FarEnd]:
+    async with far_end() as end:
+        yield end
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("120", 120),
+        ("3", 5),  # not sooner than it would have been
+        ("86400", LONGEST_RETRY_AFTER),
+        ("soon", 5),
+        ("-7", 5),
+        ("in an hour", 5),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_receiver_that_says_when_is_not_tried_before_up_to_a_bound(
+    path: Path, receiver: FarEnd, status: int, asked: str, seconds: float
+) -> None:
+    receiver.will(replies(status, headers={"retry-after": asked}))
+    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+        again = await deliver(it.service, await _ended(it, receiver))
+    assert isinstance(again, Again)
+    assert seconds <= again.seconds <= seconds * (1 + JITTER)
+
+
+async def test_a_receiver_may_name_a_date(path: Path, receiver: FarEnd) -> None:
+    date = formatdate(time.time() + 100, usegmt=True)
+    receiver.will(replies(503, headers={"Retry-After": date}))
+    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+        again = await deliver(it.service, await _ended(it, receiver))
+    assert isinstance(again, Again)
+    assert 95 <= again.seconds <= 100 * (1 + JITTER)
+
+
+async def test_a_receiver_that_is_gone_is_not_tried_again(path: Path, receiver: FarEnd) -> None:
+    receiver.will(replies(500), replies(410))
+    async with _quick(path) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+        assert it.rows(TRIES) == [(1, 1, 500), (1, 2, 410)]
+
+
+async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
+    path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(path.parent))
+    receiver.will(*[replies(500)] * 3)
+    async with _quick(path) as it:
+        request_id = await it.accepted(callback_url=receiver.url, external_id="lead-1")
+        await until(lambda: len(it.rows(TRIES)) == 3 and it.rows(NONE_LEFT) == [(0,)])
+        ((callback_id,),) = it.rows("SELECT id FROM callbacks")
+        assert _command("list") == [
+            [callback_id, request_id, "3 tries", "http-error (500)", _command("list")[0][-1]]
+        ]
+        receiver.will(replies(500), replies(500), replies(200))
+        _command("retry", callback_id)
+        await until(lambda: len(it.rows(TRIES)) == 6 and it.rows(NONE_LEFT) == [(0,)])
+        assert it.rows(TRIES)[3:] == [(2, 1, 500), (2, 2, 500), (2, 3, 200)]
+        assert _command("list")[0][2:4] == ["6 tries", "delivered (200)"]
+        ((secret,),) = it.rows("SELECT secret FROM callback_secrets")
+    assert {seen.headers["webhook-id"] for seen in receiver.seen} == {f"msg_{callback_id}"}
+    assert len({seen.body for seen in receiver.seen}) == 1
+    for seen in receiver.seen:
+        assert Webhook(secret).verify(seen.body, seen.headers)["external_id"] == "lead-1"
+
+
+async def test_a_repeat_has_three_tries_and_no_more(path: Path, receiver: FarEnd) -> None:
+    receiver.will(*[replies(500)] * 6)  # a seventh is unexpected, and fails the test
+    async with _quick(path) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: len(it.rows(TRIES)) == 3 and it.rows(NONE_LEFT) == [(0,)])
+        await _repeat(it)
+        await until(lambda: len(it.rows(TRIES)) == 6 and it.rows(NONE_LEFT) == [(0,)])
+
+
+async def test_a_delivered_callback_may_be_repeated_too(path: Path, receiver: FarEnd) -> None:
+    receiver.will(replies(200), replies(204))
+    async with _quick(path) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: it.rows(TRIES) == [(1, 1, 200)] and it.rows(NONE_LEFT) == [(0,)])
+        await _repeat(it)
+        await until(lambda: it.rows(TRIES) == [(1, 1, 200), (2, 1, 204)])
+
+
+async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
+    path: Path, receiver: FarEnd
+) -> None:
+    receiver.will(replies(500), replies(200))
+    async with serving(path, Says(HIT), allow_private=True) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: it.rows("SELECT due_at FROM jobs WHERE lease_owner IS NULL") != [])
+        await until(lambda: it.rows(TRIES) == [(1, 1, 500)])
+        await _repeat(it)
+        await until(lambda: it.rows(TRIES) == [(1, 1, 500), (2, 1, 200)])
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
+    path: Path, receiver: FarEnd, status: int
+) -> None:
+    may_answer = anyio.Event()
+
+    async def late(stream: SocketStream, seen: Seen) -> None:
+        await may_answer.wait()
+        await replies(status)(stream, seen)
+
+    receiver.will(late, late, *[replies(204)] * (status != 200))
+    async with _quick(path) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: len(receiver.seen) == 1)
+        await _repeat(it)
+        await until(lambda: len(receiver.seen) == 2)  # at once, beside the first
+        may_answer.set()
+        told = [(1, 1, status), (2, 1, status), (2, 2, 204)]
+        await until(lambda: it.rows(TRIES) == told[: 2 if status == 200 else 3])
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+
+
+async def test_what_cannot_be_repeated_is_refused(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        await it.accepted(callback_url="https://a.example/")
+        ((callback_id,),) = it.rows("SELECT id FROM callbacks")
+        cases = [
+            (it.team_id, callback_id),  # its request still runs
+            (it.team_id, "0" * 24),
+            (it.team_id + 1, callback_id),
+        ]
+        for team_id, name in cases:
+            with pytest.raises(InvalidArguments):
+                await it.service.database.write(lambda c, t=team_id, n=name: repeat(c, t, n, at=0))
+        assert it.rows("SELECT round FROM callbacks") == [(1,)]
+
+
+def _quick(path: Path):
+    return serving(path, Says(HIT), allow_private=True, delivery_delays=QUICKLY)
+
+
+async def _ended(it: Serving, receiver: FarEnd) -> Job:
+    """The job of the callback of a request that has ended."""
+    request_id = await it.accepted(callback_url=receiver.url)
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id))
+    ((callback_id,),) = it.rows("SELECT id FROM callbacks")
+    return Job(kind=JobKind.DELIVER, subject=callback_id)
+
+
+async def _repeat(it: Serving) -> None:
+    ((callback_id,),) = it.rows("SELECT id FROM callbacks")
+    now = it.service.clock()
+    await it.service.database.write(lambda c: repeat(c, it.team_id, callback_id, at=now))
+    it.service.wake()
+
+
+def _command(*arguments: str) -> list[list[str]]:
+    """The columns that `mcp-enrichment callbacks …` prints."""
+    done = CliRunner().invoke(main, ["callbacks", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return [line.split("\t") for line in done.stdout.splitlines()]

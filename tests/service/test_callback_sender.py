@@ -1,0 +1,161 @@
+"""What an operator relies on when a callback is sent: it goes to an address that was judged, and
+one try ends soon and in one of few ways."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from anyio.abc import SocketAttribute
+
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.service import Sent
+from mcp_enrichment.service.jobs import sender
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
+from tests.support.serving import ANY_LOOPBACK
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import Behaviour
+
+pytestmark = pytest.mark.anyio
+SIGNED = {"webhook-id": "msg_1"}
+REFUSED_ON_CONNECTING = Sent(outcome="address-refused", may_try_again=False)
+
+
+class Names:
+    """The resolver: each name's answers, one list a look-up, the last for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+        self.asked: list[str] = []
+        self._answers = list(answers)
+        monkeypatch.setattr(anyio, "getaddrinfo", self._resolve)
+
+    async def _resolve(self, host: bytes | str, port: int, **_: Any) -> list[Any]:
+        self.asked.append(host.decode() if isinstance(host, bytes) else host)
+        found = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in found]
+        return [(kind, 1, 6, "", (address, port)) for kind, address in zip(kinds, found, strict=1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnlyThisHost(CallbackRules):
+    """127.0.0.1 stands for the internet, so that a test can connect to it."""
+
+    def allows(self, address: IPv4Address | IPv6Address) -> bool:
+        return str(address) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        ["10.1.2.3"],
+        ["::1"],
+        ["fe80::1%eth0"],
+        ["::ffff:127.0.0.1"],
+        ["93.184.216.34", "127.0.0.1"],
+        ["127.0.0.1", "93.184.216.34"],
+        ["2606:4700:4700::1111", "fd00::1"],
+    ],
+)
+async def test_a_name_with_any_private_address_is_not_connected_to(
+    monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    Names(monkeypatch, answers)
+    async with far_end() as receiver:
+        url = receiver.url.replace("127.0.0.1", "hooks.example.com")
+        assert (
+            await CallbackSender(CallbackRules()).send(url, b"{}", SIGNED) == REFUSED_ON_CONNECTING
+        )
+    assert receiver.seen == []
+
+
+async def test_the_connection_goes_to_the_address_that_was_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = Names(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])  # rebinds after the first look-up
+    async with far_end() as receiver:
+        receiver.will(replies(200))
+        url = receiver.url.replace("127.0.0.1", "hooks.example.com")
+        sent = await CallbackSender(OnlyThisHost()).send(url, b"{}", SIGNED)
+    assert sent.delivered
+    assert names.asked == ["hooks.example.com"]
+    assert receiver.seen[0].headers["host"] == url.removeprefix("http://")
+    assert receiver.seen[0].headers["webhook-id"] == "msg_1"
+
+
+async def test_each_try_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    Names(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
+    async with far_end() as receiver:
+        receiver.will(replies(500))
+        url, sends = receiver.url.replace("127.0.0.1", "a.example"), CallbackSender(OnlyThisHost())
+        assert (await sends.send(url, b"{}", SIGNED)).http_status == 500
+        assert await sends.send(url, b"{}", SIGNED) == REFUSED_ON_CONNECTING
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sent"),
+    [
+        (replies(200), Sent(outcome="delivered", http_status=200)),
+        (replies(200, b"x" * 3_000_000), Sent(outcome="delivered", http_status=200)),
+        (replies(410), Sent(outcome="http-error", http_status=410, may_try_again=False)),
+        (
+            replies(503, headers={"retry-after": "7"}),
+            Sent(outcome="http-error", http_status=503, retry_after=7),
+        ),
+        (replies(307, headers={"location": "/x"}), Sent(outcome="http-error", http_status=307)),
+        (resets(), Sent(outcome="unreachable")),
+        (breaks_off(b""), Sent(outcome="unreachable")),
+        (breaks_off(b"SSH-2.0-OpenSSH\r\n"), Sent(outcome="unreachable")),
+        (hangs(), Sent(outcome="timed-out")),
+    ],
+)
+async def test_a_try_ends_in_one_of_few_ways_whatever_the_receiver_does(
+    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, sent: Sent
+) -> None:
+    monkeypatch.setattr(sender, "TRY_SECONDS", 0.3)
+    async with far_end() as receiver:
+        receiver.will(behaviour)
+        with anyio.fail_after(3):
+            assert await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", SIGNED) == sent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/",
+        "https://127.0.0.1:1/",
+        "http://no-such-name.invalid/",
+        "http://" + "x" * 64 + ".example/",
+        "http://a..b/",
+        "http://./",
+        "http://xn--a/",
+        "http://[fe80::1%25none]/",
+        "http://127.0.0.1:0/",
+    ],
+)
+async def test_a_url_that_leads_nowhere_is_unreachable_and_raises_nothing(url: str) -> None:
+    sent = await CallbackSender(ANY_LOOPBACK).send(url, b"{}", SIGNED)
+    assert sent.outcome == "unreachable"
+
+
+async def test_an_https_receiver_that_speaks_no_tls_is_unreachable() -> None:
+    async def say_hello(stream: SocketStream) -> None:
+        await stream.send(b"220 mail.example.com ESMTP\r\n")
+        await stream.aclose()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, say_hello)
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
+        sent = await CallbackSender(ANY_LOOPBACK).send(url, b"{}", SIGNED)
+        tasks.cancel_scope.cancel()
+    assert sent == Sent(outcome="unreachable")

@@ -1,0 +1,195 @@
+"""What an integrator relies on about callbacks: the contract's body, tried at most three times, and
+not again once it has arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.delivery import JITTER, deliver
+from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.domain.service import DELIVERY_DELAYS
+from mcp_enrichment.service.jobs import runner
+from mcp_enrichment.service.sources.port import Misconfigured
+from mcp_enrichment.service.store import callbacks
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
+from tests.support.openapi import must_be
+from tests.support.serving import ADAS, HIT, MISS, Says, Serving, rows, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.far_end import Seen
+
+pytestmark = pytest.mark.anyio
+TRIES = "SELECT number, outcome, http_status FROM callback_tries ORDER BY number"
+NONE_LEFT = "SELECT count(*) FROM jobs"
+QUICKLY = (0.0, 0.002, 0.004)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[FarEnd]:
+    async with far_end() as end:
+        yield end
+
+
+@pytest.mark.parametrize("outcome", [HIT, MISS, Misconfigured()])
+@pytest.mark.parametrize("external_id", ["lead-42", "Ключ 🦜"])
+async def test_a_callback_is_what_a_poll_says(
+    path: Path, receiver: FarEnd, outcome: Outcome, external_id: str
+) -> None:
+    receiver.will(replies(204))
+    async with serving(path, Says(outcome), allow_private=True) as it:
+        request_id = await it.accepted(
+            callback_url=f"{receiver.url}/hook?x=1", external_id=external_id
+        )
+        await until(lambda: it.rows(TRIES) == [(1, "delivered", 204)])
+        polled = await it.final(request_id)
+    (seen,) = receiver.seen
+    assert (seen.method, seen.path) == ("POST", "/hook?x=1")
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.headers["host"] == receiver.url.removeprefix("http://")
+    assert seen.json == polled
+    must_be("Enrichment", seen.json)
+
+
+async def test_a_callback_goes_out_at_once(
+    path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "IDLE", 3600)
+    receiver.will(replies(200))
+    async with serving(path, Says(HIT), allow_private=True) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: len(receiver.seen) == 1)
+
+
+async def test_no_callback_is_sent_where_none_was_asked_for(path: Path) -> None:
+    async with serving(path, Says(HIT)) as it:
+        await it.final(await it.accepted())
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+        assert it.rows(TRIES) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "tries"),
+    [
+        ([200], ["delivered"]),
+        ([299], ["delivered"]),
+        ([500, 200], ["http-error", "delivered"]),
+        ([404, 429, 503], ["http-error"] * 3),
+        ([302, 201], ["http-error", "delivered"]),
+        (["reset", "reset", 200], ["unreachable", "unreachable", "delivered"]),
+        (["reset", 500, "reset"], ["unreachable", "http-error", "unreachable"]),
+    ],
+)
+async def test_a_callback_is_tried_up_to_three_times_until_it_arrives(
+    path: Path, receiver: FarEnd, answers: list[int | str], tries: list[str]
+) -> None:
+    # A fourth try, or one after a success, is unexpected and fails the test.
+    elsewhere = {"location": f"{receiver.url}/elsewhere"}
+    receiver.will(*(resets() if a == "reset" else replies(a, headers=elsewhere) for a in answers))
+    async with serving(path, Says(HIT), allow_private=True, delivery_delays=QUICKLY) as it:
+        await it.accepted(callback_url=f"{receiver.url}/hook")
+        await until(lambda: len(it.rows(TRIES)) == len(tries) and it.rows(NONE_LEFT) == [(0,)])
+        statuses = [None if a == "reset" else a for a in answers]
+        assert it.rows(TRIES) == list(zip(range(1, 4), tries, statuses, strict=False))
+    assert {seen.path for seen in receiver.seen} == {"/hook"}
+    assert len({seen.body for seen in receiver.seen}) == 1
+
+
+async def test_tries_are_5_and_30_seconds_apart_and_a_little_more(
+    path: Path, receiver: FarEnd
+) -> None:
+    receiver.will(replies(500), replies(500), replies(500))
+    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+        job = await _ended_with_a_callback(it, receiver.url)
+        for delay in DELIVERY_DELAYS[1:]:
+            again = await deliver(it.service, job)
+            assert isinstance(again, Again)
+            assert delay <= again.seconds <= delay * (1 + JITTER)
+        assert await deliver(it.service, job) is None
+        assert await deliver(it.service, job) is None  # unexpected, were it a fourth try
+    assert DELIVERY_DELAYS == (0.0, 5.0, 30.0)
+
+
+async def test_a_callback_that_has_arrived_is_not_sent_again(path: Path, receiver: FarEnd) -> None:
+    receiver.will(replies(200))
+    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+        job = await _ended_with_a_callback(it, receiver.url)
+        for _ in range(2):  # the second as after a crash before the job was removed
+            assert await deliver(it.service, job) is None
+
+
+async def test_a_try_is_written_down_before_it_is_sent(path: Path, receiver: FarEnd) -> None:
+    written = []
+
+    async def look(stream: SocketStream, seen: Seen) -> None:
+        written.extend(rows(path, "SELECT number, ended_at, outcome FROM callback_tries"))
+        await replies(200)(stream, seen)
+
+    receiver.will(look)
+    async with serving(path, Says(HIT), allow_private=True) as it:
+        await it.accepted(callback_url=receiver.url)
+        await until(lambda: it.rows(TRIES) == [(1, "delivered", 200)])
+    assert written == [(1, None, None)]
+
+
+async def test_a_try_that_a_crash_cut_off_counts(path: Path, receiver: FarEnd) -> None:
+    receiver.will(replies(500))
+    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+        job = await _ended_with_a_callback(it, receiver.url)
+        for _ in range(2):
+            await it.service.database.write(lambda c: _claim(c, job.subject))
+        assert await deliver(it.service, job) is None
+        assert it.rows(TRIES) == [(1, None, None), (2, None, None), (3, "http-error", 500)]
+
+
+async def test_a_receiver_that_hangs_holds_up_nobody_else(path: Path, receiver: FarEnd) -> None:
+    receiver.will(hangs())
+    receiver.always(replies(200))
+    async with serving(path, Says(HIT), allow_private=True) as it:
+        await it.accepted(callback_url=f"{receiver.url}/hangs")
+        await until(lambda: len(receiver.seen) == 1)
+        await it.accepted(callback_url=f"{receiver.url}/answers", type="personal")
+        with anyio.fail_after(5):
+            await until(lambda: it.rows(TRIES) == [(1, None, None), (1, "delivered", 200)])
+
+
+async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_reaches_nobody(
+    path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def resolve(_host: object, port: object, **_: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(anyio, "getaddrinfo", resolve)
+    rules = CallbackRules(ports=range(1, 65_536))
+    async with serving(path, Says(HIT), delivery_delays=QUICKLY, rules=rules) as it:
+        port = receiver.url.rsplit(":", 1)[1]
+        await it.accepted(callback_url=f"http://hooks.example.com:{port}/")
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+        assert it.rows(TRIES) == [(1, "address-refused", None)]
+    assert receiver.seen == []
+    assert ADAS not in caplog.text
+
+
+async def _ended_with_a_callback(it: Serving, url: str) -> Job:
+    """The job of the callback of a request that has ended."""
+    request_id = await it.accepted(callback_url=url)
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id))
+    ((callback_id,),) = it.rows("SELECT id FROM callbacks")
+    return Job(kind=JobKind.DELIVER, subject=callback_id)
+
+
+def _claim(connection: Connection, callback_id: str) -> int | None:
+    callback = callbacks.get(connection, callback_id)
+    assert callback
+    return callbacks.claim_try(connection, callback, at=0)

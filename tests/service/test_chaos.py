@@ -1,0 +1,28 @@
+"""The chaos test, in short: services that are killed again and again lose nothing, pay once, and
+call back three times at most. `python3 tasks.py chaos` is the long form."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.chaos import chaos, drawn
+from tests.support.fault_proxy import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked to start quickly"),
+]
+REQUESTS, KILLS = 200, 50
+
+
+async def test_services_that_are_killed_fifty_times_end_all_they_accepted(path: Path) -> None:
+    told = await chaos(path, requests=REQUESTS, kills=KILLS, chance=drawn())
+    print(told)
+    assert told.died_at_work > KILLS / 5, "too few to show anything"
+    assert set(told.faults) == set(Fault)

@@ -1,0 +1,84 @@
+"""What a caller relies on who sends an Idempotency-Key: a POST may be repeated without paying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.service.domain import credits as credit
+from tests.support.serving import HIT, Says, ledger_is_exact, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+KEY = {"idempotency-key": "k-1"}
+
+
+async def test_the_same_key_and_body_answer_with_the_first_request(path: Path) -> None:
+    async with serving(path, Says(HIT), credits=1) as it:
+        first = await it.post(headers=KEY)
+        await it.final(first.json()["_id"])
+        again = await it.post(headers=KEY)  # although no credit is left
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json()["_id"] == first.json()["_id"]
+        assert again.json()["status"] == "completed"
+        assert first.headers["idempotent-replayed"] == "false"
+        assert again.headers["idempotent-replayed"] == "true"
+    ledger_is_exact(path)
+
+
+async def test_the_same_key_with_another_body_is_a_422(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        await it.post(headers=KEY)
+        for change in ({"type": "personal"}, {"external_id": "x"}):
+            response = await it.post(headers=KEY, **change)
+            assert response.status_code == 422
+            assert "Idempotency-Key" in response.json()["error"]["message"]
+        assert await it.balance() == 9
+
+
+async def test_without_a_key_a_post_is_never_told_to_be_a_replay(path: Path) -> None:
+    async with serving(path, Says(HIT)) as it:
+        responses = []
+        for _ in range(2):  # the second once the first has ended: it is a request of its own
+            responses.append(await it.post())
+            await it.final(responses[-1].json()["_id"])
+        assert len({response.json()["_id"] for response in responses}) == 2
+        assert all("idempotent-replayed" not in response.headers for response in responses)
+        assert await it.balance() == 8
+
+
+@pytest.mark.parametrize(("length", "status"), [(0, 400), (1, 201), (255, 201), (256, 400)])
+async def test_a_key_has_1_to_255_characters(path: Path, length: int, status: int) -> None:
+    async with serving(path, jobs=False) as it:
+        response = await it.post(headers={"idempotency-key": "k" * length})
+        assert response.status_code == status
+
+
+async def test_twenty_at_once_with_one_key_make_one_request(path: Path) -> None:
+    ids: list[str] = []
+    async with serving(path, jobs=False) as one, serving(path, jobs=False) as other:
+
+        async def post(number: int) -> None:
+            response = await (one, other)[number % 2].post(headers=KEY)
+            assert response.status_code == 201
+            ids.append(response.json()["_id"])
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(post, number)
+        assert len(ids) == 20
+        assert len(set(ids)) == 1
+        assert await one.balance() == 9
+    ledger_is_exact(path)
+
+
+async def test_a_key_that_was_refused_for_want_of_credits_may_be_used_again(path: Path) -> None:
+    async with serving(path, jobs=False, credits=0) as it:
+        assert (await it.post(headers=KEY)).status_code == 402
+        await it.service.database.write(lambda c: credit.grant(c, it.team_id, 1, at=0))
+        assert (await it.post(headers=KEY)).headers["idempotent-replayed"] == "false"
+    ledger_is_exact(path)

@@ -1,0 +1,235 @@
+"""What everybody relies on about credits, whatever happens in whatever order: not one is lost,
+taken twice or owed. A state machine drives the real domain over a real file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from mcp_enrichment.contract.errors import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    InvalidArguments,
+    StorageFailed,
+)
+from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.service.domain import credits as credit
+from mcp_enrichment.service.domain import lookup, requests, teams
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Outcome, Unavailable
+from mcp_enrichment.service.store import jobs
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.failing import Failing
+from tests.support.serving import Clock, Says, ledger_is_exact, rows
+
+TEAMS = ("ours", "theirs")
+OUTCOMES: list[Outcome] = [
+    Hit(email="ada@example.com"),
+    Miss(),
+    Misconfigured(),
+    Unavailable(retry_after=1),
+]
+LEASE = 30.0
+
+
+class Crashed(Exception):
+    """The process ends here."""
+
+
+class Ledger(RuleBasedStateMachine):
+    """Requests, ends, crashes, repeats, grants and corrections."""
+
+    claimed: Bundle[tuple[str, Job]] = Bundle("claimed")
+    """Jobs that somebody works on, or has worked on, with their lease's owner."""
+
+    @initialize(ours=st.integers(0, 4), theirs=st.integers(0, 4))
+    def begin(self, ours: int, theirs: int) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "enrichment.db"
+        self.clock = Clock()
+        self.owners = 0
+        self.database = open_sqlite(self.path)
+        given = zip(TEAMS, (ours, theirs), strict=True)
+        self.ids = {
+            name: self.database.write_now(lambda c, n=name, a=amount: teams.add(c, n, a, at=0))
+            for name, amount in given
+        }
+
+    @rule(
+        team=st.sampled_from(TEAMS),
+        profile=st.sampled_from("abc"),
+        kind=st.sampled_from(EmailType),
+        key=st.none() | st.sampled_from(["k1", "k2"]),
+    )
+    def request(self, team: str, profile: str, kind: EmailType, key: str | None) -> None:
+        asked = EnrichmentRequest(linkedin_url=f"https://linkedin.com/in/some-{profile}", type=kind)
+        before = self.figures(team)
+
+        async def accept() -> None:
+            await requests.accept(self.service(), self.ids[team], asked, idempotency_key=key)
+
+        try:
+            anyio.run(accept)
+        except InsufficientCredits:
+            assert before[0] == 0, "refused although there was a credit"
+        except IdempotencyConflict:
+            assert key is not None
+            assert self.figures(team) == before
+
+    @rule(target=claimed, limit=st.integers(1, 3))
+    def claim(self, limit: int) -> Any:
+        """Another process takes jobs on; those whose lease is over are taken over."""
+        self.owners += 1
+        owner = f"process {self.owners}"
+        now = self.clock()
+        taken = self.database.write_now(
+            lambda c: jobs.claim(c, owner, limit=limit, now=now, until=now + LEASE)
+        )
+        return multiple(*((owner, job) for job in taken if job.kind is JobKind.LOOK_UP))
+
+    @rule(held=claimed, outcome=st.sampled_from(OUTCOMES))
+    def work(self, held: tuple[str, Job], outcome: Outcome) -> None:
+        """A job runs to its end: now, late, or once more after it has ended."""
+        owner, job = held
+        again = self.run(job, outcome)
+        if again is None:
+            self.database.write_now(lambda c: jobs.finish(c, owner, job))
+        else:
+            due_at = self.clock() + again.seconds
+            self.database.write_now(lambda c: jobs.put_off(c, owner, job, due_at=due_at))
+
+    @rule(held=claimed)
+    def give_up(self, held: tuple[str, Job]) -> None:
+        async def end() -> None:
+            await lookup.give_up(self.service(), held[1])
+
+        anyio.run(end)
+
+    @rule(held=consumes(claimed), outcome=st.sampled_from(OUTCOMES), late=st.booleans())
+    def crash_in_mid_job(self, held: tuple[str, Job], outcome: Outcome, late: bool) -> None:
+        """The process dies while it asks, or when it has written the end but not finished."""
+        try:
+            self.run(held[1], outcome if late else Crashed())
+        except Crashed:
+            assert not late
+        self.reopen()
+
+    @rule(team=st.sampled_from(TEAMS), at=st.integers(1, 4))
+    def crash_in_mid_transaction(self, team: str, at: int) -> None:
+        """The disk fails within a POST, after so many of its statements."""
+        before = self.figures(team)
+        asked = EnrichmentRequest(linkedin_url="https://linkedin.com/in/some-d", type="work")
+
+        async def accept() -> None:
+            service = self.service(Failing(self.database, at))
+            await requests.accept(service, self.ids[team], asked)
+
+        with pytest.raises((StorageFailed, InsufficientCredits)):
+            anyio.run(accept)
+        assert self.figures(team) == before
+
+    @rule()
+    def reopen(self) -> None:
+        self.database.close()
+        self.database = open_sqlite(self.path)
+
+    @rule(seconds=st.sampled_from([1.0, LEASE + 1, 90_000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule(team=st.sampled_from(TEAMS), amount=st.integers(1, 3))
+    def grant(self, team: str, amount: int) -> None:
+        before = self.figures(team)
+        team_id = self.ids[team]
+        after = self.database.write_now(lambda c: credit.grant(c, team_id, amount, at=1))
+        assert after.available == before[0] + amount
+
+    @rule(team=st.sampled_from(TEAMS), amount=st.integers(-3, 3).filter(bool))
+    def correct(self, team: str, amount: int) -> None:
+        before, team_id = self.figures(team), self.ids[team]
+        try:
+            self.database.write_now(
+                lambda c: credit.correct(c, team_id, amount, at=1, reason="drawn")
+            )
+        except InvalidArguments:
+            assert before[0] + amount < 0
+            assert self.figures(team) == before
+
+    @invariant()
+    def the_balance_is_what_the_entries_say(self) -> None:
+        entries = "FROM ledger WHERE team_id = ?"
+        for team in TEAMS:
+            available, held = self.figures(team)
+            sums: Counter[str] = Counter()
+            for kind, amount in rows(self.path, f"SELECT kind, amount {entries}", self.ids[team]):
+                sums[kind] += amount
+            still_held = sums["hold"] - sums["settle"] - sums["release"]
+            assert held == still_held >= 0
+            assert available == sums["grant"] + sums["correct"] - sums["settle"] - held >= 0
+            newest = f"SELECT available_after {entries} ORDER BY id DESC LIMIT 1"
+            assert rows(self.path, newest, self.ids[team]) in ([(available,)], [])
+
+    @invariant()
+    def each_request_is_paid_once_at_most_and_lost_never(self) -> None:
+        ledger_is_exact(self.path)
+        lost = """
+            SELECT id FROM requests WHERE status IN ('pending', 'processing')
+            AND id NOT IN (SELECT subject FROM jobs WHERE kind = 'look-up')"""
+        assert rows(self.path, lost) == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.database.close()
+            self.folder.cleanup()
+
+    def run(self, job: Job, outcome: Outcome | Exception) -> lookup.Again | None:
+        async def look_up() -> lookup.Again | None:
+            return await lookup.look_up(self.service(says=outcome), job)
+
+        return anyio.run(look_up)
+
+    def figures(self, team: str) -> tuple[int, int]:
+        query = "SELECT available, held FROM teams WHERE id = ?"
+        [(available, held)] = rows(self.path, query, self.ids[team])
+        return available, held
+
+    def service(self, database: Any = None, *, says: Outcome | Exception = OUTCOMES[1]) -> Service:
+        used, rules = database or self.database, CallbackRules()
+        return Service(
+            database=used,
+            sources=[Says(says)],
+            sender=CallbackSender(rules),
+            callback_rules=rules,
+            finals=Finals(used),
+            clock=self.clock,
+        )
+
+
+TestLedger = Ledger.TestCase
+TestLedger.settings = settings(
+    max_examples=30,
+    stateful_step_count=30,
+    deadline=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)

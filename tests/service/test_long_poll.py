@@ -1,0 +1,174 @@
+"""What a client relies on that asks for a held answer: it comes within moments of the end,
+whichever process brings that, and holding costs next to nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.service.domain.finals import WATCH_EVERY
+from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+MANY = 1000
+
+
+class Held:
+    """GETs that are held side by side, and their answers as they come."""
+
+    def __init__(self, it: Serving, ids: Sequence[str]) -> None:
+        self.answers: list[httpx.Response] = []
+        self._it, self._ids = it, ids
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for request_id in self._ids:
+                tasks.start_soon(self._ask, request_id)
+
+    async def are_held(self) -> None:
+        waiting = self._it.service.finals._waiting
+        await until(lambda: sum(map(len, waiting.values())) == len(self._ids), seconds=20)
+
+    async def _ask(self, request_id: str) -> None:
+        self.answers.append(await self._it.get(request_id, prefer="wait=60"))
+
+    def statuses(self) -> set[str]:
+        return {answer.json()["status"] for answer in self.answers}
+
+
+async def test_an_end_in_the_same_process_is_answered_at_once(path: Path) -> None:
+    source = Slow(HIT)
+    async with serving(path, source) as it, anyio.create_task_group() as tasks:
+        held = Held(it, [await it.accepted()])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        source.may_answer.set()
+        await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
+        ended = time.monotonic()
+        await until(lambda: held.answers != [])
+        assert time.monotonic() - ended < WATCH_EVERY / 2  # nobody had to look for it
+    assert held.statuses() == {"completed"}
+
+
+async def test_an_end_in_another_service_is_answered_within_moments(path: Path) -> None:
+    source = Slow(HIT)
+    async with (
+        serving(path, jobs=False) as here,
+        serving(path, source),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(here.service.finals.watch)
+        held = Held(here, [await here.accepted()])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        source.may_answer.set()
+        await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
+        with anyio.fail_after(1):
+            await until(lambda: held.answers != [])
+        tasks.cancel_scope.cancel()
+    assert held.statuses() == {"completed"}
+
+
+async def test_an_end_in_another_process_is_answered_too(path: Path) -> None:
+    async with serving(path, jobs=False) as it, anyio.create_task_group() as tasks:
+        tasks.start_soon(it.service.finals.watch)
+        held = Held(it, [await it.accepted()])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        with _another_process(it):
+            with anyio.fail_after(20):
+                await until(lambda: held.answers != [], seconds=20)
+        tasks.cancel_scope.cancel()
+    assert held.statuses() <= {"completed", "not-found", "failed"}
+
+
+async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(path: Path) -> None:
+    async with serving(path, Says(HIT), jobs=False) as it:
+        request_id = await it.accepted()
+        wait = it.service.finals.wait
+
+        async def end_before(its_id: str, seconds: float) -> None:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(it.runner.run, it.service)
+                await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
+                tasks.cancel_scope.cancel()
+            await wait(its_id, seconds)
+
+        object.__setattr__(it.service, "finals", _Instead(it.service.finals, end_before))
+        with anyio.fail_after(5):  # nobody watches: it looks for itself once it is registered
+            assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
+
+
+async def test_whoever_is_let_go_is_answered_with_what_is_known(path: Path) -> None:
+    async with serving(path, Slow(HIT)) as it, anyio.create_task_group() as tasks:
+        held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        it.service.finals.let_go()
+        with anyio.fail_after(1):
+            await until(lambda: len(held.answers) == 2)
+            late = await it.get(await it.accepted(), prefer="wait=60")  # nobody is held from now on
+        assert held.statuses() | {late.json()["status"]} <= {"pending", "processing"}
+
+
+async def test_a_caller_who_hangs_up_is_waited_for_no_more(path: Path) -> None:
+    async with serving(path, Slow(HIT)) as it:
+        held = Held(it, [await it.accepted()])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(held.run)
+            await held.are_held()
+            tasks.cancel_scope.cancel()
+        assert it.service.finals._waiting == {}
+
+
+async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(path: Path) -> None:
+    source = Slow(HIT)
+    async with serving(path, source, credits=MANY) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(MANY // 10)]
+        async with anyio.create_task_group() as tasks:
+            before = threading.active_count()
+            held = Held(it, ids * 10)
+            tasks.start_soon(held.run)
+            await held.are_held()
+            assert threading.active_count() <= before + 8
+            taken = [await _seconds_to_answer(it, ids[0]) for _ in range(20)]
+            assert sorted(taken)[10] < 0.1
+            assert held.answers == []
+            source.may_answer.set()
+            await until(lambda: len(held.answers) == MANY, seconds=20)
+    assert held.statuses() == {"completed"}
+
+
+class _Instead:
+    def __init__(self, finals: Any, wait: Any) -> None:
+        self.wait, self.announce = wait, finals.announce
+
+
+async def _seconds_to_answer(it: Serving, request_id: str) -> float:
+    began = time.monotonic()
+    assert (await it.get(request_id)).status_code == 200
+    return time.monotonic() - began
+
+
+def _another_process(it: Serving) -> subprocess.Popen[str]:
+    """A worker on the same file; its end closes the pipe that keeps it alive."""
+    program = [sys.executable, "-m", "tests.support.chaos_worker"]
+    program += [str(it.path), str(it.team_id), "http://127.0.0.1:9"]
+    process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
+    assert process.stdin
+    process.stdin.write('{"seed": 1, "numbers": []}\n')
+    process.stdin.flush()
+    return process

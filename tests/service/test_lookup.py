@@ -1,0 +1,152 @@
+"""What a user relies on about a lookup's end: an address is never said not to exist unless every
+source was asked and said so."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.compose import _embedded_service
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.domain import lookup
+from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
+from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.sources.contacts import ContactsSource
+from mcp_enrichment.service.sources.exports.contact import Contact
+from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.settings import Settings
+from tests.support.serving import ADA, ADAS, HIT, MISS, Says, ledger_is_exact, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_enrichment.service.sources.port import Outcome
+
+pytestmark = pytest.mark.anyio
+DOWN, WRONG = Unavailable(), Misconfigured()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status", "reason"),
+    [
+        ([MISS, MISS], "not-found", None),
+        ([MISS, HIT], "completed", None),
+        ([WRONG, HIT], "completed", None),
+        ([DOWN, HIT], "completed", None),
+        ([MISS, WRONG], "failed", "sources-misconfigured"),
+        ([WRONG, MISS], "failed", "sources-misconfigured"),
+        ([], "not-found", None),
+    ],
+)
+async def test_the_sources_together_decide_the_end(
+    path: Path, outcomes: list[Outcome], status: str, reason: str | None
+) -> None:
+    async with serving(path, *map(Says, outcomes)) as it:
+        body = await it.final(await it.accepted())
+    assert (body["status"], body.get("reason")) == (status, reason)
+
+
+async def test_the_first_hit_wins_and_is_kept_with_its_source(path: Path) -> None:
+    first, second = Says(Hit(email="first@example.com"), name="one"), Says(HIT, name="two")
+    async with serving(path, Says(MISS), first, second) as it:
+        body = await it.final(await it.accepted())
+        assert it.rows("SELECT source FROM requests") == [("one",)]
+    assert body["email"]["email"] == "first@example.com"
+    assert second.asked == []
+
+
+async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_failed(
+    path: Path,
+) -> None:
+    async with serving(path, Says(MISS), Says(DOWN), jobs=False) as it:
+        request_id = await it.accepted()
+        verdicts = []
+        for claims in range(1, lookup.TRIES + 1):
+            job = Job(kind=JobKind.LOOK_UP, subject=request_id, claims=claims)
+            verdicts.append(await look_up(it.service, job))
+        assert verdicts == [Again(2.0), Again(4.0), Again(8.0), Again(16.0), None]
+        body = (await it.get(request_id)).json()
+    assert (body["status"], body["reason"]) == ("failed", "sources-unavailable")
+    ledger_is_exact(path)
+
+
+async def test_a_source_that_says_when_to_come_back_is_not_asked_before(path: Path) -> None:
+    async with serving(path, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted())
+        assert await look_up(it.service, job) == Again(90)
+
+
+@pytest.mark.parametrize(("then", "status"), [(HIT, "completed"), (MISS, "not-found")])
+async def test_a_source_that_comes_back_still_gives_its_answer(
+    path: Path, monkeypatch: pytest.MonkeyPatch, then: Outcome, status: str
+) -> None:
+    monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
+    source = Says(DOWN, DOWN, then)
+    async with serving(path, source) as it:
+        assert (await it.final(await it.accepted()))["status"] == status
+    assert len(source.asked) == 3
+
+
+async def test_sources_that_stay_away_make_a_failure_never_a_miss(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
+    source = Says(DOWN)
+    async with serving(path, source) as it:
+        body = await it.final(await it.accepted())
+    assert body["status"] == "failed"
+    assert "email" not in body
+    assert len(source.asked) == lookup.TRIES
+
+
+async def test_a_contact_answers_for_its_own_kind_of_address_only(path: Path) -> None:
+    async with serving(path, jobs=False) as asker:
+        database = asker.service.database
+        async with serving(path, ContactsSource(StoredContacts(database))) as it:
+            empty = await it.final(await it.accepted())
+            import_contacts(database, [_ada()], source="linkedin")
+            work = await it.final(await it.accepted())
+            personal = await it.final(await it.accepted(type="personal"))
+    assert (empty["status"], empty["reason"]) == ("not-found", "no-contacts")
+    assert (work["status"], work["email"]) == ("completed", {"email": ADAS, "type": "work"})
+    assert (personal["status"], "reason" in personal) == ("not-found", False)
+
+
+async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder(
+    tmp_path: Path,
+) -> None:
+    import httpx
+
+    from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+
+    chosen = Settings(data_dir=tmp_path)
+    database = open_sqlite(chosen.database_file)
+    import_contacts(database, [_ada()], source="linkedin")
+    database.close()
+    async with _embedded_service(chosen) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
+            asked = {"linkedin_url": ADA, "type": "work"}
+            request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
+            wait = {"prefer": "wait=5"}
+            body = (await http.get(f"{ENRICHMENTS}/{request_id}", headers=wait)).json()
+            balance = (await http.get(CREDITS)).json()
+    assert (body["status"], body["email"]["email"]) == ("completed", ADAS)
+    assert balance == {"balance": 249}
+
+
+def _ada() -> Contact:
+    return Contact(
+        profile=ADA,
+        email=ADAS,
+        kind=EmailType.WORK,
+        first_name="Ada",
+        last_name="Okafor",
+        company="",
+        position="",
+        connected_on=date(2024, 3, 5),
+    )

@@ -1,0 +1,159 @@
+"""What an integrator relies on who reads /openapi.json: it is the contract, and what is more."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from tests.support.keyed import key_of, keyed
+from tests.support.openapi import DOCUMENT
+from tests.support.serving import HIT as FOUND
+from tests.support.serving import Says, Serving, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+CHECKED = ("type", "enum", "format", "minLength", "maxLength", "minimum")
+"""Of a schema; the rest is prose."""
+
+
+async def served(it: Serving) -> dict[str, Any]:
+    async with keyed(it) as http:
+        answer = await http.get("/openapi.json")
+    assert answer.status_code == 200, "whoever integrates reads it before there is a key"
+    return dict(answer.json())
+
+
+async def test_nothing_of_the_contract_is_missing_or_changed(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        said = await served(it)
+    _hold_to_contract(said)
+    assert said["security"] == DOCUMENT["security"]
+    schemes = said["components"]["securitySchemes"]
+    assert schemes == DOCUMENT["components"]["securitySchemes"]
+
+
+async def test_the_comparison_sees_each_kind_of_change(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        said = json.dumps(await served(it))
+    for was, now in [
+        ('"maxLength": 256', '"maxLength": 100'),
+        ('"not-found", ', ""),
+        ('"required": ["balance"]', '"required": []'),
+        ('"required": ["linkedin_url", "type"]', '"required": ["type", "external_id"]'),
+        ('"minimum": 0', '"minimum": 1'),
+        ('"enum": ["work_email", "personal_email"], ', ""),
+        ('"402"', '"403"'),
+        ('"name": "Prefer"', '"name": "Preference"'),
+        ('"Retry-After"', '"X-Wait"'),
+    ]:
+        assert was in said, was
+        changed = json.loads(said.replace(was, now))
+        with pytest.raises((AssertionError, KeyError)):
+            _hold_to_contract(changed)
+
+
+async def test_it_is_valid_openapi_3_1(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        said = await served(it)
+    schemathesis.openapi.from_dict(said).validate()
+    with pytest.raises(Exception, match="required"):
+        schemathesis.openapi.from_dict(said | {"info": {}}).validate()
+
+
+async def test_each_answer_has_the_schema_that_is_served_for_it(path: Path) -> None:
+    async with serving(path, Says(FOUND)) as it:
+        said = await served(it)
+        key = await key_of(it, "ada", credits=1)
+        async with keyed(it, key) as http:
+            asked = {"linkedin_url": "https://www.linkedin.com/in/ada", "type": "work"}
+            first = await http.post(ENRICHMENTS, json=asked | {"external_id": "lead"})
+            last = await http.get(
+                f"{ENRICHMENTS}/{first.json()['_id']}", headers={"prefer": "wait=9"}
+            )
+            answers = {
+                (ENRICHMENTS, "post", "201"): first,
+                (ENRICHMENTS + "/{id}", "get", "200"): last,
+                (CREDITS, "get", "200"): await http.get(CREDITS),
+                (HISTORY, "get", "200"): await http.get(HISTORY),
+                (ENRICHMENTS, "post", "402"): await http.post(ENRICHMENTS, json=asked),
+            }
+    assert last.json()["status"] == "completed"
+    for (route, method, status), answer in answers.items():
+        assert str(answer.status_code) == status
+        declared = said["paths"][route][method]["responses"][status]
+        schema = declared["content"]["application/json"]["schema"]
+        whole = schema | {"components": said["components"]}
+        jsonschema_rs.validator_for(whole).validate(answer.json())
+
+
+def _hold_to_contract(said: Any) -> None:
+    for route, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            ours = said["paths"][route][method]
+            assert ours["operationId"] == operation["operationId"]
+            _parameters(operation, ours, said, where=f"{method} {route}")
+            _bodies(operation, ours, said, where=f"{method} {route}")
+
+
+def _parameters(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
+    given = {(one["in"], one["name"]): one for one in ours.get("parameters", [])}
+    for one in theirs.get("parameters", []):
+        mine = given.pop((one["in"], one["name"]))
+        assert mine["required"] == one["required"]
+        _same(one["schema"], mine["schema"], said, where=f"{where} {one['name']}")
+    assert not [name for name, one in given.items() if one["required"]], "a new duty"
+
+
+def _bodies(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
+    if "requestBody" in theirs:
+        assert ours["requestBody"]["required"] == theirs["requestBody"]["required"]
+        asked, taken = _schema(theirs["requestBody"]), _schema(ours["requestBody"])
+        _same(asked, taken, said, where=where)
+        required = _of(asked, DOCUMENT)["required"]
+        assert set(_of(taken, said)["required"]) == set(required), "a new duty, or one less"
+    for status, answer in theirs["responses"].items():
+        whole = _of(answer, DOCUMENT)
+        assert set(whole.get("headers", ())) <= set(ours["responses"][status].get("headers", ()))
+        _same(_schema(whole), _schema(ours["responses"][status]), said, where=f"{where} {status}")
+
+
+def _same(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
+    """Every word of the contract's schema stands in ours too, down to the last property."""
+    theirs, ours = _of(theirs, DOCUMENT), _of(ours, said)
+    for word in CHECKED:
+        if word in theirs:
+            assert ours.get(word) == theirs[word], f"{where}: {word}"
+    assert set(theirs.get("required", ())) <= set(ours.get("required", ())), where
+    for name, schema in theirs.get("properties", {}).items():
+        _same(schema, ours["properties"][name], said, where=f"{where}.{name}")
+    choices = _choices(theirs, DOCUMENT), _choices(ours, said)
+    assert choices[0].keys() == choices[1].keys(), where
+    for kind in choices[0]:
+        _same(choices[0][kind], choices[1][kind], said, where=f"{where} as {kind}")
+
+
+def _choices(schema: Any, document: Any) -> dict[str, Any]:
+    """The alternatives by their type; where types differ, `oneOf` and `anyOf` are the same."""
+    listed = schema.get("oneOf") or schema.get("anyOf") or []
+    return {_of(one, document)["type"]: _of(one, document) for one in listed}
+
+
+def _schema(holder: Any) -> Any:
+    return holder["content"]["application/json"]["schema"]
+
+
+def _of(value: Any, document: Any) -> Any:
+    """What a reference leads to."""
+    while "$ref" in value:
+        found = document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        value = found | {name: more for name, more in value.items() if name != "$ref"}
+    return value

@@ -1,0 +1,121 @@
+"""What an integrator relies on who generates a client: whatever is sent, the service answers as
+its documents say. Schemathesis makes the cases and judges the answers, against a real process."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.cli.commands import SECONDS, Shell
+from tests.support.openapi import DOCUMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EXAMPLES = 600
+"""Cases of one operation's fuzzing, at most; it stops sooner where there are no new ones."""
+LEFT_OPEN = {"414", "431", "503"}
+"""Statuses that any server may give, which the contract therefore does not list. 404 and 405 of
+other paths and methods are judged by checks of their own."""
+CONFIG = """
+# A `linkedin_url` is any string in the schema, and a person's profile in prose: most strings are a
+# 400. A key with another body is a 422, and two cases may share a short one. Everywhere else what
+# the schema allows must be accepted.
+[[operations]]
+include-operation-id = "requestEmailEnrichment"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "422"]
+"""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, str]]:
+    """A service process: its URL, and the key of a team that never runs out of credits."""
+    shell = Shell(folder)
+    assert shell.run("teams", "add", "fuzz", "--credits", "100000000").code == 0
+    key = shell.run("keys", "create", "fuzz").out.strip()
+    # The callbacks wait for a day: what is made up here must not be called.
+    settings = {"RATE_LIMIT": "1000000", "CALLBACK_DELAYS": "86400,5,30"}
+    with (folder / "log").open("w") as log:
+        process = shell.start("service", "--port", "0", popen={"stderr": log}, **settings)
+        try:
+            yield _url(folder / "log", process), key
+        finally:
+            process.kill()
+            process.communicate(timeout=SECONDS)
+    assert "Traceback" not in (folder / "log").read_text()
+    assert '"level": "ERROR"' not in (folder / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    with serving(tmp_path_factory.mktemp("fuzzed")) as served:
+        yield served
+
+
+def test_2000_cases_find_no_answer_that_the_documents_do_not_describe(
+    service: tuple[str, str], tmp_path: Path
+) -> None:
+    url, key = service
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(yaml.safe_dump(_with_what_it_leaves_open()))
+    served = tmp_path / "served.json"
+    served.write_text(httpx.get(f"{url}/openapi.json").text)
+    cases = [_fuzzed(document, url, key, tmp_path) for document in (contract, served)]
+    assert sum(cases) >= 2000, cases
+
+
+def test_a_document_that_does_not_fit_is_told(service: tuple[str, str], tmp_path: Path) -> None:
+    """The control: the machinery finds what is wrong when something is."""
+    changed = deepcopy(DOCUMENT)
+    changed["components"]["schemas"]["Credits"]["properties"]["balance"]["maximum"] = 1
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump(changed))
+    with pytest.raises(AssertionError, match="violates schema"):
+        _fuzzed(wrong, *service, tmp_path, "--include-operation-id", "getEnrichmentCredits")
+
+
+def _with_what_it_leaves_open() -> dict[str, Any]:
+    document = deepcopy(DOCUMENT)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status in LEFT_OPEN:
+                operation["responses"][status] = {"$ref": "#/components/responses/Error"}
+    return document
+
+
+def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> int:
+    """How many cases were made of the document; every check is on, those of auth too."""
+    config = folder / "schemathesis.toml"
+    config.write_text(CONFIG)
+    command = [
+        *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
+        *("--config-file", str(config), "run", str(document), "--url", url),
+        *("--header", f"x-api-key: {key}", "--checks", "all", "--max-examples", str(EXAMPLES)),
+        *("--generation-deterministic", "--workers", "2", "--no-color"),
+        *options,
+    ]
+    done = subprocess.run(
+        command, cwd=folder, text=True, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert made, done.stdout
+    assert made[1] == made[2]
+    return int(made[1])
+
+
+def _url(log: Path, process: subprocess.Popen[str]) -> str:
+    """Where it says that it serves; this line comes once the port listens."""
+    while process.poll() is None:
+        if said := re.search(r"http://[0-9.:]+", log.read_text()):
+            return said[0]
+    raise AssertionError(log.read_text())

@@ -1,0 +1,187 @@
+"""What a team relies on that runs `mcp-enrichment service`: the contract on a port, and one plain
+sentence where that cannot be."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.service.domain import keys, teams
+from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.requests import Request
+from tests.support.far_end import far_end, hangs
+from tests.support.serving import ADA, ledger_is_exact, rows, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "mcp_enrichment", "service", "--port"]
+
+
+@contextmanager
+def served(data: Path, port: int = 0, *, callbacks_to: int = 80) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {
+        "ENRICHMENT_DATA_DIR": str(data),
+        "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
+        "ENRICHMENT_CALLBACK_PORTS": f"443,{callbacks_to}",
+    }
+    with subprocess.Popen(
+        [*PROGRAM, str(port)],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _request_that_never_ends(data: Path) -> str:
+    """A request without a job: nobody works on it."""
+    request_id = "0" * 24
+
+    def add(connection: Connection) -> None:
+        team_id = teams.the_team(connection, "acme")
+        new = Request(
+            id=request_id, team_id=team_id, linkedin_url=ADA, type=EmailType.WORK, created_at=0
+        )
+        store.add(connection, new)
+
+    database = open_sqlite(data / "enrichment.db")
+    database.write_now(add)
+    database.close()
+    return request_id
+
+
+def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    return process.communicate(timeout=10)
+
+
+def _key(data: Path) -> str:
+    """A key of a team with 250 credits."""
+
+    def make(connection: Connection) -> str:
+        teams.add(connection, "acme", 250, at=0)
+        return keys.create(connection, "acme", at=0).key
+
+    database = open_sqlite(data / "enrichment.db")
+    made = database.write_now(make)
+    database.close()
+    return made
+
+
+def _client(process: subprocess.Popen[str], key: str) -> httpx.AsyncClient:
+    assert process.stderr
+    said = re.search(r"http://[0-9.:]+", process.stderr.readline())
+    assert said
+    return httpx.AsyncClient(base_url=said[0], headers={"x-api-key": key})
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+async def test_the_command_serves_the_contract_until_it_is_stopped(
+    tmp_path: Path, end: signal.Signals
+) -> None:
+    key = _key(tmp_path)
+    async with far_end() as receiver:
+        receiver.will(hangs())
+        with served(tmp_path, callbacks_to=receiver.port) as process:
+            async with _client(process, key) as http:
+                asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
+                first = await http.post(ENRICHMENTS, json=asked)
+                where = f"{ENRICHMENTS}/{first.json()['_id']}"
+                body = (await http.get(where, headers={"prefer": "wait=5"})).json()
+                balance = (await http.get(CREDITS)).json()
+                await until(lambda: len(receiver.seen) == 1)
+                process.send_signal(end)
+                out, told = await anyio.to_thread.run_sync(_end_of, process)
+    assert (first.status_code, body["status"], body["reason"]) == (201, "not-found", "no-contacts")
+    assert balance == {"balance": 250}
+    assert out == ""
+    assert "Traceback" not in told
+    path = tmp_path / "enrichment.db"
+    assert rows(path, "SELECT kind, lease_owner FROM jobs") == [("deliver", None)]
+    ledger_is_exact(path)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
+    tmp_path: Path, end: signal.Signals
+) -> None:
+    key, statuses = _key(tmp_path), []
+
+    async def hold(http: httpx.AsyncClient, where: str) -> None:
+        answer = await http.get(where, headers={"prefer": "wait=60"}, timeout=20)
+        statuses.append((answer.status_code, answer.json()["status"]))
+
+    with served(tmp_path) as process:
+        async with _client(process, key) as http, anyio.create_task_group() as tasks:
+            where = f"{ENRICHMENTS}/{_request_that_never_ends(tmp_path)}"
+            tasks.start_soon(hold, http, where)
+            await anyio.sleep(0.5)
+            assert (await http.get(where)).json()["status"] == "pending"
+            began = time.monotonic()
+            process.send_signal(end)
+            _, told = await anyio.to_thread.run_sync(_end_of, process)
+            assert time.monotonic() - began < 2
+    assert (process.returncode, told) == (0, "")
+    assert statuses == [(200, "pending")]
+
+
+async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None:
+    key = _key(tmp_path)
+    with served(tmp_path) as process:
+        async with _client(process, key) as http:
+            with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
+                head = "Host: it\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+                caller.sendall(f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}{{".encode())
+            assert (await http.get(CREDITS)).json() == {"balance": 250}
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=10)
+    assert told == ""
+
+
+async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with served(tmp_path, port) as process:
+            _, told = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert str(port) in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("what", ["not a folder", "not a database"])
+async def test_a_data_folder_that_cannot_be_used_ends_the_command_with_a_sentence(
+    tmp_path: Path, what: str
+) -> None:
+    file = tmp_path / "enrichment.db"
+    file.write_bytes(b"%PDF-1.7 " * 999)
+    with served(file if what == "not a folder" else tmp_path) as process:
+        out, told = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert out == ""
+    assert told.count("\n") == 1
+    assert told.startswith("Error: The ")

@@ -1,0 +1,198 @@
+"""What teams that share a service rely on: only a valid key opens it, and only to its own team."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.service.domain import keys
+from mcp_enrichment.service.store import keys as store
+from tests.cli.commands import Shell
+from tests.support.keyed import key_of, keyed
+from tests.support.openapi import must_be
+from tests.support.serving import ADA, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+NOT_SAME = {"x-request-id", "date"}
+"""Headers in which two equal answers may differ."""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_a_key_is_shown_once_and_stored_as_a_hash_alone(shell: Shell) -> None:
+    assert shell.run("teams", "add", "lumen", "--credits", "7").code == 0
+    made = shell.run("keys", "create", "lumen")
+    key = made.out.removesuffix("\n")
+    assert keys._KEY.fullmatch(key), "nothing else stands on stdout: it can be piped"
+    assert "cannot be shown again" in made.err
+    listed = shell.run("keys", "list").out
+    assert (keys.id_in(key) in listed, key in listed, "lumen" in listed) == (True, False, True)
+    secret = key.rpartition("_")[2].encode()
+    kept = b"".join(file.read_bytes() for file in shell.database.parent.iterdir())
+    assert secret not in kept
+    assert bytes.fromhex(secret.decode()) not in kept
+    assert shell.one("SELECT hash FROM api_keys") == keys._hash(key)
+
+
+def test_teams_are_listed_with_their_credits(shell: Shell) -> None:
+    for name, amount in (("zenith", "0"), ("Équipe 1", "250")):
+        assert shell.run("teams", "add", name, "--credits", amount).code == 0
+    assert shell.run("teams", "list").out == (
+        "zenith\t0 available\t0 held\nÉquipe 1\t250 available\t0 held\n"
+    )
+
+
+def test_a_callback_secret_stays_until_it_is_rotated_and_two_are_valid(shell: Shell) -> None:
+    shell.run("teams", "add", "lumen")
+    first = shell.run("teams", "secret", "lumen").out
+    assert first.startswith("whsec_")
+    assert shell.run("teams", "secret", "lumen").out == first
+    second = shell.run("teams", "secret", "lumen", "--rotate").out.splitlines()
+    assert second[1:] == first.splitlines()
+    third = shell.run("teams", "secret", "lumen", "--rotate").out.splitlines()
+    assert third[1:] == second[:1]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["teams", "add", "lumen"], "already"),
+        (["teams", "add", ""], "1 to 100 letters"),
+        (["teams", "add", " lumen"], "1 to 100 letters"),
+        (["teams", "add", "lumen "], "1 to 100 letters"),
+        (["teams", "add", "two\nlines"], "1 to 100 letters"),
+        (["teams", "add", "lumen\x1b[31m"], "1 to 100 letters"),
+        (["teams", "add", "x" * 101], "1 to 100 letters"),
+        (["teams", "secret", "nobody"], "teams list"),
+        (["keys", "create", "nobody"], "teams list"),
+        (["keys", "revoke", "0123456789ab"], "keys list"),
+        (["credits", "grant", "5", "--team", "nobody"], "teams list"),
+        (["credits", "history", "--team", "nobody"], "teams list"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_sentence(
+    shell: Shell, command: list[str], told: str
+) -> None:
+    shell.run("teams", "add", "lumen")
+    assert told in shell.run(*command).refused()
+    assert shell.one("SELECT count(*) FROM teams") == 1
+    assert shell.one("SELECT count(*) FROM api_keys") == 0
+
+
+def test_where_a_service_elsewhere_is_set_no_key_is_made_that_works_nowhere(shell: Shell) -> None:
+    told = shell.run("teams", "add", "lumen", API_URL="https://it.example").refused(2)
+    assert "where the service runs" in told
+    assert not shell.database.exists()
+
+
+BAD_KEYS = {
+    "missing": None,
+    "empty": "",
+    "unknown": f"mcpe_{'0' * 12}_{'0' * 64}",
+    "garbled": "mcpe_garbled",
+    "another product's": "sk_live_4242424242424242",
+    "a UTF-8 one": "clé-ключ".encode(),
+    "long": "mcpe_" + "a" * 9000,
+    "an injection": "mcpe_' OR 1=1 --",
+}
+
+
+@pytest.mark.parametrize("what", [*BAD_KEYS, "revoked", "of a right name", "in capitals", "padded"])
+async def test_without_a_valid_key_every_route_is_the_same_401(path: Path, what: str) -> None:
+    async with serving(path, jobs=False) as it:
+        good = await key_of(it, "lumen")
+        bad: Any = BAD_KEYS.get(what) or {
+            "of a right name": good[:-1] + ("0" if good[-1] != "0" else "1"),
+            "in capitals": good.upper(),
+            "padded": f"{good}x",
+            "revoked": await key_of(it, "lumen"),
+        }.get(what)
+        if what == "revoked":
+            await it.service.database.write(lambda c: store.revoke(c, keys.id_in(bad), at=1))
+        headers = {} if bad is None else {"x-api-key": bad}
+        async with keyed(it) as http:
+            answers = [
+                await http.get(CREDITS, headers=headers),
+                await http.get(HISTORY, headers=headers),
+                await http.get(f"{ENRICHMENTS}/{'0' * 24}", headers=headers),
+                await http.post(ENRICHMENTS, headers=headers, json={}),
+            ]
+            assert (await http.get(CREDITS, headers={"x-api-key": good})).status_code == 200
+    for answer in answers:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == (
+            'ApiKey realm="mcp-enrichment", header="x-api-key"'
+        )
+        must_be("Error", answer.json())
+        assert answer.json() == answers[0].json()
+        assert answer.json()["error"]["code"] == "unauthorized"
+
+
+async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        ours, theirs = await key_of(it, "ours"), await key_of(it, "theirs")
+        async with keyed(it, theirs) as http:
+            posted = await http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
+            assert (await http.get(f"{ENRICHMENTS}/{posted.json()['_id']}")).status_code == 200
+        async with keyed(it, ours) as http:
+            told = []
+            for request_id in (posted.json()["_id"], "f" * 24):
+                answer = await http.get(
+                    f"{ENRICHMENTS}/{request_id}", headers={"prefer": "wait=30"}
+                )
+                headers = {k: v for k, v in answer.headers.items() if k not in NOT_SAME}
+                told.append((answer.status_code, answer.content, headers))
+            assert (await http.get(CREDITS)).json() == {"balance": 10}
+            history = (await http.get(HISTORY)).json()["entries"]
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert [entry["kind"] for entry in history] == ["grant"], "nor does the ledger tell of it"
+
+
+async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        ids = []
+        for team in ("ours", "theirs"):
+            async with keyed(it, await key_of(it, team)) as http:
+                headers = {"idempotency-key": "the-same"}
+                asked = {"linkedin_url": ADA, "type": "work"}
+                answer = await http.post(ENRICHMENTS, json=asked, headers=headers)
+                assert answer.headers["idempotent-replayed"] == "false"
+                ids.append(answer.json()["_id"])
+                assert (await http.get(CREDITS)).json() == {"balance": 9}
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def compare(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    async with serving(path, jobs=False) as it:
+        key = await key_of(it, "lumen")
+        monkeypatch.setattr(hmac, "compare_digest", compare)
+        name = keys.id_in(key) if known else "0" * 12
+        assert await keys.team_of(it.service.database, f"mcpe_{name}_{'0' * 64}") is None
+    assert len(compared) == 1
+    assert {len(side) for side in compared[0]} == {64}
+
+
+async def test_the_embedded_service_needs_no_key_and_minds_none(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        for headers in ({}, {"x-api-key": "whatever"}):
+            answer = await it.http.get(CREDITS, headers=headers)
+            assert answer.json() == {"balance": 10}

@@ -1,0 +1,222 @@
+"""The chaos: services on one file that are killed at random moments, behind a network that fails,
+on a disk that fills up. `python -m tests.support.chaos` is the long form.
+
+A seed makes the moments the same again, as far as processes allow: CHAOS_SEED.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+from standardwebhooks import Webhook
+
+from mcp_enrichment.service.store.callbacks import MAX_TRIES
+from tests.support.chaos_worker import Disk, ask
+from tests.support.far_end import far_end, replies
+from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.openapi import must_be
+from tests.support.serving import ledger_is_exact, rows, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import Behaviour, Seen
+    from tests.support.serving import Serving
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = 3
+"""Services that live side by side."""
+LONGEST_LIFE = 0.3
+FULL_SECONDS = 1.0
+UNFINISHED = "SELECT count(*) FROM jobs"
+LEFT_BEHIND = "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL"
+
+
+@dataclass
+class Workers:
+    """Starts services, and kills them."""
+
+    forks: subprocess.Popen[str]
+    chance: random.Random
+    living: list[int] = field(default_factory=list)
+
+    def start(self, numbers: Iterable[int]) -> None:
+        assert self.forks.stdin
+        assert self.forks.stdout
+        orders = {"seed": self.chance.random(), "numbers": list(numbers)}
+        self.forks.stdin.write(json.dumps(orders) + "\n")
+        self.forks.stdin.flush()
+        self.living.append(int(self.forks.stdout.readline()))
+
+    def kill_one(self) -> None:
+        unlucky = self.chance.choice(self.living)
+        self.living.remove(unlucky)
+        os.kill(unlucky, signal.SIGKILL)
+
+
+@dataclass
+class Told:
+    """What there is to say about a run."""
+
+    died_at_work: int
+    faults: Counter[str]
+    statuses: dict[str, int]
+    delivered: int
+    given_up: int
+
+
+async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Told:
+    """Ask, kill, fill the disk, and hold what is left against every promise."""
+    event.listen(Pool, "checkout", disk := Disk(path))
+    try:
+        async with (
+            far_end() as receiver,
+            fault_proxy(receiver.port, chance) as proxy,
+            serving(path, jobs=False, credits=requests, allow_private=True) as it,
+        ):
+            receiver.always(_moody(chance))
+            died = await _killed_again_and_again(it, proxy, disk, requests, kills)
+            seen = list(receiver.seen)
+            return _all_is_well(path, requests, seen, Told(len(died), proxy.done, {}, 0, 0))
+    finally:
+        event.remove(Pool, "checkout", disk)
+
+
+async def _killed_again_and_again(
+    it: Serving, proxy: FaultProxy, disk: Disk, requests: int, kills: int
+) -> set[tuple[str]]:
+    died_at_work: set[tuple[str]] = set()
+    chance, full_at = proxy.chance, kills // 2
+    shares = [range(requests * n // kills, requests * (n + 1) // kills) for n in range(kills)]
+    with _workers(it, proxy) as workers:
+        for _ in range(AT_ONCE):
+            workers.start(())
+        for number, share in enumerate(shares):
+            workers.start(share)
+            await anyio.sleep(chance.uniform(0, LONGEST_LIFE))
+            workers.kill_one()
+            died_at_work |= set(it.rows(LEFT_BEHIND))
+            if number == full_at:
+                await _fill(disk, it, proxy, range(requests - kills, requests))
+        for number in range(requests):  # whoever got no answer asks again, with the same key
+            await ask(it.service, it.team_id, proxy.url, number)
+        await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=60)
+    return died_at_work
+
+
+async def _fill(disk: Disk, it: Serving, proxy: FaultProxy, numbers: Sequence[int]) -> None:
+    """While the disk is full somebody asks on; what is not accepted is asked for until it is."""
+    disk.flag.touch()
+    with anyio.move_on_after(FULL_SECONDS):
+        for number in numbers:
+            await ask(it.service, it.team_id, proxy.url, number)
+    disk.flag.unlink()
+
+
+@contextmanager
+def _workers(it: Serving, proxy: FaultProxy) -> Iterator[Workers]:
+    program = [sys.executable, "-m", "tests.support.chaos_worker"]
+    program += [str(it.path), str(it.team_id), proxy.url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(program, cwd=ROOT, **pipes) as forks:  # type: ignore[call-overload]
+        try:
+            yield Workers(forks, proxy.chance)
+        finally:
+            forks.stdin.close()  # which ends it, and the services that live
+
+
+def _moody(chance: random.Random) -> Behaviour:
+    async def behave(stream: SocketStream, seen: Seen) -> None:
+        answer = chance.choices([replies(200), replies(503)], [9, 1])[0]
+        with suppress(anyio.BrokenResourceError):  # nobody listens any more
+            await answer(stream, seen)
+
+    return behave
+
+
+def _all_is_well(path: Path, requests: int, seen: Sequence[Seen], told: Told) -> Told:
+    told.statuses = dict(rows(path, "SELECT status, count(*) FROM requests GROUP BY status"))
+    assert sum(told.statuses.values()) == requests
+    assert set(told.statuses) <= {"completed", "not-found", "failed"}
+    ledger_is_exact(path)
+    spent = told.statuses.get("completed", 0)
+    assert rows(path, "SELECT available, held FROM teams") == [(requests - spent, 0)]
+    twice = "SELECT request_id FROM ledger WHERE kind = 'settle' GROUP BY 1 HAVING count(*) > 1"
+    assert rows(path, twice) == []
+    _each_callback_was_tried_three_times_at_most(path, requests, seen, told)
+    _each_body_is_valid_and_signed(path, seen)
+    return told
+
+
+def _each_callback_was_tried_three_times_at_most(
+    path: Path, requests: int, seen: Sequence[Seen], told: Told
+) -> None:
+    arrived = Counter(request.path for request in seen)
+    tries = """
+        SELECT '/' || external_id, count(number), coalesce(max(outcome = 'delivered'), 0)
+        FROM callbacks LEFT JOIN callback_tries ON callback_id = id GROUP BY id"""
+    found = rows(path, tries)
+    assert len(found) == requests
+    for where, tried, delivered in found:
+        assert arrived[where] <= tried <= MAX_TRIES
+        assert delivered or tried == MAX_TRIES  # none was given up early
+        assert arrived[where] >= delivered
+        told.delivered += delivered
+        told.given_up += not delivered
+
+
+def _each_body_is_valid_and_signed(path: Path, seen: Sequence[Seen]) -> None:
+    ((secret,),) = rows(path, "SELECT secret FROM callback_secrets")
+    ends = dict(rows(path, "SELECT id, status FROM requests"))
+    ids, bodies = {}, {}
+    for request in seen:
+        body = Webhook(secret).verify(request.body, request.headers)
+        must_be("Enrichment", body)
+        assert body["external_id"] == request.path[1:]
+        assert body["status"] == ends[body["_id"]]
+        message = request.headers["webhook-id"]
+        assert ids.setdefault(request.path, message) == message
+        assert bodies.setdefault(request.path, request.body) == request.body
+
+
+def drawn() -> random.Random:
+    """Chance, by a seed that is told so that a run may be repeated."""
+    seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+    print(f"to run this again: CHAOS_SEED={seed}")
+    return random.Random(seed)  # noqa: S311
+
+
+def main(requests: int = 500, kills: int = 200) -> None:
+    """The long form."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "enrichment.db"
+
+        async def run() -> Told:
+            return await chaos(path, requests=requests, kills=kills, chance=drawn())
+
+        told = anyio.run(run)
+    print(f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: all is well")
+    print(told)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""Services that work on a database until they are killed: one for each line on stdin.
+
+Each is forked from this one, which has everything imported already, so that hundreds of them can
+live and die within a minute. `work` is what compose._working_service runs, less the HTTP; beside it
+each accepts the requests of a range, as its callers would have it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.service.domain import lookup
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.requests import accept
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.jobs import sender
+from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.serving import ADA, ANY_LOOPBACK
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from mcp_enrichment.service.sources.port import Outcome
+
+LEASE = 0.5
+DELAYS = (0.0, 0.02, 0.05)
+TRY_SECONDS = 0.4
+ROOM = 2**30
+
+
+class Unsteady:
+    """Takes up to 50 ms; one time in ten it is unavailable, one time in four it has nothing."""
+
+    name = "unsteady"
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+
+    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+        await anyio.sleep(self._chance.uniform(0, 0.05))
+        drawn = self._chance.random()
+        if drawn < 0.1:
+            return Unavailable()
+        return Miss() if drawn < 0.35 else Hit(email=f"{profile.rsplit('-', 1)[1]}@example.com")
+
+
+class Disk:
+    """The disk under every database of this process: full for as long as a flag lies beside."""
+
+    def __init__(self, path: Path) -> None:
+        self.flag = path.with_name("full")
+
+    def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
+        # SQLite takes a limit under the file's size for that size: no page more.
+        limit = 1 if self.flag.exists() else ROOM
+        connection.execute(f"PRAGMA max_page_count = {limit}")
+
+
+async def ask(service: Service, team_id: int, url: str, number: int) -> None:
+    """The request of this number, as often as anybody asks: its key makes it one."""
+    asked = EnrichmentRequest(
+        linkedin_url=f"{ADA}-{number}",
+        type=EmailType.WORK,
+        callback_url=f"{url}/{number}",
+        external_id=str(number),
+    )
+    while True:
+        try:
+            await accept(service, team_id, asked, idempotency_key=f"key-{number}")
+        except StorageFailed:
+            await anyio.sleep(0.05)
+        else:
+            return
+
+
+async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> None:
+    """Run the jobs for ever, and accept the requests that were ordered."""
+    lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
+    event.listen(Pool, "checkout", Disk(path))
+    database, chance = open_sqlite(path), random.Random(orders["seed"])  # noqa: S311
+    runner = Runner(lease=LEASE)
+    service = Service(
+        database=database,
+        sources=[Unsteady(chance)],
+        sender=CallbackSender(ANY_LOOPBACK),
+        callback_rules=ANY_LOOPBACK,
+        finals=Finals(database),
+        delivery_delays=DELAYS,
+        wake=runner.wake,
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(runner.run, service)
+        for number in orders["numbers"]:
+            await ask(service, team_id, url, number)
+            await anyio.sleep(chance.uniform(0, 0.02))
+
+
+def main() -> None:
+    """Fork a worker for each line (its orders, as JSON) and tell its process id."""
+    path, team_id, url = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    living: list[int] = []
+    for line in sys.stdin:
+        living = [worker for worker in living if os.waitpid(worker, os.WNOHANG)[0] == 0]
+        worker = os.fork()
+        if worker == 0:
+            os.close(0)
+            anyio.run(work, path, team_id, url, json.loads(line))
+        living.append(worker)
+        print(worker, flush=True)
+    for worker in living:
+        os.kill(worker, signal.SIGKILL)  # those that were killed before are still ours to bury
+        os.waitpid(worker, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What is generated from the code: the README's tables and the tools' snapshots.
+
+`python3 tasks.py docs` rewrites them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mcp_enrichment.mcp.tools import TOOLS, Tool
+from mcp_enrichment.settings import Settings
+from tests.mcp.rewrite_snapshots import rewrite
+
+README = Path(__file__).parents[2] / "README.md"
+SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def tools_table() -> str:
+    rows = [f"| `{tool.name}` | {_arguments(tool)} | {_first_sentence(tool)} |" for tool in TOOLS]
+    return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
+
+
+def settings_table() -> str:
+    rows = [
+        f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
+
+
+def with_tables(readme: str) -> str:
+    """The README with its generated sections as they should be."""
+    tables = {"tools": tools_table, "settings": settings_table}
+    return SECTION.sub(lambda found: f"{found[1]}{tables[found[2]]()}\n{found[3]}", readme)
+
+
+def _arguments(tool: Tool) -> str:
+    return ", ".join(f"`{name}`" for name in tool.arguments.model_fields) or "none"
+
+
+def _first_sentence(tool: Tool) -> str:
+    return f"{tool.description.split('. ')[0].rstrip('.')}."
+
+
+def _default(name: str) -> str:
+    folders = {"data_dir": "the user's data folder", "state_dir": "the user's state folder"}
+    default = Settings.model_fields[name].default
+    if default is None or default == ():
+        return "unset"
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return folders.get(name) or f"`{shown.lower() if isinstance(default, bool) else shown}`"
+
+
+if __name__ == "__main__":
+    rewrite()
+    README.write_text(with_tables(README.read_text("utf-8")), "utf-8")

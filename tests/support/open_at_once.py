@@ -1,0 +1,15 @@
+"""A process that opens the database named on its command line as soon as its stdin says so."""
+
+import sys
+from pathlib import Path
+
+from mcp_enrichment.service.domain.teams import embedded_team
+from mcp_enrichment.service.store import ledger
+from mcp_enrichment.service.store.database import open_sqlite
+
+print("ready", flush=True)
+sys.stdin.readline()
+database = open_sqlite(Path(sys.argv[1]))
+database.write_now(lambda c: embedded_team(c, at=0))
+print(database.read_now(lambda c: ledger.balance(c, 1).available), flush=True)
+database.close()

@@ -1,0 +1,218 @@
+"""A whole service over a real database file, asked over HTTP in this process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM
+from mcp_enrichment.service.http.app import create_app
+from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.jobs.runner import LEASE, Runner
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.store import ledger, teams
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.openapi import holds_to_contract
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.port import Outcome, Source
+
+ADA = "https://www.linkedin.com/in/ada-okafor-example"
+ADAS = "ada@example.com"
+HIT = Hit(email=ADAS)
+MISS = Miss()
+LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+ANY_LOOPBACK = CallbackRules(networks=LOOPBACK, ports=range(1, 65_536))
+
+
+class Says:
+    """A source that answers as told, in this order; its last answer for ever. What is raised is
+    an answer too."""
+
+    def __init__(self, *outcomes: Outcome | Exception, name: str = "scripted") -> None:
+        self.name = name
+        self.asked: list[str] = []
+        self._outcomes = deque(outcomes)
+
+    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+        self.asked.append(profile)
+        outcome = self._outcomes.popleft() if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class Slow:
+    """A source that is being asked from `asked` on, and answers from `may_answer` on."""
+
+    def __init__(self, outcome: Outcome = MISS, name: str = "slow") -> None:
+        self.name = name
+        self.asked, self.may_answer = anyio.Event(), anyio.Event()
+        self._outcome = outcome
+
+    async def find(self, _profile: str, _kind: EmailType) -> Outcome:
+        self.asked.set()
+        await self.may_answer.wait()
+        return self._outcome
+
+
+@dataclass
+class Clock:
+    """Time that passes when the test says so."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A service, and what a test asks it."""
+
+    service: Service
+    runner: Runner
+    team_id: int
+    http: httpx.AsyncClient
+    path: Path
+
+    async def post(
+        self, *, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
+        """A request, for Ada's work address unless told otherwise."""
+        asked = {"linkedin_url": ADA, "type": "work"} | body
+        return await self.http.post(ENRICHMENTS, json=asked, headers=headers)
+
+    async def accepted(self, **body: Any) -> str:
+        """The id of a request that must be accepted."""
+        response = await self.post(**body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["_id"])
+
+    async def get(self, request_id: str, *, prefer: str | None = None) -> httpx.Response:
+        headers = {"prefer": prefer} if prefer else None
+        return await self.http.get(f"{ENRICHMENTS}/{request_id}", headers=headers)
+
+    async def final(self, request_id: str) -> dict[str, Any]:
+        """The request once it has ended."""
+        with anyio.fail_after(5):
+            body = (await self.get(request_id, prefer="wait=60")).json()
+        assert body["status"] in ("completed", "not-found", "failed")
+        return dict(body)
+
+    async def balance(self) -> int:
+        return int((await self.http.get(CREDITS)).json()["balance"])
+
+    def is_idle(self) -> bool:
+        """Whether the runner sleeps until it is woken, or until something is due."""
+        return self.runner._stir.statistics().tasks_waiting > 0
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return rows(self.path, query, *values)
+
+
+@asynccontextmanager
+async def serving(
+    path: Path,
+    *sources: Source,
+    credits: int = 10,  # noqa: A002
+    jobs: bool = True,
+    allow_private: bool = False,
+    rules: CallbackRules | None = None,
+    lease: float = LEASE,
+    concurrency: int = 16,
+    **changes: Any,
+) -> AsyncIterator[Serving]:
+    """A service over the file; without `jobs` nobody works on what it accepts."""
+    database = await anyio.to_thread.run_sync(open_sqlite, path)
+    rules = rules or (ANY_LOOPBACK if allow_private else CallbackRules())
+    runner = Runner(lease=lease, concurrency=concurrency)
+    service = Service(
+        database=database,
+        sources=sources,
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        finals=Finals(database),
+        wake=runner.wake,
+    )
+    service = replace(service, **changes)
+    team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
+    app = create_app(service, OneTeam(team_id))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    hooks = {"response": [holds_to_contract]}
+    try:
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://it", event_hooks=hooks) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            if jobs:
+                tasks.start_soon(runner.run, service)
+                tasks.start_soon(service.finals.watch)
+            yield Serving(service=service, runner=runner, team_id=team_id, http=http, path=path)
+            tasks.cancel_scope.cancel()
+    finally:
+        database.close()
+
+
+def team_with(connection: Connection, amount: int, *, at: float, name: str = EMBEDDED_TEAM) -> int:
+    """The team of this name; its first grant is this one where there was no such team."""
+    found = teams.id_of(connection, name)
+    if found is not None:
+        return found
+    team_id = teams.add(connection, name, at=at)
+    if amount:
+        ledger.grant(connection, team_id, amount, at=at)
+    return team_id
+
+
+def rows(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What stands in the file, read past the service."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
+    """Wait for what shows in the database or a log alone, and so gives no event."""
+    with anyio.fail_after(seconds):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+
+
+def ledger_is_exact(path: Path) -> None:
+    """Each team's two figures are what its entries sum up to; each request has its one hold, and
+    its one end exactly when it is final."""
+    sums = """
+        SELECT t.available, t.held,
+          coalesce(sum(CASE l.kind WHEN 'grant' THEN amount WHEN 'hold' THEN -amount
+                                   WHEN 'release' THEN amount WHEN 'correct' THEN amount
+                                   ELSE 0 END), 0),
+          coalesce(sum(CASE l.kind WHEN 'hold' THEN amount WHEN 'grant' THEN 0
+                                   WHEN 'correct' THEN 0 ELSE -amount END), 0)
+        FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
+    for available, held, available_by_entries, held_by_entries in rows(path, sums):
+        assert (available, held) == (available_by_entries, held_by_entries)
+    wrong = """
+        SELECT r.id, r.status, group_concat(l.kind) AS kinds FROM requests r
+        LEFT JOIN (SELECT * FROM ledger ORDER BY id) l ON l.request_id = r.id GROUP BY r.id
+        HAVING coalesce(kinds, '') != CASE r.status WHEN 'completed' THEN 'hold,settle'
+            WHEN 'not-found' THEN 'hold,release' WHEN 'failed' THEN 'hold,release'
+            ELSE 'hold' END"""
+    assert rows(path, wrong) == []
