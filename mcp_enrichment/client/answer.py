@@ -1,0 +1,80 @@
+"""What the client tells: a request as the service has it, with what this side knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+if TYPE_CHECKING:
+    from mcp_enrichment.contract.models import Reason, WireEnrichment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """One enrichment. Times are seconds since the epoch."""
+
+    id: str
+    status: Status
+    email: str | None = None
+    type: EmailType | None = None
+    linkedin_url: str | None = None
+    """Canonical; None where the service names a profile that has no canonical form."""
+    external_id: str | None = None
+    reused: bool = False
+    """Answered from the memory: asked before, and not paid for again."""
+    asked_at: float | None = None
+    credits_charged: int | None = None
+    """0 or 1; None while the end is open, and where the service does not tell."""
+    reason: Reason | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status.is_final
+
+
+def answer_from(wire: WireEnrichment) -> Answer:
+    """What the wire alone says."""
+    return Answer(
+        id=wire.id,
+        status=wire.status,
+        # A mask, or a guess, of a lookup that is still running or found nothing is not told.
+        email=wire.email.email if wire.email and wire.status is Status.COMPLETED else None,
+        type=_type_of(wire),
+        linkedin_url=_canonical_or_none(wire.linkedin_url),
+        external_id=_harmless(wire.external_id),
+        asked_at=wire.created_at,
+        credits_charged=_charged(wire),
+        reason=wire.reason,
+    )
+
+
+def as_reused(answer: Answer) -> Answer:
+    """The same answer, told once more: reading it again costs nothing."""
+    return replace(answer, reused=True, credits_charged=0)
+
+
+def _canonical_or_none(url: str) -> str | None:
+    try:
+        return canonical(url)
+    except ProfileURLRefused:
+        return None
+
+
+def _harmless(echo: str | None) -> str | None:
+    """What should be the caller's own reference, but comes from outside: bounded, in one line."""
+    return echo and "".join(c for c in echo[:MAX_EXTERNAL_ID] if c.isprintable())
+
+
+def _type_of(wire: WireEnrichment) -> EmailType | None:
+    if wire.email and wire.email.type:
+        return wire.email.type
+    return next((t for t in EmailType if t.on_the_wire == wire.enrichment_type), None)
+
+
+def _charged(wire: WireEnrichment) -> int | None:
+    if wire.credits_charged is None and wire.status is Status.COMPLETED:
+        return 1
+    return wire.credits_charged

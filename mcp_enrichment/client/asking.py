@@ -1,0 +1,187 @@
+"""The part that spends: one question, at most one POST, written down before it leaves."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.client import retry
+from mcp_enrichment.client.answer import Answer, answer_from, as_reused
+from mcp_enrichment.client.memory import Asked, State
+from mcp_enrichment.client.wire import POST_SECONDS, check_email
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    IdempotencyConflict,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    StorageFailed,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.wire import Posted, Wire
+    from mcp_enrichment.contract.models import EnrichmentRequest
+
+logger = logging.getLogger(__name__)
+
+ASK_SECONDS = 15.0
+"""How long a POST that was surely refused or never sent is tried again."""
+OTHERS_SECONDS = 10.0
+"""How long another process that is asking the same is waited for."""
+ABANDONED_SECONDS = ASK_SECONDS + POST_SECONDS + 15.0
+"""After this, a process that was asking is taken to have died in the middle."""
+LAG_SECONDS = 60.0
+"""A server that does not know so young a request yet lags behind itself: nothing is forgotten."""
+LOOK_EVERY = 0.1
+
+_FORGOTTEN = (
+    "The service no longer knows the earlier request for this profile, so its answer is lost. "
+    "Nothing was charged by this call. Call request_email_enrichment again for a new lookup."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is asked, and the hash under which it is remembered."""
+
+    identity: str
+    body: EnrichmentRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """Answers a question from the memory where it can, and by one POST where it must."""
+
+    wire: Wire
+    memory: Memory
+    account: str
+    keep_misses: float
+    """Seconds for which a miss is answered from the memory."""
+    read: Callable[[str], Awaitable[Answer]] = field(repr=False)
+    """Reads a request by its id, with retries."""
+
+    async def ask(self, question: Question, *, refresh: bool) -> Answer:
+        """The request for this question: an earlier one, or a new one."""
+        while True:
+            seen = await self.memory.recall(question.identity)
+            if seen and (answer := await self._from_memory(question, seen, refresh=refresh)):
+                return answer
+            asked = Asked(
+                identity=question.identity,
+                type=question.body.type,
+                key=uuid.uuid4().hex,
+                asked_at=time.time(),
+            )
+            if await self.memory.claim(asked, over=seen) is None:
+                return await self._post(question, asked, before=seen)
+
+    async def _from_memory(
+        self, question: Question, seen: Asked, *, refresh: bool
+    ) -> Answer | None:
+        """The remembered answer; None where the question is to be asked anew."""
+        if seen.state is State.ACCEPTED:
+            return await self._earlier(seen, refresh=refresh)
+        if await self.memory.honours_keys(self.account):
+            return await self._repeat(question, seen, refresh=refresh)
+        if seen.state is State.ASKING and 0 <= time.time() - seen.asked_at < ABANDONED_SECONDS:
+            return await self._of_other_process(question, seen, refresh=refresh)
+        if refresh:
+            return None
+        raise OutcomeUnknown
+
+    async def _earlier(self, seen: Asked, *, refresh: bool) -> Answer | None:
+        if seen.enrichment_id is None or (seen.status and (refresh or not self._keeps(seen))):
+            return None
+        try:
+            answer = await self.read(seen.enrichment_id)
+        except UnknownEnrichment:
+            if 0 <= time.time() - seen.asked_at < LAG_SECONDS:
+                raise ServiceUnavailable from None
+            await self.memory.put_back(seen, None)
+            raise UnknownEnrichment(_FORGOTTEN) from None
+        now = replace(seen, status=answer.status, ended_at=seen.ended_at or time.time())
+        # What the memory knows to have ended was paid for then, whatever the server says of it now.
+        if answer.is_final and not seen.status and (refresh or not self._keeps(now)):
+            return None
+        return as_reused(replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type))
+
+    async def _repeat(self, question: Question, seen: Asked, *, refresh: bool) -> Answer | None:
+        """Send the same POST again, with its key, to a server that knows it by that."""
+        try:
+            return await self._post(question, seen, before=seen)
+        except IdempotencyConflict as error:  # it arrived, with another callback or external_id
+            if refresh:
+                return None
+            raise OutcomeUnknown from error
+
+    async def _of_other_process(
+        self, question: Question, seen: Asked, *, refresh: bool
+    ) -> Answer | None:
+        now: Asked | None = seen
+        with anyio.move_on_after(OTHERS_SECONDS):
+            while now == seen:
+                await anyio.sleep(LOOK_EVERY)
+                now = await self.memory.recall(seen.identity)
+        if now == seen:
+            raise ServiceUnavailable
+        return await self._from_memory(question, now, refresh=refresh) if now else None
+
+    async def _post(self, question: Question, asked: Asked, *, before: Asked | None) -> Answer:
+        try:
+            posted = await self._until_answered(question, asked)
+        except OutcomeUnknown:
+            with _told_all_the_same():
+                await self.memory.note_unknown(asked.identity)
+            raise
+        except EnrichmentError:
+            with _told_all_the_same():
+                await self.memory.put_back(asked, before)
+            raise
+        with _told_all_the_same():
+            await self.memory.note_accepted(asked.identity, posted.enrichment.id)
+            if posted.honours_keys:
+                await self.memory.note_honours_keys(self.account)
+        check_email(posted.enrichment)
+        answer = answer_from(posted.enrichment)
+        return replace(answer, asked_at=asked.asked_at, type=answer.type or asked.type)
+
+    async def _until_answered(self, question: Question, asked: Asked) -> Posted:
+        repeatable = await self.memory.honours_keys(self.account)
+        deadline, failures = anyio.current_time() + ASK_SECONDS, 0
+        while True:
+            try:
+                return await self.wire.post(question.body, key=asked.key)
+            except EnrichmentError as error:
+                failures += 1
+                known = isinstance(error, OutcomeUnknown) and repeatable
+                pause = retry.pause_after(ServiceUnavailable() if known else error, failures)
+                if pause is None or anyio.current_time() + pause > deadline:
+                    raise
+            await anyio.sleep(pause)
+
+    def _keeps(self, seen: Asked) -> bool:
+        if seen.status is Status.NOT_FOUND:
+            return time.time() - (seen.ended_at or seen.asked_at) < self.keep_misses
+        return seen.status is Status.COMPLETED or not (seen.status and seen.status.is_final)
+
+
+@contextmanager
+def _told_all_the_same() -> Iterator[None]:
+    """What came of a POST is told, even where it cannot be written down any more.
+
+    The row then stays as it was before the POST left, and is later taken for an unknown outcome.
+    """
+    try:
+        yield
+    except StorageFailed:
+        logger.warning("what came of a request could not be written to the memory")

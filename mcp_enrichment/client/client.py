@@ -1,0 +1,217 @@
+"""The client of the contract: asks, waits and reads, and never pays twice for one question."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio
+
+from mcp_enrichment.client import retry
+from mcp_enrichment.client.answer import Answer, answer_from
+from mcp_enrichment.client.asking import Asking, Question
+from mcp_enrichment.client.flights import Flights
+from mcp_enrichment.client.memory import Memory, fingerprint
+from mcp_enrichment.client.polls import Polls
+from mcp_enrichment.client.wire import Wire
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    InvalidArguments,
+    InvalidProfileURL,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
+from mcp_enrichment.contract.paths import ENRICHMENT_ID
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
+
+    import httpx
+
+T = TypeVar("T")
+
+READ_SECONDS = 10.0
+"""How long a read that fails in passing is tried again."""
+KEEP_MISSES = 30 * 86_400.0
+"""Seconds for which a miss is answered from the memory."""
+
+
+class EnrichmentClient:
+    """Talks to one account of one server. Use it as an async context manager.
+
+    Every call raises errors of `mcp_enrichment.contract.errors` and no others.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        memory: Path,
+        api_key: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        keep_misses: float = KEEP_MISSES,
+        account: str = "",
+    ) -> None:
+        """`url`: the server's root. `memory`: the file that remembers what was asked. `account`:
+        tells accounts apart that share a URL and a key."""
+        url = url.rstrip("/")
+        self._wire = Wire(url, api_key, transport)
+        self._memory = Memory(memory)
+        self._account = fingerprint(url, api_key or "", account)
+        self._keep_misses = keep_misses
+        self._exits = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
+        self._polls = Polls(self._wire, self._tasks)
+        self._flights: Flights[Answer] = Flights(self._tasks)
+        self._asking = Asking(
+            wire=self._wire,
+            memory=self._memory,
+            account=self._account,
+            keep_misses=self._keep_misses,
+            read=self.get,
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._exits.aclose()
+        await self._wire.aclose()
+
+    async def request(
+        self,
+        linkedin_url: str,
+        type: EmailType,  # noqa: A002 (the contract's name)
+        *,
+        callback_url: str | None = None,
+        external_id: str | None = None,
+        force_refresh: bool = False,
+        wait: float = 0,
+    ) -> Answer:
+        """Ask for an address, and wait up to so many seconds for the final answer.
+
+        A question that is running, was answered, or was missed lately is not asked again; a new one
+        costs a credit when an address is found. `force_refresh` asks anew what has ended.
+        """
+        body = _body(linkedin_url, type, callback_url, external_id)
+        identity = fingerprint(self._account, body.linkedin_url, body.type)
+        question = Question(identity=identity, body=body)
+        until = anyio.current_time() + wait
+        answer = await self._flights.join(
+            (identity, force_refresh), lambda: self._asking.ask(question, refresh=force_refresh)
+        )
+        if not answer.is_final and wait:
+            answer = await self._follow(answer, until - anyio.current_time())
+        return replace(answer, external_id=external_id or answer.external_id)
+
+    async def get(self, enrichment_id: str) -> Answer:
+        """A request as it stands. Never charged."""
+        _check_id(enrichment_id)
+        got = await _retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
+        return await self._known(answer_from(got.enrichment))
+
+    async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
+        """The requests, in this order, once all are final or the seconds are over. Never charged.
+
+        Raises as soon as one of the ids is refused for good.
+        """
+        ids = list(enrichment_ids)
+        answers: dict[str, Answer] = {}
+        errors: list[EnrichmentError] = []
+
+        async def wait_for_one(enrichment_id: str) -> None:
+            try:
+                answers[enrichment_id] = await self._wait_one(enrichment_id, seconds)
+            except EnrichmentError as error:
+                errors.append(error)
+                if not error.retryable:
+                    tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            for enrichment_id in dict.fromkeys(ids):
+                tasks.start_soon(wait_for_one, enrichment_id)
+        if errors:
+            raise errors[-1]
+        return [answers[enrichment_id] for enrichment_id in ids]
+
+    async def credits(self) -> int:
+        """The account's balance."""
+        return await _retrying(self._wire.credits, seconds=READ_SECONDS)
+
+    async def _follow(self, first: Answer, seconds: float) -> Answer:
+        """What has become of a request; as it was first seen where that cannot be told now: its id
+        must not be lost, and waiting for it says what is wrong."""
+        try:
+            later = await self._wait_one(first.id, seconds)
+        except EnrichmentError:
+            return first
+        charged = 0 if first.reused else later.credits_charged
+        return replace(later, reused=first.reused, credits_charged=charged)
+
+    async def _wait_one(self, enrichment_id: str, seconds: float) -> Answer:
+        _check_id(enrichment_id)
+        seen = await self._memory.by_id(enrichment_id)
+        asked_at = seen.asked_at if seen else None
+        try:
+            wire = await self._polls.wait(enrichment_id, seconds, asked_at=asked_at)
+        except UnknownEnrichment as error:
+            raise UnknownEnrichment(f"{UnknownEnrichment.sentence} ({enrichment_id})") from error
+        return await self._known(answer_from(wire))
+
+    async def _known(self, answer: Answer) -> Answer:
+        """The answer with what the memory adds to it; its end is written down there."""
+        seen = await self._memory.by_id(answer.id)
+        if seen is None:
+            return answer
+        if answer.is_final and seen.ended_at is None:
+            await self._memory.note_end(answer.id, answer.status)
+        return replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type)
+
+
+async def _retrying(call: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    deadline, failures = anyio.current_time() + seconds, 0
+    while True:
+        try:
+            return await call()
+        except EnrichmentError as error:
+            failures += 1
+            pause = retry.pause_after(error, failures)
+            if pause is None or anyio.current_time() + pause > deadline:
+                raise
+        await anyio.sleep(pause)
+
+
+def _body(
+    linkedin_url: str,
+    type: EmailType,  # noqa: A002
+    callback_url: str | None,
+    external_id: str | None,
+) -> EnrichmentRequest:
+    if external_id is not None and len(external_id) > MAX_EXTERNAL_ID:
+        raise InvalidArguments(
+            f"external_id is longer than {MAX_EXTERNAL_ID} characters. Nothing was sent and "
+            "nothing charged. Shorten it."
+        )
+    try:
+        profile = canonical(linkedin_url)
+    except ProfileURLRefused as refusal:
+        raise InvalidProfileURL(f"{refusal.advice} Nothing was sent and nothing charged.") from None
+    try:
+        body = EnrichmentRequest(
+            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
+        )
+        body.model_dump_json()  # half a surrogate pair is a str, and cannot be sent
+    except ValueError:
+        raise InvalidArguments from None
+    return body
+
+
+def _check_id(enrichment_id: str) -> None:
+    """An id that would lead to another path, or to none, is not sent."""
+    if not re.fullmatch(ENRICHMENT_ID, enrichment_id):
+        raise UnknownEnrichment

@@ -1,0 +1,126 @@
+"""The memory's SQLite file: short transactions, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the file's schema (`PRAGMA user_version`)."""
+BUSY_TIMEOUT = 10.0
+"""Seconds that one process waits for another's transaction."""
+
+_SCHEMA = """
+CREATE TABLE asked (
+    identity TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    enrichment_id TEXT,
+    status TEXT,
+    asked_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+CREATE INDEX asked_by_id ON asked (enrichment_id);
+CREATE TABLE honours_keys (account TEXT PRIMARY KEY) STRICT;
+"""
+_PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
+_BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_FAULTS = {
+    sqlite3.SQLITE_FULL: StorageFault.FULL,
+    sqlite3.SQLITE_IOERR: StorageFault.FULL,
+    sqlite3.SQLITE_BUSY: StorageFault.BUSY,
+    sqlite3.SQLITE_LOCKED: StorageFault.BUSY,
+}
+
+
+class MemoryFile:
+    """Shared by all processes of a user. One that dies leaves nothing half-done in it.
+
+    Each transaction opens the file and closes it again, alone in all processes meanwhile: a file
+    that is renamed while somebody has it open takes its journal from under the one that follows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = path.with_name(f"{path.name}.lock")
+        self._queue = anyio.CapacityLimiter(1)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, run in one transaction. Raises `StorageFailed`."""
+        # Abandoned, not awaited, when cancelled: no lock of another process outlasts a deadline.
+        return await anyio.to_thread.run_sync(
+            self._alone, work, limiter=self._queue, abandon_on_cancel=True
+        )
+
+    def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _told_as_storage():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(_connect(self._lock)) as lock:
+                lock.execute("BEGIN EXCLUSIVE")
+                return self._in_a_whole_file(work)
+
+    def _in_a_whole_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return _in_transaction(self._path, work)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
+                raise
+        self._set_aside()
+        return _in_transaction(self._path, work)
+
+    def _set_aside(self) -> None:
+        aside = self._path.with_name(f"{self._path.name}.broken-{time.time_ns()}")
+        self._path.rename(aside)
+        self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+        logger.warning("the memory of past requests was unreadable; it was renamed %s", aside.name)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+
+
+def _in_transaction(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    with closing(_connect(path)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        _prepare(db)
+        result = work(db)
+        db.execute("COMMIT")
+        return result  # where anything raises, closing rolls back
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StorageFailed(StorageFault.NEWER_SCHEMA)
+    if version < VERSION:
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextmanager
+def _told_as_storage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & _PRIMARY_CODE
+        raise StorageFailed(_FAULTS.get(code, StorageFault.NOT_WRITABLE)) from error
+    except OSError as error:
+        raise StorageFailed(StorageFault.NOT_WRITABLE) from error

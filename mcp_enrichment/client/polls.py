@@ -1,0 +1,135 @@
+"""Polling one request for as long as anybody waits for it: one poll, however many wait."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.client import retry
+from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from mcp_enrichment.client.wire import Wire
+    from mcp_enrichment.contract.models import WireEnrichment
+
+HOLD = 25
+"""Seconds that a server is asked to hold an answer: below what proxies cut off."""
+TELL_BEFORE = 0.5
+"""Seconds before the first of those who wait leaves by which a held answer is to be here."""
+MAX_HOLDS = 8
+"""Held requests at once; the rest of those that may be in flight stay free for other calls."""
+
+
+@dataclass(eq=False, slots=True)
+class _Poll:
+    enrichment_id: str
+    asked_at: float
+    last: WireEnrichment | None = None
+    error: EnrichmentError | None = None
+    failures: int = 0
+    ends: list[float] = field(default_factory=list)
+    """When each of those who wait will leave."""
+    held_until: float = 0.0
+    request: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class Polls:
+    """The polls of one client."""
+
+    def __init__(self, wire: Wire, tasks: TaskGroup) -> None:
+        self._wire = wire
+        self._tasks = tasks
+        self._running: dict[str, _Poll] = {}
+        self._holds = 0
+
+    async def wait(
+        self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
+    ) -> WireEnrichment:
+        """The request once it is final, or as it was last seen when the seconds are over.
+
+        Raises what makes polling pointless at once, and `ServiceUnavailable` or `RateLimited` where
+        in all that time no answer came.
+        """
+        end = anyio.current_time() + seconds
+        poll = self._join(enrichment_id, asked_at or time.time(), end)
+        try:
+            with anyio.move_on_after(seconds):
+                await poll.over.wait()
+        finally:
+            self._leave(poll, end)
+        if poll.last is None or (poll.over.is_set() and not poll.last.status.is_final):
+            raise poll.error or ServiceUnavailable()
+        return poll.last
+
+    def _join(self, enrichment_id: str, asked_at: float, end: float) -> _Poll:
+        poll = self._running.get(enrichment_id)
+        if poll is None:
+            poll = _Poll(enrichment_id=enrichment_id, asked_at=asked_at)
+            self._running[enrichment_id] = poll
+            self._tasks.start_soon(self._run, poll)
+        poll.ends.append(end)
+        if poll.last is None and end < poll.held_until:
+            poll.request.cancel()  # it is asked again, and held for less
+        return poll
+
+    def _leave(self, poll: _Poll, end: float) -> None:
+        poll.ends.remove(end)
+        if not poll.ends:
+            poll.scope.cancel()
+            if self._running.get(poll.enrichment_id) is poll:
+                del self._running[poll.enrichment_id]
+
+    async def _run(self, poll: _Poll) -> None:
+        polls = 0
+        with poll.scope:
+            while not poll.over.is_set():
+                pause = await self._once(poll, polls)
+                polls += 1
+                if not poll.over.is_set():
+                    await anyio.sleep(pause)
+
+    async def _once(self, poll: _Poll, polls: int) -> float:
+        """One request; how long to wait for the next."""
+        try:
+            held = await self._get(poll)
+        except EnrichmentError as error:
+            poll.error, poll.failures = error, poll.failures + 1
+            pause = retry.pause_after(error, poll.failures)
+            if pause is None:
+                poll.over.set()
+            return pause or 0.0
+        poll.failures = 0
+        if poll.last and poll.last.status.is_final:
+            poll.over.set()
+        return 0.0 if held else retry.pause_at(max(time.time() - poll.asked_at, 0.0), polls)
+
+    async def _get(self, poll: _Poll) -> bool:
+        """Read it; whether the server has held the answer for as long as it was asked to."""
+        began = anyio.current_time()
+        hold = self._hold(poll, began)
+        poll.held_until = began + hold
+        self._holds += bool(hold)
+        try:
+            with anyio.CancelScope() as poll.request:
+                got = await self._wire.get(poll.enrichment_id, hold=hold)
+        finally:
+            self._holds -= bool(hold)
+        if poll.request.cancelled_caught:
+            return True
+        poll.last = got.enrichment
+        # A server that claims to hold and answers at once would otherwise be asked without pause.
+        return got.held and hold > 0 and anyio.current_time() - began >= hold / 2
+
+    def _hold(self, poll: _Poll, now: float) -> int:
+        """Seconds to ask for; 0 where nobody can wait that long, or enough is held already."""
+        if self._holds >= MAX_HOLDS:
+            return 0
+        left = min(poll.ends, default=now) - TELL_BEFORE - now
+        return int(max(min(HOLD, left), 0))

@@ -1,0 +1,178 @@
+"""One call of the contract: one request over HTTP, one model or one error."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from mcp_enrichment import __version__
+from mcp_enrichment.client import faults
+from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, Unauthorized
+from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+
+if TYPE_CHECKING:
+    from mcp_enrichment.contract.models import EnrichmentRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_ANSWER = 1024 * 1024
+"""Bytes of an answer that are read at most; the contract's largest is far below."""
+MAX_IN_FLIGHT = 10
+"""Requests to the service that one process has open at once."""
+CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 2.0
+"""How long a connection is kept: less than the 5 s after which servers close theirs, since a POST
+on a connection that is just being closed cannot be told from one that has arrived."""
+ANSWER_SECONDS = 10.0
+"""How long a server may take to answer a GET, beyond what it was asked to hold it."""
+POST_SECONDS = 30.0
+"""How long it may take to answer a POST: after that, whether it arrived is unknown."""
+
+_ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
+_KEY = re.compile(r"[\x21-\x7e]*")
+_UNUSABLE = (
+    "ENRICHMENT_API_URL is no URL, or ENRICHMENT_API_KEY holds a space, a line break or another "
+    "character that no key has. Nothing was sent and nothing charged. Ask the user to correct it; "
+    "do not retry before that."
+)
+_MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posted:
+    """The answer to a POST."""
+
+    enrichment: WireEnrichment
+    honours_keys: bool
+    """The server says what it did with the `Idempotency-Key`: a repeat is safe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Got:
+    """The answer to a poll."""
+
+    enrichment: WireEnrichment
+    held: bool
+    """The server applied `Prefer: wait` (RFC 7240)."""
+
+
+class Wire:
+    """The contract's three calls, each made once: retries are the caller's."""
+
+    def __init__(
+        self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
+    ) -> None:
+        """Raises `Unauthorized` where the URL or the key is not even well-formed."""
+        headers = {"user-agent": f"mcp-enrichment/{__version__}"}
+        if api_key:
+            headers["x-api-key"] = api_key
+        if not _KEY.fullmatch(api_key or ""):
+            raise Unauthorized(_UNUSABLE)
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=url,
+                headers=headers,
+                # The contract knows no cookies, and one that is not ASCII would break every call.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                transport=transport,
+                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise Unauthorized(_UNUSABLE) from error
+        self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def post(self, asked: EnrichmentRequest, *, key: str) -> Posted:
+        """Start a request. Raises `OutcomeUnknown` where it may have arrived all the same."""
+        body = asked.model_dump(mode="json", exclude_none=True)
+        answer, headers = await self._call(
+            WireEnrichment,
+            "POST",
+            ENRICHMENTS,
+            json=body,
+            headers={"idempotency-key": key},
+            seconds=POST_SECONDS,
+        )
+        return Posted(enrichment=answer, honours_keys="idempotent-replayed" in headers)
+
+    async def get(self, enrichment_id: str, *, hold: int = 0) -> Got:
+        """Read a request; with `hold`, ask the server to answer only once it is final."""
+        answer, headers = await self._call(
+            WireEnrichment,
+            "GET",
+            f"{ENRICHMENTS}/{enrichment_id}",
+            headers={"prefer": f"wait={hold}"},
+            seconds=hold + ANSWER_SECONDS,
+        )
+        if answer.id != enrichment_id:
+            raise BadAnswer
+        check_email(answer)
+        return Got(enrichment=answer, held="preference-applied" in headers)
+
+    async def credits(self) -> int:
+        """The balance."""
+        answer, _ = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
+        return answer.balance
+
+    async def _call(
+        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
+    ) -> tuple[M, httpx.Headers]:
+        spends = method == "POST"
+        try:
+            response, body = await self._exchange(method, path, seconds, options)
+        except Exception as error:  # whatever it is: a POST may have left
+            raise faults.of_transport(error, spends=spends) from error
+        if not response.is_success:
+            raise faults.of_status(
+                response.status_code,
+                response.headers,
+                body,
+                spends=spends,
+                names_an_id=model is WireEnrichment and not spends,
+            )
+        try:
+            return model.model_validate_json(body), response.headers
+        except ValidationError as error:
+            # A success that cannot be read has been paid for, and its id is lost.
+            raise (OutcomeUnknown if spends else BadAnswer)() from error
+
+    async def _exchange(
+        self, method: str, path: str, seconds: float, options: dict[str, Any]
+    ) -> tuple[httpx.Response, bytes]:
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        async with self._in_flight:
+            # httpx starts its clock anew with each byte that comes.
+            with anyio.fail_after(CONNECT_SECONDS + seconds):
+                async with self._http.stream(method, path, timeout=timeout, **options) as response:
+                    return response, await _bounded(response)
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    if "," in response.headers.get("content-encoding", ""):
+        return b""  # one coding packs a thousand to one, two a million to one
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            return b""  # no JSON document is empty: the caller takes it for unreadable
+    return bytes(body)
+
+
+def check_email(enrichment: WireEnrichment) -> None:
+    """An address is told only where there is one: not a mask, and not without its status."""
+    if enrichment.status is not Status.COMPLETED:
+        return
+    address = enrichment.email.email if enrichment.email else ""
+    plausible = address.isprintable() and _ADDRESS.fullmatch(address)
+    if not plausible or _MASK.match(address):
+        raise BadAnswer

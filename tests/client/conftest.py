@@ -1,0 +1,49 @@
+"""A client of the scripted far end, with a real memory file and short pauses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from mcp_enrichment.client import asking, retry
+from mcp_enrichment.client.client import EnrichmentClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from tests.support.far_end import FarEnd
+
+
+class NewClient(Protocol):
+    """Builds a client of the far end; all share the one memory file."""
+
+    def __call__(self, **options: Any) -> AbstractAsyncContextManager[EnrichmentClient]: ...
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF", 0.02)
+    monkeypatch.setattr(asking, "LOOK_EVERY", 0.01)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "memory.db"
+
+
+@pytest.fixture
+def new_client(vendor: FarEnd, memory: Path) -> NewClient:
+    def build(**options: Any) -> EnrichmentClient:
+        return EnrichmentClient(vendor.url, **({"memory": memory, "api_key": "k-secret"} | options))
+
+    return build
+
+
+@pytest.fixture
+async def client(new_client: NewClient) -> AsyncIterator[EnrichmentClient]:
+    async with new_client() as client:
+        yield client

@@ -1,0 +1,113 @@
+"""When to ask again: decisions, without waiting."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_enrichment.client import retry
+from mcp_enrichment.contract import errors
+from mcp_enrichment.contract.errors import (
+    RateLimited,
+    ServiceUnavailable,
+    StorageFailed,
+    StorageFault,
+)
+from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER, retry_after
+
+
+@pytest.fixture(autouse=True)
+def _real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_BACKOFF", 0.5)
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF", 8.0)
+
+
+def test_only_what_may_pass_is_asked_again() -> None:
+    assert retry.pause_after(RateLimited(), 1) is not None
+    assert retry.pause_after(ServiceUnavailable(), 1) is not None
+    assert retry.pause_after(StorageFailed(StorageFault.BUSY), 1) is not None
+    assert retry.pause_after(StorageFailed(StorageFault.FULL), 1) is None
+    for kind in errors.Permanent.__subclasses__():
+        assert retry.pause_after(kind(), 1) is None
+
+
+@pytest.mark.parametrize(("failures", "bound"), [(1, 0.5), (2, 1), (3, 2), (5, 8), (2000, 8)])
+def test_pauses_are_spread_over_the_whole_of_a_bound_that_doubles(
+    failures: int, bound: float
+) -> None:
+    pauses = [retry.pause_after(ServiceUnavailable(), failures) or 0.0 for _ in range(2000)]
+    assert max(pauses) <= bound
+    assert max(pauses) > 0.9 * bound
+    assert min(pauses) < 0.1 * bound
+    assert sum(pauses) / len(pauses) == pytest.approx(bound / 2, rel=0.1)
+
+
+def test_nothing_is_asked_sooner_than_the_server_wants() -> None:
+    pauses = {retry.pause_after(RateLimited(retry_after=30), n) for n in range(1, 50)}
+    assert pauses == {30}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        (" 7 ", 7),
+        ("9" * 400, LONGEST_RETRY_AFTER),
+        ("Thu, 01 Jan 1970 01:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_RETRY_AFTER),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("Fri, 99 Xxx 2026 25:61:61 GMT", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(
+    value: str | None, seconds: float | None
+) -> None:
+    assert retry_after(value) == seconds
+
+
+def test_a_date_is_told_as_seconds_from_now() -> None:
+    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
+    assert retry_after(in_an_hour) == pytest.approx(3600, abs=5)
+
+
+@given(st.text(st.characters(max_codepoint=255)) | st.text("0123456789 ,:+-GMTFrioctDe"))
+def test_no_retry_after_breaks_the_reader(value: str) -> None:
+    seconds = retry_after(value)
+    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
+
+
+def _poll_times(until: float) -> list[float]:
+    times, age = [], 0.0
+    while age < until:
+        times.append(age)
+        age += retry.pause_at(age, len(times) - 1)
+    return times
+
+
+def test_a_lookup_is_read_at_most_40_times_in_its_first_minute() -> None:
+    assert len(_poll_times(60)) <= 40
+
+
+def test_an_answer_is_late_by_a_twentieth_of_its_age_or_a_quarter_of_a_second_on_average() -> None:
+    times = _poll_times(130)
+    for before, after in pairwise(times):
+        mean_delay = (after - before) / 2
+        middle = (after + before) / 2
+        assert mean_delay <= max(0.25, 0.05 * middle)
+
+
+def test_a_lookup_that_never_ends_is_read_at_a_bounded_pace() -> None:
+    assert retry.pause_at(1e9, 10_000) == retry.LONGEST_PAUSE
+
+
+def test_the_first_reads_come_soon() -> None:
+    assert [round(t, 1) for t in _poll_times(0.9)] == [0.0, 0.1, 0.3, 0.6]

@@ -1,0 +1,205 @@
+"""A POST that may have arrived: remembered, and sent again only to a server that knows its key."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import asking, memory_file, wire
+from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
+from mcp_enrichment.contract.models import EmailType
+from tests.support.far_end import FarEnd, hangs, replies, resets
+from tests.support.lookups import HTML, PROFILE, Lookups, accepts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from mcp_enrichment.client.answer import Answer
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.client.conftest import NewClient
+    from tests.support.far_end import Behaviour, Seen
+
+pytestmark = pytest.mark.anyio
+
+
+async def _ask(client: EnrichmentClient, who: str = PROFILE, **options: Any) -> Answer:
+    with anyio.fail_after(10):
+        return await client.request(who, EmailType.WORK, **options)
+
+
+async def _shows_that_it_honours_keys(client: EnrichmentClient, vendor: FarEnd) -> None:
+    vendor.will(accepts("e0", replayed=False))
+    await _ask(client, "linkedin.com/in/grace")
+    vendor.seen.clear()
+
+
+async def test_an_unknown_outcome_is_remembered_by_every_process(
+    new_client: NewClient, vendor: FarEnd
+) -> None:
+    vendor.will(resets())
+    async with new_client() as client:
+        with pytest.raises(OutcomeUnknown):
+            await _ask(client)
+    async with new_client() as client:
+        with pytest.raises(OutcomeUnknown):
+            await _ask(client)
+    assert len(vendor.posts) == 1
+
+
+async def test_only_who_insists_may_ask_again_after_an_unknown_outcome(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(resets(), accepts())
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    assert (await _ask(client, force_refresh=True)).reused is False
+    assert len(vendor.posts) == 2
+
+
+async def test_a_refusal_of_who_insists_does_not_make_the_outcome_known(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(resets(), replies(402, HTML))
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    with pytest.raises(EnrichmentError):
+        await _ask(client, force_refresh=True)
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    assert len(vendor.posts) == 2
+
+
+@pytest.mark.parametrize("fault", [resets(), replies(500, HTML), replies(201, HTML), hangs()])
+async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: Behaviour
+) -> None:
+    monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
+    await _shows_that_it_honours_keys(client, vendor)
+    vendor.will(fault, fault, accepts(replayed=True))
+    assert (await _ask(client)).id == "e1"
+    assert len(vendor.posts) == 3
+    assert len({(post.headers["idempotency-key"], post.body) for post in vendor.posts}) == 1
+
+
+async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_again(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
+    await _shows_that_it_honours_keys(client, vendor)
+    vendor.always(resets())
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    vendor.always(accepts(replayed=True))
+    assert (await _ask(client)).id == "e1"
+    assert len({post.headers["idempotency-key"] for post in vendor.posts}) == 1
+
+
+async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outcome_unknown(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ASK_SECONDS", 0)
+    await _shows_that_it_honours_keys(client, vendor)
+    vendor.will(resets())
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client, external_id="one")
+    conflict = replies(422, {"error": {"code": "idempotency_conflict", "message": ""}})
+    vendor.will(conflict, conflict, accepts(replayed=False))
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client, external_id="two")
+    assert (await _ask(client, external_id="two", force_refresh=True)).id == "e1"
+    keys = [post.headers["idempotency-key"] for post in vendor.posts]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+async def test_one_server_that_honours_keys_says_nothing_about_another(
+    new_client: NewClient, vendor: FarEnd
+) -> None:
+    async with new_client() as one, new_client(api_key="k-other") as other:
+        await _shows_that_it_honours_keys(one, vendor)
+        vendor.will(resets())
+        with pytest.raises(OutcomeUnknown):
+            await _ask(other)
+    assert len(vendor.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "kind"),
+    [(accepts(), None), (resets(), OutcomeUnknown), (replies(402, HTML), EnrichmentError)],
+)
+async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
+    new_client: NewClient,
+    vendor: FarEnd,
+    memory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    after: Behaviour,
+    kind: type[EnrichmentError] | None,
+) -> None:
+    monkeypatch.setattr(memory_file, "BUSY_TIMEOUT", 0.05)
+    locked: list[sqlite3.Connection] = []
+
+    async def locks_the_memory(stream: SocketStream, seen: Seen) -> None:
+        db = sqlite3.connect(memory, isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        locked.append(db)
+        await after(stream, seen)
+
+    vendor.will(locks_the_memory)
+    async with new_client() as client:
+        if kind is None:
+            assert (await _ask(client)).id == "e1"
+        else:
+            with pytest.raises(kind) as caught:
+                await _ask(client)
+            assert not isinstance(caught.value, StorageFailed)
+        locked[0].close()
+        monkeypatch.setattr(asking, "ABANDONED_SECONDS", 0)
+        with pytest.raises(OutcomeUnknown):
+            await _ask(client)
+    assert len(vendor.posts) == 1
+
+
+async def test_a_caller_that_leaves_does_not_tear_the_request(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(takes=0.2)
+    arrived = anyio.Event()
+
+    async def late(stream: SocketStream, seen: Seen) -> None:
+        arrived.set()
+        await lookups(stream, seen)
+
+    vendor.always(late)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(client.request, PROFILE, EmailType.WORK, wait=20))
+        await arrived.wait()
+        tasks.cancel_scope.cancel()
+    answer = await _ask(client)
+    assert answer.id == "e1"
+    assert len(vendor.posts) == 1
+
+
+async def test_a_client_that_is_closed_in_the_middle_says_that_the_outcome_is_unknown(
+    new_client: NewClient, vendor: FarEnd
+) -> None:
+    arrived = anyio.Event()
+
+    async def hold(stream: SocketStream, seen: Seen) -> None:
+        arrived.set()
+        await hangs()(stream, seen)
+
+    vendor.will(hold)
+
+    async def ask(client: EnrichmentClient) -> None:
+        with pytest.raises(OutcomeUnknown):
+            await _ask(client)
+
+    async with anyio.create_task_group() as tasks, new_client() as client:
+        tasks.start_soon(ask, client)
+        await arrived.wait()

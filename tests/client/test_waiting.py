@@ -1,0 +1,149 @@
+"""Waiting for the end of a lookup: soon told, rarely asked, never longer than agreed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.contract.models import EmailType, Status
+from tests.support.far_end import FarEnd, replies
+from tests.support.lookups import ADDRESS, PROFILE, Lookups, enrichment, found
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+
+    from mcp_enrichment.client.answer import Answer
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.support.far_end import Seen
+
+pytestmark = pytest.mark.anyio
+
+
+async def _wait_for_end(
+    client: EnrichmentClient, lookups: Lookups, after: float
+) -> tuple[Answer, float]:
+    """The answer, and the seconds by which it came after the end of the lookup."""
+    ended = 0.0
+
+    async def end() -> None:
+        nonlocal ended
+        await lookups.read.wait()
+        await anyio.sleep(after)
+        ended = anyio.current_time()
+        lookups.end(found())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end)
+        [answer] = await client.wait(["e1"], 20)
+    return answer, anyio.current_time() - ended
+
+
+async def test_a_server_that_holds_is_asked_once_and_its_answer_told_at_once(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    answer, late = await _wait_for_end(client, lookups, after=1.0)
+    assert answer.email == ADDRESS
+    assert late < 0.2
+    assert len(vendor.seen) == 1
+    assert vendor.seen[0].headers["prefer"] == "wait=19"
+
+
+async def test_a_server_that_does_not_hold_is_asked_by_the_age_of_the_lookup(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups()
+    vendor.always(lookups)
+    answer, late = await _wait_for_end(client, lookups, after=1.5)
+    assert answer.email == ADDRESS
+    assert late < 0.6
+    assert 4 <= len(vendor.seen) <= 8
+
+
+async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.always(replies(200, enrichment(), {"preference-applied": "wait=25"}))
+    with anyio.move_on_after(1.0):
+        await client.wait(["e1"], 20)
+    assert vendor.seen[0].headers["prefer"] == "wait=19"
+    assert 2 <= len(vendor.seen) <= 6
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.7])
+async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
+    client: EnrichmentClient, vendor: FarEnd, seconds: float
+) -> None:
+    vendor.always(Lookups(holds=True))
+    began = anyio.current_time()
+    [answer] = await client.wait(["e1"], seconds)
+    assert (answer.status, answer.is_final) == (Status.PENDING, False)
+    assert seconds - 0.05 <= anyio.current_time() - began < seconds + 0.5
+
+
+async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], 20)
+        await lookups.read.wait()
+        [answer] = await client.wait(["e1"], 0.4)
+        assert answer.status is Status.PENDING
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    asked, hung_up = anyio.Event(), anyio.Event()
+
+    async def holds(stream: SocketStream, _seen: Seen) -> None:
+        asked.set()
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            await stream.receive()
+        hung_up.set()
+
+    vendor.always(holds)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], 20)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(1):
+        await hung_up.wait()
+    assert len(vendor.seen) == 1
+
+
+async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups()
+    vendor.always(lookups)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], 20)
+        await lookups.read.wait()
+        tasks.cancel_scope.cancel()
+    seen = len(vendor.seen)
+    await anyio.sleep(0.5)  # the schedule would have asked twice
+    assert len(vendor.seen) == seen
+
+
+async def test_a_request_that_waits_follows_its_lookup_to_the_end(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(_end_when_read, lookups))
+        answer = await client.request(PROFILE, EmailType.WORK, wait=10)
+    assert (answer.email, answer.reused, answer.credits_charged) == (ADDRESS, False, 1)
+
+
+async def _end_when_read(lookups: Lookups) -> None:
+    await lookups.read.wait()
+    lookups.end(found())

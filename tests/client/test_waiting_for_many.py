@@ -1,0 +1,158 @@
+"""Many waits at once: one poll for one id, and few requests in flight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import polls
+from mcp_enrichment.client.wire import MAX_IN_FLIGHT
+from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, UnknownEnrichment
+from mcp_enrichment.contract.models import EmailType
+from tests.support.far_end import FarEnd, replies
+from tests.support.lookups import ADDRESS, HTML, Lookups, enrichment, found
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.support.far_end import Seen
+
+pytestmark = pytest.mark.anyio
+
+JOINED = 0.5
+"""Seconds after which all who wait have joined; nothing that can be waited for tells."""
+HUNDRED = [f"e{n}" for n in range(100)]
+
+
+async def test_all_who_wait_for_one_id_share_one_poll(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    answers: list[str | None] = []
+
+    async def wait() -> None:
+        answers.extend(answer.email for answer in await client.wait(["e1", "e1"], 20))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(wait)
+        await anyio.sleep(JOINED)
+        lookups.end(found())
+    assert answers == [ADDRESS] * 100
+    assert len(vendor.seen) == 1
+
+
+async def test_who_leaves_does_not_end_the_wait_of_the_others(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    async with anyio.create_task_group() as leaving, anyio.create_task_group() as staying:
+        leaving.start_soon(client.wait, ["e1"], 20)
+        staying.start_soon(_expects_the_address, client)
+        await anyio.sleep(JOINED)
+        leaving.cancel_scope.cancel()
+        lookups.end(found())
+
+
+async def _expects_the_address(client: EnrichmentClient) -> None:
+    with anyio.CancelScope(shield=True), anyio.fail_after(5):
+        [answer] = await client.wait(["e1"], 20)
+    assert answer.email == ADDRESS
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, holds: bool
+) -> None:
+    monkeypatch.setattr(polls, "HOLD", 1)
+    lookups = Lookups(holds=holds, takes=0.02)
+    vendor.always(lookups)
+
+    async def end_all() -> None:
+        await lookups.read.wait()
+        await anyio.sleep(0.5)
+        for enrichment_id in HUNDRED:
+            lookups.end(found(enrichment_id))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end_all)
+        with anyio.fail_after(10):
+            answers = await client.wait(HUNDRED, 20)
+    assert [answer.id for answer in answers] == HUNDRED
+    assert all(answer.email == ADDRESS for answer in answers)
+    assert 2 <= lookups.most_in_flight <= MAX_IN_FLIGHT
+
+
+async def test_held_waits_leave_room_for_other_calls(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(holds=True)
+    held = anyio.Event()
+
+    async def answer(stream: SocketStream, seen: Seen) -> None:
+        if seen.path.endswith("/credits"):
+            await replies(200, {"balance": 5})(stream, seen)
+            return
+        if len(vendor.seen) >= len(HUNDRED):
+            held.set()
+        await lookups(stream, seen)
+
+    vendor.always(answer)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, HUNDRED, 20)
+        await held.wait()
+        with anyio.fail_after(2):
+            assert await client.credits() == 5
+            request = await client.request("linkedin.com/in/grace", EmailType.WORK)
+        assert request.id == "e1"
+        tasks.cancel_scope.cancel()
+
+
+async def test_many_requests_at_once_are_at_most_ten_in_flight(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    lookups = Lookups(takes=0.2)
+    vendor.always(lookups)
+    async with anyio.create_task_group() as tasks:
+        for n in range(40):
+            tasks.start_soon(client.request, f"linkedin.com/in/ada-{n}", EmailType.WORK)
+    assert len(vendor.posts) == 40
+    assert lookups.most_in_flight == MAX_IN_FLIGHT
+
+
+async def test_one_unknown_id_among_many_is_named_at_once(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    async def answer(stream: SocketStream, seen: Seen) -> None:
+        known = not seen.path.endswith("/gone")
+        body = enrichment(seen.path.rpartition("/")[2])
+        await replies(200 if known else 404, body if known else HTML)(stream, seen)
+
+    vendor.always(answer)
+    with anyio.fail_after(3), pytest.raises(UnknownEnrichment, match="gone"):
+        await client.wait(["e1", "gone", "e2"], 20)
+
+
+async def test_an_outage_for_one_id_among_many_is_told_when_the_time_is_over(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    async def answer(stream: SocketStream, seen: Seen) -> None:
+        down = seen.path.endswith("/e2")
+        await replies(503 if down else 200, HTML if down else found())(stream, seen)
+
+    vendor.always(answer)
+    with anyio.fail_after(2), pytest.raises(EnrichmentError) as caught:
+        await client.wait(["e1", "e2"], 0.4)
+    assert caught.type is ServiceUnavailable
+
+
+async def test_waiting_for_nothing_is_over_at_once(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    assert await client.wait([], 20) == []
+    assert not vendor.seen

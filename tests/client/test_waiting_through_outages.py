@@ -1,0 +1,107 @@
+"""Waiting while the server is away: waited out, told in time, never taken for an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import wire
+from mcp_enrichment.contract.errors import (
+    BadAnswer,
+    EnrichmentError,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthorized,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import EmailType, Status
+from tests.support.far_end import FarEnd, breaks_off, hangs, replies, resets
+from tests.support.lookups import ADDRESS, HTML, PROFILE, accepts, enrichment, found
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_wait_that_runs_out_tells_the_state_that_was_seen_last(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(replies(200, enrichment()), replies(200, enrichment(status="processing")))
+    vendor.always(resets())
+    [answer] = await client.wait(["e1"], 0.8)
+    assert answer.status is Status.PROCESSING
+
+
+async def test_a_wait_ends_in_time_though_the_server_hangs(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(replies(200, enrichment()))
+    vendor.always(hangs())
+    began = anyio.current_time()
+    [answer] = await client.wait(["e1"], 0.5)
+    assert answer.status is Status.PENDING
+    with pytest.raises(ServiceUnavailable):
+        await client.wait(["e2"], 0.5)
+    assert anyio.current_time() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("outage", "kind"),
+    [
+        (resets(), ServiceUnavailable),
+        (hangs(), ServiceUnavailable),
+        (replies(503, HTML), ServiceUnavailable),
+        (replies(500, HTML), ServiceUnavailable),
+        (replies(429, HTML), RateLimited),
+        (replies(429, HTML, {"retry-after": "60"}), RateLimited),
+    ],
+)
+async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
+    client: EnrichmentClient, vendor: FarEnd, outage: object, kind: type[EnrichmentError]
+) -> None:
+    vendor.always(outage)  # type: ignore[arg-type]
+    with anyio.fail_after(1.3), pytest.raises(kind):
+        await client.wait(["e1"], 0.3)
+
+
+async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("mcp_enrichment.client.polls.HOLD", 0)
+    down = [resets(), replies(503, HTML), hangs(), replies(502, HTML), breaks_off(), resets()]
+    vendor.will(replies(200, enrichment()), *down, replies(200, found()))
+    with anyio.fail_after(5):
+        [answer] = await client.wait(["e1"], 5)
+    assert answer.email == ADDRESS
+    assert len(vendor.seen) == 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (replies(401, HTML), Unauthorized),
+        (replies(404, HTML), UnknownEnrichment),
+        (replies(200, HTML), BadAnswer),
+        (replies(200, enrichment(status="completed", email="*")), BadAnswer),
+    ],
+)
+async def test_what_cannot_pass_ends_a_wait_at_once(
+    client: EnrichmentClient, vendor: FarEnd, fault: object, kind: type[EnrichmentError]
+) -> None:
+    vendor.will(replies(200, enrichment()), fault)  # type: ignore[arg-type]
+    with anyio.fail_after(2), pytest.raises(kind):
+        await client.wait(["e1"], 20)
+    assert len(vendor.seen) == 2
+
+
+async def test_a_request_keeps_its_id_though_the_service_goes_away_while_it_waits(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(accepts())
+    vendor.always(resets())
+    answer = await client.request(PROFILE, EmailType.WORK, wait=0.5)
+    assert (answer.id, answer.status) == ("e1", Status.PENDING)
