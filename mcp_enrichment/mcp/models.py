@@ -1,0 +1,105 @@
+"""The tools' inputs and answers. Their schemas, which clients see, are made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
+from mcp_enrichment.contract.paths import ENRICHMENT_ID
+
+WAIT_CAP = 50
+"""Seconds that a call may wait at most: clients give up at 60."""
+READ_CAP = 20
+"""Seconds that a call which does not wait may take."""
+MAX_IDS = 100
+
+Id = Annotated[str, Field(pattern=ENRICHMENT_ID, description="As returned by the request.")]
+
+
+def _list_of_one(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Arguments(BaseModel):
+    """Base of all inputs: what is not named here is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def cap(self) -> float:
+        """Seconds that the call may take at most, from its start."""
+        return READ_CAP
+
+
+class RequestArguments(Arguments):
+    linkedin_url: Annotated[
+        str, Field(description="The person's profile: https://www.linkedin.com/in/<username>")
+    ]
+    type: Annotated[EmailType, Field(description="Which address is wanted.")]
+    callback_url: Annotated[
+        str | None, Field(description="Public https URL that a new request's end is POSTed to.")
+    ] = None
+    external_id: Annotated[
+        str | None, Field(max_length=MAX_EXTERNAL_ID, description="Your own reference, echoed.")
+    ] = None
+    wait_seconds: Annotated[
+        float, Field(ge=0, le=WAIT_CAP, description="How long to wait for the final answer.")
+    ] = 10
+    force_refresh: Annotated[
+        bool, Field(description="Look up anew what was answered before. May cost a credit.")
+    ] = False
+
+    @property
+    def cap(self) -> float:
+        return WAIT_CAP
+
+
+class GetArguments(Arguments):
+    id: Id
+
+
+class WaitArguments(Arguments):
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS), BeforeValidator(_list_of_one)]
+    timeout_seconds: Annotated[float, Field(ge=1, le=WAIT_CAP, description="How long to wait.")] = (
+        45
+    )
+
+    @property
+    def cap(self) -> float:
+        return self.timeout_seconds
+
+
+class CreditsArguments(Arguments):
+    pass
+
+
+class Enrichment(BaseModel):
+    id: str
+    status: Status
+    is_final: Annotated[bool, Field(description="False: the answer is still to come.")]
+    email: Annotated[str | None, Field(description="Null: no address may be assumed.")]
+    type: EmailType | None
+    linkedin_url: str | None
+    external_id: str | None
+    reused: Annotated[bool, Field(description="An earlier request, not paid for again.")]
+    asked_at: datetime | None
+    credits_charged: Annotated[
+        Literal[0, 1] | None, Field(description="Null: not known, or not yet.")
+    ]
+    next_step: Annotated[str | None, Field(description="What to do now.")]
+
+
+class Waited(BaseModel):
+    enrichments: list[Enrichment]
+    all_final: bool
+    waited_seconds: float
+    timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
+    next_step: str | None
+
+
+class Balance(BaseModel):
+    balance: Annotated[int, Field(description="Credits; one pays for one address found.")]
+    next_step: str | None

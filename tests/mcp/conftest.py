@@ -1,0 +1,50 @@
+"""Faces in both eras of the protocol: over the embedded service, and over a scripted vendor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.settings import Settings
+from tests.mcp.faces import ERAS, face
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mcp import Client
+
+    from tests.support.far_end import FarEnd
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    """A mode of the SDK's client: one for each era."""
+    return request.param
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Settings:
+    """Nothing set but where the files go."""
+    return Settings(data_dir=tmp_path / "data", state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+def remote(vendor: FarEnd, tmp_path: Path) -> Settings:
+    """A vendor's settings."""
+    return Settings(api_url=vendor.url, api_key="a-key", state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+async def assistant(embedded: Settings, era: str) -> AsyncIterator[Client]:
+    """A client of the embedded service's tools."""
+    async with face(embedded, era) as client:
+        yield client
+
+
+@pytest.fixture
+async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
+    """A client of the tools over the vendor."""
+    async with face(remote, era) as client:
+        yield client

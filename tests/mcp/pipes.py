@@ -1,0 +1,105 @@
+"""The server as a process, spoken to line by line over its real stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import Process
+
+LEGACY, MODERN = "2025-11-25", "2026-07-28"
+LONGEST_LINE = 1_000_000
+
+
+@dataclass
+class Piped:
+    """A running server, and every line that it has written to stdout."""
+
+    process: Process
+    errors: Path
+    lines: list[str] = field(default_factory=list)
+    _last_id: int = 0
+
+    def __post_init__(self) -> None:
+        assert self.process.stdout
+        self._out = BufferedByteReceiveStream(self.process.stdout)
+
+    async def send(self, line: str) -> None:
+        assert self.process.stdin
+        await self.process.stdin.send(line.encode() + b"\n")
+
+    async def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to a request: its `result`, or its `error`."""
+        self._last_id += 1
+        call = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
+        await self.send(json.dumps(call))
+        with anyio.fail_after(20):
+            while True:
+                answer = json.loads(await self._line())
+                if answer.get("id") == self._last_id:
+                    return answer.get("result") or answer["error"]
+
+    async def ends(self) -> int:
+        """Close stdin; the exit code, once stdout has been read to its end."""
+        assert self.process.stdin
+        await self.process.stdin.aclose()
+        with anyio.fail_after(10):
+            try:
+                while True:
+                    await self._line()
+            except anyio.IncompleteRead:
+                return await self.process.wait()
+
+    def stderr(self) -> str:
+        return self.errors.read_text("utf-8")
+
+    async def _line(self) -> str:
+        line = (await self._out.receive_until(b"\n", LONGEST_LINE)).decode()
+        self.lines.append(line)
+        return line
+
+
+def handshake() -> dict[str, Any]:
+    client = {"name": "test", "version": "1"}
+    return {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client}
+
+
+def modern(**params: Any) -> dict[str, Any]:
+    """The parameters of a request of the era without a handshake."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    return params | {"_meta": meta}
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """An environment with these settings, and files in this folder alone."""
+    ours = {"DATA_DIR": str(folder / "data"), "STATE_DIR": str(folder / "state")} | settings
+    return dict(os.environ) | {f"ENRICHMENT_{name}": value for name, value in ours.items()}
+
+
+@asynccontextmanager
+async def piped(folder: Path, *options: str, **settings: str) -> AsyncIterator[Piped]:
+    """The server as a chat client starts it; `options` are the interpreter's."""
+    errors = folder / "stderr.txt"
+    with errors.open("wb") as stderr:
+        command = [sys.executable, *options, "-m", "mcp_enrichment"]
+        env = environment(folder, **settings)
+        async with await anyio.open_process(command, env=env, stderr=stderr) as process:
+            try:
+                yield Piped(process=process, errors=errors)
+            finally:
+                if process.returncode is None:
+                    process.kill()

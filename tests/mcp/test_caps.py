@@ -1,0 +1,115 @@
+"""No call outlasts its cap, whatever the far end does; what it had begun is not lost."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.mcp import models
+from mcp_enrichment.settings import Settings
+from tests.mcp.faces import ADA, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
+from tests.support.far_end import Seen, hangs, replies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+    from mcp import Client
+
+    from tests.support.far_end import Behaviour, FarEnd
+
+pytestmark = pytest.mark.anyio
+
+CAP = 1.0
+
+
+async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
+    monkeypatch: pytest.MonkeyPatch, vendor: FarEnd, buyer: Client
+) -> None:
+    monkeypatch.setattr(models, "WAIT_CAP", CAP)
+    vendor.always(replies(200, wire("pending")))
+    asked = data_of(await buyer.call_tool("request_email_enrichment", WORK | {"wait_seconds": CAP}))
+    assert (asked["status"], asked["is_final"], asked["email"]) == ("pending", False, None)
+    assert "wait_for_enrichment" in asked["next_step"]
+
+
+async def trickles(stream: SocketStream, _seen: Seen) -> None:
+    """An answer of which a byte comes every now and then."""
+    await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n")
+    with suppress(anyio.BrokenResourceError):
+        while True:
+            await anyio.sleep(0.05)
+            await stream.send(b" ")
+
+
+@pytest.mark.parametrize("far_end", [hangs(), trickles])
+async def test_no_call_outlasts_its_cap_for_a_vendor_that_never_finishes(
+    far_end: Behaviour,
+    vendor: FarEnd,
+    remote: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vendor.always(far_end)
+    await _all_end_within_their_cap(remote, monkeypatch)
+
+
+# httpcore leaves the socket of a handshake that was cancelled to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_no_call_outlasts_its_cap_for_a_server_that_hangs_in_the_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(stream: SocketStream) -> None:
+        async with stream:
+            await anyio.sleep_forever()
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, silent)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        never = Settings(api_url=f"https://127.0.0.1:{port}", state_dir=tmp_path)
+        await _all_end_within_their_cap(never, monkeypatch)
+        tasks.cancel_scope.cancel()
+    gc.collect()
+
+
+async def _all_end_within_their_cap(settings: Settings, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(models, "WAIT_CAP", CAP)
+    patch.setattr(models, "READ_CAP", CAP)
+
+    async with face(settings, "legacy") as client, anyio.create_task_group() as tasks:
+
+        async def in_time(tool: str, arguments: dict[str, Any]) -> None:
+            with anyio.fail_after(CAP + 1):
+                error = error_of(await client.call_tool(tool, arguments))
+            spends = tool == "request_email_enrichment"
+            assert (error["code"], error["retryable"]) == ("service_unavailable", True)
+            assert error["charged"] is (None if spends else False)
+
+        for tool, arguments in ONE_CALL_OF_EACH.items():
+            tasks.start_soon(in_time, tool, arguments)
+
+
+async def test_a_request_that_was_cut_off_is_joined_when_it_is_made_again(
+    vendor: FarEnd, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "WAIT_CAP", 0.2)
+    may_answer = anyio.Event()
+
+    async def late(stream: SocketStream, seen: Seen) -> None:
+        await may_answer.wait()
+        await replies(201, wire("completed"))(stream, seen)
+
+    vendor.will(late)
+    cut_off = error_of(await buyer.call_tool("request_email_enrichment", WORK))
+    assert "joined, not paid for twice" in cut_off["sentence"]
+    may_answer.set()
+    vendor.always(replies(200, wire("completed")))
+    again = data_of(await buyer.call_tool("request_email_enrichment", WORK))
+    assert (again["email"], again["linkedin_url"]) == ("ada.okafor@example.com", ADA)
+    assert len(vendor.posts) == 1

@@ -1,0 +1,179 @@
+"""Every failure is told as a code, its money and a next step, alike in both eras."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    Passing,
+    Permanent,
+    StorageFailed,
+    StorageFault,
+)
+from mcp_enrichment.mcp.server import create_server
+from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
+from tests.support.far_end import replies, resets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_enrichment.settings import Settings
+    from tests.support.far_end import Behaviour, FarEnd
+
+pytestmark = pytest.mark.anyio
+
+CODES = {
+    "invalid_arguments",
+    "invalid_profile_url",
+    "unauthorized",
+    "insufficient_credits",
+    "budget_exceeded",
+    "unknown_enrichment",
+    "rate_limited",
+    "outcome_unknown",
+    "service_unavailable",
+    "bad_answer",
+    "internal_error",
+}
+
+
+def _whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
+    for kind in root.__subclasses__():
+        if kind is StorageFailed:
+            yield from map(StorageFailed, StorageFault)
+        elif kind not in (Permanent, Passing) and hasattr(kind, "sentence"):
+            yield kind(retry_after=7.2 if kind.retryable else None)
+        yield from _whole_tree(kind)
+
+
+TREE = list(_whole_tree(EnrichmentError))
+
+
+@pytest.mark.parametrize("failure", TREE, ids=lambda failure: type(failure).__name__)
+async def test_each_failure_is_a_result_with_its_code_its_money_and_a_next_step(
+    failure: EnrichmentError, era: str
+) -> None:
+    async def no_client() -> Any:
+        raise failure
+
+    async with Client(create_server(no_client), mode=era) as client:
+        error = error_of(await client.call_tool("get_credits", {}))
+    assert error["code"] in CODES
+    assert error["retryable"] is failure.retryable
+    assert error["charged"] is failure.charged
+    assert error["retry_after_seconds"] == (8 if failure.retry_after else None)
+    assert str(failure) in error["sentence"]
+    assert ("8 seconds" in error["sentence"]) is bool(failure.retry_after)
+    assert error["sentence"].count(". ") >= 1, "what happened, and what to do"
+    assert "charged" in error["sentence"]
+
+
+def test_every_code_can_be_met() -> None:
+    assert {failure.code for failure in TREE} == CODES
+
+
+async def test_a_defect_is_told_without_its_text(
+    era: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = "".join(["p", "oison"])
+
+    poison = "".join(["p", "oison"])
+
+    async def broken() -> Any:
+        raise RuntimeError(poison)
+
+    async with Client(create_server(broken), mode=era) as client:
+        error = error_of(await client.call_tool("get_credits", {}))
+    assert error["code"] == "internal_error"
+    assert "get_credits raised RuntimeError" in caplog.text
+    assert poison not in error["sentence"] + caplog.text.replace("RuntimeError(poison)", "")
+
+
+POST, GET = "request_email_enrichment", "get_enrichment"
+FAR_ENDS: list[tuple[str, Behaviour, str, bool | None, int | None]] = [
+    (POST, replies(400, b"no"), "invalid_arguments", False, None),
+    (POST, replies(401, b"no"), "unauthorized", False, None),
+    (GET, replies(403, b"no"), "unauthorized", False, None),
+    (POST, replies(402, b"no"), "insufficient_credits", False, None),
+    (GET, replies(404, b"no"), "unknown_enrichment", False, None),
+    (POST, replies(404, b"no"), "bad_answer", False, None),
+    (POST, replies(429, b"", {"retry-after": "900"}), "rate_limited", False, 900),
+    (GET, replies(503, b"", {"retry-after": "900"}), "service_unavailable", False, 900),
+    (POST, replies(500, b"no"), "outcome_unknown", None, None),
+    (POST, resets(), "outcome_unknown", None, None),
+    (POST, replies(201, b"<html>"), "outcome_unknown", None, None),
+    (GET, replies(200, b"<html>"), "bad_answer", False, None),
+    (GET, replies(200, wire("completed", email="j***@e.com")), "bad_answer", False, None),
+]
+
+
+@pytest.mark.parametrize(("tool", "far_end", "code", "charged", "wait"), FAR_ENDS)
+async def test_what_the_far_end_does_wrong_is_told_by_its_code(
+    *,
+    tool: str,
+    far_end: Behaviour,
+    code: str,
+    charged: bool | None,
+    wait: int | None,
+    vendor: FarEnd,
+    remote: Settings,
+) -> None:
+    vendor.will(far_end)
+    async with face(remote, "auto") as client:
+        error = error_of(await client.call_tool(tool, ONE_CALL_OF_EACH[tool]))
+    assert (error["code"], error["charged"], error["retry_after_seconds"]) == (code, charged, wait)
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    (POST, WORK | {"wait": 5}, "invalid_arguments", "no argument 'wait'"),
+    ("get_credits", {"id": ID}, "invalid_arguments", "takes no arguments"),
+    (POST, {"linkedin_url": ADA}, "invalid_arguments", "type: Field required"),
+    (POST, WORK | {"type": "both"}, "invalid_arguments", "'work' or 'personal'"),
+    (POST, WORK | {"linkedin_url": 7}, "invalid_arguments", "linkedin_url: "),
+    (POST, WORK | {"wait_seconds": -1}, "invalid_arguments", "wait_seconds: "),
+    (POST, WORK | {"wait_seconds": 51}, "invalid_arguments", "wait_seconds: "),
+    (POST, WORK | {"force_refresh": "perhaps"}, "invalid_arguments", "force_refresh: "),
+    (POST, WORK | {"external_id": "x" * 300}, "invalid_arguments", "256 characters"),
+    (POST, WORK | {"callback_url": "http://localhost"}, "invalid_arguments", "callback_url"),
+    (POST, WORK | {"callback_url": "ftp://x"}, "invalid_arguments", "callback_url"),
+    (POST, WORK | {"linkedin_url": "x.com/in/ada"}, "invalid_profile_url", "not on linkedin.com"),
+    (
+        POST,
+        WORK | {"linkedin_url": "https://www.linkedin.com/sales/lead/ACwAAAB"},
+        "invalid_profile_url",
+        "Sales Navigator",
+    ),
+    (POST, WORK | {"linkedin_url": " "}, "invalid_profile_url", "There is no URL"),
+    (GET, {"id": "../credits"}, "invalid_arguments", "id: "),
+    (GET, {"id": ["a"]}, "invalid_arguments", "id: "),
+    (GET, {"id": ID}, "unknown_enrichment", "no enrichment with this id"),
+    ("wait_for_enrichment", {"ids": []}, "invalid_arguments", "at least 1"),
+    ("wait_for_enrichment", {"ids": [ID] * 101}, "invalid_arguments", "at most 100"),
+    ("wait_for_enrichment", {"ids": [ID, "a b"]}, "invalid_arguments", "ids.1: "),
+    ("wait_for_enrichment", {"ids": ID, "timeout_seconds": 0}, "invalid_arguments", "timeout_"),
+    ("wait_for_enrichment", {"ids": ID}, "unknown_enrichment", ID),
+]
+
+
+async def test_bad_input_is_refused_by_name_and_costs_nothing(
+    assistant: Client, subtests: pytest.Subtests
+) -> None:
+    for tool, arguments, code, says in REFUSED:
+        with subtests.test(tool=tool, arguments=arguments):
+            error = error_of(await assistant.call_tool(tool, arguments))
+            assert (error["code"], error["charged"], error["retryable"]) == (code, False, False)
+            assert says in error["sentence"]
+            assert "charged" in error["sentence"]
+    assert data_of(await assistant.call_tool("get_credits", {}))["balance"] == 250
+
+
+async def test_an_unknown_tool_is_an_error_of_the_protocol(assistant: Client) -> None:
+    with pytest.raises(MCPError) as raised:
+        await assistant.call_tool("request_phone_number", {})
+    assert raised.value.error.code == -32602
+    assert "request_phone_number" not in raised.value.error.message

@@ -1,0 +1,130 @@
+"""What depends on the process: its pipes, its start and its end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.mcp.faces import ERAS, WORK, data_of
+from tests.mcp.pipes import LEGACY, environment, handshake, modern, piped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_path: Path) -> None:
+    async with piped(tmp_path) as server:
+        greeting = await server.ask("initialize", handshake())
+        assert greeting["protocolVersion"] == LEGACY
+        assert set(greeting["capabilities"]) == {"tools"}
+        await server.send('{"jsonrpc": "2.0", "method": "notifications/initialized"}')
+        listed = await server.ask("tools/list")
+        assert len(listed["tools"]) == 4
+        assert max(map(len, server.lines)) <= 9000, "the whole answer, as it was sent"
+        found = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
+        assert found["structuredContent"] == {"balance": 250, "next_step": None}
+        assert await server.ends() == 0
+        assert server.stderr() == ""
+        assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.lines)
+
+
+async def test_a_client_without_handshake_gets_the_same(tmp_path: Path) -> None:
+    async with piped(tmp_path) as server:
+        found = await server.ask("server/discover", modern())
+        assert set(found["capabilities"]) == {"tools"}
+        listed = await server.ask("tools/list", modern())
+        assert len(listed["tools"]) == 4
+        assert max(map(len, server.lines)) <= 9000
+        call = modern(name="get_credits", arguments={})
+        answer = await server.ask("tools/call", call)
+        assert answer["structuredContent"] == {"balance": 250, "next_step": None}
+        unknown = await server.ask("tools/call", modern(name="nope", arguments={}))
+        assert unknown["code"] == -32602
+        assert await server.ends() == 0
+        assert server.stderr() == ""
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_sdks_own_client_works_over_stdio(era: str, tmp_path: Path) -> None:
+    command = StdioServerParameters(
+        command=sys.executable, args=["-m", "mcp_enrichment"], env=environment(tmp_path)
+    )
+    async with Client(command, mode=era) as client:
+        assert client.protocol_version == ERAS[era]
+        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+    assert missed["status"] == "not-found"
+
+
+async def test_junk_on_stdin_is_survived(tmp_path: Path) -> None:
+    async with piped(tmp_path) as server:
+        await server.ask("initialize", handshake())
+        for junk in ("", "hello", '{"jsonrpc": "2.0"', "[]", '{"id": 5}', "\x00\x01", "é" * 9999):
+            await server.send(junk)
+        assert len((await server.ask("tools/list"))["tools"]) == 4
+        assert await server.ends() == 0
+        assert "Traceback" not in server.stderr()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_wait_ends_the_process(
+    tmp_path: Path,
+) -> None:
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as silent,
+        piped(
+            tmp_path,
+            API_URL=f"http://127.0.0.1:{silent.extra(anyio.abc.SocketAttribute.local_port)}",
+        ) as server,
+    ):
+        await server.ask("initialize", handshake())
+        waiting = {"name": "wait_for_enrichment", "arguments": {"ids": ["abc"]}}
+        call = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": waiting}
+        await server.send(json.dumps(call))
+        await server.ask("tools/list")
+        assert await server.ends() == 0
+        assert server.stderr() == ""
+
+
+async def test_a_client_that_has_stopped_reading_gives_no_traceback(tmp_path: Path) -> None:
+    async with piped(tmp_path) as server:
+        await server.ask("initialize", handshake())
+        assert server.process.stdout
+        await server.process.stdout.aclose()
+        await server.send('{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}')
+        assert server.process.stdin
+        await server.process.stdin.aclose()
+        with anyio.fail_after(10):
+            assert await server.process.wait() == 0
+        assert server.stderr() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_at_once_and_without_a_traceback(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    async with piped(tmp_path) as server:
+        await server.ask("initialize", handshake())
+        server.process.send_signal(number)
+        with anyio.fail_after(5):
+            await server.process.wait()
+        assert server.stderr() == ""
+
+
+async def test_the_start_pays_for_neither_the_database_nor_the_http_client(tmp_path: Path) -> None:
+    async with piped(tmp_path, "-X", "importtime") as server:
+        await server.ask("initialize", handshake())
+        await server.ask("tools/list")
+        assert await server.ends() == 0
+    imported = set(re.findall(r"\|\s+([\w.]+)$", server.stderr(), re.MULTILINE))
+    assert "mcp_enrichment.mcp.server" in imported
+    assert not imported & {"sqlalchemy", "alembic", "httpx"}
+    assert not {name for name in imported if name.startswith("mcp_enrichment.service")}

@@ -1,0 +1,137 @@
+"""What a client is told of the tools before it calls any."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from mcp_enrichment.mcp.tools import TOOLS, Tool
+from tests.mcp.rewrite_snapshots import FOLDER, committed, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp import Client
+
+pytestmark = pytest.mark.anyio
+
+NULL = {"type": "null"}
+INPUTS: dict[str, dict[str, Any]] = {
+    "request_email_enrichment": {
+        "linkedin_url": {"type": "string"},
+        "type": {"type": "string", "enum": ["work", "personal"]},
+        "callback_url": {"anyOf": [{"type": "string"}, NULL], "default": None},
+        "external_id": {"anyOf": [{"type": "string", "maxLength": 256}, NULL], "default": None},
+        "wait_seconds": {"type": "number", "minimum": 0, "maximum": 50, "default": 10},
+        "force_refresh": {"type": "boolean", "default": False},
+    },
+    "get_enrichment": {"id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}},
+    "wait_for_enrichment": {
+        "ids": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 100,
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
+        },
+        "timeout_seconds": {"type": "number", "minimum": 1, "maximum": 50, "default": 45},
+    },
+    "get_credits": {},
+}
+REQUIRED = {
+    "request_email_enrichment": ["linkedin_url", "type"],
+    "get_enrichment": ["id"],
+    "wait_for_enrichment": ["ids"],
+    "get_credits": [],
+}
+ENRICHMENT = (
+    "id, status, is_final, email, type, linkedin_url, external_id, reused, asked_at, "
+    "credits_charged, next_step"
+)
+ANSWERS = {
+    "request_email_enrichment": ENRICHMENT,
+    "get_enrichment": ENRICHMENT,
+    "wait_for_enrichment": "enrichments, all_final, waited_seconds, timeout_applied, next_step",
+    "get_credits": "balance, next_step",
+}
+
+
+async def test_the_whole_list_costs_a_model_at_most_9000_bytes(assistant: Client) -> None:
+    listed = await assistant.list_tools()
+    sent = listed.model_dump_json(by_alias=True, exclude_none=True)
+    assert len(sent.encode()) <= 9000
+    assert [tool.name for tool in listed.tools] == list(INPUTS)
+
+
+async def test_a_server_of_tools_advertises_tools_and_nothing_else(assistant: Client) -> None:
+    if assistant.protocol_version == "2026-07-28":
+        offered = (await assistant.session.discover()).capabilities
+    else:
+        offered = assistant.server_capabilities
+    assert set(offered.model_dump(exclude_none=True)) == {"tools"}
+
+
+async def test_the_instructions_reach_the_client(assistant: Client) -> None:
+    assert "never construct an address" in str(assistant.instructions)
+
+
+def test_the_tools_are_the_committed_ones() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == {tool.name for tool in TOOLS}
+    for tool in TOOLS:
+        as_it_was = committed(tool.name).read_text("utf-8")
+        assert snapshot(tool) == as_it_was, "run `python -m tests.mcp.rewrite_snapshots`"
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_every_tool_keeps_the_rules_of_the_house(tool: Tool) -> None:
+    shown = json.loads(snapshot(tool))
+    hints = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+    assert set(shown["annotations"]) == set(hints)
+    spends = tool.name == "request_email_enrichment"
+    assert [shown["annotations"][hint] for hint in hints] == [not spends, False, not spends, True]
+    assert shown["inputSchema"]["additionalProperties"] is False
+    assert shown["description"].strip() == shown["description"]
+    for schema in (shown["inputSchema"], shown["outputSchema"]):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["type"] == "object"
+        for node in _schemas(schema):
+            assert "title" not in node
+            # Some clients drop or empty the array form of a type.
+            assert isinstance(node.get("type", ""), str)
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_inputs_and_answers_are_those_of_the_design(tool: Tool) -> None:
+    shown = json.loads(snapshot(tool))
+    takes = shown["inputSchema"]
+    expected = INPUTS[tool.name]
+    assert {name: _bare(of, takes) for name, of in takes["properties"].items()} == expected
+    assert takes.get("required", []) == REQUIRED[tool.name]
+    assert ", ".join(shown["outputSchema"]["properties"]) == ANSWERS[tool.name]
+    assert ", ".join(shown["outputSchema"]["required"]) == ANSWERS[tool.name]
+
+
+def _bare(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The schema without its words, and with what it refers to in its place."""
+    if "$ref" in schema:
+        schema = schema | root["$defs"][schema["$ref"].rpartition("/")[2]]
+    words = ("description", "$ref")
+    return {
+        key: _bare(value, root) if key == "items" else value
+        for key, value in schema.items()
+        if key not in words
+    }
+
+
+def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema and all within it; the names of properties are not keywords."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _schemas(item)
+    if isinstance(schema, dict):
+        yield schema
+        for key, value in schema.items():
+            named = key in ("properties", "$defs")
+            yield from _schemas(list(value.values()) if named else value)

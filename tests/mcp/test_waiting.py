@@ -1,0 +1,126 @@
+"""Waiting: bounded, reported, cancellable, and never lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.mcp import server
+from tests.mcp.faces import ID, WORK, data_of, wire
+from tests.support.far_end import Seen, replies
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+    from mcp import Client
+
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+
+WAIT_A_SECOND = {"ids": [ID], "timeout_seconds": 1}
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PROGRESS_EVERY", 0.2)
+
+
+def test_progress_comes_at_least_every_five_seconds() -> None:
+    assert server.PROGRESS_EVERY <= 5
+
+
+@pytest.mark.usefixtures("_often")
+async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    vendor.always(replies(200, wire("processing")))
+
+    async def reports(tool: str, arguments: dict[str, Any]) -> None:
+        told: list[float] = []
+
+        async def on_progress(progress: float, _total: float | None, _message: str | None) -> None:
+            told.append(progress)
+
+        data_of(await buyer.call_tool(tool, arguments, progress_callback=on_progress))
+        when_answered = list(told)
+        assert 3 <= len(when_answered) <= 6
+        assert all(later > earlier for earlier, later in itertools.pairwise(told))
+        await anyio.sleep(0.3)  # longer than the pause between two reports
+        assert told == when_answered
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reports, "request_email_enrichment", WORK | {"wait_seconds": 1})
+        tasks.start_soon(reports, "wait_for_enrichment", WAIT_A_SECOND)
+
+
+async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    vendor.always(replies(200, wire("processing")))
+    waited = data_of(await buyer.call_tool("wait_for_enrichment", WAIT_A_SECOND))
+    assert (waited["all_final"], waited["timeout_applied"]) == (False, True)
+    assert 0.9 <= waited["waited_seconds"] <= 1.5
+    assert "is_final is false" in waited["next_step"]
+    for step in (waited["next_step"], waited["enrichments"][0]["next_step"]):
+        assert "wait_for_enrichment" in step
+        assert "Do not request" in step
+    assert waited["enrichments"][0]["is_final"] is False
+
+
+async def test_a_request_that_is_not_to_wait_asks_nothing_after_its_post(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    vendor.will(replies(201, wire("pending")))
+    asked = data_of(await buyer.call_tool("request_email_enrichment", WORK | {"wait_seconds": 0}))
+    assert asked["is_final"] is False
+    assert [seen.method for seen in vendor.seen] == ["POST"]
+
+
+async def test_a_lone_id_counts_as_a_list_of_one(vendor: FarEnd, buyer: Client) -> None:
+    vendor.will(replies(200, wire("completed")))
+    waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": ID}))
+    assert [one["email"] for one in waited["enrichments"]] == ["ada.okafor@example.com"]
+    assert (waited["all_final"], waited["timeout_applied"]) == (True, False)
+    assert waited["next_step"] is None
+
+
+async def test_answers_come_in_the_order_in_which_their_ids_were_given(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    async def by_path(stream: SocketStream, seen: Seen) -> None:
+        its_id = seen.path.rpartition("/")[2]
+        await replies(200, wire("not-found", _id=its_id))(stream, seen)
+
+    vendor.always(by_path)
+    ids = [f"{number:024x}" for number in range(30)] + [f"{0:024x}"]
+    waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": ids}))
+    assert [one["id"] for one in waited["enrichments"]] == ids
+    assert Counter(seen.path.rpartition("/")[2] for seen in vendor.seen) == Counter(set(ids))
+
+
+async def test_a_cancelled_wait_stops_asking_at_once_and_the_lookup_goes_on(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    asked_twice = anyio.Event()
+
+    async def not_yet(stream: SocketStream, seen: Seen) -> None:
+        await replies(200, wire("processing"))(stream, seen)
+        if len(vendor.seen) == 2:
+            asked_twice.set()
+
+    vendor.always(not_yet)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(buyer.call_tool, "wait_for_enrichment", {"ids": [ID]})
+        with anyio.fail_after(5):
+            await asked_twice.wait()
+        tasks.cancel_scope.cancel()
+    await buyer.list_tools()  # the cancellation, which was sent before, has arrived
+    asked = len(vendor.seen)
+    await anyio.sleep(1.2)  # twice the longest pause between two polls of a new lookup
+    assert len(vendor.seen) == asked
+    vendor.always(replies(200, wire("completed")))
+    assert data_of(await buyer.call_tool("get_enrichment", {"id": ID}))["is_final"]
