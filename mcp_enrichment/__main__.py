@@ -1,0 +1,3 @@
+from mcp_enrichment.cli import main
+
+main()

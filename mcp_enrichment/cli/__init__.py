@@ -1,0 +1,46 @@
+"""The commands: the only place that prints or exits."""
+
+from __future__ import annotations
+
+import click
+
+from mcp_enrichment import __version__
+from mcp_enrichment.cli.callbacks import callbacks
+from mcp_enrichment.cli.contacts import contacts
+from mcp_enrichment.cli.credits import credits_group
+from mcp_enrichment.cli.demo import demo
+from mcp_enrichment.cli.enrich import enrich
+from mcp_enrichment.cli.errors import PlainErrors
+from mcp_enrichment.cli.serve import serve_stdio, service
+from mcp_enrichment.cli.teams import keys, teams
+
+EXAMPLES = """\b
+Examples:
+  mcp-enrichment                                    serve MCP over stdio
+  mcp-enrichment demo                               try it on sample data
+  mcp-enrichment contacts import Connections.csv    import LinkedIn's export
+  mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
+  mcp-enrichment service                            serve the HTTP contract
+"""
+
+
+@click.group(
+    cls=PlainErrors,
+    invoke_without_command=True,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="mcp-enrichment")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Find the work or personal email of a LinkedIn profile, for AI assistants.
+
+    Without a command it is an MCP server on stdin and stdout, for a chat client to start. Settings
+    are environment variables; the README lists them.
+    """
+    if context.invoked_subcommand is None:
+        serve_stdio()
+
+
+for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, demo):
+    main.add_command(_command)

@@ -1,0 +1,45 @@
+"""Showing and repeating callbacks."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from mcp_enrichment.cli.database import TEAM, opened, when
+
+
+@click.group()
+def callbacks() -> None:
+    """What was told to whom, and what could not be."""
+
+
+@callbacks.command("list")
+@TEAM
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+def list_callbacks(team: str, limit: int) -> None:
+    """List the callbacks, those tried last first."""
+    from mcp_enrichment.service.domain.teams import the_team
+    from mcp_enrichment.service.store import callbacks as store
+
+    with opened() as database:
+        found = database.read_now(
+            lambda c: store.deliveries(c, team_id=the_team(c, team), limit=limit)
+        )
+    for one in found:
+        status = f" ({one.http_status})" if one.http_status else ""
+        outcome = f"{one.outcome or 'not tried yet'}{status}"
+        click.echo(f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{when(one.at)}")
+
+
+@callbacks.command("retry")
+@TEAM
+@click.argument("callback_id", metavar="ID")
+def retry(team: str, callback_id: str) -> None:
+    """Deliver the callback ID once more, with three new tries, by the running service."""
+    from mcp_enrichment.service.domain.delivery import repeat
+    from mcp_enrichment.service.domain.teams import the_team
+
+    with opened() as database:
+        database.write_now(lambda c: repeat(c, the_team(c, team), callback_id, at=time.time()))
+    click.echo("It will be delivered by the running service, or when one is started.")

@@ -1,0 +1,72 @@
+"""The balance and what explains it, grants and corrections."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from mcp_enrichment.cli.database import TEAM, opened, when
+from mcp_enrichment.cli.tool_calls import call_tool
+
+MAX_AMOUNT = 1_000_000
+"""Keeps a typing error from filling the column."""
+
+
+@click.group("credits", invoke_without_command=True)
+@click.pass_context
+def credits_group(context: click.Context) -> None:
+    """Show the credits that are left."""
+    if context.invoked_subcommand is None:
+        click.echo(call_tool("get_credits", {})["balance"])
+
+
+@credits_group.command()
+@click.argument("amount", type=click.IntRange(1, MAX_AMOUNT))
+@TEAM
+def grant(amount: int, team: str) -> None:
+    """Add AMOUNT credits."""
+    from mcp_enrichment.service.domain import credits as domain
+    from mcp_enrichment.service.domain.teams import local_team
+
+    with opened() as database:
+        now = database.write_now(
+            lambda c: domain.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
+        )
+    click.echo(now.available)
+
+
+@credits_group.command(context_settings={"ignore_unknown_options": True})
+@click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
+@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
+@TEAM
+def correct(amount: int, reason: str, team: str) -> None:
+    """Add AMOUNT credits, or take them where it is negative, to put a mistake right."""
+    from mcp_enrichment.service.domain import credits as domain
+    from mcp_enrichment.service.domain.teams import local_team
+
+    with opened() as database:
+        now = database.write_now(
+            lambda c: domain.correct(
+                c, local_team(c, team, at=time.time()), amount, at=time.time(), reason=reason
+            )
+        )
+    click.echo(now.available)
+
+
+@credits_group.command()
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@TEAM
+def history(limit: int, team: str) -> None:
+    """List the movements that explain the balance, the newest first."""
+    from mcp_enrichment.service.domain.teams import local_team
+    from mcp_enrichment.service.store import ledger
+
+    with opened() as database:
+        entries = database.write_now(
+            lambda c: ledger.history(c, local_team(c, team, at=time.time()), limit=limit)
+        )
+    for entry in entries:
+        why = entry.reason or entry.request_id or ""
+        signed = f"{entry.kind} {entry.amount}"
+        click.echo(f"{when(entry.at)}\t{signed}\t{entry.available_after} available\t{why}")

@@ -1,0 +1,44 @@
+"""The seam from errors to a line on stderr and an exit code: no traceback reaches a user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.settings import Settings
+
+
+class PlainErrors(click.Group):
+    """A group whose commands' foreseen failures end in one sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EnrichmentError as error:
+            raise click.ClickException(str(error)) from error
+        except ExceptionGroup as group:
+            foreseen = _foreseen(group)
+            if foreseen is None:
+                raise
+            raise click.ClickException(str(foreseen)) from group
+
+
+def _foreseen(group: ExceptionGroup[Exception]) -> Exception | None:
+    """The failure that task groups have wrapped on its way here, if it is one of ours."""
+    found: Exception | None = group.subgroup(EnrichmentError)
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def settings() -> Settings:
+    """This process's settings. A wrong one ends it with exit code 2 and the variable's name."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = "_".join(["ENRICHMENT", *(str(part).upper() for part in fault["loc"])])
+        raise click.UsageError(f"{name}: {fault['msg']}.") from None

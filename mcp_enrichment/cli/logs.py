@@ -1,0 +1,40 @@
+"""Structured logs: one JSON object a line, on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.http.observed import current_request_id
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
+
+
+class JsonLines(logging.Formatter):
+    """A record as JSON: its time, level, logger and message, and the fields it was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := current_request_id.get():
+            line["request_id"] = request_id
+        if record.exc_info and record.exc_info[0]:
+            # An exception's own text may quote data; its kind and its place do not.
+            line["exception"] = record.exc_info[0].__name__
+            line["where"] = "".join(traceback.format_tb(record.exc_info[2]))
+        return json.dumps(line | getattr(record, "fields", {}))
+
+
+def log_as_json(chosen: Settings) -> None:
+    """Our own logs at the chosen level, and of libraries only warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)

@@ -1,0 +1,66 @@
+"""Serving: MCP over stdio, and the contract over HTTP."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
+
+DEFAULT_PORT = 8700
+BY_HAND = """\
+This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
+To set one up see the README; to try it now run `mcp-enrichment demo`. Ctrl-D ends it."""
+
+
+def serve_stdio() -> None:
+    """Serve MCP on stdin and stdout until stdin is closed."""
+    import anyio
+
+    from mcp_enrichment.compose import connected_on_first_use
+    from mcp_enrichment.mcp.server import serve
+
+    chosen = settings()
+    log_to_stderr(chosen)
+    if sys.stdin.isatty():
+        click.echo(BY_HAND, err=True)
+
+    async def run() -> None:
+        async with connected_on_first_use(chosen) as client:
+            await serve(client)
+
+    # Python's own answer to Ctrl-C would wait for the thread that reads stdin, and that for a line.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    anyio.run(run)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+def service(host: str, port: int) -> None:
+    """Serve the HTTP contract, with lookups and callbacks in the background.
+
+    Callers need an API key: `mcp-enrichment teams add NAME`, then `… keys create NAME`.
+    """
+    import anyio
+
+    from mcp_enrichment.cli.http_server import listener, serve_http
+    from mcp_enrichment.cli.logs import log_as_json
+
+    chosen = settings()
+    log_as_json(chosen)
+    with listener(host, port) as listening:
+        anyio.run(serve_http, chosen, listening)
+
+
+def log_to_stderr(chosen: Settings) -> None:
+    """Our own logs at the chosen level; of libraries only warnings, as the rest holds data."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)

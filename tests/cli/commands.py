@@ -1,0 +1,110 @@
+"""The commands as a user runs them: real processes, with files in one folder alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.sources.exports import linkedin
+from mcp_enrichment.service.store.database import open_sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SAMPLE = str(files("mcp_enrichment") / "data" / "Connections.csv")
+ADA = "https://www.linkedin.com/in/ada-okafor-example"
+JONAS = "https://www.linkedin.com/in/jonas-wei%C3%9F-example"
+SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, code: int = 1) -> str:
+        """The one sentence of a command that could not do its work."""
+        assert self.code == code, self
+        assert self.out == "", "a refused command prints nothing on stdout"
+        assert "Traceback" not in self.err, self.err
+        said = [line for line in self.err.splitlines() if line.startswith("Error: ")]
+        assert len(said) == 1, self.err
+        return said[0].removeprefix("Error: ")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs commands whose data and memory lie in one folder."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "data" / "enrichment.db"
+
+    def one(self, query: str) -> Any:
+        """The one value that stands in the database, read past the program."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query).fetchone()[0]
+
+    def balance(self) -> int:
+        return int(self.one("SELECT available FROM teams"))
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        ours = {"DATA_DIR": str(self.folder / "data"), "STATE_DIR": str(self.folder / "state")}
+        named = {f"ENRICHMENT_{name}": value for name, value in (ours | settings).items()}
+        return dict(os.environ) | named | {"PYTHONUTF8": "1"}
+
+    def run(self, *arguments: str, **settings: str) -> Done:
+        """Run a command to its end."""
+        return self.run_all(arguments, **settings)[0]
+
+    def run_all(self, *commands: Sequence[str], **settings: str) -> list[Done]:
+        """Run commands side by side, each to its end."""
+        processes = [self.start(*command, **settings) for command in commands]
+        said = [process.communicate(timeout=SECONDS) for process in processes]
+        return [Done(p.returncode, *s) for p, s in zip(processes, said, strict=True)]
+
+    def start(
+        self, *arguments: str, popen: dict[str, Any] | None = None, **settings: str
+    ) -> subprocess.Popen[str]:
+        """Start a command; its stdin is empty."""
+        options: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        if sys.platform != "win32":
+            options["preexec_fn"] = _hear_ctrl_c
+        command = [sys.executable, "-m", "mcp_enrichment", *arguments]
+        return subprocess.Popen(
+            command,
+            env=self.environment(**settings),
+            text=True,
+            encoding="utf-8",
+            **options | (popen or {}),
+        )
+
+
+def imported_by(shell: Shell) -> None:
+    """The sample, imported without a process of its own."""
+    database = open_sqlite(shell.database)
+    import_contacts(database, linkedin.read(Path(SAMPLE)), source="linkedin")
+    database.close()
+
+
+def _hear_ctrl_c() -> None:
+    # A test run in a shell's background would hand its deafness down.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,138 @@
+"""Bad days: each ends in one sentence that says what to do, and leaves nothing half-done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from tests.cli.commands import ADA, SAMPLE, SECONDS, Done, Shell, imported_by
+from tests.support.far_end import hangs, replies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import FarEnd, Seen
+
+COMMANDS = (["enrich", ADA], ["contacts", "import", SAMPLE], ["credits"])
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems alone")
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    for done in shell.run_all(*COMMANDS, DATA_DIR=str(shell.folder / "file" / "data")):
+        assert "ENRICHMENT_DATA_DIR" in done.refused()
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    told = shell.run("enrich", ADA, STATE_DIR=str(shell.folder / "file" / "state")).refused()
+    assert "cannot be written" in told
+
+
+def test_a_database_file_that_is_none_is_told_and_left_as_it_was(shell: Shell) -> None:
+    shell.database.parent.mkdir()
+    content = b"this is not a database, but a long enough text to be read as one\n" * 100
+    shell.database.write_bytes(content)
+    for done in shell.run_all(*COMMANDS):
+        assert "enrichment.db" in done.refused()
+    assert shell.database.read_bytes() == content
+
+
+def test_a_database_of_a_newer_version_is_told(with_contacts: Shell) -> None:
+    with closing(sqlite3.connect(with_contacts.database)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    for done in with_contacts.run_all(*COMMANDS):
+        assert "upgrade" in done.refused()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 64 KiB."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if not mount or not umount or subprocess.run([mount, *options], check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run([umount, str(disk)], check=True)
+
+
+@POSIX
+@pytest.mark.parametrize("command", COMMANDS, ids=["enrich", "import", "credits"])
+def test_a_full_disk_is_told_and_leaves_nothing_half_done(
+    command: list[str], small_disk: Path
+) -> None:
+    shell = Shell(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * 50_000)
+    told = shell.run(*command).refused()
+    assert "free space" in told or "cannot be written" in told
+    (small_disk / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,size=10M", str(small_disk)], check=True)  # noqa: S607
+    imported_by(shell)
+    assert shell.one("SELECT count(*) FROM contacts") == 8
+    assert shell.one("SELECT count(*) FROM requests") == 0
+
+
+@POSIX
+def test_files_that_may_not_grow_are_told_like_a_full_disk(shell: Shell) -> None:
+    import resource
+
+    def no_file_over_20_kib() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_480, 20_480))
+
+    process = shell.start("credits", popen={"preexec_fn": no_file_over_20_kib})
+    out, err = process.communicate(timeout=SECONDS)
+    assert "free space" in Done(process.returncode, out, err).refused()
+
+
+@POSIX
+@pytest.mark.parametrize("command", [["contacts", "list"], ["--help"]])
+def test_a_reader_that_has_gone_gives_no_traceback(
+    command: list[str], with_contacts: Shell
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = with_contacts.start(*command, popen={"stdout": write_end})
+    os.close(write_end)
+    assert process.stderr
+    assert process.stderr.read() == ""
+    process.communicate(timeout=SECONDS)
+
+
+@POSIX
+@pytest.mark.anyio
+@pytest.mark.parametrize("waits_for", ["POST", "GET"])
+async def test_ctrl_c_ends_a_lookup_without_a_traceback(
+    waits_for: str, vendor: FarEnd, shell: Shell
+) -> None:
+    asked = anyio.Event()
+
+    async def then_hangs(stream: SocketStream, seen: Seen) -> None:
+        asked.set()
+        await hangs()(stream, seen)
+
+    body: dict[str, Any] = {"_id": "abc", "status": "pending", "linkedin_url": ADA}
+    if waits_for == "GET":
+        vendor.will(replies(201, body))
+    vendor.always(then_hangs)
+    process = shell.start("enrich", ADA, API_URL=vendor.url)
+    with anyio.fail_after(SECONDS):
+        await asked.wait()
+    process.send_signal(signal.SIGINT)
+    out, err = await anyio.to_thread.run_sync(process.communicate)
+    assert (out, err.strip()) == ("", "Aborted!")
+    assert process.returncode == 1
