@@ -1,0 +1,61 @@
+"""What an assistant relies on when the embedded service meets a defect: an answer, and a server
+that goes on."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_defect_while_opening_reaches_who_waits_and_the_next_try_opens() -> None:
+    tries = []
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[str]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError
+        yield "opened"
+
+    with anyio.fail_after(5):
+        async with on_first_use(opening) as get:
+            with pytest.raises(RuntimeError):
+                await get()
+            assert await get() == "opened"
+
+
+async def test_what_died_in_use_is_opened_anew() -> None:
+    dies = anyio.Event()
+    tries = []
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[int]:
+        tries.append(1)
+        async with anyio.create_task_group() as tasks:
+            if len(tries) == 1:
+                tasks.start_soon(_die_after, dies)
+            yield len(tries)
+            tasks.cancel_scope.cancel()
+
+    with anyio.fail_after(5):
+        async with on_first_use(opening) as get:
+            assert await get() == 1
+            dies.set()
+            while await get() == 1:
+                await anyio.lowlevel.checkpoint()
+            assert await get() == 2
+
+
+async def _die_after(event: anyio.Event) -> None:
+    await event.wait()
+    raise RuntimeError

@@ -1,0 +1,36 @@
+"""The rules of the house that a command can check."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+
+from tests.support.fresh_copy import ROOT
+
+PACKAGE = sorted((ROOT / "mcp_enrichment").rglob("*.py"))
+FILES = PACKAGE + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "bench").rglob("*.py"))
+
+
+def test_files_stay_small() -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in FILES}
+    assert not [str(path) for path, length in lengths.items() if length > 300]
+    assert statistics.median(lengths[path] for path in PACKAGE) <= 110
+
+
+def test_every_dependency_is_bounded_and_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    reasons = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
+        name = re.match(r"[a-z0-9-]+", requirement)
+        assert name
+        assert name[0] in reasons, f"{name[0]} stands without its reason in CONTRIBUTING.md"
+        assert ",<" in requirement, f"{requirement} is not bounded below its next major version"
+
+
+def test_the_module_does_what_the_command_does() -> None:
+    ask = [sys.executable, "-m", "mcp_enrichment", "--version"]
+    said = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
+    assert re.fullmatch(r"mcp-enrichment, version \d+\.\d+\.\d+\n", said)

@@ -1,0 +1,161 @@
+"""What the README says is so: its tables, configurations and code, and each of its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.fresh_copy import ROOT, fresh_copy
+from tests.support.generated import README, with_tables
+from tests.support.waiting import until_listening
+
+README_TEXT = README.read_text("utf-8")
+COMMANDS = re.findall(r"^\$ (.*)$", README_TEXT, re.MULTILINE)
+JSON_BLOCKS = re.findall(r"```json\n(.*?)```", README_TEXT, re.DOTALL)
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README_TEXT, re.DOTALL)
+BIN = Path(sys.executable).parent
+
+AT_HOME = [c for c in COMMANDS if c.startswith("mcp-enrichment") and not c.endswith("service")]
+ON_A_FRESH_MACHINE = ["python3 tasks.py demo", "pip install ."]
+ELSEWHERE = ["python3 tasks.py test", "mcp-enrichment service"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment with folders of its own, in which our command is on the PATH."""
+    shutil.copy(ROOT / "mcp_enrichment" / "data" / "Connections.csv", tmp_path)
+    return {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "ENRICHMENT_DATA_DIR": str(tmp_path / "data"),
+        "ENRICHMENT_STATE_DIR": str(tmp_path / "state"),
+    }
+
+
+def test_the_tables_are_what_the_code_says() -> None:
+    assert with_tables(README_TEXT) == README_TEXT, "run `python3 tasks.py docs`"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README_TEXT.splitlines()) <= 150
+    assert len((ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()) <= 100
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    assert sorted(COMMANDS) == sorted(AT_HOME + ON_A_FRESH_MACHINE + ELSEWHERE)
+
+
+def test_ci_runs_the_readmes_second_command() -> None:
+    assert "python3 tasks.py test" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_commands_work_one_after_the_other(home: dict[str, str], tmp_path: Path) -> None:
+    printed = [
+        subprocess.run(
+            shlex.split(c), env=home, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+        for c in AT_HOME
+    ]
+    assert "ada.okafor@example.com" in printed[AT_HOME.index(AT_HOME[2])]
+
+
+def test_the_service_answers_on_the_port_it_names_and_the_code_example_uses_it(
+    home: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    imports = "mcp-enrichment contacts import Connections.csv"
+    adds, creates = (next(c for c in AT_HOME if what in c) for what in (" teams ", " keys "))
+    for first in (imports, adds, creates):
+        done = subprocess.run(
+            shlex.split(first), env=home, cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+    key = done.stdout.strip()
+    monkeypatch.setenv("ENRICHMENT_API_KEY", key)
+    command = ["mcp-enrichment", "service", "--port", str(port)]
+    process = subprocess.Popen(command, env=home)
+    try:
+        until_listening(port)
+        where = f"http://127.0.0.1:{port}/v1/api/enrichment/credits"
+        asked = urllib.request.Request(where, headers={"x-api-key": key})
+        with urllib.request.urlopen(asked) as answer:
+            assert json.load(answer) == {"balance": 100}
+        names: dict[str, object] = {}
+        code = (
+            PYTHON_BLOCKS[0].replace("8700", str(port)).replace("memory.db", str(tmp_path / "m.db"))
+        )
+        exec(code, names)
+        answered = names["email_of"]("https://www.linkedin.com/in/ada-okafor-example")
+        assert asyncio.run(answered) == "ada.okafor@example.com"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("text", JSON_BLOCKS)
+def test_each_configuration_starts_the_server(text: str, home: dict[str, str]) -> None:
+    assert_starts(json.loads(text), home)
+
+
+def test_the_example_configuration_starts_the_server(home: dict[str, str]) -> None:
+    assert_starts(json.loads((ROOT / "claude_config.example.json").read_text("utf-8")), home)
+
+
+def test_the_line_for_claude_code_starts_the_server(home: dict[str, str]) -> None:
+    line = re.search(r"^claude mcp add .* -- (.*)$", README_TEXT, re.MULTILINE)
+    assert line
+    command, *args = shlex.split(line[1])
+    assert_starts({"mcpServers": {"enrichment": {"command": command, "args": args}}}, home)
+
+
+def test_the_first_command_works_on_a_fresh_clone(tmp_path: Path) -> None:
+    clone = fresh_copy(tmp_path)
+    env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    demo = [sys.executable, *shlex.split(ON_A_FRESH_MACHINE[0])[1:]]
+    done = subprocess.run(demo, cwd=clone, env=env, check=True, capture_output=True, text=True)
+    for said in ("ada.okafor@example.com", "jonas.weiss@freemail.example", "not-found"):
+        assert said in done.stdout
+    balances = re.findall(r"balance: (\d+)", done.stdout)
+    assert balances == ["250", "248"]
+    pip = [str(clone / ".venv" / "bin" / "python"), "-m", "pip", "install", "--no-deps", "."]
+    subprocess.run(pip, cwd=clone, env=env, check=True, capture_output=True)
+
+
+def assert_starts(
+    configuration: dict[str, dict[str, dict[str, object]]], home: dict[str, str]
+) -> None:
+    """The command that a client's configuration names answers `initialize`."""
+    servers = next(iter(configuration.values()))
+    (entry,) = servers.values()
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    done = subprocess.run(
+        [entry["command"], *entry["args"]],
+        env=home | dict(entry.get("env", {})),
+        input=json.dumps(hello) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "mcp-enrichment"
