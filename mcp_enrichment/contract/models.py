@@ -66,6 +66,8 @@ class Reason(StrEnum):
     """A source stayed out of reach until the tries were used up."""
     SOURCES_MISCONFIGURED = "sources-misconfigured"
     """A source refused its key or its settings."""
+    SANDBOX = "sandbox"
+    """It was played by the test mode: nobody was looked up, and an address is nobody's."""
 
 
 E = TypeVar("E", bound=StrEnum)
@@ -162,6 +164,13 @@ class Credits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     balance: Annotated[int, Field(ge=0)]
+    held: Annotated[int, Field(ge=0)] | None = None
+    """Additive: credits that running requests hold, which are off the balance already."""
+
+    @field_validator("held", mode="wrap")
+    @classmethod
+    def _wrong_is_absent(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        return _or_none(value, read)
 
 
 class HistoryEntry(BaseModel):

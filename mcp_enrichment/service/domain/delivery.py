@@ -11,6 +11,7 @@ from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
 from mcp_enrichment.service.domain.requests import on_the_wire
+from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.domain.teams import signing_secrets
 from mcp_enrichment.service.store import callbacks, jobs
 from mcp_enrichment.service.store import requests as store
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.domain.service import Sent, Service
+    from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.callbacks import Callback
     from mcp_enrichment.service.store.jobs import Job
     from mcp_enrichment.service.store.requests import Request
@@ -53,7 +54,11 @@ async def deliver(service: Service, job: Job) -> Again | None:
         body=body,
         signing_secrets=claimed.secrets,
     )
-    sent = await service.sender.send(claimed.callback.url, body, headers)
+    scene = service.scene_of(claimed.request.linkedin_url)
+    if scene and scene.fails_try(claimed.number):
+        sent = Sent(outcome="http-error", http_status=503)
+    else:
+        sent = await service.sender.send(claimed.callback.url, body, headers)
     await service.database.write(lambda c: _close(c, claimed, sent, at=service.clock()))
     CALLBACK_TRIES.labels(number=str(claimed.number), outcome=sent.outcome).inc()
     return _next(service, sent, claimed.number)

@@ -77,10 +77,15 @@ async def _ask(service: Service, request: Request, *, claims: int) -> _End | Aga
     """The first hit wins; only when every source said miss is the address not to be found."""
     failures: list[Unavailable | Misconfigured] = []
     reason: Reason | None = None
-    for source in service.sources:
+    for source in service.sources_for(request.linkedin_url):
         outcome = await source.find(request.linkedin_url, request.type)
         if isinstance(outcome, Hit):
-            return _End(status=Status.COMPLETED, email=outcome.email, source=source.name)
+            return _End(
+                status=Status.COMPLETED,
+                email=outcome.email,
+                source=source.name,
+                reason=outcome.reason,
+            )
         if isinstance(outcome, Unavailable | Misconfigured):
             failures.append(outcome)
         else:
@@ -93,7 +98,8 @@ async def _ask(service: Service, request: Request, *, claims: int) -> _End | Aga
 def _judge(failures: list[Unavailable | Misconfigured], *, claims: int) -> _End | Again:
     waits = [f.retry_after or 0.0 for f in failures if isinstance(f, Unavailable)]
     if not waits:
-        return _End(status=Status.FAILED, reason=Reason.SOURCES_MISCONFIGURED)
+        reasons = [f.reason for f in failures if isinstance(f, Misconfigured)]
+        return _End(status=Status.FAILED, reason=reasons[0])
     if claims >= TRIES:
         return _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
     return Again(max(FIRST_DELAY * 2 ** (claims - 1), *waits))

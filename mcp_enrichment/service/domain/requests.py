@@ -54,6 +54,9 @@ async def accept(
     `IdempotencyConflict` where the key came with another body before.
     """
     new = _new_request(service, team_id, asked)
+    scene = service.scene_of(new.linkedin_url)
+    if scene and scene.refusal:
+        raise scene.refusal
     key = _Key(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
     accepted = await service.database.write(lambda c: _take_on(c, new, asked.callback_url, key))
     service.wake()

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.service.sources.sandbox import SandboxSource, scene_of
 from mcp_enrichment.service.store.callbacks import DELIVERED
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.finals import Finals
     from mcp_enrichment.service.sources.port import Source
+    from mcp_enrichment.service.sources.sandbox import Scene
     from mcp_enrichment.service.store.database import Database
 
 DELIVERY_DELAYS = (0.0, 5.0, 30.0)
@@ -60,3 +62,14 @@ class Service:
     clock: Callable[[], float] = time.time
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
+    sandbox: bool = False
+    """Whether profiles named `sandbox-…` are played."""
+
+    def scene_of(self, profile: str) -> Scene | None:
+        """What is played for this profile, in the test mode."""
+        return scene_of(profile) if self.sandbox else None
+
+    def sources_for(self, profile: str) -> Sequence[Source]:
+        """Whom to ask about this profile, in order."""
+        scene = self.scene_of(profile)
+        return [SandboxSource(scene)] if scene else self.sources

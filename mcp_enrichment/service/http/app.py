@@ -92,7 +92,7 @@ async def _get(request: Request) -> Response:
 async def _credits(request: Request) -> Response:
     caller = await _admitted(request)
     balance = await credit.balance(_service(request).database, caller.team_id)
-    return JSONResponse(Credits(balance=balance.available).model_dump())
+    return JSONResponse(Credits(balance=balance.available, held=balance.held).model_dump())
 
 
 async def _history(request: Request) -> Response:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.contract.models import Reason
+
 if TYPE_CHECKING:
-    from mcp_enrichment.contract.models import EmailType, Reason
+    from mcp_enrichment.contract.models import EmailType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +16,7 @@ class Hit:
     """The source has an address of the kind that was asked for."""
 
     email: str
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +36,8 @@ class Unavailable:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Misconfigured:
     """The source refuses its key or its settings: asking again cannot help."""
+
+    reason: Reason = Reason.SOURCES_MISCONFIGURED
 
 
 Outcome = Hit | Miss | Unavailable | Misconfigured
