@@ -13,24 +13,27 @@ import anyio
 
 from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from, as_reused
-from mcp_enrichment.client.memory import Asked, State
+from mcp_enrichment.client.memory import Asked, State, fingerprint, identity
+from mcp_enrichment.client.spending import ACCEPTED, CHARGED, Seen
 from mcp_enrichment.client.wire import POST_SECONDS, check_email
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     IdempotencyConflict,
+    NotConfirmed,
     OutcomeUnknown,
     ServiceUnavailable,
     StorageFailed,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import Status
+from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.spending import Budget
     from mcp_enrichment.client.wire import Posted, Wire
-    from mcp_enrichment.contract.models import EnrichmentRequest
+    from mcp_enrichment.contract.models import Credits, EnrichmentRequest
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Question:
 
     identity: str
     body: EnrichmentRequest
+    may_spend: bool
+    """Whether a credit may be spent on it, where the memory has no answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +69,15 @@ class Asking:
 
     wire: Wire
     memory: Memory
-    account: str
+    budget: Budget
     keep_misses: float
     """Seconds for which a miss is answered from the memory."""
+    honours_keys: bool
+    """The server is known to honour `Idempotency-Key`, before any answer of it says so."""
     read: Callable[[str], Awaitable[Answer]] = field(repr=False)
     """Reads a request by its id, with retries."""
+    credits: Callable[[], Awaitable[Credits]] = field(repr=False)
+    """Reads the balance, with retries."""
 
     async def ask(self, question: Question, *, refresh: bool) -> Answer:
         """The request for this question: an earlier one, or a new one."""
@@ -76,14 +85,45 @@ class Asking:
             seen = await self.memory.recall(question.identity)
             if seen and (answer := await self._from_memory(question, seen, refresh=refresh)):
                 return answer
-            asked = Asked(
-                identity=question.identity,
-                type=question.body.type,
-                key=uuid.uuid4().hex,
-                asked_at=time.time(),
-            )
-            if await self.memory.claim(asked, over=seen) is None:
-                return await self._post(question, asked, before=seen)
+            if not question.may_spend:
+                raise NotConfirmed
+            asked = self._newly(question)
+            balance, repeatable = await self._balance_seen(), await self._repeatable()
+            if await self.memory.claim(asked, over=seen, budget=self.budget, seen=balance):
+                return await self._post(question, asked, before=seen, repeatable=repeatable)
+
+    async def recognise(self, answer: Answer) -> Asked | None:
+        """The question of unknown outcome that this answer turns out to be of, if there is one.
+
+        A profile and a type tell which; before the type is known, the caller's own reference does.
+        """
+        for kind in (answer.type,) if answer.type else EmailType:
+            hashed = identity(self.memory.account, answer.linkedin_url or "", kind)
+            asked = await self.memory.recall(hashed)
+            if asked and asked.enrichment_id is None and _is_of(answer, asked):
+                await self.memory.note_accepted(asked, answer.id)
+                return await self.memory.recall(hashed)
+        return None
+
+    def _newly(self, question: Question) -> Asked:
+        return Asked(
+            identity=question.identity,
+            account=self.memory.account,
+            type=question.body.type,
+            key=uuid.uuid4().hex,
+            reference=_reference(question.body.external_id),
+            asked_at=time.time(),
+        )
+
+    async def _balance_seen(self) -> Seen | None:
+        if self.budget.reserve is None:
+            return None
+        counted = await self.memory.counted()
+        credits_now = await self.credits()
+        # One that holds a credit for each running request has taken all accepted ones off already.
+        off = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
+        reflected = frozenset(key for key, state in counted.items() if state in off)
+        return Seen(balance=credits_now.balance, reflected=reflected)
 
     async def _from_memory(
         self, question: Question, seen: Asked, *, refresh: bool
@@ -91,9 +131,9 @@ class Asking:
         """The remembered answer; None where the question is to be asked anew."""
         if seen.state is State.ACCEPTED:
             return await self._earlier(seen, refresh=refresh)
-        if await self.memory.honours_keys(self.account):
+        if await self._repeatable():
             return await self._repeat(question, seen, refresh=refresh)
-        if seen.state is State.ASKING and 0 <= time.time() - seen.asked_at < ABANDONED_SECONDS:
+        if _may_still_be_asked(seen):
             return await self._of_other_process(question, seen, refresh=refresh)
         if refresh:
             return None
@@ -105,7 +145,7 @@ class Asking:
         try:
             answer = await self.read(seen.enrichment_id)
         except UnknownEnrichment:
-            if 0 <= time.time() - seen.asked_at < LAG_SECONDS:
+            if is_young(seen):
                 raise ServiceUnavailable from None
             await self.memory.put_back(seen, None)
             raise UnknownEnrichment(_FORGOTTEN) from None
@@ -118,7 +158,7 @@ class Asking:
     async def _repeat(self, question: Question, seen: Asked, *, refresh: bool) -> Answer | None:
         """Send the same POST again, with its key, to a server that knows it by that."""
         try:
-            return await self._post(question, seen, before=seen)
+            return await self._post(question, seen, before=seen, repeatable=True)
         except IdempotencyConflict as error:  # it arrived, with another callback or external_id
             if refresh:
                 return None
@@ -136,27 +176,34 @@ class Asking:
             raise ServiceUnavailable
         return await self._from_memory(question, now, refresh=refresh) if now else None
 
-    async def _post(self, question: Question, asked: Asked, *, before: Asked | None) -> Answer:
+    async def _repeatable(self) -> bool:
+        """Whether a POST may be sent again with its key."""
+        return self.honours_keys or await self.memory.honours_keys()
+
+    async def _post(
+        self, question: Question, asked: Asked, *, before: Asked | None, repeatable: bool
+    ) -> Answer:
         try:
-            posted = await self._until_answered(question, asked)
+            posted = await self._until_answered(question, asked, repeatable=repeatable)
         except OutcomeUnknown:
             with _told_all_the_same():
-                await self.memory.note_unknown(asked.identity)
+                await self.memory.note_unknown(asked)
             raise
         except EnrichmentError:
             with _told_all_the_same():
                 await self.memory.put_back(asked, before)
             raise
         with _told_all_the_same():
-            await self.memory.note_accepted(asked.identity, posted.enrichment.id)
-            if posted.honours_keys:
-                await self.memory.note_honours_keys(self.account)
+            await self.memory.note_accepted(asked, posted.enrichment.id)
+            if posted.honours_keys and not repeatable:
+                await self.memory.note_honours_keys()
         check_email(posted.enrichment)
         answer = answer_from(posted.enrichment)
         return replace(answer, asked_at=asked.asked_at, type=answer.type or asked.type)
 
-    async def _until_answered(self, question: Question, asked: Asked) -> Posted:
-        repeatable = await self.memory.honours_keys(self.account)
+    async def _until_answered(
+        self, question: Question, asked: Asked, *, repeatable: bool
+    ) -> Posted:
         deadline, failures = anyio.current_time() + ASK_SECONDS, 0
         while True:
             try:
@@ -173,6 +220,29 @@ class Asking:
         if seen.status is Status.NOT_FOUND:
             return time.time() - (seen.ended_at or seen.asked_at) < self.keep_misses
         return seen.status is Status.COMPLETED or not (seen.status and seen.status.is_final)
+
+
+def is_young(asked: Asked) -> bool:
+    """Whether a server that does not know it may only lag behind itself."""
+    return 0 <= time.time() - asked.asked_at < LAG_SECONDS
+
+
+def _may_still_be_asked(asked: Asked) -> bool:
+    is_recent = 0 <= time.time() - asked.asked_at < ABANDONED_SECONDS
+    return asked.state is State.ASKING and is_recent
+
+
+def _is_of(answer: Answer, asked: Asked) -> bool:
+    if _may_still_be_asked(asked):
+        return False
+    named = _reference(answer.external_id)
+    if named and asked.reference:
+        return named == asked.reference
+    return answer.type is asked.type
+
+
+def _reference(external_id: str | None) -> str | None:
+    return external_id and fingerprint(external_id)
 
 
 @contextmanager

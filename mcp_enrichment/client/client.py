@@ -11,26 +11,32 @@ import anyio
 
 from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from
-from mcp_enrichment.client.asking import Asking, Question
+from mcp_enrichment.client.asking import Asking, Question, is_young
 from mcp_enrichment.client.flights import Flights
-from mcp_enrichment.client.memory import Memory, fingerprint
+from mcp_enrichment.client.memory import KEEP, Memory, fingerprint, identity
 from mcp_enrichment.client.polls import Polls
+from mcp_enrichment.client.schedule import Schedule
+from mcp_enrichment.client.spending import Budget, Purse
 from mcp_enrichment.client.wire import Wire
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
     InvalidProfileURL,
+    ServiceUnavailable,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest, Status
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
     import httpx
+
+    from mcp_enrichment.client.memory import Asked
+    from mcp_enrichment.contract.models import Credits, WireEnrichment
 
 T = TypeVar("T")
 
@@ -38,6 +44,7 @@ READ_SECONDS = 10.0
 """How long a read that fails in passing is tried again."""
 KEEP_MISSES = 30 * 86_400.0
 """Seconds for which a miss is answered from the memory."""
+NO_BUDGET = Budget()
 
 
 class EnrichmentClient:
@@ -53,16 +60,21 @@ class EnrichmentClient:
         memory: Path,
         api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        keep: float = KEEP,
         keep_misses: float = KEEP_MISSES,
+        budget: Budget = NO_BUDGET,
+        honours_keys: bool = False,
         account: str = "",
     ) -> None:
-        """`url`: the server's root. `memory`: the file that remembers what was asked. `account`:
-        tells accounts apart that share a URL and a key."""
-        url = url.rstrip("/")
-        self._wire = Wire(url, api_key, transport)
-        self._memory = Memory(memory)
-        self._account = fingerprint(url, api_key or "", account)
+        """`url`: the server's root. `memory`: the file that remembers what was asked, for `keep`
+        seconds. `honours_keys`: the server is known to honour `Idempotency-Key`; otherwise its
+        answers tell. `account`: tells accounts apart that share a URL and a key."""
+        self._wire = Wire(url.rstrip("/"), api_key, transport)
+        self._memory = Memory(memory, account_of(url, api_key, account), keep=keep)
         self._keep_misses = keep_misses
+        self._budget = budget
+        self._honours_keys = honours_keys
+        self._has_learned = False
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -72,9 +84,11 @@ class EnrichmentClient:
         self._asking = Asking(
             wire=self._wire,
             memory=self._memory,
-            account=self._account,
+            budget=self._budget,
             keep_misses=self._keep_misses,
+            honours_keys=self._honours_keys,
             read=self.get,
+            credits=self._credits,
         )
         return self
 
@@ -91,19 +105,22 @@ class EnrichmentClient:
         callback_url: str | None = None,
         external_id: str | None = None,
         force_refresh: bool = False,
+        may_spend: bool = True,
         wait: float = 0,
     ) -> Answer:
         """Ask for an address, and wait up to so many seconds for the final answer.
 
         A question that is running, was answered, or was missed lately is not asked again; a new one
-        costs a credit when an address is found. `force_refresh` asks anew what has ended.
+        costs a credit when an address is found. `force_refresh` asks anew what has ended. Without
+        `may_spend` a new one raises `NotConfirmed`, and nothing is sent.
         """
         body = _body(linkedin_url, type, callback_url, external_id)
-        identity = fingerprint(self._account, body.linkedin_url, body.type)
-        question = Question(identity=identity, body=body)
+        hashed = identity(self._memory.account, body.linkedin_url, body.type)
+        question = Question(identity=hashed, body=body, may_spend=may_spend)
         until = anyio.current_time() + wait
         answer = await self._flights.join(
-            (identity, force_refresh), lambda: self._asking.ask(question, refresh=force_refresh)
+            (hashed, force_refresh, may_spend),
+            lambda: self._asking.ask(question, refresh=force_refresh),
         )
         if not answer.is_final and wait:
             answer = await self._follow(answer, until - anyio.current_time())
@@ -113,7 +130,8 @@ class EnrichmentClient:
         """A request as it stands. Never charged."""
         _check_id(enrichment_id)
         got = await _retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
-        return await self._known(answer_from(got.enrichment))
+        seen = (await self._memory.by_ids([enrichment_id])).get(enrichment_id)
+        return await self._known(got.enrichment, seen, took=None)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
         """The requests, in this order, once all are final or the seconds are over. Never charged.
@@ -121,12 +139,17 @@ class EnrichmentClient:
         Raises as soon as one of the ids is refused for good.
         """
         ids = list(enrichment_ids)
+        for enrichment_id in ids:
+            _check_id(enrichment_id)
+        known = await self._learned(ids)
         answers: dict[str, Answer] = {}
         errors: list[EnrichmentError] = []
 
         async def wait_for_one(enrichment_id: str) -> None:
             try:
-                answers[enrichment_id] = await self._wait_one(enrichment_id, seconds)
+                answers[enrichment_id] = await self._wait_one(
+                    enrichment_id, seconds, known.get(enrichment_id)
+                )
             except EnrichmentError as error:
                 errors.append(error)
                 if not error.retryable:
@@ -139,38 +162,63 @@ class EnrichmentClient:
             raise errors[-1]
         return [answers[enrichment_id] for enrichment_id in ids]
 
-    async def credits(self) -> int:
-        """The account's balance."""
+    async def credits(self) -> Purse:
+        """The account's credits, and what the budget leaves of them."""
+        balance = (await self._credits()).balance
+        spent = await self._memory.spent_today()
+        left = self._budget.left(balance=balance, spent_today=spent)
+        return Purse(balance=balance, spent_today=spent, left=left)
+
+    async def _credits(self) -> Credits:
         return await _retrying(self._wire.credits, seconds=READ_SECONDS)
+
+    async def _learned(self, ids: Iterable[str]) -> Mapping[str, Asked]:
+        """What the memory knows of these requests, and how long such ones take."""
+        if not self._has_learned:
+            self._polls.schedule = Schedule(await self._memory.durations())
+            self._has_learned = True
+        return await self._memory.by_ids(ids)
 
     async def _follow(self, first: Answer, seconds: float) -> Answer:
         """What has become of a request; as it was first seen where that cannot be told now: its id
         must not be lost, and waiting for it says what is wrong."""
         try:
-            later = await self._wait_one(first.id, seconds)
+            known = await self._learned([first.id])
+            later = await self._wait_one(first.id, seconds, known.get(first.id))
         except EnrichmentError:
             return first
         charged = 0 if first.reused else later.credits_charged
         return replace(later, reused=first.reused, credits_charged=charged)
 
-    async def _wait_one(self, enrichment_id: str, seconds: float) -> Answer:
-        _check_id(enrichment_id)
-        seen = await self._memory.by_id(enrichment_id)
+    async def _wait_one(self, enrichment_id: str, seconds: float, seen: Asked | None) -> Answer:
         asked_at = seen.asked_at if seen else None
         try:
-            wire = await self._polls.wait(enrichment_id, seconds, asked_at=asked_at)
+            polled = await self._polls.wait(enrichment_id, seconds, asked_at=asked_at)
         except UnknownEnrichment as error:
+            if seen and is_young(seen):
+                raise ServiceUnavailable from error
             raise UnknownEnrichment(f"{UnknownEnrichment.sentence} ({enrichment_id})") from error
-        return await self._known(answer_from(wire))
+        return await self._known(polled.enrichment, seen, took=polled.took)
 
-    async def _known(self, answer: Answer) -> Answer:
+    async def _known(
+        self, wire: WireEnrichment, seen: Asked | None, *, took: float | None
+    ) -> Answer:
         """The answer with what the memory adds to it; its end is written down there."""
-        seen = await self._memory.by_id(answer.id)
+        answer = answer_from(wire)
+        seen = seen or await self._asking.recognise(answer)
         if seen is None:
             return answer
         if answer.is_final and seen.ended_at is None:
-            await self._memory.note_end(answer.id, answer.status)
+            charged = answer.status is Status.COMPLETED and answer.credits_charged != 0
+            await self._memory.note_end(seen, answer.status, charged=charged, took=took)
+            if took is not None:
+                self._polls.schedule.learn(took)
         return replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type)
+
+
+def account_of(url: str, api_key: str | None, account: str = "") -> str:
+    """The hash that stands for an account: who pays, without the key that says so."""
+    return fingerprint(url.rstrip("/"), api_key or "", account)
 
 
 async def _retrying(call: Callable[[], Awaitable[T]], *, seconds: float) -> T:

@@ -29,8 +29,10 @@ BUSY_TIMEOUT = 10.0
 _SCHEMA = """
 CREATE TABLE asked (
     identity TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
     type TEXT NOT NULL,
     key TEXT NOT NULL,
+    reference TEXT,
     state TEXT NOT NULL,
     enrichment_id TEXT,
     status TEXT,
@@ -38,7 +40,16 @@ CREATE TABLE asked (
     ended_at REAL
 ) STRICT;
 CREATE INDEX asked_by_id ON asked (enrichment_id);
+CREATE INDEX asked_by_age ON asked (account, asked_at);
 CREATE TABLE honours_keys (account TEXT PRIMARY KEY) STRICT;
+CREATE TABLE durations (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, seconds REAL NOT NULL
+) STRICT;
+CREATE INDEX durations_by_account ON durations (account, id);
+CREATE TABLE spending (
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL
+) STRICT;
+CREATE INDEX spending_by_day ON spending (account, at);
 """
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
@@ -79,17 +90,28 @@ class MemoryFile:
     def _in_a_whole_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return _in_transaction(self._path, work)
+        except _Newer:
+            self._set_aside("newer", "is of a newer version of mcp-enrichment")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
                 raise
-        self._set_aside()
+            self._set_aside("broken", "was unreadable")
         return _in_transaction(self._path, work)
 
-    def _set_aside(self) -> None:
-        aside = self._path.with_name(f"{self._path.name}.broken-{time.time_ns()}")
+    def _set_aside(self, why: str, told: str) -> None:
+        aside = self._path.with_name(f"{self._path.name}.{why}-{time.time_ns()}")
         self._path.rename(aside)
         self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
-        logger.warning("the memory of past requests was unreadable; it was renamed %s", aside.name)
+        logger.warning(
+            "the memory of past requests %s; it was renamed %s, and what it held may be paid for "
+            "again",
+            told,
+            aside.name,
+        )
+
+
+class _Newer(Exception):
+    """The file's schema is one that only a newer version of the program knows."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -108,7 +130,7 @@ def _in_transaction(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 def _prepare(db: sqlite3.Connection) -> None:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise StorageFailed(StorageFault.NEWER_SCHEMA)
+        raise _Newer
     if version < VERSION:
         for statement in _SCHEMA.split(";"):
             db.execute(statement)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from mcp_enrichment.client import retry
+from mcp_enrichment.client.schedule import Schedule
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -25,11 +26,23 @@ MAX_HOLDS = 8
 """Held requests at once; the rest of those that may be in flight stay free for other calls."""
 
 
+class Polled(NamedTuple):
+    """What waiting for a request came to."""
+
+    enrichment: WireEnrichment
+    took: float | None
+    """Seconds from its asking to its end; None where its end was not seen as it came."""
+
+
 @dataclass(eq=False, slots=True)
 class _Poll:
     enrichment_id: str
-    asked_at: float
+    began: float
+    """When it was asked, on the clock that never jumps."""
+    took: float | None = None
     last: WireEnrichment | None = None
+    watched: bool = False
+    """It was seen unfinished by the last read."""
     error: EnrichmentError | None = None
     failures: int = 0
     ends: list[float] = field(default_factory=list)
@@ -48,17 +61,18 @@ class Polls:
         self._tasks = tasks
         self._running: dict[str, _Poll] = {}
         self._holds = 0
+        self.schedule = Schedule()
 
     async def wait(
         self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
-    ) -> WireEnrichment:
+    ) -> Polled:
         """The request once it is final, or as it was last seen when the seconds are over.
 
         Raises what makes polling pointless at once, and `ServiceUnavailable` or `RateLimited` where
         in all that time no answer came.
         """
         end = anyio.current_time() + seconds
-        poll = self._join(enrichment_id, asked_at or time.time(), end)
+        poll = self._join(enrichment_id, asked_at, end)
         try:
             with anyio.move_on_after(seconds):
                 await poll.over.wait()
@@ -66,12 +80,13 @@ class Polls:
             self._leave(poll, end)
         if poll.last is None or (poll.over.is_set() and not poll.last.status.is_final):
             raise poll.error or ServiceUnavailable()
-        return poll.last
+        return Polled(poll.last, None if asked_at is None else poll.took)
 
-    def _join(self, enrichment_id: str, asked_at: float, end: float) -> _Poll:
+    def _join(self, enrichment_id: str, asked_at: float | None, end: float) -> _Poll:
         poll = self._running.get(enrichment_id)
         if poll is None:
-            poll = _Poll(enrichment_id=enrichment_id, asked_at=asked_at)
+            age = 0.0 if asked_at is None else max(time.time() - asked_at, 0.0)
+            poll = _Poll(enrichment_id=enrichment_id, began=anyio.current_time() - age)
             self._running[enrichment_id] = poll
             self._tasks.start_soon(self._run, poll)
         poll.ends.append(end)
@@ -100,15 +115,17 @@ class Polls:
         try:
             held = await self._get(poll)
         except EnrichmentError as error:
-            poll.error, poll.failures = error, poll.failures + 1
+            poll.error, poll.failures, poll.watched = error, poll.failures + 1, False
             pause = retry.pause_after(error, poll.failures)
             if pause is None:
                 poll.over.set()
             return pause or 0.0
-        poll.failures = 0
+        poll.failures, age = 0, anyio.current_time() - poll.began
         if poll.last and poll.last.status.is_final:
+            poll.took = age if poll.watched else None
             poll.over.set()
-        return 0.0 if held else retry.pause_at(max(time.time() - poll.asked_at, 0.0), polls)
+        poll.watched = True
+        return 0.0 if held else self.schedule.pause(age, polls)
 
     async def _get(self, poll: _Poll) -> bool:
         """Read it; whether the server has held the answer for as long as it was asked to."""

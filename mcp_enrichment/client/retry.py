@@ -12,10 +12,6 @@ FIRST_BACKOFF = 0.5
 """Seconds; the upper bound of the first pause. Each further bound is twice as high."""
 LONGEST_BACKOFF = 8.0
 
-EVEN_PAUSE = 0.5
-AGE_SHARE = 0.1
-LONGEST_PAUSE = 15.0
-
 
 def pause_after(error: EnrichmentError, failures: int) -> float | None:
     """Seconds to wait after so many failures in a row; None where asking again cannot help.
@@ -26,13 +22,3 @@ def pause_after(error: EnrichmentError, failures: int) -> float | None:
         return None
     bound = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
     return max(random.uniform(0, bound), error.retry_after or 0.0)  # noqa: S311
-
-
-def pause_at(age: float, polls: int) -> float:
-    """Seconds until the next poll of a lookup of this age in seconds, against a server that does
-    not hold its answers.
-
-    A pause of a tenth of the age means a delay of a twentieth on average, at fewer than 40 requests
-    in the first minute. The first polls come sooner, for the lookups that take no time.
-    """
-    return min(max(min(0.1 * (polls + 1), EVEN_PAUSE), AGE_SHARE * age), LONGEST_PAUSE)

@@ -12,12 +12,13 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import __version__
-from mcp_enrichment.client import faults
-from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, Unauthorized
+from mcp_enrichment.client import faults, retry
+from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
 from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 
 if TYPE_CHECKING:
+    from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import EnrichmentRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -88,6 +89,8 @@ class Wire:
         except (httpx.InvalidURL, ValueError) as error:
             raise Unauthorized(_UNUSABLE) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
+        self._closed_until = 0.0
+        self._slowed_down = 0
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -119,32 +122,48 @@ class Wire:
         check_email(answer)
         return Got(enrichment=answer, held="preference-applied" in headers)
 
-    async def credits(self) -> int:
+    async def credits(self) -> Credits:
         """The balance."""
         answer, _ = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
-        return answer.balance
+        return answer
 
     async def _call(
         self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
     ) -> tuple[M, httpx.Headers]:
         spends = method == "POST"
+        self._check_pace()
         try:
             response, body = await self._exchange(method, path, seconds, options)
         except Exception as error:  # whatever it is: a POST may have left
             raise faults.of_transport(error, spends=spends) from error
         if not response.is_success:
-            raise faults.of_status(
+            refused = faults.of_status(
                 response.status_code,
                 response.headers,
                 body,
                 spends=spends,
                 names_an_id=model is WireEnrichment and not spends,
             )
+            self._note_pace(refused)
+            raise refused
+        self._slowed_down = 0
         try:
             return model.model_validate_json(body), response.headers
         except ValidationError as error:
             # A success that cannot be read has been paid for, and its id is lost.
             raise (OutcomeUnknown if spends else BadAnswer)() from error
+
+    def _check_pace(self) -> None:
+        """A server that asks one caller to slow down means the account: all others wait with it."""
+        left = self._closed_until - anyio.current_time()
+        if left > 0:
+            raise RateLimited(retry_after=left)
+
+    def _note_pace(self, refused: EnrichmentError) -> None:
+        if isinstance(refused, RateLimited):
+            self._slowed_down += 1
+            pause = retry.pause_after(refused, self._slowed_down) or 0.0
+            self._closed_until = max(self._closed_until, anyio.current_time() + pause)
 
     async def _exchange(
         self, method: str, path: str, seconds: float, options: dict[str, Any]

@@ -9,6 +9,7 @@ EnrichmentError
 │   ├── Unauthorized           unauthorized
 │   ├── InsufficientCredits    insufficient_credits
 │   ├── BudgetExceeded         budget_exceeded
+│   │   └── NotConfirmed
 │   ├── UnknownEnrichment      unknown_enrichment
 │   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
 │   └── BadAnswer              bad_answer
@@ -113,6 +114,13 @@ class BudgetExceeded(Permanent):
     )
 
 
+class NotConfirmed(BudgetExceeded):
+    sentence = (
+        "The user has not agreed to spend a credit on this request. Nothing was sent and nothing "
+        "charged. Do not request it again unless the user asks for it."
+    )
+
+
 class UnknownEnrichment(Permanent):
     code = "unknown_enrichment"
     sentence = (
@@ -126,7 +134,9 @@ class OutcomeUnknown(Permanent):
     charged = None
     sentence = (
         "The connection broke after the request was sent, so it is not known whether a lookup was "
-        "started; one credit may have been charged. Do not request it again: tell the user."
+        "started; one credit may have been charged. Do not request it again: tell the user. If its "
+        "id becomes known, as from its callback, call get_enrichment with it: that settles it. "
+        "Only if the user accepts to pay twice, call again with force_refresh=true."
     )
 
 

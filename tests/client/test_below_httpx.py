@@ -107,7 +107,7 @@ async def test_a_cookie_is_neither_kept_nor_able_to_break_later_calls(vendor: Fa
     )
     vendor.will(replies(200, {"balance": 3}))
     wire = Wire(vendor.url, None, None)
-    assert [await wire.credits() for _ in range(3)] == [1, 2, 3]
+    assert [(await wire.credits()).balance for _ in range(3)] == [1, 2, 3]
     assert "cookie" not in vendor.seen[-1].headers
 
 

@@ -87,11 +87,11 @@ async def test_many_may_open_a_new_or_a_broken_file_at_the_same_moment(
         path = tmp_path / str(n) / "memory.db"
         if broken:
             _write(path, b"x" * 5000)
-        memories = [Memory(path) for _ in range(8)]
+        memories = [Memory(path, "account") for _ in range(8)]
         async with anyio.create_task_group() as tasks:
             for memory in memories:
-                tasks.start_soon(memory.note_honours_keys, "account")
-        assert all([await memory.honours_keys("account") for memory in memories])
+                tasks.start_soon(memory.note_honours_keys)
+        assert all([await memory.honours_keys() for memory in memories])
         assert len(list(path.parent.glob("*.broken-*"))) == broken
 
 
@@ -108,16 +108,17 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
         assert (await two.request(PROFILE, EmailType.WORK)).id == "e2"
 
 
-async def test_a_file_of_a_newer_version_is_left_as_it_is_and_nothing_is_sent(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path
+async def test_a_file_of_a_newer_version_is_set_aside_whole_and_work_goes_on(
+    client: EnrichmentClient, vendor: FarEnd, memory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = _of_newer_version(memory)
-    for _ in range(2):
-        with pytest.raises(StorageFailed) as caught:
-            await client.request(PROFILE, EmailType.WORK)
-        assert caught.value.fault is StorageFault.NEWER_SCHEMA
-    assert _content(memory) == before
-    assert not vendor.seen
+    vendor.will(accepts(), replies(200, found()))
+    with caplog.at_level(logging.WARNING):
+        await client.request(PROFILE, EmailType.WORK)
+    assert "newer version of mcp-enrichment; it was renamed memory.db.newer-" in caplog.text
+    [aside] = memory.parent.glob("*.newer-*")
+    assert _content(aside) == before
+    assert (await client.request(PROFILE, EmailType.WORK)).reused
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "no permission", "a folder"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -83,31 +82,3 @@ def test_a_date_is_told_as_seconds_from_now() -> None:
 def test_no_retry_after_breaks_the_reader(value: str) -> None:
     seconds = retry_after(value)
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
-
-
-def _poll_times(until: float) -> list[float]:
-    times, age = [], 0.0
-    while age < until:
-        times.append(age)
-        age += retry.pause_at(age, len(times) - 1)
-    return times
-
-
-def test_a_lookup_is_read_at_most_40_times_in_its_first_minute() -> None:
-    assert len(_poll_times(60)) <= 40
-
-
-def test_an_answer_is_late_by_a_twentieth_of_its_age_or_a_quarter_of_a_second_on_average() -> None:
-    times = _poll_times(130)
-    for before, after in pairwise(times):
-        mean_delay = (after - before) / 2
-        middle = (after + before) / 2
-        assert mean_delay <= max(0.25, 0.05 * middle)
-
-
-def test_a_lookup_that_never_ends_is_read_at_a_bounded_pace() -> None:
-    assert retry.pause_at(1e9, 10_000) == retry.LONGEST_PAUSE
-
-
-def test_the_first_reads_come_soon() -> None:
-    assert [round(t, 1) for t in _poll_times(0.9)] == [0.0, 0.1, 0.3, 0.6]

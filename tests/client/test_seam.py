@@ -118,11 +118,16 @@ def _instance(kind: type[Exception]) -> Exception:
         return kind()
 
 
-async def _of_get_and_post(wire: Wire) -> tuple[type[Exception], type[Exception]]:
+async def _of_get_and_post(
+    url: str, transport: httpx.AsyncBaseTransport | None
+) -> tuple[type[Exception], type[Exception]]:
+    reading, asking = Wire(url, None, transport), Wire(url, None, transport)
     with pytest.raises(EnrichmentError) as got:
-        await wire.get("e1")
+        await reading.get("e1")
     with pytest.raises(EnrichmentError) as posted:
-        await wire.post(ASKED, key="key")
+        await asking.post(ASKED, key="key")
+    await reading.aclose()
+    await asking.aclose()
     return got.type, posted.type
 
 
@@ -137,26 +142,24 @@ def test_the_table_names_every_exception_that_httpx_has() -> None:
 
 @pytest.mark.parametrize("kind", ON_GET_AND_POST, ids=lambda kind: kind.__name__)
 async def test_each_exception_of_httpx_is_an_error_of_the_tree(kind: type[Exception]) -> None:
-    wire = Wire("http://x", None, Raises(_instance(kind)))
-    assert await _of_get_and_post(wire) == ON_GET_AND_POST[kind]
+    raises = Raises(_instance(kind))
+    assert await _of_get_and_post("http://x", raises) == ON_GET_AND_POST[kind]
 
 
 @pytest.mark.parametrize("kind", [OSError, ValueError, RuntimeError, KeyError, ExceptionGroup])
 async def test_what_httpx_lets_through_is_an_error_of_the_tree_too(kind: type[Exception]) -> None:
     error = ExceptionGroup("x", [OSError()]) if kind is ExceptionGroup else kind()
-    assert await _of_get_and_post(Wire("http://x", None, Raises(error))) == MAY_HAVE_ARRIVED
+    assert await _of_get_and_post("http://x", Raises(error)) == MAY_HAVE_ARRIVED
 
 
 async def test_each_status_from_100_to_599_is_an_error_of_the_tree(vendor: FarEnd) -> None:
-    over_sockets = Wire(vendor.url, None, None)
     wrong = {}
     for status in range(100, 600):
         if status < 200:
-            wire = Wire("http://x", None, Says(status))
+            kinds = await _of_get_and_post("http://x", Says(status))
         else:
-            wire = over_sockets
             vendor.will(*[replies(status, b"" if status in (204, 304) else HTML)] * 2)
-        kinds = await _of_get_and_post(wire)
+            kinds = await _of_get_and_post(vendor.url, None)
         if kinds != BY_STATUS.get(status, BY_HUNDRED[status // 100]):
             wrong[status] = kinds
     assert not wrong

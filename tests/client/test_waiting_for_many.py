@@ -107,7 +107,7 @@ async def test_held_waits_leave_room_for_other_calls(
         tasks.start_soon(client.wait, HUNDRED, 20)
         await held.wait()
         with anyio.fail_after(2):
-            assert await client.credits() == 5
+            assert (await client.credits()).balance == 5
             request = await client.request("linkedin.com/in/grace", EmailType.WORK)
         assert request.id == "e1"
         tasks.cancel_scope.cancel()

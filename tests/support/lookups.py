@@ -56,6 +56,11 @@ class Lookups:
         self._ended: dict[str, dict[str, Any]] = {}
         self._changed = anyio.Event()
 
+    @property
+    def accepted(self) -> int:
+        """How many different requests it has taken on."""
+        return len(self._ids)
+
     def end(self, body: dict[str, Any]) -> None:
         """From now on this is what the request has come to."""
         self._ended[body["_id"]] = body

@@ -1,0 +1,82 @@
+"""kill -9 between every two steps of a request, and asking again: never paid twice."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import asking
+from mcp_enrichment.contract.errors import OutcomeUnknown
+from mcp_enrichment.contract.models import EmailType
+from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.client.conftest import NewClient
+    from tests.support.far_end import FarEnd
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+]
+
+MORE_THAN_THERE_ARE = 40
+
+
+async def _dies_before(vendor: FarEnd, memory: Path, step: int, *known: str) -> bool:
+    """Ask in a process that dies before this step; False where it had none left and ended."""
+    program = [sys.executable, "-m", "tests.support.steps", vendor.url, str(memory), str(step)]
+    ended = await anyio.run_process([*program, *known], check=False, stderr=None)
+    assert ended.returncode in (0, -9)
+    return ended.returncode == -9
+
+
+def _lookups(vendor: FarEnd, *, honours_keys: bool) -> Lookups:
+    lookups = Lookups(honours_keys=honours_keys)
+    lookups.end(found())
+    vendor.always(lookups)
+    vendor.seen.clear()
+    return lookups
+
+
+@pytest.mark.parametrize(
+    ("honours_keys", "known", "unknowns"),
+    # Where it is not known, a process that dies between its claim and the answer leaves no trace
+    # of whether the POST has left: before it, and after it.
+    [(False, (), 2), (True, (), 2), (True, ("known",), 0)],
+    ids=["no keys", "keys, at first contact", "keys"],
+)
+async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
+    new_client: NewClient,
+    vendor: FarEnd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    honours_keys: bool,
+    known: tuple[str, ...],
+    unknowns: int,
+) -> None:
+    monkeypatch.setattr(asking, "ABANDONED_SECONDS", 0)
+    unknown, step = 0, 1
+    with anyio.fail_after(120):
+        while True:
+            memory = tmp_path / str(step) / "memory.db"
+            lookups = _lookups(vendor, honours_keys=honours_keys)
+            if not await _dies_before(vendor, memory, step, *known):
+                break
+            async with new_client(memory=memory, honours_keys=bool(known)) as client:
+                try:
+                    answer = await client.request(PROFILE, EmailType.WORK, wait=5)
+                except OutcomeUnknown:
+                    unknown += 1
+                else:
+                    assert answer.email == ADDRESS
+            assert lookups.accepted <= 1
+            step += 1
+            assert step < MORE_THAN_THERE_ARE
+    assert unknown == unknowns
+    assert step > 8

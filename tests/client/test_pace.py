@@ -1,0 +1,76 @@
+"""A server that asks one caller to slow down is left alone by all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import client as client_module
+from mcp_enrichment.contract.errors import EnrichmentError, RateLimited
+from mcp_enrichment.contract.models import EmailType
+from tests.support.far_end import FarEnd, replies
+from tests.support.lookups import PROFILE, Lookups, found
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.client.conftest import NewClient
+
+pytestmark = pytest.mark.anyio
+
+SLOW_DOWN = replies(429, b"", {"retry-after": "1"})
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "READ_SECONDS", 0)
+
+
+async def test_nobody_of_an_account_that_was_told_to_slow_down_sends_anything(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(replies(429, b"", {"retry-after": "900"}))
+    with pytest.raises(RateLimited):
+        await client.get("e1")
+    for call in (client.get("e2"), client.credits(), client.request(PROFILE, EmailType.WORK)):
+        with pytest.raises(RateLimited) as caught:
+            await call
+        assert 890 < (caught.value.retry_after or 0) <= 900
+    with pytest.raises(RateLimited):
+        await client.wait(["e3"], 0.2)
+    assert len(vendor.seen) == 1
+
+
+async def test_another_account_is_not_slowed_down(new_client: NewClient, vendor: FarEnd) -> None:
+    vendor.will(replies(429, b"", {"retry-after": "900"}), replies(200, found("e2")))
+    async with new_client() as one, new_client(api_key="k-other") as other:
+        with pytest.raises(RateLimited):
+            await one.get("e1")
+        assert (await other.get("e2")).is_final
+
+
+async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    ids = [f"e{number}" for number in range(100)]
+    lookups = Lookups()
+    for enrichment_id in ids:
+        lookups.end(found(enrichment_id))
+    vendor.will(SLOW_DOWN)
+    vendor.always(lookups)
+    with anyio.fail_after(20):
+        answers = await client.wait(ids, 15)
+    assert all(answer.is_final for answer in answers)
+    refused_or_in_flight = 10
+    assert len(vendor.seen) <= len(ids) + refused_or_in_flight
+
+
+async def test_a_server_that_stays_busy_is_told_as_such_with_the_time_to_wait(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.always(replies(429, b"", {"retry-after": "900"}))
+    with pytest.raises(EnrichmentError) as caught:
+        await client.wait(["e1", "e2"], 1)
+    assert caught.value.code == "rate_limited"
+    assert caught.value.retry_after
