@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.spending import Budget
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.settings import Settings
 
@@ -49,14 +51,28 @@ async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
         return
     from mcp_enrichment.client.client import EnrichmentClient
 
-    key = settings.api_key.get_secret_value() if settings.api_key else None
     async with EnrichmentClient(
         settings.server_url,
-        api_key=key,
+        api_key=_key(settings),
         memory=settings.memory_file,
+        keep=settings.memory_days * DAY,
         keep_misses=settings.miss_days * DAY,
+        budget=_budget(settings),
     ) as client:
         yield client
+
+
+def memory_of(settings: Settings) -> Memory:
+    """What was asked on the account that the settings name."""
+    from mcp_enrichment.client.client import account_of
+    from mcp_enrichment.client.memory import Memory
+
+    account = (
+        account_of(EMBEDDED_URL, None, str(settings.database_file))
+        if settings.is_embedded
+        else account_of(settings.server_url, _key(settings))
+    )
+    return Memory(settings.memory_file, account)
 
 
 @asynccontextmanager
@@ -112,6 +128,7 @@ async def _working_service(settings: Settings) -> AsyncIterator[Service]:
             delivery_delays=settings.callback_delays,
             finals=Finals(database),
             wake=runner.wake,
+            sandbox=settings.sandbox,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(runner.run, service)
@@ -135,11 +152,24 @@ async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient
             memory=settings.memory_file,
             transport=httpx.ASGITransport(_answered_by(service), raise_app_exceptions=False),
             account=str(settings.database_file),
+            keep=settings.memory_days * DAY,
+            budget=_budget(settings),
+            honours_keys=True,
             # Contacts may be imported at any minute, and asking again costs nothing.
             keep_misses=0,
         ) as client,
     ):
         yield client
+
+
+def _budget(settings: Settings) -> Budget:
+    from mcp_enrichment.client.spending import Budget
+
+    return Budget(daily=settings.daily_budget, reserve=settings.reserve)
+
+
+def _key(settings: Settings) -> str | None:
+    return settings.api_key.get_secret_value() if settings.api_key else None
 
 
 def _answered_by(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:

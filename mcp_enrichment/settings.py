@@ -39,6 +39,13 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
+class Confirm(StrEnum):
+    """Whether a person is asked before a credit is spent."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class Settings(BaseSettings):
     """One field a setting; the variable is the field's name in capitals after `ENRICHMENT_`."""
 
@@ -62,10 +69,30 @@ class Settings(BaseSettings):
         Folder,
         Field(description="Folder of the memory of past requests."),
     ] = Path(platformdirs.user_state_dir(APP, appauthor=False))
+    memory_days: Annotated[
+        float,
+        Field(gt=0, le=36_500, description="Days for which a question is remembered."),
+    ] = 365
     miss_days: Annotated[
         float,
         Field(ge=0, le=3650, description="Days for which a miss is not paid for again."),
     ] = 30
+    daily_budget: Annotated[
+        int | None,
+        Field(ge=0, description="Credits that may be spent a day (of UTC), by all processes."),
+    ] = None
+    reserve: Annotated[
+        int | None,
+        Field(ge=0, description="Credits below which the balance is never brought."),
+    ] = None
+    confirm: Annotated[
+        Confirm,
+        Field(description="`always`: the client asks the person before a credit is spent."),
+    ] = Confirm.NEVER
+    sandbox: Annotated[
+        bool,
+        Field(description="The embedded service plays profiles named `sandbox-…`, for tests."),
+    ] = False
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
         Field(description="Networks that callbacks may reach although not public: `10.0.0.0/8,…`."),

@@ -26,6 +26,7 @@ def serve_stdio() -> None:
 
     from mcp_enrichment.compose import connected_on_first_use
     from mcp_enrichment.mcp.server import serve
+    from mcp_enrichment.settings import Confirm
 
     chosen = settings()
     log_to_stderr(chosen)
@@ -34,7 +35,7 @@ def serve_stdio() -> None:
 
     async def run() -> None:
         async with connected_on_first_use(chosen) as client:
-            await serve(client)
+            await serve(client, confirm=chosen.confirm is Confirm.ALWAYS)
 
     # Python's own answer to Ctrl-C would wait for the thread that reads stdin, and that for a line.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

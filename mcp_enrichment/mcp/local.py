@@ -8,10 +8,12 @@ from mcp import Client
 from mcp.types import TextContent
 
 from mcp_enrichment.contract.errors import Permanent
-from mcp_enrichment.mcp.server import GetClient, create_server
+from mcp_enrichment.mcp.server import create_server
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult
+
+    from mcp_enrichment.mcp.calls import GetClient
 
 
 class ToolFailed(Permanent):

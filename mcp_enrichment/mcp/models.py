@@ -102,4 +102,8 @@ class Waited(BaseModel):
 
 class Balance(BaseModel):
     balance: Annotated[int, Field(description="Credits; one pays for one address found.")]
+    spent_today: Annotated[int, Field(description="Since midnight UTC; running lookups count.")]
+    budget_left: Annotated[
+        int | None, Field(description="What the user's budget leaves. Null: none is set.")
+    ]
     next_step: str | None

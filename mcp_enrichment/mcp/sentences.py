@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcp_enrichment.contract.models import Reason, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NO_GUESS = "Do not construct or guess an address."
 
 NOT_FINAL = (
     "Not final yet: call wait_for_enrichment with this id. Do not request it again. " + NO_GUESS
 )
+PATIENCE = 20 * 60.0
+"""Seconds after which a lookup is no longer waited for."""
+COME_BACK = (
+    "Not final after 20 minutes: stop waiting, and tell the user that the answer comes later. Then "
+    f"call get_enrichment with this id; do not request it again. {NO_GUESS}"
+)
 NOT_FOUND = f"No address was found. Tell the user so. {NO_GUESS}"
 FAILED = (
     "The lookup failed, which says nothing about whether an address exists. Tell the user; it can "
     f"be requested again later. {NO_GUESS}"
 )
+SANDBOX = f"This is a sandbox answer: nobody was looked up. Tell the user so. {NO_GUESS}"
 BY_REASON = {
     Reason.NO_CONTACTS: (
         "Nothing can be found before contacts are imported. Tell the user to export their LinkedIn "
@@ -24,19 +36,40 @@ BY_REASON = {
         "A source of addresses refuses its key or settings. Tell the user to check them: "
         f"requesting it again before that cannot help. {NO_GUESS}"
     ),
+    Reason.SANDBOX: SANDBOX,
 }
 SOME_NOT_FINAL = (
     "Call wait_for_enrichment again with the ids whose is_final is false. Do not request them "
     f"again. {NO_GUESS}"
 )
+ALL_COME_BACK = (
+    "What is not final has run for 20 minutes: stop waiting, and tell the user that the answers "
+    f"come later. Then call get_enrichment with each id; do not request them again. {NO_GUESS}"
+)
+BUDGET_SPENT = (
+    "The user's budget leaves nothing to spend now, so new requests will be refused. Tell the user."
+)
 NO_CREDITS = "No credits are left, so new requests will be refused. Tell the user."
 
 
-def after(status: Status, reason: Reason | None) -> str | None:
-    """The next step after an enrichment in this state; None where there is nothing left to do."""
-    if status is Status.COMPLETED:
-        return None
+def after(status: Status, reason: Reason | None, age: float) -> str | None:
+    """The next step after an enrichment in this state, of this age in seconds; None where there is
+    nothing left to do."""
     if not status.is_final:
-        return NOT_FINAL
-    general = NOT_FOUND if status is Status.NOT_FOUND else FAILED
+        return COME_BACK if age >= PATIENCE else NOT_FINAL
+    general = {Status.COMPLETED: None, Status.NOT_FOUND: NOT_FOUND, Status.FAILED: FAILED}[status]
     return BY_REASON.get(reason, general) if reason else general
+
+
+def after_all(left: Sequence[str | None]) -> str | None:
+    """The next step after a wait, by the next steps of those enrichments that are not final."""
+    if not left:
+        return None
+    return ALL_COME_BACK if all(step == COME_BACK for step in left) else SOME_NOT_FINAL
+
+
+def after_credits(balance: int, budget_left: int | None) -> str | None:
+    """The next step after the balance was told."""
+    if not balance:
+        return NO_CREDITS
+    return BUDGET_SPENT if budget_left == 0 else None

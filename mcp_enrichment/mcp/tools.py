@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a handler knows of the call beside its arguments."""
+
+    taken: float = 0.0
+    """Seconds that it has already taken."""
+    may_spend: bool = True
+    """Whether a credit may be spent: not before the person has agreed, where that is wanted."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
     """A tool as data, and the function that carries it out."""
@@ -41,8 +52,12 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentClient, Any, float], Awaitable[BaseModel]]
-    """Takes the client, the arguments, and the seconds that the call has already taken."""
+    run: Callable[[EnrichmentClient, Any, Call], Awaitable[BaseModel]]
+
+    @property
+    def spends(self) -> bool:
+        """Whether a call may cost a credit."""
+        return not self.annotations.read_only_hint
 
     def on_the_wire(self) -> WireTool:
         """The tool as `tools/list` shows it."""
@@ -55,38 +70,46 @@ class Tool:
         )
 
 
-async def _request(client: EnrichmentClient, asked: RequestArguments, taken: float) -> Enrichment:
+async def _request(client: EnrichmentClient, asked: RequestArguments, call: Call) -> Enrichment:
     answer = await client.request(
         asked.linkedin_url,
         asked.type,
         callback_url=asked.callback_url,
         external_id=asked.external_id,
         force_refresh=asked.force_refresh,
-        wait=max(asked.wait_seconds - taken, 0.0),
+        may_spend=call.may_spend,
+        wait=max(asked.wait_seconds - call.taken, 0.0),
     )
     return _enrichment(answer)
 
 
-async def _get(client: EnrichmentClient, asked: GetArguments, _taken: float) -> Enrichment:
+async def _get(client: EnrichmentClient, asked: GetArguments, _call: Call) -> Enrichment:
     return _enrichment(await client.get(asked.id))
 
 
-async def _wait(client: EnrichmentClient, asked: WaitArguments, taken: float) -> Waited:
-    began = anyio.current_time() - taken
-    answers = await client.wait(asked.ids, asked.timeout_seconds - taken)
-    all_final = all(answer.is_final for answer in answers)
+async def _wait(client: EnrichmentClient, asked: WaitArguments, call: Call) -> Waited:
+    began = anyio.current_time() - call.taken
+    answers = await client.wait(asked.ids, asked.timeout_seconds - call.taken)
+    enrichments = [_enrichment(answer) for answer in answers]
+    left = [one.next_step for one in enrichments if not one.is_final]
+    all_final = not left
     return Waited(
-        enrichments=[_enrichment(answer) for answer in answers],
+        enrichments=enrichments,
         all_final=all_final,
         waited_seconds=round(anyio.current_time() - began, 1),
         timeout_applied=not all_final,
-        next_step=None if all_final else sentences.SOME_NOT_FINAL,
+        next_step=sentences.after_all(left),
     )
 
 
-async def _credits(client: EnrichmentClient, _asked: CreditsArguments, _taken: float) -> Balance:
-    balance = await client.credits()
-    return Balance(balance=balance, next_step=None if balance else sentences.NO_CREDITS)
+async def _credits(client: EnrichmentClient, _asked: CreditsArguments, _call: Call) -> Balance:
+    purse = await client.credits()
+    return Balance(
+        balance=purse.balance,
+        spent_today=purse.spent_today,
+        budget_left=purse.left,
+        next_step=sentences.after_credits(purse.balance, purse.left),
+    )
 
 
 def _enrichment(answer: Answer) -> Enrichment:
@@ -101,8 +124,12 @@ def _enrichment(answer: Answer) -> Enrichment:
         reused=answer.reused,
         asked_at=_moment(answer.asked_at),
         credits_charged=_KNOWN_CHARGES.get(answer.credits_charged),
-        next_step=sentences.after(answer.status, answer.reason),
+        next_step=sentences.after(answer.status, answer.reason, _age(answer)),
     )
+
+
+def _age(answer: Answer) -> float:
+    return 0.0 if answer.asked_at is None else time.time() - answer.asked_at
 
 
 def _moment(seconds: float | None) -> datetime | None:
@@ -161,7 +188,7 @@ TOOLS = (
     ),
     Tool(
         name="get_credits",
-        description="The credits left on the account. Free.",
+        description="The credits left on the account, and in the user's budget. Free.",
         arguments=CreditsArguments,
         answer=Balance,
         annotations=_READS,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+NEW_ACCOUNT = {"balance": 250, "spent_today": 0, "budget_left": None, "next_step": None}
+
 
 async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_path: Path) -> None:
     async with piped(tmp_path) as server:
@@ -31,7 +33,7 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
         assert len(listed["tools"]) == 4
         assert max(map(len, server.lines)) <= 9000, "the whole answer, as it was sent"
         found = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
-        assert found["structuredContent"] == {"balance": 250, "next_step": None}
+        assert found["structuredContent"] == NEW_ACCOUNT
         assert await server.ends() == 0
         assert server.stderr() == ""
         assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.lines)
@@ -46,7 +48,7 @@ async def test_a_client_without_handshake_gets_the_same(tmp_path: Path) -> None:
         assert max(map(len, server.lines)) <= 9000
         call = modern(name="get_credits", arguments={})
         answer = await server.ask("tools/call", call)
-        assert answer["structuredContent"] == {"balance": 250, "next_step": None}
+        assert answer["structuredContent"] == NEW_ACCOUNT
         unknown = await server.ask("tools/call", modern(name="nope", arguments={}))
         assert unknown["code"] == -32602
         assert await server.ends() == 0

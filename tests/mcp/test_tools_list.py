@@ -54,7 +54,7 @@ ANSWERS = {
     "request_email_enrichment": ENRICHMENT,
     "get_enrichment": ENRICHMENT,
     "wait_for_enrichment": "enrichments, all_final, waited_seconds, timeout_applied, next_step",
-    "get_credits": "balance, next_step",
+    "get_credits": "balance, spent_today, budget_left, next_step",
 }
 
 

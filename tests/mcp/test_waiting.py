@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.mcp import server
+from mcp_enrichment.mcp import calls
 from tests.mcp.faces import ID, WORK, data_of, wire
 from tests.support.far_end import Seen, replies
 
@@ -26,11 +26,11 @@ WAIT_A_SECOND = {"ids": [ID], "timeout_seconds": 1}
 
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PROGRESS_EVERY", 0.2)
+    monkeypatch.setattr(calls, "PROGRESS_EVERY", 0.2)
 
 
 def test_progress_comes_at_least_every_five_seconds() -> None:
-    assert server.PROGRESS_EVERY <= 5
+    assert calls.PROGRESS_EVERY <= 5
 
 
 @pytest.mark.usefixtures("_often")

@@ -1,0 +1,70 @@
+"""What was asked before: showing it, and forgetting it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.database import when
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_enrichment.client.memory import Asked
+
+
+@click.group()
+def memory() -> None:
+    """The memory of past requests, which never pays twice."""
+
+
+@memory.command()
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+def show(limit: int) -> None:
+    """List what was asked on this account, the newest first. Whom it was about is not kept."""
+    import anyio
+
+    from mcp_enrichment.compose import memory_of
+
+    newest: Sequence[Asked] = anyio.run(memory_of(settings()).newest, limit)
+    for asked in newest:
+        end = asked.status or asked.state
+        click.echo(
+            f"{asked.enrichment_id or '-'}\t{asked.type}\t{end}\t"
+            f"asked {when(asked.asked_at)}\tended {when(asked.ended_at)}"
+        )
+
+
+@memory.command()
+@click.argument("url")
+def forget(url: str) -> None:
+    """Forget what was asked about the profile URL: the next request is a new one, and may cost."""
+    import anyio
+
+    from mcp_enrichment.client.memory import identity
+    from mcp_enrichment.compose import memory_of
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+    try:
+        profile = canonical(url)
+    except ProfileURLRefused as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    kept = memory_of(settings())
+    forgotten = anyio.run(
+        kept.forget, [identity(kept.account, profile, kind) for kind in EmailType]
+    )
+    click.echo(f"Forgot {forgotten}.")
+
+
+@memory.command()
+@click.confirmation_option(prompt="Forget every request of every account?")
+def clear() -> None:
+    """Forget everything that was asked. What was spent today stays counted."""
+    import anyio
+
+    from mcp_enrichment.compose import memory_of
+
+    click.echo(f"Forgot {anyio.run(memory_of(settings()).clear)}.")

@@ -1,0 +1,147 @@
+"""One tool call: from its arguments to a result, within its cap."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.types import CallToolResult, InputRequiredResult
+from pydantic import ValidationError
+
+from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    InvalidArguments,
+    NotConfirmed,
+    Permanent,
+    ServiceUnavailable,
+)
+from mcp_enrichment.mcp import confirming, results
+from mcp_enrichment.mcp.tools import Call, Tool
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+    from mcp.types import CallToolRequestParams
+    from pydantic import BaseModel
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.mcp.models import Arguments
+
+logger = logging.getLogger(__name__)
+
+GetClient = Callable[[], Awaitable["EnrichmentClient"]]
+Result = CallToolResult | InputRequiredResult
+
+PROGRESS_EVERY = 3.0
+"""Seconds between two progress notifications of a call that waits."""
+
+GRACE = 0.5
+"""Seconds after its cap at which a call that has not come back is cut off."""
+
+
+class CutOff(ServiceUnavailable):
+    """A call that spends has reached its cap while its POST may be under way."""
+
+    charged = None
+    sentence = (
+        "The enrichment service did not answer in time, so it is not known whether a lookup was "
+        "started; one credit may have been charged. Call again in a minute with the same "
+        "arguments: a request that is under way is joined, not paid for twice."
+    )
+
+
+class Defect(Permanent):
+    """A defect of ours: what it is stands in the log, without the text that it came with."""
+
+    code = "internal_error"
+    charged = None
+    sentence = (
+        "This MCP server failed in a way that was not foreseen, and it is not known whether a "
+        "credit was charged. Do not call again with the same arguments: tell the user, and that "
+        "the server's log on stderr says where it failed."
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Carries out the calls of one server."""
+
+    get_client: GetClient
+    """Called by the first call that needs the client, and not before."""
+    confirm: bool
+    """Whether the person is asked before a credit is spent."""
+
+    async def call(
+        self, tool: Tool, params: CallToolRequestParams, context: ServerRequestContext[Any]
+    ) -> Result:
+        """Carry it out within its cap, reporting progress meanwhile."""
+        try:
+            arguments = _validated(tool, params.arguments or {})
+        except InvalidArguments as error:
+            return results.of_error(error)
+        result: Result = results.of_error(CutOff() if tool.spends else ServiceUnavailable())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_report_progress, context, arguments.cap)
+            with anyio.move_on_after(arguments.cap + GRACE):
+                result = await self._told(tool, arguments, params, context)
+            tasks.cancel_scope.cancel()
+        return result
+
+    async def _told(
+        self,
+        tool: Tool,
+        arguments: Arguments,
+        params: CallToolRequestParams,
+        context: ServerRequestContext[Any],
+    ) -> Result:
+        try:
+            answer = await self._answer(tool, arguments, params, context)
+        except EnrichmentError as error:
+            return results.of_error(error)
+        except Exception as defect:  # noqa: BLE001 (the SDK would tell the client or the log its text)
+            logger.error("%s raised %s", tool.name, told(defect))  # noqa: TRY400 (without its text)
+            return results.of_error(Defect())
+        return answer if isinstance(answer, InputRequiredResult) else results.of_answer(answer)
+
+    async def _answer(
+        self,
+        tool: Tool,
+        arguments: Arguments,
+        params: CallToolRequestParams,
+        context: ServerRequestContext[Any],
+    ) -> BaseModel | InputRequiredResult:
+        began = anyio.current_time()
+        client = await self.get_client()
+        may_spend = not self.confirm or confirming.has_agreed(params)
+        try:
+            return await tool.run(client, arguments, Call(_since(began), may_spend))
+        except NotConfirmed:
+            if may_spend:
+                raise
+        left = arguments.cap - _since(began)
+        if question := await confirming.ask(context, arguments, seconds=left):
+            return question
+        return await tool.run(client, arguments, Call(_since(began)))
+
+
+def _since(began: float) -> float:
+    return anyio.current_time() - began
+
+
+def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
+    try:
+        return tool.arguments.model_validate(arguments)
+    except ValidationError as error:
+        known = list(tool.arguments.model_fields)
+        raise InvalidArguments(results.what_is_wrong(error, known)) from None
+
+
+async def _report_progress(context: ServerRequestContext[Any], cap: float) -> None:
+    began = anyio.current_time()
+    while True:
+        await anyio.sleep(PROGRESS_EVERY)
+        elapsed = round(anyio.current_time() - began, 1)
+        await context.session.report_progress(elapsed, cap, "waiting for the lookup")

@@ -1,0 +1,76 @@
+"""Asking the person before a credit is spent, through the client, in both eras of the protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.types import (
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from mcp_types.version import is_version_at_least
+
+from mcp_enrichment.contract.errors import NotConfirmed
+from mcp_enrichment.contract.profile_url import canonical
+from mcp_enrichment.mcp.models import RequestArguments
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+
+    from mcp_enrichment.mcp.models import Arguments
+
+STATELESS = "2026-07-28"
+"""Since this version a question is a result, and its answer comes with the repeated call."""
+QUESTION = "spend"
+_YES_OR_NO: dict[str, Any] = {"type": "object", "properties": {}}
+_CANNOT_ASK = (
+    "The user wants to agree before a credit is spent (ENRICHMENT_CONFIRM=always), and this client "
+    "cannot ask. Nothing was sent and nothing charged. Tell the user; do not retry before "
+    "that setting is `never`."
+)
+
+
+def has_agreed(params: CallToolRequestParams) -> bool:
+    """Whether this call bears the person's yes. Raises `NotConfirmed` where it bears a no."""
+    answer = (params.input_responses or {}).get(QUESTION)
+    if answer is None:
+        return False
+    if not (isinstance(answer, ElicitResult) and answer.action == "accept"):
+        raise NotConfirmed
+    return True
+
+
+async def ask(
+    context: ServerRequestContext[Any], asked: Arguments, *, seconds: float
+) -> InputRequiredResult | None:
+    """None once the person has agreed; otherwise the result that has the client ask.
+
+    Raises `NotConfirmed` where the person does not agree within so many seconds, or cannot be
+    asked.
+    """
+    assert isinstance(asked, RequestArguments)  # noqa: S101 (no other tool spends)
+    if not _can_ask(context):
+        raise NotConfirmed(_CANNOT_ASK)
+    message = (
+        f"Look up the {asked.type} email of {canonical(asked.linkedin_url)}? "
+        "It costs one credit when an address is found."
+    )
+    if is_version_at_least(context.protocol_version, STATELESS):
+        form = ElicitRequestFormParams(message=message, requested_schema=_YES_OR_NO)
+        return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
+    with anyio.move_on_after(seconds):
+        answer = await context.session.elicit_form(message, _YES_OR_NO, context.request_id)
+        if answer.action == "accept":
+            return None
+    raise NotConfirmed
+
+
+def _can_ask(context: ServerRequestContext[Any]) -> bool:
+    declared = context.session.client_capabilities
+    modes = declared.elicitation if declared else None
+    # The capability without modes is from before there were any, and means a form.
+    return modes is not None and (modes.form is not None or modes.url is None)
