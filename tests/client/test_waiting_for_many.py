@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from mcp_enrichment.client import polls
+from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.client.wire import MAX_IN_FLIGHT
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, UnknownEnrichment
 from mcp_enrichment.contract.models import EmailType
@@ -156,3 +157,27 @@ async def test_waiting_for_nothing_is_over_at_once(
 ) -> None:
     assert await client.wait([], 20) == []
     assert not vendor.seen
+
+
+async def test_a_thousand_waits_in_one_process_stay_cheap(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    run = MemoryFile.run
+
+    async def counted(file: MemoryFile, work: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await run(file, work)
+
+    monkeypatch.setattr(MemoryFile, "run", counted)
+    thousand = [f"e{number}" for number in range(1000)]
+    lookups = Lookups()
+    vendor.always(lookups)
+    for enrichment_id in thousand:
+        lookups.end(found(enrichment_id))
+    answers = await client.wait(thousand, 60)
+    assert all(answer.is_final for answer in answers)
+    assert looks <= 2 + len(thousand)
+    assert lookups.most_in_flight <= MAX_IN_FLIGHT
+    assert len(vendor.seen) == len(thousand)

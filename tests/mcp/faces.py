@@ -12,10 +12,12 @@ from mcp.types import TextContent
 import mcp_enrichment.client.client  # noqa: F401 (its import is no part of a call that is timed)
 from mcp_enrichment.compose import connected_on_first_use
 from mcp_enrichment.mcp.server import create_server
+from mcp_enrichment.settings import Confirm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from mcp.client.session import ElicitationFnT
     from mcp.types import CallToolResult
 
     from mcp_enrichment.settings import Settings
@@ -36,11 +38,19 @@ ONE_CALL_OF_EACH = {
 
 
 @asynccontextmanager
-async def face(settings: Settings, era: str) -> AsyncIterator[Client]:
-    """A client of the server with these settings, over the SDK's in-memory connection."""
+async def face(
+    settings: Settings, era: str, *, person: ElicitationFnT | None = None
+) -> AsyncIterator[Client]:
+    """A client of the server with these settings, over the SDK's in-memory connection.
+
+    `person` answers what the server asks the user; without it the client cannot ask anybody.
+    """
+    confirm = settings.confirm is Confirm.ALWAYS
     async with (
         connected_on_first_use(settings) as get_client,
-        Client(create_server(get_client), mode=era) as client,
+        Client(
+            create_server(get_client, confirm=confirm), mode=era, elicitation_callback=person
+        ) as client,
     ):
         yield client
 

@@ -1,0 +1,49 @@
+"""Showing and forgetting what was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.cli.commands import ADA, JONAS
+
+if TYPE_CHECKING:
+    from tests.cli.commands import Shell
+
+
+def test_what_was_asked_is_shown_without_whom_it_was_about(with_contacts: Shell) -> None:
+    with_contacts.run("enrich", ADA)
+    shown = with_contacts.run("memory", "show")
+    (line,) = shown.out.splitlines()
+    enrichment_id, kind, end, asked, ended = line.split("\t")
+    assert len(enrichment_id) == 24
+    assert (kind, end) == ("work", "completed")
+    assert asked.startswith("asked 20")
+    assert ended.startswith("ended 20")
+    assert "ada" not in shown.out.lower()
+
+
+def test_a_forgotten_question_is_asked_anew_and_the_others_are_not(with_contacts: Shell) -> None:
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("enrich", JONAS, "--type", "personal")
+    assert with_contacts.run("memory", "forget", f"{ADA}/?trk=x").out == "Forgot 1.\n"
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("enrich", JONAS, "--type", "personal")
+    assert with_contacts.one("SELECT count(*) FROM requests") == 3
+
+
+def test_a_url_that_is_none_is_refused(shell: Shell) -> None:
+    assert "not on linkedin.com" in shell.run("memory", "forget", "https://example.com").refused()
+
+
+def test_everything_is_forgotten_only_when_that_is_confirmed(with_contacts: Shell) -> None:
+    with_contacts.run("enrich", ADA)
+    assert with_contacts.run("memory", "clear").code == 1
+    assert with_contacts.run("memory", "clear", "--yes").out == "Forgot 1.\n"
+    assert with_contacts.run("memory", "show").out == ""
+
+
+def test_forgetting_does_not_make_the_days_budget_whole_again(with_contacts: Shell) -> None:
+    with_contacts.run("enrich", ADA, DAILY_BUDGET="1")
+    with_contacts.run("memory", "clear", "--yes")
+    refused = with_contacts.run("enrich", ADA, DAILY_BUDGET="1").refused()
+    assert "daily budget of 1 credits" in refused

@@ -1,0 +1,114 @@
+"""ENRICHMENT_CONFIRM=always: the person agrees before a credit is spent, and only then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp.types import ElicitResult
+
+from mcp_enrichment.mcp import models
+from mcp_enrichment.settings import Confirm
+from tests.mcp.faces import WORK, data_of, error_of, face, wire
+from tests.support.far_end import FarEnd, replies
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+REQUEST = "request_email_enrichment"
+
+
+class Person:
+    """Answers what the server asks, and remembers what that was."""
+
+    def __init__(self, *actions: str) -> None:
+        self.asked: list[str] = []
+        self._actions = list(actions)
+
+    async def __call__(self, _context: Any, params: Any) -> ElicitResult:
+        self.asked.append(params.message)
+        assert params.requested_schema == {"type": "object", "properties": {}}
+        return ElicitResult(action=self._actions.pop(0))
+
+
+@pytest.fixture
+def careful(remote: Settings) -> Settings:
+    return remote.model_copy(update={"confirm": Confirm.ALWAYS})
+
+
+async def test_a_credit_is_spent_once_the_person_agrees(
+    vendor: FarEnd, careful: Settings, era: str
+) -> None:
+    vendor.will(replies(201, wire("completed")))
+    person = Person("accept")
+    async with face(careful, era, person=person) as client:
+        found = data_of(await client.call_tool(REQUEST, WORK))
+    assert found["email"] == "ada.okafor@example.com"
+    assert person.asked == [
+        "Look up the work email of https://www.linkedin.com/in/ada-okafor-example? "
+        "It costs one credit when an address is found."
+    ]
+    assert len(vendor.posts) == 1
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_nothing_is_sent_where_the_person_does_not_agree(
+    vendor: FarEnd, careful: Settings, era: str, action: str
+) -> None:
+    async with face(careful, era, person=Person(action)) as client:
+        error = error_of(await client.call_tool(REQUEST, WORK))
+    assert (error["code"], error["charged"]) == ("budget_exceeded", False)
+    assert "not agreed" in error["sentence"]
+    assert not vendor.seen
+
+
+async def test_nothing_is_sent_where_nobody_can_be_asked(
+    vendor: FarEnd, careful: Settings, era: str
+) -> None:
+    async with face(careful, era) as client:
+        error = error_of(await client.call_tool(REQUEST, WORK))
+    assert error["code"] == "budget_exceeded"
+    assert "this client cannot ask" in error["sentence"]
+    assert not vendor.seen
+
+
+async def test_nobody_is_asked_about_what_costs_nothing(
+    vendor: FarEnd, careful: Settings, era: str
+) -> None:
+    vendor.will(replies(201, wire("completed")))
+    vendor.always(replies(200, wire("completed")))
+    person = Person("accept")
+    async with face(careful, era, person=person) as client:
+        first = data_of(await client.call_tool(REQUEST, WORK))
+        again = data_of(await client.call_tool(REQUEST, WORK))
+        data_of(await client.call_tool("get_enrichment", {"id": first["id"]}))
+        data_of(await client.call_tool("wait_for_enrichment", {"ids": first["id"]}))
+    assert again["reused"]
+    assert len(person.asked) == 1
+
+
+async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
+    vendor: FarEnd, careful: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "WAIT_CAP", 0.5)
+
+    async def thinks(_context: Any, _params: Any) -> ElicitResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with face(careful, "legacy", person=thinks) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(REQUEST, WORK | {"wait_seconds": 0}))
+    assert (error["code"], error["charged"]) == ("budget_exceeded", False)
+    assert not vendor.seen
+
+
+async def test_never_asks_nobody(vendor: FarEnd, remote: Settings, era: str) -> None:
+    vendor.will(replies(201, wire("completed")))
+    person = Person()
+    async with face(remote, era, person=person) as client:
+        data_of(await client.call_tool(REQUEST, WORK))
+    assert not person.asked
