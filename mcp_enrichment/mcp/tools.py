@@ -94,7 +94,11 @@ async def _wait(client: EnrichmentClient, asked: WaitArguments, call: Call) -> W
     left = [one.next_step for one in enrichments if not one.is_final]
     all_final = not left
     return Waited(
-        enrichments=enrichments,
+        # What to do about those that are not final is said once, for all of them.
+        enrichments=[
+            one if one.is_final else one.model_copy(update={"next_step": None})
+            for one in enrichments
+        ],
         all_final=all_final,
         waited_seconds=round(anyio.current_time() - began, 1),
         timeout_applied=not all_final,

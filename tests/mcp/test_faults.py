@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 
-from mcp_enrichment.client import asking, client, retry
+from mcp_enrichment.client import asking, client, retry, schedule
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, face, text_of, wire
 from tests.support.far_end import FarEnd, breaks_off, replies, resets
@@ -196,6 +196,7 @@ async def test_a_clock_that_jumps_neither_loses_an_answer_nor_pays_twice(
 ) -> None:
     vendor.will(ACCEPTED, PENDING, PENDING, FOUND, FOUND)
     first = data_of(await buyer.call_tool(*ONLY_REQUEST))
+    monkeypatch.setattr(schedule, "LONGEST_PAUSE", 0.2)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
     waited = data_of(

@@ -23,7 +23,8 @@ from tests.support.waiting import until_listening
 README_TEXT = README.read_text("utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", README_TEXT, re.MULTILINE)
 JSON_BLOCKS = re.findall(r"```json\n(.*?)```", README_TEXT, re.DOTALL)
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README_TEXT, re.DOTALL)
+LIBRARY = (ROOT / "docs" / "library.md").read_text("utf-8")
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", LIBRARY, re.DOTALL)
 BIN = Path(sys.executable).parent
 
 AT_HOME = [c for c in COMMANDS if c.startswith("mcp-enrichment") and not c.endswith("service")]

@@ -136,7 +136,7 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
             body = (await http.get(f"{ENRICHMENTS}/{request_id}", headers=wait)).json()
             balance = (await http.get(CREDITS)).json()
     assert (body["status"], body["email"]["email"]) == ("completed", ADAS)
-    assert balance == {"balance": 249}
+    assert balance == {"balance": 249, "held": 0}
 
 
 def _ada() -> Contact:
