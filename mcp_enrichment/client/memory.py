@@ -95,8 +95,13 @@ class Memory:
         return await self._file.run(claim)
 
     async def recall(self, identity: str) -> Asked | None:
-        """What is known of a question."""
-        return await self._file.run(lambda db: _first(db, "identity = ?", identity))
+        """What is known of a question that is not too old to be remembered."""
+
+        def find(db: sqlite3.Connection) -> Asked | None:
+            found = _first(db, "identity = ?", identity)
+            return found if found and found.asked_at >= time.time() - self._keep else None
+
+        return await self._file.run(find)
 
     async def by_ids(self, ids: Iterable[str]) -> Mapping[str, Asked]:
         """What is known of the requests with these ids, as the service has given them."""

@@ -151,6 +151,18 @@ async def test_a_miss_is_kept_for_as_long_as_it_is_set(
     assert len(vendor.posts) == posts
 
 
+@pytest.mark.parametrize(("keep", "posts"), [(3600, 1), (0.2, 2)])
+async def test_a_question_is_remembered_for_as_long_as_it_is_set(
+    new_client: NewClient, vendor: FarEnd, lookups: Lookups, keep: float, posts: int
+) -> None:
+    async with new_client(keep=keep) as client:
+        await _asked_and_ended(client, lookups, found())
+        await anyio.sleep(0.25)
+        answer = await _ask(client)
+    assert answer.reused is (posts == 1)
+    assert len(vendor.posts) == posts
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(402, InsufficientCredits), (503, ServiceUnavailable)]
 )
