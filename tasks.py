@@ -23,7 +23,7 @@ CHECKS = {
 BENCHES = ["start", "lookup", "longpoll", "service", "waiting", "context"]
 
 
-def demo():
+def demo(*_options):
     """Set everything up and run the main job: real answers through a real MCP client."""
     install(".")
     return run("mcp-enrichment", "demo")
@@ -61,7 +61,7 @@ def docs():
 
 def install(what):
     """Install the project, editable, into `.venv`."""
-    if not BIN.exists():
+    if run("python", "-m", "pip", "--version", stdout=subprocess.DEVNULL):
         make_venv()
     quietly = ["--quiet", "--disable-pip-version-check"]
     if run("python", "-m", "pip", "install", *quietly, "--editable", what):
@@ -77,9 +77,14 @@ def make_venv():
         )
 
 
-def run(program, *options):
+def run(program, *options, **streams):
     """Run a program of the environment in the project's folder; its exit code."""
-    return subprocess.run([str(BIN / program), *options], cwd=ROOT, check=False).returncode
+    try:
+        return subprocess.run(
+            [str(BIN / program), *options], cwd=ROOT, check=False, **streams
+        ).returncode
+    except FileNotFoundError:
+        return 127
 
 
 COMMANDS = {"demo": demo, "test": test, "bench": bench, "chaos": chaos, "docs": docs}

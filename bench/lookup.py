@@ -70,7 +70,7 @@ async def seconds_to_answer(client: Client, number: int) -> float:
 @asynccontextmanager
 async def connected(folder: Path, size: int) -> AsyncIterator[Client]:
     """A client of a server in this process, over a database with so many contacts."""
-    settings = Settings(data_dir=folder, state_dir=folder)
+    settings = Settings(data_dir=folder, state_dir=folder, api_key=None, api_url=None)
     await fill(settings, size)
     async with (
         connected_on_first_use(settings) as get_client,

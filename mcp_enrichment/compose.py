@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.first_use import on_first_use
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.memory import Memory
     from mcp_enrichment.client.spending import Budget
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -85,7 +86,7 @@ async def served(settings: Settings) -> AsyncIterator[tuple[ASGIApp, Callable[[]
     from mcp_enrichment.service.http.auth import ByKey
     from mcp_enrichment.service.http.limits import RateLimit
 
-    async with _working_service(settings) as service:
+    async with _database(settings) as database, _at_work(settings, database) as service:
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
@@ -99,13 +100,25 @@ async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
 
-    async with _working_service(settings) as service:
-        team_id = await service.database.write(partial(embedded_team, at=time.time()))
-        yield create_app(service, OneTeam(team_id))
+    async with _database(settings) as database:
+        team_id = await database.write(partial(embedded_team, at=time.time()))
+        async with _at_work(settings, database) as service:
+            yield create_app(service, OneTeam(team_id))
 
 
 @asynccontextmanager
-async def _working_service(settings: Settings) -> AsyncIterator[Service]:
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    from mcp_enrichment.service.store.database import open_sqlite
+
+    database = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def _at_work(settings: Settings, database: Database) -> AsyncIterator[Service]:
     """The domain over its database, with its jobs at work."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
@@ -114,29 +127,24 @@ async def _working_service(settings: Settings) -> AsyncIterator[Service]:
     from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources.contacts import ContactsSource
-    from mcp_enrichment.service.store.database import open_sqlite
 
-    database = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
-    try:
-        rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
-        runner = Runner()
-        service = Service(
-            database=database,
-            sources=[ContactsSource(StoredContacts(database))],
-            sender=CallbackSender(rules),
-            callback_rules=rules,
-            delivery_delays=settings.callback_delays,
-            finals=Finals(database),
-            wake=runner.wake,
-            sandbox=settings.sandbox,
-        )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(runner.run, service)
-            tasks.start_soon(service.finals.watch)
-            yield service
-            tasks.cancel_scope.cancel()
-    finally:
-        database.close()
+    rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
+    runner = Runner()
+    service = Service(
+        database=database,
+        sources=[ContactsSource(StoredContacts(database))],
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        delivery_delays=settings.callback_delays,
+        finals=Finals(database),
+        wake=runner.wake,
+        sandbox=settings.sandbox,
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(runner.run, service)
+        tasks.start_soon(service.finals.watch)
+        yield service
+        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -182,6 +190,8 @@ def _answered_by(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
             opened = await service()
         except StorageFailed as failure:
             await answer(failure)(scope, receive, send)
+        except Exception:  # noqa: BLE001 (it is logged where it was raised, and nothing was begun)
+            await answer(StorageFailed(StorageFault.UNREACHABLE))(scope, receive, send)
         else:
             await opened(scope, receive, send)
 

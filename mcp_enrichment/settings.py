@@ -16,7 +16,14 @@ VENDOR_URL = "https://client-api.salesfinity.co"
 APP = "mcp-enrichment"
 
 
-Folder = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
+def _absolute(path: Path) -> Path:
+    whole = Path(os.path.expanduser(path))
+    if not whole.is_absolute():  # a chat client starts the server in any folder
+        raise ValueError("it must be an absolute path")
+    return whole
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
 

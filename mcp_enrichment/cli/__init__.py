@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from mcp_enrichment import __version__
@@ -39,8 +42,16 @@ def main(context: click.Context) -> None:
     Without a command it is an MCP server on stdin and stdout, for a chat client to start. Settings
     are environment variables; the README lists them.
     """
+    _print_whatever_there_is()
     if context.invoked_subcommand is None:
         serve_stdio()
+
+
+def _print_whatever_there_is() -> None:
+    # A name in any script may meet an output that knows few, as in a pipe on Windows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, memory, demo):

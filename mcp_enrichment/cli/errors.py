@@ -17,21 +17,29 @@ class PlainErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except EnrichmentError as error:
-            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # whoever read the output has had enough: click ends in silence
+        except (EnrichmentError, OSError) as error:
+            raise click.ClickException(_sentence(error)) from error
         except ExceptionGroup as group:
             foreseen = _foreseen(group)
             if foreseen is None:
                 raise
-            raise click.ClickException(str(foreseen)) from group
+            raise click.ClickException(_sentence(foreseen)) from group
 
 
 def _foreseen(group: ExceptionGroup[Exception]) -> Exception | None:
-    """The failure that task groups have wrapped on its way here, if it is one of ours."""
-    found: Exception | None = group.subgroup(EnrichmentError)
+    """The failure that task groups have wrapped on its way here, if it can be told in a line."""
+    found: Exception | None = group.subgroup((EnrichmentError, OSError))
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"A file or a stream cannot be used: {error.strerror or type(error).__name__}."
+    return str(error)
 
 
 def settings() -> Settings:
@@ -40,5 +48,5 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = "_".join(["ENRICHMENT", *(str(part).upper() for part in fault["loc"])])
-        raise click.UsageError(f"{name}: {fault['msg']}.") from None
+        name = str(fault["loc"][0]).upper()
+        raise click.UsageError(f"ENRICHMENT_{name}: {fault['msg']}.") from None

@@ -50,6 +50,12 @@ async def serve_http(settings: Settings, listening: socket.socket) -> None:
 
 def listener(host: str, port: int) -> socket.socket:
     """A socket that listens, or one sentence on why none can."""
+    if not host:
+        raise click.ClickException("--host is empty; 0.0.0.0 would listen on every interface.")
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError) as error:
+        raise click.ClickException("--host is not an address or a name of this machine.") from error
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)

@@ -30,6 +30,8 @@ def serve_stdio() -> None:
 
     chosen = settings()
     log_to_stderr(chosen)
+    if sys.stdin is None or sys.stdout is None:
+        raise click.UsageError("This is an MCP server: it needs stdin and stdout to be open.")
     if sys.stdin.isatty():
         click.echo(BY_HAND, err=True)
 

@@ -245,6 +245,10 @@ def _body(
             f"external_id is longer than {MAX_EXTERNAL_ID} characters. Nothing was sent and "
             "nothing charged. Shorten it."
         )
+    if external_id is not None and "\0" in external_id:
+        raise InvalidArguments(
+            "external_id holds a NUL character. Nothing was sent and nothing charged. Leave it out."
+        )
     try:
         profile = canonical(linkedin_url)
     except ProfileURLRefused as refusal:

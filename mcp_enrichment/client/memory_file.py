@@ -82,7 +82,9 @@ class MemoryFile:
 
     def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _told_as_storage():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._lock.exists() and self._lock.stat().st_size:
+                self._lock.unlink()  # ours stays empty; what else lies there cannot be locked
             with closing(_connect(self._lock)) as lock:
                 lock.execute("BEGIN EXCLUSIVE")
                 return self._in_a_whole_file(work)

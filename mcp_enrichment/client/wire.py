@@ -39,9 +39,10 @@ POST_SECONDS = 30.0
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
 _KEY = re.compile(r"[\x21-\x7e]*")
 _UNUSABLE = (
-    "ENRICHMENT_API_URL is no URL, or ENRICHMENT_API_KEY holds a space, a line break or another "
-    "character that no key has. Nothing was sent and nothing charged. Ask the user to correct it; "
-    "do not retry before that."
+    "ENRICHMENT_API_URL is no URL, ENRICHMENT_API_KEY holds a space, a line break or another "
+    "character that no key has, or a setting for proxies or certificates (HTTPS_PROXY, ALL_PROXY, "
+    "NO_PROXY, SSL_CERT_FILE) cannot be used. Nothing was sent and nothing charged. Ask the user "
+    "to correct it; do not retry before that."
 )
 _MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
 
@@ -86,7 +87,7 @@ class Wire:
                 limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
                 follow_redirects=False,
             )
-        except (httpx.InvalidURL, ValueError) as error:
+        except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
             raise Unauthorized(_UNUSABLE) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._closed_until = 0.0

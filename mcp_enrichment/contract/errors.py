@@ -75,8 +75,8 @@ class CallbackRefused(InvalidArguments):
     wire_code = "invalid_callback_url"
     sentence = (
         "The callback_url was refused: it must be an http or https URL of a public host, without a "
-        "user name. Nothing was started and nothing charged. Correct it, or leave it out and use "
-        "wait_for_enrichment."
+        "user name, on a port that is allowed (80 and 443 unless set otherwise). Nothing was "
+        "started and nothing charged. Correct it, or leave it out and use wait_for_enrichment."
     )
 
 
@@ -133,10 +133,10 @@ class OutcomeUnknown(Permanent):
     code = "outcome_unknown"
     charged = None
     sentence = (
-        "The connection broke after the request was sent, so it is not known whether a lookup was "
-        "started; one credit may have been charged. Do not request it again: tell the user. If its "
-        "id becomes known, as from its callback, call get_enrichment with it: that settles it. "
-        "Only if the user accepts to pay twice, call again with force_refresh=true."
+        "No answer that can be used came after the request was sent, so it is not known whether a "
+        "lookup was started; one credit may have been charged. Do not request it again: tell the "
+        "user. If its id becomes known, as from its callback, call get_enrichment with it: that "
+        "settles it. Only if the user accepts to pay twice, call again with force_refresh=true."
     )
 
 

@@ -46,10 +46,12 @@ class RequestArguments(Arguments):
         str | None, Field(max_length=MAX_EXTERNAL_ID, description="Your own reference, echoed.")
     ] = None
     wait_seconds: Annotated[
-        float, Field(ge=0, le=WAIT_CAP, description="How long to wait for the final answer.")
+        float,
+        Field(ge=0, le=WAIT_CAP, strict=True, description="How long to wait for the final answer."),
     ] = 10
     force_refresh: Annotated[
-        bool, Field(description="Look up anew what was answered before. May cost a credit.")
+        bool,
+        Field(strict=True, description="Look up anew what was answered before. May cost a credit."),
     ] = False
 
     @property
@@ -63,9 +65,9 @@ class GetArguments(Arguments):
 
 class WaitArguments(Arguments):
     ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS), BeforeValidator(_list_of_one)]
-    timeout_seconds: Annotated[float, Field(ge=1, le=WAIT_CAP, description="How long to wait.")] = (
-        45
-    )
+    timeout_seconds: Annotated[
+        float, Field(ge=1, le=WAIT_CAP, strict=True, description="How long to wait.")
+    ] = 45
 
     @property
     def cap(self) -> float:

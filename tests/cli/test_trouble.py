@@ -19,7 +19,7 @@ from tests.cli.commands import ADA, SAMPLE, SECONDS, Done, Shell, imported_by
 from tests.support.far_end import hangs, replies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from anyio.abc import SocketStream
@@ -97,6 +97,86 @@ def test_files_that_may_not_grow_are_told_like_a_full_disk(shell: Shell) -> None
     process = shell.start("credits", popen={"preexec_fn": no_file_over_20_kib})
     out, err = process.communicate(timeout=SECONDS)
     assert "free space" in Done(process.returncode, out, err).refused()
+
+
+def _no_file_over(size: int) -> Callable[[], None]:
+    import resource
+
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@POSIX
+@pytest.mark.parametrize("kib", [8, 64, 128, 136, 144, 160, 192])
+def test_a_disk_that_fills_at_any_moment_of_the_first_lookup_costs_nothing(
+    shell: Shell, kib: int
+) -> None:
+    limited = shell.start("enrich", ADA, popen={"preexec_fn": _no_file_over(kib * 1024)})
+    out, err = limited.communicate(timeout=SECONDS)
+    told = Done(limited.returncode, out, err)
+    assert "Traceback" not in err
+    if told.code == 1:
+        assert "nothing charged" in told.refused()
+    imported_by(shell)
+    assert shell.run("enrich", ADA).out == "ada.okafor@example.com\n"
+
+
+@pytest.mark.parametrize("table", ["teams", "t"])
+def test_a_database_of_another_program_is_told_and_left_as_it_was(shell: Shell, table: str) -> None:
+    shell.database.parent.mkdir()
+    with closing(sqlite3.connect(shell.database)) as other, other:
+        other.execute(f"CREATE TABLE {table} (x)")
+    for done in shell.run_all(*COMMANDS, ["contacts", "list"], ["teams", "add", "acme"]):
+        assert "enrichment.db" in done.refused()
+    assert shell.one("SELECT group_concat(name) FROM sqlite_master") == table
+
+
+def test_a_name_is_printed_though_the_output_knows_no_such_letters(with_contacts: Shell) -> None:
+    environment = with_contacts.environment() | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "mcp_enrichment", "contacts", "list"]
+    listed = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert listed.stderr == b""
+    assert len(listed.stdout.splitlines()) == 8
+
+
+@POSIX
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux alone")
+@pytest.mark.parametrize("command", [["contacts", "list"], []], ids=["list", "serve"])
+def test_an_output_that_takes_nothing_gives_no_traceback(
+    command: list[str], with_contacts: Shell
+) -> None:
+    with open("/dev/full", "w") as full, open(os.devnull) as nothing:
+        process = with_contacts.start(*command, popen={"stdout": full, "stdin": nothing})
+    _, err = process.communicate(timeout=SECONDS)
+    assert "Traceback" not in err
+
+
+@POSIX
+def test_what_holds_names_and_secrets_is_readable_to_its_owner_alone(
+    with_contacts: Shell,
+) -> None:
+    with_contacts.run("enrich", ADA)
+    for folder in ("data", "state"):
+        assert (with_contacts.folder / folder).stat().st_mode & 0o077 == 0
+    assert with_contacts.database.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("DATA_DIR", "here", "absolute path"),
+        ("CALLBACK_NETWORKS", "10.0.0.1/8", "ENRICHMENT_CALLBACK_NETWORKS:"),
+        ("RESERVE", "-1", "ENRICHMENT_RESERVE"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(
+    shell: Shell, setting: str, value: str, said: str
+) -> None:
+    assert said in shell.run("credits", **{setting: value}).refused(code=2)
+
+
+@pytest.mark.parametrize("host", ["", "no such host.invalid", "x" * 300])
+def test_a_host_that_cannot_be_listened_on_is_told(shell: Shell, host: str) -> None:
+    assert "--host" in shell.run("service", "--host", host).refused()
 
 
 @POSIX

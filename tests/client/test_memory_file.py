@@ -79,6 +79,14 @@ async def test_a_file_that_is_no_database_is_set_aside_and_work_goes_on(
     assert (await client.request(PROFILE, EmailType.WORK)).reused
 
 
+async def test_something_in_the_place_of_the_lock_is_no_obstacle(
+    client: EnrichmentClient, vendor: FarEnd, memory: Path
+) -> None:
+    _write(memory.with_name("memory.db.lock"), b"%PDF-1.7\n" * 500)
+    vendor.will(accepts())
+    assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
+
+
 @pytest.mark.parametrize("broken", [False, True])
 async def test_many_may_open_a_new_or_a_broken_file_at_the_same_moment(
     tmp_path: Path, broken: bool

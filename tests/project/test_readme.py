@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -35,7 +34,6 @@ ELSEWHERE = ["python3 tasks.py test", "mcp-enrichment service"]
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
     """An environment with folders of its own, in which our command is on the PATH."""
-    shutil.copy(ROOT / "mcp_enrichment" / "data" / "Connections.csv", tmp_path)
     return {
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -61,10 +59,10 @@ def test_ci_runs_the_readmes_second_command() -> None:
     assert "python3 tasks.py test" in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_the_commands_work_one_after_the_other(home: dict[str, str], tmp_path: Path) -> None:
+def test_the_commands_work_one_after_the_other(home: dict[str, str]) -> None:
     printed = [
         subprocess.run(
-            shlex.split(c), env=home, cwd=tmp_path, check=True, capture_output=True, text=True
+            shlex.split(c), env=home, cwd=ROOT, check=True, capture_output=True, text=True
         ).stdout
         for c in AT_HOME
     ]
@@ -77,11 +75,11 @@ def test_the_service_answers_on_the_port_it_names_and_the_code_example_uses_it(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    imports = "mcp-enrichment contacts import Connections.csv"
+    imports = next(c for c in AT_HOME if " import " in c)
     adds, creates = (next(c for c in AT_HOME if what in c) for what in (" teams ", " keys "))
     for first in (imports, adds, creates):
         done = subprocess.run(
-            shlex.split(first), env=home, cwd=tmp_path, check=True, capture_output=True, text=True
+            shlex.split(first), env=home, cwd=ROOT, check=True, capture_output=True, text=True
         )
     key = done.stdout.strip()
     monkeypatch.setenv("ENRICHMENT_API_KEY", key)

@@ -78,7 +78,8 @@ def open_sqlite(path: Path) -> Database:
     version of the program has written it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it holds names, addresses and secrets
     except OSError as error:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
     engine = _sqlite_engine(path)

@@ -13,8 +13,14 @@ HEAD = "0001"
 
 
 def upgrade(connection: Connection) -> None:
-    """Migrate within the connection's transaction, so that two processes cannot do it at once."""
-    if (at := revision(connection)) == HEAD:
+    """Migrate within the connection's transaction, so that two processes cannot do it at once.
+
+    Raises `StorageFailed` for a database of a newer version, or of another program.
+    """
+    at, tables = revision(connection), inspect(connection).get_table_names()
+    if ("teams" in tables) is (at is None) or (at is None and tables):
+        raise StorageFailed(StorageFault.NOT_A_DATABASE)
+    if at == HEAD:
         return
     # Alembic costs a tenth of a second to import, and a database is new only once.
     from alembic import command  # noqa: PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +43,9 @@ _FIELD_OF = {
 # What tells this export from others: older ones have no URL, and people delete other columns.
 _SIGNATURE = {"first_name", "email", "connected_on"}
 _DELIMITERS = ",;\t"
+# Controls, and the marks that embed, override and isolate directions; not the joiners that names in
+# Persian and in Indian scripts are spelled with.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +62,14 @@ class Header:
         """Arrange the cells of one row, which may be too few or too many."""
         width = len(cells)
         return Row._make(
-            " ".join(cells[place].split()) if place is not None and place < width else ""
+            _clean(cells[place]) if place is not None and place < width else ""
             for place in self.places
         )
+
+
+def _clean(cell: str) -> str:
+    """Trimmed, and without what moves a terminal's cursor or turns the direction of its text."""
+    return _UNPRINTABLE.sub("", " ".join(cell.split()))
 
 
 def find_header(lines: Iterator[str], path: Path) -> Header:

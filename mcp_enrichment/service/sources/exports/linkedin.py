@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
@@ -47,17 +48,36 @@ def _lines(text: TextIOWrapper) -> Iterator[str]:
 
 
 def _rows(lines: Iterator[str], header: Header) -> Iterator[tuple[int, list[str] | None]]:
-    reader = csv.reader(lines, delimiter=header.delimiter)
+    """Each row with the line of the file that it begins at; None for one that cannot be read.
+
+    A quotation mark that nothing closes costs its own line alone: what it swallowed is read again.
+    """
+    done, again = header.line, list[str]()
     while True:
-        first = reader.line_num
-        try:
-            cells: list[str] | None = next(reader)
-        except StopIteration:
+        taken: list[str] = []
+        ahead = islice(chain(again, lines), MAX_LINES_PER_ROW + 1)
+        cells = _first_row(_noting(ahead, taken), header)
+        again = again[len(taken) :]
+        if not taken:
             return
-        except csv.Error:
-            cells = None
-        is_row = reader.line_num - first <= MAX_LINES_PER_ROW
-        yield header.line + first + 1, cells if is_row else None
+        if cells is None or len(taken) > MAX_LINES_PER_ROW:
+            again = taken[1:] + again
+            cells, taken = None, taken[:1]
+        yield done + 1, cells
+        done += len(taken)
+
+
+def _noting(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _first_row(lines: Iterator[str], header: Header) -> list[str] | None:
+    try:
+        return next(csv.reader(lines, delimiter=header.delimiter), None)
+    except csv.Error:
+        return None
 
 
 def _read_row(row: Row, line: int) -> Contact | Skipped:
