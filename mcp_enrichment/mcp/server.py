@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -121,13 +123,10 @@ async def _run(
     tool: Tool, arguments: Arguments, get_client: GetClient, context: ServerRequestContext[Any]
 ) -> CallToolResult:
     """Carry it out within its cap, reporting progress meanwhile."""
-    result = results.of_error(ServiceUnavailable() if _is_free(tool) else CutOff())
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_report_progress, context, arguments.cap)
+    async with _progress_reported(context, arguments.cap):
         with anyio.move_on_after(arguments.cap + GRACE):
-            result = await _carry_out(tool, arguments, get_client)
-        tasks.cancel_scope.cancel()
-    return result
+            return await _carry_out(tool, arguments, get_client)
+    return results.of_error(ServiceUnavailable() if _is_free(tool) else CutOff())
 
 
 async def _carry_out(tool: Tool, arguments: Arguments, get_client: GetClient) -> CallToolResult:
@@ -151,12 +150,33 @@ def _is_free(tool: Tool) -> bool:
     return bool(tool.annotations.read_only_hint)
 
 
-async def _report_progress(context: ServerRequestContext[Any], cap: float) -> None:
+@asynccontextmanager
+async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
+    """Tells the client of what runs in it, from `PROGRESS_EVERY` seconds on.
+
+    Most calls have ended by then, and do without the task, which would be half of their cost.
+    """
     began = anyio.current_time()
-    while True:
-        await anyio.sleep(PROGRESS_EVERY)
-        elapsed = round(anyio.current_time() - began, 1)
-        await context.session.report_progress(elapsed, cap, "waiting for the lookup")
+    reporting: list[anyio.CancelScope] = []
+
+    async def report() -> None:
+        while True:
+            elapsed = round(anyio.current_time() - began, 1)
+            await context.session.report_progress(elapsed, cap, "waiting for the lookup")
+            await anyio.sleep(PROGRESS_EVERY)
+
+    def start() -> None:
+        reporting.append(tasks.cancel_scope)
+        tasks.start_soon(report)
+
+    async with anyio.create_task_group() as tasks:
+        first = asyncio.get_running_loop().call_later(PROGRESS_EVERY, start)
+        try:
+            yield
+        finally:
+            first.cancel()
+            for scope in reporting:
+                scope.cancel()
 
 
 async def serve(get_client: GetClient) -> None:
