@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
@@ -30,6 +29,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
 )
 from mcp_enrichment.mcp import results
+from mcp_enrichment.mcp.stdio import transport
 from mcp_enrichment.mcp.tools import TOOLS, Tool
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ async def serve(get_client: GetClient) -> None:
     """Serve one client over stdin and stdout until it closes a pipe."""
     server = create_server(get_client)
     try:
-        async with stdio_server() as (incoming, outgoing):
+        async with transport() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:
         logger.info("the client has left without waiting for its answers")
