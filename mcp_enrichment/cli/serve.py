@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -21,27 +22,32 @@ To set one up see the README; to try it now run `mcp-enrichment demo`. Ctrl-D en
 
 
 def serve_stdio() -> None:
-    """Serve MCP on stdin and stdout until stdin is closed."""
-    import anyio
-
+    """Serve MCP on stdin and stdout until stdin is closed or a signal comes."""
+    # Until there is something to put in order, Ctrl-C ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What is imported here is never thrown away: the collector would look through it for nothing,
+    # several times before the start has ended, and at the end once more.
+    gc.disable()
+    from mcp_enrichment.cli.ending import end_in_time, run_until_signalled
     from mcp_enrichment.compose import connected_on_first_use
     from mcp_enrichment.mcp.server import serve
     from mcp_enrichment.settings import Confirm
 
+    gc.freeze()
+    gc.enable()
     chosen = settings()
     log_to_stderr(chosen)
     if sys.stdin is None or sys.stdout is None:
-        raise click.UsageError("This is an MCP server: it needs stdin and stdout to be open.")
+        raise click.ClickException("MCP is spoken over stdin and stdout: one is closed.")
     if sys.stdin.isatty():
         click.echo(BY_HAND, err=True)
 
     async def run() -> None:
         async with connected_on_first_use(chosen) as client:
             await serve(client, confirm=chosen.confirm is Confirm.ALWAYS)
+            end_in_time()
 
-    # Python's own answer to Ctrl-C would wait for the thread that reads stdin, and that for a line.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    anyio.run(run)
+    run_until_signalled(run)
 
 
 @click.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,13 +84,10 @@ class Caller:
             arguments = _validated(tool, params.arguments or {})
         except InvalidArguments as error:
             return results.of_error(error)
-        result: Result = results.of_error(CutOff() if tool.spends else ServiceUnavailable())
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_report_progress, context, arguments.cap)
+        async with _progress_reported(context, arguments.cap):
             with anyio.move_on_after(arguments.cap + GRACE):
-                result = await self._told(tool, arguments, params, context)
-            tasks.cancel_scope.cancel()
-        return result
+                return await self._told(tool, arguments, params, context)
+        return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
     async def _told(
         self,
@@ -139,9 +138,31 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
         raise InvalidArguments(results.what_is_wrong(error, known)) from None
 
 
-async def _report_progress(context: ServerRequestContext[Any], cap: float) -> None:
+@asynccontextmanager
+async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
+    """Tells the client of what runs in it, from `PROGRESS_EVERY` seconds on.
+
+    Most calls have ended by then, and do without the task, which would be half of their cost.
+    """
     began = anyio.current_time()
-    while True:
-        await anyio.sleep(PROGRESS_EVERY)
-        elapsed = round(anyio.current_time() - began, 1)
-        await context.session.report_progress(elapsed, cap, "waiting for the lookup")
+    reporting: list[anyio.CancelScope] = []
+
+    async def report() -> None:
+        while True:
+            await context.session.report_progress(
+                round(_since(began), 1), cap, "waiting for the lookup"
+            )
+            await anyio.sleep(PROGRESS_EVERY)
+
+    def start() -> None:
+        reporting.append(tasks.cancel_scope)
+        tasks.start_soon(report)
+
+    async with anyio.create_task_group() as tasks:
+        first = asyncio.get_running_loop().call_later(PROGRESS_EVERY, start)
+        try:
+            yield
+        finally:
+            first.cancel()
+            for scope in reporting:
+                scope.cancel()

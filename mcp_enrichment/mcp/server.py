@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
@@ -17,6 +16,7 @@ from mcp.types import (
 
 from mcp_enrichment import __version__
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
+from mcp_enrichment.mcp.stdio import transport
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any
     )
 
 
-async def serve(get_client: GetClient, *, confirm: bool) -> None:
+async def serve(get_client: GetClient, *, confirm: bool = False) -> None:
     """Serve one client over stdin and stdout until it closes a pipe."""
     server = create_server(get_client, confirm=confirm)
     try:
-        async with stdio_server() as (incoming, outgoing):
+        async with transport() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:
         logger.info("the client has left without waiting for its answers")

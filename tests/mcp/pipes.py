@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 LONGEST_LINE = 1_000_000
+SECONDS = 10.0
+"""For the end of a process, on a machine that has other things to do as well."""
 
 
 @dataclass
@@ -42,32 +45,51 @@ class Piped:
     async def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer to a request: its `result`, or its `error`."""
         self._last_id += 1
-        call = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
-        await self.send(json.dumps(call))
+        await self.send(request(self._last_id, method, params))
         with anyio.fail_after(20):
             while True:
-                answer = json.loads(await self._line())
+                answer = json.loads(await self.line())
                 if answer.get("id") == self._last_id:
                     return answer.get("result") or answer["error"]
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """What the tool answers, after the handshake."""
+        answer = await self.ask("tools/call", {"name": tool, "arguments": arguments})
+        return answer["structuredContent"]
+
+    async def start_waiting(self) -> None:
+        """Have a call that waits under way."""
+        call = {"name": "wait_for_enrichment", "arguments": {"ids": ["abc"]}}
+        await self.send(request("waiting", "tools/call", call))
 
     async def ends(self) -> int:
         """Close stdin; the exit code, once stdout has been read to its end."""
         assert self.process.stdin
         await self.process.stdin.aclose()
-        with anyio.fail_after(10):
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """The exit code of a process that ends, once stdout has been read to its end."""
+        with anyio.fail_after(SECONDS):
             try:
                 while True:
-                    await self._line()
+                    await self.line()
             except anyio.IncompleteRead:
                 return await self.process.wait()
 
     def stderr(self) -> str:
         return self.errors.read_text("utf-8")
 
-    async def _line(self) -> str:
+    async def line(self) -> str:
+        """The next line from stdout."""
         line = (await self._out.receive_until(b"\n", LONGEST_LINE)).decode()
         self.lines.append(line)
         return line
+
+
+def request(its_id: Any, method: str, params: dict[str, Any] | None = None) -> str:
+    """A request as it goes over the wire."""
+    return json.dumps({"jsonrpc": "2.0", "id": its_id, "method": method, "params": params or {}})
 
 
 def handshake() -> dict[str, Any]:
@@ -91,13 +113,21 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def piped(folder: Path, *options: str, **settings: str) -> AsyncIterator[Piped]:
+async def piped(
+    folder: Path,
+    *options: str,
+    module: str = "mcp_enrichment",
+    stdin: int = subprocess.PIPE,
+    **settings: str,
+) -> AsyncIterator[Piped]:
     """The server as a chat client starts it; `options` are the interpreter's."""
     errors = folder / "stderr.txt"
     with errors.open("wb") as stderr:
-        command = [sys.executable, *options, "-m", "mcp_enrichment"]
+        command = [sys.executable, *options, "-m", module]
         env = environment(folder, **settings)
-        async with await anyio.open_process(command, env=env, stderr=stderr) as process:
+        async with await anyio.open_process(
+            command, stdin=stdin, env=env, stderr=stderr
+        ) as process:
             try:
                 yield Piped(process=process, errors=errors)
             finally:

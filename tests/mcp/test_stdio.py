@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import sys
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -74,51 +72,6 @@ async def test_junk_on_stdin_is_survived(tmp_path: Path) -> None:
         assert len((await server.ask("tools/list"))["tools"]) == 4
         assert await server.ends() == 0
         assert "Traceback" not in server.stderr()
-
-
-async def test_a_client_that_leaves_in_the_middle_of_a_wait_ends_the_process(
-    tmp_path: Path,
-) -> None:
-    async with (
-        await anyio.create_tcp_listener(local_host="127.0.0.1") as silent,
-        piped(
-            tmp_path,
-            API_URL=f"http://127.0.0.1:{silent.extra(anyio.abc.SocketAttribute.local_port)}",
-        ) as server,
-    ):
-        await server.ask("initialize", handshake())
-        waiting = {"name": "wait_for_enrichment", "arguments": {"ids": ["abc"]}}
-        call = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": waiting}
-        await server.send(json.dumps(call))
-        await server.ask("tools/list")
-        assert await server.ends() == 0
-        assert server.stderr() == ""
-
-
-async def test_a_client_that_has_stopped_reading_gives_no_traceback(tmp_path: Path) -> None:
-    async with piped(tmp_path) as server:
-        await server.ask("initialize", handshake())
-        assert server.process.stdout
-        await server.process.stdout.aclose()
-        await server.send('{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}')
-        assert server.process.stdin
-        await server.process.stdin.aclose()
-        with anyio.fail_after(10):
-            assert await server.process.wait() == 0
-        assert server.stderr() == ""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_at_once_and_without_a_traceback(
-    number: signal.Signals, tmp_path: Path
-) -> None:
-    async with piped(tmp_path) as server:
-        await server.ask("initialize", handshake())
-        server.process.send_signal(number)
-        with anyio.fail_after(5):
-            await server.process.wait()
-        assert server.stderr() == ""
 
 
 async def test_the_start_pays_for_neither_the_database_nor_the_http_client(tmp_path: Path) -> None:

@@ -1,0 +1,195 @@
+"""The wire: what is on it, what is kept off it, and what it may lead to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCRequest, JSONRPCResponse
+
+from mcp_enrichment.mcp.incoming import Incoming
+from mcp_enrichment.mcp.lines import LONGEST, Lines
+from mcp_enrichment.mcp.outgoing import MOST_UNANSWERED, Outgoing
+from tests.mcp.pipes import SECONDS, environment, handshake, modern, piped, request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+MODULES = ("mcp_enrichment", "tests.support.sdk_face")
+JUNK = (
+    b"",
+    b"\r",
+    b"hello",
+    b"\xff\xfe\x00",
+    b'{"jsonrpc": "2.0"',
+    b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}',
+    b'[{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]',
+    b'{"jsonrpc": "2.0", "id": "j1", "result": {}}',
+    b'{"jsonrpc": "2.0", "id": "j2", "error": {"code": 1, "message": "no"}}',
+    b'{"jsonrpc": "2.0", "method": "notifications/unheard-of", "params": {}}',
+    b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": [7]}}',
+    b'{"jsonrpc": "2.0", "id": ' + b"9" * 5000 + b', "method": "tools/list"}',
+    b'{"jsonrpc": "2.0", "id": "deep", "method": "tools/list", "params": ' + b"[" * 100_000,
+)
+ANSWERED = (
+    (b'{"jsonrpc": "2.0", "id": "%s", "method": "unheard-of"}', "wrong method"),
+    (b'{"jsonrpc": "2.0", "id": "%s", "method": "tools/call", "params": {}}', "no name"),
+    (b'{"jsonrpc": "2.0", "id": "%s", "method": "tools/list", "params": {"a": "\xff"}}', "bytes"),
+)
+
+
+def script(era: str) -> tuple[list[bytes], int]:
+    """Everything that a client of this era may send, and how many answers it is to get."""
+    legacy = era == "legacy"
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("initialize", handshake()) if legacy else ("server/discover", modern()),
+        ("tools/list", {} if legacy else modern()),
+        ("initialize", modern() | handshake()),
+        ("tools/call", {"name": "get_credits"} | ({} if legacy else modern())),
+        ("tools/call", {"name": "nobody"} | ({} if legacy else modern())),
+        ("ping", {}),
+    ]
+    lines = [request(number, *call).encode() for number, call in enumerate(asked)]
+    answered = [line.replace(b"%s", name.encode()) for line, name in ANSWERED]
+    return [lines[0], *JUNK, *lines[1:], *answered], len(lines) + len(answered)
+
+
+def answers_of(module: str, folder: Path, lines: list[bytes], count: int) -> list[Any]:
+    """What a server answers to these lines, in the order of the ids."""
+    with started(module, folder) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"\n".join([*lines, b""]))
+        answers = [json.loads(process.stdout.readline()) for _ in range(count)]
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(SECONDS) == 0
+    return sorted(answers, key=lambda answer: str(answer["id"]))
+
+
+@contextmanager
+def started(module: str, folder: Path, **channels: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The server on these channels; on pipes where none is given."""
+    folder.mkdir(exist_ok=True)
+    given = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE) | channels
+    command = [sys.executable, "-m", module]
+    with subprocess.Popen(command, bufsize=0, env=environment(folder), **given) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_it_answers_what_the_sdks_own_transport_answers(era: str, tmp_path: Path) -> None:
+    ours, the_sdks = (answers_of(module, tmp_path / module, *script(era)) for module in MODULES)
+    assert ours == the_sdks
+
+
+async def test_what_is_printed_anywhere_is_kept_off_the_wire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is buffered comes out at the end
+    async with piped(tmp_path, module="tests.support.printing_face") as server:
+        await server.ask("initialize", handshake())
+        failed = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
+        assert failed["isError"]
+        assert await server.ends() == 0
+        assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.lines)
+        told = server.stderr()
+    for printed in ("before its child", "and flushed", "by a child", "below Python"):
+        assert f"printed {printed}" in told
+    assert "read ''" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="subprocesses take no sockets there")
+@pytest.mark.parametrize("is_one", [False, True], ids=["a socket each", "one socket for both"])
+def test_sockets_do_as_well_as_pipes(is_one: bool, tmp_path: Path) -> None:
+    to_server, its_stdin = socket.socketpair()
+    from_server, its_stdout = (to_server, its_stdin) if is_one else socket.socketpair()
+    with (
+        started("mcp_enrichment", tmp_path, stdin=its_stdin, stdout=its_stdout) as process,
+        from_server.makefile("rb") as answers,
+    ):
+        its_stdin.close()
+        its_stdout.close()
+        to_server.sendall(request(1, "initialize", handshake()).encode() + b"\n")
+        assert json.loads(answers.readline())["id"] == 1
+        to_server.sendall(request(2, "tools/list").encode() + b"\n")
+        assert json.loads(answers.readline())["id"] == 2
+        to_server.shutdown(socket.SHUT_WR)
+        assert answers.readline() == b""
+        assert process.wait(SECONDS) == 0
+    to_server.close()
+    from_server.close()
+
+
+@pytest.mark.parametrize("files", [("stdin",), ("stdout",), ("stdin", "stdout")])
+def test_files_do_as_well_as_pipes(files: tuple[str, ...], tmp_path: Path) -> None:
+    asked = request(1, "initialize", handshake()).encode() + b"\n"
+    (tmp_path / "stdin").write_bytes(asked)
+    with (tmp_path / "stdin").open("rb") as stdin, (tmp_path / "stdout").open("wb") as stdout:
+        given = {"stdin": stdin, "stdout": stdout}
+        channels = {name: given[name] for name in files}
+        with started("mcp_enrichment", tmp_path, **channels) as process:
+            said, _ = process.communicate(None if "stdin" in files else asked, timeout=SECONDS)
+    assert process.returncode == 0
+    answer = (tmp_path / "stdout").read_bytes() if "stdout" in files else said
+    assert json.loads(answer)["id"] == 1
+
+
+def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) -> None:
+    lines = Lines()
+    for _ in range(LONGEST // 1024):
+        lines.feed(b"x" * 1024)
+    lines.feed(b"\nshort\n" + b"y" * 1024)
+    assert lines.pop() == b"x" * LONGEST
+    assert lines.pop() == b"short"
+    for _ in range(2 * LONGEST // 1024):
+        lines.feed(b"y" * 1024)
+    assert len(lines._last) == 0, "what is too long is not kept"
+    lines.feed(b"\nafter")
+    assert not lines
+    lines.end()
+    assert lines.pop() == b"after"
+    assert "was dropped" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes cannot be watched there")
+async def test_no_more_is_read_while_too_many_requests_are_under_way() -> None:
+    asked = [request(number, "ping").encode() + b"\n" for number in range(MOST_UNANSWERED + 1)]
+    async with own_pipe() as (from_client, client), own_pipe() as (_, to_client):
+        outgoing = Outgoing(to_client)
+        incoming = Incoming(from_client, outgoing)
+        for one in asked[:-1]:
+            os.write(client, one)
+            await incoming.receive()
+        os.write(client, asked[-1])
+        with anyio.move_on_after(0.1) as held_back:
+            await incoming.receive()
+        assert held_back.cancelled_caught
+        await outgoing.send(SessionMessage(JSONRPCResponse(jsonrpc="2.0", id=0, result={})))
+        last = (await incoming.receive()).message
+        assert isinstance(last, JSONRPCRequest)
+        assert last.id == MOST_UNANSWERED
+
+
+@asynccontextmanager
+async def own_pipe() -> AsyncIterator[tuple[int, int]]:
+    """A pipe whose writer does not block."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)

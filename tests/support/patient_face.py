@@ -1,0 +1,10 @@
+"""The server, with all the time that a slow client may want at the end."""
+
+from __future__ import annotations
+
+from mcp_enrichment.cli import main
+from mcp_enrichment.mcp import stdio
+
+if __name__ == "__main__":
+    stdio.LINGER = 60.0
+    main()

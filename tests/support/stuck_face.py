@@ -1,0 +1,22 @@
+"""The server over contacts that never answer: what it has begun is left to another process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.cli import main
+from mcp_enrichment.service.sources.contacts import ContactsSource
+
+if TYPE_CHECKING:
+    from mcp_enrichment.contract.models import EmailType
+
+
+async def never(_self: ContactsSource, _profile: str, _kind: EmailType) -> None:
+    await anyio.sleep_forever()
+
+
+if __name__ == "__main__":
+    ContactsSource.find = never  # type: ignore[assignment,method-assign]
+    main()
