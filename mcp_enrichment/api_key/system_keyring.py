@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.errors import Permanent, Unauthorized
+from mcp_enrichment.contract.errors import Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,23 +29,12 @@ class KeyringUnreadable(Unauthorized):
     )
 
 
-class NoKeyring(Permanent):
-    """There is nowhere to keep a key."""
+class NoKeyring(Exception):
+    """There is nowhere to keep a key; the message says what to do instead."""
 
-    code = "no_keyring"
-    sentence = (
-        "This system has no keyring that Python can use. Put the key into a file that only you can "
-        "read, and set ENRICHMENT_API_KEY_FILE to its path."
-    )
-
-
-class ExtraMissing(NoKeyring):
-    """The optional library is not installed."""
-
-    sentence = (
-        "The keyring is an extra: install mcp-enrichment[keyring]. Or put the key into a file that "
-        "only you can read, and set ENRICHMENT_API_KEY_FILE to its path."
-    )
+    def __init__(self, why: str = "This system has no keyring that Python can use.") -> None:
+        instead = "A file that only you can read serves too: name it in ENRICHMENT_API_KEY_FILE."
+        super().__init__(f"{why} {instead}")
 
 
 def is_installed() -> bool:
@@ -82,7 +71,7 @@ def forget(url: str) -> bool:
 def _backend() -> Iterator[KeyringBackend]:
     """What keeps keys on this system; the seam from the library's errors to ours."""
     if not is_installed():
-        raise ExtraMissing
+        raise NoKeyring("The keyring is an extra: install mcp-enrichment[keyring].")
     import keyring
     from keyring.errors import KeyringError, NoKeyringError
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.contract.key_form import KEY_FORM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.group()
@@ -36,7 +41,8 @@ def set_key(arguments: tuple[str, ...]) -> None:
         raise click.ClickException(
             "That is no API key: one has at least a character, and no space. Nothing was stored."
         )
-    system_keyring.store(url, typed)
+    with _told():
+        system_keyring.store(url, typed)
     click.echo(f"The keyring keeps the key for {url}.")
     for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
         if os.environ.get(comes_first):
@@ -49,7 +55,9 @@ def forget() -> None:
     from mcp_enrichment.api_key import system_keyring
 
     url = settings().server_url
-    if not system_keyring.forget(url):
+    with _told():
+        was_there = system_keyring.forget(url)
+    if not was_there:
         raise click.ClickException(f"The keyring keeps no key for {url}.")
     click.echo(f"The keyring keeps no key for {url} any more.")
 
@@ -59,3 +67,13 @@ def _typed() -> str:
         asked: str = click.prompt("API key", hide_input=True, err=True)
         return asked.strip()
     return sys.stdin.readline().strip()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from mcp_enrichment.api_key.system_keyring import NoKeyring
+
+    try:
+        yield
+    except NoKeyring as reason:
+        raise click.ClickException(str(reason)) from reason

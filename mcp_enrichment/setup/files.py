@@ -39,9 +39,7 @@ class ConfigFile:
 
     def keep(self) -> None:
         """Keep it as it is now. That there is no file is kept as an empty one."""
-        self.backup.write_bytes(self.content or b"")
-        if self.content is not None:
-            shutil.copymode(self.path, self.backup)
+        _write(self.backup, self.content or b"", like=self.path)
 
     def replace(self, text: str | None) -> None:
         """Give it this content; None removes it. Raises `SetupRefused` where somebody else has
@@ -50,20 +48,8 @@ class ConfigFile:
             raise SetupRefused(f"{self.path} was changed by another program just now. Try again.")
         if text is None:
             self.path.unlink()
-            return
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            if self.content is not None:
-                shutil.copymode(self.path, name)
-            Path(name).replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink(missing_ok=True)
-            raise
+        else:
+            _write(self.path, text.encode(), like=self.path)
 
 
 def read(path: Path) -> ConfigFile:
@@ -77,6 +63,23 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _write(path: Path, content: bytes, *, like: Path) -> None:
+    """Write it in one step, readable for whom the other file is, and until then for its owner."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if like.exists():
+            shutil.copymode(like, name)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _decoded(content: bytes, path: Path) -> str:

@@ -59,7 +59,7 @@ def settings_to_hand_on(chosen: Settings, *, with_key: bool) -> dict[str, str]:
         variable = f"ENRICHMENT_{name.upper()}"
         raw = os.environ.get(variable)
         if raw and (variable != KEY or with_key):
-            environment[variable] = str(value.absolute()) if isinstance(value, Path) else raw
+            environment[variable] = str(value) if isinstance(value, Path) else raw
     return environment
 
 

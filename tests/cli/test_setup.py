@@ -15,6 +15,7 @@ import pytest
 
 from mcp_enrichment.setup import files
 from mcp_enrichment.setup.refusals import SetupRefused
+from tests.support.fresh_copy import ROOT
 
 if TYPE_CHECKING:
     from tests.cli.commands import Shell
@@ -106,11 +107,11 @@ def test_a_file_that_is_missing_is_made_and_its_entry_starts_the_server(
 ) -> None:
     file = home / LINUX[client][0]
     data = shell.folder / "of my own"
-    assert shell.run("setup", client, DATA_DIR=os.path.relpath(data)).code == 0
+    assert shell.run("setup", client, DATA_DIR=str(data)).code == 0
     assert mode_of(file) == 0o600
     entry = entry_in(file)
     assert entry.get("type", "stdio") == "stdio"
-    assert entry["env"]["ENRICHMENT_DATA_DIR"] == str(Path(os.path.relpath(data)).absolute())
+    assert entry["env"]["ENRICHMENT_DATA_DIR"] == str(data)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | entry["env"]
     started = subprocess.run(
         [entry["command"], *entry["args"]],
@@ -227,6 +228,18 @@ def test_print_shows_what_would_be_written_and_changes_nothing(home: Path, shell
         assert not file.exists()
         shell.run("setup", client)
         assert file.read_text() == shown
+
+
+def test_run_from_its_source_the_entry_imports_from_no_folder_that_it_happens_to_start_in(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))
+    interpreter = home / "python3"
+    interpreter.symlink_to(sys.executable)
+    command = [interpreter, "-m", "mcp_enrichment", "setup", "cursor", "--print"]
+    shown = subprocess.run(command, check=True, capture_output=True, cwd="/")
+    entry = json.loads(shown.stdout)["mcpServers"]["enrichment"]
+    assert entry == {"command": str(interpreter), "args": ["-P", "-m", "mcp_enrichment"]}
 
 
 def test_a_link_stays_a_link(cursor: Path, home: Path, shell: Shell) -> None:
