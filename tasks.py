@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 OLDEST = (3, 11)
+EVERYTHING = ".[dev,keyring]"
 
 CHECKS = {
     "lint": ["ruff", "check", "."],
@@ -31,7 +32,7 @@ def demo():
 
 def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
-    install(".[dev]")
+    install(EVERYTHING)
     failed = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)
@@ -43,19 +44,19 @@ def test(*pytest_options):
 
 def bench(*names):
     """Set everything up and run the benchmarks, or those that are named."""
-    install(".[dev]")
+    install(EVERYTHING)
     return max(run("python", "-m", f"bench.{name}") for name in names or BENCHES)
 
 
 def chaos(*how_much):
     """Set everything up and kill services for a minute: `chaos [REQUESTS [KILLS]]`."""
-    install(".[dev]")
+    install(EVERYTHING)
     return run("python", "-m", "tests.support.chaos", *how_much)
 
 
 def docs():
     """Rewrite what is generated: the README's tables and the tools' snapshots."""
-    install(".[dev]")
+    install(EVERYTHING)
     return run("python", "-m", "tests.support.generated")
 
 

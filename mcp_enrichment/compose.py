@@ -43,13 +43,14 @@ async def connected_on_first_use(
 @asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
     """A client of the service that the settings name: the embedded one, a team's or the vendor."""
-    if settings.is_embedded:
+    # A keyring may ask the user to unlock it, for longer than the call that waits.
+    if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
         async with _embedded_client(settings) as client:
             yield client
         return
     from mcp_enrichment.client.client import EnrichmentClient
 
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    key = settings.key.key.get_secret_value() if settings.key else None
     async with EnrichmentClient(
         settings.server_url,
         api_key=key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -11,12 +12,14 @@ import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mcp_enrichment.api_key.finding import FoundKey, find_key
+
 VENDOR_URL = "https://client-api.salesfinity.co"
 """The vendor of the contract: whom a key is for when no URL is set."""
 APP = "mcp-enrichment"
 
 
-Folder = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
+UserPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
 
@@ -50,16 +53,20 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="Key of the vendor, or of your team's service. Unset: embedded."),
     ] = None
+    api_key_file: Annotated[
+        UserPath | None,
+        Field(description="File that holds the key, where the key itself is not set."),
+    ] = None
     api_url: Annotated[
         HttpUrl | None,
         Field(description="Root URL of your team's service. Unset, with a key: the vendor."),
     ] = None
     data_dir: Annotated[
-        Folder,
+        UserPath,
         Field(description="Folder of the embedded service's database, contacts included."),
     ] = Path(platformdirs.user_data_dir(APP, appauthor=False))
     state_dir: Annotated[
-        Folder,
+        UserPath,
         Field(description="Folder of the memory of past requests."),
     ] = Path(platformdirs.user_state_dir(APP, appauthor=False))
     miss_days: Annotated[
@@ -95,10 +102,16 @@ class Settings(BaseSettings):
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
     ] = LogLevel.WARNING
 
+    @cached_property
+    def key(self) -> FoundKey | None:
+        """The key, wherever it is kept. Raises `Unauthorized` where it cannot be read; a keyring
+        may take its time, and ask the user."""
+        return find_key(self.api_key, self.api_key_file, self.server_url)
+
     @property
     def is_embedded(self) -> bool:
-        """Whether the service runs in this process."""
-        return self.api_key is None and self.api_url is None
+        """Whether the service runs in this process. Raises as `key` does."""
+        return self.api_url is None and self.key is None
 
     @property
     def server_url(self) -> str:

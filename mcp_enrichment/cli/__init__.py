@@ -11,6 +11,7 @@ from mcp_enrichment.cli.credits import credits_group
 from mcp_enrichment.cli.demo import demo
 from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
+from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.teams import keys, teams
 
@@ -42,5 +43,5 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, demo):
+for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, key, demo):
     main.add_command(_command)

@@ -41,7 +41,8 @@ def _require_local() -> None:
     """End the command where the settings name a service elsewhere: it is run there."""
     if not settings().is_embedded:
         raise click.UsageError(
-            "This is done where the service runs: unset ENRICHMENT_API_KEY and ENRICHMENT_API_URL."
+            "This is done where the service runs: unset ENRICHMENT_API_KEY and ENRICHMENT_API_URL, "
+            "and where the keyring keeps a key, `mcp-enrichment key forget`."
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from mcp_enrichment import __version__
 from mcp_enrichment.client import faults
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, Unauthorized
+from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 
@@ -36,9 +37,8 @@ POST_SECONDS = 30.0
 """How long it may take to answer a POST: after that, whether it arrived is unknown."""
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
-_KEY = re.compile(r"[\x21-\x7e]*")
 _UNUSABLE = (
-    "ENRICHMENT_API_URL is no URL, or ENRICHMENT_API_KEY holds a space, a line break or another "
+    "ENRICHMENT_API_URL is no URL, or the API key holds a space, a line break or another "
     "character that no key has. Nothing was sent and nothing charged. Ask the user to correct it; "
     "do not retry before that."
 )
@@ -73,8 +73,8 @@ class Wire:
         headers = {"user-agent": f"mcp-enrichment/{__version__}"}
         if api_key:
             headers["x-api-key"] = api_key
-        if not _KEY.fullmatch(api_key or ""):
-            raise Unauthorized(_UNUSABLE)
+            if not KEY_FORM.fullmatch(api_key):
+                raise Unauthorized(_UNUSABLE)
         try:
             self._http = httpx.AsyncClient(
                 base_url=url,

@@ -75,10 +75,11 @@ async def _call(client: Client, say: Say, name: str, arguments: dict[str, Any]) 
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """This process's environment, but for the user's own settings of ours."""
+    """This process's environment, but for the user's own settings of ours, and the key."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ENRICHMENT_")}
     return kept | {
         "ENRICHMENT_DATA_DIR": str(folder / "data"),
         "ENRICHMENT_STATE_DIR": str(folder / "state"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "PYTHONUTF8": "1",
     }

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 
 from tests.support.fresh_copy import ROOT
 
@@ -23,7 +24,7 @@ def test_files_stay_small() -> None:
 def test_every_dependency_is_bounded_and_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     reasons = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    for requirement in chain(project["dependencies"], *project["optional-dependencies"].values()):
         name = re.match(r"[a-z0-9-]+", requirement)
         assert name
         assert name[0] in reasons, f"{name[0]} stands without its reason in CONTRIBUTING.md"

@@ -1,0 +1,69 @@
+"""The API key: from the environment, else from a file, else from the system's keyring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from mcp_enrichment.api_key import system_keyring
+from mcp_enrichment.contract.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST_FILE = 8192
+"""Bytes; what is longer is some other file."""
+
+
+class KeyFileUnreadable(Unauthorized):
+    """A key was promised, so going on without one would ask another service than was meant."""
+
+    sentence = (
+        "The file that ENRICHMENT_API_KEY_FILE names cannot be read, or holds no key. Nothing was "
+        "sent and nothing charged. Ask the user to correct it; do not retry before that."
+    )
+
+
+class Origin(StrEnum):
+    """Where a key was found, the first first."""
+
+    ENVIRONMENT = "ENRICHMENT_API_KEY"
+    FILE = "the file of ENRICHMENT_API_KEY_FILE"
+    KEYRING = "the system's keyring"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundKey:
+    """A key and its origin."""
+
+    key: SecretStr
+    origin: Origin
+
+
+def find_key(given: SecretStr | None, file: Path | None, url: str) -> FoundKey | None:
+    """The key for the server of this URL; None where nobody has set one.
+
+    Raises `KeyFileUnreadable` and `system_keyring.KeyringUnreadable`. The keyring is asked last, as
+    it may have to ask the user; a key is kept there for one server and never sent to another.
+    """
+    if given is not None:
+        return FoundKey(key=given, origin=Origin.ENVIRONMENT)
+    if file is not None:
+        return FoundKey(key=_read(file), origin=Origin.FILE)
+    kept = system_keyring.read(url)
+    return FoundKey(key=SecretStr(kept), origin=Origin.KEYRING) if kept else None
+
+
+def _read(file: Path) -> SecretStr:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LONGEST_FILE + 1)
+        key = content.decode().strip()
+    except (OSError, ValueError) as error:
+        raise KeyFileUnreadable from error
+    if not key or len(content) > LONGEST_FILE:
+        raise KeyFileUnreadable
+    return SecretStr(key)

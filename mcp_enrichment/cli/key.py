@@ -1,0 +1,79 @@
+"""The API key in the system's keyring."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.contract.key_form import KEY_FORM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@click.group()
+def key() -> None:
+    """The API key that the system's keyring keeps, one for each server.
+
+    The server is that of ENRICHMENT_API_URL, or the vendor where it is not set.
+    """
+
+
+@key.command("set", options_metavar="")
+@click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
+def set_key(arguments: tuple[str, ...]) -> None:
+    """Keep a key. It is asked for, or read from stdin, and never an argument."""
+    from mcp_enrichment.api_key import system_keyring
+
+    if arguments:  # click's own refusal would repeat it
+        raise click.UsageError(
+            "A key is no argument: others can see those, and the shell keeps them. Run "
+            "`mcp-enrichment key set` and paste it there. It is safest to replace this one."
+        )
+    url = settings().server_url
+    typed = _typed()
+    if not KEY_FORM.fullmatch(typed):
+        raise click.ClickException(
+            "That is no API key: one has at least a character, and no space. Nothing was stored."
+        )
+    with _told():
+        system_keyring.store(url, typed)
+    click.echo(f"The keyring keeps the key for {url}.")
+    for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
+        if os.environ.get(comes_first):
+            click.echo(f"{comes_first} is set too, and comes first: unset it.", err=True)
+
+
+@key.command()
+def forget() -> None:
+    """Remove the key."""
+    from mcp_enrichment.api_key import system_keyring
+
+    url = settings().server_url
+    with _told():
+        was_there = system_keyring.forget(url)
+    if not was_there:
+        raise click.ClickException(f"The keyring keeps no key for {url}.")
+    click.echo(f"The keyring keeps no key for {url} any more.")
+
+
+def _typed() -> str:
+    if sys.stdin.isatty():
+        asked: str = click.prompt("API key", hide_input=True, err=True)
+        return asked.strip()
+    return sys.stdin.readline().strip()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from mcp_enrichment.api_key.system_keyring import NoKeyring
+
+    try:
+        yield
+    except NoKeyring as reason:
+        raise click.ClickException(str(reason)) from reason
