@@ -64,7 +64,7 @@ def test_it_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell
     port, key = free_port(), key_of(with_contacts)
     with serving(with_contacts, port) as (_, url), client(url, key) as http:
         assert url == f"http://127.0.0.1:{port}"
-        assert http.get(CREDITS).json() == {"balance": 250}
+        assert http.get(CREDITS).json() == {"balance": 250, "held": 0}
         posted = http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
         assert posted.status_code == 201
         its_url = f"{ENRICHMENTS}/{posted.json()['_id']}"
@@ -111,7 +111,7 @@ def test_two_services_and_a_command_share_one_folder(with_contacts: Shell) -> No
         assert found.json()["status"] == "completed"
         assert with_contacts.balance() == 249
         assert with_contacts.run("enrich", ADA).out == "ada.okafor@example.com\n"
-        assert there.get(CREDITS).json() == {"balance": 248}
+        assert there.get(CREDITS).json() == {"balance": 248, "held": 0}
 
 
 def test_the_commands_of_a_team_talk_to_its_service(with_contacts: Shell) -> None:

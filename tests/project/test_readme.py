@@ -91,7 +91,7 @@ def test_the_service_answers_on_the_port_it_names_and_the_code_example_uses_it(
         where = f"http://127.0.0.1:{port}/v1/api/enrichment/credits"
         asked = urllib.request.Request(where, headers={"x-api-key": key})
         with urllib.request.urlopen(asked) as answer:
-            assert json.load(answer) == {"balance": 100}
+            assert json.load(answer) == {"balance": 100, "held": 0}
         names: dict[str, object] = {}
         code = (
             PYTHON_BLOCKS[0].replace("8700", str(port)).replace("memory.db", str(tmp_path / "m.db"))

@@ -184,9 +184,9 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
 async def _ended_with_a_callback(it: Serving, url: str) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=url)
-    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id))
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
-    return Job(kind=JobKind.DELIVER, subject=callback_id)
+    return Job(kind=JobKind.DELIVER, subject=callback_id, team_id=it.team_id)
 
 
 def _claim(connection: Connection, callback_id: str) -> int | None:

@@ -53,7 +53,7 @@ async def test_a_miss_is_not_found_with_a_null_email(path: Path) -> None:
 
 async def test_the_balance_leaves_out_what_running_requests_hold(path: Path) -> None:
     async with serving(path, jobs=False, credits=250) as it:
-        assert (await it.http.get(CREDITS)).json() == {"balance": 250}
+        assert (await it.http.get(CREDITS)).json() == {"balance": 250, "held": 0}
         await it.accepted()
         assert await it.balance() == 249
 

@@ -118,7 +118,7 @@ async def test_the_command_serves_the_contract_until_it_is_stopped(
                 process.send_signal(end)
                 out, told = await anyio.to_thread.run_sync(_end_of, process)
     assert (first.status_code, body["status"], body["reason"]) == (201, "not-found", "no-contacts")
-    assert balance == {"balance": 250}
+    assert balance == {"balance": 250, "held": 0}
     assert out == ""
     assert "Traceback" not in told
     path = tmp_path / "enrichment.db"
@@ -157,7 +157,7 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None
             with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
                 head = "Host: it\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
                 caller.sendall(f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}{{".encode())
-            assert (await http.get(CREDITS)).json() == {"balance": 250}
+            assert (await http.get(CREDITS)).json() == {"balance": 250, "held": 0}
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=10)
     assert told == ""

@@ -151,7 +151,7 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path
                 )
                 headers = {k: v for k, v in answer.headers.items() if k not in NOT_SAME}
                 told.append((answer.status_code, answer.content, headers))
-            assert (await http.get(CREDITS)).json() == {"balance": 10}
+            assert (await http.get(CREDITS)).json() == {"balance": 10, "held": 0}
             history = (await http.get(HISTORY)).json()["entries"]
     assert told[0] == told[1]
     assert told[0][0] == 404
@@ -168,7 +168,7 @@ async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) ->
                 answer = await http.post(ENRICHMENTS, json=asked, headers=headers)
                 assert answer.headers["idempotent-replayed"] == "false"
                 ids.append(answer.json()["_id"])
-                assert (await http.get(CREDITS)).json() == {"balance": 9}
+                assert (await http.get(CREDITS)).json() == {"balance": 9, "held": 1}
     assert ids[0] != ids[1]
 
 
@@ -195,4 +195,4 @@ async def test_the_embedded_service_needs_no_key_and_minds_none(path: Path) -> N
     async with serving(path, jobs=False) as it:
         for headers in ({}, {"x-api-key": "whatever"}):
             answer = await it.http.get(CREDITS, headers=headers)
-            assert answer.json() == {"balance": 10}
+            assert answer.json() == {"balance": 10, "held": 0}

@@ -163,7 +163,7 @@ def _begin(connection: Connection, new: Request) -> Request:
     store.add(connection, new)
     if not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
         raise InsufficientCredits
-    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, due_at=new.created_at)
+    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, team_id=new.team_id, due_at=new.created_at)
     return new
 
 

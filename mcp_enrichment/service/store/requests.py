@@ -33,6 +33,8 @@ class Request:
     external_id: str | None = None
     created_at: float
     ended_at: float | None = None
+    tries: int = 0
+    """How often its sources were asked in vain."""
 
 
 def add(connection: Connection, request: Request) -> None:
@@ -76,6 +78,13 @@ def end(
     running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
     change = update(requests).where(running).values(status=status, ended_at=at, **found)
     return connection.execute(change).rowcount == 1
+
+
+def count_try(connection: Connection, request_id: str) -> int:
+    """Write down that the sources were asked in vain once more; how often they were now."""
+    this = update(requests).where(requests.c.id == request_id)
+    counted = this.values(tries=requests.c.tries + 1).returning(requests.c.tries)
+    return int(connection.execute(counted).scalar_one())
 
 
 def ended_among(connection: Connection, ids: Collection[str]) -> set[str]:

@@ -64,6 +64,7 @@ requests = Table(
     Column("external_id", String(256)),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("tries", Integer, nullable=False, server_default="0"),
     CheckConstraint("type IN ('work', 'personal')", name="requests_type_known"),
     CheckConstraint(
         "status IN ('pending', 'processing', 'completed', 'not-found', 'failed')",
@@ -132,12 +133,15 @@ jobs = Table(
     metadata,
     Column("subject", String(24), primary_key=True),
     Column("kind", String(8), primary_key=True),
+    Column("team_id", ForeignKey("teams.id"), nullable=False),
     Column("due_at", Float, nullable=False),
     Column("claims", Integer, nullable=False),
     Column("lease_owner", String(32)),
     Column("lease_until", Float),
     CheckConstraint("kind IN ('look-up', 'deliver')", name="jobs_kind_known"),
-    Index("jobs_due", "due_at"),
+    Index("jobs_due", "kind", "due_at"),
+    Index("jobs_due_of_a_team", "kind", "team_id", "due_at"),
+    Index("jobs_leased", "lease_until"),
 )
 
 callbacks = Table(
