@@ -17,6 +17,7 @@ from mcp_enrichment.service.sources.port import Misconfigured
 from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
+from tests.support.names import Names
 from tests.support.openapi import must_be
 from tests.support.serving import ADAS, HIT, MISS, Says, Serving, rows, serving, until
 
@@ -167,10 +168,7 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(path: Path, receiver: 
 async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_reaches_nobody(
     path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def resolve(_host: object, port: object, **_: object) -> list[tuple[object, ...]]:
-        return [(2, 1, 6, "", ("127.0.0.1", port))]
-
-    monkeypatch.setattr(anyio, "getaddrinfo", resolve)
+    Names(monkeypatch, ["127.0.0.1"])
     rules = CallbackRules(ports=range(1, 65_536))
     async with serving(path, Says(HIT), delivery_delays=QUICKLY, rules=rules) as it:
         port = receiver.url.rsplit(":", 1)[1]
