@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from sqlalchemy import event
 
 from mcp_enrichment.contract.paths import ENRICHMENTS
 from mcp_enrichment.service.jobs import runner
@@ -16,9 +14,9 @@ from mcp_enrichment.service.store.jobs import JobKind, Lease
 from tests.support.far_end import far_end, hangs, replies
 from tests.support.keyed import key_of, keyed
 from tests.support.serving import ADA, HIT, Says, Serving, serving, until
+from tests.support.statements import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -77,7 +75,7 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
     async with serving(path, jobs=False) as it:
 
         def look(connection: Connection) -> list[str]:
-            with _statements(connection) as said:
+            with statements(connection) as said:
                 jobs.claim(connection, lease, JobKind.LOOK_UP, limit=9)
                 _put(connection, "due", it.team_id, due_at=1)
                 jobs.claim_fairly(connection, lease, JobKind.DELIVER, limit=9, share=4, at_work={})
@@ -97,18 +95,6 @@ async def _team(it: Serving, name: str) -> int:
 
 def _put(connection: Connection, subject: str, team_id: int, *, due_at: float) -> None:
     jobs.put(connection, JobKind.DELIVER, subject, team_id=team_id, due_at=due_at)
-
-
-@contextmanager
-def _statements(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
-    said: list[tuple[str, Any]] = []
-
-    def hear(_c: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
-        said.append((statement, values))
-
-    event.listen(connection, "before_cursor_execute", hear)
-    yield said
-    event.remove(connection, "before_cursor_execute", hear)
 
 
 def _plan(connection: Connection, statement: str, values: Any) -> list[str]:
