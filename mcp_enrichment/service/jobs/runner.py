@@ -35,6 +35,8 @@ CONCURRENCY = 16
 """Jobs of each kind that one process works on at once: callbacks that hang hold up no lookup."""
 DELIVERIES_OF_A_TEAM = 4
 """Of these: a team whose receivers hang holds up no other team's callbacks."""
+GIVE_BACK_SECONDS = 1.5
+"""Until the process ends without; its leases then run out by themselves."""
 IDLE = 1.0
 """Seconds between two looks for jobs that another process has left, or left behind."""
 AFTER_A_DEFECT = 5.0
@@ -79,7 +81,7 @@ class Runner:
                     with anyio.move_on_after(pause):
                         await self._stir.wait()
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await self._give_back(service)
 
     async def _start_due(self, service: Service, tasks: TaskGroup) -> float:
