@@ -25,6 +25,11 @@ teams = Table(
     Column("name", String(100), nullable=False, unique=True),
     Column("available", Integer, nullable=False),
     Column("held", Integer, nullable=False),
+    # What the ledger's entries sum up to, of each kind: reading all of them takes ever longer.
+    Column("granted", Integer, nullable=False, server_default="0"),
+    Column("corrected", Integer, nullable=False, server_default="0"),
+    Column("settled", Integer, nullable=False, server_default="0"),
+    Column("released", Integer, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     CheckConstraint("available >= 0", name="teams_available_never_negative"),
     CheckConstraint("held >= 0", name="teams_held_never_negative"),
