@@ -182,7 +182,8 @@ def plain_sqlite(folder: Path) -> float:
                 (name,),
             )
             db.execute(
-                "INSERT INTO jobs (subject, kind, due_at, claims) VALUES (?, 'look-up', 0.0, 0)",
+                "INSERT INTO jobs (subject, kind, team_id, due_at, claims)"
+                " VALUES (?, 'look-up', 1, 0.0, 0)",
                 (name,),
             )
             db.execute("COMMIT")

@@ -125,7 +125,11 @@ class Settings(BaseSettings):
     ] = (0, 5, 30)
     rate_limit: Annotated[
         int,
-        Field(ge=1, le=1_000_000, description="Requests a minute that each API key may make."),
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests a minute that each API key may make, of each process.",
+        ),
     ] = 600
     metrics: Annotated[
         bool,

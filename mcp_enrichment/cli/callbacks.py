@@ -8,6 +8,9 @@ import click
 
 from mcp_enrichment.cli.database import TEAM, opened, when
 
+LONGEST_TRY = 15.0
+"""Seconds. One that began before and has no end was cut off with its process."""
+
 
 @click.group()
 def callbacks() -> None:
@@ -28,8 +31,14 @@ def list_callbacks(team: str, limit: int) -> None:
         )
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""
-        outcome = f"{one.outcome or 'not tried yet'}{status}"
+        outcome = f"{one.outcome or _without_an_end(one.at)}{status}"
         click.echo(f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{when(one.at)}")
+
+
+def _without_an_end(began: float | None) -> str:
+    if began is None:
+        return "not tried yet"
+    return "under way" if time.time() - began < LONGEST_TRY else "interrupted"
 
 
 @callbacks.command("retry")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
 
+SELDOM = 60.0
+"""Seconds."""
+
+
 class JsonLines(logging.Formatter):
     """A record as JSON: its time, level, logger and message, and the fields it was given."""
 
@@ -32,9 +36,26 @@ class JsonLines(logging.Formatter):
         return json.dumps(line | getattr(record, "fields", {}))
 
 
+class Seldom(logging.Filter):
+    """Lets the same sentence through once a minute: what outsiders cause may not fill the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        sentence = str(record.msg).partition("\n")[0]
+        if record.created - self._last.get(sentence, 0.0) < SELDOM:
+            return False
+        self._last[sentence] = record.created
+        return True
+
+
 def log_as_json(chosen: Settings) -> None:
     """Our own logs at the chosen level, and of libraries only warnings."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)
+    for outsiders in ("asyncio", "uvicorn.error"):  # failed accepts, and what is no HTTP
+        logging.getLogger(outsiders).addFilter(Seldom())

@@ -212,3 +212,11 @@ class ErrorBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     error: ErrorDetail
+
+
+class NoCreditBody(ErrorBody):
+    """The body of the 402: what is missing beside what was refused."""
+
+    balance: Annotated[int, Field(ge=0)]
+    required: int
+    how_to_get_more: str

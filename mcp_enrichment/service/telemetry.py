@@ -28,5 +28,8 @@ OLDEST_JOB_SECONDS = Gauge(
     registry=REGISTRY,
 )
 CREDITS = Gauge(
-    "enrichment_credits", "Credits of all teams, available or held.", ["kind"], registry=REGISTRY
+    "enrichment_credits",
+    "Credits of all teams: available and held, and in all granted, corrected, settled, released.",
+    ["kind"],
+    registry=REGISTRY,
 )

@@ -6,10 +6,12 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from mcp_enrichment.service.domain import addresses
 from mcp_enrichment.service.domain.addresses import CallbackRules, is_public
-from tests.support.serving import serving
+from tests.support.serving import ADA, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +21,7 @@ DEFAULT_RULES = CallbackRules()
 EVERYTHING = CallbackRules(
     networks=[ip_network("0.0.0.0/0"), ip_network("::/0")], ports=range(1, 65_536)
 )
-LOCAL_NAMES = 7
+LOCAL_NAMES = 9
 """The first of the private URLs: with a network allowed, a name is judged when it is resolved."""
 
 PRIVATE_URLS = [
@@ -29,6 +31,8 @@ PRIVATE_URLS = [
     "http://localhost./",
     "http://api.localhost/",
     "http://printer.local/",
+    "http://hooks/",
+    "http://hooks./",
     "http://metadata.google.internal/computeMetadata/v1/",
     "http://router.home.arpa/",
     # IPv4
@@ -118,12 +122,47 @@ MALFORMED_URLS = [
     "http://hooks.example.com/\x00",
     "http://[::1/",
     "https://hooks.example.com/" + "x" * 2048,
+    # what no resolver knows as a name
+    "http://localhost%2e/",
+    "http://%6cocalhost/",
+    "http://hooks%00.example.com/",
+    "http://hooks.example.com%00/",
+    "http://hooks.exam\u00adple.com/",
+    "http://hooks.exam\u200bple.com/",
+    "http://hooks.exam\u200dple.com/",
+    "http://hooks.exam\ufeffple.com/",
+    "http://\uff48ooks.example.com/",
+    "http://[v1.abc]/",
+    "http://[v1.example.com]/",
+    "http://[2606:4700:4700::1111%25eth0]/",
+    "http://[2606:4700:4700::1111%eth0]/",
+    "http://[1.1.1.1]/",
+    "http://a..b/",
+    "http://.example.com/",
+    "http://hooks.example.com../",
+    "http://" + "x" * 64 + ".example.com/",
+    "http://" + "x." * 127 + "example.com/",
+    "http://a,b.example.com/",
+    "http://a;b.example.com/",
+    "http://a+b.example.com/",
+    "http://-hooks.example.com/",
+    "http://hooks-.example.com/",
+    "http://hooks.example.1/",
+    "http://1.2.3.4.5/",
+    "http://hooks.0x7f/",
+    "http://xn--a.example/",
+    "http://xn--.example/",
 ]
 PUBLIC_URLS = [
     "https://hooks.example.com/enrichment?team=1#f",
     "HTTP://Hooks.Example.COM:443",
     "https://bücher.example/",
+    "https://BÜCHER.example/",
     "https://xn--bcher-kva.example./",
+    "https://hooks。example。com/",
+    "https://my_hooks.example.com/",
+    "https://" + "x" * 63 + ".example.com/",
+    "https://1a.example.com/",
     "https://localhost.example.com/",
     "http://93.184.216.34:80/",
     "http://172.32.0.1/",
@@ -135,8 +174,12 @@ PUBLIC_URLS = [
 async def _statuses(
     path: Path, urls: list[str], rules: CallbackRules = DEFAULT_RULES
 ) -> dict[str, int]:
-    async with serving(path, jobs=False, rules=rules) as it:
-        return {url: (await it.post(callback_url=url)).status_code for url in urls}
+    async with serving(path, jobs=False, rules=rules, credits=len(urls)) as it:
+        answers = {
+            url: await it.post(linkedin_url=f"{ADA}-{number}", callback_url=url)
+            for number, url in enumerate(urls)
+        }
+    return {url: answer.status_code for url, answer in answers.items()}
 
 
 async def test_a_url_that_shows_a_private_address_is_refused_when_it_is_asked_for(
@@ -159,8 +202,21 @@ async def test_a_public_url_is_accepted(path: Path) -> None:
     assert [url for url, status in statuses.items() if status != 201] == []
 
 
+async def test_a_host_that_is_accepted_is_the_one_that_will_be_asked_for() -> None:
+    """What judges the URL and what sends to it read the same host out of it."""
+    for url in PUBLIC_URLS:
+        judged = addresses._host_of(addresses._parts_of(url))
+        assert httpx.URL(url).raw_host.decode().removesuffix(".") == judged
+
+
 async def test_an_operator_may_allow_private_addresses(path: Path) -> None:
-    urls = ["http://localhost:9/", "http://10.0.0.1/", "http://[::1]/", "http://printer.local/"]
+    urls = [
+        "http://localhost:9/",
+        "http://hooks/",
+        "http://10.0.0.1/",
+        "http://[::1]/",
+        "http://printer.local/",
+    ]
     assert set((await _statuses(path, urls, EVERYTHING)).values()) == {201}
 
 

@@ -178,9 +178,9 @@ def _quick(path: Path):
 async def _ended(it: Serving, receiver: FarEnd) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=receiver.url)
-    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id))
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
-    return Job(kind=JobKind.DELIVER, subject=callback_id)
+    return Job(kind=JobKind.DELIVER, subject=callback_id, team_id=it.team_id)
 
 
 async def _repeat(it: Serving) -> None:

@@ -3,9 +3,8 @@ one try ends soon and in one of few ways."""
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -16,6 +15,7 @@ from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.jobs import sender
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
+from tests.support.names import Names
 from tests.support.serving import ANY_LOOPBACK
 
 if TYPE_CHECKING:
@@ -28,21 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 SIGNED = {"webhook-id": "msg_1"}
 REFUSED_ON_CONNECTING = Sent(outcome="address-refused", may_try_again=False)
-
-
-class Names:
-    """The resolver: each name's answers, one list a look-up, the last for ever."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
-        self.asked: list[str] = []
-        self._answers = list(answers)
-        monkeypatch.setattr(anyio, "getaddrinfo", self._resolve)
-
-    async def _resolve(self, host: bytes | str, port: int, **_: Any) -> list[Any]:
-        self.asked.append(host.decode() if isinstance(host, bytes) else host)
-        found = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in found]
-        return [(kind, 1, 6, "", (address, port)) for kind, address in zip(kinds, found, strict=1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,10 +92,13 @@ async def test_each_try_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         (replies(200), Sent(outcome="delivered", http_status=200)),
         (replies(200, b"x" * 3_000_000), Sent(outcome="delivered", http_status=200)),
         (replies(410), Sent(outcome="http-error", http_status=410, may_try_again=False)),
-        (
-            replies(503, headers={"retry-after": "7"}),
-            Sent(outcome="http-error", http_status=503, retry_after=7),
-        ),
+        *[
+            (
+                replies(503, headers={name: "7"}),
+                Sent(outcome="http-error", http_status=503, retry_after=7),
+            )
+            for name in ("retry-after", "Retry-After", "RETRY-AFTER", "Retry-after")
+        ],
         (replies(307, headers={"location": "/x"}), Sent(outcome="http-error", http_status=307)),
         (resets(), Sent(outcome="unreachable")),
         (breaks_off(b""), Sent(outcome="unreachable")),

@@ -17,6 +17,7 @@ from mcp_enrichment.service.sources.port import Misconfigured
 from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
+from tests.support.names import Names
 from tests.support.openapi import must_be
 from tests.support.serving import ADAS, HIT, MISS, Says, Serving, rows, serving, until
 
@@ -167,10 +168,7 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(path: Path, receiver: 
 async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_reaches_nobody(
     path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def resolve(_host: object, port: object, **_: object) -> list[tuple[object, ...]]:
-        return [(2, 1, 6, "", ("127.0.0.1", port))]
-
-    monkeypatch.setattr(anyio, "getaddrinfo", resolve)
+    Names(monkeypatch, ["127.0.0.1"])
     rules = CallbackRules(ports=range(1, 65_536))
     async with serving(path, Says(HIT), delivery_delays=QUICKLY, rules=rules) as it:
         port = receiver.url.rsplit(":", 1)[1]
@@ -184,9 +182,9 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
 async def _ended_with_a_callback(it: Serving, url: str) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=url)
-    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id))
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
-    return Job(kind=JobKind.DELIVER, subject=callback_id)
+    return Job(kind=JobKind.DELIVER, subject=callback_id, team_id=it.team_id)
 
 
 def _claim(connection: Connection, callback_id: str) -> int | None:

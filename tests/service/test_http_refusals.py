@@ -4,6 +4,7 @@ repeating what was sent."""
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import mcp_enrichment.service
 from mcp_enrichment.contract import errors
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.http.errors import STATUS
+from mcp_enrichment.service.http.errors import STATUS, answer
 from tests.support.serving import ADA, ledger_is_exact, serving
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +23,8 @@ SECRET = "zelda-zyx"
 """Stands in what is sent and may not come back."""
 GOOD = f'"linkedin_url": "{ADA}", "type": "work"'
 
+RAISED_WITH_A_SENTENCE_OF_THEIR_OWN = {errors.CallbackRefused, errors.InvalidProfileURL}
+"""By the service; what they say is tested with the URLs that they refuse."""
 CODES = {"invalid_arguments", "invalid_profile_url", "invalid_callback_url"}
 BAD_BODIES: dict[str, bytes | str] = {
     "nothing": b"",
@@ -173,3 +176,13 @@ def test_each_error_that_the_service_names_has_its_status() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == errors.__name__:
                 named |= {alias.name for alias in node.names}
     assert named - {"EnrichmentError", "StorageFault"} == {error.__name__ for error in STATUS}
+
+
+@pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
+def test_what_is_told_over_http_speaks_to_a_program_and_not_to_a_model(error: Any) -> None:
+    """An integrator has no user to tell, no tools to call and no settings of the service."""
+    raised = error(errors.StorageFault.FULL) if error is errors.StorageFailed else error()
+    said = json.loads(answer(raised).body)["error"]["message"]
+    spoken = ["the user", "Tell ", "_enrichment", "ENRICHMENT_", "Call again", "`"]
+    if error not in RAISED_WITH_A_SENTENCE_OF_THEIR_OWN:
+        assert [word for word in spoken if word in said] == []

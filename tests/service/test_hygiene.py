@@ -125,7 +125,7 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
         process = shell.start("service", "--port", "0", **chosen, CALLBACK_PORTS=port)
         try:
             assert process.stderr
-            url = process.stderr.readline().split()[2]
+            url = json.loads(process.stderr.readline())["message"].split()[2]
             async with httpx.AsyncClient(base_url=url, headers={"x-api-key": key}) as http:
                 answers = await _scenario(http, receiver)
                 metrics = await _settled_metrics(http)

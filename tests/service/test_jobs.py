@@ -35,8 +35,9 @@ JOBS = "SELECT lease_owner, due_at, claims FROM jobs"
 
 
 async def _claim(it: Serving, owner: str, *, now: float, lease: float = 30) -> Sequence[jobs.Job]:
+    lent = jobs.Lease(owner=owner, now=now, until=now + lease)
     return await it.service.database.write(
-        lambda c: jobs.claim(c, owner, limit=100, now=now, until=now + lease)
+        lambda c: jobs.claim(c, lent, jobs.JobKind.LOOK_UP, limit=100)
     )
 
 

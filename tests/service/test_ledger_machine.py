@@ -102,10 +102,11 @@ class Ledger(RuleBasedStateMachine):
         self.owners += 1
         owner = f"process {self.owners}"
         now = self.clock()
+        lease = jobs.Lease(owner=owner, now=now, until=now + LEASE)
         taken = self.database.write_now(
-            lambda c: jobs.claim(c, owner, limit=limit, now=now, until=now + LEASE)
+            lambda c: jobs.claim(c, lease, JobKind.LOOK_UP, limit=limit)
         )
-        return multiple(*((owner, job) for job in taken if job.kind is JobKind.LOOK_UP))
+        return multiple(*((owner, job) for job in taken))
 
     @rule(held=claimed, outcome=st.sampled_from(OUTCOMES))
     def work(self, held: tuple[str, Job], outcome: Outcome) -> None:

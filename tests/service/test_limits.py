@@ -76,6 +76,28 @@ async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(path: 
     assert "ratelimit" not in health.headers
 
 
+async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its_work(
+    path: Path,
+) -> None:
+    """The answers 401 are counted by where they come from; a key from there is not held up."""
+    async with serving(path, jobs=False) as it:
+        limit = RateLimit(quota=3, clock=Clock())
+        async with keyed(it, await key_of(it, "lumen"), rate_limit=limit) as http:
+            wrong = {"x-api-key": "none"}
+            answers = [await http.get(CREDITS, headers=wrong) for _ in range(5)]
+            known = await http.get(CREDITS)
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+    assert answers[-1].headers["retry-after"] == "20"
+    assert known.status_code == 200
+
+
+def test_a_caller_without_a_key_is_an_address_or_an_ipv6_network() -> None:
+    assert limits.peer_of("192.0.2.1") != limits.peer_of("192.0.2.2")
+    assert limits.peer_of("2001:db8::1") == limits.peer_of("2001:db8::2:1")
+    assert limits.peer_of("2001:db8::1") != limits.peer_of("2001:db8:0:1::1")
+    assert limits.peer_of("testclient") == "testclient"
+
+
 async def test_a_request_over_the_limit_costs_and_starts_nothing(path: Path) -> None:
     async with serving(path, jobs=False) as it:
         limit = RateLimit(quota=1, clock=Clock())
@@ -154,8 +176,11 @@ async def test_a_body_that_is_too_long_or_no_json_is_refused_with_a_key_too(
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("trace-4bf92f3577b34da6", True),
+        ("4bf92f3577b34da6", True),
         ("A" * 64, True),
+        ("3b241101-e2bb-4255-8caf-4136c566a962", True),
+        ("ada-okafor-example", False),
+        ("4915123456789", False),
         (None, False),
         ("short", False),
         ("A" * 65, False),
@@ -194,5 +219,5 @@ async def test_a_defect_is_told_with_the_id_that_finds_it_in_the_log(
 
     async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
         monkeypatch.setattr(ledger, "balance", break_down)
-        answer = await http.get(CREDITS, headers={"x-request-id": "the-one-at-fault"})
-    assert (answer.status_code, answer.headers["x-request-id"]) == (500, "the-one-at-fault")
+        answer = await http.get(CREDITS, headers={"x-request-id": "f" * 32})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (500, "f" * 32)

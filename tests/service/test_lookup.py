@@ -65,8 +65,8 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
     async with serving(path, Says(MISS), Says(DOWN), jobs=False) as it:
         request_id = await it.accepted()
         verdicts = []
-        for claims in range(1, lookup.TRIES + 1):
-            job = Job(kind=JobKind.LOOK_UP, subject=request_id, claims=claims)
+        for _ in range(lookup.TRIES):
+            job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
             verdicts.append(await look_up(it.service, job))
         assert verdicts == [Again(2.0), Again(4.0), Again(8.0), Again(16.0), None]
         body = (await it.get(request_id)).json()
@@ -76,7 +76,7 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
 
 async def test_a_source_that_says_when_to_come_back_is_not_asked_before(path: Path) -> None:
     async with serving(path, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted())
+        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Again(90)
 
 

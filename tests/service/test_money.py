@@ -84,7 +84,8 @@ async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
 ) -> None:
     source = Slow(outcome)
     async with serving(path, source, jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(callback_url="https://a.test"))
+        request_id = await it.accepted(callback_url="https://a.test")
+        job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
             for _ in range(8):
                 tasks.start_soon(look_up, it.service, job)

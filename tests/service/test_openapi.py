@@ -19,8 +19,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-CHECKED = ("type", "enum", "format", "minLength", "maxLength", "minimum")
+CHECKED = (
+    *("type", "enum", "const", "format", "pattern", "minLength", "maxLength"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
+    *("additionalProperties", "propertyNames", "not", "default"),
+)
 """Of a schema; the rest is prose."""
+OURS = {
+    "preference-applied",
+    "idempotent-replayed",
+    "ratelimit",
+    "ratelimit-policy",
+    "www-authenticate",
+    "retry-after",
+    "x-request-id",
+}
+"""Headers that say something of their own."""
+
+
+WITH_A_PATTERN = '"name": "id", "in": "path", "required": true, "schema": {"pattern": "x", '
 
 
 async def served(it: Serving) -> dict[str, Any]:
@@ -52,6 +70,11 @@ async def test_the_comparison_sees_each_kind_of_change(path: Path) -> None:
         ('"402"', '"403"'),
         ('"name": "Prefer"', '"name": "Preference"'),
         ('"Retry-After"', '"X-Wait"'),
+        ('"name": "id", "in": "path", "required": true, "schema": {', WITH_A_PATTERN),
+        ('"minLength": 1,', '"minLength": 1, "pattern": "k",'),
+        ('"callback_url": {', '"callback_url": {"maxLength": 2048, '),
+        ('"linkedin_url": {"type": "string"}', '"linkedin_url": {"type": "string", "const": "x"}'),
+        ("RFC 7240", "RFC 7241"),
     ]:
         assert was in said, was
         changed = json.loads(said.replace(was, now))
@@ -88,9 +111,42 @@ async def test_each_answer_has_the_schema_that_is_served_for_it(path: Path) -> N
     for (route, method, status), answer in answers.items():
         assert str(answer.status_code) == status
         declared = said["paths"][route][method]["responses"][status]
+        special = {name for name in answer.headers if name in OURS}
+        assert special <= {name.lower() for name in declared["headers"]}, (route, status)
         schema = declared["content"]["application/json"]["schema"]
         whole = schema | {"components": said["components"]}
         jsonschema_rs.validator_for(whole).validate(answer.json())
+
+
+async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        said = await served(it)
+    text = json.dumps(said["components"])
+    assert '"title"' not in text
+    assert [word for word in ("lenient", "vendor", "Additive") if word in text] == []
+    assert said["servers"] == [{"url": "/", "description": "where this document was read"}]
+    for name, schema in said["components"]["schemas"].items():
+        assert "description" in schema or "enum" in schema, name
+    for methods in said["paths"].values():
+        for operation in methods.values():
+            named = [one for one in operation.get("parameters", []) if one["name"] != "id"]
+            assert all(one["description"] for one in named)
+            assert {"WWW-Authenticate", "X-Request-Id"} <= set(
+                operation["responses"]["401"]["headers"]
+            )
+
+
+async def test_a_402_says_in_fields_of_its_own_what_is_missing(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        said = await served(it)
+        async with keyed(it, await key_of(it, "poor", credits=0)) as http:
+            asked = {"linkedin_url": "https://www.linkedin.com/in/x-y-z", "type": "work"}
+            body = (await http.post(ENRICHMENTS, json=asked)).json()
+    declared = said["paths"][ENRICHMENTS]["post"]["responses"]["402"]
+    schema = _of(_schema(declared), said)
+    assert set(schema["required"]) == {"error", "balance", "required", "how_to_get_more"}
+    assert (body["balance"], body["required"]) == (0, 1)
+    jsonschema_rs.validator_for(schema | {"components": said["components"]}).validate(body)
 
 
 def _hold_to_contract(said: Any) -> None:
@@ -107,6 +163,7 @@ def _parameters(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
     for one in theirs.get("parameters", []):
         mine = given.pop((one["in"], one["name"]))
         assert mine["required"] == one["required"]
+        assert mine.get("description") == one.get("description")
         _same(one["schema"], mine["schema"], said, where=f"{where} {one['name']}")
     assert not [name for name, one in given.items() if one["required"]], "a new duty"
 
@@ -125,11 +182,11 @@ def _bodies(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
 
 
 def _same(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
-    """Every word of the contract's schema stands in ours too, down to the last property."""
+    """Each word of the contract's schema stands in ours too, down to the last property, and ours
+    adds no duty and no promise to what is in the contract."""
     theirs, ours = _of(theirs, DOCUMENT), _of(ours, said)
     for word in CHECKED:
-        if word in theirs:
-            assert ours.get(word) == theirs[word], f"{where}: {word}"
+        assert ours.get(word) == theirs.get(word), f"{where}: {word}"
     assert set(theirs.get("required", ())) <= set(ours.get("required", ())), where
     for name, schema in theirs.get("properties", {}).items():
         _same(schema, ours["properties"][name], said, where=f"{where}.{name}")

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXAMPLES = 600
+EXAMPLES = 1200
 """Cases of one operation's fuzzing, at most; it stops sooner where there are no new ones."""
+CASES = 2000
+"""Of each document, at least."""
 LEFT_OPEN = {"414", "431", "503"}
 """Statuses that any server may give, which the contract therefore does not list. 404 and 405 of
 other paths and methods are judged by checks of their own."""
@@ -61,16 +63,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         yield served
 
 
-def test_2000_cases_find_no_answer_that_the_documents_do_not_describe(
+def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_describe(
     service: tuple[str, str], tmp_path: Path
 ) -> None:
+    """Of the contract and of the served document alike. The contract lists what its vendor answers;
+    a 414, a 431 and a 503 are of HTTP and of the machine, whoever serves it, and are added to it
+    here: a path of 3 KiB, which is made up too, would otherwise count as a failure."""
     url, key = service
     contract = tmp_path / "contract.yaml"
     contract.write_text(yaml.safe_dump(_with_what_it_leaves_open()))
     served = tmp_path / "served.json"
     served.write_text(httpx.get(f"{url}/openapi.json").text)
     cases = [_fuzzed(document, url, key, tmp_path) for document in (contract, served)]
-    assert sum(cases) >= 2000, cases
+    print(cases)
+    assert min(cases) >= CASES, cases
 
 
 def test_a_document_that_does_not_fit_is_told(service: tuple[str, str], tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> 
         *options,
     ]
     done = subprocess.run(
-        command, cwd=folder, text=True, capture_output=True, timeout=120, check=False
+        command, cwd=folder, text=True, capture_output=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     made = re.search(r"(\d+) generated, (\d+) passed", done.stdout)

@@ -3,6 +3,7 @@ sentence where that cannot be."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,9 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -39,7 +40,9 @@ PROGRAM = [sys.executable, "-m", "mcp_enrichment", "service", "--port"]
 
 
 @contextmanager
-def served(data: Path, port: int = 0, *, callbacks_to: int = 80) -> Iterator[subprocess.Popen[str]]:
+def served(
+    data: Path, port: int = 0, *, callbacks_to: int = 80, popen: dict[str, Any] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {
         "ENRICHMENT_DATA_DIR": str(data),
         "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
@@ -52,6 +55,7 @@ def served(data: Path, port: int = 0, *, callbacks_to: int = 80) -> Iterator[sub
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        **popen or {},
     ) as process:
         try:
             yield process
@@ -161,6 +165,53 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=10)
     assert told == ""
+
+
+async def test_a_body_that_is_still_coming_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Ten seconds at most, and nobody is told so in a form that is not the contract's."""
+    key = _key(tmp_path)
+    with served(tmp_path) as process:
+        async with _client(process, key) as http:
+            with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
+                head = f"Host: it\r\nx-api-key: {key}\r\nContent-Type: application/json\r\n"
+                sent = f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}Content-Length: 99\r\n\r\n{{"
+                caller.sendall(sent.encode())
+                assert (await http.get(CREDITS)).status_code == 200
+                process.send_signal(signal.SIGTERM)
+                _, told = await anyio.to_thread.run_sync(_end_of, process)
+                with suppress(ConnectionResetError):
+                    assert caller.recv(9999) == b""
+    assert (process.returncode, told) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="it is read there")
+async def test_hundreds_of_silent_connections_take_the_service_from_nobody(tmp_path: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2000)), hard))
+    key = _key(tmp_path)
+    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, 400))}
+    with served(tmp_path, popen=few) as process, ExitStack() as silent:
+        async with _client(process, key) as http:
+            limits = await anyio.Path(f"/proc/{process.pid}/limits").read_text()
+            assert re.search(r"Max open files +400 +400 ", limits), "it takes what it may have"
+            for _ in range(600):
+                where = (http.base_url.host, http.base_url.port)
+                silent.enter_context(socket.create_connection(where))
+            for _ in range(3):
+                assert (await http.get("/health", headers={"connection": "close"})).is_success
+        process.send_signal(signal.SIGTERM)
+        _, told = await anyio.to_thread.run_sync(_end_of, process)
+    assert told.count("\n") <= 1, "nor do they fill the log"
+
+
+async def test_the_first_line_is_a_line_of_the_log_like_any_other(tmp_path: Path) -> None:
+    with served(tmp_path) as process:
+        assert process.stderr
+        line = json.loads(process.stderr.readline())
+    assert (line["level"], line["logger"]) == ("INFO", "mcp_enrichment.cli.http_server")
+    assert re.fullmatch(r"Serving on http://127\.0\.0\.1:\d+ \(.*\)", line["message"])
 
 
 async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(tmp_path: Path) -> None:

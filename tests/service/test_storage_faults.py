@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from mcp_enrichment.contract.errors import STORAGE_SENTENCES, StorageFailed, StorageFault
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.paths import CREDITS
 from mcp_enrichment.service.http.errors import answer
 from mcp_enrichment.service.store import database
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 ROOM = 2**30
+FOR_CALLERS = (
+    "The service cannot use its database. Nothing was started and nothing charged. "
+    "Try again later; whoever runs the service finds the cause under this code."
+)
 
 
 class Disk:
@@ -59,7 +63,7 @@ async def test_on_a_full_disk_a_request_is_accepted_as_a_whole_or_refused_as_a_w
         assert refused.status_code == 503
         assert refused.json()["error"] == {
             "code": "storage_full",
-            "message": STORAGE_SENTENCES[StorageFault.FULL],
+            "message": FOR_CALLERS,
         }
         assert await it.balance() == 1000 - accepted
         for table in ("requests", "jobs"):
@@ -118,7 +122,7 @@ def test_each_fault_is_a_503_of_the_contract_with_its_own_code(fault: StorageFau
     response = answer(StorageFailed(fault))
     body = httpx.Response(200, content=response.body).json()
     assert response.status_code == 503
-    assert body == {"error": {"code": fault.value, "message": STORAGE_SENTENCES[fault]}}
+    assert body == {"error": {"code": fault.value, "message": FOR_CALLERS}}
     must_be("Error", body)
 
 

@@ -14,6 +14,7 @@ from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be
 from tests.support.serving import ADA, serving
+from tests.support.statements import statements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +157,36 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path
     assert told[0] == told[1]
     assert told[0][0] == 404
     assert [entry["kind"] for entry in history] == ["grant"], "nor does the ledger tell of it"
+
+
+@pytest.mark.parametrize("whose", ["another team's", "nobody's"])
+async def test_another_teams_id_is_not_even_loaded(path: Path, whose: str) -> None:
+    """By the time it takes nobody learns that it exists: it is the same work as for no request."""
+    async with serving(path, jobs=False) as it:
+        request_id = await it.accepted() if whose == "another team's" else "f" * 24
+        key = await key_of(it, "ours")
+        with statements(it.service.database._engine) as said:
+            async with keyed(it, key) as http:
+                assert (await http.get(f"{ENRICHMENTS}/{request_id}")).status_code == 404
+        of_key, of_request = [(one, len(it.rows(one, *values))) for one, values in said]
+    assert "FROM api_keys" in of_key[0]
+    assert of_request[1] == 0
+    assert "FROM requests" in of_request[0]
+
+
+@pytest.mark.parametrize("name", ["valid", "revoked", "unknown"])
+async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_known_or_not(
+    path: Path, name: str
+) -> None:
+    async with serving(path, jobs=False) as it:
+        key_id = keys.id_in(await key_of(it, "lumen"))
+        if name == "revoked":
+            await it.service.database.write(lambda c: store.revoke(c, key_id, at=1))
+        key_id = "0" * 12 if name == "unknown" else key_id
+        with statements(it.service.database._engine) as said:
+            guess = f"mcpe_{key_id}_{'0' * 64}"
+            assert await keys.team_of(it.service.database, guess) is None
+        assert [len(it.rows(one, *values)) for one, values in said] == [1]
 
 
 async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) -> None:

@@ -209,6 +209,13 @@ def ledger_is_exact(path: Path) -> None:
         FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
     for available, held, available_by_entries, held_by_entries in rows(path, sums):
         assert (available, held) == (available_by_entries, held_by_entries)
+    totals = """
+        SELECT t.id FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id
+        HAVING t.granted != total(CASE l.kind WHEN 'grant' THEN amount END)
+            OR t.corrected != total(CASE l.kind WHEN 'correct' THEN amount END)
+            OR t.settled != total(CASE l.kind WHEN 'settle' THEN amount END)
+            OR t.released != total(CASE l.kind WHEN 'release' THEN amount END)"""
+    assert rows(path, totals) == []
     wrong = """
         SELECT r.id, r.status, group_concat(l.kind) AS kinds FROM requests r
         LEFT JOIN (SELECT * FROM ledger ORDER BY id) l ON l.request_id = r.id GROUP BY r.id

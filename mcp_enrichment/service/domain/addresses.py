@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
+
+import idna
 
 from mcp_enrichment.contract.errors import CallbackRefused
 
@@ -22,8 +23,14 @@ Network = IPv4Network | IPv6Network
 MAX_URL = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f\\]")
-_LOCAL_NAMES = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa)$")
+_LOCAL_NAMES = re.compile(r"[^.]+|(.*\.)?(localhost|local|internal|localdomain|home\.arpa)")
+"""Names without a dot among them: those are completed by what the machine is set up with."""
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+"""Of a host name. Underscores are none in the letter of RFC 1123, and are resolved."""
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+MAX_NAME = 253
+_NO_HOST = "has a host that is neither a name nor an address"
 _NOT_PUBLIC = [
     ipaddress.ip_network(network)
     for network in (
@@ -68,11 +75,11 @@ class CallbackRules:
         """Raise `CallbackRefused` for what the URL alone shows; names are judged once resolved."""
         parts = _parts_of(url)
         host = _host_of(parts)
-        address = _literal(host)
+        address = _literal(host, bracketed=parts.netloc.startswith("["))
         port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
         if port not in self.ports:
             raise _refused(f"uses another port than {', '.join(map(str, sorted(self.ports)))}")
-        if address is None and _LOCAL_NAMES.search(host) and not self.networks:
+        if address is None and _LOCAL_NAMES.fullmatch(host) and not self.networks:
             raise _refused("names a host of the local network")
         if address is not None and not self.allows(address):
             raise _refused("points to an address that is not public")
@@ -94,25 +101,44 @@ def _parts_of(url: str) -> SplitResult:
 
 
 def _host_of(parts: SplitResult) -> str:
-    # Full-width digits, and a full stop that NFKC keeps, are plain to whoever resolves the name.
-    plain = unicodedata.normalize("NFKC", parts.hostname or "").replace("\u3002", ".")
-    host = plain.rstrip(".").lower()
-    if not host:
-        raise _refused("names no host")
-    return host
-
-
-def _literal(host: str) -> Address | None:
-    if _NUMERIC.fullmatch(host):
-        # The forms that resolvers take for IPv4: decimal, octal and hex, in one to four parts.
-        try:
-            return IPv4Address(socket.inet_aton(host))
-        except OSError as error:
-            raise _refused("has a host that is neither a name nor an address") from error
+    """The host as whoever resolves it is asked for it: ASCII, in lower case."""
+    host = parts.hostname or ""
     try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+        ascii_host = host if host.isascii() else idna.encode(host).decode()
+    except idna.IDNAError as error:
+        raise _refused(_NO_HOST) from error
+    return ascii_host.removesuffix(".")
+
+
+def _literal(host: str, *, bracketed: bool) -> Address | None:
+    """The address that the host is; None for a name. Raises `CallbackRefused` for what is neither.
+
+    Numbers are read as resolvers read them: decimal, octal and hex, in one to four parts.
+    """
+    try:
+        if bracketed:
+            return IPv6Address(host if "%" not in host else "")  # a zone is of one machine's links
+        if _NUMERIC.fullmatch(host):
+            return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError) as error:
+        raise _refused(_NO_HOST) from error
+    if not _is_name(host):
+        raise _refused(_NO_HOST)
+    return None
+
+
+def _is_name(host: str) -> bool:
+    labels = host.split(".")
+    if len(host) > MAX_NAME or _NUMBER.fullmatch(labels[-1]):
+        return False
+    return all(_LABEL.fullmatch(label) and _is_known_to_idna(label) for label in labels)
+
+
+def _is_known_to_idna(label: str) -> bool:
+    try:
+        return not label.startswith("xn--") or bool(idna.ulabel(label))
+    except idna.IDNAError:
+        return False
 
 
 def _refused(what: str) -> CallbackRefused:

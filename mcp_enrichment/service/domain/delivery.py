@@ -75,7 +75,7 @@ def repeat(connection: Connection, team_id: int, callback_id: str, *, at: float)
     if request is None or request.team_id != team_id or not request.status.is_final:
         raise InvalidArguments("The team has no callback of that id whose request has ended.")
     callbacks.next_round(connection, callback_id)
-    jobs.put_again(connection, jobs.JobKind.DELIVER, callback_id, due_at=at)
+    jobs.put_again(connection, jobs.JobKind.DELIVER, callback_id, team_id=team_id, due_at=at)
 
 
 def body_of(request: Request, callback: Callback) -> bytes:

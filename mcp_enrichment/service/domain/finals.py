@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.service.store import requests
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.store.database import Database
 
+logger = logging.getLogger(__name__)
+
 WATCH_EVERY = 0.2
 """Seconds between two looks for requests that another process has ended."""
+WATCH_AFTER_A_FAILURE = 5.0
+"""Seconds until it looks again: a database that is away for long floods no log."""
 IDS_A_QUERY = 500
 
 
@@ -58,10 +63,11 @@ class Finals:
         """Look for ends in the database, for ever: one query for all that is waited for."""
         while True:
             await anyio.sleep(WATCH_EVERY)
-            try:
+            # Whoever waits runs into its own time-out, and then into the same failure.
+            with survived(logger, "nobody can be told of ends"):
                 await self._tell_ended(list(self._waiting))
-            except StorageFailed:
-                continue  # whoever waits runs into its own time-out, and then into the same failure
+                continue
+            await anyio.sleep(WATCH_AFTER_A_FAILURE)
 
     async def _tell_ended(self, ids: list[str]) -> None:
         for start in range(0, len(ids), IDS_A_QUERY):

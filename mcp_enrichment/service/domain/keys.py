@@ -49,12 +49,9 @@ async def team_of(database: Database, key: str) -> int | None:
     named = _KEY.fullmatch(key)
     if named is None:
         return None
-    stored = await database.read(lambda connection: store.get(connection, named[1]))
+    stored, team_id = await database.read(lambda connection: store.valid(connection, named[1]))
     # Compared also where there is nothing to compare with: both ways take the same time.
-    matches = hmac.compare_digest(stored.hash if stored else _NO_HASH, _hash(key))
-    if stored is None or not matches or stored.revoked_at is not None:
-        return None
-    return stored.team_id
+    return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
 
 
 def id_in(key: str) -> str:

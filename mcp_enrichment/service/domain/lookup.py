@@ -39,14 +39,26 @@ class _End:
     reason: Reason | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Down:
+    """A source could not be asked, and no other one has the address."""
+
+    retry_after: float
+    """Seconds that the sources asked to wait; 0 where they did not."""
+
+
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
     request = await service.database.write(lambda connection: _begin(connection, job.subject))
     if request is None or request.status.is_final:
         return None
-    verdict = await _ask(service, request, claims=job.claims)
-    if isinstance(verdict, Again):
-        return verdict
+    verdict = await _ask(service, request)
+    if isinstance(verdict, _Down):
+        # Counted here and not by claims of the job: a restart in between is no fault of a source.
+        tries = await service.database.write(lambda c: store.count_try(c, request.id))
+        if tries < TRIES:
+            return Again(max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after))
+        verdict = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
     await _finish(service, request, verdict)
     return None
 
@@ -62,8 +74,8 @@ async def give_up(service: Service, job: Job) -> None:
 async def _finish(service: Service, request: Request, verdict: _End) -> None:
     now = service.clock()
     tell_at = now + service.delivery_delays[0]
-    await service.database.write(lambda c: _end(c, request, verdict, at=now, tell_at=tell_at))
-    LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
+    if await service.database.write(lambda c: _end(c, request, verdict, at=now, tell_at=tell_at)):
+        LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
     service.finals.announce(request.id)
     service.wake()
 
@@ -73,7 +85,7 @@ def _begin(connection: Connection, request_id: str) -> Request | None:
     return store.get(connection, request_id)
 
 
-async def _ask(service: Service, request: Request, *, claims: int) -> _End | Again:
+async def _ask(service: Service, request: Request) -> _End | _Down:
     """The first hit wins; only when every source said miss is the address not to be found."""
     failures: list[Unavailable | Misconfigured] = []
     reason: Reason | None = None
@@ -92,24 +104,30 @@ async def _ask(service: Service, request: Request, *, claims: int) -> _End | Aga
             reason = outcome.reason or reason
     if not failures:
         return _End(status=Status.NOT_FOUND, reason=reason)
-    return _judge(failures, claims=claims)
+    return _judge(failures)
 
 
-def _judge(failures: list[Unavailable | Misconfigured], *, claims: int) -> _End | Again:
+def _judge(failures: list[Unavailable | Misconfigured]) -> _End | _Down:
     waits = [f.retry_after or 0.0 for f in failures if isinstance(f, Unavailable)]
     if not waits:
         reasons = [f.reason for f in failures if isinstance(f, Misconfigured)]
         return _End(status=Status.FAILED, reason=reasons[0])
-    if claims >= TRIES:
-        return _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-    return Again(max(FIRST_DELAY * 2 ** (claims - 1), *waits))
+    return _Down(max(waits))
 
 
-def _end(connection: Connection, request: Request, end: _End, *, at: float, tell_at: float) -> None:
+def _end(connection: Connection, request: Request, end: _End, *, at: float, tell_at: float) -> bool:
+    """Write an end down; False where the request had ended before."""
     found: dict[str, Any] = {"email": end.email, "source": end.source, "reason": end.reason}
     if not store.end(connection, request.id, end.status, at=at, **found):
-        return
+        return False
     close = ledger.settle if end.status is Status.COMPLETED else ledger.release
     close(connection, request.team_id, request.id, at=at)
     for callback in callbacks.of_request(connection, request.id):
-        jobs.put(connection, jobs.JobKind.DELIVER, callback.id, due_at=tell_at)
+        jobs.put(
+            connection,
+            jobs.JobKind.DELIVER,
+            callback.id,
+            team_id=request.team_id,
+            due_at=tell_at,
+        )
+    return True

@@ -24,11 +24,12 @@ class Totals:
     oldest_job_seconds: float
     """Since when the job that is due longest is due; 0 where none is."""
     credits: Mapping[str, int]
-    """`available` and `held`, of all teams together."""
+    """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
+    `settled` and `released`. The first two are granted + corrected - settled."""
 
 
 async def answers(service: Service) -> None:
-    """Return where the database answers. Raises `StorageFailed`."""
+    """Return where the database takes what is written to it. Raises `StorageFailed`."""
     await service.database.check()
 
 
@@ -37,12 +38,11 @@ async def totals(service: Service) -> Totals:
     now = service.clock()
 
     def read(connection: Connection) -> Totals:
-        available, held = teams.sums(connection)
         oldest = jobs.oldest_due(connection)
         return Totals(
             jobs_waiting={kind.value: 0 for kind in jobs.JobKind} | jobs.waiting(connection),
             oldest_job_seconds=max(now - oldest, 0.0) if oldest is not None else 0.0,
-            credits={"available": available, "held": held},
+            credits=teams.sums(connection),
         )
 
     return await service.database.read(read)

@@ -75,6 +75,21 @@ async def read(service: Service, team_id: int, request_id: str, *, wait: float =
     return await _read_now(service, team_id, request_id)
 
 
+def as_accepted(request: Request, external_id: str | None) -> Request:
+    """The request as a POST answers with it: not begun, whatever has come of it since.
+
+    So a repeated POST has its first answer again, byte for byte; how it stands a poll tells.
+    """
+    return Request(
+        id=request.id,
+        team_id=request.team_id,
+        linkedin_url=request.linkedin_url,
+        type=request.type,
+        external_id=external_id,
+        created_at=request.created_at,
+    )
+
+
 def on_the_wire(request: Request) -> WireEnrichment:
     """The request as the contract shows it."""
     final = request.status.is_final
@@ -163,7 +178,7 @@ def _begin(connection: Connection, new: Request) -> Request:
     store.add(connection, new)
     if not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
         raise InsufficientCredits
-    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, due_at=new.created_at)
+    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, team_id=new.team_id, due_at=new.created_at)
     return new
 
 

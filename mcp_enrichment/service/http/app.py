@@ -10,13 +10,14 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import credits as credit
 from mcp_enrichment.service.domain import requests as domain
 from mcp_enrichment.service.http import operations
 from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
+from mcp_enrichment.service.http.limits import peer_of
 from mcp_enrichment.service.http.observed import Observed
 from mcp_enrichment.service.http.openapi import document
 from mcp_enrichment.service.http.reading import (
@@ -64,6 +65,7 @@ def create_app(
     app.router.redirect_slashes = False  # the contract knows no redirect: an empty id is a 404
     app.state.service, app.state.authenticate = service, authenticate
     app.state.rate_limit = rate_limit
+    app.state.peers = rate_limit.for_peers() if rate_limit else None
     return app
 
 
@@ -72,9 +74,7 @@ async def _post(request: Request) -> Response:
     key = idempotency_key(request)
     asked = asked_for(await json_body(request))
     accepted = await domain.accept(_service(request), caller.team_id, asked, idempotency_key=key)
-    told = domain.on_the_wire(accepted.request).model_copy(
-        update={"external_id": asked.external_id}
-    )
+    told = domain.on_the_wire(domain.as_accepted(accepted.request, asked.external_id))
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
     return JSONResponse(told.to_json(), 201, headers=replayed)
 
@@ -112,13 +112,25 @@ async def _openapi(_request: Request) -> Response:
 
 async def _admitted(request: Request) -> Caller:
     """Who is calling, within its quota; what is left of that is told beside whatever follows."""
-    caller: Caller = await request.app.state.authenticate(request)
+    caller = await _known(request)
     limit: RateLimit | None = request.app.state.rate_limit
     if limit:
         try:
             limit.take(caller.name)
         finally:
             request.state.quota = limit.headers(caller.name)
+    return caller
+
+
+async def _known(request: Request) -> Caller:
+    """Who is calling. Where nobody is known too often, from one place, it is a 429."""
+    try:
+        caller: Caller = await request.app.state.authenticate(request)
+    except Unauthorized:
+        peers: RateLimit | None = request.app.state.peers
+        if peers and request.client:
+            peers.take(peer_of(request.client.host))
+        raise
     return caller
 
 

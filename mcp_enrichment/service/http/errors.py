@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -22,7 +22,7 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import ErrorBody, ErrorDetail
+from mcp_enrichment.contract.models import ErrorBody, ErrorDetail, NoCreditBody
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,18 +46,21 @@ STATUS = {
 REQUEST_ID = "X-Request-Id"
 REALM = "mcp-enrichment"
 
-_NO_CREDIT = {
-    "balance": 0,
-    "required": 1,
-    "how_to_get_more": "Ask who runs this service for `mcp-enrichment credits grant`.",
-}
+_HOW_TO_GET_MORE = "Ask who runs this service for `mcp-enrichment credits grant`."
 _FOR_CALLERS = {
     Unauthorized: "Send a valid API key in the header x-api-key.",
-    RateLimited: "Too many requests with this key. Wait as Retry-After says.",
+    RateLimited: "Too many requests with this key, or from this address without one. "
+    "Wait as Retry-After says.",
+    InsufficientCredits: "No credit is free for this request: all are spent, or held by requests "
+    "that still run. Nothing was started and nothing charged.",
+    UnknownEnrichment: "This team has no request with this id.",
+    StorageFailed: "The service cannot use its database. Nothing was started and nothing charged. "
+    "Try again later; whoever runs the service finds the cause under this code.",
 }
 """Where the caller is a program, and not the model that the contract's own sentence speaks to."""
 
 _OF_HTTP = {
+    400: ("malformed_request", "This is not HTTP/1.1 as RFC 9112 has it, or it broke off."),
     404: ("not_found", "There is nothing at this path."),
     405: ("method_not_allowed", "This path does not know the method."),
     414: ("uri_too_long", "The path and the query are longer than 2 KiB."),
@@ -70,8 +73,11 @@ _OF_HTTP = {
 def answer(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
     code = error.fault.value if isinstance(error, StorageFailed) else error.wire_code or error.code
-    beside = _NO_CREDIT if isinstance(error, InsufficientCredits) else {}
-    answered = _body(STATUS[type(error)], code, _for_callers(error), **beside)
+    detail = ErrorDetail(code=code, message=_FOR_CALLERS.get(type(error), str(error)))
+    body = ErrorBody(error=detail)
+    if isinstance(error, InsufficientCredits):
+        body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
+    answered = JSONResponse(body.model_dump(), STATUS[type(error)])
     if isinstance(error, Unauthorized):
         answered.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
     if error.retry_after is not None:
@@ -113,10 +119,6 @@ def beside_all(scope: Scope) -> dict[str, str]:
     return {REQUEST_ID: state["request_id"], **state.get("quota", {})}
 
 
-def _for_callers(error: EnrichmentError) -> str:
-    return _FOR_CALLERS.get(type(error), str(error))
-
-
-def _body(status: int, code: str, message: str, **beside: Any) -> JSONResponse:
+def _body(status: int, code: str, message: str) -> JSONResponse:
     body = ErrorBody(error=ErrorDetail(code=code, message=message))
-    return JSONResponse(body.model_dump() | beside, status)
+    return JSONResponse(body.model_dump(), status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,11 +26,18 @@ class _Bucket:
 
 @dataclass(slots=True)
 class RateLimit:
-    """`quota` requests a minute for each caller of this process, in bursts of up to all of them."""
+    """`quota` requests a minute for each caller, in bursts of up to all of them.
+
+    It is of each process: the processes of one service do not know of each other's callers.
+    """
 
     quota: int
     clock: Callable[[], float]
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
+
+    def for_peers(self) -> RateLimit:
+        """The same quota for those who are known by nothing but where they come from."""
+        return RateLimit(quota=self.quota, clock=self.clock)
 
     def take(self, caller: str) -> None:
         """Count one request. Raises `RateLimited` where none is left."""
@@ -57,3 +65,15 @@ class RateLimit:
         if len(self._buckets) > MAX_CALLERS:
             del self._buckets[next(iter(self._buckets))]
         return bucket
+
+
+def peer_of(host: str) -> str:
+    """Who counts as one caller without a key: an IPv4 address, or an IPv6 network of 64 bits, out
+    of which its owner has addresses without end."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host  # a socket that has no address
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((address, 64), strict=False))
+    return str(address)

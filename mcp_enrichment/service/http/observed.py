@@ -28,7 +28,8 @@ current_request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "request_id", default=None
 )
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
-_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_GIVEN_ID = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""Hex digits, or a UUID: nobody's name."""
 
 
 class Observed:
@@ -43,21 +44,30 @@ class Observed:
             return
         request_id = _id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 500
+        status, unread = 500, _has_body(scope)
         began = time.perf_counter()
+
+        async def receive_all() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message.get("more_body", False)
+            return message
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(beside_all(scope))
+                headers = MutableHeaders(scope=message)
+                headers.update(beside_all(scope))
+                if unread:  # what is still to come is no next request, and is not waited for
+                    headers["Connection"] = "close"
             await send(message)
 
         # Never reset: the server logs what the application raised after this has returned, and each
         # request has a context of its own.
         current_request_id.set(request_id)
         try:
-            await (_too_large(scope) or self._app)(scope, receive, send_named)
+            await (_too_large(scope) or self._app)(scope, receive_all, send_named)
         finally:
             _note(scope, status, time.perf_counter() - began)
 
@@ -65,6 +75,11 @@ class Observed:
 def _id_of(scope: Scope) -> str:
     given = Headers(scope=scope).get(REQUEST_ID, "")
     return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _too_large(scope: Scope) -> ASGIApp | None:

@@ -1,11 +1,9 @@
-"""The service's own OpenAPI 3.1 document, made from the models that it answers with."""
+"""The service's own OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from pydantic.json_schema import models_json_schema
 
 from mcp_enrichment import __version__
 from mcp_enrichment.contract.models import (
@@ -13,17 +11,16 @@ from mcp_enrichment.contract.models import (
     EnrichmentRequest,
     ErrorBody,
     History,
+    NoCreditBody,
     WireEnrichment,
 )
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENT_ID, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.http.reading import MAX_IDEMPOTENCY_KEY
+from mcp_enrichment.service.http.schemas import REFERENCE, schemas
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_REFERENCE = "#/components/schemas/{model}"
-_TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest,)
-_GIVEN: tuple[type[BaseModel], ...] = (WireEnrichment, Credits, History, ErrorBody)
 _REFUSALS = {
     400: "The request is malformed.",
     401: "No API key, or one that is not valid.",
@@ -37,11 +34,24 @@ _REFUSALS = {
     431: "The headers are too long.",
     503: "The service cannot use its database.",
 }
-
-
+_EVERYWHERE = (401, 414, 429, 431, 503)
+_HEADERS = {
+    "X-Request-Id": "names this answer in the service's log",
+    "RateLimit-Policy": "the quota of the key, after draft-ietf-httpapi-ratelimit-headers-10",
+    "RateLimit": "what is left of it, and in how many seconds it is whole again",
+}
+_HEADERS_OF: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "the header that the key is expected in"},
+    429: {"Retry-After": "seconds, or an HTTP date"},
+}
+_REPLAYED = "with an Idempotency-Key: `true` where this is the first answer once more"
+_APPLIED = "`wait=N`, where Prefer asked for it"
+_KEY = "the same key with the same body answers with the first request, with another body 422"
+_PREFER = (
+    "RFC 7240 `wait=N`: hold the answer until the request is terminal or N seconds have passed; "
+    "the answer then bears `Preference-Applied: wait=N`"
+)
 _READ = {"operationId": "getEmailEnrichment", "parameters": {"id": "$response.body#/_id"}}
-_NULL_TELLS = {"email"}
-"""Of a request that has ended: that there is none."""
 
 
 @cache
@@ -50,6 +60,7 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Email enrichment API", "version": __version__},
+        "servers": [{"url": "/", "description": "where this document was read"}],
         "security": [{"apiKey": []}],
         "paths": {
             ENRICHMENTS: {"post": _post()},
@@ -59,33 +70,40 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": _schemas(),
+            "schemas": schemas(),
         },
     }
 
 
 def _post() -> dict[str, Any]:
     text = {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY}
-    key = _parameter("Idempotency-Key", "header", text)
+    key = _parameter("Idempotency-Key", "header", text, _KEY)
     body = {"required": True, "content": _json(EnrichmentRequest)}
     started = _operation(
         "requestEmailEnrichment", "Start a lookup.", WireEnrichment, 201, (400, 402, 413, 415, 422)
     )
-    started["responses"]["201"]["links"] = {"asRead": _READ}
+    accepted = started["responses"]["201"]
+    accepted["links"] = {"asRead": _READ}
+    accepted["headers"] |= _headers({"Idempotent-Replayed": _REPLAYED})
+    started["responses"]["402"]["content"] = _json(NoCreditBody)
     return started | {"parameters": [key], "requestBody": body}
 
 
 def _get() -> dict[str, Any]:
-    named = _parameter("id", "path", {"type": "string", "pattern": ENRICHMENT_ID})
-    prefer = _parameter("Prefer", "header", {"type": "string"})
+    named = _parameter("id", "path", {"type": "string"})
+    prefer = _parameter("Prefer", "header", {"type": "string"}, _PREFER)
     read = _operation("getEmailEnrichment", "A request as it stands.", WireEnrichment, 200, (404,))
+    read["responses"]["200"]["headers"] |= _headers({"Preference-Applied": _APPLIED})
     return read | {"parameters": [named, prefer]}
 
 
 def _history() -> dict[str, Any]:
     page = {"type": "integer", "minimum": 1, "maximum": 100}
     before = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
-    parameters = [_parameter("limit", "query", page), _parameter("before", "query", before)]
+    parameters = [
+        _parameter("limit", "query", page, "entries of the page, at most"),
+        _parameter("before", "query", before, "only entries older than the one of this id"),
+    ]
     read = _operation("getCreditHistory", "The ledger behind the balance.", History, 200, (400,))
     return read | {"parameters": parameters}
 
@@ -97,42 +115,30 @@ def _operation(
     status: int = 200,
     refusals: tuple[int, ...] = (),
 ) -> dict[str, Any]:
-    said = {str(status): {"description": summary, "content": _json(model)}}
-    for refusal in sorted({*refusals, 401, 414, 429, 431, 503}):
-        answer: dict[str, Any] = {"description": _REFUSALS[refusal], "content": _json(ErrorBody)}
-        if refusal == 429:  # noqa: PLR2004 (the one with a header of its own)
-            answer["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
-        said[str(refusal)] = answer
+    said = {str(status): _answer(status, summary, model)}
+    for refusal in sorted({*refusals, *_EVERYWHERE}):
+        said[str(refusal)] = _answer(refusal, _REFUSALS[refusal], ErrorBody)
     return {"operationId": name, "summary": summary, "responses": said}
 
 
-def _parameter(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}
+def _answer(status: int, description: str, model: type[BaseModel]) -> dict[str, Any]:
+    headers = _headers(_HEADERS | _HEADERS_OF.get(status, {}))
+    return {"description": description, "headers": headers, "content": _json(model)}
+
+
+def _headers(described: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in described.items()
+    }
+
+
+def _parameter(
+    name: str, where: str, schema: dict[str, Any], description: str | None = None
+) -> dict[str, Any]:
+    said = {"name": name, "in": where, "required": where == "path", "schema": schema}
+    return said | ({"description": description} if description else {})
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
-
-
-def _schemas() -> dict[str, Any]:
-    _, definitions = models_json_schema(
-        [(model, "validation") for model in _TAKEN]
-        + [(model, "serialization") for model in _GIVEN],
-        ref_template=_REFERENCE,
-    )
-    schemas: dict[str, Any] = definitions["$defs"]
-    # The models read leniently what vendors send; what is said here is kept to strictly.
-    for schema in schemas.values():
-        for name, value in schema["properties"].items() if "properties" in schema else ():
-            if name not in schema["required"] and name not in _NULL_TELLS:
-                _forbid_null(value)
-    schemas["FoundEmail"]["required"] = ["email", "type"]
-    return schemas
-
-
-def _forbid_null(value: dict[str, Any]) -> None:
-    # Our models say None for what is left out; on the wire null is neither given nor taken.
-    given = [choice for choice in value.pop("anyOf", ()) if choice != {"type": "null"}]
-    value.pop("default", None)
-    for choice in given:
-        value.update(choice)
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}

@@ -20,14 +20,24 @@ MAX_BODY = 64 * 1024
 MAX_WAIT = 60
 """Seconds that `Prefer: wait` may hold an answer."""
 MAX_IDEMPOTENCY_KEY = 255
+MANY_DIGITS = 9
+"""Of a number that need not be read to know that it is too large."""
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|$))+')
+"""One of a list (RFC 7240, section 2); a comma within quotes does not end it."""
+_WAIT = re.compile(
+    r'\s*wait\s*=\s*(?P<quote>"?)0*(?P<seconds>[0-9]+)(?P=quote)\s*(;.*)?', re.IGNORECASE
+)
 
 
 def preferred_wait(request: Request) -> int | None:
-    """RFC 7240, section 4.3; a value that is no number is ignored, as the RFC has it."""
-    stated = _WAIT.search(",".join(request.headers.getlist("prefer")))
-    return min(int(stated[1]), MAX_WAIT) if stated else None
+    """RFC 7240, section 4.3. What is no whole number is ignored, as the RFC has it; of several
+    waits the first counts."""
+    stated = _PREFERENCE.findall(",".join(request.headers.getlist("prefer")))
+    wait = next(filter(None, map(_WAIT.fullmatch, stated)), None)
+    if wait is None:
+        return None
+    return MAX_WAIT if len(wait["seconds"]) > MANY_DIGITS else min(int(wait["seconds"]), MAX_WAIT)
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -56,6 +66,9 @@ async def json_body(request: Request) -> bytes:
     """The body, where it is declared as JSON and within `MAX_BODY`."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise HTTPException(415)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BODY:
+        raise HTTPException(413)  # without one byte of it
     body = b""
     try:
         async for chunk in request.stream():

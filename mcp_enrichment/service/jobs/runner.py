@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import survived, told
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.domain.delivery import deliver
 from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
@@ -31,7 +32,11 @@ logger = logging.getLogger(__name__)
 LEASE = 30.0
 """Seconds after which a job of a process that died may be taken over."""
 CONCURRENCY = 16
-"""Jobs that one process works on at once."""
+"""Jobs of each kind that one process works on at once: callbacks that hang hold up no lookup."""
+DELIVERIES_OF_A_TEAM = 4
+"""Of these: a team whose receivers hang holds up no other team's callbacks."""
+GIVE_BACK_SECONDS = 1.5
+"""Until the process ends without; its leases then run out by themselves."""
 IDLE = 1.0
 """Seconds between two looks for jobs that another process has left, or left behind."""
 AFTER_A_DEFECT = 5.0
@@ -76,42 +81,50 @@ class Runner:
                     with anyio.move_on_after(pause):
                         await self._stir.wait()
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await self._give_back(service)
 
     async def _start_due(self, service: Service, tasks: TaskGroup) -> float:
         """Start what is due and may be started; the seconds until there can be more to start."""
         self._stir = anyio.Event()
-        try:
-            for job in await self._claim(service):
+        with survived(logger, "no job can be claimed"):
+            now = service.clock()
+            for job in await self._claim(service, now):
                 self._at_work.add(job)
                 tasks.start_soon(self._work, service, job)
-            return await self._until_due(service)
-        except StorageFailed as failure:
-            logger.warning("no job can be claimed: %s", failure.fault)
-            return IDLE
+            # What is due and was left waits for room: whatever makes room wakes this process.
+            due = await service.database.read(partial(jobs.next_due, after=now))
+            return IDLE if due is None else min(max(due - service.clock(), 0.0), IDLE)
+        return IDLE
 
-    async def _claim(self, service: Service) -> Sequence[Job]:
-        room = self._concurrency - len(self._at_work)
-        if not room:
-            return ()
-        now = service.clock()
-        return await service.database.write(
-            lambda c: jobs.claim(c, self._owner, limit=room, now=now, until=now + self._lease)
+    async def _claim(self, service: Service, now: float) -> Sequence[Job]:
+        lookups, deliveries = (self._count(kind) for kind in (JobKind.LOOK_UP, JobKind.DELIVER))
+        lease = jobs.Lease(owner=self._owner, now=now, until=now + self._lease)
+        look_up = partial(
+            jobs.claim,
+            lease=lease,
+            kind=JobKind.LOOK_UP,
+            limit=self._concurrency - lookups.total(),
         )
+        deliver = partial(
+            jobs.claim_fairly,
+            lease=lease,
+            kind=JobKind.DELIVER,
+            limit=self._concurrency - deliveries.total(),
+            share=DELIVERIES_OF_A_TEAM,
+            at_work=deliveries,
+        )
+        return await service.database.write(lambda c: [*look_up(c), *deliver(c)])
 
-    async def _until_due(self, service: Service) -> float:
-        if len(self._at_work) >= self._concurrency:
-            return IDLE
-        due = await service.database.read(jobs.next_due)
-        return IDLE if due is None else min(max(due - service.clock(), 0.0), IDLE)
+    def _count(self, kind: JobKind) -> Counter[int]:
+        """How many jobs of a kind are at work, by team."""
+        return Counter(job.team_id for job in self._at_work if job.kind is kind)
 
     async def _work(self, service: Service, job: Job) -> None:
         try:
-            await self._settle(service, job, await _outcome(service, job))
-        except StorageFailed as failure:
-            # Nobody renews its lease from now on: it runs out, and the job is claimed again.
-            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+            # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
+            with survived(logger, f"job {job.kind} of {job.subject} stopped"):
+                await self._settle(service, job, await _outcome(service, job))
         finally:
             self._at_work.remove(job)
             self.wake()
@@ -130,16 +143,12 @@ class Runner:
                 continue
             held, until = list(self._at_work), service.clock() + self._lease
             renewed = partial(jobs.renew, owner=self._owner, held=held, until=until)
-            try:
+            with survived(logger, "the leases cannot be renewed"):
                 await service.database.write(renewed)
-            except StorageFailed as failure:
-                logger.warning("the leases cannot be renewed: %s", failure.fault)
 
     async def _give_back(self, service: Service) -> None:
-        try:
+        with survived(logger, "the leases cannot be given back"):
             await service.database.write(lambda c: jobs.give_back(c, self._owner))
-        except StorageFailed as failure:
-            logger.warning("the leases cannot be given back: %s", failure.fault)
 
 
 async def _outcome(service: Service, job: Job) -> Again | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import httpcore
 import httpx
 
 from mcp_enrichment import __version__
 from mcp_enrichment.contract.retry_after import retry_after
 from mcp_enrichment.service.domain.service import Sent
+from mcp_enrichment.service.jobs.network import AddressRefused, JudgedNetwork
 from mcp_enrichment.service.store.callbacks import DELIVERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import ssl
+    from collections.abc import Mapping
 
     from mcp_enrichment.service.domain.addresses import CallbackRules
 
@@ -32,15 +33,13 @@ _HEADERS = {
 }
 
 
-class AddressRefused(Exception):
-    """The name resolves to an address that callbacks may not reach."""
-
-
 class CallbackSender:
     """Follows no redirect, asks no proxy and reads no body: only the status counts."""
 
     def __init__(self, rules: CallbackRules) -> None:
-        self._network = _JudgedNetwork(rules)
+        self._network = JudgedNetwork(rules)
+        self._making_context = anyio.Lock()
+        self._context: ssl.SSLContext | None = None
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
         try:
@@ -62,49 +61,30 @@ class CallbackSender:
             *_HEADERS.items(),
             *signed.items(),
         ]
+        context = await self._ssl_context() if url.scheme == "https" else None
         async with (
-            httpcore.AsyncConnectionPool(network_backend=self._network) as pool,
+            httpcore.AsyncConnectionPool(
+                ssl_context=context, network_backend=self._network
+            ) as pool,
             pool.stream("POST", target, headers=headers, content=body) as response,
         ):
             return _judged(response)
+
+    async def _ssl_context(self) -> ssl.SSLContext:
+        # Reading all certificates takes 50 ms: once, when first needed, and off the event loop.
+        async with self._making_context:
+            if self._context is None:
+                self._context = await anyio.to_thread.run_sync(httpcore.default_ssl_context)
+            return self._context
 
 
 def _judged(response: httpcore.Response) -> Sent:
     if response.status in _SUCCESS:
         return Sent(outcome=DELIVERED, http_status=response.status)
-    asked = dict(response.headers).get(b"Retry-After") or dict(response.headers).get(b"retry-after")
+    asked = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
     return Sent(
         outcome="http-error",
         http_status=response.status,
         may_try_again=response.status != GONE,
         retry_after=retry_after(asked.decode("latin-1") if asked else None),
     )
-
-
-class _JudgedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves a name once and connects to that very answer: it cannot change in between."""
-
-    def __init__(self, rules: CallbackRules) -> None:
-        self._rules = rules
-        self._sockets = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        address = await self._judged(host, port)
-        return await self._sockets.connect_tcp(
-            address, port, timeout, local_address, socket_options
-        )
-
-    async def _judged(self, host: str, port: int) -> str:
-        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]).split("%")[0] for entry in found]
-        # One private address among public ones is refused too: which one is used is chance.
-        if not all(self._rules.allows(ipaddress.ip_address(a)) for a in addresses):
-            raise AddressRefused
-        return addresses[0]

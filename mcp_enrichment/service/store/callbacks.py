@@ -110,32 +110,26 @@ def close_try(
 
 def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
     """A team's callbacks, those tried last first."""
-    counted = (
-        select(
-            tries.c.callback_id,
-            func.count().label("tries"),
-            func.max(tries.c.started_at).label("at"),
-        )
-        .group_by(tries.c.callback_id)
-        .subquery()
-    )
-    last = tries.alias("last")
+    last, of_this = tries.alias("last"), tries.c.callback_id == callbacks.c.id
+    order = func.max(tries.c.round * (MAX_TRIES + 1) + tries.c.number)
+    newest = select(order).where(of_this).scalar_subquery()
     rows = connection.execute(
         select(
             callbacks.c.id,
             callbacks.c.request_id,
-            func.coalesce(counted.c.tries, 0).label("tries"),
+            select(func.count()).where(of_this).scalar_subquery().label("tries"),
             last.c.outcome,
             last.c.http_status,
-            counted.c.at,
+            last.c.started_at.label("at"),
         )
         .join(requests, requests.c.id == callbacks.c.request_id)
-        .outerjoin(counted, counted.c.callback_id == callbacks.c.id)
         .outerjoin(
-            last, (last.c.callback_id == callbacks.c.id) & (last.c.started_at == counted.c.at)
+            last,
+            (last.c.callback_id == callbacks.c.id)
+            & (last.c.round * (MAX_TRIES + 1) + last.c.number == newest),
         )
         .where(requests.c.team_id == team_id)
-        .order_by(counted.c.at.desc())
+        .order_by(last.c.started_at.desc().nulls_last())
         .limit(limit)
     )
     return [Delivery(**row._mapping) for row in rows]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
@@ -27,6 +27,8 @@ T = TypeVar("T")
 BUSY_TIMEOUT = 30.0
 """Seconds that a transaction waits for another process's before it fails as busy."""
 BUSY_PAUSE = 0.01
+CHECK_EVERY = 1.0
+"""Seconds: whoever asks whether it is ready may not make it write without end."""
 READERS = 4
 """Reads that may run at once; more threads than this do not make SQLite faster."""
 
@@ -40,6 +42,7 @@ class Database:
         self._reading = anyio.CapacityLimiter(READERS)
         # SQLite has one writer at a time: queueing here is cheaper than its busy handler's sleeps.
         self._writing = anyio.CapacityLimiter(1)
+        self._writable_until = 0.0
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction and return what it returns."""
@@ -61,7 +64,10 @@ class Database:
             return work(connection)
 
     async def check(self) -> None:
-        """Return where what is written will be found again. Raises `StorageFailed`."""
+        """Return where something can be written, and found again. Raises `StorageFailed`."""
+        if time.monotonic() > self._writable_until:
+            await self.write(_leave_no_trace)
+            self._writable_until = time.monotonic() + CHECK_EVERY
         await self.read(lambda connection: connection.execute(select(1).select_from(teams)))
         if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
             raise StorageFailed(StorageFault.UNREACHABLE)
@@ -69,6 +75,14 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _leave_no_trace(connection: Connection) -> None:
+    # The page is another one afterwards, though not its rows: where the disk is full it is told
+    # when this is committed. What is rolled back is never written, and tells nothing.
+    none = {"name": "", "available": 0, "held": 0, "created_at": 0.0}
+    added = connection.execute(insert(teams).values(none).returning(teams.c.id)).scalar_one()
+    connection.execute(delete(teams).where(teams.c.id == added))
 
 
 def open_sqlite(path: Path) -> Database:

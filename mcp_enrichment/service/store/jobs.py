@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, tuple_, update
 from mcp_enrichment.service.store.schema import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -29,16 +29,30 @@ class Job:
 
     kind: JobKind
     subject: str
+    team_id: int
     claims: int = 1
 
 
-def put(connection: Connection, kind: JobKind, subject: str, *, due_at: float) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """Who claims jobs, and for how long. Times are seconds since the epoch."""
+
+    owner: str
+    now: float
+    until: float
+
+
+def put(
+    connection: Connection, kind: JobKind, subject: str, *, team_id: int, due_at: float
+) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    job = {"kind": kind, "subject": subject, "due_at": due_at, "claims": 0}
+    job = {"kind": kind, "subject": subject, "team_id": team_id, "due_at": due_at, "claims": 0}
     connection.execute(insert(jobs).values(job))
 
 
-def put_again(connection: Connection, kind: JobKind, subject: str, *, due_at: float) -> None:
+def put_again(
+    connection: Connection, kind: JobKind, subject: str, *, team_id: int, due_at: float
+) -> None:
     """Add a job, or make the one that is not done due at this time.
 
     Whoever works on that one loses it, and so cannot remove it when done with what it was before.
@@ -46,19 +60,49 @@ def put_again(connection: Connection, kind: JobKind, subject: str, *, due_at: fl
     unfinished = update(jobs).where((jobs.c.subject == subject) & (jobs.c.kind == kind))
     anew = {"due_at": due_at, "lease_owner": None, "lease_until": None}
     if connection.execute(unfinished.values(anew)).rowcount == 0:
-        put(connection, kind, subject, due_at=due_at)
+        put(connection, kind, subject, team_id=team_id, due_at=due_at)
 
 
 def claim(
-    connection: Connection, owner: str, *, limit: int, now: float, until: float
+    connection: Connection, lease: Lease, kind: JobKind, *, limit: int, team_id: int | None = None
 ) -> Sequence[Job]:
-    """Lease to `owner` up to `limit` jobs that are due and that nobody works on."""
-    due = select(jobs.c.subject, jobs.c.kind).where(_free(now), jobs.c.due_at <= now)
-    chosen = tuple_(jobs.c.subject, jobs.c.kind).in_(due.order_by(jobs.c.due_at).limit(limit))
-    lease = {"lease_owner": owner, "lease_until": until, "claims": jobs.c.claims + 1}
-    claimed = update(jobs).where(chosen).values(lease)
-    rows = connection.execute(claimed.returning(jobs.c.kind, jobs.c.subject, jobs.c.claims))
-    return [Job(kind=JobKind(kind), subject=rid, claims=claims) for kind, rid, claims in rows]
+    """Up to `limit` jobs of a kind that are due and that nobody works on, of all teams or of one,
+    leased to who asks."""
+    these = _claimable(kind, lease.now)
+    if team_id is not None:
+        these &= jobs.c.team_id == team_id
+    oldest = select(jobs.c.subject).where(these).order_by(jobs.c.due_at).limit(limit)
+    leased = {
+        "lease_owner": lease.owner,
+        "lease_until": lease.until,
+        "claims": jobs.c.claims + 1,
+    }
+    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.subject.in_(oldest)).values(leased)
+    columns = [jobs.c[name] for name in Job.__dataclass_fields__]
+    rows = connection.execute(claimed.returning(*columns))
+    return [Job(**{**row._mapping, "kind": kind}) for row in rows]
+
+
+def claim_fairly(
+    connection: Connection,
+    lease: Lease,
+    kind: JobKind,
+    *,
+    limit: int,
+    share: int,
+    at_work: Mapping[int, int],
+) -> Sequence[Job]:
+    """`claim`, with at most `share` jobs of any one team; `at_work`: how many there are of each.
+
+    The team with the fewest comes first, so that no team's backlog keeps another one waiting.
+    """
+    claimed: list[Job] = []
+    teams = _teams_with_claimable(connection, kind, lease.now)
+    for team_id in sorted(teams, key=lambda team_id: (at_work.get(team_id, 0), teams[team_id])):
+        room = min(share - at_work.get(team_id, 0), limit - len(claimed))
+        if room > 0:
+            claimed += claim(connection, lease, kind, limit=room, team_id=team_id)
+    return claimed
 
 
 def renew(connection: Connection, owner: str, held: Collection[Job], *, until: float) -> None:
@@ -80,15 +124,18 @@ def put_off(connection: Connection, owner: str, job: Job, *, due_at: float) -> N
 
 
 def give_back(connection: Connection, owner: str) -> None:
-    """Give back, at once, every job that `owner` works on."""
-    mine = update(jobs).where(jobs.c.lease_owner == owner)
-    connection.execute(mine.values(lease_owner=None, lease_until=None))
+    """Give back, at once, every job that `owner` works on, as if it had not been claimed."""
+    back = {"lease_owner": None, "lease_until": None, "claims": jobs.c.claims - 1}
+    connection.execute(update(jobs).where(jobs.c.lease_owner == owner).values(back))
 
 
-def next_due(connection: Connection) -> float | None:
-    """When the next job can be claimed, by its time or its lease's end; None: there is none."""
-    claimable = func.max(jobs.c.due_at, func.coalesce(jobs.c.lease_until, 0.0))
-    return connection.execute(select(func.min(claimable))).scalar()
+def next_due(connection: Connection, *, after: float) -> float | None:
+    """When the next job becomes claimable, by its time or its lease's end; None: there is none."""
+    free = jobs.c.lease_until.is_(None) & (jobs.c.due_at > after)
+    times = [select(func.min(jobs.c.due_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
+    times.append(select(func.min(jobs.c.lease_until)).where(jobs.c.lease_until >= after))
+    found = [connection.execute(time).scalar() for time in times]
+    return min((time for time in found if time is not None), default=None)
 
 
 def waiting(connection: Connection) -> dict[str, int]:
@@ -102,8 +149,26 @@ def oldest_due(connection: Connection) -> float | None:
     return connection.execute(select(func.min(jobs.c.due_at))).scalar()
 
 
-def _free(now: float) -> ColumnElement[bool]:
-    return or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
+def _claimable(kind: JobKind, now: float) -> ColumnElement[bool]:
+    free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
+    return (jobs.c.kind == kind) & (jobs.c.due_at <= now) & free
+
+
+def _teams_with_claimable(connection: Connection, kind: JobKind, now: float) -> dict[int, float]:
+    """The teams that have claimable jobs of a kind, and since when the oldest of each is due.
+
+    The index is walked from team to team, whatever the number of jobs between: a backlog of one
+    team costs the others nothing.
+    """
+    ids = func.min(jobs.c.team_id)
+    first = select(ids.label("id")).where(jobs.c.kind == kind).cte("owners", recursive=True)
+    following = select(ids).where(jobs.c.kind == kind, jobs.c.team_id > first.c.id)
+    owners = first.union_all(select(following.scalar_subquery()).where(first.c.id.is_not(None)))
+    oldest = select(func.min(jobs.c.due_at)).where(
+        _claimable(kind, now), jobs.c.team_id == owners.c.id
+    )
+    rows = connection.execute(select(owners.c.id, oldest.scalar_subquery()))
+    return {team_id: due_at for team_id, due_at in rows if due_at is not None}
 
 
 def _mine(owner: str, job: Job) -> ColumnElement[bool]:

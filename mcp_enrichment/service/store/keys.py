@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from mcp_enrichment.service.store.schema import api_keys, teams
 
@@ -35,10 +35,15 @@ def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at:
     connection.execute(insert(api_keys).values(row))
 
 
-def get(connection: Connection, key_id: str) -> StoredKey | None:
-    """The key of this name, revoked or not."""
-    row = connection.execute(_KEYS.where(api_keys.c.id == key_id)).first()
-    return StoredKey(**row._mapping) if row else None
+def valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
+    """The hash and the team of the valid key of this name, both None where there is none.
+
+    It is one row in any case: that a name exists is not to be seen by the time it takes.
+    """
+    this = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+    found = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(this)
+    stored, team_id = connection.execute(found).one()
+    return stored, team_id
 
 
 def every(connection: Connection) -> Sequence[StoredKey]:

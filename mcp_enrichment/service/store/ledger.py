@@ -61,13 +61,13 @@ def grant(
     connection: Connection, team_id: int, amount: int, *, at: float, reason: str | None = None
 ) -> None:
     """Add credits, at least one."""
-    _move(connection, team_id, available=amount)
+    _move(connection, team_id, available=amount, granted=amount)
     _enter(connection, team_id, "grant", amount, at=at, reason=reason)
 
 
 def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
     """Add or take credits by hand; False where fewer are available than would be taken."""
-    if not _move(connection, team_id, available=amount):
+    if not _move(connection, team_id, available=amount, corrected=amount):
         return False
     _enter(connection, team_id, "correct", amount, at=at, reason=reason)
     return True
@@ -83,19 +83,20 @@ def hold(connection: Connection, team_id: int, request_id: str, *, at: float) ->
 
 def settle(connection: Connection, team_id: int, request_id: str, *, at: float) -> None:
     """Spend the credit that a request holds. A second end of one request is refused by the keys."""
-    _move(connection, team_id, held=-1)
+    _move(connection, team_id, held=-1, settled=1)
     _enter(connection, team_id, "settle", 1, at=at, request_id=request_id)
 
 
 def release(connection: Connection, team_id: int, request_id: str, *, at: float) -> None:
     """Give back the credit that a request holds."""
-    _move(connection, team_id, available=1, held=-1)
+    _move(connection, team_id, available=1, held=-1, released=1)
     _enter(connection, team_id, "release", 1, at=at, request_id=request_id)
 
 
-def _move(connection: Connection, team_id: int, *, available: int = 0, held: int = 0) -> bool:
+def _move(connection: Connection, team_id: int, *, available: int = 0, **others: int) -> bool:
     enough = (teams.c.id == team_id) & (teams.c.available + available >= 0)
-    moved = {"available": teams.c.available + available, "held": teams.c.held + held}
+    figures = {"available": available, **others}
+    moved = {name: teams.c[name] + by for name, by in figures.items()}
     return connection.execute(update(teams).where(enough).values(moved)).rowcount == 1
 
 

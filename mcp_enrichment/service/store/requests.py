@@ -33,6 +33,8 @@ class Request:
     external_id: str | None = None
     created_at: float
     ended_at: float | None = None
+    tries: int = 0
+    """How often its sources were asked in vain."""
 
 
 def add(connection: Connection, request: Request) -> None:
@@ -47,9 +49,11 @@ def get(connection: Connection, request_id: str) -> Request | None:
 
 
 def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
-    """The request with this id where it is the team's own."""
-    found = get(connection, request_id)
-    return found if found and found.team_id == team_id else None
+    """The request with this id where it is the team's own. Another team's is never loaded: it
+    differs in nothing from one that does not exist, not in time either."""
+    mine = (requests.c.id == request_id) & (requests.c.team_id == team_id)
+    row = connection.execute(select(requests).where(mine)).first()
+    return _request(row) if row else None
 
 
 def running_twin(connection: Connection, request: Request) -> Request | None:
@@ -76,6 +80,13 @@ def end(
     running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
     change = update(requests).where(running).values(status=status, ended_at=at, **found)
     return connection.execute(change).rowcount == 1
+
+
+def count_try(connection: Connection, request_id: str) -> int:
+    """Write down that the sources were asked in vain once more; how often they were now."""
+    this = update(requests).where(requests.c.id == request_id)
+    counted = this.values(tries=requests.c.tries + 1).returning(requests.c.tries)
+    return int(connection.execute(counted).scalar_one())
 
 
 def ended_among(connection: Connection, ids: Collection[str]) -> set[str]:

@@ -25,6 +25,11 @@ teams = Table(
     Column("name", String(100), nullable=False, unique=True),
     Column("available", Integer, nullable=False),
     Column("held", Integer, nullable=False),
+    # What the ledger's entries sum up to, of each kind: reading all of them takes ever longer.
+    Column("granted", Integer, nullable=False, server_default="0"),
+    Column("corrected", Integer, nullable=False, server_default="0"),
+    Column("settled", Integer, nullable=False, server_default="0"),
+    Column("released", Integer, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     CheckConstraint("available >= 0", name="teams_available_never_negative"),
     CheckConstraint("held >= 0", name="teams_held_never_negative"),
@@ -64,6 +69,7 @@ requests = Table(
     Column("external_id", String(256)),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("tries", Integer, nullable=False, server_default="0"),
     CheckConstraint("type IN ('work', 'personal')", name="requests_type_known"),
     CheckConstraint(
         "status IN ('pending', 'processing', 'completed', 'not-found', 'failed')",
@@ -132,12 +138,15 @@ jobs = Table(
     metadata,
     Column("subject", String(24), primary_key=True),
     Column("kind", String(8), primary_key=True),
+    Column("team_id", ForeignKey("teams.id"), nullable=False),
     Column("due_at", Float, nullable=False),
     Column("claims", Integer, nullable=False),
     Column("lease_owner", String(32)),
     Column("lease_until", Float),
     CheckConstraint("kind IN ('look-up', 'deliver')", name="jobs_kind_known"),
-    Index("jobs_due", "due_at"),
+    Index("jobs_due", "kind", "due_at"),
+    Index("jobs_due_of_a_team", "kind", "team_id", "due_at"),
+    Index("jobs_leased", "lease_until"),
 )
 
 callbacks = Table(

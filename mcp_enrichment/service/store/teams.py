@@ -56,10 +56,9 @@ def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence
     return connection.execute(newest).scalars().all()
 
 
-def sums(connection: Connection) -> tuple[int, int]:
-    """The credits of all teams: available, held."""
-    both = select(
-        func.coalesce(func.sum(teams.c.available), 0), func.coalesce(func.sum(teams.c.held), 0)
-    )
-    available, held = connection.execute(both).one()
-    return int(available), int(held)
+def sums(connection: Connection) -> dict[str, int]:
+    """The credits of all teams: what is available and held, and what has moved of each kind."""
+    figures = ("available", "held", "granted", "corrected", "settled", "released")
+    summed = [func.coalesce(func.sum(teams.c[name]), 0).label(name) for name in figures]
+    row = connection.execute(select(*summed)).one()
+    return {name: int(total) for name, total in row._mapping.items()}

@@ -25,31 +25,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("linkedin_url", "type"),
     )
     op.create_table(
-        "jobs",
-        sa.Column("subject", sa.String(length=24), nullable=False),
-        sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("due_at", sa.Float(), nullable=False),
-        sa.Column("claims", sa.Integer(), nullable=False),
-        sa.Column("lease_owner", sa.String(length=32), nullable=True),
-        sa.Column("lease_until", sa.Float(), nullable=True),
-        sa.CheckConstraint("kind IN ('look-up', 'deliver')", name="jobs_kind_known"),
-        sa.PrimaryKeyConstraint("subject", "kind"),
-    )
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("jobs_due", ["due_at"], unique=False)
-
-    op.create_table(
         "teams",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("available", sa.Integer(), nullable=False),
         sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("granted", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("corrected", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("settled", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("released", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.CheckConstraint("available >= 0", name="teams_available_never_negative"),
         sa.CheckConstraint("held >= 0", name="teams_held_never_negative"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
+    op.create_table(
+        "jobs",
+        sa.Column("subject", sa.String(length=24), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("team_id", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=False),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("lease_owner", sa.String(length=32), nullable=True),
+        sa.Column("lease_until", sa.Float(), nullable=True),
+        sa.CheckConstraint("kind IN ('look-up', 'deliver')", name="jobs_kind_known"),
+        sa.ForeignKeyConstraint(
+            ["team_id"],
+            ["teams.id"],
+        ),
+        sa.PrimaryKeyConstraint("subject", "kind"),
+    )
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index("jobs_due", ["kind", "due_at"], unique=False)
+        batch_op.create_index("jobs_due_of_a_team", ["kind", "team_id", "due_at"], unique=False)
+        batch_op.create_index("jobs_leased", ["lease_until"], unique=False)
+
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=12), nullable=False),
@@ -92,6 +103,7 @@ def upgrade() -> None:
         sa.Column("external_id", sa.String(length=256), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(
             "(status = 'completed') = (email IS NOT NULL)",
             name="requests_email_only_when_completed",

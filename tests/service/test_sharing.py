@@ -1,0 +1,102 @@
+"""What one of many teams relies on: the others' receivers and backlogs cost it no time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.service.jobs import runner
+from mcp_enrichment.service.store import jobs
+from mcp_enrichment.service.store.jobs import JobKind, Lease
+from tests.support.far_end import far_end, hangs, replies
+from tests.support.keyed import key_of, keyed
+from tests.support.serving import ADA, HIT, Says, Serving, serving, until
+from tests.support.statements import statements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+pytestmark = pytest.mark.anyio
+OF = "SELECT count(*) FROM jobs WHERE kind = 'deliver' AND lease_owner IS NOT NULL"
+DELIVERED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
+
+
+async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
+    path: Path,
+) -> None:
+    async with (
+        far_end() as hole,
+        far_end() as receiver,
+        serving(path, Says(HIT), credits=30, allow_private=True, concurrency=5) as it,
+        keyed(it, await key_of(it, "lumen")) as lumen,
+    ):
+        hole.always(hangs())
+        receiver.always(replies(200))
+        for number in range(30):
+            await it.accepted(linkedin_url=f"{ADA}-{number}", callback_url=hole.url)
+        await until(lambda: it.rows(OF) == [(runner.DELIVERIES_OF_A_TEAM,)])
+        asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
+        answer = await lumen.post(ENRICHMENTS, json=asked)
+        with anyio.fail_after(5):  # seconds; each of the thirty takes three times ten of them
+            where = f"{ENRICHMENTS}/{answer.json()['_id']}"
+            body = (await lumen.get(where, headers={"prefer": "wait=60"})).json()
+            await until(lambda: it.rows(DELIVERED) == [(1,)])
+    assert body["status"] == "completed"
+    assert len(hole.seen) == runner.DELIVERIES_OF_A_TEAM
+
+
+async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
+        write = it.service.database.write
+        for number in range(40):  # the backlog of the first is older than all there is of others
+            await write(lambda c, n=number: _put(c, f"a{n}", teams[0], due_at=n))
+        for number in range(3):
+            await write(lambda c, n=number: _put(c, f"b{n}", teams[1], due_at=50 + n))
+            await write(lambda c, n=number: _put(c, f"c{n}", teams[2], due_at=60 + n))
+        lease = Lease(owner="one", now=100, until=130)
+        at_work = {teams[0]: 1, teams[2]: 3}
+        claimed = await write(
+            lambda c: jobs.claim_fairly(
+                c, lease, JobKind.DELIVER, limit=6, share=4, at_work=at_work
+            )
+        )
+    assert [job.subject for job in claimed] == ["b0", "b1", "b2", "a0", "a1", "a2"]
+
+
+async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) -> None:
+    """Each statement finds its rows by an index: none of them reads a whole table."""
+    lease = Lease(owner="one", now=100, until=130)
+    async with serving(path, jobs=False) as it:
+
+        def look(connection: Connection) -> list[str]:
+            with statements(connection) as said:
+                jobs.claim(connection, lease, JobKind.LOOK_UP, limit=9)
+                _put(connection, "due", it.team_id, due_at=1)
+                jobs.claim_fairly(connection, lease, JobKind.DELIVER, limit=9, share=4, at_work={})
+                jobs.next_due(connection, after=100)
+            return [step for one in said for step in _plan(connection, *one)]
+
+        plan = await it.service.database.write(look)
+    reads = [step for step in plan if "jobs" in step]
+    assert len(reads) >= 8
+    assert [step for step in reads if not step.startswith("SEARCH")] == []
+
+
+async def _team(it: Serving, name: str) -> int:
+    await key_of(it, name)
+    return int(it.rows("SELECT id FROM teams WHERE name = ?", name)[0][0])
+
+
+def _put(connection: Connection, subject: str, team_id: int, *, due_at: float) -> None:
+    jobs.put(connection, JobKind.DELIVER, subject, team_id=team_id, due_at=due_at)
+
+
+def _plan(connection: Connection, statement: str, values: Any) -> list[str]:
+    found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    return [str(row[3]) for row in found]

@@ -1,0 +1,29 @@
+"""What is asked of a database, as it is asked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+
+@contextmanager
+def statements(of: Connection | Engine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are executed within, with their values."""
+    said: list[tuple[str, Any]] = []
+
+    def hear(_c: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            said.append((statement, values))
+
+    event.listen(of, "before_cursor_execute", hear)
+    try:
+        yield said
+    finally:
+        event.remove(of, "before_cursor_execute", hear)
