@@ -115,7 +115,7 @@ class _Edit:
         start = len(self._text[: holder.end - 1].rstrip())
         outer = self._indentation(holder.start)
         written = json.dumps({key: value}, indent=self._unit, ensure_ascii=False)
-        lines = [f"{self._newline}{outer}{line}" for line in written.splitlines()[1:]]
+        lines = [f"{self._newline}{outer}{line}" for line in written.split("\n")[1:]]
         if "\n" in self._text[start : holder.end - 1]:
             return _Change(start, start, "".join(lines[:-1]))
         return _Change(start, holder.end, "".join(lines))

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.setup.formats import JSON
@@ -20,13 +20,17 @@ PATH = ("mcpServers", "enrichment")
 
 Written = tuple[dict[str, Any], str]
 
+at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@at_any_pace
 @given(configurations())
 def test_a_text_is_read_as_what_it_says(case: Written) -> None:
     value, text = case
     assert JSON.load(text) == value
 
 
+@at_any_pace
 @given(st.dictionaries(st.text(), values()), st.sampled_from([None, 1, 4, "\t"]))
 def test_what_python_reads_is_read_the_same(
     value: dict[str, Any], indent: int | str | None
@@ -35,6 +39,7 @@ def test_what_python_reads_is_read_the_same(
     assert JSON.load(text) == json.loads(text)
 
 
+@at_any_pace
 @given(configurations(), values())
 def test_what_is_put_in_can_be_read_and_everything_else_stays(case: Written, entry: Any) -> None:
     value, text = case
@@ -45,6 +50,7 @@ def test_what_is_put_in_can_be_read_and_everything_else_stays(case: Written, ent
     assert all(mark in rest for mark in text if not mark.isspace()), "something was taken away"
 
 
+@at_any_pace
 @given(configurations())
 def test_what_was_put_beside_others_is_taken_out_again_to_the_byte(case: Written) -> None:
     value, text = case
@@ -55,6 +61,7 @@ def test_what_was_put_beside_others_is_taken_out_again_to_the_byte(case: Written
         assert JSON.load(back) == value | {"mcpServers": {}}
 
 
+@at_any_pace
 @given(configurations(), values(), values())
 def test_a_value_that_is_replaced_leaves_the_rest_to_the_byte(
     case: Written, first: Any, second: Any

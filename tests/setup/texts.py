@@ -15,7 +15,8 @@ KEYS = st.one_of(
 )
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=5), st.sampled_from(["// no comment", "/* nor this */", "a\\b", '"', "{,}"]),
+    st.text(max_size=5),
+    st.sampled_from(["// no comment", "/* nor this */", "a\\b", '"', "{,}", "\u2028\x85"]),
 )  # fmt: skip
 
 
