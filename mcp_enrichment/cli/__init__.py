@@ -13,12 +13,14 @@ from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.serve import serve_stdio, service
+from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.teams import keys, teams
 
 EXAMPLES = """\b
 Examples:
   mcp-enrichment                                    serve MCP over stdio
   mcp-enrichment demo                               try it on sample data
+  mcp-enrichment setup claude-desktop               write its entry into a chat client
   mcp-enrichment contacts import Connections.csv    import LinkedIn's export
   mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
   mcp-enrichment service                            serve the HTTP contract
@@ -43,5 +45,6 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, key, demo):
+_COMMANDS = (contacts, credits_group, enrich, service, teams, keys, callbacks, key, setup, demo)
+for _command in _COMMANDS:
     main.add_command(_command)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8700
 BY_HAND = """\
 This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
-To set one up see the README; to try it now run `mcp-enrichment demo`. Ctrl-D ends it."""
+To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
+Ctrl-D ends it."""
 
 
 def serve_stdio() -> None:

@@ -1,0 +1,132 @@
+"""Our entry in a chat client's own configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_enrichment.setup.clients import ChatClient
+    from mcp_enrichment.setup.files import ConfigFile
+
+NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
+KEY = "ENRICHMENT_API_KEY"
+
+
+@click.command()
+@click.argument("client", type=click.Choice(NAMES))
+@click.option("--print", "only_print", is_flag=True, help="Show the entry, and change nothing.")
+@click.option("--undo", is_flag=True, help="Take the entry back.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Another configuration than the user's own, such as .cursor/mcp.json of a project.",
+)
+@click.option(
+    "--with-key/--without-key",
+    default=None,
+    help=f"Whether the configuration is to hold the key of {KEY}.",
+)
+def setup(
+    client: str, only_print: bool, undo: bool, config: Path | None, with_key: bool | None
+) -> None:
+    """Write the entry that starts this server into the configuration of a chat CLIENT.
+
+    Everything else in the file stays as it is, and a copy of it is kept beside it. Settings that
+    are set in the environment go into the entry, but for the key: keep that with
+    `mcp-enrichment key set`, or in a file that ENRICHMENT_API_KEY_FILE names.
+    """
+    from mcp_enrichment.setup.clients import CLIENTS
+
+    chosen = CLIENTS[client]
+    if undo:
+        _undo(chosen, config)
+    elif only_print:
+        _print(chosen, _entry(chosen, with_key=with_key))
+    else:
+        _set_up(chosen, config, _entry(chosen, with_key=with_key))
+
+
+def _print(client: ChatClient, entry: dict[str, Any]) -> None:
+    from mcp_enrichment.setup.plan import set_up
+
+    if KEY in entry.get("env", {}):
+        entry = entry | {"env": entry["env"] | {KEY: "(your key)"}}
+    click.echo(set_up(client, None, entry), nl=False)
+
+
+def _set_up(client: ChatClient, config: Path | None, entry: dict[str, Any]) -> None:
+    from mcp_enrichment.setup.plan import has_entry, set_up
+
+    with _configuration(client, config) as file:
+        text = set_up(client, file.text, entry)
+        if text == file.text:
+            click.echo(f"{file.path} has the entry already.")
+            return
+        if not has_entry(client, file.text) or file.kept_text() is None:
+            file.keep()
+        file.replace(text)
+    click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
+    if file.content is not None:
+        click.echo(f"As it was before it is kept in {file.backup}; --undo goes back to that.")
+    click.echo(f"Restart {client.title} to use it.")
+
+
+def _undo(client: ChatClient, config: Path | None) -> None:
+    from mcp_enrichment.setup.plan import has_entry, undone
+
+    with _configuration(client, config) as file:
+        if file.text is None or not has_entry(client, file.text):
+            raise click.ClickException(f"{file.path} has no entry of ours. Nothing was changed.")
+        before = file.kept_text()
+        text = undone(client, file.text, before)
+        file.replace(text)
+        if text == (before or None):
+            file.backup.unlink()
+    click.echo(f"Took the server {client.path[-1]!r} out of {file.path}")
+
+
+def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
+    from mcp_enrichment.setup.launch import launch_of_this, settings_to_hand_on
+
+    if os.environ.get(KEY) and with_key is None:
+        raise click.UsageError(
+            f"{KEY} is set. Say --with-key to write it into the configuration, where other "
+            "programs can read it, or --without-key; `mcp-enrichment key set` keeps it safer."
+        )
+    environment = settings_to_hand_on(settings(), with_key=bool(with_key))
+    return client.entry(launch_of_this(), environment)
+
+
+@contextmanager
+def _configuration(client: ChatClient, config: Path | None) -> Iterator[ConfigFile]:
+    """The client's configuration; the seam from what may be wrong with it to one sentence."""
+    from mcp_enrichment.setup import files
+    from mcp_enrichment.setup.places import Machine
+    from mcp_enrichment.setup.refusals import SetupRefused, Unreadable
+
+    machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
+    try:
+        path = config or client.file(machine)
+        yield files.read(path)
+    except SetupRefused as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    except Unreadable as fault:
+        raise click.ClickException(
+            f"{path} is not the {client.format.name} that {client.title} reads: {fault}. "
+            "Nothing was changed. Correct it, or add by hand what --print shows."
+        ) from fault
+    except OSError as error:
+        raise click.ClickException(
+            f"The configuration of {client.title} cannot be read or written. Nothing was changed. "
+            "Make it and its folder yours to write."
+        ) from error

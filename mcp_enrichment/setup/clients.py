@@ -1,0 +1,75 @@
+"""The chat clients that can be set up: what each calls its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from glob import escape, glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.setup import places
+from mcp_enrichment.setup.formats import JSON, TOML, Format, KeyPath
+from mcp_enrichment.setup.refusals import SetupRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import PurePath
+
+    from mcp_enrichment.setup.launch import Launch
+    from mcp_enrichment.setup.places import Machine
+
+ENTRY = "enrichment"
+"""What the server is called in every configuration."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatClient:
+    """A program that starts MCP servers."""
+
+    title: str
+    candidates: Callable[[Machine], Sequence[PurePath]]
+    servers: str = "mcpServers"
+    """The object or table that holds the servers."""
+    format: Format = JSON
+    states_type: bool = False
+    """Whether an entry says that it is spoken to over stdio."""
+
+    @property
+    def path(self) -> KeyPath:
+        """The keys that lead to our entry."""
+        return (self.servers, ENTRY)
+
+    def entry(self, launch: Launch, environment: dict[str, str]) -> dict[str, Any]:
+        """Our entry as this client reads it."""
+        stated = {"type": "stdio"} if self.states_type else {}
+        variables = {"env": environment} if environment else {}
+        return stated | {"command": launch.command, "args": list(launch.arguments)} | variables
+
+    def file(self, machine: Machine) -> Path:
+        """Its configuration, which need not exist. Raises `SetupRefused` where its folder does not:
+        then the client has never run here."""
+        candidates = self.candidates(machine)
+        for candidate in candidates:
+            for folder in _existing(candidate.parent):
+                return Path(folder) / candidate.name
+        raise SetupRefused(
+            f"{self.title} has no folder {candidates[-1].parent} here. Start it once, or name its "
+            "configuration with --config FILE."
+        )
+
+
+def _existing(folder: PurePath) -> list[str]:
+    """The folders of this name, in which a star stands for anything."""
+    return sorted(glob(escape(str(folder)).replace("[*]", "*")))
+
+
+CLIENTS = {
+    "claude-desktop": ChatClient(title="Claude Desktop", candidates=places.claude_desktop),
+    "claude-code": ChatClient(title="Claude Code", candidates=places.claude_code, states_type=True),
+    "cursor": ChatClient(title="Cursor", candidates=places.cursor),
+    "vscode": ChatClient(
+        title="VS Code", candidates=places.vscode, servers="servers", states_type=True
+    ),
+    "windsurf": ChatClient(title="Windsurf", candidates=places.windsurf),
+    "codex": ChatClient(title="Codex", candidates=places.codex, servers="mcp_servers", format=TOML),
+}

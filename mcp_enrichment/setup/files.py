@@ -1,0 +1,89 @@
+"""A configuration as a file: read whole, kept as it was beside it, and replaced in one step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp_enrichment.setup.refusals import SetupRefused
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigFile:
+    """A file that need not exist. A link is followed: what it leads to is what is changed.
+
+    Where a file cannot be read or written, `OSError` is raised and nothing was changed.
+    """
+
+    path: Path
+    content: bytes | None
+
+    @property
+    def text(self) -> str | None:
+        """What stands in it. Raises `SetupRefused` where that is no text."""
+        return None if self.content is None else _decoded(self.content, self.path)
+
+    @property
+    def backup(self) -> Path:
+        """Where it is kept as it was before us."""
+        return self.path.with_name(f"{self.path.name}.before-mcp-enrichment")
+
+    def kept_text(self) -> str | None:
+        """What it was before us, nothing at all included; None where nobody kept it."""
+        kept = _read(self.backup)
+        return None if kept is None else _decoded(kept, self.backup)
+
+    def keep(self) -> None:
+        """Keep it as it is now. That there is no file is kept as an empty one."""
+        _write(self.backup, self.content or b"", like=self.path)
+
+    def replace(self, text: str | None) -> None:
+        """Give it this content; None removes it. Raises `SetupRefused` where somebody else has
+        changed it since it was read."""
+        if _read(self.path) != self.content:
+            raise SetupRefused(f"{self.path} was changed by another program just now. Try again.")
+        if text is None:
+            self.path.unlink()
+        else:
+            _write(self.path, text.encode(), like=self.path)
+
+
+def read(path: Path) -> ConfigFile:
+    """The file as it is now."""
+    target = path.resolve()
+    return ConfigFile(path=target, content=_read(target))
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, content: bytes, *, like: Path) -> None:
+    """Write it in one step, readable for whom the other file is, and until then for its owner."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if like.exists():
+            shutil.copymode(like, name)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise SetupRefused(f"{path} is no text in UTF-8. Nothing was changed.") from None

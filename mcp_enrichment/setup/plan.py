@@ -1,0 +1,46 @@
+"""What becomes of a configuration's text. Pure: nothing is read or written here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.setup.launch import is_ours
+from mcp_enrichment.setup.refusals import SetupRefused
+
+if TYPE_CHECKING:
+    from mcp_enrichment.setup.clients import ChatClient
+
+
+def set_up(client: ChatClient, text: str | None, entry: dict[str, Any]) -> str:
+    """The text with our entry. What its owner added to an entry of ours is kept.
+
+    Raises `Unreadable`, and `SetupRefused` where another server bears our name.
+    """
+    text = text or ""
+    there = client.format.at(text, client.path)
+    if there is not None and not is_ours(there):
+        raise SetupRefused(
+            f"{client.title} has another server that is called {client.path[-1]!r}. Nothing was "
+            "changed. Rename that one first."
+        )
+    return client.format.merged(text, client.path, entry)
+
+
+def has_entry(client: ChatClient, text: str | None) -> bool:
+    """Whether our entry stands in the text. Raises `Unreadable`."""
+    return is_ours(client.format.at(text or "", client.path))
+
+
+def undone(client: ChatClient, text: str, before: str | None) -> str | None:
+    """The text as it was `before` where nothing else has changed since; otherwise the text with our
+    entry alone taken back. None: the file was made for us, and is to go.
+
+    Raises `Unreadable`.
+    """
+    ours = client.format.at(text, client.path)
+    if before is not None and set_up(client, before, ours) == text:
+        return before or None
+    earlier = client.format.at(before or "", client.path)
+    if is_ours(earlier):
+        return client.format.put(text, client.path, earlier)
+    return client.format.remove(text, client.path)

@@ -1,0 +1,11 @@
+"""Why a configuration is left as it is."""
+
+from __future__ import annotations
+
+
+class SetupRefused(Exception):
+    """Nothing was changed; the message is a sentence that says why and what to do."""
+
+
+class Unreadable(Exception):
+    """A text is not in its format, or not in a form that can be edited: the message says where."""
