@@ -9,6 +9,7 @@ from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
 from mcp_enrichment.cli.credits import credits_group
 from mcp_enrichment.cli.demo import demo
+from mcp_enrichment.cli.doctor import doctor
 from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
@@ -21,6 +22,7 @@ Examples:
   mcp-enrichment                                    serve MCP over stdio
   mcp-enrichment demo                               try it on sample data
   mcp-enrichment setup claude-desktop               write its entry into a chat client
+  mcp-enrichment doctor                             find what keeps it from working
   mcp-enrichment contacts import Connections.csv    import LinkedIn's export
   mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
   mcp-enrichment service                            serve the HTTP contract
@@ -45,6 +47,10 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-_COMMANDS = (contacts, credits_group, enrich, service, teams, keys, callbacks, key, setup, demo)
+_COMMANDS = (
+    *(contacts, credits_group, enrich, demo),
+    *(setup, key, doctor),
+    *(service, teams, keys, callbacks),
+)
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -121,8 +121,12 @@ class Wire:
 
     async def credits(self) -> int:
         """The balance."""
-        answer, _ = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
-        return answer.balance
+        return (await self.balance_and_date())[0]
+
+    async def balance_and_date(self) -> tuple[int, str | None]:
+        """The balance, and the server's own time as its header tells it."""
+        answer, headers = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
+        return answer.balance, headers.get("date")
 
     async def _call(
         self, model: type[M], method: str, path: str, *, seconds: float, **options: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from tests.support.certificates import self_signed
 from tests.support.far_end import Behaviour, FarEnd, Seen, replies
 from tests.support.lookups import PROFILE, enrichment
 
@@ -43,24 +43,7 @@ def sends(*chunks: bytes, pause: float = 0.0) -> Behaviour:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    file = tmp_path / "server.pem"
-    file.write_bytes(key.private_bytes(pem, *plain) + signed.public_bytes(pem))
-    return file
+    return self_signed(tmp_path)
 
 
 async def _breaks_the_encryption(raw: anyio.abc.SocketStream, context: ssl.SSLContext) -> None:

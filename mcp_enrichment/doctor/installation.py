@@ -1,0 +1,88 @@
+"""What lies on this machine: versions, folders and files."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from mcp_enrichment import __version__
+from mcp_enrichment.client.memory_file import MemoryFile
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mcp_enrichment.settings import Settings
+
+PACKAGE = "mcp-enrichment"
+OLDEST_SQLITE = (3, 37)
+"""The first with STRICT tables."""
+LEAST_FREE = 50 * 1024 * 1024
+"""Bytes that a folder's disk should have; a database of 100,000 contacts is smaller."""
+
+
+def versions() -> Iterator[Finding]:
+    """The package, Python and SQLite."""
+    yield _package()
+    yield ok("python", platform.python_version())
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        yield wrong(
+            "sqlite",
+            f"{sqlite3.sqlite_version} is older than 3.37. Use a Python that was built with a "
+            "newer one: `uv python install` brings such.",
+        )
+    else:
+        yield ok("sqlite", sqlite3.sqlite_version)
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Whether what has to be written can be; nothing is made where nothing was."""
+    if settings.is_embedded:
+        yield _folder("data", settings.data_dir, "ENRICHMENT_DATA_DIR")
+    yield _folder("state", settings.state_dir, "ENRICHMENT_STATE_DIR")
+
+
+async def memory(settings: Settings) -> Finding:
+    """Whether the memory of past requests can be used; one that is broken is set aside."""
+    if not settings.memory_file.exists():
+        return note("memory", "empty: nothing was asked yet")
+    try:
+        await MemoryFile(settings.memory_file).run(lambda _: None)
+    except StorageFailed as failure:
+        return wrong("memory", f"{settings.memory_file}: {failure}")
+    return ok("memory", str(settings.memory_file))
+
+
+def _package() -> Finding:
+    try:
+        installed = version(PACKAGE)
+    except PackageNotFoundError:
+        return note("version", f"{__version__}, run from its source")
+    if installed != __version__:
+        return wrong(
+            "version",
+            f"the files are of {__version__}, but {installed} is installed: install it anew.",
+        )
+    return ok("version", f"{__version__}, with mcp {version('mcp')}")
+
+
+def _folder(what: str, folder: Path, variable: str) -> Finding:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    what_to_do = f"Make it writable for you, or set {variable} to a folder that is."
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return wrong(what, f"{there} cannot be written. {what_to_do}")
+    try:
+        if there == folder:
+            tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return wrong(what, f"{there} cannot be written. {what_to_do}")
+    if shutil.disk_usage(there).free < LEAST_FREE:
+        return wrong(what, f"the disk of {there} is nearly full. Free space on it.")
+    return ok(what, str(folder) if there == folder else f"{folder}, made at the first use")

@@ -1,0 +1,156 @@
+"""Who answers: the embedded service, or a server that is asked for its balance once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mcp_enrichment.api_key.finding import FoundKey, Origin
+from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    RateLimited,
+    ServiceUnavailable,
+    StorageFailed,
+    Unauthorized,
+)
+from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, FIRST_GRANT
+from mcp_enrichment.service.store import teams
+from mcp_enrichment.service.store.database import open_sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from mcp_enrichment.settings import Settings
+
+FAR_OFF = 60.0
+"""Seconds between two clocks from which on certificates and signatures begin to fail."""
+LOW = 5
+"""Credits under which it is time to add some."""
+
+_OBSTACLES = {
+    Obstacle.NAME: "its name has no address. Check the spelling, and that this machine is online.",
+    Obstacle.CERTIFICATE: "its certificate is not accepted. Check this machine's clock, and what "
+    "stands between: a company's proxy needs SSL_CERT_FILE.",
+    Obstacle.PROXY: "the proxy does not let it through. Check HTTPS_PROXY and NO_PROXY.",
+    Obstacle.TIME: "no answer came in time. Try again; if it stays so, check the firewall.",
+    Obstacle.CONNECTION: "nothing answers there. Check that it runs, its port and the firewall.",
+    Obstacle.SERVER: "it answers that it cannot work at the moment. Try again in a minute.",
+}
+
+
+def key(settings: Settings) -> Iterator[Finding]:
+    """Where the key is, and whether it is safe there and on its way. Raises `Unauthorized` where
+    it cannot be read."""
+    if settings.key is None:
+        yield note("key", "none")
+    else:
+        yield from _found_key(settings.key, settings)
+
+
+def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
+    if not KEY_FORM.fullmatch(found.key.get_secret_value()):
+        yield wrong("key", f"{found.origin} holds a space or a character that no key has.")
+    elif found.origin is Origin.FILE and settings.api_key_file and _is_open(settings.api_key_file):
+        yield wrong("key", f"others can read it: chmod 600 {settings.api_key_file}")
+    else:
+        yield ok("key", f"from {found.origin}")
+    url = urlsplit(settings.server_url)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        yield wrong("key", "goes to the server unencrypted. Use https in ENRICHMENT_API_URL.")
+
+
+def embedded(settings: Settings) -> Iterator[Finding]:
+    """The embedded service's balance, read from its file; the service itself is not started, as it
+    would go on with lookups that cost credits."""
+    yield note("reach", "the service is embedded, on contacts of your own: nobody else is asked")
+    if settings.database_file.exists():
+        yield _stored_balance(settings.database_file)
+    else:
+        yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
+
+
+def _stored_balance(file: Path) -> Finding:
+    try:
+        database = open_sqlite(file)
+    except StorageFailed as failure:
+        return wrong("balance", f"{file}: {failure}")
+    try:
+        every = database.read_now(teams.every)
+    finally:
+        database.close()
+    mine = next((team.available for team in every if team.name == EMBEDDED_TEAM), FIRST_GRANT)
+    return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
+
+
+async def remote(settings: Settings) -> AsyncIterator[Finding]:
+    """What one free question to the server shows: reach, key, balance and clock."""
+    try:
+        secret = settings.key.key.get_secret_value() if settings.key else None
+        seen = await probe(settings.server_url, secret)
+    except EnrichmentError as error:
+        yield _not_answered(error, settings)
+        return
+    yield ok("reach", f"{_server(settings)} answered in {seen.seconds:.2f} s")
+    yield _balance(seen.balance, "Add some where you got the key.")
+    yield _clock(seen)
+
+
+def _not_answered(error: EnrichmentError, settings: Settings) -> Finding:
+    server = _server(settings)
+    if isinstance(error, Unauthorized):
+        return wrong("key", f"{server} refuses it, or wants one. Get a valid one from its owner.")
+    if isinstance(error, RateLimited):
+        return note("reach", f"{server} asks to slow down. Try again in a minute.")
+    if isinstance(error, ServiceUnavailable):
+        return wrong("reach", f"{server}: {_OBSTACLES[obstacle_behind(error)]}")
+    return wrong(
+        "reach",
+        f"{server} answers, but not as an enrichment service. Check that ENRICHMENT_API_URL is the "
+        "root of one.",
+    )
+
+
+def _balance(credits_left: int, how_to_add: str) -> Finding:
+    if credits_left <= 0:
+        return wrong("balance", f"no credit is left. {how_to_add}")
+    if credits_left < LOW:
+        return note("balance", f"{credits_left} credits are left. {how_to_add}")
+    return ok("balance", f"{credits_left} credits")
+
+
+def _clock(seen: Probed) -> Finding:
+    if seen.ahead is None:
+        return note("clock", "the server tells no time to compare with")
+    if abs(seen.ahead) < FAR_OFF:
+        return ok("clock", "as the server's")
+    direction = "ahead of" if seen.ahead > 0 else "behind"
+    return wrong(
+        "clock",
+        f"this machine's is {abs(seen.ahead):.0f} s {direction} the server's. Let the system set "
+        "it by the network.",
+    )
+
+
+def _is_open(file: Path) -> bool:
+    """Whether others than the owner may read it, where files tell that."""
+    return os.name == "posix" and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _server(settings: Settings) -> str:
+    """The server's URL, without a user name and password that may stand in it."""
+    url = urlsplit(settings.server_url)
+    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

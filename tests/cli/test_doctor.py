@@ -1,0 +1,183 @@
+"""`mcp-enrichment doctor`: it names what is wrong, and changes, spends and shows nothing."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import time
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+from anyio.streams.tls import TLSStream
+
+from mcp_enrichment.client.probe import Obstacle, obstacle_behind
+from tests.support.certificates import self_signed
+from tests.support.far_end import hangs, replies
+from tests.support.serving import MISS, Says, rows, serving
+
+if TYPE_CHECKING:
+    from tests.cli.commands import Done, Shell
+    from tests.support.far_end import Behaviour, FarEnd
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sk-planted-0123456789"
+CREDITS = "/v1/api/enrichment/credits"
+
+
+def lines(done: Done) -> dict[str, str]:
+    """What each line says, by its first two words."""
+    assert (done.code == 1) == any(line.startswith("wrong") for line in done.out.splitlines()), done
+    assert done.err == ""
+    assert KEY not in done.out
+    return {" ".join(line.split()[:2]): line for line in done.out.splitlines()}
+
+
+async def examined(shell: Shell, **settings: str) -> dict[str, str]:
+    """The lines of a doctor that asks a server which runs in this process."""
+    return lines(await anyio.to_thread.run_sync(partial(shell.run, "doctor", **settings)))
+
+
+def test_a_new_installation_is_well_and_stays_new(shell: Shell) -> None:
+    told = lines(shell.run("doctor"))
+    assert {line.split()[1] for line in told} == {
+        *("version", "python", "sqlite", "settings", "key", "data", "state", "memory"),
+        *("reach", "balance"),
+    }
+    assert "250" in told["note balance"]
+    assert os.listdir(shell.folder) == []
+
+
+async def test_the_embedded_balance_is_read_and_waiting_lookups_are_left_waiting(
+    shell: Shell,
+) -> None:
+    async with serving(shell.database, Says(MISS), credits=7, jobs=False) as it:
+        await it.accepted()
+    told = await examined(shell)
+    assert "6 credits" in told["ok balance"]
+    assert rows(shell.database, "SELECT status FROM requests") == [("pending",)]
+    shell.run("enrich", "https://www.linkedin.com/in/ada-okafor-example")
+    assert "ok memory" in await examined(shell)
+
+
+async def test_a_server_is_asked_once_for_its_balance_and_nothing_else(
+    vendor: FarEnd, shell: Shell
+) -> None:
+    vendor.will(replies(200, {"balance": 42}, {"date": formatdate(usegmt=True)}))
+    told = await examined(shell, API_URL=vendor.url, API_KEY=KEY)
+    assert "ok reach" in told
+    assert "42 credits" in told["ok balance"]
+    assert "ok clock" in told
+    assert "ENRICHMENT_API_KEY" in told["ok key"]
+    assert [(seen.method, seen.path) for seen in vendor.seen] == [("GET", CREDITS)]
+    assert vendor.seen[0].headers["x-api-key"] == KEY
+
+
+ANSWERS: dict[str, tuple[Behaviour, str, str]] = {
+    "a key that is refused": (replies(401), "wrong key", "valid one"),
+    "too many questions": (replies(429), "note reach", "in a minute"),
+    "an outage": (replies(503), "wrong reach", "at the moment"),
+    "another kind of server": (replies(404), "wrong reach", "ENRICHMENT_API_URL"),
+    "junk": (replies(200, b"<html>"), "wrong reach", "ENRICHMENT_API_URL"),
+    "no credit": (replies(200, {"balance": 0}), "wrong balance", "Add some"),
+    "few credits": (replies(200, {"balance": 3}), "note balance", "3 credits"),
+    "no time": (replies(200, {"balance": 9}), "note clock", "no time"),
+    "no real time": (replies(200, {"balance": 9}, {"date": "noon"}), "note clock", "no time"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+async def test_what_a_server_answers_is_told_with_what_to_do(
+    case: str, vendor: FarEnd, shell: Shell
+) -> None:
+    answer, line, what_to_do = ANSWERS[case]
+    vendor.will(answer)
+    told = await examined(shell, API_URL=vendor.url, API_KEY=KEY)
+    assert what_to_do in told[line]
+
+
+@pytest.mark.parametrize(("offset", "direction"), [(-900, "ahead of"), (900, "behind")])
+async def test_a_clock_that_is_wrong_is_told(
+    offset: int, direction: str, vendor: FarEnd, shell: Shell
+) -> None:
+    date = formatdate(time.time() + offset, usegmt=True)
+    vendor.will(replies(200, {"balance": 9}, {"date": date}))
+    told = await examined(shell, API_URL=vendor.url)
+    assert direction in told["wrong clock"]
+
+
+async def test_a_certificate_that_nobody_has_signed_is_told(shell: Shell) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(shell.folder))
+
+    async def shake_hands(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            with pytest.raises((anyio.BrokenResourceError, ssl.SSLError)):
+                await TLSStream.wrap(stream, ssl_context=context)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, shake_hands)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        told = await examined(shell, API_URL=f"https://localhost:{port}")
+        tasks.cancel_scope.cancel()
+    assert "certificate" in told["wrong reach"]
+
+
+def test_a_name_without_an_address_and_a_key_in_the_clear_are_told(shell: Shell) -> None:
+    done = shell.run("doctor", API_URL="http://ada:hidden@nowhere.invalid", API_KEY=KEY)
+    told = lines(done)
+    assert "https" in told["wrong key"]
+    assert "no address" in told["wrong reach"]
+    assert "hidden" not in done.out
+
+
+def test_a_port_where_nothing_answers_is_told(shell: Shell) -> None:
+    told = lines(shell.run("doctor", API_URL="http://127.0.0.1:1", API_KEY=KEY))
+    assert "nothing answers there" in told["wrong reach"]
+    assert "ok key" in told
+
+
+async def test_an_answer_that_does_not_come_is_told_from_one_that_is_refused(
+    vendor: FarEnd,
+) -> None:
+    vendor.always(hangs())
+    async with httpx.AsyncClient(timeout=0.05) as http:
+        with pytest.raises(httpx.HTTPError) as late:
+            await http.get(vendor.url)
+        with pytest.raises(httpx.HTTPError) as refused:
+            await http.get("http://127.0.0.1:1")
+    assert obstacle_behind(late.value) is Obstacle.TIME
+    assert obstacle_behind(refused.value) is Obstacle.CONNECTION
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems alone")
+def test_a_key_file_that_others_can_read_is_told(shell: Shell) -> None:
+    file = shell.folder / "key.txt"
+    file.write_text(KEY)
+    file.chmod(0o644)
+    settings = {"API_URL": "http://127.0.0.1:1", "API_KEY_FILE": str(file)}
+    assert f"chmod 600 {file}" in lines(shell.run("doctor", **settings))["wrong key"]
+    file.chmod(0o600)
+    assert "ok key" in lines(shell.run("doctor", **settings))
+
+
+def test_what_cannot_be_read_or_written_is_told(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    shell.database.parent.mkdir()
+    shell.database.write_bytes(b"no database, but long enough to be read as one\n" * 100)
+    told = lines(shell.run("doctor", STATE_DIR=str(shell.folder / "file" / "state")))
+    assert "ENRICHMENT_STATE_DIR" in told["wrong state"]
+    assert "enrichment.db" in told["wrong balance"]
+    key = lines(shell.run("doctor", API_KEY_FILE=str(shell.folder / "file")))
+    assert "ENRICHMENT_API_KEY_FILE" in key["wrong key"]
+    setting = lines(shell.run("doctor", LOG_LEVEL="loud"))
+    assert "ENRICHMENT_LOG_LEVEL" in setting["wrong settings"]
