@@ -1,18 +1,27 @@
-"""What is generated from the code: the README's tables and the tools' snapshots.
+"""What is generated from the code: tables and links of the documents, what shops read about the
+package, and the tools' snapshots.
 
 `python3 tasks.py docs` rewrites them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from mcp_enrichment.mcp.tools import TOOLS, Tool
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
+from tests.support import published
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "install.md")
+PUBLISHED = {
+    ROOT / "server.json": published.server_json,
+    ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
+}
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
 
@@ -29,10 +38,15 @@ def settings_table() -> str:
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
 
-def with_tables(readme: str) -> str:
-    """The README with its generated sections as they should be."""
-    tables = {"tools": tools_table, "settings": settings_table}
-    return SECTION.sub(lambda found: f"{found[1]}{tables[found[2]]()}\n{found[3]}", readme)
+def with_tables(page: str) -> str:
+    """The page with its generated sections as they should be."""
+    tables = {"tools": tools_table, "settings": settings_table, "links": published.links_list}
+    return SECTION.sub(lambda found: f"{found[1]}{tables[found[2]]()}\n{found[3]}", page)
+
+
+def as_file(value: object) -> str:
+    """A published entry as its file holds it."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _arguments(tool: Tool) -> str:
@@ -54,4 +68,7 @@ def _default(name: str) -> str:
 
 if __name__ == "__main__":
     rewrite()
-    README.write_text(with_tables(README.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text("utf-8")), "utf-8")
+    for file, entry in PUBLISHED.items():
+        file.write_text(as_file(entry()), "utf-8")
