@@ -55,7 +55,7 @@ def chaos(*how_much):
 
 
 def docs():
-    """Rewrite what is generated: the README's tables and the tools' snapshots."""
+    """Rewrite what is generated: tables, links, what shops read, and the tools' snapshots."""
     install(EVERYTHING)
     return run("python", "-m", "tests.support.generated")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.fresh_copy import fresh_copy
-from tests.support.optional import needs_package, needs_program
+from tests.support.optional import needs_program
+from tests.support.uv import uv_environment, uv_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 MCPB = "@anthropic-ai/mcpb@2.1.2"
 LIST_TOOLS = {
@@ -47,10 +47,8 @@ class Outside:
             "USERPROFILE": str(self.home),
             "PIPX_HOME": str(self.home / "pipx"),
             "PIPX_BIN_DIR": str(self.home / "bin"),
-            "UV_CACHE_DIR": str(self.home / "uv"),
-            "UV_PYTHON": sys.executable,
-            "UV_PYTHON_DOWNLOADS": "never",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            **uv_environment(),
         }
 
     def run(self, *command: str | Path, typed: str = "", **environment: str) -> str:
@@ -81,10 +79,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
 
 @pytest.fixture(scope="session")
 def uv() -> Path:
-    needs_package("uv", "dev")
-    from uv import find_uv_bin
-
-    return Path(find_uv_bin())
+    return uv_program()
 
 
 @pytest.fixture(scope="session")

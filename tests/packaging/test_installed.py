@@ -74,7 +74,8 @@ def test_uvx_with_the_extra_is_set_up_with_the_extra(
 
 
 def test_pipx_installs_a_command_that_serves(uvx: Path, wheel: Path, outside: Outside) -> None:
-    outside.run(uvx, "--quiet", "pipx", "install", "--python", sys.executable, wheel)
+    pipx = [uvx, "--quiet", "--from", "pipx[uv]", "pipx"]
+    outside.run(*pipx, "install", "--python", sys.executable, wheel)
     command = outside.home / "bin" / "mcp-enrichment"
     assert outside.run(command, "--version") == SAYS
     assert outside.tools_of(command) == NAMES

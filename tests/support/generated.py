@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 
+from mcp_enrichment.contract import errors
 from mcp_enrichment.mcp.tools import TOOLS, Tool
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
@@ -17,7 +18,7 @@ from tests.support import published
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "install.md")
+PAGES = (README, ROOT / "docs" / "install.md", ROOT / "docs" / "library.md")
 PUBLISHED = {
     ROOT / "server.json": published.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
@@ -38,10 +39,26 @@ def settings_table() -> str:
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
 
+def errors_table() -> str:
+    rows = [
+        f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_yes(kind.charged)} |"
+        for kind in sorted(_errors(), key=lambda kind: kind.code)
+    ]
+    head = ["| code | class | may pass by itself | may have cost a credit |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+TABLES = {
+    "tools": tools_table,
+    "settings": settings_table,
+    "errors": errors_table,
+    "links": published.links_list,
+}
+
+
 def with_tables(page: str) -> str:
     """The page with its generated sections as they should be."""
-    tables = {"tools": tools_table, "settings": settings_table, "links": published.links_list}
-    return SECTION.sub(lambda found: f"{found[1]}{tables[found[2]]()}\n{found[3]}", page)
+    return SECTION.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", page)
 
 
 def as_file(value: object) -> str:
@@ -64,6 +81,16 @@ def _default(name: str) -> str:
         return "unset"
     shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return folders.get(name) or f"`{shown.lower() if isinstance(default, bool) else shown}`"
+
+
+def _errors() -> list[type[errors.EnrichmentError]]:
+    """The errors of the contract that stand for a code of their own."""
+    every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return [kind for kind in every if "code" in vars(kind) and "sentence" in vars(kind)]
+
+
+def _yes(answer: bool | None) -> str:
+    return "no" if answer is False else "yes"
 
 
 if __name__ == "__main__":

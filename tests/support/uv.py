@@ -1,0 +1,31 @@
+"""uv as the tests use it: this Python, and the cache of whoever runs them."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.optional import needs_package
+
+
+def uv_program() -> Path:
+    """The program that the development extra brings."""
+    needs_package("uv", "dev")
+    from uv import find_uv_bin
+
+    return Path(find_uv_bin())
+
+
+@functools.cache
+def uv_environment() -> dict[str, str]:
+    """What a test that moves its home sets, before it does so."""
+    cache = subprocess.run(
+        [uv_program(), "cache", "dir"], check=True, capture_output=True, text=True
+    ).stdout
+    return {
+        "UV_CACHE_DIR": cache.strip(),
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
