@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was measured without a break."""
+
+    taken: Sequence[float]
+    """Seconds that each event took."""
+    elapsed: float
+    """Seconds for all of them."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run gave."""
+    """What several runs of the same gave."""
 
     per_second: float
+    """The median of the runs."""
     p50: float
-    """Milliseconds."""
+    """Milliseconds, over the events of all runs, as `p99`."""
     p99: float
 
     def __str__(self) -> str:
         return f"{self.per_second:7.0f}/s  p50 {self.p50:6.1f} ms  p99 {self.p99:6.1f} ms"
 
 
+def figures_of(runs: Sequence[Run]) -> Figures:
+    """The figures of these runs."""
+    ordered = sorted(itertools.chain.from_iterable(run.taken for run in runs))
+    p50, p99 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.5, 0.99))
+    rate = statistics.median(len(run.taken) / run.elapsed for run in runs)
+    return Figures(rate, p50, p99)
+
+
 async def load(
     port: int, connections: int, seconds: float, request: Callable[[], bytes], status: bytes
-) -> Figures:
+) -> Run:
     """Send what `request` makes, again and again on each connection; check every answer."""
     taken: list[float] = []
-    until = time.perf_counter() + seconds
     began = time.perf_counter()
+    until = began + seconds
     await asyncio.gather(*(_one(port, until, request, status, taken) for _ in range(connections)))
-    return figures_of(taken, time.perf_counter() - began)
-
-
-def figures_of(taken: list[float], elapsed: float) -> Figures:
-    """The figures of so many events of these durations in so many seconds."""
-    ordered = sorted(taken)
-    p50, p99 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.5, 0.99))
-    return Figures(len(ordered) / elapsed, p50, p99)
+    return Run(taken, time.perf_counter() - began)
 
 
 async def _one(
@@ -48,13 +62,27 @@ async def _one(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.perf_counter() < until:
         began = time.perf_counter()
-        writer.write(request())
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 " + status), head
-        length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-        await reader.readexactly(int(length))
+        await _answer(reader, writer, request(), status)
         taken.append(time.perf_counter() - began)
     writer.close()
+
+
+async def answer_to(port: int, request: bytes, status: bytes) -> bytes:
+    """The body of one answer, over a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = await _answer(reader, writer, request, status)
+    writer.close()
+    return body
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, status: bytes
+) -> bytes:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status), head
+    length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
+    return await reader.readexactly(int(length))
 
 
 def get(path: str, **headers: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sys
@@ -30,7 +31,7 @@ def serving(shell: Shell, port: int = 0, **settings: str) -> Iterator[tuple[subp
     process = shell.start("service", "--port", str(port), **settings)
     try:
         assert process.stderr
-        said = process.stderr.readline()
+        said = json.loads(process.stderr.readline())["message"]
         assert said.startswith("Serving on http://127.0.0.1:"), said
         yield process, said.split()[2]
     finally:

@@ -29,7 +29,7 @@ from standardwebhooks import Webhook
 from mcp_enrichment.service.store.callbacks import MAX_TRIES
 from tests.support.chaos_worker import Disk, ask
 from tests.support.far_end import far_end, replies
-from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.openapi import must_be
 from tests.support.serving import ledger_is_exact, rows, serving, until
 
@@ -45,7 +45,8 @@ ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
 """Services that live side by side."""
 LONGEST_LIFE = 0.3
-FULL_SECONDS = 1.0
+LONGEST_FULL = 60.0
+"""Seconds within which a service that asks for room must have been told that there is none."""
 UNFINISHED = "SELECT count(*) FROM jobs"
 LEFT_BEHIND = "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL"
 
@@ -82,6 +83,11 @@ class Told:
     delivered: int
     given_up: int
 
+    def must_show_something(self, kills: int) -> None:
+        """Raises where the run was too calm for its promises to have been in danger."""
+        assert self.died_at_work > kills / 5, "too few died at work"
+        assert set(self.faults) == set(Fault), "not everything that networks do was done"
+
 
 async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Told:
     """Ask, kill, fill the disk, and hold what is left against every promise."""
@@ -115,19 +121,18 @@ async def _killed_again_and_again(
             workers.kill_one()
             died_at_work |= set(it.rows(LEFT_BEHIND))
             if number == full_at:
-                await _fill(disk, it, proxy, range(requests - kills, requests))
+                await _fill(disk, workers, range(requests - kills, requests))
         for number in range(requests):  # whoever got no answer asks again, with the same key
             await ask(it.service, it.team_id, proxy.url, number)
         await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=60)
     return died_at_work
 
 
-async def _fill(disk: Disk, it: Serving, proxy: FaultProxy, numbers: Sequence[int]) -> None:
-    """While the disk is full somebody asks on; what is not accepted is asked for until it is."""
+async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
+    """Fill the disk until a service has said so; what it did not accept it asks for until it is."""
     disk.flag.touch()
-    with anyio.move_on_after(FULL_SECONDS):
-        for number in numbers:
-            await ask(it.service, it.team_id, proxy.url, number)
+    workers.start(numbers)
+    await until(disk.told.exists, seconds=LONGEST_FULL)
     disk.flag.unlink()
 
 
@@ -214,6 +219,7 @@ def main(requests: int = 500, kills: int = 200) -> None:
             return await chaos(path, requests=requests, kills=kills, chance=drawn())
 
         told = anyio.run(run)
+        told.must_show_something(kills)
     print(f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: all is well")
     print(told)
 

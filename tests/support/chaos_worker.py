@@ -19,7 +19,7 @@ import anyio
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
 from mcp_enrichment.service.domain import lookup
 from mcp_enrichment.service.domain.finals import Finals
@@ -64,6 +64,8 @@ class Disk:
 
     def __init__(self, path: Path) -> None:
         self.flag = path.with_name("full")
+        self.told = path.with_name("full-was-told")
+        """Lies beside from when on a service has said that the disk is full."""
 
     def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
         # SQLite takes a limit under the file's size for that size: no page more.
@@ -71,7 +73,9 @@ class Disk:
         connection.execute(f"PRAGMA max_page_count = {limit}")
 
 
-async def ask(service: Service, team_id: int, url: str, number: int) -> None:
+async def ask(
+    service: Service, team_id: int, url: str, number: int, disk: Disk | None = None
+) -> None:
     """The request of this number, as often as anybody asks: its key makes it one."""
     asked = EnrichmentRequest(
         linkedin_url=f"{ADA}-{number}",
@@ -82,7 +86,9 @@ async def ask(service: Service, team_id: int, url: str, number: int) -> None:
     while True:
         try:
             await accept(service, team_id, asked, idempotency_key=f"key-{number}")
-        except StorageFailed:
+        except StorageFailed as failure:
+            if disk and failure.fault is StorageFault.FULL:
+                disk.told.touch()
             await anyio.sleep(0.05)
         else:
             return
@@ -91,7 +97,7 @@ async def ask(service: Service, team_id: int, url: str, number: int) -> None:
 async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> None:
     """Run the jobs for ever, and accept the requests that were ordered."""
     lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
-    event.listen(Pool, "checkout", Disk(path))
+    event.listen(Pool, "checkout", disk := Disk(path))
     database, chance = open_sqlite(path), random.Random(orders["seed"])  # noqa: S311
     runner = Runner(lease=LEASE)
     service = Service(
@@ -106,7 +112,7 @@ async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> No
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(runner.run, service)
         for number in orders["numbers"]:
-            await ask(service, team_id, url, number)
+            await ask(service, team_id, url, number, disk)
             await anyio.sleep(chance.uniform(0, 0.02))
 
 

@@ -1,0 +1,64 @@
+"""A service over a database file, whose lookups last a moment: `FILE works|holds PORT`.
+
+One that only holds learns of the ends from the database alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import uvicorn
+
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.domain.teams import embedded_team
+from mcp_enrichment.service.http.app import create_app
+from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.http.protocol import BoundedProtocol
+from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.sources.port import Miss
+from mcp_enrichment.service.store.database import open_sqlite
+
+LOOKUP_SECONDS = 0.3
+
+
+class TakesAWhile:
+    """A source whose lookups last long enough for all GETs to be held."""
+
+    name = "slow"
+
+    async def find(self, _profile: str, _kind: object) -> Miss:
+        """A miss, after `LOOKUP_SECONDS`."""
+        await anyio.sleep(LOOKUP_SECONDS)
+        return Miss()
+
+
+async def serve(file: Path, port: int, *, works: bool) -> None:
+    """Serve until told to end."""
+    database, rules, runner = open_sqlite(file), CallbackRules(), Runner()
+    service = Service(
+        database=database,
+        sources=[TakesAWhile()],
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        finals=Finals(database),
+        wake=runner.wake,
+    )
+    team_id = await database.write(lambda c: embedded_team(c, at=time.time()))
+    app = create_app(service, OneTeam(team_id))
+    config = uvicorn.Config(app, http=BoundedProtocol, port=port, log_config=None, access_log=False)
+    async with anyio.create_task_group() as tasks:
+        if works:
+            tasks.start_soon(runner.run, service)
+        tasks.start_soon(service.finals.watch)
+        await uvicorn.Server(config).serve()
+        tasks.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    anyio.run(lambda: serve(Path(sys.argv[1]), int(sys.argv[3]), works=sys.argv[2] == "works"))

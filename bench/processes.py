@@ -1,0 +1,44 @@
+"""Servers as processes of their own, on free ports of loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@contextmanager
+def process(command: Sequence[str], settings: dict[str, str] | None = None) -> Iterator[int]:
+    """Python with these arguments and a port behind them; the port, once something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    running = subprocess.Popen(
+        [sys.executable, *command, str(port)],
+        env={**os.environ, **(settings or {})},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until_listening(port)
+        yield port
+    finally:
+        running.terminate()
+        running.wait(timeout=20)
+
+
+def until_listening(port: int) -> None:
+    """Return once it accepts connections."""
+    for _ in range(400):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the server did not start")

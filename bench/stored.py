@@ -1,0 +1,86 @@
+"""Databases with many requests stored, and what plain sqlite3 does with one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from bench.load import Run
+from mcp_enrichment.service.domain import keys, teams
+from mcp_enrichment.service.store.database import open_sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CREDITS = 10_000_000
+
+_numbers = itertools.count()
+
+
+def prepare(home: Path, size: int) -> str:
+    """A database with so many ended requests and their ledger; a key of its team."""
+    database = open_sqlite(home / "enrichment.db")
+    team = database.write_now(lambda c: teams.add(c, "bench", CREDITS, at=time.time()))
+    key = database.write_now(lambda c: keys.create(c, "bench", at=time.time())).key
+    database.close()
+    with closing(sqlite3.connect(home / "enrichment.db")) as db, db:
+        url = "https://www.linkedin.com/in/old-example-"
+        rows = (
+            (f"{n:024x}", team, f"{url}{n}", "work", "not-found", 0.0, 1.0) for n in range(size)
+        )
+        db.executemany(
+            "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, ended_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        for kind in ("hold", "release"):
+            db.execute(
+                "INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)"
+                " SELECT team_id, id, ?, 1, 0, 0.0 FROM requests",
+                (kind,),
+            )
+    return key
+
+
+def plain_sqlite(database: Path, seconds: float) -> Run:
+    """Transactions of the statements that a POST needs, by Python's own module, one by one."""
+    taken: list[float] = []
+    with closing(sqlite3.connect(database, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous=FULL")
+        first = time.perf_counter()
+        while time.perf_counter() - first < seconds:
+            began = time.perf_counter()
+            _post(db, os.urandom(12).hex())
+            taken.append(time.perf_counter() - began)
+        return Run(taken, time.perf_counter() - first)
+
+
+def _post(db: sqlite3.Connection, name: str) -> None:
+    url = f"https://www.linkedin.com/in/p-{next(_numbers)}"
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(
+        "SELECT * FROM requests WHERE team_id = 1 AND linkedin_url = ? AND type = 'work'"
+        " AND status IN ('pending', 'processing')",
+        (url,),
+    ).fetchall()
+    db.execute(
+        "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at)"
+        " VALUES (?, 1, ?, 'work', 'pending', 0.0)",
+        (name, url),
+    )
+    db.execute("UPDATE teams SET available = available - 1, held = held + 1 WHERE id = 1")
+    db.execute(
+        "INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)"
+        " VALUES (1, ?, 'hold', 1, 0, 0.0)",
+        (name,),
+    )
+    db.execute(
+        "INSERT INTO jobs (subject, kind, team_id, due_at, claims)"
+        " VALUES (?, 'look-up', 1, 0.0, 0)",
+        (name,),
+    )
+    db.execute("COMMIT")
