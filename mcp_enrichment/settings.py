@@ -90,6 +90,22 @@ class Settings(BaseSettings):
         bool,
         Field(description="Serve Prometheus metrics at `/metrics` to whoever asks."),
     ] = False
+    public_url: Annotated[
+        HttpUrl | None,
+        Field(description="URL under which MCP over HTTP is reached from outside, without `/mcp`."),
+    ] = None
+    http_hosts: Annotated[
+        Comma[str],
+        Field(description="Further names, `host:port`, that MCP over HTTP answers to."),
+    ] = ()
+    http_origins: Annotated[
+        Comma[str],
+        Field(description="Web pages' origins, `https://host`, that may call MCP over HTTP."),
+    ] = ()
+    http_open: Annotated[
+        bool,
+        Field(description="Serve MCP over HTTP without a credential: on loopback alone."),
+    ] = False
     log_level: Annotated[
         LogLevel,
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
@@ -104,6 +120,11 @@ class Settings(BaseSettings):
     def server_url(self) -> str:
         """The root of the server that is talked to."""
         return str(self.api_url or VENDOR_URL).rstrip("/")
+
+    @property
+    def public_root(self) -> str | None:
+        """The public URL without a slash at its end."""
+        return str(self.public_url).rstrip("/") if self.public_url else None
 
     @property
     def database_file(self) -> Path:

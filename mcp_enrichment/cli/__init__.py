@@ -12,6 +12,7 @@ from mcp_enrichment.cli.demo import demo
 from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.serve import serve_stdio, service
+from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.teams import keys, teams
 
 EXAMPLES = """\b
@@ -20,6 +21,7 @@ Examples:
   mcp-enrichment demo                               try it on sample data
   mcp-enrichment contacts import Connections.csv    import LinkedIn's export
   mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
+  mcp-enrichment serve --http                       serve MCP to a team, over HTTP
   mcp-enrichment service                            serve the HTTP contract
 """
 
@@ -42,5 +44,5 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, demo):
+for _command in (contacts, credits_group, enrich, serve, service, teams, keys, callbacks, demo):
     main.add_command(_command)

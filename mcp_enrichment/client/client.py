@@ -143,6 +143,10 @@ class EnrichmentClient:
         """The account's balance."""
         return await _retrying(self._wire.credits, seconds=READ_SECONDS)
 
+    def let_go(self) -> None:
+        """End all waits now, each with what was last seen: the process is about to end."""
+        self._polls.let_go()
+
     async def _follow(self, first: Answer, seconds: float) -> Answer:
         """What has become of a request; as it was first seen where that cannot be told now: its id
         must not be lost, and waiting for it says what is wrong."""

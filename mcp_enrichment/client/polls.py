@@ -21,6 +21,8 @@ HOLD = 25
 """Seconds that a server is asked to hold an answer: below what proxies cut off."""
 TELL_BEFORE = 0.5
 """Seconds before the first of those who wait leaves by which a held answer is to be here."""
+LAST_LOOK = 1.0
+"""Seconds for one more request when all are let go, where none has been answered yet."""
 MAX_HOLDS = 8
 """Held requests at once; the rest of those that may be in flight stay free for other calls."""
 
@@ -32,8 +34,8 @@ class _Poll:
     last: WireEnrichment | None = None
     error: EnrichmentError | None = None
     failures: int = 0
-    ends: list[float] = field(default_factory=list)
-    """When each of those who wait will leave."""
+    waits: set[anyio.CancelScope] = field(default_factory=set)
+    """Those who wait, each until its deadline."""
     held_until: float = 0.0
     request: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -49,6 +51,15 @@ class Polls:
         self._running: dict[str, _Poll] = {}
         self._holds = 0
 
+    def let_go(self) -> None:
+        """Let all who wait go, with what was last seen, or will be after one more look."""
+        for poll in self._running.values():
+            end = anyio.current_time() + (LAST_LOOK if poll.last is None else 0.0)
+            for wait in poll.waits:
+                wait.deadline = min(wait.deadline, end)
+            if poll.last is None:
+                poll.request.cancel()  # it is asked again, and not held
+
     async def wait(
         self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
     ) -> WireEnrichment:
@@ -57,31 +68,31 @@ class Polls:
         Raises what makes polling pointless at once, and `ServiceUnavailable` or `RateLimited` where
         in all that time no answer came.
         """
-        end = anyio.current_time() + seconds
-        poll = self._join(enrichment_id, asked_at or time.time(), end)
+        scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        poll = self._join(enrichment_id, asked_at or time.time(), scope)
         try:
-            with anyio.move_on_after(seconds):
+            with scope:
                 await poll.over.wait()
         finally:
-            self._leave(poll, end)
+            self._leave(poll, scope)
         if poll.last is None or (poll.over.is_set() and not poll.last.status.is_final):
             raise poll.error or ServiceUnavailable()
         return poll.last
 
-    def _join(self, enrichment_id: str, asked_at: float, end: float) -> _Poll:
+    def _join(self, enrichment_id: str, asked_at: float, scope: anyio.CancelScope) -> _Poll:
         poll = self._running.get(enrichment_id)
         if poll is None:
             poll = _Poll(enrichment_id=enrichment_id, asked_at=asked_at)
             self._running[enrichment_id] = poll
             self._tasks.start_soon(self._run, poll)
-        poll.ends.append(end)
-        if poll.last is None and end < poll.held_until:
+        poll.waits.add(scope)
+        if poll.last is None and scope.deadline < poll.held_until:
             poll.request.cancel()  # it is asked again, and held for less
         return poll
 
-    def _leave(self, poll: _Poll, end: float) -> None:
-        poll.ends.remove(end)
-        if not poll.ends:
+    def _leave(self, poll: _Poll, scope: anyio.CancelScope) -> None:
+        poll.waits.remove(scope)
+        if not poll.waits:
             poll.scope.cancel()
             if self._running.get(poll.enrichment_id) is poll:
                 del self._running[poll.enrichment_id]
@@ -131,5 +142,6 @@ class Polls:
         """Seconds to ask for; 0 where nobody can wait that long, or enough is held already."""
         if self._holds >= MAX_HOLDS:
             return 0
-        left = min(poll.ends, default=now) - TELL_BEFORE - now
+        ends = (wait.deadline for wait in poll.waits)
+        left = min(ends, default=now) - TELL_BEFORE - now
         return int(max(min(HOLD, left), 0))
