@@ -69,7 +69,7 @@ async def served(settings: Settings) -> AsyncIterator[tuple[ASGIApp, Callable[[]
     from mcp_enrichment.service.http.auth import ByKey
     from mcp_enrichment.service.http.limits import RateLimit
 
-    async with _working_service(settings) as service:
+    async with working_service(settings) as service:
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
@@ -83,13 +83,13 @@ async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
 
-    async with _working_service(settings) as service:
+    async with working_service(settings) as service:
         team_id = await service.database.write(partial(embedded_team, at=time.time()))
         yield create_app(service, OneTeam(team_id))
 
 
 @asynccontextmanager
-async def _working_service(settings: Settings) -> AsyncIterator[Service]:
+async def working_service(settings: Settings) -> AsyncIterator[Service]:
     """The domain over its database, with its jobs at work."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
@@ -124,22 +124,27 @@ async def _working_service(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient]:
+    async with (
+        on_first_use(lambda: _embedded_service(settings)) as service,
+        client_of_app(_answered_by(service), settings) as client,
+    ):
+        yield client
+
+
+def client_of_app(app: ASGIApp, settings: Settings, *, team: str = "") -> EnrichmentClient:
+    """A client of the service in this process. `team`: tells others from the embedded one."""
     import httpx
 
     from mcp_enrichment.client.client import EnrichmentClient
 
-    async with (
-        on_first_use(lambda: _embedded_service(settings)) as service,
-        EnrichmentClient(
-            EMBEDDED_URL,
-            memory=settings.memory_file,
-            transport=httpx.ASGITransport(_answered_by(service), raise_app_exceptions=False),
-            account=str(settings.database_file),
-            # Contacts may be imported at any minute, and asking again costs nothing.
-            keep_misses=0,
-        ) as client,
-    ):
-        yield client
+    return EnrichmentClient(
+        EMBEDDED_URL,
+        memory=settings.memory_file,
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        account=f"{settings.database_file}{team}",
+        # Contacts may be imported at any minute, and asking again costs nothing.
+        keep_misses=0,
+    )
 
 
 def _answered_by(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:

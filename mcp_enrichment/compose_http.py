@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.compose import connect
+from mcp_enrichment.client.issuer_keys import IssuerKeys
+from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
-from mcp_enrichment.mcp.http.app import http_app
+from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
+from mcp_enrichment.mcp.http.callers import current_call
+from mcp_enrichment.mcp.http.challenge import Challenges
+from mcp_enrichment.mcp.http.credentials import Credentials
+from mcp_enrichment.mcp.http.metadata import Resource
 from mcp_enrichment.mcp.http.names import is_loopback, names_of
+from mcp_enrichment.mcp.http.tokens import Tokens
 from mcp_enrichment.mcp.server import create_server
+from mcp_enrichment.service.http.limits import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.compose_accounts import Accounts
+    from mcp_enrichment.mcp.http.names import Names
     from mcp_enrichment.settings import Settings
 
-CLOSED = (
-    "MCP over HTTP is served without a credential only where ENRICHMENT_HTTP_OPEN allows it, on "
-    "loopback."
-)
 OPEN_TO_OTHERS = (
     "ENRICHMENT_HTTP_OPEN is for this machine alone: leave it unset, or listen on 127.0.0.1 "
     "without a public URL or further hosts."
+)
+NO_RESOURCE = (
+    "ENRICHMENT_OAUTH_ISSUER needs ENRICHMENT_PUBLIC_URL: a token is made for a server of that URL."
 )
 
 
@@ -35,9 +44,9 @@ async def served_mcp(
 ) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
     """MCP for who listens there, and what lets all waits go.
 
-    Raises `InvalidArguments` for settings that do not go together.
+    Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
     """
-    _check_open(settings, host)
+    _check(settings, host)
     names = names_of(
         host,
         port,
@@ -45,21 +54,56 @@ async def served_mcp(
         hosts=settings.http_hosts,
         origins=settings.http_origins,
     )
-    async with connect(settings) as client:
-
-        async def the_client() -> EnrichmentClient:
-            return client
-
-        server = create_server(the_client)
-        async with http_app(server, names=names, public_url=settings.public_root) as app:
-            yield app, client.let_go
+    opening = embedded_accounts if settings.is_embedded else remote_accounts
+    async with opening(settings) as accounts:
+        server = create_server(lambda: _client_of_caller(accounts))
+        async with http_app(server, _site(settings, names, accounts)) as app:
+            yield app, accounts.let_go
 
 
-def _check_open(settings: Settings, host: str) -> None:
-    """Without a credential only this machine may be served. Raises `InvalidArguments`."""
-    if not settings.http_open:
-        raise InvalidArguments(CLOSED)
+async def _client_of_caller(accounts: Accounts) -> Enrichments:
+    call = current_call.get()
+    if call.over_limit:
+        raise call.over_limit
+    return await accounts.client_of(call.caller)
+
+
+def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
+    resource = _resource(settings)
+    credentials = Credentials(
+        challenges=Challenges(metadata_url=resource.metadata_url if resource else None),
+        team_of=accounts.team_of,
+        tokens=_tokens(settings, resource) if resource else None,
+        open_to_all=settings.http_open,
+    )
+    return Site(
+        names=names,
+        credentials=credentials,
+        limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
+        public_url=settings.public_root,
+        resource=resource,
+    )
+
+
+def _resource(settings: Settings) -> Resource | None:
+    if settings.oauth_issuer is None:
+        return None
+    return Resource(url=f"{settings.public_root}{MCP_PATH}", issuer=settings.oauth_issuer)
+
+
+def _tokens(settings: Settings, resource: Resource) -> Tokens:
+    return Tokens(
+        issuer=resource.issuer,
+        audience=settings.oauth_audience or resource.url,
+        keys_for=IssuerKeys(resource.issuer, url=settings.oauth_jwks_url),
+    )
+
+
+def _check(settings: Settings, host: str) -> None:
+    """Raise `InvalidArguments` for what would let in whoever comes, or nobody."""
+    if settings.oauth_issuer and not settings.public_url:
+        raise InvalidArguments(NO_RESOURCE)
     public = settings.public_url.host if settings.public_url else None
-    names = [host, *(name.rpartition(":")[0] for name in settings.http_hosts)]
-    if not all(is_loopback(name) for name in [*names, *([public] if public else [])]):
+    known_as = [host, *(name.rpartition(":")[0] for name in settings.http_hosts), public or host]
+    if settings.http_open and not all(map(is_loopback, known_as)):
         raise InvalidArguments(OPEN_TO_OTHERS)

@@ -6,6 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
@@ -19,12 +20,22 @@ APP = "mcp-enrichment"
 Folder = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
+        raise ValueError("it must be an https URL")
+    return url
+
+
+HttpsUrl = Annotated[str, AfterValidator(_https)]
+"""A URL that is compared character by character, and so kept as it was set; http on loopback."""
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -84,7 +95,11 @@ class Settings(BaseSettings):
     ] = (0, 5, 30)
     rate_limit: Annotated[
         int,
-        Field(ge=1, le=1_000_000, description="Requests a minute that each API key may make."),
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests a minute that each caller may make, over HTTP.",
+        ),
     ] = 600
     metrics: Annotated[
         bool,
@@ -106,6 +121,26 @@ class Settings(BaseSettings):
         bool,
         Field(description="Serve MCP over HTTP without a credential: on loopback alone."),
     ] = False
+    http_secret: Annotated[
+        SecretStr | None,
+        Field(min_length=32, description="Seals ids for callers; alike on all machines of a site."),
+    ] = None
+    oauth_issuer: Annotated[
+        HttpsUrl | None,
+        Field(description="Issuer whose access tokens MCP over HTTP accepts."),
+    ] = None
+    oauth_jwks_url: Annotated[
+        HttpsUrl | None,
+        Field(description="The issuer's keys, where its metadata does not name them."),
+    ] = None
+    oauth_audience: Annotated[
+        str | None,
+        Field(description="Audience of those tokens. Unset: the public URL with `/mcp`."),
+    ] = None
+    oauth_team: Annotated[
+        str,
+        Field(description="Team that their bearers act for, where the service is embedded."),
+    ] = "default"
     log_level: Annotated[
         LogLevel,
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
@@ -130,6 +165,11 @@ class Settings(BaseSettings):
     def database_file(self) -> Path:
         """The embedded service's database."""
         return self.data_dir / "enrichment.db"
+
+    @property
+    def secret_file(self) -> Path:
+        """The secret that seals ids, where none is set."""
+        return self.state_dir / "http.secret"
 
     @property
     def memory_file(self) -> Path:

@@ -33,7 +33,7 @@ from mcp_enrichment.mcp.tools import TOOLS, Tool
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
-    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
     from mcp_enrichment.mcp.models import Arguments
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Defect(Permanent):
 
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
-GetClient = Callable[[], Awaitable["EnrichmentClient"]]
+GetClient = Callable[[], Awaitable["Enrichments"]]
 
 
 def create_server(get_client: GetClient) -> Server[Any]:

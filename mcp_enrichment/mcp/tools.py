@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mcp_enrichment.client.answer import Answer
-    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +41,7 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentClient, Any, float], Awaitable[BaseModel]]
+    run: Callable[[Enrichments, Any, float], Awaitable[BaseModel]]
     """Takes the client, the arguments, and the seconds that the call has already taken."""
 
     def on_the_wire(self) -> WireTool:
@@ -55,7 +55,7 @@ class Tool:
         )
 
 
-async def _request(client: EnrichmentClient, asked: RequestArguments, taken: float) -> Enrichment:
+async def _request(client: Enrichments, asked: RequestArguments, taken: float) -> Enrichment:
     answer = await client.request(
         asked.linkedin_url,
         asked.type,
@@ -67,11 +67,11 @@ async def _request(client: EnrichmentClient, asked: RequestArguments, taken: flo
     return _enrichment(answer)
 
 
-async def _get(client: EnrichmentClient, asked: GetArguments, _taken: float) -> Enrichment:
+async def _get(client: Enrichments, asked: GetArguments, _taken: float) -> Enrichment:
     return _enrichment(await client.get(asked.id))
 
 
-async def _wait(client: EnrichmentClient, asked: WaitArguments, taken: float) -> Waited:
+async def _wait(client: Enrichments, asked: WaitArguments, taken: float) -> Waited:
     began = anyio.current_time() - taken
     answers = await client.wait(asked.ids, asked.timeout_seconds - taken)
     all_final = all(answer.is_final for answer in answers)
@@ -84,7 +84,7 @@ async def _wait(client: EnrichmentClient, asked: WaitArguments, taken: float) ->
     )
 
 
-async def _credits(client: EnrichmentClient, _asked: CreditsArguments, _taken: float) -> Balance:
+async def _credits(client: Enrichments, _asked: CreditsArguments, _taken: float) -> Balance:
     balance = await client.credits()
     return Balance(balance=balance, next_step=None if balance else sentences.NO_CREDITS)
 

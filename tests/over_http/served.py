@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from mcp_enrichment.service.domain import keys, teams
+from mcp_enrichment.service.store import teams as store
+from mcp_enrichment.service.store.database import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
 
 if TYPE_CHECKING:
@@ -70,14 +73,28 @@ def served(folder: Path, *options: str, **settings: str) -> Iterator[Served]:
 
 
 @asynccontextmanager
-async def talking(url: str, era: str, key: str | None = None) -> AsyncIterator[Client]:
+async def talking(
+    url: str, era: str, key: str | None = None, *, auth: httpx2.Auth | None = None
+) -> AsyncIterator[Client]:
     """The SDK's client of a server, in one era of the protocol, with a credential or without."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        httpx2.AsyncClient(headers=headers, auth=auth, timeout=60) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
+
+
+def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
+    """A new key of a team, which is made where there is none of that name."""
+
+    def make(connection: Any) -> str:
+        if store.id_of(connection, team) is None:
+            teams.add(connection, team, credits, at=0)
+        return keys.create(connection, team, at=0).key
+
+    with closing(open_sqlite(folder / "data" / "enrichment.db")) as database:
+        return database.write_now(make)
 
 
 def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

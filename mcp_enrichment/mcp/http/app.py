@@ -7,6 +7,7 @@ answer it.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from starlette.routing import Route
 
 from mcp_enrichment.mcp.http.body import MAX_BODY
 from mcp_enrichment.mcp.http.endpoint import Endpoint
-from mcp_enrichment.mcp.http.names import Named, Names
+from mcp_enrichment.mcp.http.names import Named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,16 +32,31 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from mcp_enrichment.mcp.http.credentials import Credentials
+    from mcp_enrichment.mcp.http.endpoint import Limit
+    from mcp_enrichment.mcp.http.metadata import Resource
+    from mcp_enrichment.mcp.http.names import Names
+
 MCP_PATH = "/mcp"
 HEALTH = "/health"
 _CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 """The SDK's own rules match names by their beginning; ours stand in front of it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where the server is, and who may call it."""
+
+    names: Names
+    credentials: Credentials
+    limit: Limit
+    public_url: str | None = None
+    resource: Resource | None = None
+    """Set where an issuer's tokens are accepted."""
+
+
 @asynccontextmanager
-async def http_app(
-    server: Server[Any], *, names: Names, public_url: str | None = None
-) -> AsyncIterator[ASGIApp]:
+async def http_app(server: Server[Any], site: Site) -> AsyncIterator[ASGIApp]:
     """The application. Behind a proxy its paths may keep the public URL's prefix, or lose it."""
     # Answers that are under way are finished when the process is told to end, not cut off.
     AppStatus.enable_automatic_graceful_drain = False
@@ -51,15 +67,16 @@ async def http_app(
         security_settings=_CHECKED_BEFORE,
         max_request_body_size=MAX_BODY,
     )
-    endpoint = Endpoint(manager.handle_request)
-    prefixes = {"", urlsplit(public_url or "").path}
+    endpoint = Endpoint(mcp=manager.handle_request, credentials=site.credentials, limit=site.limit)
+    prefixes = {"", urlsplit(site.public_url or "").path}
     routes = [
         route
         for prefix in prefixes
         for route in (Route(prefix + MCP_PATH, endpoint), Route(prefix + HEALTH, _health))
     ]
+    routes += site.resource.routes() if site.resource else ()
     async with manager.run():
-        yield _around(routes, names, exempt={prefix + HEALTH for prefix in prefixes})
+        yield _around(routes, site.names, exempt={prefix + HEALTH for prefix in prefixes})
 
 
 def _around(routes: list[Route], names: Names, *, exempt: set[str]) -> Starlette:
@@ -68,7 +85,7 @@ def _around(routes: list[Route], names: Names, *, exempt: set[str]) -> Starlette
         Middleware(
             CORSMiddleware,
             allow_origins=sorted(names.origins),
-            allow_methods=["POST"],
+            allow_methods=["GET", "POST"],
             allow_headers=["*"],
             expose_headers=["WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"],
         ),
