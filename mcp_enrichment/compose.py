@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.client.spending import Budget
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.database import Database
@@ -44,8 +45,13 @@ async def connected_on_first_use(
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
-    """A client of the service that the settings name: the embedded one, a team's or the vendor."""
+async def connect(
+    settings: Settings, *, pushes: Pushes | None = None
+) -> AsyncIterator[EnrichmentClient]:
+    """A client of the service that the settings name: the embedded one, a team's or the vendor.
+
+    `pushes`: where the end of a lookup elsewhere is told to, if somebody listens there.
+    """
     # A keyring may ask the user to unlock it, for longer than the call that waits.
     if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
         async with _embedded_client(settings) as client:
@@ -60,6 +66,7 @@ async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
         keep=settings.memory_days * DAY,
         keep_misses=settings.miss_days * DAY,
         budget=_budget(settings),
+        pushes=pushes,
     ) as client:
         yield client
 
@@ -87,7 +94,7 @@ async def served(settings: Settings) -> AsyncIterator[tuple[ASGIApp, Callable[[]
     from mcp_enrichment.service.http.auth import ByKey
     from mcp_enrichment.service.http.limits import RateLimit
 
-    async with _database(settings) as database, _at_work(settings, database) as service:
+    async with database(settings) as opened, working_service(settings, opened) as service:
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
@@ -101,25 +108,26 @@ async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
 
-    async with _database(settings) as database:
-        team_id = await database.write(partial(embedded_team, at=time.time()))
-        async with _at_work(settings, database) as service:
+    async with database(settings) as opened:
+        team_id = await opened.write(partial(embedded_team, at=time.time()))
+        async with working_service(settings, opened) as service:
             yield create_app(service, OneTeam(team_id))
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The service's database, open. Raises `StorageFailed`."""
     from mcp_enrichment.service.store.database import open_sqlite
 
-    database = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
+    opened = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
     try:
-        yield database
+        yield opened
     finally:
-        database.close()
+        opened.close()
 
 
 @asynccontextmanager
-async def _at_work(settings: Settings, database: Database) -> AsyncIterator[Service]:
+async def working_service(settings: Settings, database: Database) -> AsyncIterator[Service]:
     """The domain over its database, with its jobs at work."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
@@ -150,25 +158,30 @@ async def _at_work(settings: Settings, database: Database) -> AsyncIterator[Serv
 
 @asynccontextmanager
 async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient]:
+    async with (
+        on_first_use(lambda: _embedded_service(settings)) as service,
+        client_of_app(_answered_by(service), settings) as client,
+    ):
+        yield client
+
+
+def client_of_app(app: ASGIApp, settings: Settings, *, team: str = "") -> EnrichmentClient:
+    """A client of the service in this process. `team`: tells others from the embedded one."""
     import httpx
 
     from mcp_enrichment.client.client import EnrichmentClient
 
-    async with (
-        on_first_use(lambda: _embedded_service(settings)) as service,
-        EnrichmentClient(
-            EMBEDDED_URL,
-            memory=settings.memory_file,
-            transport=httpx.ASGITransport(_answered_by(service), raise_app_exceptions=False),
-            account=str(settings.database_file),
-            keep=settings.memory_days * DAY,
-            budget=_budget(settings),
-            honours_keys=True,
-            # Contacts may be imported at any minute, and asking again costs nothing.
-            keep_misses=0,
-        ) as client,
-    ):
-        yield client
+    return EnrichmentClient(
+        EMBEDDED_URL,
+        memory=settings.memory_file,
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        account=f"{settings.database_file}{team}",
+        keep=settings.memory_days * DAY,
+        budget=_budget(settings),
+        honours_keys=True,
+        # Contacts may be imported at any minute, and asking again costs nothing.
+        keep_misses=0,
+    )
 
 
 def _budget(settings: Settings) -> Budget:

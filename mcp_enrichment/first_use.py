@@ -15,6 +15,7 @@ from mcp_enrichment.contract.errors import EnrichmentError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -74,4 +75,22 @@ async def on_first_use(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lazy.keep)
         yield lazy.get
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def each_on_first_use(
+    opening: Callable[[K], AbstractAsyncContextManager[T]],
+) -> AsyncIterator[Callable[[K], Awaitable[T]]]:
+    """Yields a function that gives the resource of a key; the first call with the key opens it."""
+    opened: dict[K, _OnFirstUse[T]] = {}
+    async with anyio.create_task_group() as tasks:
+
+        async def get(key: K) -> T:
+            if key not in opened:
+                opened[key] = _OnFirstUse(lambda: opening(key))
+                tasks.start_soon(opened[key].keep)
+            return await opened[key].get()
+
+        yield get
         tasks.cancel_scope.cancel()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
@@ -29,12 +31,32 @@ def _absolute(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
+        raise ValueError("it must be an https URL")
+    return url
+
+
+def _base64(secret: SecretStr) -> SecretStr:
+    try:
+        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("it must be of the form whsec_<base64>") from None
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
+"""A secret after the Standard Webhooks specification."""
+HttpsUrl = Annotated[str, AfterValidator(_https)]
+"""A URL that is compared character by character, and so kept as it was set; http on loopback."""
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -128,13 +150,53 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=1_000_000,
-            description="Requests a minute that each API key may make, of each process.",
+            description="Requests a minute that each caller may make, of each process.",
         ),
     ] = 600
     metrics: Annotated[
         bool,
         Field(description="Serve Prometheus metrics at `/metrics` to whoever asks."),
     ] = False
+    public_url: Annotated[
+        HttpUrl | None,
+        Field(description="URL under which MCP over HTTP is reached from outside, without `/mcp`."),
+    ] = None
+    http_hosts: Annotated[
+        Comma[str],
+        Field(description="Further names, `host:port`, that MCP over HTTP answers to."),
+    ] = ()
+    http_origins: Annotated[
+        Comma[str],
+        Field(description="Web pages' origins, `https://host`, that may call MCP over HTTP."),
+    ] = ()
+    http_open: Annotated[
+        bool,
+        Field(description="Serve MCP over HTTP without a credential: on loopback alone."),
+    ] = False
+    http_secret: Annotated[
+        SecretStr | None,
+        Field(min_length=32, description="Seals ids for callers; alike on all machines of a site."),
+    ] = None
+    push_secrets: Annotated[
+        Comma[WebhookSecret],
+        Field(description="Secrets (`whsec_…`) that signed pushes to us bear; others are refused."),
+    ] = ()
+    oauth_issuer: Annotated[
+        HttpsUrl | None,
+        Field(description="Issuer whose access tokens MCP over HTTP accepts."),
+    ] = None
+    oauth_jwks_url: Annotated[
+        HttpsUrl | None,
+        Field(description="The issuer's keys, where its metadata does not name them."),
+    ] = None
+    oauth_audience: Annotated[
+        str | None,
+        Field(description="Audience of those tokens. Unset: the public URL with `/mcp`."),
+    ] = None
+    oauth_team: Annotated[
+        str,
+        Field(description="Team that their bearers act for, where the service is embedded."),
+    ] = "default"
     log_level: Annotated[
         LogLevel,
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
@@ -157,9 +219,24 @@ class Settings(BaseSettings):
         return str(self.api_url or VENDOR_URL).rstrip("/")
 
     @property
+    def public_root(self) -> str | None:
+        """The public URL without a slash at its end."""
+        return str(self.public_url).rstrip("/") if self.public_url else None
+
+    @property
     def database_file(self) -> Path:
         """The embedded service's database."""
         return self.data_dir / "enrichment.db"
+
+    @property
+    def secret_file(self) -> Path:
+        """The secret that seals ids, where none is set."""
+        return self.state_dir / "http.secret"
+
+    @property
+    def push_file(self) -> Path:
+        """What is known of pushes."""
+        return self.state_dir / "pushes.db"
 
     @property
     def memory_file(self) -> Path:

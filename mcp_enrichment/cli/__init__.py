@@ -18,6 +18,7 @@ from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.serve import serve_stdio, service
+from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.teams import keys, teams
 
@@ -29,6 +30,7 @@ Examples:
   mcp-enrichment doctor                             find what keeps it from working
   mcp-enrichment contacts import Connections.csv    import LinkedIn's export
   mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
+  mcp-enrichment serve --http                       serve MCP to a team, over HTTP
   mcp-enrichment service                            serve the HTTP contract
 """
 
@@ -62,7 +64,7 @@ def _print_whatever_there_is() -> None:
 _COMMANDS = (
     *(contacts, credits_group, enrich, demo),
     *(setup, key, doctor),
-    *(service, teams, keys, callbacks, memory),
+    *(serve, service, teams, keys, callbacks, memory),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""uvicorn, with held answers let go when it is told to end."""
+"""uvicorn, with held answers and waits let go when it is told to end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from mcp_enrichment.service.http.protocol import BACKLOG, BoundedProtocol, conne
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+
+    from starlette.types import ASGIApp
 
     from mcp_enrichment.settings import Settings
 
@@ -35,11 +36,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._let_go = let_go
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._let_go()
-        super().handle_exit(sig, frame)
-
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._let_go()
         cut = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._hang_up)
         await super().shutdown(sockets)
         cut.cancel()
@@ -52,24 +50,42 @@ class _Server(uvicorn.Server):
 
 async def serve_http(settings: Settings, listening: socket.socket) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    BoundedProtocol.most = connections_within(_files())
     async with served(settings) as (app, let_go):
-        config = uvicorn.Config(
-            app,
-            http=BoundedProtocol,
-            ws="none",
-            backlog=BACKLOG,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
-        host, port, *_ = listening.getsockname()
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
-        logger.info("Serving on http://%s (Ctrl-C ends it)", where)
-        _survive_signals()
-        await _Server(config, let_go).serve(sockets=[listening])
+        await _serve(app, let_go, listening, f"Serving on {_where(listening)}")
+
+
+async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
+    """Serve MCP until told to end; waits are then answered with what was last seen."""
+    from mcp_enrichment.compose_http import served_mcp
+
+    host, port, *_ = listening.getsockname()
+    async with served_mcp(settings, host, port) as (app, let_go):
+        await _serve(app, let_go, listening, f"Serving MCP on {_where(listening)}/mcp")
+
+
+async def _serve(
+    app: ASGIApp, let_go: Callable[[], None], listening: socket.socket, said: str
+) -> None:
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    BoundedProtocol.most = connections_within(_files())
+    logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
+    logger.info("%s (Ctrl-C ends it)", said)
+    _survive_signals()
+    await _Server(config, let_go).serve(sockets=[listening])
+
+
+def _where(listening: socket.socket) -> str:
+    host, port, *_ = listening.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def listener(host: str, port: int) -> socket.socket:

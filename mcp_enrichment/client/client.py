@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import httpx
 
     from mcp_enrichment.client.memory import Asked
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.contract.models import Credits, WireEnrichment
 
 T = TypeVar("T")
@@ -65,21 +66,26 @@ class EnrichmentClient:
         budget: Budget = NO_BUDGET,
         honours_keys: bool = False,
         account: str = "",
+        pushes: Pushes | None = None,
     ) -> None:
         """`url`: the server's root. `memory`: the file that remembers what was asked, for `keep`
         seconds. `honours_keys`: the server is known to honour `Idempotency-Key`; otherwise its
-        answers tell. `account`: tells accounts apart that share a URL and a key."""
+        answers tell. `account`: tells accounts apart that share a URL and a key. `pushes`: ends
+        are told there too."""
         self._wire = Wire(url.rstrip("/"), api_key, transport)
         self._memory = Memory(memory, account_of(url, api_key, account), keep=keep)
         self._keep_misses = keep_misses
         self._budget = budget
         self._honours_keys = honours_keys
         self._has_learned = False
+        self._pushes = pushes
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
-        self._polls = Polls(self._wire, self._tasks)
+        self._polls = Polls(self._wire, self._tasks, self._pushes)
+        if self._pushes:
+            self._tasks.start_soon(self._pushes.watch, self._polls)
         self._flights: Flights[Answer] = Flights(self._tasks)
         self._asking = Asking(
             wire=self._wire,
@@ -89,6 +95,7 @@ class EnrichmentClient:
             honours_keys=self._honours_keys,
             read=self.get,
             credits=self._credits,
+            pushes=self._pushes,
         )
         return self
 
@@ -178,6 +185,10 @@ class EnrichmentClient:
             self._polls.schedule = Schedule(await self._memory.durations())
             self._has_learned = True
         return await self._memory.by_ids(ids)
+
+    def let_go(self) -> None:
+        """End all waits now, each with what was last seen: the process is about to end."""
+        self._polls.let_go()
 
     async def _follow(self, first: Answer, seconds: float) -> Answer:
         """What has become of a request; as it was first seen where that cannot be told now: its id

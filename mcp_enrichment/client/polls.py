@@ -15,6 +15,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.client.wire import Wire
     from mcp_enrichment.contract.models import WireEnrichment
 
@@ -22,6 +23,8 @@ HOLD = 25
 """Seconds that a server is asked to hold an answer: below what proxies cut off."""
 TELL_BEFORE = 0.5
 """Seconds before the first of those who wait leaves by which a held answer is to be here."""
+LAST_LOOK = 1.0
+"""Seconds for one more request when all are let go, where none has been answered yet."""
 MAX_HOLDS = 8
 """Held requests at once; the rest of those that may be in flight stay free for other calls."""
 
@@ -45,9 +48,12 @@ class _Poll:
     """It was seen unfinished by the last read."""
     error: EnrichmentError | None = None
     failures: int = 0
-    ends: list[float] = field(default_factory=list)
-    """When each of those who wait will leave."""
+    waits: set[anyio.CancelScope] = field(default_factory=set)
+    """Those who wait, each until its deadline."""
     held_until: float = 0.0
+    pushed: bool = False
+    """Its end is to be pushed, and has not been."""
+    ask_now: anyio.Event = field(default_factory=anyio.Event)
     request: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -56,12 +62,31 @@ class _Poll:
 class Polls:
     """The polls of one client."""
 
-    def __init__(self, wire: Wire, tasks: TaskGroup) -> None:
+    def __init__(self, wire: Wire, tasks: TaskGroup, pushes: Pushes | None = None) -> None:
         self._wire = wire
+        self._pushes = pushes
         self._tasks = tasks
         self._running: dict[str, _Poll] = {}
         self._holds = 0
         self.schedule = Schedule()
+
+    def let_go(self) -> None:
+        """Let all who wait go, with what was last seen, or will be after one more look."""
+        for poll in self._running.values():
+            end = anyio.current_time() + (LAST_LOOK if poll.last is None else 0.0)
+            for wait in poll.waits:
+                wait.deadline = min(wait.deadline, end)
+            if poll.last is None:
+                poll.request.cancel()  # it is asked again, and not held
+
+    def are_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._running
+
+    def ask_now(self, enrichment_id: str) -> None:
+        """Ask for this request as soon as may be, if anybody waits for it."""
+        if poll := self._running.get(enrichment_id):
+            poll.ask_now.set()
 
     async def wait(
         self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
@@ -71,32 +96,32 @@ class Polls:
         Raises what makes polling pointless at once, and `ServiceUnavailable` or `RateLimited` where
         in all that time no answer came.
         """
-        end = anyio.current_time() + seconds
-        poll = self._join(enrichment_id, asked_at, end)
+        scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        poll = self._join(enrichment_id, asked_at, scope)
         try:
-            with anyio.move_on_after(seconds):
+            with scope:
                 await poll.over.wait()
         finally:
-            self._leave(poll, end)
+            self._leave(poll, scope)
         if poll.last is None or (poll.over.is_set() and not poll.last.status.is_final):
             raise poll.error or ServiceUnavailable()
         return Polled(poll.last, None if asked_at is None else poll.took)
 
-    def _join(self, enrichment_id: str, asked_at: float | None, end: float) -> _Poll:
+    def _join(self, enrichment_id: str, asked_at: float | None, scope: anyio.CancelScope) -> _Poll:
         poll = self._running.get(enrichment_id)
         if poll is None:
             age = 0.0 if asked_at is None else max(time.time() - asked_at, 0.0)
             poll = _Poll(enrichment_id=enrichment_id, began=anyio.current_time() - age)
             self._running[enrichment_id] = poll
             self._tasks.start_soon(self._run, poll)
-        poll.ends.append(end)
-        if poll.last is None and end < poll.held_until:
+        poll.waits.add(scope)
+        if poll.last is None and scope.deadline < poll.held_until:
             poll.request.cancel()  # it is asked again, and held for less
         return poll
 
-    def _leave(self, poll: _Poll, end: float) -> None:
-        poll.ends.remove(end)
-        if not poll.ends:
+    def _leave(self, poll: _Poll, scope: anyio.CancelScope) -> None:
+        poll.waits.remove(scope)
+        if not poll.waits:
             poll.scope.cancel()
             if self._running.get(poll.enrichment_id) is poll:
                 del self._running[poll.enrichment_id]
@@ -104,11 +129,28 @@ class Polls:
     async def _run(self, poll: _Poll) -> None:
         polls = 0
         with poll.scope:
+            pause = await self._until_due(poll)
             while not poll.over.is_set():
+                await self._rest(poll, pause)
                 pause = await self._once(poll, polls)
                 polls += 1
-                if not poll.over.is_set():
-                    await anyio.sleep(pause)
+
+    async def _until_due(self, poll: _Poll) -> float:
+        """Seconds until the first request."""
+        expected = await self._pushes.expected(poll.enrichment_id) if self._pushes else None
+        if expected is None:
+            return 0.0
+        poll.pushed, poll.last = True, expected.last
+        return expected.pause
+
+    async def _rest(self, poll: _Poll, pause: float) -> None:
+        if poll.failures:
+            await anyio.sleep(pause)  # what a server asks for is not cut short by a hint
+            return
+        with anyio.move_on_after(pause):
+            await poll.ask_now.wait()
+        if poll.ask_now.is_set():
+            poll.ask_now, poll.pushed = anyio.Event(), False
 
     async def _once(self, poll: _Poll, polls: int) -> float:
         """One request; how long to wait for the next."""
@@ -125,6 +167,9 @@ class Polls:
             poll.took = age if poll.watched else None
             poll.over.set()
         poll.watched = True
+        if self._pushes and poll.pushed and poll.last:
+            self._pushes.saw(poll.last, told=poll.ask_now.is_set())
+            return retry.PUSHED_PAUSE
         return 0.0 if held else self.schedule.pause(age, polls)
 
     async def _get(self, poll: _Poll) -> bool:
@@ -146,7 +191,8 @@ class Polls:
 
     def _hold(self, poll: _Poll, now: float) -> int:
         """Seconds to ask for; 0 where nobody can wait that long, or enough is held already."""
-        if self._holds >= MAX_HOLDS:
+        if self._holds >= MAX_HOLDS or poll.pushed:
             return 0
-        left = min(poll.ends, default=now) - TELL_BEFORE - now
+        ends = (wait.deadline for wait in poll.waits)
+        left = min(ends, default=now) - TELL_BEFORE - now
         return int(max(min(HOLD, left), 0))

@@ -178,16 +178,17 @@ class Wire:
             # httpx starts its clock anew with each byte that comes.
             with anyio.fail_after(CONNECT_SECONDS + seconds):
                 async with self._http.stream(method, path, timeout=timeout, **options) as response:
-                    return response, await _bounded(response)
+                    return response, await bounded(response, most=MAX_ANSWER)
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def bounded(response: httpx.Response, *, most: int) -> bytes:
+    """The body of a stream; empty where it is longer than so many bytes."""
     if "," in response.headers.get("content-encoding", ""):
         return b""  # one coding packs a thousand to one, two a million to one
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > MAX_ANSWER:
+        if len(body) > most:
             return b""  # no JSON document is empty: the caller takes it for unreadable
     return bytes(body)
 

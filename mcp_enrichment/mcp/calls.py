@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
     from mcp_enrichment.mcp.models import Arguments
 
 logger = logging.getLogger(__name__)
 
-GetClient = Callable[[], Awaitable["EnrichmentClient"]]
+GetClient = Callable[[], Awaitable["Enrichments"]]
 Result = CallToolResult | InputRequiredResult
 
 PROGRESS_EVERY = 3.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mcp_enrichment.client.answer import Answer
-    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentClient, Any, Call], Awaitable[BaseModel]]
+    run: Callable[[Enrichments, Any, Call], Awaitable[BaseModel]]
 
     @property
     def spends(self) -> bool:
@@ -70,7 +70,7 @@ class Tool:
         )
 
 
-async def _request(client: EnrichmentClient, asked: RequestArguments, call: Call) -> Enrichment:
+async def _request(client: Enrichments, asked: RequestArguments, call: Call) -> Enrichment:
     answer = await client.request(
         asked.linkedin_url,
         asked.type,
@@ -83,11 +83,11 @@ async def _request(client: EnrichmentClient, asked: RequestArguments, call: Call
     return _enrichment(answer)
 
 
-async def _get(client: EnrichmentClient, asked: GetArguments, _call: Call) -> Enrichment:
+async def _get(client: Enrichments, asked: GetArguments, _call: Call) -> Enrichment:
     return _enrichment(await client.get(asked.id))
 
 
-async def _wait(client: EnrichmentClient, asked: WaitArguments, call: Call) -> Waited:
+async def _wait(client: Enrichments, asked: WaitArguments, call: Call) -> Waited:
     began = anyio.current_time() - call.taken
     answers = await client.wait(asked.ids, asked.timeout_seconds - call.taken)
     enrichments = [_enrichment(answer) for answer in answers]
@@ -106,7 +106,7 @@ async def _wait(client: EnrichmentClient, asked: WaitArguments, call: Call) -> W
     )
 
 
-async def _credits(client: EnrichmentClient, _asked: CreditsArguments, _call: Call) -> Balance:
+async def _credits(client: Enrichments, _asked: CreditsArguments, _call: Call) -> Balance:
     purse = await client.credits()
     return Balance(
         balance=purse.balance,

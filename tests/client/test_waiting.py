@@ -147,3 +147,22 @@ async def test_a_request_that_waits_follows_its_lookup_to_the_end(
 async def _end_when_read(lookups: Lookups) -> None:
     await lookups.read.wait()
     lookups.end(found())
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
+    client: EnrichmentClient, vendor: FarEnd, holds: bool
+) -> None:
+    lookups = Lookups(holds=holds)
+    vendor.always(lookups)
+    answers: list[Answer] = []
+
+    async def wait() -> None:
+        answers.extend(await client.wait(["e1"], 20))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await lookups.read.wait()
+            client.let_go()
+    assert [answer.status for answer in answers] == [Status.PENDING]

@@ -1,0 +1,37 @@
+"""Serving MCP by name: over stdio, as without any command, or over HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.serve import serve_stdio
+
+HOST = "127.0.0.1"
+PORT = 8701
+
+
+@click.command()
+@click.option("--http", "over_http", is_flag=True, help="Serve Streamable HTTP, at /mcp.")
+@click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535))
+def serve(over_http: bool, host: str, port: int) -> None:
+    """Serve MCP: on stdin and stdout, or over HTTP to many clients."""
+    if over_http:
+        _serve_http(host, port)
+    elif (host, port) == (HOST, PORT):
+        serve_stdio()
+    else:
+        raise click.UsageError("--host and --port are for --http.")
+
+
+def _serve_http(host: str, port: int) -> None:
+    import anyio
+
+    from mcp_enrichment.cli.http_server import listener, serve_mcp
+    from mcp_enrichment.cli.logs import log_as_json
+
+    chosen = settings()
+    log_as_json(chosen)
+    with listener(host, port) as listening:
+        anyio.run(serve_mcp, chosen, listening)

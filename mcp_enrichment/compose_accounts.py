@@ -1,0 +1,148 @@
+"""On whose account a caller of MCP over HTTP asks, and through which client.
+
+A key is checked against the database of this machine's service, and goes nowhere else. Where the
+service is embedded, its bearer acts for the key's team; with a vendor or a team's own service
+behind, all callers share the account of the settings, each with ids of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mcp_enrichment.client.bound import BoundClient
+from mcp_enrichment.client.push_file import PushFile
+from mcp_enrichment.client.pushes import Pushes
+from mcp_enrichment.client.seal import Seal
+from mcp_enrichment.compose import client_of_app, connect, database, working_service
+from mcp_enrichment.first_use import each_on_first_use, on_first_use
+from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
+from mcp_enrichment.mcp.http.names import is_loopback
+from mcp_enrichment.mcp.http.pushed import PUSHES
+from mcp_enrichment.mcp.http.secret import secret_in
+from mcp_enrichment.service.domain import keys
+from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, local_team
+from mcp_enrichment.service.http.app import create_app
+from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.store import teams as store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accounts:
+    """What the callers of one server act for."""
+
+    team_of: Callable[[str], Awaitable[int | None]]
+    """The team of a key."""
+    client_of: Callable[[Caller], Awaitable[Enrichments]]
+    let_go: Callable[[], None]
+    """Ends all waits with what was last seen."""
+    pushes: Pushes | None = None
+    """Where a vendor tells the ends of lookups."""
+
+
+@asynccontextmanager
+async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The teams of the service in this process. Raises `StorageFailed` and `InvalidArguments`."""
+    secret = _secret(settings)
+    async with database(settings) as opened, working_service(settings, opened) as service:
+        teams = _Teams(settings, service)
+        if settings.oauth_issuer:
+            await teams.named(settings.oauth_team)  # where there is none, it is told at the start
+        async with each_on_first_use(teams.client) as client_of_team:
+
+            async def client_of(caller: Caller) -> Enrichments:
+                if caller.team_id is not None:
+                    return await client_of_team(caller.team_id)
+                if caller == OPERATOR:
+                    return await client_of_team(await teams.named(EMBEDDED_TEAM))
+                client = await client_of_team(await teams.named(settings.oauth_team))
+                return _view(client, caller, secret)
+
+            team_of = partial(keys.team_of, service.database)
+            yield Accounts(team_of=team_of, client_of=client_of, let_go=teams.let_go)
+
+
+class _Teams:
+    """The teams of one service, each with a client of its own."""
+
+    def __init__(self, settings: Settings, service: Service) -> None:
+        self._settings = settings
+        self._service = service
+        self._ids: dict[str, int] = {}
+        self._clients: set[EnrichmentClient] = set()
+
+    async def named(self, name: str) -> int:
+        """The id of a team. Raises `InvalidArguments` where there is none of that name."""
+        if name not in self._ids:
+            self._ids[name] = await self._service.database.write(
+                lambda connection: local_team(connection, name, at=time.time())
+            )
+        return self._ids[name]
+
+    @asynccontextmanager
+    async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
+        """A client that acts for the team."""
+        app = create_app(self._service, OneTeam(team_id))
+        embedded = await self._service.database.read(lambda c: store.id_of(c, EMBEDDED_TEAM))
+        # The embedded team's memory is the one that is used over stdio.
+        team = "" if team_id == embedded else f"#{team_id}"
+        async with client_of_app(app, self._settings, team=team) as client:
+            self._clients.add(client)
+            yield client
+            self._clients.remove(client)
+
+    def let_go(self) -> None:
+        """End all waits of all teams."""
+        for client in self._clients:
+            client.let_go()
+
+
+@asynccontextmanager
+async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The one account that the settings name, shared by all callers."""
+    secret = _secret(settings)
+    pushes = _pushes(settings, secret)
+    async with (
+        on_first_use(lambda: database(settings)) as local,
+        connect(settings, pushes=pushes) as client,
+    ):
+
+        async def team_of(key: str) -> int | None:
+            return await keys.team_of(await local(), key) if keys.id_in(key) else None
+
+        async def client_of(caller: Caller) -> Enrichments:
+            return client if caller == OPERATOR else _view(client, caller, secret)
+
+        yield Accounts(team_of=team_of, client_of=client_of, let_go=client.let_go, pushes=pushes)
+
+
+def _pushes(settings: Settings, secret: bytes) -> Pushes | None:
+    """None where the service could not reach us, and would refuse to try."""
+    public, service = settings.public_url, urlsplit(settings.server_url).hostname
+    if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
+        return None
+    file = PushFile(settings.push_file)
+    return Pushes(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
+
+
+def _view(client: EnrichmentClient, caller: Caller, secret: bytes) -> Enrichments:
+    seal = Seal(secret=secret, caller=caller.name)
+    return BoundClient(client=client, seal=seal, may_ask=caller.may(Scope.SPEND))
+
+
+def _secret(settings: Settings) -> bytes:
+    if settings.http_secret:
+        return settings.http_secret.get_secret_value().encode()
+    return secret_in(settings.secret_file)

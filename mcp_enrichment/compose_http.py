@@ -1,0 +1,120 @@
+"""The composition root of MCP over HTTP: the face for many callers, over whichever service."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.client.issuer_keys import IssuerKeys
+from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
+from mcp_enrichment.mcp.http.callers import current_call
+from mcp_enrichment.mcp.http.challenge import Challenges
+from mcp_enrichment.mcp.http.credentials import Credentials
+from mcp_enrichment.mcp.http.metadata import Resource
+from mcp_enrichment.mcp.http.names import is_loopback, names_of
+from mcp_enrichment.mcp.http.pushed import PushReceiver
+from mcp_enrichment.mcp.http.tokens import Tokens
+from mcp_enrichment.mcp.server import create_server
+from mcp_enrichment.service.http.limits import RateLimit
+from mcp_enrichment.settings import Confirm
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp
+
+    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.compose_accounts import Accounts
+    from mcp_enrichment.mcp.http.names import Names
+    from mcp_enrichment.settings import Settings
+
+OPEN_TO_OTHERS = (
+    "ENRICHMENT_HTTP_OPEN is for this machine alone: leave it unset, or listen on 127.0.0.1 "
+    "without a public URL or further hosts."
+)
+NO_RESOURCE = (
+    "ENRICHMENT_OAUTH_ISSUER needs ENRICHMENT_PUBLIC_URL: a token is made for a server of that URL."
+)
+
+
+@asynccontextmanager
+async def served_mcp(
+    settings: Settings, host: str, port: int
+) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
+    """MCP for who listens there, and what lets all waits go.
+
+    Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
+    """
+    _check(settings, host)
+    names = names_of(
+        host,
+        port,
+        public_url=settings.public_root,
+        hosts=settings.http_hosts,
+        origins=settings.http_origins,
+    )
+    opening = embedded_accounts if settings.is_embedded else remote_accounts
+    async with opening(settings) as accounts:
+        confirm = settings.confirm is Confirm.ALWAYS
+        server = create_server(lambda: _client_of_caller(accounts), confirm=confirm)
+        async with http_app(server, _site(settings, names, accounts)) as app:
+            yield app, accounts.let_go
+
+
+async def _client_of_caller(accounts: Accounts) -> Enrichments:
+    call = current_call.get()
+    if call.over_limit:
+        raise call.over_limit
+    return await accounts.client_of(call.caller)
+
+
+def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
+    resource = _resource(settings)
+    credentials = Credentials(
+        challenges=Challenges(metadata_url=resource.metadata_url if resource else None),
+        team_of=accounts.team_of,
+        tokens=_tokens(settings, resource) if resource else None,
+        open_to_all=settings.http_open,
+    )
+    return Site(
+        names=names,
+        credentials=credentials,
+        limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
+        public_url=settings.public_root,
+        resource=resource,
+        pushes=_receiver(settings, accounts),
+    )
+
+
+def _receiver(settings: Settings, accounts: Accounts) -> PushReceiver | None:
+    if accounts.pushes is None:
+        return None
+    secrets = [secret.get_secret_value() for secret in settings.push_secrets]
+    return PushReceiver(tell=accounts.pushes.tell, secrets=secrets)
+
+
+def _resource(settings: Settings) -> Resource | None:
+    if settings.oauth_issuer is None:
+        return None
+    return Resource(url=f"{settings.public_root}{MCP_PATH}", issuer=settings.oauth_issuer)
+
+
+def _tokens(settings: Settings, resource: Resource) -> Tokens:
+    return Tokens(
+        issuer=resource.issuer,
+        audience=settings.oauth_audience or resource.url,
+        keys_for=IssuerKeys(resource.issuer, url=settings.oauth_jwks_url),
+    )
+
+
+def _check(settings: Settings, host: str) -> None:
+    """Raise `InvalidArguments` for what would let in whoever comes, or nobody."""
+    if settings.oauth_issuer and not settings.public_url:
+        raise InvalidArguments(NO_RESOURCE)
+    public = settings.public_url.host if settings.public_url else None
+    known_as = [host, *(name.rpartition(":")[0] for name in settings.http_hosts), public or host]
+    if settings.http_open and not all(map(is_loopback, known_as)):
+        raise InvalidArguments(OPEN_TO_OTHERS)

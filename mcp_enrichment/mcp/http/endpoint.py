@@ -1,0 +1,106 @@
+"""`/mcp`: what stands between a socket and the protocol."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from mcp_enrichment.contract.errors import RateLimited
+from mcp_enrichment.mcp.http.body import body_of, handed_on
+from mcp_enrichment.mcp.http.callers import Call, Scope, current_call
+from mcp_enrichment.mcp.http.refused import Refused
+from mcp_enrichment.mcp.tools import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import Scope as Connection
+
+    from mcp_enrichment.mcp.http.callers import Caller
+    from mcp_enrichment.mcp.http.credentials import Credentials
+
+SPENDING = frozenset(tool.name for tool in TOOLS if not tool.annotations.read_only_hint)
+TOO_MANY = "Too many requests with this credential. Wait as Retry-After says."
+
+
+class Limit(Protocol):
+    """Counts the requests of each caller."""
+
+    def take(self, caller: str) -> None:
+        """Count one. Raises `RateLimited` where none is left."""
+
+    def headers(self, caller: str) -> Mapping[str, str]:
+        """What is left, for the answer's headers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """The ASGI application of the one route."""
+
+    mcp: ASGIApp
+    credentials: Credentials
+    limit: Limit
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        try:
+            caller = await self.credentials.caller_of(Headers(scope=scope))
+            send = _with_headers(send, lambda: self.limit.headers(caller.name))
+            call, body = await self._admitted(scope, receive, caller)
+        except Refused as refused:
+            await refused.answer()(scope, receive, send)
+        else:
+            current_call.set(call)  # never reset: each request has a context of its own
+            await self.mcp(scope, handed_on(body, receive), send)
+
+    async def _admitted(
+        self, scope: Connection, receive: Receive, caller: Caller
+    ) -> tuple[Call, bytes]:
+        if scope["method"] != "POST":
+            # No sessions: there is nothing to listen to by GET, and nothing to end by DELETE.
+            raise Refused(405, "Send a POST.", headers={"Allow": "POST"})
+        over_limit = self._counted(caller)
+        body = await body_of(receive)
+        tool = tool_called(body)
+        if over_limit and tool is None:
+            wait = math.ceil(over_limit.retry_after or 1)
+            raise Refused(429, TOO_MANY, headers={"Retry-After": str(wait)})
+        self._check_scope(caller, tool)
+        return Call(caller=caller, over_limit=over_limit), body
+
+    def _counted(self, caller: Caller) -> RateLimited | None:
+        try:
+            self.limit.take(caller.name)
+        except RateLimited as error:
+            return error
+        return None
+
+    def _check_scope(self, caller: Caller, tool: str | None) -> None:
+        """For a client that can ask its user for more. What a call may do is decided where it is
+        done, whatever the body was taken for here."""
+        needed = Scope.SPEND if tool in SPENDING else Scope.READ
+        if not caller.may(needed):
+            raise self.credentials.challenges.missing(needed)
+
+
+def tool_called(body: bytes) -> str | None:
+    """The name of the tool that a body calls; None for anything else, junk included."""
+    try:
+        message = json.loads(body)
+        name = message["params"]["name"] if message["method"] == "tools/call" else None
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _with_headers(send: Send, headers: Callable[[], Mapping[str, str]]) -> Send:
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(headers())
+        await send(message)
+
+    return send_with

@@ -1,0 +1,100 @@
+"""Which names a request may be addressed to, and whose pages may send one: exact, no patterns."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.mcp.http.refused import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+NO_NAME = (
+    "A server that listens on every address is to know its names: set ENRICHMENT_PUBLIC_URL or "
+    "ENRICHMENT_HTTP_HOSTS."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """The values of `Host` and `Origin` that are accepted, in lower case."""
+
+    hosts: frozenset[str]
+    origins: frozenset[str]
+
+    def check(self, headers: Headers) -> None:
+        """Raise `Refused` for what is meant for another server, or sent by another's page.
+
+        It keeps pages of the web from reaching a local server by a name that they rebind.
+        """
+        if headers.get("host", "").lower() not in self.hosts:
+            raise Refused(421, "This server is not known by that name.")
+        origins = headers.getlist("origin")
+        if not all(origin.lower() in self.origins for origin in origins):
+            raise Refused(403, "Pages of that origin may not call this server.")
+
+
+def names_of(
+    host: str,
+    port: int,
+    *,
+    public_url: str | None = None,
+    hosts: Collection[str] = (),
+    origins: Collection[str] = (),
+) -> Names:
+    """The names of a server that listens there, and those that its operator adds.
+
+    Raises `InvalidArguments` where it would have none.
+    """
+    own = {f"{name}:{port}" for name in _LOCAL if is_loopback(host)}
+    if not is_loopback(host) and not ipaddress.ip_address(host).is_unspecified:
+        own = {f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
+    if not own and not public_url and not hosts:
+        raise InvalidArguments(NO_NAME)
+    own_origins = {f"http://{name}" for name in own}
+    if public_url:
+        scheme, netloc, *_ = urlsplit(public_url)
+        own |= {netloc, f"{netloc}:{DEFAULT_PORTS[scheme]}"}
+        own_origins.add(f"{scheme}://{netloc}")
+    return Names(hosts=_lower(own | set(hosts)), origins=_lower(own_origins | set(origins)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on that address, or bears that name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Named:
+    """ASGI middleware: what does not name this server goes no further."""
+
+    def __init__(self, app: ASGIApp, names: Names, exempt: Collection[str]) -> None:
+        """`exempt`: the paths that answer to any name."""
+        self._app, self._names, self._exempt = app, names, exempt
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["type"] == "http" and scope["path"] not in self._exempt:
+                self._names.check(Headers(scope=scope))
+        except Refused as refused:
+            await refused.answer()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _lower(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)

@@ -1,0 +1,30 @@
+"""What HTTP itself refuses, before the protocol sees it: told as HTTP and as JSON-RPC at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVER_ERROR = -32000
+"""Of the codes that JSON-RPC leaves to servers."""
+
+
+class Refused(Exception):
+    """A request that goes no further. The sentence holds no text from outside."""
+
+    def __init__(
+        self, status: int, sentence: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self._headers = headers
+
+    def answer(self) -> JSONResponse:
+        """The answer. Its `id` is null: clients take it for that of the request it answers."""
+        error = {"code": SERVER_ERROR, "message": str(self)}
+        body = {"jsonrpc": "2.0", "id": None, "error": error}
+        return JSONResponse(body, self.status, headers=self._headers)

@@ -1,0 +1,96 @@
+"""Access tokens of an OAuth 2.1 issuer: JSON Web Tokens made for this server (RFC 9068)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from mcp_enrichment.mcp.http.callers import Caller, Scope
+
+ALGORITHMS = frozenset(
+    "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split()  # noqa: SIM905
+)
+"""Signatures by a key of the issuer's alone: with a shared one, who checks could also forge."""
+LEEWAY = 30.0
+"""Seconds by which the issuer's clock may differ from ours."""
+MAX_TOKEN = 16 * 1024
+"""Characters."""
+MAX_KEYS_TRIED = 5
+"""Of those of one id; a token that names none must be of an issuer that has few."""
+_JWT = jwt.PyJWT(options={"enforce_minimum_key_length": True})
+_REQUIRED = ["exp", "iss", "aud"]
+
+KeysFor = Callable[[str | None], Awaitable[Sequence[Mapping[str, Any]]]]
+"""The issuer's keys of this `kid`, as JSON Web Keys. Raises `ServiceUnavailable`."""
+
+
+class _Refused(Exception):
+    """No token of the issuer's that is valid here and now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tokens:
+    """Checks tokens against one issuer and one audience."""
+
+    issuer: str
+    audience: str
+    keys_for: KeysFor
+
+    async def caller_of(self, token: str) -> Caller | None:
+        """Whom the token stands for; None where it is not valid here and now. Raises
+        `ServiceUnavailable` where the issuer's keys cannot be had."""
+        if len(token) > MAX_TOKEN:
+            return None
+        try:
+            algorithm, key_id = _header_of(token)
+            keys = [k for k in await self.keys_for(key_id) if k.get("alg", algorithm) == algorithm]
+            return _caller(self._claims(token, keys[:MAX_KEYS_TRIED], algorithm))
+        except (_Refused, jwt.PyJWTError, ValueError):
+            return None  # why is told to nobody: the text may quote the token
+
+    def _claims(
+        self, token: str, keys: Sequence[Mapping[str, Any]], algorithm: str
+    ) -> dict[str, Any]:
+        for key in keys:
+            with suppress(jwt.InvalidSignatureError, jwt.InvalidKeyError):
+                return _JWT.decode(
+                    token,
+                    jwt.PyJWK(dict(key), algorithm),
+                    algorithms=[algorithm],
+                    audience=self.audience,
+                    issuer=self.issuer,
+                    leeway=LEEWAY,
+                    options={"require": _REQUIRED},
+                )
+        raise _Refused
+
+
+def _header_of(token: str) -> tuple[str, str | None]:
+    """Its algorithm and key, as the token says: nothing is proven by it yet."""
+    header = jwt.get_unverified_header(token)
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
+        raise _Refused
+    return algorithm, key_id
+
+
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    """The person, or the client that acts for itself, known by a hash: no personal data."""
+    subject = next((claims[name] for name in ("sub", "client_id", "azp") if claims.get(name)), None)
+    if not isinstance(subject, str):
+        raise _Refused
+    told_apart = f"{len(claims['iss'])}:{claims['iss']}{subject}".encode()
+    name = f"subject-{hashlib.sha256(told_apart).hexdigest()}"
+    return Caller(name=name, scopes=_scopes(claims))
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
+    """From `scope` (RFC 9068), or `scp`, as some issuers call it, in words or as a list."""
+    said = claims.get("scope", claims.get("scp", ""))
+    words = said.split() if isinstance(said, str) else said
+    return frozenset(scope for scope in Scope if isinstance(words, list) and scope in words)

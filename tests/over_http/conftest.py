@@ -1,0 +1,13 @@
+"""Each test runs in both eras of the protocol where it names one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mcp.faces import ERAS
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    """A mode of the SDK's client: one for each era."""
+    return request.param

@@ -1,0 +1,51 @@
+"""The SDK's own OAuth client, with a person who consents to whatever is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from mcp.client.auth import OAuthClientProvider
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
+
+if TYPE_CHECKING:
+    from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+
+BACK = "http://127.0.0.1:1/back"
+
+
+@dataclass
+class Wallet:
+    """Keeps what the client was granted."""
+
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+def consenting(url: str, wallet: Wallet) -> OAuthClientProvider:
+    """The client's credentials for a server, got from whichever issuer the server names."""
+    came_back: list[str] = []
+
+    async def ask(authorize: str) -> None:
+        async with httpx.AsyncClient() as browser:
+            came_back.append((await browser.get(authorize)).headers["location"])
+
+    async def answer() -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(**dict(parse_qsl(urlsplit(came_back[-1]).query)))
+
+    metadata = OAuthClientMetadata(redirect_uris=[BACK], client_name="test")
+    return OAuthClientProvider(url, metadata, wallet, ask, answer)

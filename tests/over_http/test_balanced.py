@@ -1,0 +1,77 @@
+"""Several processes behind a balancer are one server, also under a path of a larger site."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.mcp.faces import WORK, data_of
+from tests.over_http.served import balanced, talking
+from tests.support.lookups import ADDRESS, Lookups, found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+OPEN = {"HTTP_OPEN": "true"}
+
+
+async def test_what_one_process_began_another_tells(
+    era: str, vendor: FarEnd, tmp_path: Path
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    settings = OPEN | {"API_URL": vendor.url, "API_KEY": "a-key"}
+    async with balanced(tmp_path, **settings) as site, talking(site.url, era) as client:
+        for _ in range(4):
+            at_once = WORK | {"wait_seconds": 0}
+            asked = data_of(await client.call_tool("request_email_enrichment", at_once))
+        assert asked["reused"]
+        answers: list[dict[str, Any]] = []
+
+        async def wait() -> None:
+            waiting = {"ids": [asked["id"]], "timeout_seconds": 20}
+            answers.append(data_of(await client.call_tool("wait_for_enrichment", waiting)))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(wait)
+            with anyio.fail_after(10):
+                await lookups.read.wait()
+            lookups.end(found(asked["id"]))
+    told = [one["email"] for one in itertools.chain(*(each["enrichments"] for each in answers))]
+    assert told == [ADDRESS] * 4
+    assert len(vendor.posts) == 1, "one question, whichever process was asked"
+
+
+async def test_a_process_that_dies_takes_no_client_with_it(era: str, tmp_path: Path) -> None:
+    async with balanced(tmp_path, **OPEN) as site, talking(site.url, era) as client:
+        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+        site.faces[0].process.kill()
+        site.faces[0].process.wait()
+        told = []
+        for _ in range(2):
+            got = await client.call_tool("get_enrichment", {"id": missed["id"]})
+            told.append(data_of(got)["status"])
+    assert told == ["not-found"] * 2
+
+
+@pytest.mark.parametrize("how", ["keep", "strip"])
+async def test_it_answers_under_a_path_whether_the_proxy_keeps_it_or_not(
+    era: str, how: str, tmp_path: Path
+) -> None:
+    async with balanced(tmp_path, prefix="/tools/enrichment", how=how, **OPEN) as site:
+        assert site.url.endswith("/tools/enrichment/mcp")
+        async with talking(site.url, era) as client:
+            assert len((await client.list_tools()).tools) == 4
+        async with httpx.AsyncClient() as http:
+            health = await http.get(f"{site.root}/health")
+            elsewhere = await http.post(f"{site.root}/mcp/")
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+    assert elsewhere.status_code == 404
