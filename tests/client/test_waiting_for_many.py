@@ -14,6 +14,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, 
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies
 from tests.support.lookups import ADDRESS, HTML, Lookups, enrichment, found
+from tests.support.serving import until
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-JOINED = 0.5
-"""Seconds after which all who wait have joined; nothing that can be waited for tells."""
 HUNDRED = [f"e{n}" for n in range(100)]
+
+
+def _waiting(client: EnrichmentClient) -> int:
+    """How many wait for the one request that is polled."""
+    return sum(len(poll.waits) for poll in client._polls._running.values())
 
 
 async def test_all_who_wait_for_one_id_share_one_poll(
@@ -41,7 +45,7 @@ async def test_all_who_wait_for_one_id_share_one_poll(
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(wait)
-        await anyio.sleep(JOINED)
+        await until(lambda: _waiting(client) == 50, seconds=20)
         lookups.end(found())
     assert answers == [ADDRESS] * 100
     assert len(vendor.seen) == 1
@@ -55,7 +59,7 @@ async def test_who_leaves_does_not_end_the_wait_of_the_others(
     async with anyio.create_task_group() as leaving, anyio.create_task_group() as staying:
         leaving.start_soon(client.wait, ["e1"], 20)
         staying.start_soon(_expects_the_address, client)
-        await anyio.sleep(JOINED)
+        await until(lambda: _waiting(client) == 2, seconds=20)
         leaving.cancel_scope.cancel()
         lookups.end(found())
 
