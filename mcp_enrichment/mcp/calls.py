@@ -16,10 +16,10 @@ from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
     NotConfirmed,
-    Permanent,
     ServiceUnavailable,
 )
 from mcp_enrichment.mcp import confirming, results
+from mcp_enrichment.mcp.refusals import Defect
 from mcp_enrichment.mcp.tools import Call, Tool
 
 if TYPE_CHECKING:
@@ -50,18 +50,6 @@ class CutOff(ServiceUnavailable):
         "The enrichment service did not answer in time, so it is not known whether a lookup was "
         "started; one credit may have been charged. Call again in a minute with the same "
         "arguments: a request that is under way is joined, not paid for twice."
-    )
-
-
-class Defect(Permanent):
-    """A defect of ours: what it is stands in the log, without the text that it came with."""
-
-    code = "internal_error"
-    charged = None
-    sentence = (
-        "This MCP server failed in a way that was not foreseen, and it is not known whether a "
-        "credit was charged. Do not call again with the same arguments: tell the user, and that "
-        "the server's log on stderr says where it failed."
     )
 
 

@@ -1,4 +1,4 @@
-"""The MCP server: four tools on the SDK's low-level server, for both eras of the protocol."""
+"""The MCP server: tools, resources and a prompt on the SDK's low-level server, in both eras."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
+    DiscoverResult,
     ListToolsResult,
     PaginatedRequestParams,
+    PromptsCapability,
+    RequestParams,
+    ResourcesCapability,
+    ServerCapabilities,
+    ToolsCapability,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import __version__
+from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
+from mcp_enrichment.mcp.resources import Resources
+from mcp_enrichment.mcp.subscriptions import Subscriptions, background
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -31,13 +41,27 @@ INSTRUCTIONS = (
     "never request the same person twice, and never construct an address that no tool returned."
 )
 
+DISCOVERED = DiscoverResult(
+    supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+    # The SDK's own would promise news of lists: ours never change.
+    capabilities=ServerCapabilities(
+        tools=ToolsCapability(list_changed=False),
+        resources=ResourcesCapability(subscribe=True, list_changed=False),
+        prompts=PromptsCapability(list_changed=False),
+    ),
+    instructions=INSTRUCTIONS,
+)
+
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
-def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any]:
+def create_server(
+    get_client: GetClient, *, confirm: bool = False, keeps_connections: bool = True
+) -> Server[Any]:
     """The server; `get_client` is called by the first tool call that needs it, and not before.
 
-    `confirm`: the person is asked before a credit is spent.
+    `confirm`: the person is asked before a credit is spent. `keeps_connections`: clients that have
+    shaken hands can be told something later, as over stdio, but not over stateless HTTP.
     """
     listing = ListToolsResult(tools=[tool.on_the_wire() for tool in TOOLS])
     caller = Caller(get_client=get_client, confirm=confirm)
@@ -47,6 +71,11 @@ def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any
     ) -> ListToolsResult:
         return listing
 
+    async def discover(
+        _context: ServerRequestContext[Any], _params: RequestParams
+    ) -> DiscoverResult:
+        return DISCOVERED
+
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> Result:
@@ -55,13 +84,28 @@ def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any
             raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
         return await caller.call(tool, params, context)
 
-    return Server(
+    resources, subscriptions = (
+        Resources(get_client=get_client),
+        Subscriptions(get_client=get_client),
+    )
+    server = Server(
         NAME,
         version=__version__,
         instructions=INSTRUCTIONS,
+        lifespan=background,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=resources.list,
+        on_list_resource_templates=resources.templates,
+        on_read_resource=resources.read,
+        on_subscribe_resource=subscriptions.subscribe if keeps_connections else None,
+        on_unsubscribe_resource=subscriptions.unsubscribe if keeps_connections else None,
+        on_subscriptions_listen=subscriptions.listen,
+        on_list_prompts=prompts.list_prompts,
+        on_get_prompt=prompts.get_prompt,
     )
+    server.add_request_handler("server/discover", RequestParams, discover)
+    return server
 
 
 async def serve(get_client: GetClient, *, confirm: bool) -> None:
