@@ -114,7 +114,10 @@ def _instructions(profiles: _Profiles, kind: str) -> str:
         f"Where email is null leave its cell empty and say why below the table. {NO_GUESS}",
     ]
     numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-    parts = [f"Find the {kind} email of each of these {many} people.", "\n".join(profiles.urls)]
+    parts = [
+        f"Find the {kind} email behind each of these profiles ({many} in all).",
+        "\n".join(profiles.urls),
+    ]
     if profiles.refused:
         which = ", ".join(map(str, profiles.refused))
         parts.append(f"These entries of my list are no profiles, so tell me so: number {which}.")

@@ -25,8 +25,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_enrichment import __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
+from mcp_enrichment.mcp.listening import Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.subscriptions import Subscriptions, background
+from mcp_enrichment.mcp.task import EXTENSION
+from mcp_enrichment.mcp.tasks import Tasks
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ DISCOVERED = DiscoverResult(
         tools=ToolsCapability(list_changed=False),
         resources=ResourcesCapability(subscribe=True, list_changed=False),
         prompts=PromptsCapability(list_changed=False),
+        extensions={EXTENSION: {}},
     ),
     instructions=INSTRUCTIONS,
 )
@@ -84,26 +88,27 @@ def create_server(
             raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
         return await caller.call(tool, params, context)
 
-    resources, subscriptions = (
-        Resources(get_client=get_client),
-        Subscriptions(get_client=get_client),
-    )
+    resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
+    subscriptions = Subscriptions(get_client=get_client)
+    listening = Listening(get_client=get_client, tasks=tasks)
     server = Server(
         NAME,
         version=__version__,
         instructions=INSTRUCTIONS,
         lifespan=background,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
         on_list_resources=resources.list,
         on_list_resource_templates=resources.templates,
         on_read_resource=resources.read,
         on_subscribe_resource=subscriptions.subscribe if keeps_connections else None,
         on_unsubscribe_resource=subscriptions.unsubscribe if keeps_connections else None,
-        on_subscriptions_listen=subscriptions.listen,
+        on_subscriptions_listen=listening.listen,
         on_list_prompts=prompts.list_prompts,
         on_get_prompt=prompts.get_prompt,
     )
+    # Not as an argument: the SDK's type for that knows of no tasks.
+    server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+    tasks.serve_on(server)
     server.add_request_handler("server/discover", RequestParams, discover)
     return server
 

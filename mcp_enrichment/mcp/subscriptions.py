@@ -1,4 +1,4 @@
-"""Subscriptions to enrichments, in both eras: whoever subscribes is told once it is final."""
+"""`resources/subscribe`: a client that has shaken hands is told once an enrichment is final."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
     EmptyResult,
-    ResourceUpdatedNotification,
-    ResourceUpdatedNotificationParams,
-    SubscriptionFilter,
-    SubscriptionsAcknowledgedNotification,
-    SubscriptionsAcknowledgedNotificationParams,
 )
 
 from mcp_enrichment.mcp import resources
@@ -31,12 +25,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from mcp.server.connection import Connection
     from mcp.server.context import ServerRequestContext
-    from mcp.types import (
-        SubscribeRequestParams,
-        SubscriptionsListenRequestParams,
-        SubscriptionsListenResult,
-        UnsubscribeRequestParams,
-    )
+    from mcp.types import SubscribeRequestParams, UnsubscribeRequestParams
 
     from mcp_enrichment.mcp.calls import GetClient
 
@@ -54,14 +43,14 @@ async def background(_server: object) -> AsyncIterator[TaskGroup]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subscriptions:
-    """Tells subscribers. What they subscribed to lives with their connection, or their stream."""
+    """Tells subscribers. What they subscribed to lives and ends with their connection."""
 
     get_client: GetClient
 
     async def subscribe(
         self, context: ServerRequestContext[TaskGroup], params: SubscribeRequestParams
     ) -> EmptyResult:
-        """Tell this connection, which has shaken hands, once the enrichment is final."""
+        """Tell this connection once the enrichment is final."""
         found = await answered(
             "resources/subscribe", resources.enrichment_at(params.uri, context, self.get_client)
         )
@@ -83,41 +72,9 @@ class Subscriptions:
             scope.cancel()
         return EmptyResult()
 
-    async def listen(
-        self, context: ServerRequestContext[TaskGroup], params: SubscriptionsListenRequestParams
-    ) -> SubscriptionsListenResult:
-        """Tell on this request's stream, until its client closes that."""
-        uris = params.notifications.resource_subscriptions or []
-        watched = {uri: i for uri in uris[:MAX_IDS] if (i := resources.id_in(uri))}
-        honoured = SubscriptionFilter(resource_subscriptions=list(watched) or None)
-        meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
-        await context.session.send_notification(
-            SubscriptionsAcknowledgedNotification(
-                params=SubscriptionsAcknowledgedNotificationParams(
-                    notifications=honoured, _meta=meta
-                )
-            ),
-            related_request_id=context.request_id,
-        )
-        async with anyio.create_task_group() as tasks:
-            for uri, enrichment_id in watched.items():
-                tell = partial(_tell_on_stream, context, uri, meta)
-                tasks.start_soon(when_final, self.get_client, enrichment_id, tell)
-            await anyio.sleep_forever()
-        raise AssertionError("a task group without tasks that end it goes on")
-
     async def _watch(self, scope: anyio.CancelScope, enrichment_id: str, tell: Any) -> None:
         with scope:
-            await when_final(self.get_client, enrichment_id, tell)
-
-
-async def _tell_on_stream(
-    context: ServerRequestContext[Any], uri: str, meta: dict[str, Any]
-) -> None:
-    updated = ResourceUpdatedNotificationParams(uri=uri, _meta=meta)
-    await context.session.send_notification(
-        ResourceUpdatedNotification(params=updated), related_request_id=context.request_id
-    )
+            await when_final(self.get_client, [enrichment_id], tell)
 
 
 def _connection(context: ServerRequestContext[Any]) -> Connection:

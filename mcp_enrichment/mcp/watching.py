@@ -1,4 +1,4 @@
-"""Waiting for an enrichment on behalf of a subscriber, for as long as that one listens."""
+"""Waiting on behalf of a subscriber, for as long as that one listens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_enrichment.contract.defects import told
 from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_enrichment.mcp.calls import GetClient
 
@@ -24,12 +24,12 @@ PAUSE = 5.0
 
 
 async def when_final(
-    get_client: GetClient, enrichment_id: str, tell: Callable[[], Awaitable[None]]
+    get_client: GetClient, ids: Sequence[str], tell: Callable[[], Awaitable[None]]
 ) -> None:
-    """Call `tell` once the enrichment is final: at once where it is. Raises nothing; where the
+    """Call `tell` once the enrichments are final: at once where they are. Raises nothing; where the
     service refuses for good, nothing is told."""
     try:
-        if await _becomes_final(get_client, enrichment_id):
+        if await _become_final(get_client, ids):
             await tell()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         logger.info("a subscriber left before it was told")
@@ -37,16 +37,16 @@ async def when_final(
         logger.error("a subscription raised %s", told(defect))  # noqa: TRY400 (without its text)
 
 
-async def _becomes_final(get_client: GetClient, enrichment_id: str) -> bool:
+async def _become_final(get_client: GetClient, ids: Sequence[str]) -> bool:
     while True:
         try:
             client = await get_client()
-            [answer] = await client.wait([enrichment_id], ROUND)
+            answers = await client.wait(ids, ROUND)
         except EnrichmentError as error:
             if not error.retryable:
                 logger.info("a subscription ended: %s", error.code)
                 return False
             await anyio.sleep(error.retry_after or PAUSE)
         else:
-            if answer.is_final:
+            if all(answer.is_final for answer in answers):
                 return True

@@ -42,7 +42,7 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
 async def test_a_client_without_handshake_gets_the_same(tmp_path: Path) -> None:
     async with piped(tmp_path) as server:
         found = await server.ask("server/discover", modern())
-        assert set(found["capabilities"]) == {"tools", "resources", "prompts"}
+        assert set(found["capabilities"]) == {"tools", "resources", "prompts", "extensions"}
         listed = await server.ask("tools/list", modern())
         assert len(listed["tools"]) == 4
         assert max(map(len, server.lines)) <= 9000

@@ -68,12 +68,15 @@ async def test_the_whole_list_costs_a_model_at_most_9000_bytes(assistant: Client
 async def test_what_is_advertised_is_what_is_served_and_nothing_else(assistant: Client) -> None:
     if assistant.protocol_version == "2026-07-28":
         offered = (await assistant.session.discover()).capabilities
+        extensions = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     else:
         offered = assistant.server_capabilities
+        extensions = {}
     assert offered.model_dump(by_alias=True, exclude_none=True) == {
         "tools": {"listChanged": False},
         "resources": {"subscribe": True, "listChanged": False},
         "prompts": {"listChanged": False},
+        **extensions,
     }
 
 
