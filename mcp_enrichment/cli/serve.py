@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.exporting import spans_exported
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -39,7 +40,8 @@ def serve_stdio() -> None:
 
     # Python's own answer to Ctrl-C would wait for the thread that reads stdin, and that for a line.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    anyio.run(run)
+    with spans_exported():
+        anyio.run(run)
 
 
 @click.command()
@@ -57,7 +59,7 @@ def service(host: str, port: int) -> None:
 
     chosen = settings()
     log_as_json(chosen)
-    with listener(host, port) as listening:
+    with listener(host, port) as listening, spans_exported():
         anyio.run(serve_http, chosen, listening)
 
 

@@ -29,8 +29,9 @@ from mcp_enrichment.mcp.listening import Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.subscriptions import Subscriptions, background
 from mcp_enrichment.mcp.task import EXTENSION
-from mcp_enrichment.mcp.tasks import Tasks
+from mcp_enrichment.mcp.tasks import METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
+from mcp_enrichment.mcp.tracing import Traced
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -109,6 +110,8 @@ def create_server(
     # Not as an argument: the SDK's type for that knows of no tasks.
     server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
     tasks.serve_on(server)
+    [spans] = server.middleware  # the SDK's own, and no other
+    server.middleware = [Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])]
     server.add_request_handler("server/discover", RequestParams, discover)
     return server
 

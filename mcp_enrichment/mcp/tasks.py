@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.mcp.calls import GetClient
 
+GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
+
 
 class TaskParams(RequestParams):
     task_id: str
@@ -65,21 +67,21 @@ class Tasks:
 
     def serve_on(self, server: Server[Any]) -> None:
         """Add the extension's methods."""
-        server.add_request_handler("tasks/get", TaskParams, self.get)
-        server.add_request_handler("tasks/update", UpdateParams, self.acknowledge)
-        server.add_request_handler("tasks/cancel", TaskParams, self.acknowledge)
+        server.add_request_handler(GET, TaskParams, self.get)
+        server.add_request_handler(UPDATE, UpdateParams, self.acknowledge)
+        server.add_request_handler(CANCEL, TaskParams, self.acknowledge)
 
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
         """The task as it stands, with its result once it has one."""
         require(context)
-        return await answered("tasks/get", self.look(params.task_id))
+        return await answered(GET, self.look(params.task_id))
 
     async def acknowledge(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
         """Nothing is to be done: no task asks for input, and between two looks nobody waits."""
         require(context)
-        await answered("tasks", self.opened(params.task_id))
+        await answered(CANCEL, self.opened(params.task_id))
         return {}
 
     async def opened(self, task_id: str) -> Task:

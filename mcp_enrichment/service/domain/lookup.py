@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.store import callbacks, jobs, ledger
@@ -44,10 +45,11 @@ async def look_up(service: Service, job: Job) -> Again | None:
     request = await service.database.write(lambda connection: _begin(connection, job.subject))
     if request is None or request.status.is_final:
         return None
-    verdict = await _ask(service, request, claims=job.claims)
-    if isinstance(verdict, Again):
-        return verdict
-    await _finish(service, request, verdict)
+    with tracing.span("look up", parent=request.traceparent):
+        verdict = await _ask(service, request, claims=job.claims)
+        if isinstance(verdict, Again):
+            return verdict
+        await _finish(service, request, verdict)
     return None
 
 

@@ -33,6 +33,8 @@ class Request:
     external_id: str | None = None
     created_at: float
     ended_at: float | None = None
+    traceparent: str | None = None
+    """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
 
 
 def add(connection: Connection, request: Request) -> None:

@@ -64,6 +64,7 @@ requests = Table(
     Column("external_id", String(256)),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("traceparent", String(55)),
     CheckConstraint("type IN ('work', 'personal')", name="requests_type_known"),
     CheckConstraint(
         "status IN ('pending', 'processing', 'completed', 'not-found', 'failed')",
