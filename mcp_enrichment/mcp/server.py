@@ -76,11 +76,6 @@ def create_server(
     ) -> ListToolsResult:
         return listing
 
-    async def discover(
-        _context: ServerRequestContext[Any], _params: RequestParams
-    ) -> DiscoverResult:
-        return DISCOVERED
-
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> Result:
@@ -109,11 +104,15 @@ def create_server(
     )
     # Not as an argument: the SDK's type for that knows of no tasks.
     server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+    server.add_request_handler("server/discover", RequestParams, _discover)
     tasks.serve_on(server)
     [spans] = server.middleware  # the SDK's own, and no other
     server.middleware = [Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])]
-    server.add_request_handler("server/discover", RequestParams, discover)
     return server
+
+
+async def _discover(_context: ServerRequestContext[Any], _params: RequestParams) -> DiscoverResult:
+    return DISCOVERED
 
 
 async def serve(get_client: GetClient, *, confirm: bool) -> None:

@@ -173,10 +173,12 @@ async def test_with_a_handshake_a_subscription_to_nothing_is_refused(
 ) -> None:
     vendor.will(replies(404, {"error": {"code": "not_found", "message": "?"}}))
     async with face(remote, "legacy") as client:
-        for uri in (URI, "enrichment://credits", "file:///x"):
+        for uri in (URI, "file:///x"):
             with pytest.raises(MCPError) as refused:
                 await client.subscribe_resource(uri)
             assert refused.value.code == -32002
+        with pytest.raises(MCPError, match="read them when needed"):
+            await client.subscribe_resource("enrichment://credits")
     assert len(vendor.seen) == 1
 
 
