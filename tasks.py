@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 OLDEST = (3, 11)
-EVERYTHING = ".[dev,keyring]"
+EVERYTHING = ".[dev,keyring,otel]"
 
 CHECKS = {
     "lint": ["ruff", "check", "."],

@@ -59,7 +59,9 @@ async def served_mcp(
     opening = embedded_accounts if settings.is_embedded else remote_accounts
     async with opening(settings) as accounts:
         confirm = settings.confirm is Confirm.ALWAYS
-        server = create_server(lambda: _client_of_caller(accounts), confirm=confirm)
+        server = create_server(
+            lambda: _client_of_caller(accounts), confirm=confirm, keeps_connections=False
+        )
         async with http_app(server, _site(settings, names, accounts)) as app:
             yield app, accounts.let_go
 

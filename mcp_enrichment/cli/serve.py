@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.exporting import spans_exported
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -48,7 +49,8 @@ def serve_stdio() -> None:
             await serve(client, confirm=chosen.confirm is Confirm.ALWAYS)
             end_in_time()
 
-    run_until_signalled(run)
+    with spans_exported():
+        run_until_signalled(run)
 
 
 @click.command()
@@ -66,7 +68,7 @@ def service(host: str, port: int) -> None:
 
     chosen = settings()
     log_as_json(chosen)
-    with listener(host, port) as listening:
+    with listener(host, port) as listening, spans_exported():
         anyio.run(serve_http, chosen, listening)
 
 

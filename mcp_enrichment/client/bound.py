@@ -73,6 +73,9 @@ class BoundClient:
             raise _unknown(_meant(error, ids, opened)) from error
         return list(map(_told, answers, opened, ids))
 
+    def signature(self, text: str) -> str:
+        return self.client.signature(f"{self.seal.caller}\n{text}")
+
     async def credits(self) -> Purse:
         return await self.client.credits()
 

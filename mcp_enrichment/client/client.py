@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -168,6 +169,10 @@ class EnrichmentClient:
         if errors:
             raise errors[-1]
         return [answers[enrichment_id] for enrichment_id in ids]
+
+    def signature(self, text: str) -> str:
+        """32 hex digits that only clients of the same account can make of this text."""
+        return hmac.new(self._memory.account.encode(), text.encode(), "sha256").hexdigest()[:32]
 
     async def credits(self) -> Purse:
         """The account's credits, and what the budget leaves of them."""

@@ -11,7 +11,7 @@ import anyio
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from mcp_enrichment import __version__
+from mcp_enrichment import __version__, tracing
 from mcp_enrichment.client import faults, retry
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
 from mcp_enrichment.contract.key_form import KEY_FORM
@@ -135,6 +135,13 @@ class Wire:
     async def _call(
         self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
     ) -> tuple[M, httpx.Headers]:
+        called = "enrichment" if model is WireEnrichment else "credits"
+        with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
+            return await self._answered(model, method, path, seconds=seconds, **options)
+
+    async def _answered(
+        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
+    ) -> tuple[M, httpx.Headers]:
         spends = method == "POST"
         self._check_pace()
         try:
@@ -174,10 +181,14 @@ class Wire:
         self, method: str, path: str, seconds: float, options: dict[str, Any]
     ) -> tuple[httpx.Response, bytes]:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        headers = options.pop("headers", {}) | tracing.headers()
         async with self._in_flight:
             # httpx starts its clock anew with each byte that comes.
             with anyio.fail_after(CONNECT_SECONDS + seconds):
-                async with self._http.stream(method, path, timeout=timeout, **options) as response:
+                async with self._http.stream(
+                    method, path, timeout=timeout, headers=headers, **options
+                ) as response:
+                    tracing.note({"http.response.status_code": response.status_code})
                     return response, await bounded(response, most=MAX_ANSWER)
 
 

@@ -18,10 +18,11 @@ from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
     NotConfirmed,
-    Permanent,
+    Passing,
     ServiceUnavailable,
 )
-from mcp_enrichment.mcp import confirming, results
+from mcp_enrichment.mcp import confirming, deferring, results
+from mcp_enrichment.mcp.refusals import Defect
 from mcp_enrichment.mcp.tools import Call, Tool
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GetClient = Callable[[], Awaitable["Enrichments"]]
-Result = CallToolResult | InputRequiredResult
+Result = CallToolResult | InputRequiredResult | dict[str, Any]
+"""A task, which the SDK has no type for, is a dictionary as it goes on the wire."""
 
 PROGRESS_EVERY = 3.0
 """Seconds between two progress notifications of a call that waits."""
@@ -55,16 +57,17 @@ class CutOff(ServiceUnavailable):
     )
 
 
-class Defect(Permanent):
-    """A defect of ours: what it is stands in the log, without the text that it came with."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Called:
+    tool: Tool
+    params: CallToolRequestParams
+    context: ServerRequestContext[Any]
+    began: float
 
-    code = "internal_error"
-    charged = None
-    sentence = (
-        "This MCP server failed in a way that was not foreseen, and it is not known whether a "
-        "credit was charged. Do not call again with the same arguments: tell the user, and that "
-        "the server's log on stderr says where it failed."
-    )
+    @property
+    def taken(self) -> float:
+        """Seconds since the call came."""
+        return anyio.current_time() - self.began
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,50 +87,55 @@ class Caller:
             arguments = _validated(tool, params.arguments or {})
         except InvalidArguments as error:
             return results.of_error(error)
+        called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
         async with _progress_reported(context, arguments.cap):
             with anyio.move_on_after(arguments.cap + GRACE):
-                return await self._told(tool, arguments, params, context)
+                return await self._told(called, arguments)
         return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
-    async def _told(
-        self,
-        tool: Tool,
-        arguments: Arguments,
-        params: CallToolRequestParams,
-        context: ServerRequestContext[Any],
-    ) -> Result:
+    async def _told(self, called: _Called, arguments: Arguments) -> Result:
         try:
-            answer = await self._answer(tool, arguments, params, context)
+            if deferring.are_welcome(called.context, arguments) and (
+                result := await self._first_look(called, arguments)
+            ):
+                return result
+            return _shown(await self._answer(called, arguments))
         except EnrichmentError as error:
             return results.of_error(error)
         except Exception as defect:  # noqa: BLE001 (the SDK would tell the client or the log its text)
-            logger.error("%s raised %s", tool.name, told(defect))  # noqa: TRY400 (without its text)
+            logger.error("%s raised %s", called.tool.name, told(defect))  # noqa: TRY400 (without its text)
             return results.of_error(Defect())
-        return answer if isinstance(answer, InputRequiredResult) else results.of_answer(answer)
+
+    async def _first_look(self, called: _Called, arguments: Arguments) -> Result | None:
+        """The final answer, or the task that stands for it; None where it is to be waited for."""
+        try:
+            answer = await self._answer(called, deferring.first_look(arguments))
+        except Passing:
+            if called.tool.spends:
+                raise
+            return None
+        if isinstance(answer, InputRequiredResult) or deferring.is_final(answer):
+            return _shown(answer)
+        return deferring.begun(answer, arguments, (await self.get_client()).signature)
 
     async def _answer(
-        self,
-        tool: Tool,
-        arguments: Arguments,
-        params: CallToolRequestParams,
-        context: ServerRequestContext[Any],
+        self, called: _Called, arguments: Arguments
     ) -> BaseModel | InputRequiredResult:
-        began = anyio.current_time()
         client = await self.get_client()
-        may_spend = not self.confirm or confirming.has_agreed(params)
+        may_spend = not self.confirm or confirming.has_agreed(called.params)
         try:
-            return await tool.run(client, arguments, Call(_since(began), may_spend))
+            return await called.tool.run(client, arguments, Call(called.taken, may_spend))
         except NotConfirmed:
             if may_spend:
                 raise
-        left = arguments.cap - _since(began)
-        if question := await confirming.ask(context, arguments, seconds=left):
+        left = arguments.cap - called.taken
+        if question := await confirming.ask(called.context, arguments, seconds=left):
             return question
-        return await tool.run(client, arguments, Call(_since(began)))
+        return await called.tool.run(client, arguments, Call(called.taken))
 
 
-def _since(began: float) -> float:
-    return anyio.current_time() - began
+def _shown(answer: BaseModel | InputRequiredResult) -> Result:
+    return answer if isinstance(answer, InputRequiredResult) else results.of_answer(answer)
 
 
 def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
@@ -150,7 +158,7 @@ async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> 
     async def report() -> None:
         while True:
             await context.session.report_progress(
-                round(_since(began), 1), cap, "waiting for the lookup"
+                round(anyio.current_time() - began, 1), cap, "waiting for the lookup"
             )
             await anyio.sleep(PROGRESS_EVERY)
 

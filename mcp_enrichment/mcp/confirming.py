@@ -12,10 +12,10 @@ from mcp.types import (
     ElicitResult,
     InputRequiredResult,
 )
-from mcp_types.version import is_version_at_least
 
 from mcp_enrichment.contract.errors import NotConfirmed
 from mcp_enrichment.contract.profile_url import canonical
+from mcp_enrichment.mcp.eras import is_stateless
 from mcp_enrichment.mcp.models import RequestArguments
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.mcp.models import Arguments
 
-STATELESS = "2026-07-28"
-"""Since this version a question is a result, and its answer comes with the repeated call."""
 QUESTION = "spend"
 _YES_OR_NO: dict[str, Any] = {"type": "object", "properties": {}}
 _CANNOT_ASK = (
@@ -59,7 +57,7 @@ async def ask(
         f"Look up the {asked.type} email of {canonical(asked.linkedin_url)}? "
         "It costs one credit when an address is found."
     )
-    if is_version_at_least(context.protocol_version, STATELESS):
+    if is_stateless(context):  # a question is a result there, and its answer a repeated call
         form = ElicitRequestFormParams(message=message, requested_schema=_YES_OR_NO)
         return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
     with anyio.move_on_after(seconds):

@@ -26,17 +26,22 @@ def of_answer(answer: BaseModel) -> CallToolResult:
 
 def of_error(error: EnrichmentError) -> CallToolResult:
     """The error as a sentence for the model and, in `_meta`, as data for programs."""
-    wait = math.ceil(error.retry_after) if error.retry_after else None
+    detail = detail_of(error)
+    wait = detail["retry_after_seconds"]
     sentence = f"{error} (Wait {wait} seconds first.)" if wait else str(error)
-    detail: dict[str, Any] = {
-        "code": error.code,
-        "retryable": error.retryable,
-        "retry_after_seconds": wait,
-        "charged": error.charged,
-    }
     return CallToolResult(
         content=[TextContent(type="text", text=sentence)], is_error=True, _meta={"error": detail}
     )
+
+
+def detail_of(error: EnrichmentError) -> dict[str, Any]:
+    """The error as data for programs."""
+    return {
+        "code": error.code,
+        "retryable": error.retryable,
+        "retry_after_seconds": math.ceil(error.retry_after) if error.retry_after else None,
+        "charged": error.charged,
+    }
 
 
 def what_is_wrong(error: ValidationError, known: list[str]) -> str:

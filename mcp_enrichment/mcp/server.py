@@ -1,4 +1,4 @@
-"""The MCP server: four tools on the SDK's low-level server, for both eras of the protocol."""
+"""The MCP server: tools, resources and a prompt on the SDK's low-level server, in both eras."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
+    DiscoverResult,
     ListToolsResult,
     PaginatedRequestParams,
+    PromptsCapability,
+    RequestParams,
+    ResourcesCapability,
+    ServerCapabilities,
+    ToolsCapability,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import __version__
+from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
+from mcp_enrichment.mcp.listening import Listening
+from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.stdio import transport
+from mcp_enrichment.mcp.subscriptions import Subscriptions, background
+from mcp_enrichment.mcp.task import EXTENSION
+from mcp_enrichment.mcp.tasks import METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
+from mcp_enrichment.mcp.tracing import Traced
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -31,13 +45,28 @@ INSTRUCTIONS = (
     "never request the same person twice, and never construct an address that no tool returned."
 )
 
+DISCOVERED = DiscoverResult(
+    supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+    # The SDK's own would promise news of lists: ours never change.
+    capabilities=ServerCapabilities(
+        tools=ToolsCapability(list_changed=False),
+        resources=ResourcesCapability(subscribe=True, list_changed=False),
+        prompts=PromptsCapability(list_changed=False),
+        extensions={EXTENSION: {}},
+    ),
+    instructions=INSTRUCTIONS,
+)
+
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
-def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any]:
+def create_server(
+    get_client: GetClient, *, confirm: bool = False, keeps_connections: bool = True
+) -> Server[Any]:
     """The server; `get_client` is called by the first tool call that needs it, and not before.
 
-    `confirm`: the person is asked before a credit is spent.
+    `confirm`: the person is asked before a credit is spent. `keeps_connections`: clients that have
+    shaken hands can be told something later, as over stdio, but not over stateless HTTP.
     """
     listing = ListToolsResult(tools=[tool.on_the_wire() for tool in TOOLS])
     caller = Caller(get_client=get_client, confirm=confirm)
@@ -55,13 +84,35 @@ def create_server(get_client: GetClient, *, confirm: bool = False) -> Server[Any
             raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
         return await caller.call(tool, params, context)
 
-    return Server(
+    resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
+    subscriptions = Subscriptions(get_client=get_client)
+    listening = Listening(get_client=get_client, tasks=tasks)
+    server = Server(
         NAME,
         version=__version__,
         instructions=INSTRUCTIONS,
+        lifespan=background,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_resources=resources.list,
+        on_list_resource_templates=resources.templates,
+        on_read_resource=resources.read,
+        on_subscribe_resource=subscriptions.subscribe if keeps_connections else None,
+        on_unsubscribe_resource=subscriptions.unsubscribe if keeps_connections else None,
+        on_subscriptions_listen=listening.listen,
+        on_list_prompts=prompts.list_prompts,
+        on_get_prompt=prompts.get_prompt,
     )
+    # Not as an argument: the SDK's type for that knows of no tasks.
+    server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+    server.add_request_handler("server/discover", RequestParams, _discover)
+    tasks.serve_on(server)
+    [spans] = server.middleware  # the SDK's own, and no other
+    server.middleware = [Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])]
+    return server
+
+
+async def _discover(_context: ServerRequestContext[Any], _params: RequestParams) -> DiscoverResult:
+    return DISCOVERED
 
 
 async def serve(get_client: GetClient, *, confirm: bool = False) -> None:

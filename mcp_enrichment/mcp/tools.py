@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
-from mcp_enrichment.mcp import sentences
+from mcp_enrichment.mcp.answers import balance_of, enrichment_of, waited_of
 from mcp_enrichment.mcp.models import (
     Arguments,
     Balance,
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.port import Enrichments
 
 
@@ -80,70 +77,22 @@ async def _request(client: Enrichments, asked: RequestArguments, call: Call) -> 
         may_spend=call.may_spend,
         wait=max(asked.wait_seconds - call.taken, 0.0),
     )
-    return _enrichment(answer)
+    return enrichment_of(answer)
 
 
 async def _get(client: Enrichments, asked: GetArguments, _call: Call) -> Enrichment:
-    return _enrichment(await client.get(asked.id))
+    return enrichment_of(await client.get(asked.id))
 
 
 async def _wait(client: Enrichments, asked: WaitArguments, call: Call) -> Waited:
     began = anyio.current_time() - call.taken
     answers = await client.wait(asked.ids, asked.timeout_seconds - call.taken)
-    enrichments = [_enrichment(answer) for answer in answers]
-    left = [one.next_step for one in enrichments if not one.is_final]
-    all_final = not left
-    return Waited(
-        # What to do about those that are not final is said once, for all of them.
-        enrichments=[
-            one if one.is_final else one.model_copy(update={"next_step": None})
-            for one in enrichments
-        ],
-        all_final=all_final,
-        waited_seconds=round(anyio.current_time() - began, 1),
-        timeout_applied=not all_final,
-        next_step=sentences.after_all(left),
-    )
+    return waited_of(answers, seconds=anyio.current_time() - began)
 
 
 async def _credits(client: Enrichments, _asked: CreditsArguments, _call: Call) -> Balance:
-    purse = await client.credits()
-    return Balance(
-        balance=purse.balance,
-        spent_today=purse.spent_today,
-        budget_left=purse.left,
-        next_step=sentences.after_credits(purse.balance, purse.left),
-    )
+    return balance_of(await client.credits())
 
-
-def _enrichment(answer: Answer) -> Enrichment:
-    return Enrichment(
-        id=answer.id,
-        status=answer.status,
-        is_final=answer.is_final,
-        email=answer.email,
-        type=answer.type,
-        linkedin_url=answer.linkedin_url,
-        external_id=answer.external_id,
-        reused=answer.reused,
-        asked_at=_moment(answer.asked_at),
-        credits_charged=_KNOWN_CHARGES.get(answer.credits_charged),
-        next_step=sentences.after(answer.status, answer.reason, _age(answer)),
-    )
-
-
-def _age(answer: Answer) -> float:
-    return 0.0 if answer.asked_at is None else time.time() - answer.asked_at
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    try:
-        return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
-    except (OverflowError, ValueError, OSError):
-        return None  # a service may send any number
-
-
-_KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
 _READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True

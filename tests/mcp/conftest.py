@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.mcp import deferring
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
+from tests.mcp.task_client import TaskClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,3 +50,17 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
     """A client of the tools over the vendor."""
     async with face(remote, era) as client:
         yield client
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> TaskClient:
+    """A client's side of the tasks extension; a first look is brief."""
+    monkeypatch.setattr(deferring, "LOOK", 0.3)
+    return TaskClient()
+
+
+@pytest.fixture
+async def client(remote: Settings, tasks: TaskClient) -> AsyncIterator[Client]:
+    """A client of the tools over the vendor that declares the tasks extension."""
+    async with face(remote, "auto", extensions=[tasks]) as connected:
+        yield connected

@@ -39,20 +39,24 @@ ONE_CALL_OF_EACH = {
 
 @asynccontextmanager
 async def face(
-    settings: Settings, era: str, *, person: ElicitationFnT | None = None
+    settings: Settings, era: str, *, person: ElicitationFnT | None = None, **client: Any
 ) -> AsyncIterator[Client]:
     """A client of the server with these settings, over the SDK's in-memory connection.
 
-    `person` answers what the server asks the user; without it the client cannot ask anybody.
+    `person` answers what the server asks the user; without it the client cannot ask anybody. What
+    else is given is the client's.
     """
     confirm = settings.confirm is Confirm.ALWAYS
     async with (
         connected_on_first_use(settings) as get_client,
         Client(
-            create_server(get_client, confirm=confirm), mode=era, elicitation_callback=person
-        ) as client,
+            create_server(get_client, confirm=confirm),
+            mode=era,
+            elicitation_callback=person,
+            **client,
+        ) as connected,
     ):
-        yield client
+        yield connected
 
 
 def wire(status: str, **more: Any) -> dict[str, Any]:

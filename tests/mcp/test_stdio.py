@@ -25,7 +25,7 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
     async with piped(tmp_path) as server:
         greeting = await server.ask("initialize", handshake())
         assert greeting["protocolVersion"] == LEGACY
-        assert set(greeting["capabilities"]) == {"tools"}
+        assert set(greeting["capabilities"]) == {"tools", "resources", "prompts"}
         await server.send('{"jsonrpc": "2.0", "method": "notifications/initialized"}')
         listed = await server.ask("tools/list")
         assert len(listed["tools"]) == 4
@@ -40,7 +40,7 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
 async def test_a_client_without_handshake_gets_the_same(tmp_path: Path) -> None:
     async with piped(tmp_path) as server:
         found = await server.ask("server/discover", modern())
-        assert set(found["capabilities"]) == {"tools"}
+        assert set(found["capabilities"]) == {"tools", "resources", "prompts", "extensions"}
         listed = await server.ask("tools/list", modern())
         assert len(listed["tools"]) == 4
         assert max(map(len, server.lines)) <= 9000

@@ -65,12 +65,19 @@ async def test_the_whole_list_costs_a_model_at_most_9000_bytes(assistant: Client
     assert [tool.name for tool in listed.tools] == list(INPUTS)
 
 
-async def test_a_server_of_tools_advertises_tools_and_nothing_else(assistant: Client) -> None:
+async def test_what_is_advertised_is_what_is_served_and_nothing_else(assistant: Client) -> None:
     if assistant.protocol_version == "2026-07-28":
         offered = (await assistant.session.discover()).capabilities
+        extensions = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     else:
         offered = assistant.server_capabilities
-    assert set(offered.model_dump(exclude_none=True)) == {"tools"}
+        extensions = {}
+    assert offered.model_dump(by_alias=True, exclude_none=True) == {
+        "tools": {"listChanged": False},
+        "resources": {"subscribe": True, "listChanged": False},
+        "prompts": {"listChanged": False},
+        **extensions,
+    }
 
 
 async def test_the_instructions_reach_the_client(assistant: Client) -> None:

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import tracing
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
@@ -18,7 +19,7 @@ from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.telemetry import CALLBACK_TRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -54,14 +55,21 @@ async def deliver(service: Service, job: Job) -> Again | None:
         body=body,
         signing_secrets=claimed.secrets,
     )
-    scene = service.scene_of(claimed.request.linkedin_url)
-    if scene and scene.fails_try(claimed.number):
-        sent = Sent(outcome="http-error", http_status=503)
-    else:
-        sent = await service.sender.send(claimed.callback.url, body, headers)
+    with tracing.span(
+        "deliver callback", tracing.SpanKind.CLIENT, parent=claimed.request.traceparent
+    ):
+        sent = await _send(service, claimed, body, headers | tracing.headers())
+        tracing.note({"callback.try": claimed.number, "callback.outcome": sent.outcome})
     await service.database.write(lambda c: _close(c, claimed, sent, at=service.clock()))
     CALLBACK_TRIES.labels(number=str(claimed.number), outcome=sent.outcome).inc()
     return _next(service, sent, claimed.number)
+
+
+async def _send(service: Service, claimed: _Try, body: bytes, headers: Mapping[str, str]) -> Sent:
+    scene = service.scene_of(claimed.request.linkedin_url)
+    if scene and scene.fails_try(claimed.number):
+        return Sent(outcome="http-error", http_status=503)
+    return await service.sender.send(claimed.callback.url, body, headers)
 
 
 async def give_up(_service: Service, _job: Job) -> None:

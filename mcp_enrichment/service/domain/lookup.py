@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.store import callbacks, jobs, ledger
@@ -52,14 +53,15 @@ async def look_up(service: Service, job: Job) -> Again | None:
     request = await service.database.write(lambda connection: _begin(connection, job.subject))
     if request is None or request.status.is_final:
         return None
-    verdict = await _ask(service, request)
-    if isinstance(verdict, _Down):
-        # Counted here and not by claims of the job: a restart in between is no fault of a source.
-        tries = await service.database.write(lambda c: store.count_try(c, request.id))
-        if tries < TRIES:
-            return Again(max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after))
-        verdict = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-    await _finish(service, request, verdict)
+    with tracing.span("look up", parent=request.traceparent):
+        verdict = await _ask(service, request)
+        if isinstance(verdict, _Down):
+            # Counted here and not by claims of the job: a restart is no fault of a source.
+            tries = await service.database.write(lambda c: store.count_try(c, request.id))
+            if tries < TRIES:
+                return Again(max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after))
+            verdict = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
+        await _finish(service, request, verdict)
     return None
 
 

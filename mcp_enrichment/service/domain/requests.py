@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import tracing
 from mcp_enrichment.contract.errors import (
     IdempotencyConflict,
     InsufficientCredits,
@@ -132,6 +133,7 @@ def _new_request(service: Service, team_id: int, asked: EnrichmentRequest) -> Re
         type=asked.type,
         external_id=asked.external_id,
         created_at=service.clock(),
+        traceparent=tracing.traceparent(),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from mcp_enrichment import tracing
 from mcp_enrichment.service.http.errors import REQUEST_ID, beside_all, refusal
 from mcp_enrichment.service.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -66,10 +67,12 @@ class Observed:
         # Never reset: the server logs what the application raised after this has returned, and each
         # request has a context of its own.
         current_request_id.set(request_id)
-        try:
-            await (_too_large(scope) or self._app)(scope, receive_all, send_named)
-        finally:
-            _note(scope, status, time.perf_counter() - began)
+        parent = Headers(scope=scope).get(tracing.TRACEPARENT)
+        with tracing.span("HTTP", tracing.SpanKind.SERVER, parent=parent):
+            try:
+                await (_too_large(scope) or self._app)(scope, receive_all, send_named)
+            finally:
+                _note(scope, status, time.perf_counter() - began)
 
 
 def _id_of(scope: Scope) -> str:
@@ -93,13 +96,16 @@ def _too_large(scope: Scope) -> ASGIApp | None:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     # The route's pattern, not the path: what stands in a path may be anything.
     route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "?"
+    told = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+    tracing.note(told, name=f"{method} {route}")
     HTTP_REQUESTS.labels(route=route, status=str(status)).inc()
     HTTP_SECONDS.labels(route=route).observe(seconds)
     logger.info(
         "answered",
         extra={
             "fields": {
-                "method": scope["method"] if scope["method"] in _METHODS else "?",
+                "method": method,
                 "route": route,
                 "status": status,
                 "milliseconds": round(seconds * 1000, 1),

@@ -35,6 +35,8 @@ class Request:
     ended_at: float | None = None
     tries: int = 0
     """How often its sources were asked in vain."""
+    traceparent: str | None = None
+    """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
 
 
 def add(connection: Connection, request: Request) -> None:

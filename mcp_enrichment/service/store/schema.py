@@ -70,6 +70,7 @@ requests = Table(
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("traceparent", String(55)),
     CheckConstraint("type IN ('work', 'personal')", name="requests_type_known"),
     CheckConstraint(
         "status IN ('pending', 'processing', 'completed', 'not-found', 'failed')",

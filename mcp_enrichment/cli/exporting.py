@@ -1,0 +1,64 @@
+"""Sending spans to a collector, where the standard OTEL_* variables name one.
+
+Endpoint, headers, sampling, the service's name and all else are read from there by the SDK itself:
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.sdk.trace import TracerProvider
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "mcp-enrichment"
+"""The service's name where OTEL_SERVICE_NAME gives none."""
+LAST_SECONDS = 0.3
+"""For the last spans as the process ends. Whoever does not take them by then is not waited for."""
+
+
+@contextmanager
+def spans_exported() -> Iterator[None]:
+    """Sends the spans of what is done in it, where that is wanted and installed."""
+    provider = _provider() if _is_wanted() else None
+    try:
+        yield
+    finally:
+        if provider:
+            last = threading.Thread(target=provider.shutdown, daemon=True)
+            last.start()
+            last.join(LAST_SECONDS)
+
+
+def _is_wanted() -> bool:
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if exporters := os.environ.get("OTEL_TRACES_EXPORTER"):
+        return "otlp" in exporters.split(",")
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(os.environ.get(name) for name in endpoints)
+
+
+def _provider() -> TracerProvider | None:
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        logger.warning("OTEL_* is set, but not installed: pip install 'mcp-enrichment[otel]'")
+        return None
+    resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider

@@ -1,0 +1,74 @@
+"""What the client tells, as the models that tools, resources and tasks answer with."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from mcp_enrichment.mcp import sentences
+from mcp_enrichment.mcp.models import Balance, Enrichment, Waited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_enrichment.client.answer import Answer
+    from mcp_enrichment.client.spending import Purse
+
+_KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
+
+
+def enrichment_of(answer: Answer) -> Enrichment:
+    """One enrichment, with its next step."""
+    return Enrichment(
+        id=answer.id,
+        status=answer.status,
+        is_final=answer.is_final,
+        email=answer.email,
+        type=answer.type,
+        linkedin_url=answer.linkedin_url,
+        external_id=answer.external_id,
+        reused=answer.reused,
+        asked_at=_moment(answer.asked_at),
+        credits_charged=_KNOWN_CHARGES.get(answer.credits_charged),
+        next_step=sentences.after(answer.status, answer.reason, _age(answer)),
+    )
+
+
+def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
+    """What a wait of so many seconds came to."""
+    enrichments = [enrichment_of(answer) for answer in answers]
+    left = [one.next_step for one in enrichments if not one.is_final]
+    all_final = not left
+    return Waited(
+        # What to do about those that are not final is said once, for all of them.
+        enrichments=[
+            one if one.is_final else one.model_copy(update={"next_step": None})
+            for one in enrichments
+        ],
+        all_final=all_final,
+        waited_seconds=round(seconds, 1),
+        timeout_applied=not all_final,
+        next_step=sentences.after_all(left),
+    )
+
+
+def balance_of(purse: Purse) -> Balance:
+    """The credits of the account and of the user's budget."""
+    return Balance(
+        balance=purse.balance,
+        spent_today=purse.spent_today,
+        budget_left=purse.left,
+        next_step=sentences.after_credits(purse.balance, purse.left),
+    )
+
+
+def _age(answer: Answer) -> float:
+    return 0.0 if answer.asked_at is None else time.time() - answer.asked_at
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
+    except (OverflowError, ValueError, OSError):
+        return None  # a service may send any number

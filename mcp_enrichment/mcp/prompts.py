@@ -1,0 +1,124 @@
+"""The one prompt: a list of profiles to a table of addresses, within the user's budget."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    GetPromptResult,
+    ListPromptsResult,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    TextContent,
+)
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.mcp.models import MAX_IDS
+from mcp_enrichment.mcp.sentences import NO_GUESS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mcp.server.context import ServerRequestContext
+    from mcp.types import GetPromptRequestParams, PaginatedRequestParams
+
+NAME = "find_emails"
+PROMPTS = ListPromptsResult(
+    prompts=[
+        Prompt(
+            name=NAME,
+            title="Find the emails of these people",
+            description="From a list of LinkedIn profiles to a table of addresses.",
+            arguments=[
+                PromptArgument(
+                    name="profiles",
+                    description=f"URLs of LinkedIn profiles, at most {MAX_IDS}, in any layout.",
+                    required=True,
+                ),
+                PromptArgument(
+                    name="type",
+                    description="Which address is wanted: work (the default) or personal.",
+                    required=False,
+                ),
+            ],
+        )
+    ]
+)
+_BETWEEN = re.compile(r"[\s,;]+")
+
+
+class _Profiles(NamedTuple):
+    urls: Sequence[str]
+    refused: Sequence[int]
+    """Which entries of the list are no profiles, counted from one."""
+
+
+async def list_prompts(
+    _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
+) -> ListPromptsResult:
+    return PROMPTS
+
+
+async def get_prompt(
+    _context: ServerRequestContext[Any], params: GetPromptRequestParams
+) -> GetPromptResult:
+    """The prompt with its arguments filled in. Raises `MCPError`, which repeats none of them."""
+    if params.name != NAME:
+        raise MCPError(INVALID_PARAMS, f"There is no prompt of this name: there is {NAME}.")
+    text = TextContent(type="text", text=_text(params.arguments or {}))
+    return GetPromptResult(messages=[PromptMessage(role="user", content=text)])
+
+
+def _text(arguments: Mapping[str, str]) -> str:
+    if arguments.keys() - {"profiles", "type"}:
+        raise MCPError(INVALID_PARAMS, f"{NAME} takes: profiles, type.")
+    kind = arguments.get("type") or EmailType.WORK
+    if kind not in set(EmailType):
+        raise MCPError(INVALID_PARAMS, "type: work or personal.")
+    profiles = _profiles_in(arguments.get("profiles", ""))
+    if not 1 <= len(profiles.urls) <= MAX_IDS:
+        raise MCPError(
+            INVALID_PARAMS,
+            f"profiles: from 1 to {MAX_IDS} URLs like https://www.linkedin.com/in/<username>.",
+        )
+    return _instructions(profiles, kind)
+
+
+def _profiles_in(text: str) -> _Profiles:
+    urls: dict[str, None] = {}
+    refused = []
+    entries = [entry for entry in _BETWEEN.split(text) if entry]
+    for number, entry in enumerate(entries, start=1):
+        try:
+            urls[canonical(entry)] = None
+        except ProfileURLRefused:
+            refused.append(number)
+    return _Profiles(list(urls), refused)
+
+
+def _instructions(profiles: _Profiles, kind: str) -> str:
+    many = len(profiles.urls)
+    steps = [
+        f"Call get_credits. Each address found costs one credit, so this may cost up to {many}. "
+        "Where balance or budget_left is less, stop and ask me which people matter most.",
+        f"Call request_email_enrichment once for each profile, with type={kind} and "
+        "wait_seconds=0. Where one is refused for want of credits or budget, make no further ones.",
+        "Call wait_for_enrichment once with all the ids. Only where all_final is false call it "
+        "again, with the ids that are not final.",
+        "Show a table with one row for each profile: profile, email, status, credits charged. "
+        f"Where email is null leave its cell empty and say why below the table. {NO_GUESS}",
+    ]
+    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    parts = [
+        f"Find the {kind} email behind each of these profiles ({many} in all).",
+        "\n".join(profiles.urls),
+    ]
+    if profiles.refused:
+        which = ", ".join(map(str, profiles.refused))
+        parts.append(f"These entries of my list are no profiles, so tell me so: number {which}.")
+    return "\n\n".join([*parts, "\n".join(numbered)])

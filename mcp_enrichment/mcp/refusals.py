@@ -1,0 +1,63 @@
+"""The seam to errors of the protocol, for all that is no tool call: those have results for it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+from mcp.shared.exceptions import MCPError
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
+
+from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    InvalidArguments,
+    Permanent,
+    ServiceUnavailable,
+    UnknownEnrichment,
+)
+from mcp_enrichment.mcp import results
+from mcp_enrichment.mcp.models import READ_CAP
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Defect(Permanent):
+    """A defect of ours: what it is stands in the log, without the text that it came with."""
+
+    code = "internal_error"
+    charged = None
+    sentence = (
+        "This MCP server failed in a way that was not foreseen, and it is not known whether a "
+        "credit was charged. Do not call again with the same arguments: tell the user, and that "
+        "the server's log on stderr says where it failed."
+    )
+
+
+async def answered(method: str, work: Awaitable[T]) -> T:
+    """What `work` comes to, within the cap of a read. Raises `MCPError` and no other."""
+    try:
+        with anyio.fail_after(READ_CAP):
+            return await work
+    except MCPError:
+        raise
+    except EnrichmentError as error:
+        raise of_error(error) from error
+    except TimeoutError as error:
+        raise of_error(ServiceUnavailable()) from error
+    except Exception as defect:  # noqa: BLE001 (the SDK would log its text)
+        logger.error("%s raised %s", method, told(defect))  # noqa: TRY400 (without its text)
+        raise of_error(Defect()) from None
+
+
+def of_error(error: EnrichmentError) -> MCPError:
+    """The error with its sentence as the message, and the same data as a tool's."""
+    is_the_callers = isinstance(error, UnknownEnrichment | InvalidArguments)
+    code = INVALID_PARAMS if is_the_callers else INTERNAL_ERROR
+    return MCPError(code=code, message=str(error), data=results.detail_of(error))

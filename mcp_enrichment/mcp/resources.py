@@ -1,0 +1,124 @@
+"""What a client may read, and attach, without a tool call: one enrichment, and the credits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    TextResourceContents,
+)
+
+from mcp_enrichment.contract.errors import UnknownEnrichment
+from mcp_enrichment.contract.paths import ENRICHMENT_ID
+from mcp_enrichment.mcp.answers import balance_of, enrichment_of
+from mcp_enrichment.mcp.eras import is_stateless
+from mcp_enrichment.mcp.refusals import answered
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+    from mcp.types import PaginatedRequestParams, ReadResourceRequestParams
+    from pydantic import BaseModel
+
+    from mcp_enrichment.mcp.calls import GetClient
+    from mcp_enrichment.mcp.models import Enrichment
+
+SCHEME = "enrichment://"
+CREDITS = SCHEME + "credits"
+JSON = "application/json"
+NOT_FOUND_OF_OLD = -32002
+"""What a missing resource was called before 2026-07-28; since then it is an invalid parameter."""
+
+LISTED = ListResourcesResult(
+    resources=[
+        Resource(
+            uri=CREDITS,
+            name="credits",
+            title="Credits",
+            description="The credits left on the account, and in the user's budget.",
+            mime_type=JSON,
+        )
+    ]
+)
+TEMPLATES = ListResourceTemplatesResult(
+    resource_templates=[
+        ResourceTemplate(
+            uri_template=SCHEME + "{id}",
+            name="enrichment",
+            title="One enrichment",
+            description=(
+                "Its state and, once it is final, the address that was found, if one was. "
+                "Subscribers are told when it becomes final."
+            ),
+            mime_type=JSON,
+        )
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """Lists and reads."""
+
+    get_client: GetClient
+
+    async def list(
+        self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
+    ) -> ListResourcesResult:
+        return LISTED
+
+    async def templates(
+        self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
+    ) -> ListResourceTemplatesResult:
+        return TEMPLATES
+
+    async def read(
+        self, context: ServerRequestContext[Any], params: ReadResourceRequestParams
+    ) -> ReadResourceResult:
+        """The resource as JSON."""
+        return await answered("resources/read", self._read(context, params.uri))
+
+    async def _read(self, context: ServerRequestContext[Any], uri: str) -> ReadResourceResult:
+        if uri == CREDITS:
+            client = await self.get_client()
+            return _as_json(uri, balance_of(await client.credits()))
+        return _as_json(uri, await enrichment_at(uri, context, self.get_client))
+
+
+async def enrichment_at(
+    uri: str, context: ServerRequestContext[Any], get_client: GetClient
+) -> Enrichment:
+    """The enrichment that the URI names. Raises `MCPError` where there is none."""
+    if (enrichment_id := id_in(uri)) is None:
+        raise _unknown(context)
+    client = await get_client()
+    try:
+        return enrichment_of(await client.get(enrichment_id))
+    except UnknownEnrichment as error:
+        raise _unknown(context) from error
+
+
+def id_in(uri: str) -> str | None:
+    """The id of the enrichment that the URI names; None where it names none."""
+    named = uri.removeprefix(SCHEME)
+    if uri in {CREDITS, named} or not re.fullmatch(ENRICHMENT_ID, named):
+        return None
+    return named
+
+
+def _unknown(context: ServerRequestContext[Any]) -> MCPError:
+    code = INVALID_PARAMS if is_stateless(context) else NOT_FOUND_OF_OLD
+    return MCPError(code=code, message=f"There is no such resource: read {SCHEME}<id>.")
+
+
+def _as_json(uri: str, told: BaseModel) -> ReadResourceResult:
+    text = told.model_dump_json()
+    return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])

@@ -1,0 +1,55 @@
+"""The SDK's own span of each message, without what a client may have written into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
+
+from mcp_enrichment import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mcp.server.context import (
+        CallNext,
+        HandlerResult,
+        ServerMiddleware,
+        ServerRequestContext,
+    )
+
+_METHODS = {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS}
+
+
+class Traced:
+    """Goes on with the trace that `_meta` tells of, or, over HTTP, the request's header."""
+
+    def __init__(
+        self, spans: ServerMiddleware[Any], *, methods: Collection[str], names: Collection[str]
+    ) -> None:
+        """`spans`: the SDK's middleware. `methods`: what is served beside the specification's.
+        `names`: of tools and prompts."""
+        self._spans = spans
+        self._methods = _METHODS.union(methods)
+        self._names = frozenset(names)
+
+    async def __call__(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        async def as_it_came(_told: ServerRequestContext[Any, Any]) -> HandlerResult:
+            return await call_next(ctx)
+
+        header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
+        with tracing.following(header):
+            return await self._spans(self._told(ctx), as_it_came)
+
+    def _told(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
+        """The message as its span may tell it: names of ours, and ids that are numbers."""
+        name = (ctx.params or {}).get("name")
+        return replace(
+            ctx,
+            method=ctx.method if ctx.method in self._methods else "unknown",
+            params={"name": name} if isinstance(name, str) and name in self._names else None,
+            request_id=ctx.request_id if isinstance(ctx.request_id, int) else None,
+        )

@@ -1,0 +1,31 @@
+"""A collector, and processes that send to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.far_end import FarEnd, far_end
+from tests.tracing.collector import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[FarEnd]:
+    """Whom a callback is for."""
+    async with far_end() as end:
+        yield end
+
+
+@pytest.fixture
+async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
+    """Processes started from now on send their spans to it."""
+    collects = Collector()
+    async with far_end() as end:
+        end.always(collects)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", end.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+        yield collects
