@@ -1,0 +1,56 @@
+"""One toolbox for all tests of a run, and the hosts with what they saw."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.compat.hosts import HOSTS
+from tests.compat.servers import TRANSPORTS
+from tests.compat.toolbox import Toolbox, ran
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.compat.hosts import Host
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolbox]:
+    """Other people's programs, for this run alone."""
+    folder = tmp_path_factory.mktemp("tools")
+    yield Toolbox(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", params=HOSTS, ids=str)
+def host(request: pytest.FixtureRequest) -> Host:
+    """Each SDK, in each way of speaking that it has."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def verdicts(
+    host: Host, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What the host saw of the server, by transport. It mostly waits: so all at once."""
+    command = host.command(tools)
+
+    def verdict(transport: str) -> Any:
+        with TRANSPORTS[transport](tmp_path_factory.mktemp(transport)) as server:
+            ended = ran(*command, json.dumps(server), *host.options)
+        assert ended.code == 0, ended
+        return json.loads(ended.out)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(TRANSPORTS, pool.map(verdict, TRANSPORTS), strict=True))
+
+
+@pytest.fixture(params=TRANSPORTS)
+def verdict(request: pytest.FixtureRequest, verdicts: dict[str, Any]) -> dict[str, Any]:
+    """What the host saw over one transport."""
+    return verdicts[request.param]
