@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.compat.toolbox import Toolbox, ran
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.compat.hosts import Host
 
@@ -27,6 +29,13 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolbox]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(params=TRANSPORTS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """The server over each transport: the `command` and `env` that start it, or its `url`."""
+    with TRANSPORTS[request.param](tmp_path) as reached:
+        yield reached
+
+
 @pytest.fixture(scope="session", params=HOSTS, ids=str)
 def host(request: pytest.FixtureRequest) -> Host:
     """Each SDK, in each way of speaking that it has."""
@@ -37,20 +46,23 @@ def host(request: pytest.FixtureRequest) -> Host:
 def verdicts(
     host: Host, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What the host saw of the server, by transport. It mostly waits: so all at once."""
+    """What the host saw of the server, by transport. It mostly waits: so both at once."""
     command = host.command(tools)
 
-    def verdict(transport: str) -> Any:
-        with TRANSPORTS[transport](tmp_path_factory.mktemp(transport)) as server:
-            ended = ran(*command, json.dumps(server), *host.options)
+    def verdict(server: dict[str, Any]) -> Any:
+        ended = ran(*command, json.dumps(server), *host.options)
         assert ended.code == 0, ended
         return json.loads(ended.out)
 
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(TRANSPORTS, pool.map(verdict, TRANSPORTS), strict=True))
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        servers = [
+            stack.enter_context(reached(tmp_path_factory.mktemp(name)))
+            for name, reached in TRANSPORTS.items()
+        ]
+        return dict(zip(TRANSPORTS, pool.map(verdict, servers), strict=True))
 
 
 @pytest.fixture(params=TRANSPORTS)
 def verdict(request: pytest.FixtureRequest, verdicts: dict[str, Any]) -> dict[str, Any]:
     """What the host saw over one transport."""
-    return verdicts[request.param]
+    return verdicts[request.param] | {"transport": request.param}

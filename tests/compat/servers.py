@@ -1,4 +1,4 @@
-"""The server as a host reaches it: with the sample contacts, and with profiles of the test mode."""
+"""The server as others reach it: with the sample contacts, and with profiles of the test mode."""
 
 from __future__ import annotations
 

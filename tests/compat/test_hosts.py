@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.compat
 
+NEWEST = "2026-07-28"
 TOOLS = ["request_email_enrichment", "get_enrichment", "wait_for_enrichment", "get_credits"]
 
 
@@ -37,15 +38,23 @@ def test_an_error_says_which_one_it_is(verdict: dict[str, Any]) -> None:
 
 
 def test_a_wait_tells_its_progress(verdict: dict[str, Any]) -> None:
-    first, second = verdict["progress"]
-    assert (first[1], second[1]) == (45, 5), "the seconds that each may take at most"
-    assert 3 <= first[0] < 45
-    assert 3 <= second[0] < 5
+    first_of_each = {total: elapsed for elapsed, total in reversed(verdict["progress"])}
+    assert set(first_of_each) == {45, 5}, "the seconds that each wait may take at most"
+    assert 3 <= first_of_each[45] < 45
+    assert 3 <= first_of_each[5] < 5
 
 
-def test_a_cancelled_wait_ends_and_the_lookup_goes_on(verdict: dict[str, Any]) -> None:
-    """The second wait outlasts the time after which the cancelled one would tell of itself."""
+def test_a_host_that_cancels_a_wait_goes_on_and_so_does_the_lookup(verdict: dict[str, Any]) -> None:
     again = verdict["waited_again"]
     assert [one["status"] for one in again["enrichments"]] == ["processing"]
     assert again["timeout_applied"]
-    assert verdict["late"] == []
+
+
+def test_a_cancelled_wait_is_not_heard_of_again(host: Host, verdict: dict[str, Any]) -> None:
+    """The second wait outlasts the time after which the cancelled one would tell of itself.
+
+    Versions before the newest cancel by a message of its own, which over HTTP may reach another
+    process: there the wait goes on to its end.
+    """
+    reaches_the_wait = verdict["transport"] == "stdio" or host.speaks == NEWEST
+    assert verdict["late"] == [] or not reaches_the_wait

