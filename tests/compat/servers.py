@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.cli.commands import Shell, imported_by
+from tests.over_http.served import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,4 +27,12 @@ def over_stdio(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"command": COMMAND, "env": ours}
 
 
-TRANSPORTS = {"stdio": over_stdio}
+@contextmanager
+def over_http(folder: Path) -> Iterator[dict[str, Any]]:
+    """What a host's settings say of a server that runs on this machine."""
+    imported_by(Shell(folder))
+    with served(folder, HTTP_OPEN="true", **SETTINGS) as face:
+        yield {"url": face.url}
+
+
+TRANSPORTS = {"stdio": over_stdio, "http": over_http}
