@@ -1,0 +1,64 @@
+"""The protocol's own conformance suite, against the server over HTTP.
+
+Its scenarios call tools, resources and prompts of a fixture server, which a product has not: what
+fails for want of them stands in `conformance/fixtures-*.yml`. What is not served, by choice or
+until now, stands in `conformance/unserved-*.yml`, and is struck from there once it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.compat.judging import BASELINES, LINE, found, listed, strike
+from tests.compat.servers import over_http
+from tests.compat.toolbox import ran
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.compat.toolbox import Toolbox
+
+SUITE = "@modelcontextprotocol/conformance"
+VERSION = "0.2.0-alpha.12"
+"""The newest, and the first line that knows 2026-07-28. Exact: scenarios come with each one."""
+REVISIONS = ("2025-11-25", "2026-07-28")
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_what_fails_is_what_is_known_to_fail(revision: str, tools: Toolbox, tmp_path: Path) -> None:
+    suite = tools.npm(f"{SUITE}@{VERSION}") / "node_modules" / SUITE / "dist" / "index.js"
+    with over_http(tmp_path) as server:
+        command = [str(tools.node), str(suite), "server", "--url", server["url"]]
+        told = ran(*command, "--requirements", revision, "-o", str(tmp_path / "results"))
+    failed = found(tmp_path / "results")
+    assert failed, f"no scenario has run: {told}"
+    fixtures = BASELINES / f"fixtures-{revision}.yml"
+    unserved = BASELINES / f"unserved-{revision}.yml"
+    unknown = failed - listed(fixtures) - listed(unserved)
+    assert not unknown, told
+    assert not listed(fixtures) - failed, f"these pass, and so need no fixtures: {fixtures}"
+    served = listed(unserved) - failed
+    strike(unserved, served)
+    assert not served, f"these pass now, and have been struck from {unserved.name}: commit it"
+
+
+@pytest.mark.parametrize("baseline", sorted(BASELINES.iterdir()), ids=lambda file: file.stem)
+def test_each_known_failure_stands_with_its_reason(baseline: Path) -> None:
+    comment, key, *entries = baseline.read_text("utf-8").splitlines()
+    assert comment.startswith("# ")
+    assert key == "server:"
+    assert [entry for entry in entries if not LINE.fullmatch(entry)] == []
+    assert len(listed(baseline)) == len(entries)
+
+
+def test_what_passes_is_struck_and_the_rest_kept(tmp_path: Path) -> None:
+    baseline = shutil.copy(BASELINES / "unserved-2026-07-28.yml", tmp_path / "known.yml")
+    before = listed(baseline)
+    passing = set(sorted(before)[:2])
+    strike(baseline, passing)
+    assert listed(baseline) == before - passing
+    assert "server:" in baseline.read_text("utf-8").splitlines()

@@ -1,0 +1,48 @@
+"""What the inspector says of the tools, which authors of hosts and of servers look with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.compat.toolbox import Ended, Toolbox, ran
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.compat, pytest.mark.parametrize("era", ["legacy", "modern"])]
+
+PACKAGE = "@modelcontextprotocol/inspector"
+TOOL_REFUSED = 5
+"""What the inspector ends with when a tool's answer is an error."""
+
+
+@pytest.fixture
+def inspect(tools: Toolbox, server: dict[str, Any]) -> Callable[..., Ended]:
+    """Runs the inspector on the server, with these options."""
+    package = tools.npm(f"{PACKAGE}@~2.12.0") / "node_modules" / PACKAGE
+    inspector = [str(tools.node), str(package / "clients/launcher/build/index.js"), "--cli"]
+    if "url" in server:
+        where = [server["url"], "--transport", "http"]
+    else:
+        settings = [f"{name}={value}" for name, value in server["env"].items()]
+        where = [*server["command"], *(part for one in settings for part in ("-e", one))]
+    return lambda *options: ran(*inspector, *where, *options)
+
+
+def test_no_host_stumbles_over_a_schema(inspect: Callable[..., Ended], era: str) -> None:
+    ended = inspect("--method", "tools/list", "--strict", "--protocol-era", era)
+    assert ended.code == 0, ended
+    assert ended.err == "", "not even a warning"
+    assert len(json.loads(ended.out)["tools"]) == 4
+
+
+def test_a_tool_can_be_called(inspect: Callable[..., Ended], era: str) -> None:
+    call = ["--method", "tools/call", "--protocol-era", era, "--tool-name"]
+    ended = inspect(*call, "get_credits")
+    assert ended.code == 0, ended
+    assert json.loads(ended.out)["structuredContent"]["balance"] == 250
+    refused = inspect(*call, "get_enrichment", "--tool-arg", f"id={'0' * 24}")
+    assert refused.code == TOOL_REFUSED, refused

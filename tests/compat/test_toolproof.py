@@ -1,0 +1,49 @@
+"""What toolproof says, which checks tools' schemas and makes calls from them, fit and unfit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.compat.toolbox import Ended, Toolbox, ran
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.compat
+
+PACKAGES = ("mcp-toolproof>=0.3.1,<0.4", "hypothesis==6.150.0")
+"""Its schemas' strategies do not work with later releases of hypothesis."""
+SEED = "7"
+
+
+@pytest.fixture
+def toolproof(tools: Toolbox, server: dict[str, Any], tmp_path: Path) -> Callable[..., Ended]:
+    """Runs one of its commands on the server, with these options."""
+    program = str(tools.python(*PACKAGES) / "toolproof")
+    config = tmp_path / "toolproof.yaml"
+    config.write_text(json.dumps({"server": server}), "utf-8")
+    return lambda *options: ran(program, *options, "--config", str(config))
+
+
+def test_the_schemas_have_no_flaw(toolproof: Callable[..., Ended]) -> None:
+    ended = toolproof("inspect", "--json")
+    assert ended.code == 0, ended
+    told = json.loads(ended.out)
+    assert len(told["tools"]) == 4
+    assert told["checks"] == []
+
+
+def test_no_made_up_call_crashes_it_or_hangs(
+    toolproof: Callable[..., Ended], tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    ended = toolproof("fuzz", "--seed", SEED, "--json", str(report))
+    assert ended.code == 0, ended
+    fuzzed = json.loads(report.read_text("utf-8"))["fuzz"]["tools"]
+    assert [one["findings"] for one in fuzzed] == [[]] * 4
+    assert [one["skipped"] for one in fuzzed] == [None] * 4
+    assert sum(one["calls"] for one in fuzzed) >= 241

