@@ -12,6 +12,7 @@ from mcp.types import Request
 
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.mcp.task import Kind, Task
+from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
 from tests.support.far_end import FarEnd, replies
@@ -19,7 +20,6 @@ from tests.support.far_end import FarEnd, replies
 if TYPE_CHECKING:
     from mcp import Client
 
-    from mcp_enrichment.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ async def test_another_account_has_no_such_task_and_the_service_is_not_asked(
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
     asked_before = len(vendor.seen)
-    stranger = remote.model_copy(update={"api_key": type(remote.api_key)("another-key")})
+    stranger = Settings(api_url=remote.api_url, api_key="another-key", state_dir=remote.state_dir)
     async with face(stranger, "auto", extensions=[TaskClient()]) as other:
         for method, more in METHODS:
             with pytest.raises(MCPError) as refused:
