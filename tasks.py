@@ -20,7 +20,7 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
-BENCHES = ["start", "lookup", "longpoll", "service"]
+BENCHES = ["start", "lookup", "longpoll", "push", "service"]
 
 
 def demo():

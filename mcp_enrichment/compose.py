@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.settings import Settings
 
@@ -41,8 +42,13 @@ async def connected_on_first_use(
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
-    """A client of the service that the settings name: the embedded one, a team's or the vendor."""
+async def connect(
+    settings: Settings, *, pushes: Pushes | None = None
+) -> AsyncIterator[EnrichmentClient]:
+    """A client of the service that the settings name: the embedded one, a team's or the vendor.
+
+    `pushes`: where the end of a lookup elsewhere is told to, if somebody listens there.
+    """
     if settings.is_embedded:
         async with _embedded_client(settings) as client:
             yield client
@@ -55,6 +61,7 @@ async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
         api_key=key,
         memory=settings.memory_file,
         keep_misses=settings.miss_days * DAY,
+        pushes=pushes,
     ) as client:
         yield client
 

@@ -12,14 +12,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 
 from mcp_enrichment.client.bound import BoundClient
+from mcp_enrichment.client.push_file import PushFile
+from mcp_enrichment.client.pushes import Pushes
 from mcp_enrichment.client.seal import Seal
 from mcp_enrichment.compose import client_of_app, connect, working_service
 from mcp_enrichment.first_use import each_on_first_use, on_first_use
 from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
+from mcp_enrichment.mcp.http.names import is_loopback
+from mcp_enrichment.mcp.http.pushed import PUSHES
 from mcp_enrichment.mcp.http.secret import secret_in
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, local_team
@@ -47,6 +52,8 @@ class Accounts:
     client_of: Callable[[Caller], Awaitable[Enrichments]]
     let_go: Callable[[], None]
     """Ends all waits with what was last seen."""
+    pushes: Pushes | None = None
+    """Where a vendor tells the ends of lookups."""
 
 
 @asynccontextmanager
@@ -110,9 +117,10 @@ class _Teams:
 async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The one account that the settings name, shared by all callers."""
     secret = _secret(settings)
+    pushes = _pushes(settings, secret)
     async with (
         on_first_use(lambda: _local_database(settings)) as database,
-        connect(settings) as client,
+        connect(settings, pushes=pushes) as client,
     ):
 
         async def team_of(key: str) -> int | None:
@@ -121,7 +129,16 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
         async def client_of(caller: Caller) -> Enrichments:
             return client if caller == OPERATOR else _view(client, caller, secret)
 
-        yield Accounts(team_of=team_of, client_of=client_of, let_go=client.let_go)
+        yield Accounts(team_of=team_of, client_of=client_of, let_go=client.let_go, pushes=pushes)
+
+
+def _pushes(settings: Settings, secret: bytes) -> Pushes | None:
+    """None where the service could not reach us, and would refuse to try."""
+    public, service = settings.public_url, urlsplit(settings.server_url).hostname
+    if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
+        return None
+    file = PushFile(settings.push_file)
+    return Pushes(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
 
 
 def _view(client: EnrichmentClient, caller: Caller, secret: bytes) -> Enrichments:

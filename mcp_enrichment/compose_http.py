@@ -15,6 +15,7 @@ from mcp_enrichment.mcp.http.challenge import Challenges
 from mcp_enrichment.mcp.http.credentials import Credentials
 from mcp_enrichment.mcp.http.metadata import Resource
 from mcp_enrichment.mcp.http.names import is_loopback, names_of
+from mcp_enrichment.mcp.http.pushed import PushReceiver
 from mcp_enrichment.mcp.http.tokens import Tokens
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.http.limits import RateLimit
@@ -82,7 +83,15 @@ def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
         limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
         public_url=settings.public_root,
         resource=resource,
+        pushes=_receiver(settings, accounts),
     )
+
+
+def _receiver(settings: Settings, accounts: Accounts) -> PushReceiver | None:
+    if accounts.pushes is None:
+        return None
+    secrets = [secret.get_secret_value() for secret in settings.push_secrets]
+    return PushReceiver(tell=accounts.pushes.tell, secrets=secrets)
 
 
 def _resource(settings: Settings) -> Resource | None:

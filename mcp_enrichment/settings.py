@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -34,6 +35,16 @@ def _https(url: str) -> str:
     return url
 
 
+def _base64(secret: SecretStr) -> SecretStr:
+    try:
+        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("it must be of the form whsec_<base64>") from None
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
+"""A secret after the Standard Webhooks specification."""
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 """A URL that is compared character by character, and so kept as it was set; http on loopback."""
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
@@ -125,6 +136,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(min_length=32, description="Seals ids for callers; alike on all machines of a site."),
     ] = None
+    push_secrets: Annotated[
+        Comma[WebhookSecret],
+        Field(description="Secrets (`whsec_…`) that signed pushes to us bear; others are refused."),
+    ] = ()
     oauth_issuer: Annotated[
         HttpsUrl | None,
         Field(description="Issuer whose access tokens MCP over HTTP accepts."),
@@ -170,6 +185,11 @@ class Settings(BaseSettings):
     def secret_file(self) -> Path:
         """The secret that seals ids, where none is set."""
         return self.state_dir / "http.secret"
+
+    @property
+    def push_file(self) -> Path:
+        """What is known of pushes."""
+        return self.state_dir / "pushes.db"
 
     @property
     def memory_file(self) -> Path:

@@ -18,6 +18,7 @@ from mcp_enrichment.client.wire import POST_SECONDS, check_email
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     IdempotencyConflict,
+    InvalidArguments,
     OutcomeUnknown,
     ServiceUnavailable,
     StorageFailed,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.client.wire import Posted, Wire
     from mcp_enrichment.contract.models import EnrichmentRequest
 
@@ -69,6 +71,8 @@ class Asking:
     """Seconds for which a miss is answered from the memory."""
     read: Callable[[str], Awaitable[Answer]] = field(repr=False)
     """Reads a request by its id, with retries."""
+    pushes: Pushes | None = None
+    """Where ends are told to, where somebody listens."""
 
     async def ask(self, question: Question, *, refresh: bool) -> Answer:
         """The request for this question: an earlier one, or a new one."""
@@ -160,7 +164,7 @@ class Asking:
         deadline, failures = anyio.current_time() + ASK_SECONDS, 0
         while True:
             try:
-                return await self.wire.post(question.body, key=asked.key)
+                return await self._post_once(question.body, asked.key)
             except EnrichmentError as error:
                 failures += 1
                 known = isinstance(error, OutcomeUnknown) and repeatable
@@ -168,6 +172,21 @@ class Asking:
                 if pause is None or anyio.current_time() + pause > deadline:
                     raise
             await anyio.sleep(pause)
+
+    async def _post_once(self, body: EnrichmentRequest, key: str) -> Posted:
+        """One POST, with the address that its end is to be pushed to where there is one."""
+        if self.pushes is None or (pushed := self.pushes.addressed(body, key)) is body:
+            return await self.wire.post(body, key=key)
+        try:
+            posted = await self.wire.post(pushed, key=key)
+        except IdempotencyConflict:
+            raise
+        except InvalidArguments:  # it may be the address: nothing was started
+            posted = await self.wire.post(body, key=key)
+            self.pushes.refused()
+            return posted
+        await self.pushes.expect(key, posted.enrichment)
+        return posted
 
     def _keeps(self, seen: Asked) -> bool:
         if seen.status is Status.NOT_FOUND:

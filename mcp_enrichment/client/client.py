@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from mcp_enrichment.client.pushes import Pushes
+
 T = TypeVar("T")
 
 READ_SECONDS = 10.0
@@ -55,19 +57,23 @@ class EnrichmentClient:
         transport: httpx.AsyncBaseTransport | None = None,
         keep_misses: float = KEEP_MISSES,
         account: str = "",
+        pushes: Pushes | None = None,
     ) -> None:
         """`url`: the server's root. `memory`: the file that remembers what was asked. `account`:
-        tells accounts apart that share a URL and a key."""
+        tells accounts apart that share a URL and a key. `pushes`: ends are told there too."""
         url = url.rstrip("/")
         self._wire = Wire(url, api_key, transport)
         self._memory = Memory(memory)
         self._account = fingerprint(url, api_key or "", account)
         self._keep_misses = keep_misses
+        self._pushes = pushes
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
-        self._polls = Polls(self._wire, self._tasks)
+        self._polls = Polls(self._wire, self._tasks, self._pushes)
+        if self._pushes:
+            self._tasks.start_soon(self._pushes.watch, self._polls)
         self._flights: Flights[Answer] = Flights(self._tasks)
         self._asking = Asking(
             wire=self._wire,
@@ -75,6 +81,7 @@ class EnrichmentClient:
             account=self._account,
             keep_misses=self._keep_misses,
             read=self.get,
+            pushes=self._pushes,
         )
         return self
 

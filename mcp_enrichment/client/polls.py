@@ -14,6 +14,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.client.wire import Wire
     from mcp_enrichment.contract.models import WireEnrichment
 
@@ -37,6 +38,9 @@ class _Poll:
     waits: set[anyio.CancelScope] = field(default_factory=set)
     """Those who wait, each until its deadline."""
     held_until: float = 0.0
+    pushed: bool = False
+    """Its end is to be pushed, and has not been."""
+    ask_now: anyio.Event = field(default_factory=anyio.Event)
     request: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -45,8 +49,9 @@ class _Poll:
 class Polls:
     """The polls of one client."""
 
-    def __init__(self, wire: Wire, tasks: TaskGroup) -> None:
+    def __init__(self, wire: Wire, tasks: TaskGroup, pushes: Pushes | None = None) -> None:
         self._wire = wire
+        self._pushes = pushes
         self._tasks = tasks
         self._running: dict[str, _Poll] = {}
         self._holds = 0
@@ -59,6 +64,15 @@ class Polls:
                 wait.deadline = min(wait.deadline, end)
             if poll.last is None:
                 poll.request.cancel()  # it is asked again, and not held
+
+    def are_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._running
+
+    def ask_now(self, enrichment_id: str) -> None:
+        """Ask for this request as soon as may be, if anybody waits for it."""
+        if poll := self._running.get(enrichment_id):
+            poll.ask_now.set()
 
     async def wait(
         self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
@@ -100,11 +114,28 @@ class Polls:
     async def _run(self, poll: _Poll) -> None:
         polls = 0
         with poll.scope:
+            pause = await self._until_due(poll)
             while not poll.over.is_set():
+                await self._rest(poll, pause)
                 pause = await self._once(poll, polls)
                 polls += 1
-                if not poll.over.is_set():
-                    await anyio.sleep(pause)
+
+    async def _until_due(self, poll: _Poll) -> float:
+        """Seconds until the first request."""
+        expected = await self._pushes.expected(poll.enrichment_id) if self._pushes else None
+        if expected is None:
+            return 0.0
+        poll.pushed, poll.last = True, expected.last
+        return expected.pause
+
+    async def _rest(self, poll: _Poll, pause: float) -> None:
+        if poll.failures:
+            await anyio.sleep(pause)  # what a server asks for is not cut short by a hint
+            return
+        with anyio.move_on_after(pause):
+            await poll.ask_now.wait()
+        if poll.ask_now.is_set():
+            poll.ask_now, poll.pushed = anyio.Event(), False
 
     async def _once(self, poll: _Poll, polls: int) -> float:
         """One request; how long to wait for the next."""
@@ -117,8 +148,12 @@ class Polls:
                 poll.over.set()
             return pause or 0.0
         poll.failures = 0
+        if self._pushes and poll.pushed and poll.last:
+            await self._pushes.saw(poll.last, told=poll.ask_now.is_set())
         if poll.last and poll.last.status.is_final:
             poll.over.set()
+        if poll.pushed:
+            return retry.PUSHED_PAUSE
         return 0.0 if held else retry.pause_at(max(time.time() - poll.asked_at, 0.0), polls)
 
     async def _get(self, poll: _Poll) -> bool:
@@ -140,7 +175,7 @@ class Polls:
 
     def _hold(self, poll: _Poll, now: float) -> int:
         """Seconds to ask for; 0 where nobody can wait that long, or enough is held already."""
-        if self._holds >= MAX_HOLDS:
+        if self._holds >= MAX_HOLDS or poll.pushed:
             return 0
         ends = (wait.deadline for wait in poll.waits)
         left = min(ends, default=now) - TELL_BEFORE - now

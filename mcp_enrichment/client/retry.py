@@ -15,6 +15,8 @@ LONGEST_BACKOFF = 8.0
 EVEN_PAUSE = 0.5
 AGE_SHARE = 0.1
 LONGEST_PAUSE = 15.0
+PUSHED_PAUSE = 60.0
+"""Seconds between two polls of a lookup whose end is to be pushed: in case the push is lost."""
 
 
 def pause_after(error: EnrichmentError, failures: int) -> float | None:

@@ -8,12 +8,15 @@ import pytest
 
 from mcp_enrichment.client import asking, retry
 from mcp_enrichment.client.client import EnrichmentClient
+from tests.client.pushing import new_pushes
+from tests.support.lookups import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from mcp_enrichment.client.pushes import Pushes
     from tests.support.far_end import FarEnd
 
 
@@ -46,4 +49,23 @@ def new_client(vendor: FarEnd, memory: Path) -> NewClient:
 @pytest.fixture
 async def client(new_client: NewClient) -> AsyncIterator[EnrichmentClient]:
     async with new_client() as client:
+        yield client
+
+
+@pytest.fixture
+def lookups(vendor: FarEnd) -> Lookups:
+    """A vendor that holds nothing, and so would be polled."""
+    vendor.always(lookups := Lookups())
+    return lookups
+
+
+@pytest.fixture
+def pushes(tmp_path: Path) -> Pushes:
+    return new_pushes(tmp_path)
+
+
+@pytest.fixture
+async def pushed(new_client: NewClient, pushes: Pushes) -> AsyncIterator[EnrichmentClient]:
+    """A client whose lookups' ends are pushed."""
+    async with new_client(pushes=pushes) as client:
         yield client

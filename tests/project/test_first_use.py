@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.first_use import on_first_use
+from mcp_enrichment.first_use import each_on_first_use, on_first_use
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,3 +59,20 @@ async def test_what_died_in_use_is_opened_anew() -> None:
 async def _die_after(event: anyio.Event) -> None:
     await event.wait()
     raise RuntimeError
+
+
+async def test_each_key_has_a_resource_of_its_own_that_is_opened_once_and_closed_at_the_end() -> (
+    None
+):
+    told: list[str] = []
+
+    @asynccontextmanager
+    async def opening(key: str) -> AsyncIterator[str]:
+        told.append(f"opened {key}")
+        yield key.upper()
+        told.append(f"closed {key}")
+
+    with anyio.fail_after(5):
+        async with each_on_first_use(opening) as get:
+            assert [await get(key) for key in ("a", "b", "a")] == ["A", "B", "A"]
+            assert told == ["opened a", "opened b"]

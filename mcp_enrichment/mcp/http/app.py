@@ -23,9 +23,10 @@ from starlette.routing import Route
 from mcp_enrichment.mcp.http.body import MAX_BODY
 from mcp_enrichment.mcp.http.endpoint import Endpoint
 from mcp_enrichment.mcp.http.names import Named
+from mcp_enrichment.mcp.http.pushed import PUSHES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from mcp.server.lowlevel import Server
     from starlette.requests import Request
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.endpoint import Limit
     from mcp_enrichment.mcp.http.metadata import Resource
     from mcp_enrichment.mcp.http.names import Names
+    from mcp_enrichment.mcp.http.pushed import PushReceiver
 
 MCP_PATH = "/mcp"
 HEALTH = "/health"
@@ -53,6 +55,8 @@ class Site:
     public_url: str | None = None
     resource: Resource | None = None
     """Set where an issuer's tokens are accepted."""
+    pushes: PushReceiver | None = None
+    """Set where a vendor tells the ends of lookups."""
 
 
 @asynccontextmanager
@@ -69,14 +73,17 @@ async def http_app(server: Server[Any], site: Site) -> AsyncIterator[ASGIApp]:
     )
     endpoint = Endpoint(mcp=manager.handle_request, credentials=site.credentials, limit=site.limit)
     prefixes = {"", urlsplit(site.public_url or "").path}
-    routes = [
-        route
-        for prefix in prefixes
-        for route in (Route(prefix + MCP_PATH, endpoint), Route(prefix + HEALTH, _health))
-    ]
+    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, site.pushes)]
     routes += site.resource.routes() if site.resource else ()
     async with manager.run():
         yield _around(routes, site.names, exempt={prefix + HEALTH for prefix in prefixes})
+
+
+def _routes(prefix: str, endpoint: Endpoint, pushes: PushReceiver | None) -> Iterator[Route]:
+    yield Route(prefix + MCP_PATH, endpoint)
+    yield Route(prefix + HEALTH, _health)
+    if pushes:
+        yield Route(f"{prefix}{PUSHES}/{{token}}", pushes.take, methods=["POST"])
 
 
 def _around(routes: list[Route], names: Names, *, exempt: set[str]) -> Starlette:

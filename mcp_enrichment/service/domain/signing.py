@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import secrets
 from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.webhooks import ID, PREFIX, SIGNATURES, TIMESTAMP, signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PREFIX = "whsec_"
 SECRET_BYTES = 32
 """Of the 24 to 64 that the specification allows."""
 
@@ -29,15 +28,8 @@ def headers(
     `at` is in seconds since the epoch; `body` is signed byte by byte as it is sent.
     """
     timestamp = str(int(at))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    signatures = [f"v1,{_signature(secret, signed)}" for secret in signing_secrets]
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(signatures),
-    }
-
-
-def _signature(secret: str, signed: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    signatures = [
+        signature(secret, message_id=message_id, timestamp=timestamp, body=body)
+        for secret in signing_secrets
+    ]
+    return {ID: message_id, TIMESTAMP: timestamp, SIGNATURES: " ".join(signatures)}

@@ -1,0 +1,38 @@
+"""Signatures of callbacks after the Standard Webhooks specification, 1.0.0."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PREFIX = "whsec_"
+TOLERANCE = 300
+"""Seconds by which a timestamp may be off; beyond that, an old message may be repeated."""
+ID, TIMESTAMP, SIGNATURES = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+
+def signature(secret: str, *, message_id: str, timestamp: str, body: bytes) -> str:
+    """One entry of `webhook-signature`; the body is signed byte by byte as it is sent."""
+    key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
+
+
+def is_signed(
+    headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: float
+) -> bool:
+    """Whether one of the secrets has signed it, within the tolerance. `now`: since the epoch."""
+    message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
+    if not timestamp.isdecimal() or not abs(now - int(timestamp[:20])) <= TOLERANCE:
+        return False
+    valid = [
+        signature(secret, message_id=message_id, timestamp=timestamp, body=body).encode()
+        for secret in secrets
+    ]
+    given = [part.encode() for part in headers.get(SIGNATURES, "").split(" ")]
+    return any(hmac.compare_digest(one, other) for one in given for other in valid)

@@ -1,0 +1,44 @@
+"""What docs/http.md says is so: its commands are run, and the settings that it names exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from mcp_enrichment.settings import Settings
+from tests.support.fresh_copy import ROOT
+
+TEXT = (ROOT / "docs" / "http.md").read_text("utf-8")
+COMMANDS = re.findall(r"^\$ (.*)$", TEXT, re.MULTILINE)
+
+
+def test_every_setting_that_it_names_exists() -> None:
+    named = set(re.findall(r"ENRICHMENT_([A-Z_]+)", TEXT))
+    assert named <= {name.upper() for name in Settings.model_fields}
+    of_http = {name for name in Settings.model_fields if re.match("http_|oauth_|push_", name)}
+    assert {name.upper() for name in of_http} - named <= {"OAUTH_JWKS_URL"}
+
+
+def test_its_commands_work_one_after_the_other(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).parent / "mcp-enrichment")
+    home = {"ENRICHMENT_DATA_DIR": str(tmp_path), "ENRICHMENT_STATE_DIR": str(tmp_path)}
+    *first, last = (
+        [program if word == "mcp-enrichment" else word for word in shlex.split(command)]
+        for command in COMMANDS
+    )
+    for command in first:
+        subprocess.run(command, env=os.environ | home, check=True, capture_output=True)
+    serving = [*last, "--port", "0"]
+    with subprocess.Popen(serving, env=os.environ | home, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        said = re.match(r"Serving MCP on (http://\S+)/mcp", process.stderr.readline().decode())
+        assert said
+        assert httpx.get(f"{said[1]}/health").is_success
+        process.terminate()
+    assert process.returncode == 0
