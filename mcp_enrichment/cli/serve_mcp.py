@@ -16,7 +16,11 @@ PORT = 8701
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535))
 def serve(over_http: bool, host: str, port: int) -> None:
-    """Serve MCP: on stdin and stdout, or over HTTP to many clients."""
+    """Serve MCP: on stdin and stdout, or over HTTP to many clients.
+
+    Over HTTP each caller needs a credential, as an API key: `mcp-enrichment teams add NAME`, then
+    `… keys create NAME`.
+    """
     if over_http:
         _serve_http(host, port)
     elif (host, port) == (HOST, PORT):

@@ -163,12 +163,13 @@ class Polls:
                 poll.over.set()
             return pause or 0.0
         poll.failures, age = 0, anyio.current_time() - poll.began
+        if self._pushes and poll.pushed and poll.last:
+            await self._pushes.saw(poll.last, told=poll.ask_now.is_set())
         if poll.last and poll.last.status.is_final:
             poll.took = age if poll.watched else None
             poll.over.set()
         poll.watched = True
-        if self._pushes and poll.pushed and poll.last:
-            self._pushes.saw(poll.last, told=poll.ask_now.is_set())
+        if poll.pushed:
             return retry.PUSHED_PAUSE
         return 0.0 if held else self.schedule.pause(age, polls)
 

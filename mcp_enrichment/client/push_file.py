@@ -22,7 +22,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT = 2.0
 """Seconds that one process waits for another's transaction."""
 KEPT = 86_400.0
-"""Seconds after which a push that has not come is not expected any more."""
+"""Seconds after which all is forgotten: a push that has not come is not expected any more."""
 MAX_TELLS = 10
 """Pushes of one request that are heeded; a sender makes three tries."""
 
@@ -37,6 +37,7 @@ CREATE TABLE told (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL
 ) STRICT;
 CREATE INDEX told_by_key ON told (key);
+CREATE TABLE missed (at REAL NOT NULL) STRICT;
 """
 
 
@@ -56,8 +57,13 @@ class PushFile:
         """A push has come for the request of this key, whose id may not be known yet."""
         await self._run(partial(_tell, key, time.time()))
 
+    async def miss(self) -> None:
+        """A request has ended, and no push came."""
+        await self._run(partial(_miss, time.time()))
+
     async def is_expected(self, enrichment_id: str) -> bool:
-        """Whether the end of this request is to be pushed, and has not been."""
+        """Whether the end of this request is to be pushed, and has not been; never since a push has
+        been missed, until one comes."""
         return await self._run(partial(_is_expected, enrichment_id))
 
     async def told_since(self, number: int) -> tuple[int, Sequence[str]]:
@@ -89,7 +95,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _expect(key: str, enrichment_id: str, now: float, db: sqlite3.Connection) -> None:
-    for table in ("expected", "told"):
+    for table in ("expected", "told", "missed"):
         db.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT,))  # noqa: S608
     db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?)", (key, enrichment_id, now))
 
@@ -102,11 +108,15 @@ def _tell(key: str, now: float, db: sqlite3.Connection) -> None:
     )
 
 
+def _miss(now: float, db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO missed VALUES (?)", (now,))
+
+
 def _is_expected(enrichment_id: str, db: sqlite3.Connection) -> bool:
     query = """
-        SELECT count(*) > 0 AND NOT EXISTS (
-            SELECT 1 FROM told JOIN expected USING (key) WHERE enrichment_id = ?1
-        ) FROM expected WHERE enrichment_id = ?1"""
+        SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = ?1)
+        AND NOT EXISTS (SELECT 1 FROM told JOIN expected USING (key) WHERE enrichment_id = ?1)
+        AND coalesce((SELECT max(at) FROM missed), 0) <= coalesce((SELECT max(at) FROM told), 0)"""
     return bool(db.execute(query, (enrichment_id,)).fetchone()[0])
 
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,7 +67,7 @@ class Pushes:
         self._file = file
         self._seen: dict[str, _Seen] = {}
         self._came = anyio.Event()
-        self._is_taken = self._is_believed = True
+        self._is_taken = True
 
     def addressed(self, asked: EnrichmentRequest, key: str) -> EnrichmentRequest:
         """The request with our address, unless the caller has one of its own or the vendor takes
@@ -90,8 +91,6 @@ class Pushes:
 
     async def expected(self, enrichment_id: str) -> Expected | None:
         """How to wait for a request; None where it is polled."""
-        if not self._is_believed:
-            return None
         try:
             is_expected = await self._file.is_expected(enrichment_id)
         except StorageFailed:
@@ -102,15 +101,16 @@ class Pushes:
         due = seen.at + retry.PUSHED_PAUSE - anyio.current_time() if seen else 0.0
         return Expected(seen.wire if seen else None, max(due, 0.0))
 
-    def saw(self, wire: WireEnrichment, *, told: bool) -> None:
-        """An expected request was asked for. `told`: because a push had come."""
+    async def saw(self, wire: WireEnrichment, *, told: bool) -> None:
+        """An expected request was asked for. `told`: a push has come meanwhile."""
         if not wire.status.is_final:
             self._note(wire)
             return
         self._seen.pop(wire.id, None)
         if not told:
-            # Polling finds out as much; the next push that comes is believed again.
-            self._is_believed = False
+            # From now on it is polled, here and in every process, until a push comes.
+            with suppress(StorageFailed):
+                await self._file.miss()
             logger.warning(
                 "a lookup has ended and no callback came: is ENRICHMENT_PUBLIC_URL right?"
             )
@@ -142,7 +142,6 @@ class Pushes:
             number, ids = await self._file.told_since(number)
         except StorageFailed:
             return number  # whoever waits asks by itself, if later
-        self._is_believed = self._is_believed or bool(ids)
         for enrichment_id in ids:
             waits.ask_now(enrichment_id)
         return number

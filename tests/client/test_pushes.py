@@ -142,7 +142,7 @@ async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
 async def test_pushes_are_believed_again_once_one_has_come(
     pushed: EnrichmentClient, pushes: Pushes, vendor: FarEnd, lookups: Lookups
 ) -> None:
-    pushes.saw(WireEnrichment.model_validate(found("e0")), told=False)
+    await pushes.saw(WireEnrichment.model_validate(found("e0")), told=False)
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed):
         await lookups.read.wait()
@@ -154,11 +154,18 @@ async def test_pushes_are_believed_again_once_one_has_come(
     assert len(vendor.seen) == seen + 1
 
 
-async def test_the_operator_is_told_where_pushes_do_not_arrive(
-    pushes: Pushes, caplog: pytest.LogCaptureFixture
+async def test_all_processes_and_the_operator_are_told_where_pushes_do_not_arrive(
+    pushed: EnrichmentClient,
+    pushes: Pushes,
+    tmp_path: Path,
+    lookups: Lookups,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    pushes.saw(WireEnrichment.model_validate(found()), told=False)
+    await pushed.request(PROFILE, EmailType.WORK)
+    assert await new_pushes(tmp_path).expected("e1")
+    await pushes.saw(WireEnrichment.model_validate(found("e0")), told=False)
     assert "ENRICHMENT_PUBLIC_URL" in caplog.text
+    assert await new_pushes(tmp_path).expected("e1") is None
 
 
 async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(

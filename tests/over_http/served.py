@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+import httpx
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -23,6 +24,8 @@ from tests.mcp.pipes import LEGACY, environment, modern
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from tests.support.far_end import FarEnd
 
 SECONDS = 20
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -109,6 +112,14 @@ def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "json": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
         "headers": headers,
     }
+
+
+async def push(vendor: FarEnd, body: bytes = b"{}", **headers: str) -> httpx.Response:
+    """The vendor's callback, to the address that it was given with the last POST."""
+    async with httpx.AsyncClient() as http:
+        address = vendor.posts[-1].json["callback_url"]
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await http.post(address, content=body, headers=named)
 
 
 def _modern(named: dict[str, Any]) -> dict[str, Any]:

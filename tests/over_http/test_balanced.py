@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.mcp.faces import WORK, data_of
-from tests.over_http.served import balanced, talking
+from tests.over_http.served import balanced, push, talking
 from tests.support.lookups import ADDRESS, Lookups, found
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ async def test_what_one_process_began_another_tells(
             with anyio.fail_after(10):
                 await lookups.read.wait()
             lookups.end(found(asked["id"]))
+            assert (await push(vendor)).status_code == 204
     told = [one["email"] for one in itertools.chain(*(each["enrichments"] for each in answers))]
     assert told == [ADDRESS] * 4
     assert len(vendor.posts) == 1, "one question, whichever process was asked"

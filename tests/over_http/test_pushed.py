@@ -16,7 +16,7 @@ from mcp_enrichment import compose_accounts
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
-from tests.over_http.served import balanced, key_of, served, talking
+from tests.over_http.served import balanced, key_of, push, served, talking
 from tests.support.lookups import ADDRESS, Lookups, found
 
 if TYPE_CHECKING:
@@ -36,14 +36,6 @@ def _behind(vendor: FarEnd, **settings: str) -> dict[str, str]:
     return {"API_URL": vendor.url, "API_KEY": "a-key", "HTTP_OPEN": "true"} | settings
 
 
-async def _push(vendor: FarEnd, body: bytes = b"{}", **headers: str) -> httpx.Response:
-    """The vendor's callback, to the address that it was given with the last POST."""
-    async with httpx.AsyncClient() as http:
-        address = vendor.posts[-1].json["callback_url"]
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await http.post(address, content=body, headers=named)
-
-
 async def _ends(client: Client, vendor: FarEnd, lookups: Lookups) -> dict[str, Any]:
     """What a wait answers whose lookup ends, and is pushed, once it is waited for."""
     asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
@@ -58,7 +50,7 @@ async def _ends(client: Client, vendor: FarEnd, lookups: Lookups) -> dict[str, A
             tasks.start_soon(wait)
             await anyio.sleep(0.5)  # nothing tells that it waits: that is the point
             lookups.end(found())
-            assert (await _push(vendor)).status_code == 204
+            assert (await push(vendor)).status_code == 204
     return dict(answers[0]["enrichments"][0])
 
 
@@ -79,7 +71,7 @@ async def test_the_vendor_is_asked_once_when_it_has_told_and_not_before(
     assert len(vendor.seen) <= 4
 
 
-async def test_one_process_asks_nothing_before_the_push(vendor: FarEnd, tmp_path: Path) -> None:
+async def test_one_process_asks_nothing_before_thepush(vendor: FarEnd, tmp_path: Path) -> None:
     vendor.always(lookups := Lookups())
     settings = _behind(vendor, PUBLIC_URL="http://localhost:1", HTTP_HOSTS="localhost:1")
     with served(tmp_path, **settings) as face:
@@ -106,7 +98,7 @@ async def test_what_a_push_says_is_not_believed(vendor: FarEnd, tmp_path: Path) 
     async with balanced(tmp_path, **_behind(vendor)) as site, talking(site.url, "auto") as client:
         asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
         lie = found() | {"email": {"email": "eve@evil.example", "type": "work"}}
-        assert (await _push(vendor, json.dumps(lie).encode())).status_code == 204
+        assert (await push(vendor, json.dumps(lie).encode())).status_code == 204
         waiting = {"ids": [asked["id"]], "timeout_seconds": 1}
         waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
         assert (waited["all_final"], waited["enrichments"][0]["email"]) == (False, None)
@@ -134,20 +126,20 @@ async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
     settings = _behind(vendor, PUSH_SECRETS=f"{SECRET},{OLDER}")
     async with balanced(tmp_path, **settings) as site, talking(site.url, "auto") as client:
         await client.call_tool("request_email_enrichment", AT_ONCE)
-        taken = [await _push(vendor, body, **signed(secret)) for secret in (SECRET, OLDER)]
+        taken = [await push(vendor, body, **signed(secret)) for secret in (SECRET, OLDER)]
         good = signed(SECRET)
         refused = [
-            await _push(vendor, body),
-            await _push(vendor, body + b" ", **good),
-            await _push(vendor, body, **good | {"webhook_id": "msg_2"}),
-            await _push(vendor, body, **good | {"webhook_timestamp": str(now + 1)}),
-            await _push(vendor, body, **good | {"webhook_timestamp": "soon"}),
-            await _push(vendor, body, **good | {"webhook_signature": ""}),
-            await _push(vendor, body, **signed("whsec_" + "b3RoZXIh" * 8)),
-            await _push(vendor, body, **signed(SECRET, at=now - 1000)),
-            await _push(vendor, body, **signed(SECRET, at=now + 1000)),
+            await push(vendor, body),
+            await push(vendor, body + b" ", **good),
+            await push(vendor, body, **good | {"webhook_id": "msg_2"}),
+            await push(vendor, body, **good | {"webhook_timestamp": str(now + 1)}),
+            await push(vendor, body, **good | {"webhook_timestamp": "soon"}),
+            await push(vendor, body, **good | {"webhook_signature": ""}),
+            await push(vendor, body, **signed("whsec_" + "b3RoZXIh" * 8)),
+            await push(vendor, body, **signed(SECRET, at=now - 1000)),
+            await push(vendor, body, **signed(SECRET, at=now + 1000)),
         ]
-        large = await _push(vendor, b"x" * 70_000, **good)
+        large = await push(vendor, b"x" * 70_000, **good)
     assert [answer.status_code for answer in taken] == [204, 204]
     assert [answer.status_code for answer in refused] == [401] * len(refused)
     assert large.status_code == 413
@@ -168,7 +160,7 @@ async def test_the_pushes_of_a_team_are_for_whoever_of_it_waits(
         joined = data_of(await theirs.call_tool("request_email_enrichment", AT_ONCE))
         assert joined["reused"]
         lookups.end(found())
-        assert (await _push(vendor)).status_code == 204
+        assert (await push(vendor)).status_code == 204
         waiting = {"ids": [joined["id"]], "timeout_seconds": 20}
         waited = data_of(await theirs.call_tool("wait_for_enrichment", waiting))
     assert waited["enrichments"][0]["email"] == ADDRESS
