@@ -68,7 +68,7 @@ def served(folder: Path, *options: str, **settings: str) -> Iterator[Served]:
         try:
             assert process.stderr
             line = process.stderr.readline()
-            said = re.match(r"Serving MCP on (http://\S+:[0-9]+)/mcp", line)
+            said = re.search(r"Serving MCP on (http://\S+:[0-9]+)/mcp", line)
             assert said, line
             yield Served(process, said[1])
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 from mcp_enrichment.contract import errors
@@ -18,7 +19,9 @@ from tests.support import published
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "install.md", ROOT / "docs" / "library.md")
+PAGES = (README, *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library")))
+OF_HTTP = ("public_url", "http_", "push_", "oauth_")
+"""How the settings begin that only MCP over HTTP has."""
 PUBLISHED = {
     ROOT / "server.json": published.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
@@ -31,10 +34,11 @@ def tools_table() -> str:
     return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
 
 
-def settings_table() -> str:
+def settings_table(*, of_http: bool = False) -> str:
     rows = [
         f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
         for name, field in Settings.model_fields.items()
+        if name.startswith(OF_HTTP) is of_http
     ]
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
@@ -51,6 +55,7 @@ def errors_table() -> str:
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
+    "http": partial(settings_table, of_http=True),
     "errors": errors_table,
     "links": published.links_list,
 }
