@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 1 << 20
+HANG = 60.0
+"""Seconds without an answer that count as a hang: ten thousand requests may come before it."""
 OPENING = {"legacy": ("initialize", handshake()), "modern": ("server/discover", modern())}
 PROBE = {"legacy": ("ping", {}), "modern": ("server/discover", modern())}
 
@@ -53,7 +55,7 @@ class RawPipe:
     def _exchange(self, junk: bytes, its_id: str, method: str, params: Any) -> list[Any]:
         unsent = memoryview(junk + request(its_id, method, params).encode() + b"\n")
         answers: list[Any] = []
-        for readable in self._ready(SECONDS):
+        for readable in self._ready(HANG):
             if not readable:
                 unsent = unsent[os.write(self._stdin, unsent) :] if unsent else unsent
                 continue
