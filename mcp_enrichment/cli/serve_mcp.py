@@ -32,10 +32,11 @@ def serve(over_http: bool, host: str, port: int) -> None:
 def _serve_http(host: str, port: int) -> None:
     import anyio
 
+    from mcp_enrichment.cli.exporting import spans_exported
     from mcp_enrichment.cli.http_server import listener, serve_mcp
     from mcp_enrichment.cli.logs import log_as_json
 
     chosen = settings()
     log_as_json(chosen)
-    with listener(host, port) as listening:
+    with listener(host, port) as listening, spans_exported():
         anyio.run(serve_mcp, chosen, listening)

@@ -36,9 +36,12 @@ def test_its_commands_work_one_after_the_other(tmp_path: Path) -> None:
         subprocess.run(command, env=os.environ | home, check=True, capture_output=True)
     serving = [*last, "--port", "0"]
     with subprocess.Popen(serving, env=os.environ | home, stderr=subprocess.PIPE) as process:
-        assert process.stderr
-        said = re.match(r"Serving MCP on (http://\S+)/mcp", process.stderr.readline().decode())
-        assert said
-        assert httpx.get(f"{said[1]}/health").is_success
-        process.terminate()
-    assert process.returncode == 0
+        try:
+            assert process.stderr
+            said = re.search(r"Serving MCP on (http://\S+)/mcp", process.stderr.readline().decode())
+            assert said
+            assert httpx.get(f"{said[1]}/health").is_success
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
