@@ -31,7 +31,7 @@ from mcp_enrichment.contract.paths import ENRICHMENTS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-LOOKUPS = 60
+LOOKUPS = 24
 LEARNED_FROM = 100
 BEGIN_WITHIN = 30.0
 """Seconds: as many waits as there are at once, but not all begun in one burst."""
