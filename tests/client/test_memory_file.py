@@ -56,7 +56,7 @@ async def test_no_address_no_profile_and_no_key_stand_in_the_file(
     assert sorted(file.name for file in memory.parent.iterdir()) == FILES
     content = b"".join(_content(memory.with_name(name)) for name in FILES).lower()
     assert b"accepted" in content
-    for secret in (ADDRESS, "ada", "example.com", "linkedin", "k-secret", "lead-42", vendor.url):
+    for secret in (ADDRESS, "in/ada", "example.com", "linkedin", "k-secret", "lead-42", vendor.url):
         assert secret.encode() not in content
 
 
