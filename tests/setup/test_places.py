@@ -60,14 +60,14 @@ EXPECTED = {
     },
 }
 ELSEWHERE = {
-    ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/work/.claude.json",
-    ("codex", "darwin", "CODEX_HOME"): "/work/config.toml",
-    ("vscode", "linux", "XDG_CONFIG_HOME"): "/work/Code/User/mcp.json",
+    ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
+    ("codex", "darwin", "CODEX_HOME"): "/elsewhere/config.toml",
+    ("vscode", "linux", "XDG_CONFIG_HOME"): "/elsewhere/Code/User/mcp.json",
     ("cursor", "linux", "XDG_CONFIG_HOME"): "/home/ada/.cursor/mcp.json",
     ("vscode", "darwin", "XDG_CONFIG_HOME"): f"{MAC}/Code/User/mcp.json",
-    ("vscode", "win32", "APPDATA"): r"\work\Code\User\mcp.json",
+    ("vscode", "win32", "APPDATA"): r"\elsewhere\Code\User\mcp.json",
     ("claude-desktop", "win32", "LOCALAPPDATA"): (
-        r"\work\Packages\Claude_*\LocalCache\Roaming\Claude\claude_desktop_config.json"
+        r"\elsewhere\Packages\Claude_*\LocalCache\Roaming\Claude\claude_desktop_config.json"
     ),
 }
 
@@ -93,7 +93,7 @@ def test_each_client_is_looked_for_where_it_keeps_its_configuration(
 def test_a_folder_that_the_user_has_moved_is_followed(
     client: str, platform: str, variable: str
 ) -> None:
-    found = CLIENTS[client].candidates(machine(platform, **{variable: "/work"}))
+    found = CLIENTS[client].candidates(machine(platform, **{variable: "/elsewhere"}))
     assert str(found[0]) == ELSEWHERE[client, platform, variable]
 
 
