@@ -142,14 +142,15 @@ async def ours(
 ) -> Callable[[str], Awaitable[str]]:
     """Our client, whose memory holds the durations of earlier lookups."""
     memory = folder / f"{key}.db"
-    client = EnrichmentClient(server.url, api_key=key, memory=memory)
-    await stack.enter_async_context(client)
     if learned:
-        await client.wait([], 0)  # makes the file
+        async with EnrichmentClient(server.url, api_key=key, memory=memory) as first:
+            await first.wait([], 0)  # makes the file
         with closing(sqlite3.connect(memory)) as db, db:
             account = account_of(server.url, key)
             rows = [(account, seconds) for seconds in learned]
             db.executemany("INSERT INTO durations (account, seconds) VALUES (?, ?)", rows)
+    client = EnrichmentClient(server.url, api_key=key, memory=memory)
+    await stack.enter_async_context(client)
 
     async def poll(url: str) -> str:
         return (await client.request(url, EmailType.WORK, wait=PATIENCE)).id
