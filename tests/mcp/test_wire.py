@@ -149,6 +149,17 @@ def test_files_do_as_well_as_pipes(files: tuple[str, ...], tmp_path: Path) -> No
     assert json.loads(answer)["id"] == 1
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_where_there_is_no_wire_it_says_so(closed: str, tmp_path: Path) -> None:
+    command = ["sh", "-c", f'exec "$0" -m mcp_enrichment {closed}', sys.executable]
+    done = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "one is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) -> None:
     lines = Lines()
     for _ in range(LONGEST // 1024):
