@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import sys
@@ -12,6 +11,7 @@ import click
 
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.cli.exporting import spans_exported
+from mcp_enrichment.cli.imports import imported_for_good
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -27,16 +27,12 @@ def serve_stdio() -> None:
     """Serve MCP on stdin and stdout until stdin is closed or a signal comes."""
     # Until there is something to put in order, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # What is imported here is never thrown away: the collector would look through it for nothing,
-    # several times before the start has ended, and at the end once more.
-    gc.disable()
-    from mcp_enrichment.cli.ending import end_in_time, run_until_signalled
-    from mcp_enrichment.compose import connected_on_first_use
-    from mcp_enrichment.mcp.server import serve
-    from mcp_enrichment.settings import Confirm
+    with imported_for_good():
+        from mcp_enrichment.cli.ending import end_in_time, run_until_signalled
+        from mcp_enrichment.compose import connected_on_first_use
+        from mcp_enrichment.mcp.server import serve
+        from mcp_enrichment.settings import Confirm
 
-    gc.freeze()
-    gc.enable()
     chosen = settings()
     log_to_stderr(chosen)
     if sys.stdin is None or sys.stdout is None:
