@@ -21,7 +21,7 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
-BENCHES = ["start", "lookup", "longpoll", "push", "service", "waiting", "context"]
+BENCHES = ["start", "lookup", "longpoll", "push", "service", "waiting", "context", "face", "ending"]
 
 
 def demo(*_options):

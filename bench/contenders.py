@@ -1,0 +1,79 @@
+"""The servers that are compared, each the tool `get_credits`; what they need is installed here.
+
+All answer the same constant, as text and as structured content, to the same requests. Those that
+are *asking* get it from a scripted service in their own process, through an HTTP client, and ours
+then reads from its memory what was spent today. The *embedded* one is the command as it is
+installed: it reads the balance from its database as well.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BARE, OURS = "bare SDK", "mcp-enrichment"
+"""The two that are compared in figures: the first is what the second is to be better than."""
+SERVERS = Path(__file__).parent / "face_servers"
+FASTMCP = "fastmcp>=4,<5"
+TYPESCRIPT = "@modelcontextprotocol/server@^2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A server that is compared."""
+
+    name: str
+    command: tuple[str, ...]
+    settings: dict[str, str] = field(default_factory=dict)
+    """What stands in its environment besides."""
+
+
+def contenders(folder: Path) -> list[Contender]:
+    """All that can be had on this machine; what is installed for them lies in the folder."""
+    return [*_python(folder), *_fastmcp(folder), *_typescript(folder)]
+
+
+def _python(folder: Path) -> list[Contender]:
+    ours, bare = (
+        (sys.executable, "-m", f"bench.face_servers.{name}") for name in ("ours", "bare_sdk")
+    )
+    folders = {f"ENRICHMENT_{name}_DIR": str(folder / name) for name in ("DATA", "STATE")}
+    return [
+        Contender(name=BARE, command=bare),
+        Contender(name=OURS, command=ours),
+        Contender(name=f"{BARE}, asking", command=(*bare, "asks")),
+        Contender(name=f"{OURS}, asking", command=(*ours, "asks")),
+        Contender(
+            name=f"{OURS}, embedded",
+            command=(sys.executable, "-m", "mcp_enrichment"),
+            settings=folders,
+        ),
+    ]
+
+
+def _fastmcp(folder: Path) -> list[Contender]:
+    home = str(folder / "fastmcp")
+    python = str(Path(home, "bin", "python"))
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", FASTMCP]
+    if subprocess.run(pip, check=False).returncode:
+        print("FastMCP could not be installed, and is left out")
+        return []
+    return [Contender(name="FastMCP", command=(python, str(SERVERS / "with_fastmcp.py")))]
+
+
+def _typescript(folder: Path) -> list[Contender]:
+    home = str(folder / "typescript")
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        print("there is no Node.js, and so no TypeScript SDK")
+        return []
+    install = [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", home, TYPESCRIPT]
+    if subprocess.run(install, check=False).returncode:
+        print("the TypeScript SDK could not be installed, and is left out")
+        return []
+    script = shutil.copy(str(SERVERS / "typescript.mjs"), home)
+    return [Contender(name="TypeScript SDK", command=(node, script))]

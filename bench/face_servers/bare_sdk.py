@@ -1,0 +1,59 @@
+"""The Python SDK's low-level server over its own transport. With `asks` it asks a scripted service
+through httpx, without it the answer is a constant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+NO_BUDGET = {"spent_today": 0, "budget_left": None, "next_step": None}
+TOOL = Tool(name="get_credits", input_schema={"type": "object"})
+
+
+async def knowing() -> int:
+    """A constant."""
+    return 250
+
+
+def asking() -> Callable[[], Awaitable[int]]:
+    """A function that asks the scripted service."""
+    import httpx
+
+    from bench.face_servers.scripted import URL, Scripted
+
+    http = httpx.AsyncClient(base_url=URL, transport=Scripted())
+
+    async def ask() -> int:
+        return int((await http.get("/v1/credits")).json()["balance"])
+
+    return ask
+
+
+async def main() -> None:
+    """Serve until stdin is closed."""
+    credits_of = asking() if sys.argv[1:] == ["asks"] else knowing
+
+    async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
+        return ListToolsResult(tools=[TOOL])
+
+    async def call_tool(_context: Any, _params: Any) -> CallToolResult:
+        answer = {"balance": await credits_of(), **NO_BUDGET}
+        text = TextContent(type="text", text=json.dumps(answer))
+        return CallToolResult(content=[text], structured_content=answer)
+
+    server = Server("bare", on_list_tools=list_tools, on_call_tool=call_tool)
+    async with stdio_server() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+if __name__ == "__main__":
+    anyio.run(main)

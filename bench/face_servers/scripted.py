@@ -1,0 +1,16 @@
+"""A service in this process that answers every request with the same balance."""
+
+from __future__ import annotations
+
+import httpx
+
+BALANCE = 250
+URL = "http://scripted.invalid"
+
+
+class Scripted(httpx.AsyncBaseTransport):
+    """It stands where the connection would: all of the client's own work is done."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The balance."""
+        return httpx.Response(200, json={"balance": BALANCE}, request=request)

@@ -1,0 +1,106 @@
+"""A server as a process, called over its stdin and stdout by a loop that does little else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench.load import Figures, Run, figures_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.contenders import Contender
+
+CHUNK = 1 << 18
+PROTOCOL = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def as_line(number: int, method: str, **params: Any) -> bytes:
+    """A request of the era without a handshake."""
+    params |= {"_meta": PROTOCOL}
+    request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    return json.dumps(request).encode() + b"\n"
+
+
+@dataclass
+class OverStdio:
+    """A running server, and the calls that are under way."""
+
+    process: subprocess.Popen[bytes]
+    _last_id: int = 0
+    _unread: bytes = b""
+    _sent: dict[int, float] = field(default_factory=dict)
+    _taken: list[float] = field(default_factory=list)
+
+    def list_tools(self) -> None:
+        """Ask for the tools, and wait for the answer."""
+        self._send(self._request("tools/list"))
+        while self._sent:
+            self._receive()
+
+    def load(self, concurrency: int, seconds: float) -> Figures:
+        """Call `get_credits` again and again, so many calls at a time."""
+        self._taken.clear()
+        began = time.perf_counter()
+        until = began + seconds
+        self._send(b"".join(self._call() for _ in range(concurrency)))
+        while self._sent:
+            answered = self._receive()
+            if time.perf_counter() < until:
+                self._send(b"".join(self._call() for _ in range(answered)))
+        return figures_of([Run(self._taken, time.perf_counter() - began)])
+
+    def megabytes(self) -> float:
+        """Memory of the process that is in use now."""
+        asked = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
+        return int(subprocess.run(asked, check=True, capture_output=True).stdout) / 1024
+
+    def _call(self) -> bytes:
+        return self._request("tools/call", name="get_credits", arguments={})
+
+    def _request(self, method: str, **params: Any) -> bytes:
+        self._last_id += 1
+        self._sent[self._last_id] = time.perf_counter()
+        return as_line(self._last_id, method, **params)
+
+    def _send(self, requests: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(requests)
+        self.process.stdin.flush()
+
+    def _receive(self) -> int:
+        """Read what has come; how many answers it held."""
+        assert self.process.stdout
+        chunk = os.read(self.process.stdout.fileno(), CHUNK)
+        now = time.perf_counter()
+        assert chunk, "the server has ended"
+        *lines, self._unread = (self._unread + chunk).split(b"\n")
+        for line in lines:
+            answer = json.loads(line)
+            assert "result" in answer, line
+            assert not answer["result"].get("isError"), line
+            self._taken.append(now - self._sent.pop(answer["id"]))
+        return len(lines)
+
+
+@contextmanager
+def over_stdio(one: Contender) -> Iterator[OverStdio]:
+    """A contender that is running."""
+    # Compiled code is kept, as it is where a package is installed.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **one.settings}
+    process = subprocess.Popen(one.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    try:
+        yield OverStdio(process)
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        process.wait(timeout=20)
