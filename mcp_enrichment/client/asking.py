@@ -17,6 +17,7 @@ from mcp_enrichment.client.memory import Asked, State, fingerprint, identity
 from mcp_enrichment.client.spending import ACCEPTED, CHARGED, Seen
 from mcp_enrichment.client.wire import POST_SECONDS, check_email
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
     EnrichmentError,
     IdempotencyConflict,
     InvalidArguments,
@@ -25,6 +26,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
     StorageFailed,
     UnknownEnrichment,
+    UnusableAddress,
 )
 from mcp_enrichment.contract.models import EmailType, Status
 
@@ -201,7 +203,10 @@ class Asking:
             await self.memory.note_accepted(asked, posted.enrichment.id)
             if posted.honours_keys and not repeatable:
                 await self.memory.note_honours_keys()
-        check_email(posted.enrichment)
+        try:
+            check_email(posted.enrichment)
+        except BadAnswer as error:
+            raise UnusableAddress from error
         answer = answer_from(posted.enrichment)
         return replace(answer, asked_at=asked.asked_at, type=answer.type or asked.type)
 

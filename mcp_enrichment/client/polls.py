@@ -166,7 +166,8 @@ class Polls:
         if self._pushes and poll.pushed and poll.last:
             await self._pushes.saw(poll.last, told=poll.ask_now.is_set())
         if poll.last and poll.last.status.is_final:
-            poll.took = age if poll.watched else None
+            seen_to_end = poll.watched and not poll.pushed  # a lost push is noticed a minute late
+            poll.took = age if seen_to_end else None
             poll.over.set()
         poll.watched = True
         if poll.pushed:

@@ -77,7 +77,7 @@ class PushFile:
 
     def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
             with closing(db), db:
                 db.execute("BEGIN IMMEDIATE")

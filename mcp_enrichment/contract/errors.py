@@ -13,6 +13,7 @@ EnrichmentError
 │   ├── UnknownEnrichment      unknown_enrichment
 │   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
 │   └── BadAnswer              bad_answer
+│       └── UnusableAddress                         (it may have cost a credit)
 └── Passing                    the same call may succeed later
     ├── RateLimited            rate_limited
     └── ServiceUnavailable     service_unavailable
@@ -145,6 +146,15 @@ class BadAnswer(Permanent):
     sentence = (
         "The service answered with something that is not in its contract. Nothing was charged by "
         "this call, and no address may be assumed. Tell the user that the service misbehaves."
+    )
+
+
+class UnusableAddress(BadAnswer):
+    charged = None
+    sentence = (
+        "The service has ended the lookup with an address that cannot be one; one credit may have "
+        "been charged. No address may be assumed. Do not request it again: tell the user that the "
+        "service misbehaves."
     )
 
 

@@ -139,6 +139,17 @@ async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
     assert answer.email == ADDRESS, "polled, since pushes do not arrive"
 
 
+async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_lookups_take(
+    pushed: EnrichmentClient, lookups: Lookups, pause: Pause
+) -> None:
+    pause(0.2)
+    await pushed.request(PROFILE, EmailType.WORK)
+    async with waiting(pushed):
+        await lookups.read.wait()
+        lookups.end(found())
+    assert await pushed._memory.durations() == []
+
+
 async def test_pushes_are_believed_again_once_one_has_come(
     pushed: EnrichmentClient, pushes: Pushes, vendor: FarEnd, lookups: Lookups
 ) -> None:

@@ -140,6 +140,16 @@ async def test_the_model_gets_the_truth_and_the_server_no_request_too_many(
     assert "not_unlocked" not in text_of(result)
 
 
+async def test_an_unusable_address_that_a_request_ended_with_may_have_cost_a_credit(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    vendor.will(replies(201, wire("completed", email="a***@example.com")))
+    error = error_of(await buyer.call_tool(*ONLY_REQUEST))
+    assert (error["code"], error["charged"]) == ("bad_answer", None)
+    assert "one credit may have been charged" in error["sentence"]
+    assert len(vendor.posts) == 1
+
+
 async def test_a_refused_connection_is_an_outage_and_nothing_was_charged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
