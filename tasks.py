@@ -3,7 +3,9 @@
 Needs Python 3.11 or newer with pip, and nothing else: each command makes what it needs in `.venv`.
 """
 
+import glob
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,11 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
+SERVERS = {
+    "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
+}
+"""Debian's packages, and what shows that one is there."""
+APT = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
 BENCHES = ["start", "lookup", "longpoll", "service"]
 
 
@@ -32,6 +39,7 @@ def demo():
 def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(".[dev]")
+    install_servers()
     failed = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)
@@ -66,6 +74,24 @@ def install(what):
     quietly = ["--quiet", "--disable-pip-version-check"]
     if run("python", "-m", "pip", "install", *quietly, "--editable", what):
         sys.exit("The installation failed: see above. It needs a reachable package index.")
+
+
+def install_servers():
+    """Install what the tests start, by Debian's package, where it is missing and that may be done.
+
+    Where it may not, the tests say what they leave out.
+    """
+    missing = [package for package, there in SERVERS.items() if not any(map(is_there, there))]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        for command in (["apt-get", "--quiet=2", "update"], [*APT, *missing]):
+            subprocess.run(
+                command, check=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            )
+
+
+def is_there(pattern):
+    """Whether a file fits the pattern, or a program of that name is on the PATH."""
+    return bool(shutil.which(pattern) or glob.glob(pattern))
 
 
 def make_venv():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -57,6 +58,28 @@ async def connect(settings: Settings) -> AsyncIterator[EnrichmentClient]:
         keep_misses=settings.miss_days * DAY,
     ) as client:
         yield client
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of this machine's service, migrated where it is a file. Raises
+    `StorageFailed`."""
+    if settings.database_url is None:
+        from mcp_enrichment.service.store.database import open_sqlite
+
+        return open_sqlite(settings.database_file)
+    from mcp_enrichment.service.store.postgres import open_postgres
+
+    return open_postgres(settings.database_url.get_secret_value())
+
+
+def migrate(settings: Settings) -> None:
+    """Bring that database to this version's schema. Raises `StorageFailed`."""
+    if settings.database_url is None:
+        open_database(settings).close()
+        return
+    from mcp_enrichment.service.store.postgres import migrate_postgres
+
+    migrate_postgres(settings.database_url.get_secret_value())
 
 
 @asynccontextmanager
@@ -98,9 +121,8 @@ async def _working_service(settings: Settings) -> AsyncIterator[Service]:
     from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources.contacts import ContactsSource
-    from mcp_enrichment.service.store.database import open_sqlite
 
-    database = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
+    database = await anyio.to_thread.run_sync(open_database, settings)
     try:
         rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
         runner = Runner()
@@ -134,7 +156,7 @@ async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient
             EMBEDDED_URL,
             memory=settings.memory_file,
             transport=httpx.ASGITransport(_answered_by(service), raise_app_exceptions=False),
-            account=str(settings.database_file),
+            account=settings.database_name,
             # Contacts may be imported at any minute, and asking again costs nothing.
             keep_misses=0,
         ) as client,

@@ -6,6 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
@@ -25,6 +26,14 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _of_postgres(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
+        raise ValueError("it must be of the form postgresql://user:password@host/database")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_of_postgres)]
+"""A libpq URL; it may hold a password."""
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -58,6 +67,10 @@ class Settings(BaseSettings):
         Folder,
         Field(description="Folder of the embedded service's database, contacts included."),
     ] = Path(platformdirs.user_data_dir(APP, appauthor=False))
+    database_url: Annotated[
+        DatabaseUrl | None,
+        Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
+    ] = None
     state_dir: Annotated[
         Folder,
         Field(description="Folder of the memory of past requests."),
@@ -109,6 +122,14 @@ class Settings(BaseSettings):
     def database_file(self) -> Path:
         """The embedded service's database."""
         return self.data_dir / "enrichment.db"
+
+    @property
+    def database_name(self) -> str:
+        """Tells the embedded service's database from others, and not its password."""
+        if self.database_url is None:
+            return str(self.database_file)
+        url = urlsplit(self.database_url.get_secret_value())
+        return f"{url.netloc.rpartition('@')[2]}{url.path}"
 
     @property
     def memory_file(self) -> Path:

@@ -8,6 +8,7 @@ from mcp_enrichment import __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
 from mcp_enrichment.cli.credits import credits_group
+from mcp_enrichment.cli.database import migrate
 from mcp_enrichment.cli.demo import demo
 from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
@@ -42,5 +43,7 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-for _command in (contacts, credits_group, enrich, service, teams, keys, callbacks, demo):
+COMMANDS = (contacts, credits_group, enrich, service, migrate, teams, keys, callbacks, demo)
+
+for _command in COMMANDS:
     main.add_command(_command)

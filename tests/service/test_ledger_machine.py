@@ -40,7 +40,8 @@ from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.failing import Failing
-from tests.support.serving import Clock, Says, ledger_is_exact, rows
+from tests.support.places import rows
+from tests.support.serving import Clock, Says, ledger_is_exact
 
 TEAMS = ("ours", "theirs")
 OUTCOMES: list[Outcome] = [

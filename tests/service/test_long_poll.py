@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tests.support.places import Place
+
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 MANY = 1000
@@ -49,9 +51,9 @@ class Held:
         return {answer.json()["status"] for answer in self.answers}
 
 
-async def test_an_end_in_the_same_process_is_answered_at_once(path: Path) -> None:
+async def test_an_end_in_the_same_process_is_answered_at_once(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source) as it, anyio.create_task_group() as tasks:
+    async with serving(place, source) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -63,11 +65,11 @@ async def test_an_end_in_the_same_process_is_answered_at_once(path: Path) -> Non
     assert held.statuses() == {"completed"}
 
 
-async def test_an_end_in_another_service_is_answered_within_moments(path: Path) -> None:
+async def test_an_end_in_another_service_is_answered_within_moments(place: Place) -> None:
     source = Slow(HIT)
     async with (
-        serving(path, jobs=False) as here,
-        serving(path, source),
+        serving(place, jobs=False) as here,
+        serving(place, source),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(here.service.finals.watch)
@@ -82,8 +84,8 @@ async def test_an_end_in_another_service_is_answered_within_moments(path: Path) 
     assert held.statuses() == {"completed"}
 
 
-async def test_an_end_in_another_process_is_answered_too(path: Path) -> None:
-    async with serving(path, jobs=False) as it, anyio.create_task_group() as tasks:
+async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
+    async with serving(place, jobs=False) as it, anyio.create_task_group() as tasks:
         tasks.start_soon(it.service.finals.watch)
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
@@ -95,8 +97,8 @@ async def test_an_end_in_another_process_is_answered_too(path: Path) -> None:
     assert held.statuses() <= {"completed", "not-found", "failed"}
 
 
-async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(path: Path) -> None:
-    async with serving(path, Says(HIT), jobs=False) as it:
+async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place: Place) -> None:
+    async with serving(place, Says(HIT), jobs=False) as it:
         request_id = await it.accepted()
         wait = it.service.finals.wait
 
@@ -112,8 +114,8 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(path:
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
 
-async def test_whoever_is_let_go_is_answered_with_what_is_known(path: Path) -> None:
-    async with serving(path, Slow(HIT)) as it, anyio.create_task_group() as tasks:
+async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) -> None:
+    async with serving(place, Slow(HIT)) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -124,8 +126,8 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(path: Path) -> N
         assert held.statuses() | {late.json()["status"]} <= {"pending", "processing"}
 
 
-async def test_a_caller_who_hangs_up_is_waited_for_no_more(path: Path) -> None:
-    async with serving(path, Slow(HIT)) as it:
+async def test_a_caller_who_hangs_up_is_waited_for_no_more(place: Place) -> None:
+    async with serving(place, Slow(HIT)) as it:
         held = Held(it, [await it.accepted()])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(held.run)
@@ -134,9 +136,9 @@ async def test_a_caller_who_hangs_up_is_waited_for_no_more(path: Path) -> None:
         assert it.service.finals._waiting == {}
 
 
-async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(path: Path) -> None:
+async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source, credits=MANY) as it:
+    async with serving(place, source, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(MANY // 10)]
         async with anyio.create_task_group() as tasks:
             before = threading.active_count()
@@ -166,7 +168,7 @@ async def _seconds_to_answer(it: Serving, request_id: str) -> float:
 def _another_process(it: Serving) -> subprocess.Popen[str]:
     """A worker on the same file; its end closes the pipe that keeps it alive."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
-    program += [str(it.path), str(it.team_id), "http://127.0.0.1:9"]
+    program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]
     process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
     assert process.stdin
     process.stdin.write('{"seed": 1, "numbers": []}\n')

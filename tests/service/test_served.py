@@ -23,15 +23,17 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys, teams
 from mcp_enrichment.service.store import requests as store
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.requests import Request
 from tests.support.far_end import far_end, hangs
-from tests.support.serving import ADA, ledger_is_exact, rows, until
+from tests.support.places import opened, rows, settings_of
+from tests.support.serving import ADA, ledger_is_exact, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -39,12 +41,17 @@ PROGRAM = [sys.executable, "-m", "mcp_enrichment", "service", "--port"]
 
 
 @contextmanager
-def served(data: Path, port: int = 0, *, callbacks_to: int = 80) -> Iterator[subprocess.Popen[str]]:
-    environment = os.environ | {
-        "ENRICHMENT_DATA_DIR": str(data),
-        "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
-        "ENRICHMENT_CALLBACK_PORTS": f"443,{callbacks_to}",
-    }
+def served(
+    place: Place, port: int = 0, *, callbacks_to: int = 80
+) -> Iterator[subprocess.Popen[str]]:
+    environment = (
+        os.environ
+        | settings_of(place)
+        | {
+            "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
+            "ENRICHMENT_CALLBACK_PORTS": f"443,{callbacks_to}",
+        }
+    )
     with subprocess.Popen(
         [*PROGRAM, str(port)],
         cwd=ROOT,
@@ -59,7 +66,7 @@ def served(data: Path, port: int = 0, *, callbacks_to: int = 80) -> Iterator[sub
             process.kill()
 
 
-def _request_that_never_ends(data: Path) -> str:
+def _request_that_never_ends(place: Place) -> str:
     """A request without a job: nobody works on it."""
     request_id = "0" * 24
 
@@ -70,7 +77,7 @@ def _request_that_never_ends(data: Path) -> str:
         )
         store.add(connection, new)
 
-    database = open_sqlite(data / "enrichment.db")
+    database = opened(place)
     database.write_now(add)
     database.close()
     return request_id
@@ -80,14 +87,14 @@ def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
     return process.communicate(timeout=10)
 
 
-def _key(data: Path) -> str:
+def _key(place: Place) -> str:
     """A key of a team with 250 credits."""
 
     def make(connection: Connection) -> str:
         teams.add(connection, "acme", 250, at=0)
         return keys.create(connection, "acme", at=0).key
 
-    database = open_sqlite(data / "enrichment.db")
+    database = opened(place)
     made = database.write_now(make)
     database.close()
     return made
@@ -102,12 +109,12 @@ def _client(process: subprocess.Popen[str], key: str) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 async def test_the_command_serves_the_contract_until_it_is_stopped(
-    tmp_path: Path, end: signal.Signals
+    place: Place, end: signal.Signals
 ) -> None:
-    key = _key(tmp_path)
+    key = _key(place)
     async with far_end() as receiver:
         receiver.will(hangs())
-        with served(tmp_path, callbacks_to=receiver.port) as process:
+        with served(place, callbacks_to=receiver.port) as process:
             async with _client(process, key) as http:
                 asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
                 first = await http.post(ENRICHMENTS, json=asked)
@@ -121,24 +128,23 @@ async def test_the_command_serves_the_contract_until_it_is_stopped(
     assert balance == {"balance": 250}
     assert out == ""
     assert "Traceback" not in told
-    path = tmp_path / "enrichment.db"
-    assert rows(path, "SELECT kind, lease_owner FROM jobs") == [("deliver", None)]
-    ledger_is_exact(path)
+    assert rows(place, "SELECT kind, lease_owner FROM jobs") == [("deliver", None)]
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
-    tmp_path: Path, end: signal.Signals
+    place: Place, end: signal.Signals
 ) -> None:
-    key, statuses = _key(tmp_path), []
+    key, statuses = _key(place), []
 
     async def hold(http: httpx.AsyncClient, where: str) -> None:
         answer = await http.get(where, headers={"prefer": "wait=60"}, timeout=20)
         statuses.append((answer.status_code, answer.json()["status"]))
 
-    with served(tmp_path) as process:
+    with served(place) as process:
         async with _client(process, key) as http, anyio.create_task_group() as tasks:
-            where = f"{ENRICHMENTS}/{_request_that_never_ends(tmp_path)}"
+            where = f"{ENRICHMENTS}/{_request_that_never_ends(place)}"
             tasks.start_soon(hold, http, where)
             await anyio.sleep(0.5)
             assert (await http.get(where)).json()["status"] == "pending"
@@ -150,9 +156,9 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
     assert statuses == [(200, "pending")]
 
 
-async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None:
-    key = _key(tmp_path)
-    with served(tmp_path) as process:
+async def test_a_caller_who_hangs_up_leaves_no_traceback(place: Place) -> None:
+    key = _key(place)
+    with served(place) as process:
         async with _client(process, key) as http:
             with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
                 head = "Host: it\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
@@ -163,10 +169,10 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None
     assert told == ""
 
 
-async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with served(tmp_path, port) as process:
+        with served(place, port) as process:
             _, told = process.communicate(timeout=20)
     assert process.returncode == 1
     assert str(port) in told
@@ -179,7 +185,8 @@ async def test_a_data_folder_that_cannot_be_used_ends_the_command_with_a_sentenc
 ) -> None:
     file = tmp_path / "enrichment.db"
     file.write_bytes(b"%PDF-1.7 " * 999)
-    with served(file if what == "not a folder" else tmp_path) as process:
+    place = file / "enrichment.db" if what == "not a folder" else file
+    with served(place) as process:
         out, told = process.communicate(timeout=20)
     assert process.returncode == 1
     assert out == ""

@@ -18,6 +18,8 @@ from tests.support.serving import ADA, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.places import Place
+
 pytestmark = pytest.mark.anyio
 NOT_SAME = {"x-request-id", "date"}
 """Headers in which two equal answers may differ."""
@@ -107,8 +109,8 @@ BAD_KEYS = {
 
 
 @pytest.mark.parametrize("what", [*BAD_KEYS, "revoked", "of a right name", "in capitals", "padded"])
-async def test_without_a_valid_key_every_route_is_the_same_401(path: Path, what: str) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, what: str) -> None:
+    async with serving(place, jobs=False) as it:
         good = await key_of(it, "lumen")
         bad: Any = BAD_KEYS.get(what) or {
             "of a right name": good[:-1] + ("0" if good[-1] != "0" else "1"),
@@ -137,8 +139,8 @@ async def test_without_a_valid_key_every_route_is_the_same_401(path: Path, what:
         assert answer.json()["error"]["code"] == "unauthorized"
 
 
-async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ours, theirs = await key_of(it, "ours"), await key_of(it, "theirs")
         async with keyed(it, theirs) as http:
             posted = await http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
@@ -158,8 +160,8 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path
     assert [entry["kind"] for entry in history] == ["grant"], "nor does the ledger tell of it"
 
 
-async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_two_teams_that_ask_the_same_do_not_share_an_answer(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ids = []
         for team in ("ours", "theirs"):
             async with keyed(it, await key_of(it, team)) as http:
@@ -174,7 +176,7 @@ async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) ->
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_not(
-    path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     compared: list[tuple[str, str]] = []
 
@@ -182,7 +184,7 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
         compared.append((one, other))
         return one == other
 
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen")
         monkeypatch.setattr(hmac, "compare_digest", compare)
         name = keys.id_in(key) if known else "0" * 12
@@ -191,8 +193,8 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
     assert {len(side) for side in compared[0]} == {64}
 
 
-async def test_the_embedded_service_needs_no_key_and_minds_none(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_embedded_service_needs_no_key_and_minds_none(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         for headers in ({}, {"x-api-key": "whatever"}):
             answer = await it.http.get(CREDITS, headers=headers)
             assert answer.json() == {"balance": 10}

@@ -31,7 +31,8 @@ from tests.support.chaos_worker import Disk, ask
 from tests.support.far_end import far_end, replies
 from tests.support.fault_proxy import FaultProxy, fault_proxy
 from tests.support.openapi import must_be
-from tests.support.serving import ledger_is_exact, rows, serving, until
+from tests.support.places import rows
+from tests.support.serving import ledger_is_exact, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -134,7 +135,7 @@ async def _fill(disk: Disk, it: Serving, proxy: FaultProxy, numbers: Sequence[in
 @contextmanager
 def _workers(it: Serving, proxy: FaultProxy) -> Iterator[Workers]:
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
-    program += [str(it.path), str(it.team_id), proxy.url]
+    program += [str(it.place), str(it.team_id), proxy.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(program, cwd=ROOT, **pipes) as forks:  # type: ignore[call-overload]
         try:

@@ -29,13 +29,14 @@ from mcp_enrichment.service.jobs import sender
 from mcp_enrichment.service.jobs.runner import Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
-from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.places import named, opened
 from tests.support.serving import ADA, ANY_LOOPBACK
 
 if TYPE_CHECKING:
     import sqlite3
 
     from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
 
 LEASE = 0.5
 DELAYS = (0.0, 0.02, 0.05)
@@ -88,11 +89,12 @@ async def ask(service: Service, team_id: int, url: str, number: int) -> None:
             return
 
 
-async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> None:
+async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> None:
     """Run the jobs for ever, and accept the requests that were ordered."""
     lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
-    event.listen(Pool, "checkout", Disk(path))
-    database, chance = open_sqlite(path), random.Random(orders["seed"])  # noqa: S311
+    if isinstance(place, Path):
+        event.listen(Pool, "checkout", Disk(place))
+    database, chance = opened(place), random.Random(orders["seed"])  # noqa: S311
     runner = Runner(lease=LEASE)
     service = Service(
         database=database,
@@ -112,14 +114,14 @@ async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> No
 
 def main() -> None:
     """Fork a worker for each line (its orders, as JSON) and tell its process id."""
-    path, team_id, url = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    place, team_id, url = named(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     living: list[int] = []
     for line in sys.stdin:
         living = [worker for worker in living if os.waitpid(worker, os.WNOHANG)[0] == 0]
         worker = os.fork()
         if worker == 0:
             os.close(0)
-            anyio.run(work, path, team_id, url, json.loads(line))
+            anyio.run(work, place, team_id, url, json.loads(line))
         living.append(worker)
         print(worker, flush=True)
     for worker in living:

@@ -1,10 +1,9 @@
-"""A whole service over a real database file, asked over HTTP in this process."""
+"""A whole service over a real database, asked over HTTP in this process."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -23,17 +22,17 @@ from mcp_enrichment.service.jobs.runner import LEASE, Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import ledger, teams
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.openapi import holds_to_contract
+from tests.support.places import opened, rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.sources.port import Outcome, Source
+    from tests.support.places import Place
 
 ADA = "https://www.linkedin.com/in/ada-okafor-example"
 ADAS = "ada@example.com"
@@ -92,7 +91,7 @@ class Serving:
     runner: Runner
     team_id: int
     http: httpx.AsyncClient
-    path: Path
+    place: Place
 
     async def post(
         self, *, headers: Mapping[str, str] | None = None, **body: Any
@@ -126,12 +125,12 @@ class Serving:
         return self.runner._stir.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return rows(self.path, query, *values)
+        return rows(self.place, query, *values)
 
 
 @asynccontextmanager
 async def serving(
-    path: Path,
+    place: Place,
     *sources: Source,
     credits: int = 10,  # noqa: A002
     jobs: bool = True,
@@ -141,8 +140,8 @@ async def serving(
     concurrency: int = 16,
     **changes: Any,
 ) -> AsyncIterator[Serving]:
-    """A service over the file; without `jobs` nobody works on what it accepts."""
-    database = await anyio.to_thread.run_sync(open_sqlite, path)
+    """A service over the database; without `jobs` nobody works on what it accepts."""
+    database = await anyio.to_thread.run_sync(opened, place)
     rules = rules or (ANY_LOOPBACK if allow_private else CallbackRules())
     runner = Runner(lease=lease, concurrency=concurrency)
     service = Service(
@@ -166,7 +165,7 @@ async def serving(
             if jobs:
                 tasks.start_soon(runner.run, service)
                 tasks.start_soon(service.finals.watch)
-            yield Serving(service=service, runner=runner, team_id=team_id, http=http, path=path)
+            yield Serving(service=service, runner=runner, team_id=team_id, http=http, place=place)
             tasks.cancel_scope.cancel()
     finally:
         database.close()
@@ -183,12 +182,6 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = EMB
     return team_id
 
 
-def rows(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What stands in the file, read past the service."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(query, values).fetchall()
-
-
 async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
     """Wait for what shows in the database or a log alone, and so gives no event."""
     with anyio.fail_after(seconds):
@@ -196,7 +189,7 @@ async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
             await anyio.sleep(0.005)
 
 
-def ledger_is_exact(path: Path) -> None:
+def ledger_is_exact(place: Place) -> None:
     """Each team's two figures are what its entries sum up to; each request has its one hold, and
     its one end exactly when it is final."""
     sums = """
@@ -207,12 +200,13 @@ def ledger_is_exact(path: Path) -> None:
           coalesce(sum(CASE l.kind WHEN 'hold' THEN amount WHEN 'grant' THEN 0
                                    WHEN 'correct' THEN 0 ELSE -amount END), 0)
         FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
-    for available, held, available_by_entries, held_by_entries in rows(path, sums):
+    for available, held, available_by_entries, held_by_entries in rows(place, sums):
         assert (available, held) == (available_by_entries, held_by_entries)
-    wrong = """
-        SELECT r.id, r.status, group_concat(l.kind) AS kinds FROM requests r
-        LEFT JOIN (SELECT * FROM ledger ORDER BY id) l ON l.request_id = r.id GROUP BY r.id
-        HAVING coalesce(kinds, '') != CASE r.status WHEN 'completed' THEN 'hold,settle'
-            WHEN 'not-found' THEN 'hold,release' WHEN 'failed' THEN 'hold,release'
-            ELSE 'hold' END"""
-    assert rows(path, wrong) == []
+    kinds = "SELECT request_id, kind FROM ledger WHERE request_id IS NOT NULL ORDER BY id"
+    moved: dict[str, list[str]] = {}
+    for request_id, kind in rows(place, kinds):
+        moved.setdefault(request_id, []).append(kind)
+    ends = {"completed": ["settle"], "not-found": ["release"], "failed": ["release"]}
+    for request_id, status in rows(place, "SELECT id, status FROM requests"):
+        assert moved.pop(request_id) == ["hold", *ends.get(status, [])]
+    assert moved == {}

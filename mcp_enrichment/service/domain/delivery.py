@@ -12,8 +12,9 @@ from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
 from mcp_enrichment.service.domain.requests import on_the_wire
 from mcp_enrichment.service.domain.teams import signing_secrets
-from mcp_enrichment.service.store import callbacks, jobs
+from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.telemetry import CALLBACK_TRIES
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.domain.service import Sent, Service
     from mcp_enrichment.service.store.callbacks import Callback
-    from mcp_enrichment.service.store.jobs import Job
+    from mcp_enrichment.service.store.jobs import Job, Queue
     from mcp_enrichment.service.store.requests import Request
 
 JITTER = 0.2
@@ -63,14 +64,16 @@ async def give_up(_service: Service, _job: Job) -> None:
     """A callback that cannot be sent is not sent: its tries say how far it came."""
 
 
-def repeat(connection: Connection, team_id: int, callback_id: str, *, at: float) -> None:
+def repeat(
+    connection: Connection, queue: Queue, team_id: int, callback_id: str, *, at: float
+) -> None:
     """Have a callback delivered once more, with three new tries. Raises `InvalidArguments`."""
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
         raise InvalidArguments("The team has no callback of that id whose request has ended.")
     callbacks.next_round(connection, callback_id)
-    jobs.put_again(connection, jobs.JobKind.DELIVER, callback_id, due_at=at)
+    queue.put_again(connection, JobKind.DELIVER, callback_id, at=at)
 
 
 def body_of(request: Request, callback: Callback) -> bytes:

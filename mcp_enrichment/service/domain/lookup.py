@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
-from mcp_enrichment.service.store import callbacks, jobs, ledger
+from mcp_enrichment.service.store import callbacks, ledger
 from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.telemetry import LOOKUPS
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ async def give_up(service: Service, job: Job) -> None:
 
 
 async def _finish(service: Service, request: Request, verdict: _End) -> None:
-    now = service.clock()
-    tell_at = now + service.delivery_delays[0]
-    await service.database.write(lambda c: _end(c, request, verdict, at=now, tell_at=tell_at))
+    await service.database.write(lambda c: _end(c, service, request, verdict, at=service.clock()))
     LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
     service.finals.announce(request.id)
     service.wake()
@@ -99,11 +98,15 @@ def _judge(failures: list[Unavailable | Misconfigured], *, claims: int) -> _End 
     return Again(max(FIRST_DELAY * 2 ** (claims - 1), *waits))
 
 
-def _end(connection: Connection, request: Request, end: _End, *, at: float, tell_at: float) -> None:
+def _end(
+    connection: Connection, service: Service, request: Request, end: _End, *, at: float
+) -> None:
     found: dict[str, Any] = {"email": end.email, "source": end.source, "reason": end.reason}
     if not store.end(connection, request.id, end.status, at=at, **found):
         return
+    put, delay = service.database.queue.put, service.delivery_delays[0]
+    for callback in callbacks.of_request(connection, request.id):
+        put(connection, JobKind.DELIVER, callback.id, at=at, delay=delay)
+    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
     close = ledger.settle if end.status is Status.COMPLETED else ledger.release
     close(connection, request.team_id, request.id, at=at)
-    for callback in callbacks.of_request(connection, request.id):
-        jobs.put(connection, jobs.JobKind.DELIVER, callback.id, due_at=tell_at)

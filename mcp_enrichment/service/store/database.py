@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.faults import is_busy, storage_failed
 from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from mcp_enrichment.service.store.jobs import Queue
+
 T = TypeVar("T")
 
 BUSY_TIMEOUT = 30.0
@@ -29,17 +32,32 @@ BUSY_TIMEOUT = 30.0
 BUSY_PAUSE = 0.01
 READERS = 4
 """Reads that may run at once; more threads than this do not make SQLite faster."""
+RUNS = 5
+"""How often a transaction is begun that met another's, or a connection that had died, at most."""
 
 
 class Database:
     """Runs functions of a connection, each in one transaction, in a bounded number of threads."""
 
-    def __init__(self, engine: Engine, is_in_place: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        queue: Queue = jobs,
+        writers: int = 1,
+        is_in_place: Callable[[], bool] = lambda: True,
+        may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
+    ) -> None:
+        """`may_run_again`: whether a transaction that failed so, before its commit, need only be
+        run once more. `writers`: writes at once; SQLite has one writer at a time, and queueing here
+        is cheaper than its busy handler's sleeps."""
+        self.queue = queue
+        """How a job is written down, for the engine that works on this database."""
         self._engine = engine
         self._is_in_place = is_in_place
+        self._may_run_again = may_run_again
         self._reading = anyio.CapacityLimiter(READERS)
-        # SQLite has one writer at a time: queueing here is cheaper than its busy handler's sleeps.
-        self._writing = anyio.CapacityLimiter(1)
+        self._writing = anyio.CapacityLimiter(writers)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction and return what it returns."""
@@ -51,14 +69,11 @@ class Database:
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """`read`, in the calling thread."""
-        with _told_as_storage(), self._engine.begin() as connection:
-            return work(connection)
+        return self._run(self._engine, work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
-        engine = self._engine.execution_options(writes=True)
-        with _told_as_storage(), engine.begin() as connection:
-            return work(connection)
+        return self._run(self._engine.execution_options(writes=True), work)
 
     async def check(self) -> None:
         """Return where what is written will be found again. Raises `StorageFailed`."""
@@ -69,6 +84,30 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with _told_as_storage():
+            for _ in range(RUNS - 1):
+                try:
+                    return self._once(engine, work)
+                except _Collided:
+                    continue
+            with engine.begin() as connection:
+                return work(connection)
+
+    def _once(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        # A commit that fails is not repeated: what has become of it cannot be known.
+        with engine.begin() as connection:
+            try:
+                return work(connection)
+            except DBAPIError as error:
+                if self._may_run_again(error):
+                    raise _Collided from error
+                raise
+
+
+class _Collided(Exception):
+    """The transaction was undone through no fault of its own."""
 
 
 def open_sqlite(path: Path) -> Database:
@@ -84,7 +123,7 @@ def open_sqlite(path: Path) -> Database:
     engine = _sqlite_engine(path)
     try:
         Database(engine).write_now(upgrade)
-        return Database(engine, _still_the_same(path))
+        return Database(engine, is_in_place=_still_the_same(path))
     except BaseException:
         engine.dispose()
         raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import case, delete, func, insert, or_, select, tuple_, update
 
 from mcp_enrichment.service.store.schema import jobs
 
@@ -32,21 +32,35 @@ class Job:
     claims: int = 1
 
 
-def put(connection: Connection, kind: JobKind, subject: str, *, due_at: float) -> None:
+class Queue(Protocol):
+    """How a job is written down, in the transaction that makes it necessary. This module is one."""
+
+    def put(
+        self, connection: Connection, kind: JobKind, subject: str, *, at: float, delay: float = 0
+    ) -> None:
+        """Add a job at this time, due in `delay` seconds."""
+
+    def put_again(self, connection: Connection, kind: JobKind, subject: str, *, at: float) -> None:
+        """Add a job that is due at once, beside or in place of one that is not done."""
+
+
+def put(
+    connection: Connection, kind: JobKind, subject: str, *, at: float, delay: float = 0
+) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    job = {"kind": kind, "subject": subject, "due_at": due_at, "claims": 0}
+    job = {"kind": kind, "subject": subject, "due_at": at + delay, "claims": 0}
     connection.execute(insert(jobs).values(job))
 
 
-def put_again(connection: Connection, kind: JobKind, subject: str, *, due_at: float) -> None:
+def put_again(connection: Connection, kind: JobKind, subject: str, *, at: float) -> None:
     """Add a job, or make the one that is not done due at this time.
 
     Whoever works on that one loses it, and so cannot remove it when done with what it was before.
     """
     unfinished = update(jobs).where((jobs.c.subject == subject) & (jobs.c.kind == kind))
-    anew = {"due_at": due_at, "lease_owner": None, "lease_until": None}
+    anew = {"due_at": at, "lease_owner": None, "lease_until": None}
     if connection.execute(unfinished.values(anew)).rowcount == 0:
-        put(connection, kind, subject, due_at=due_at)
+        put(connection, kind, subject, at=at)
 
 
 def claim(
@@ -87,7 +101,8 @@ def give_back(connection: Connection, owner: str) -> None:
 
 def next_due(connection: Connection) -> float | None:
     """When the next job can be claimed, by its time or its lease's end; None: there is none."""
-    claimable = func.max(jobs.c.due_at, func.coalesce(jobs.c.lease_until, 0.0))
+    leased = jobs.c.lease_until > jobs.c.due_at
+    claimable = case((leased, jobs.c.lease_until), else_=jobs.c.due_at)
     return connection.execute(select(func.min(claimable))).scalar()
 
 

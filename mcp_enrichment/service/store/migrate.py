@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0001"
 """The newest revision in `migrations/versions`; a test holds it there."""
@@ -16,17 +20,22 @@ def upgrade(connection: Connection) -> None:
     """Migrate within the connection's transaction, so that two processes cannot do it at once."""
     if (at := revision(connection)) == HEAD:
         return
+    if at is not None and at not in _known():
+        raise StorageFailed(StorageFault.NEWER_SCHEMA)
     # Alembic costs a tenth of a second to import, and a database is new only once.
     from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if at is not None and at not in known:
-        raise StorageFailed(StorageFault.NEWER_SCHEMA)
+    config = _config()
+    config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def require_head(connection: Connection) -> None:
+    """Raise `StorageFailed` where the schema is older than this program's, or newer."""
+    if (at := revision(connection)) == HEAD:
+        return
+    older = at is None or at in _known()
+    raise StorageFailed(StorageFault.OLDER_SCHEMA if older else StorageFault.NEWER_SCHEMA)
 
 
 def revision(connection: Connection) -> str | None:
@@ -35,3 +44,17 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return str(found) if found else None
+
+
+def _known() -> set[str]:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

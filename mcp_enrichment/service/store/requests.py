@@ -53,13 +53,17 @@ def get_of_team(connection: Connection, team_id: int, request_id: str) -> Reques
 
 
 def running_twin(connection: Connection, request: Request) -> Request | None:
-    """The team's running request for the same profile and type, if there is one."""
+    """The team's running request for the same profile and type, if there is one.
+
+    It stays running for as long as the transaction lasts: whoever joins it is told of its end.
+    """
     twin = (
         (requests.c.team_id == request.team_id)
         & (requests.c.linkedin_url == request.linkedin_url)
         & (requests.c.type == request.type)
     )
-    row = connection.execute(select(requests).where(twin, RUNNING)).first()
+    held = select(requests).where(twin, RUNNING).with_for_update(key_share=True)
+    row = connection.execute(held).first()
     return _request(row) if row else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -18,13 +19,16 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+BigNumber = BigInteger().with_variant(Integer, "sqlite")
+"""For what may pass 2 ** 31 in time. SQLite has one kind of integer, of 64 bits."""
+
 teams = Table(
     "teams",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
-    Column("available", Integer, nullable=False),
-    Column("held", Integer, nullable=False),
+    Column("available", BigNumber, nullable=False),
+    Column("held", BigNumber, nullable=False),
     Column("created_at", Float, nullable=False),
     CheckConstraint("available >= 0", name="teams_available_never_negative"),
     CheckConstraint("held >= 0", name="teams_held_never_negative"),
@@ -100,12 +104,12 @@ idempotency_keys = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigNumber, primary_key=True),
     Column("team_id", ForeignKey("teams.id"), nullable=False),
     Column("request_id", ForeignKey("requests.id")),
     Column("kind", String(8), nullable=False),
     Column("amount", Integer, nullable=False),
-    Column("available_after", Integer, nullable=False),
+    Column("available_after", BigNumber, nullable=False),
     Column("reason", String(200)),
     Column("at", Float, nullable=False),
     CheckConstraint(
