@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.settings import Settings
 
@@ -83,16 +84,18 @@ def migrate(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
+async def served(
+    settings: Settings, *, jobs: bool = True
+) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
     """The service for a team's callers, each by its key, and what lets go of held answers.
 
-    Raises `StorageFailed`.
+    Without `jobs` the work is left to other processes. Raises `StorageFailed`.
     """
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import ByKey
     from mcp_enrichment.service.http.limits import RateLimit
 
-    async with _working_service(settings) as service:
+    async with _service(settings, jobs=jobs) as service:
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
@@ -106,26 +109,32 @@ async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
 
-    async with _working_service(settings) as service:
+    async with _service(settings) as service:
         team_id = await service.database.write(partial(embedded_team, at=time.time()))
         yield create_app(service, OneTeam(team_id))
 
 
 @asynccontextmanager
-async def _working_service(settings: Settings) -> AsyncIterator[Service]:
-    """The domain over its database, with its jobs at work."""
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """The jobs of the database at work, and nobody served. Raises `StorageFailed`."""
+    async with _service(settings):
+        yield
+
+
+@asynccontextmanager
+async def _service(settings: Settings, *, jobs: bool = True) -> AsyncIterator[Service]:
+    """The domain over its database, with its jobs at work or left to other processes."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
     from mcp_enrichment.service.domain.finals import Finals
     from mcp_enrichment.service.domain.service import Service
-    from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources.contacts import ContactsSource
 
     database = await anyio.to_thread.run_sync(open_database, settings)
     try:
         rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
-        runner = Runner()
+        engine = _engine(settings)
         service = Service(
             database=database,
             sources=[ContactsSource(StoredContacts(database))],
@@ -133,15 +142,28 @@ async def _working_service(settings: Settings) -> AsyncIterator[Service]:
             callback_rules=rules,
             delivery_delays=settings.callback_delays,
             finals=Finals(database),
-            wake=runner.wake,
+            wake=engine.wake,
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(runner.run, service)
+            if jobs:
+                tasks.start_soon(engine.run, service)
             tasks.start_soon(service.finals.watch)
             yield service
             tasks.cancel_scope.cancel()
     finally:
         database.close()
+
+
+def _engine(settings: Settings) -> Engine:
+    """Who has the jobs done: the one place that chooses."""
+    if settings.database_url is None:
+        from mcp_enrichment.service.jobs.runner import Runner
+
+        return Runner(concurrency=settings.concurrency)
+    from mcp_enrichment.service.jobs.fleet import Fleet
+
+    url = settings.database_url.get_secret_value()
+    return Fleet(url, concurrency=settings.concurrency)
 
 
 @asynccontextmanager

@@ -95,6 +95,12 @@ class Settings(BaseSettings):
             description="Seconds before each of a callback's three tries.",
         ),
     ] = (0, 5, 30)
+    concurrency: Annotated[
+        int,
+        Field(
+            ge=1, le=1000, description="Lookups, and on Postgres callbacks, at once per process."
+        ),
+    ] = 16
     rate_limit: Annotated[
         int,
         Field(ge=1, le=1_000_000, description="Requests a minute that each API key may make."),

@@ -14,6 +14,7 @@ from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.teams import keys, teams
+from mcp_enrichment.cli.worker import worker
 
 EXAMPLES = """\b
 Examples:
@@ -43,7 +44,10 @@ def main(context: click.Context) -> None:
         serve_stdio()
 
 
-COMMANDS = (contacts, credits_group, enrich, service, migrate, teams, keys, callbacks, demo)
+COMMANDS = (
+    *(contacts, credits_group, enrich, demo),
+    *(service, worker, migrate, teams, keys, callbacks),
+)
 
 for _command in COMMANDS:
     main.add_command(_command)

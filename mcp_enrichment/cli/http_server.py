@@ -31,9 +31,9 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def serve_http(settings: Settings, listening: socket.socket) -> None:
+async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    async with served(settings) as (app, let_go):
+    async with served(settings, jobs=jobs) as (app, let_go):
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -104,7 +104,7 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
 
         async def end_before(its_id: str, seconds: float) -> None:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(it.runner.run, it.service)
+                tasks.start_soon(it.engine.run, it.service)
                 await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
                 tasks.cancel_scope.cancel()
             await wait(its_id, seconds)

@@ -84,7 +84,7 @@ def _request_that_never_ends(place: Place) -> str:
 
 
 def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
-    return process.communicate(timeout=10)
+    return process.communicate(timeout=20)
 
 
 def _key(place: Place) -> str:
@@ -165,7 +165,7 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(place: Place) -> None:
                 caller.sendall(f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}{{".encode())
             assert (await http.get(CREDITS)).json() == {"balance": 250}
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=20)
     assert told == ""
 
 

@@ -26,11 +26,10 @@ from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.requests import accept
 from mcp_enrichment.service.domain.service import Service
 from mcp_enrichment.service.jobs import sender
-from mcp_enrichment.service.jobs.runner import Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
 from tests.support.places import named, opened
-from tests.support.serving import ADA, ANY_LOOPBACK
+from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,7 +94,7 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
     if isinstance(place, Path):
         event.listen(Pool, "checkout", Disk(place))
     database, chance = opened(place), random.Random(orders["seed"])  # noqa: S311
-    runner = Runner(lease=LEASE)
+    engine = engine_of(place, lease=LEASE)
     service = Service(
         database=database,
         sources=[Unsteady(chance)],
@@ -103,10 +102,10 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
         callback_rules=ANY_LOOPBACK,
         finals=Finals(database),
         delivery_delays=DELAYS,
-        wake=runner.wake,
+        wake=engine.wake,
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(runner.run, service)
+        tasks.start_soon(engine.run, service)
         for number in orders["numbers"]:
             await ask(service, team_id, url, number)
             await anyio.sleep(chance.uniform(0, 0.02))

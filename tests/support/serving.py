@@ -6,6 +6,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +19,7 @@ from mcp_enrichment.service.domain.service import Service
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.jobs.fleet import Fleet
 from mcp_enrichment.service.jobs.runner import LEASE, Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.sources.port import Outcome, Source
     from tests.support.places import Place
 
@@ -88,7 +91,7 @@ class Serving:
     """A service, and what a test asks it."""
 
     service: Service
-    runner: Runner
+    engine: Engine
     team_id: int
     http: httpx.AsyncClient
     place: Place
@@ -122,7 +125,7 @@ class Serving:
 
     def is_idle(self) -> bool:
         """Whether the runner sleeps until it is woken, or until something is due."""
-        return self.runner._stir.statistics().tasks_waiting > 0
+        return self.engine._stir.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return rows(self.place, query, *values)
@@ -143,14 +146,14 @@ async def serving(
     """A service over the database; without `jobs` nobody works on what it accepts."""
     database = await anyio.to_thread.run_sync(opened, place)
     rules = rules or (ANY_LOOPBACK if allow_private else CallbackRules())
-    runner = Runner(lease=lease, concurrency=concurrency)
+    engine = engine_of(place, lease=lease, concurrency=concurrency)
     service = Service(
         database=database,
         sources=sources,
         sender=CallbackSender(rules),
         callback_rules=rules,
         finals=Finals(database),
-        wake=runner.wake,
+        wake=engine.wake,
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
@@ -163,12 +166,19 @@ async def serving(
             anyio.create_task_group() as tasks,
         ):
             if jobs:
-                tasks.start_soon(runner.run, service)
+                tasks.start_soon(engine.run, service)
                 tasks.start_soon(service.finals.watch)
-            yield Serving(service=service, runner=runner, team_id=team_id, http=http, place=place)
+            yield Serving(service=service, engine=engine, team_id=team_id, http=http, place=place)
             tasks.cancel_scope.cancel()
     finally:
         database.close()
+
+
+def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> Engine:
+    """Who has the jobs of that database done."""
+    if isinstance(place, Path):
+        return Runner(lease=lease, concurrency=concurrency)
+    return Fleet(place, concurrency=concurrency, grace=0)
 
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = EMBEDDED_TEAM) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.store import fleet
 from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database
 from mcp_enrichment.service.store.faults import collided
 from mcp_enrichment.service.store.migrate import require_head, upgrade
@@ -60,7 +61,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _database(url: str) -> Database:
-    return Database(_engine(url), writers=WRITERS, may_run_again=collided)
+    return Database(_engine(url), queue=fleet, writers=WRITERS, may_run_again=collided)
 
 
 def _engine(url: str) -> Engine:

@@ -1,0 +1,192 @@
+"""The engine of a fleet: procrastinate on Postgres, which calls the same two jobs.
+
+It gives the queue, the waking by LISTEN/NOTIFY, the workers' heartbeats and the counts of tries.
+Each process has a worker for each kind of job: callbacks that hang hold up no lookup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import AsyncConnectionPool
+
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
+from mcp_enrichment.service.jobs.runner import CONCURRENCY
+from mcp_enrichment.service.jobs.work import outcome
+from mcp_enrichment.service.store import fleet
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.service.store.postgres import NETWORK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from procrastinate import jobs
+
+    from mcp_enrichment.service.domain.service import Service
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = 4.0
+"""Seconds between two signs of life of a worker."""
+SILENT = 16.0
+"""Seconds without one after which a worker counts as dead, and its jobs are taken over."""
+SWEEP = 4.0
+"""Seconds between two looks for such jobs. With `SILENT` and a poll: 21 seconds at most."""
+FORGOTTEN = 3600.0
+"""Seconds after which the name of a dead worker is struck off."""
+POLL = 1.0
+"""Seconds between two looks for jobs of which nobody is told: those put off until now."""
+GRACE = 5.0
+"""Seconds for jobs under way when the process is told to end; what takes longer is given back."""
+FAREWELL = 2.0
+"""Seconds more in which the database may be told what is given back."""
+AFTER_AN_OUTAGE = 1.0
+"""Seconds until a job that the database stopped is run again."""
+CONNECTIONS = 4
+"""Of the queue, in each process, beside those that listen."""
+
+
+class _PutOff(Exception):
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class _Always(BaseRetryStrategy):
+    """What was put off comes again at its time; what a shutdown stopped, at once, elsewhere."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:  # noqa: ARG002
+        seconds = exception.seconds if isinstance(exception, _PutOff) else 0.0
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+class Fleet:
+    """Works on the jobs of a Postgres, together with any number of other processes."""
+
+    def __init__(self, url: str, *, concurrency: int = CONCURRENCY, grace: float = GRACE) -> None:
+        """`concurrency`: jobs of each kind at once. `grace`: seconds, see `GRACE`."""
+        self._url = url
+        self._concurrency = concurrency
+        self._grace = grace
+
+    def wake(self) -> None:
+        """Nothing: the commit of a job wakes the workers, in whichever process they are."""
+
+    async def run(self, service: Service) -> None:
+        """Work until cancelled; then wait for what is under way, and give back what is left."""
+        connector = PatientConnector()
+        workers = [_Worker(kind, service, connector) for kind in JobKind]
+        async with self._connected(connector), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._sweep, service, workers)
+            for worker in workers:
+                tasks.start_soon(self._keep_working, worker, connector)
+
+    @asynccontextmanager
+    async def _connected(self, connector: PatientConnector) -> AsyncIterator[None]:
+        pool = AsyncConnectionPool(
+            self._url,
+            kwargs=NETWORK | {"application_name": "mcp-enrichment-queue"},
+            min_size=1,
+            max_size=CONNECTIONS,
+            # Both in seconds, and short: the connector is patient, and the pool need not be.
+            timeout=2.0,
+            reconnect_timeout=1.0,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+        async with pool:
+            await connector.open_async(pool)
+            yield
+
+    async def _keep_working(self, worker: _Worker, connector: PatientConnector) -> None:
+        while True:
+            working = asyncio.create_task(self._work(worker))
+            try:
+                await asyncio.wait([working])
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True):
+                    await self._end(working, connector)
+                raise
+            logger.error("the worker of %s jobs ended; it is started again", worker.kind)
+            await anyio.sleep(POLL)
+
+    async def _end(self, working: asyncio.Task[None], connector: PatientConnector) -> None:
+        working.cancel()
+        with anyio.move_on_after(self._grace + FAREWELL):
+            await asyncio.wait([working])
+        connector.give_up()
+        await asyncio.wait([working])
+
+    async def _work(self, worker: _Worker) -> None:
+        try:
+            await worker.app.run_worker_async(
+                queues=[worker.kind.value],
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=POLL,
+                abort_job_polling_interval=FORGOTTEN,  # nobody aborts a job
+                shutdown_graceful_timeout=self._grace,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=FORGOTTEN,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
+        except ConnectorException as error:
+            logger.warning("the queue is out of reach: %s", type(error.__cause__).__name__)
+
+    async def _sweep(self, service: Service, workers: Sequence[_Worker]) -> None:
+        was_well = False
+        while True:
+            await anyio.sleep(SWEEP)
+            try:
+                # Where the database was away all workers were silent: each has its time to be
+                # heard again.
+                if was_well:
+                    await service.database.write(lambda c: fleet.take_over(c, silent=SILENT))
+                for worker in workers:
+                    await worker.put_back_strays()
+                was_well = True
+            except StorageFailed as failure:
+                logger.warning("no job can be taken over: %s", failure.fault)
+                was_well = False
+
+
+class _Worker:
+    """What one kind of job is worked on with."""
+
+    def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
+        self.kind = kind
+        self.app = App(connector=connector)
+        self.app.job_manager = self._taken = Taken(connector)
+        self._service = service
+        self._strays: set[int] = set()
+        self.app.task(name=kind.value, pass_context=True, retry=_Always())(self._do)
+
+    async def put_back_strays(self) -> None:
+        """Have done anew what the database says is worked on here and is not, as after a fetch
+        whose answer was lost. What is seen once may be on its way."""
+        database, worker_id = self._service.database, self._taken.worker_id
+        if worker_id is None:
+            return
+        held = await database.read(lambda c: fleet.held_by(c, worker_id))
+        unknown = held - self._taken.at_work
+        if strays := unknown & self._strays:
+            await database.write(lambda c: fleet.put_back(c, worker_id, strays))
+        self._strays = unknown - strays
+
+    async def _do(self, context: JobContext, /, *, subject: str, **_due_at: Any) -> None:
+        job = Job(kind=self.kind, subject=subject, claims=context.job.attempts + 1)
+        try:
+            again = await outcome(self._service, job)
+        except StorageFailed as failure:
+            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+            raise _PutOff(AFTER_AN_OUTAGE) from failure
+        if again is not None:
+            raise _PutOff(again.seconds)

@@ -1,0 +1,127 @@
+"""Procrastinate's side of the database, patient: an outage ends no worker and loses no job."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import psycopg
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from procrastinate.connector import Notify
+    from procrastinate.jobs import Job, Status
+    from procrastinate.manager import NotificationCallback
+
+logger = logging.getLogger(__name__)
+for _library in ("psycopg", "psycopg.pool"):
+    # What they say of an outage are the server's words and places; here it is said once, in ours.
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
+
+T = TypeVar("T")
+
+PAUSE = 0.5
+"""Seconds between two tries while the database is away."""
+
+
+class PatientConnector(PsycopgConnector):
+    """Says a statement again for as long as the database is away, or until told to give up.
+
+    All of procrastinate's may be repeated. A job that was fetched by one whose answer was lost
+    shows in the database alone: `Fleet` puts it back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._patient = True
+
+    def give_up(self) -> None:
+        """Say nothing again from now on."""
+        self._patient = False
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        say = super().execute_query_async
+        await self._patiently(lambda: say(query, **arguments), done=None)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        say = super().execute_query_one_async
+        return await self._patiently(lambda: say(query, **arguments))
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        say = super().execute_query_all_async
+        return await self._patiently(lambda: say(query, **arguments))
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        listen = super().listen_notify
+        await self._patiently(lambda: listen(on_notification, channels))
+
+    async def _patiently(self, say: Callable[[], Awaitable[T]], **done: T) -> T:
+        said_before = False
+        while True:
+            try:
+                return await say()
+            except ConnectorException as error:
+                if (
+                    said_before
+                    and done
+                    and isinstance(error.__cause__, psycopg.errors.RaiseException)
+                ):
+                    return done["done"]  # "no such job": the first time it was heard
+                if not self._patient or not isinstance(error.__cause__, psycopg.OperationalError):
+                    raise
+            if not said_before:
+                logger.warning(
+                    "the database of the queue is away; the work goes on when it is back"
+                )
+            said_before = True
+            await anyio.sleep(PAUSE)
+
+
+class Taken(JobManager):
+    """Knows which jobs its worker has taken, and misses no notification."""
+
+    def __init__(self, connector: PatientConnector) -> None:
+        super().__init__(connector)
+        self.worker_id: int | None = None
+        """The worker that fetched last."""
+        self.at_work: set[int | None] = set()
+        """The ids of its jobs, until their end has been written down."""
+        self._told = 0
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        self.worker_id = worker_id
+        while True:
+            told = self._told
+            job = await super().fetch_job(queues, worker_id)
+            if job:
+                self.at_work.add(job.id)
+            # Who is told of a job while it looks would wait for the next look: the worker forgets
+            # what it was told when it has looked.
+            if job or told == self._told:
+                return job
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        try:
+            await super().finish_job(job, status, delete_job)
+        finally:
+            self.at_work.discard(job.id)
+
+    async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
+        try:
+            await super().retry_job(job, *when, **how)
+        finally:
+            self.at_work.discard(job.id)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        async def told(**what: Any) -> None:
+            self._told += 1
+            await on_notification(**what)
+
+        await super().listen_for_jobs(on_notification=told, queues=queues)
