@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.turns import Turns
     from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.settings import Settings
@@ -143,6 +144,7 @@ async def _service(settings: Settings, *, jobs: bool = True) -> AsyncIterator[Se
             delivery_delays=settings.callback_delays,
             finals=Finals(database),
             wake=engine.wake,
+            turns=_turns(settings),
         )
         async with anyio.create_task_group() as tasks:
             if jobs:
@@ -152,6 +154,18 @@ async def _service(settings: Settings, *, jobs: bool = True) -> AsyncIterator[Se
             tasks.cancel_scope.cancel()
     finally:
         database.close()
+
+
+def _turns(settings: Settings) -> Turns:
+    from mcp_enrichment.service.domain.turns import Turns
+    from mcp_enrichment.service.store.turns import Limit
+
+    return Turns(
+        {
+            limit.source: Limit(at_once=limit.at_once, per_second=limit.per_second)
+            for limit in settings.source_limits
+        }
+    )
 
 
 def _engine(settings: Settings) -> Engine:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    SecretStr,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 VENDOR_URL = "https://client-api.salesfinity.co"
@@ -37,6 +46,25 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_of_postgres)]
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class SourceLimit(BaseModel, frozen=True):
+    """How much a source may be asked, in all processes together."""
+
+    source: str
+    at_once: Annotated[int, Field(ge=1)] | None = None
+    per_second: Annotated[float, Field(gt=0)] | None = None
+
+
+_LIMIT = re.compile(r"(?P<source>[\w-]+)=(?P<at_once>\d+)?(?:/(?P<per_second>[\d.]+))?")
+
+
+def _limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (parts := _LIMIT.fullmatch(value)):
+        raise ValueError("a limit is of the form source=at once/a second, as in contacts=50/200")
+    return parts.groupdict()
 
 
 class LogLevel(StrEnum):
@@ -101,6 +129,10 @@ class Settings(BaseSettings):
             ge=1, le=1000, description="Lookups, and on Postgres callbacks, at once per process."
         ),
     ] = 16
+    source_limits: Annotated[
+        Comma[Annotated[SourceLimit, BeforeValidator(_limit)]],
+        Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
+    ] = ()
     rate_limit: Annotated[
         int,
         Field(ge=1, le=1_000_000, description="Requests a minute that each API key may make."),

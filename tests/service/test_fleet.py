@@ -67,6 +67,7 @@ async def test_a_job_wakes_a_worker_in_another_process_at_once(
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 3600)
     async with serving(url, jobs=False) as here, serving(url, Says(HIT)):
+        await _workers_listen(url)
         for number in range(3):
             request_id = await here.accepted(linkedin_url=f"{ADA}-{number}")
             await until(lambda n=number: _ended(url) == n + 1)
@@ -84,6 +85,7 @@ async def test_a_burst_of_jobs_leaves_none_asleep(
             for number in range(25):
                 await here.accepted(linkedin_url=f"{ADA}-{share}-{number}")
 
+        await _workers_listen(url)
         async with anyio.create_task_group() as tasks:
             for share in range(8):
                 tasks.start_soon(ask, share)
@@ -279,6 +281,13 @@ async def _answer(where: str, key: str) -> dict[str, Any]:
         request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
         held = await http.get(f"{ENRICHMENTS}/{request_id}", headers={"prefer": "wait=20"})
         return dict(held.json())
+
+
+async def _workers_listen(url: str) -> None:
+    """Return once the worker of each kind of job hears what is put into its queue."""
+    listening = "query LIKE 'LISTEN \"procrastinate%' AND datname = current_database()"
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND {listening}"  # noqa: S608
+    await until(lambda: rows(url, query) == [(2,)])
 
 
 def _ended(url: str) -> int:

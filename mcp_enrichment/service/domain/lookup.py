@@ -77,7 +77,8 @@ async def _ask(service: Service, request: Request, *, claims: int) -> _End | Aga
     failures: list[Unavailable | Misconfigured] = []
     reason: Reason | None = None
     for source in service.sources:
-        outcome = await source.find(request.linkedin_url, request.type)
+        async with service.turns.turn(service, source.name, request.id):
+            outcome = await source.find(request.linkedin_url, request.type)
         if isinstance(outcome, Hit):
             return _End(status=Status.COMPLETED, email=outcome.email, source=source.name)
         if isinstance(outcome, Unavailable | Misconfigured):

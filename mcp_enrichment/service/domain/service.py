@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.store.callbacks import DELIVERED
 
 if TYPE_CHECKING:
@@ -60,3 +61,4 @@ class Service:
     clock: Callable[[], float] = time.time
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
+    turns: Turns = field(default_factory=Turns)

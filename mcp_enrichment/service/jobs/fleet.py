@@ -18,6 +18,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import AsyncConnectionPool
 
 from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from mcp_enrichment.service.jobs.runner import CONCURRENCY
 from mcp_enrichment.service.jobs.work import outcome
@@ -55,17 +56,19 @@ CONNECTIONS = 4
 
 
 class _PutOff(Exception):
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, priority: int | None = None) -> None:
         super().__init__()
         self.seconds = seconds
+        self.priority = priority
 
 
 class _Always(BaseRetryStrategy):
     """What was put off comes again at its time; what a shutdown stopped, at once, elsewhere."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:  # noqa: ARG002
-        seconds = exception.seconds if isinstance(exception, _PutOff) else 0.0
-        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=seconds))
+        off = exception if isinstance(exception, _PutOff) else _PutOff(0.0)
+        due_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
+        return RetryDecision(retry_at=due_at, priority=off.priority)
 
 
 class Fleet:
@@ -86,6 +89,7 @@ class Fleet:
         workers = [_Worker(kind, service, connector) for kind in JobKind]
         async with self._connected(connector), anyio.create_task_group() as tasks:
             tasks.start_soon(self._sweep, service, workers)
+            tasks.start_soon(service.turns.keep, service)
             for worker in workers:
                 tasks.start_soon(self._keep_working, worker, connector)
 
@@ -113,6 +117,7 @@ class Fleet:
                 await asyncio.wait([working])
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
+                    worker.leave()
                     await self._end(working, connector)
                 raise
             logger.error("the worker of %s jobs ended; it is started again", worker.kind)
@@ -164,7 +169,9 @@ class _Worker:
     def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
         self.kind = kind
         self.app = App(connector=connector)
-        self.app.job_manager = self._taken = Taken(connector)
+        self._turns = service.turns if kind is JobKind.LOOK_UP else Turns()
+        self.app.job_manager = self._taken = Taken(connector, kind.value, self._turns)
+        self.leave = self._taken.leave
         self._service = service
         self._strays: set[int] = set()
         self.app.task(name=kind.value, pass_context=True, retry=_Always())(self._do)
@@ -185,8 +192,17 @@ class _Worker:
         job = Job(kind=self.kind, subject=subject, claims=context.job.attempts + 1)
         try:
             again = await outcome(self._service, job)
+            place = await self._place(job) if again else None
         except StorageFailed as failure:
             logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
             raise _PutOff(AFTER_AN_OUTAGE) from failure
+        finally:
+            self._turns.gone(subject)
         if again is not None:
-            raise _PutOff(again.seconds)
+            raise _PutOff(again.seconds, place)
+
+    async def _place(self, job: Job) -> int | None:
+        """A lookup that is put off takes its turn anew; callbacks have no turns."""
+        if job.kind is not JobKind.LOOK_UP:
+            return None
+        return await self._service.database.read(lambda c: fleet.place(c, job.subject))

@@ -9,14 +9,19 @@ import anyio
 import psycopg
 from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+
+from mcp_enrichment.service.store.fleet import FETCH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from procrastinate.connector import Notify
-    from procrastinate.jobs import Job, Status
+    from procrastinate.jobs import Status
     from procrastinate.manager import NotificationCallback
+
+    from mcp_enrichment.service.domain.turns import Turns
 
 logger = logging.getLogger(__name__)
 for _library in ("psycopg", "psycopg.pool"):
@@ -85,25 +90,42 @@ class PatientConnector(PsycopgConnector):
 class Taken(JobManager):
     """Knows which jobs its worker has taken, and misses no notification."""
 
-    def __init__(self, connector: PatientConnector) -> None:
+    def __init__(self, connector: PatientConnector, queue: str, turns: Turns) -> None:
         super().__init__(connector)
+        self._queue = queue
+        self._turns = turns
+        self._leaving = False
+        self._at_the_door: anyio.CancelScope | None = None
         self.worker_id: int | None = None
         """The worker that fetched last."""
         self.at_work: set[int | None] = set()
         """The ids of its jobs, until their end has been written down."""
         self._told = 0
 
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+    def leave(self) -> None:
+        """Take no more, and wait for room no longer."""
+        self._leaving = True
+        if self._at_the_door:
+            self._at_the_door.cancel()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:  # noqa: ARG002
         self.worker_id = worker_id
-        while True:
+        with anyio.CancelScope() as self._at_the_door:
+            await self._turns.room()
+        while not self._leaving:
             told = self._told
-            job = await super().fetch_job(queues, worker_id)
-            if job:
-                self.at_work.add(job.id)
+            found = await self.connector.execute_query_all_async(
+                query=FETCH, queue=self._queue, worker_id=worker_id
+            )
+            for row in found:
+                self.at_work.add(row["id"])
+                self._turns.coming(row["args"]["subject"])
+                return Job.from_row(row)
             # Who is told of a job while it looks would wait for the next look: the worker forgets
             # what it was told when it has looked.
-            if job or told == self._told:
-                return job
+            if told == self._told:
+                break
+        return None
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         try:

@@ -51,6 +51,7 @@ class Runner:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_leases, service)
+                tasks.start_soon(service.turns.keep, service)
                 while True:
                     pause = await self._start_due(service, tasks)
                     with anyio.move_on_after(pause):

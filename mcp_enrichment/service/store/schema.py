@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -182,4 +183,21 @@ contacts = Table(
     Column("source", String(32), nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
+)
+
+source_turns = Table(
+    "source_turns",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("next_at", Float, nullable=False),
+)
+
+source_lookups = Table(
+    "source_lookups",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("request_id", String(24), primary_key=True),
+    Column("asked_at", Float, nullable=False),
+    Column("has_begun", Boolean, nullable=False),
+    Column("until", Float, nullable=False),
 )
