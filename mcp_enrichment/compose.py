@@ -118,13 +118,16 @@ async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[None]:
     """The jobs of the database at work, and nobody served. Raises `StorageFailed`."""
-    async with _service(settings):
+    async with _service(settings, holds=False):
         yield
 
 
 @asynccontextmanager
-async def _service(settings: Settings, *, jobs: bool = True) -> AsyncIterator[Service]:
-    """The domain over its database, with its jobs at work or left to other processes."""
+async def _service(
+    settings: Settings, *, jobs: bool = True, holds: bool = True
+) -> AsyncIterator[Service]:
+    """The domain over its database: its `jobs` at work or left to other processes; where answers
+    are held, ends are watched for."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
     from mcp_enrichment.service.domain.finals import Finals
@@ -149,7 +152,8 @@ async def _service(settings: Settings, *, jobs: bool = True) -> AsyncIterator[Se
         async with anyio.create_task_group() as tasks:
             if jobs:
                 tasks.start_soon(engine.run, service)
-            tasks.start_soon(service.finals.watch)
+            if holds:
+                tasks.start_soon(service.finals.watch)
             yield service
             tasks.cancel_scope.cancel()
     finally:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from mcp_enrichment.service.domain import finals
 from mcp_enrichment.service.domain.finals import WATCH_EVERY
+from mcp_enrichment.service.store import ends
+from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 MANY = 1000
+LISTENERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query = 'LISTEN enrichment_ended' AND state = 'idle' AND datname = current_database()
+"""
 
 
 class Held:
@@ -80,6 +87,46 @@ async def test_an_end_in_another_service_is_answered_within_moments(place: Place
         await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
         with anyio.fail_after(1):
             await until(lambda: held.answers != [])
+        tasks.cancel_scope.cancel()
+    assert held.statuses() == {"completed"}
+
+
+async def test_on_postgres_the_end_itself_is_told_and_nobody_looks_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
+    source = Slow(HIT)
+    async with (
+        serving(url, jobs=False) as here,
+        serving(url, source),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(here.service.finals.watch)
+        await until(lambda: rows(url, LISTENERS) == [(2,)])
+        held = Held(here, [await here.accepted(), await here.accepted(type="personal")])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        source.may_answer.set()
+        await until(lambda: len(held.answers) == 2)
+        tasks.cancel_scope.cancel()
+    assert held.statuses() == {"completed"}
+
+
+async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
+    monkeypatch.setattr(ends, "PAUSE", 1.5)
+    async with serving(url, jobs=False) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.service.finals.watch)
+        await until(lambda: rows(url, LISTENERS) == [(1,)])
+        held = Held(here, [await here.accepted()])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        rows(url, LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
+        async with serving(url, Says(HIT)):
+            await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
+        await until(lambda: len(held.answers) == 1)
         tasks.cancel_scope.cancel()
     assert held.statuses() == {"completed"}
 

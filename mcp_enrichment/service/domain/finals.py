@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,19 +13,24 @@ from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.store import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.store.database import Database
 
+logger = logging.getLogger(__name__)
+
 WATCH_EVERY = 0.2
 """Seconds between two looks for requests that another process has ended."""
+WATCH_TOO_EVERY = 5.0
+"""The same where the database tells of ends by itself: in case that it does not."""
 IDS_A_QUERY = 500
 
 
 class Finals:
-    """Wakes who waits for a request: at once where it ends here, else within `WATCH_EVERY`."""
+    """Wakes who waits for a request: at once where it ends here or the database tells of ends by
+    itself, else within `WATCH_EVERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,13 +62,32 @@ class Finals:
             self.announce(request_id)
 
     async def watch(self) -> None:
-        """Look for ends in the database, for ever: one query for all that is waited for."""
+        """Hear of ends in other processes, for ever."""
+        async with anyio.create_task_group() as tasks:
+            if self._database.ends:
+                tasks.start_soon(self._listen, self._database.ends)
+            tasks.start_soon(self._look, WATCH_TOO_EVERY if self._database.ends else WATCH_EVERY)
+
+    async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
+        async with aclosing(ends()) as ended:
+            async for request_id in ended:
+                if request_id is None:
+                    await self._look_once()
+                else:
+                    self.announce(request_id)
+
+    async def _look(self, seconds: float) -> None:
         while True:
-            await anyio.sleep(WATCH_EVERY)
-            try:
-                await self._tell_ended(list(self._waiting))
-            except StorageFailed:
-                continue  # whoever waits runs into its own time-out, and then into the same failure
+            await anyio.sleep(seconds)
+            await self._look_once()
+
+    async def _look_once(self) -> None:
+        """One query for all that is waited for."""
+        try:
+            await self._tell_ended(list(self._waiting))
+        except StorageFailed as failure:
+            # Whoever waits runs into its own time-out, and then into the same failure.
+            logger.debug("no end can be seen: %s", failure.fault)
 
     async def _tell_ended(self, ids: list[str]) -> None:
         for start in range(0, len(ids), IDS_A_QUERY):

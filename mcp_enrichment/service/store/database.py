@@ -20,7 +20,7 @@ from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from pathlib import Path
 
     from mcp_enrichment.service.store.jobs import Queue
@@ -47,12 +47,16 @@ class Database:
         writers: int = 1,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
+        ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
         """`may_run_again`: whether a transaction that failed so, before its commit, need only be
         run once more. `writers`: writes at once; SQLite has one writer at a time, and queueing here
         is cheaper than its busy handler's sleeps."""
         self.queue = queue
         """How a job is written down, for the engine that works on this database."""
+        self.ends = ends
+        """Gives the ids of requests as they end in any process, and None where some may have ended
+        unheard; None where the database does not tell of them."""
         self._engine = engine
         self._is_in_place = is_in_place
         self._may_run_again = may_run_again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, text
@@ -37,6 +38,9 @@ def open_postgres(url: str) -> Database:
     processes use it, and none of them may change it under the others.
     """
     database = _database(url)
+    from mcp_enrichment.service.store.ends import ends  # noqa: PLC0415 (it needs the driver)
+
+    database.ends = partial(ends, url)
     try:
         database.read_now(require_head)
     except BaseException:
