@@ -42,8 +42,8 @@ class _End:
 
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    request = await service.database.write(lambda connection: _begin(connection, job.subject))
-    if request is None or request.status.is_final:
+    request = await service.database.write(lambda c: store.begin(c, job.subject))
+    if request is None:
         return None
     verdict = await _ask(service, request, claims=job.claims)
     if isinstance(verdict, Again):
@@ -65,11 +65,6 @@ async def _finish(service: Service, request: Request, verdict: _End) -> None:
     LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
     service.finals.announce(request.id)
     service.wake()
-
-
-def _begin(connection: Connection, request_id: str) -> Request | None:
-    store.begin(connection, request_id)
-    return store.get(connection, request_id)
 
 
 async def _ask(service: Service, request: Request, *, claims: int) -> _End | Again:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from procrastinate import jobs
+    from psycopg import AsyncConnection
 
     from mcp_enrichment.service.domain.service import Service
 
@@ -104,6 +105,7 @@ class Fleet:
             timeout=2.0,
             reconnect_timeout=1.0,
             check=AsyncConnectionPool.check_connection,
+            configure=_each_statement_alone,
             open=False,
         )
         async with pool:
@@ -161,6 +163,11 @@ class Fleet:
             except StorageFailed as failure:
                 logger.warning("no job can be taken over: %s", failure.fault)
                 was_well = False
+
+
+async def _each_statement_alone(connection: AsyncConnection) -> None:
+    # Each of procrastinate's is one: a transaction around it would be two more ways to the server.
+    await connection.set_autocommit(True)
 
 
 class _Worker:

@@ -43,21 +43,24 @@ class Database:
         self,
         engine: Engine,
         *,
+        reads: Engine | None = None,
         queue: Queue = jobs,
         writers: int = 1,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
         ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
-        """`may_run_again`: whether a transaction that failed so, before its commit, need only be
-        run once more. `writers`: writes at once; SQLite has one writer at a time, and queueing here
-        is cheaper than its busy handler's sleeps."""
+        """`reads`: what reads go by, where that is another way. `writers`: writes at once; SQLite
+        has one writer at a time, and queueing here is cheaper than its busy handler's sleeps.
+        `may_run_again`: whether a transaction that failed so, before its commit, need only be run
+        once more."""
         self.queue = queue
         """How a job is written down, for the engine that works on this database."""
         self.ends = ends
         """Gives the ids of requests as they end in any process, and None where some may have ended
         unheard; None where the database does not tell of them."""
         self._engine = engine
+        self._reads = reads or engine
         self._is_in_place = is_in_place
         self._may_run_again = may_run_again
         self._reading = anyio.CapacityLimiter(READERS)
@@ -73,7 +76,7 @@ class Database:
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """`read`, in the calling thread."""
-        return self._run(self._engine, work)
+        return self._run(self._reads, work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""

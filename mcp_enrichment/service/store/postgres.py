@@ -38,9 +38,6 @@ def open_postgres(url: str) -> Database:
     processes use it, and none of them may change it under the others.
     """
     database = _database(url)
-    from mcp_enrichment.service.store.ends import ends  # noqa: PLC0415 (it needs the driver)
-
-    database.ends = partial(ends, url)
     try:
         database.read_now(require_head)
     except BaseException:
@@ -65,7 +62,18 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _database(url: str) -> Database:
-    return Database(_engine(url), queue=fleet, writers=WRITERS, may_run_again=collided)
+    engine = _engine(url)
+    from mcp_enrichment.service.store.ends import ends  # noqa: PLC0415 (it needs the driver)
+
+    return Database(
+        engine,
+        # Each statement sees what is committed before it, in a transaction or not.
+        reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        queue=fleet,
+        writers=WRITERS,
+        may_run_again=collided,
+        ends=partial(ends, url),
+    )
 
 
 def _engine(url: str) -> Engine:

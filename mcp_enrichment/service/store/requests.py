@@ -67,10 +67,12 @@ def running_twin(connection: Connection, request: Request) -> Request | None:
     return _request(row) if row else None
 
 
-def begin(connection: Connection, request_id: str) -> None:
-    """pending → processing; no change where it is further already."""
-    pending = (requests.c.id == request_id) & (requests.c.status == Status.PENDING)
-    connection.execute(update(requests).where(pending).values(status=Status.PROCESSING))
+def begin(connection: Connection, request_id: str) -> Request | None:
+    """pending → processing; the request, or None where it has ended or there is none."""
+    running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
+    change = update(requests).where(running).values(status=Status.PROCESSING)
+    row = connection.execute(change.returning(*requests.c)).first()
+    return _request(row) if row else None
 
 
 def end(
