@@ -24,6 +24,7 @@ CHECKS = {
 }
 SERVERS = {
     "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
+    "nginx-light": ["nginx", "/usr/sbin/nginx"],
 }
 """Debian's packages, and what shows that one is there."""
 APT = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
