@@ -28,7 +28,7 @@ SERVERS = {
 }
 """Debian's packages, and what shows that one is there."""
 APT = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
-BENCHES = ["start", "lookup", "longpoll", "service"]
+BENCHES = ["start", "lookup", "longpoll", "service", "fleet"]
 
 
 def demo():
@@ -53,13 +53,16 @@ def test(*pytest_options):
 def bench(*names):
     """Set everything up and run the benchmarks, or those that are named."""
     install(".[dev]")
+    install_servers()
     return max(run("python", "-m", f"bench.{name}") for name in names or BENCHES)
 
 
 def chaos(*how_much):
-    """Set everything up and kill services for a minute: `chaos [REQUESTS [KILLS]]`."""
+    """Set everything up and kill services for some minutes: `chaos [REQUESTS [KILLS]]`."""
     install(".[dev]")
-    return run("python", "-m", "tests.support.chaos", *how_much)
+    install_servers()
+    kinds = ("tests.support.chaos", "tests.support.chaos_fleet")
+    return max(run("python", "-m", kind, *how_much) for kind in kinds)
 
 
 def docs():

@@ -218,6 +218,6 @@ def _another_process(it: Serving) -> subprocess.Popen[str]:
     program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]
     process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
     assert process.stdin
-    process.stdin.write('{"seed": 1, "numbers": []}\n')
+    process.stdin.write('{"seed": 1, "numbers": [], "works": true}\n')
     process.stdin.flush()
     return process

@@ -25,7 +25,7 @@ from mcp_enrichment.service.domain import lookup
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.requests import accept
 from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs import sender
+from mcp_enrichment.service.jobs import fleet, sender
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
 from tests.support.places import named, opened
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     import sqlite3
 
     from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
 
 LEASE = 0.5
+FLEET = {"HEARTBEAT": 0.3, "SILENT": 2.0, "SWEEP": 0.3, "POLL": 0.1}
 DELAYS = (0.0, 0.02, 0.05)
 TRY_SECONDS = 0.4
 ROOM = 2**30
@@ -88,12 +90,22 @@ async def ask(service: Service, team_id: int, url: str, number: int) -> None:
             return
 
 
+async def _opened(place: Place) -> Database:
+    """The database, once it can be reached."""
+    while True:
+        try:
+            return opened(place)
+        except StorageFailed:
+            await anyio.sleep(0.05)
+
+
 async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> None:
     """Run the jobs for ever, and accept the requests that were ordered."""
     lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
+    vars(fleet).update(FLEET)
     if isinstance(place, Path):
         event.listen(Pool, "checkout", Disk(place))
-    database, chance = opened(place), random.Random(orders["seed"])  # noqa: S311
+    database, chance = await _opened(place), random.Random(orders["seed"])  # noqa: S311
     engine = engine_of(place, lease=LEASE)
     service = Service(
         database=database,
@@ -105,7 +117,8 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
         wake=engine.wake,
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.run, service)
+        if orders["works"]:
+            tasks.start_soon(engine.run, service)
         for number in orders["numbers"]:
             await ask(service, team_id, url, number)
             await anyio.sleep(chance.uniform(0, 0.02))
@@ -121,6 +134,7 @@ def main() -> None:
         if worker == 0:
             os.close(0)
             anyio.run(work, place, team_id, url, json.loads(line))
+            os._exit(0)
         living.append(worker)
         print(worker, flush=True)
     for worker in living:
