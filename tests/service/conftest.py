@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,12 +39,7 @@ def url(server: postgres.Server, template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
     """A Postgres for all tests. Where there is none they are skipped, and in CI they fail."""
-    programs = postgres.installed()
-    if programs is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(postgres.MISSING)
-        pytest.skip(postgres.MISSING)
-    with postgres.server(programs) as running:
+    with postgres.server(postgres.programs()) as running:
         yield running
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from mcp_enrichment.service.store.postgres import migrate_postgres
 
@@ -85,6 +86,15 @@ def installed() -> Path | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
     named = Path(on_path) if on_path else (found[-1] if found else None)
     return named.parent if named else None
+
+
+def programs() -> Path:
+    """The folder of Postgres's programs; where there is none the test is skipped, and in CI it
+    fails."""
+    found = installed()
+    if found is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+    return found
 
 
 @contextmanager
