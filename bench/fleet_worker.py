@@ -1,5 +1,5 @@
-"""A worker of the fleet benchmark: `ours URL SECONDS`, whose source takes so long; or `bare URL`,
-procrastinate alone, whose jobs do nothing."""
+"""A worker of the fleet benchmark: `ours URL SECONDS`, whose source takes so long; or `bare URL
+SECONDS`, procrastinate alone, whose jobs take so long and do nothing."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ async def ours(url: str, seconds: str) -> None:
     await Fleet(url, concurrency=CONCURRENCY).run(service)
 
 
-async def bare(url: str) -> None:
+async def bare(url: str, seconds: str) -> None:
     """The engine alone, as it comes."""
     app = App(connector=PsycopgConnector(conninfo=url))
 
     @app.task(name="nothing")
     async def nothing(**_what: object) -> None:
-        pass
+        await anyio.sleep(float(seconds))
 
     async with app.open_async():
         await app.run_worker_async(concurrency=CONCURRENCY, delete_jobs="always")

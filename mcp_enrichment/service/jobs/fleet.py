@@ -104,7 +104,8 @@ class Fleet:
             # Both in seconds, and short: the connector is patient, and the pool need not be.
             timeout=2.0,
             reconnect_timeout=1.0,
-            check=AsyncConnectionPool.check_connection,
+            # Nor is a connection asked whether it lives before it is used: who is told that it does
+            # not says the statement again.
             configure=_each_statement_alone,
             open=False,
         )

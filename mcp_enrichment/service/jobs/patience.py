@@ -66,25 +66,21 @@ class PatientConnector(PsycopgConnector):
         await self._patiently(lambda: listen(on_notification, channels))
 
     async def _patiently(self, say: Callable[[], Awaitable[T]], **done: T) -> T:
-        said_before = False
+        said = 0
         while True:
             try:
                 return await say()
             except ConnectorException as error:
-                if (
-                    said_before
-                    and done
-                    and isinstance(error.__cause__, psycopg.errors.RaiseException)
-                ):
-                    return done["done"]  # "no such job": the first time it was heard
-                if not self._patient or not isinstance(error.__cause__, psycopg.OperationalError):
+                cause = error.__cause__
+                if said and done and isinstance(cause, psycopg.errors.RaiseException):
+                    return done["done"]  # "no such job": it was heard before
+                if not self._patient or not isinstance(cause, psycopg.OperationalError):
                     raise
-            if not said_before:
-                logger.warning(
-                    "the database of the queue is away; the work goes on when it is back"
-                )
-            said_before = True
-            await anyio.sleep(PAUSE)
+            # At once the first time: one connection may have died unseen, and others live.
+            await anyio.sleep(PAUSE if said else 0)
+            if said == 1:
+                logger.warning("the queue's database is away; work goes on when it is back")
+            said += 1
 
 
 class Taken(JobManager):
