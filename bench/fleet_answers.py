@@ -1,5 +1,5 @@
-"""The parts of the fleet benchmark that ask over HTTP-less calls of the domain: how long an answer
-takes, on Postgres beside the embedded service's, and beside another team's thousands."""
+"""How long an answer takes: on Postgres beside the embedded service's, and beside another team's
+thousands. Requests are made of the domain itself, without HTTP."""
 
 from __future__ import annotations
 
@@ -44,10 +44,15 @@ async def answers(url: str, seconds: float) -> None:
                 asked = await stack.enter_async_context(service(place, seconds, works=alone))
                 if not alone:
                     await stack.enter_async_context(service(place, seconds, works=True))
-                taken = await asked_one_after_the_other(asked, "answers", LOOKUPS)
+                taken, held = await asked_one_after_the_other(asked, "answers", LOOKUPS)
             over = [(each - seconds) * 1000 for each in taken]
             p50, p99 = statistics.median(over), sorted(over)[int(len(over) * 0.99)]
-            print(f"{name:17} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms over the source's own time")
+            p95 = sorted(held)[int(len(held) * 0.95)] * 1000
+            print(
+                f"{name:17} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms over the source's own time "
+                f"(goal: p50 ≤ 30 ms); from its end to the held answer p95 {p95:5.1f} ms "
+                "(goal: < 100 ms)"
+            )
 
 
 async def fairness(url: str, seconds: float) -> None:
@@ -59,7 +64,7 @@ async def fairness(url: str, seconds: float) -> None:
                 tasks.start_soon(ask_many, asked, team_id, share)
         async with service(url, seconds, works=True):
             await anyio.sleep(2)
-            taken = await asked_one_after_the_other(asked, "single", SINGLE)
+            taken, _ = await asked_one_after_the_other(asked, "single", SINGLE)
         left = await asked.database.read(lambda c: teams.teams.sums(c)[1])
     p95 = sorted(taken)[int(len(taken) * 0.95)]
     print(
@@ -68,9 +73,13 @@ async def fairness(url: str, seconds: float) -> None:
     )
 
 
-async def asked_one_after_the_other(asked: Service, name: str, many: int) -> Sequence[float]:
-    """The seconds from each request to its final answer."""
-    team_id, taken = await team(asked, name, many), []
+async def asked_one_after_the_other(
+    asked: Service, name: str, many: int
+) -> tuple[Sequence[float], Sequence[float]]:
+    """The seconds from each request to its final answer, and those of them from its end on."""
+    team_id = await team(asked, name, many)
+    taken: list[float] = []
+    held: list[float] = []
 
     async def ask(number: int) -> None:
         url = f"https://www.linkedin.com/in/pat-{name}-{number:04}"
@@ -78,14 +87,15 @@ async def asked_one_after_the_other(asked: Service, name: str, many: int) -> Seq
         began = time.perf_counter()
         accepted = await requests.accept(asked, team_id, wanted)
         ended = await requests.read(asked, team_id, accepted.request.id, wait=60)
-        assert ended.status.is_final
+        assert ended.ended_at is not None
+        held.append(time.time() - ended.ended_at)
         taken.append(time.perf_counter() - began)
 
     async with anyio.create_task_group() as tasks:
         for number in range(many):
             tasks.start_soon(ask, number)
             await anyio.sleep(APART)
-    return taken
+    return taken, held
 
 
 async def ask_many(asked: Service, team_id: int, share: int) -> None:

@@ -55,9 +55,19 @@ async def deliver(service: Service, job: Job) -> Again | None:
         signing_secrets=claimed.secrets,
     )
     sent = await service.sender.send(claimed.callback.url, body, headers)
-    await service.database.write(lambda c: _close(c, claimed, sent, at=service.clock()))
+
+    def close(connection: Connection) -> Again | None:
+        _close(connection, claimed, sent, at=service.clock())
+        again = _next(service, sent, claimed.number)
+        if again and _is_repeated(connection, claimed.callback):
+            again = None  # the repeat has a job of its own
+        if job.take_off and again is None:
+            job.take_off(connection)
+        return again
+
+    again = await service.database.write(close)
     CALLBACK_TRIES.labels(number=str(claimed.number), outcome=sent.outcome).inc()
-    return _next(service, sent, claimed.number)
+    return again
 
 
 async def give_up(_service: Service, _job: Job) -> None:
@@ -103,6 +113,11 @@ def _close(connection: Connection, closed: _Try, sent: Sent, *, at: float) -> No
         outcome=sent.outcome,
         http_status=sent.http_status,
     )
+
+
+def _is_repeated(connection: Connection, callback: Callback) -> bool:
+    now = callbacks.get(connection, callback.id)
+    return now is not None and now.round > callback.round
 
 
 def _next(service: Service, sent: Sent, number: int) -> Again | None:

@@ -42,13 +42,13 @@ class _End:
 
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    request = await service.database.write(lambda c: store.begin(c, job.subject))
+    request = await _begun(service, job)
     if request is None:
         return None
     verdict = await _ask(service, request, claims=job.claims)
     if isinstance(verdict, Again):
         return verdict
-    await _finish(service, request, verdict)
+    await _finish(service, job, request, verdict)
     return None
 
 
@@ -57,11 +57,23 @@ async def give_up(service: Service, job: Job) -> None:
     request = await service.database.read(lambda connection: store.get(connection, job.subject))
     if request is not None:
         failed = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-        await _finish(service, request, failed)
+        await _finish(service, job, request, failed)
 
 
-async def _finish(service: Service, request: Request, verdict: _End) -> None:
-    await service.database.write(lambda c: _end(c, service, request, verdict, at=service.clock()))
+async def _begun(service: Service, job: Job) -> Request | None:
+    """The job's request, which is being processed from now on; None where it has ended."""
+    if job.has_begun:
+        return await service.database.read(lambda c: store.running(c, job.subject))
+    return await service.database.write(lambda c: store.begin(c, job.subject))
+
+
+async def _finish(service: Service, job: Job, request: Request, verdict: _End) -> None:
+    def end(connection: Connection) -> None:
+        _end(connection, service, request, verdict, at=service.clock())
+        if job.take_off:
+            job.take_off(connection)
+
+    await service.database.write(end)
     LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
     service.finals.announce(request.id)
     service.wake()

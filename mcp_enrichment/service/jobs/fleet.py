@@ -10,6 +10,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -109,9 +110,13 @@ class Fleet:
             configure=_each_statement_alone,
             open=False,
         )
-        async with pool:
+        await pool.open()
+        try:
             await connector.open_async(pool)
             yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await pool.close()
 
     async def _keep_working(self, worker: _Worker, connector: PatientConnector) -> None:
         while True:
@@ -197,7 +202,13 @@ class _Worker:
         self._strays = unknown - strays
 
     async def _do(self, context: JobContext, /, *, subject: str, **_due_at: Any) -> None:
-        job = Job(kind=self.kind, subject=subject, claims=context.job.attempts + 1)
+        job = Job(
+            kind=self.kind,
+            subject=subject,
+            claims=context.job.attempts + 1,
+            has_begun=True,
+            take_off=partial(self._taken.take_off, job=context.job),
+        )
         try:
             again = await outcome(self._service, job)
             place = await self._place(job) if again else None

@@ -12,7 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
-from mcp_enrichment.service.store.fleet import FETCH
+from mcp_enrichment.service.store import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -72,8 +72,8 @@ class PatientConnector(PsycopgConnector):
                 return await say()
             except ConnectorException as error:
                 cause = error.__cause__
-                if said and done and isinstance(cause, psycopg.errors.RaiseException):
-                    return done["done"]  # "no such job": it was heard before
+                if done and isinstance(cause, psycopg.errors.RaiseException):
+                    return done["done"]  # "no such job": it was heard before, or done elsewhere
                 if not self._patient or not isinstance(cause, psycopg.OperationalError):
                     raise
             # At once the first time: one connection may have died unseen, and others live.
@@ -96,6 +96,7 @@ class Taken(JobManager):
         """The worker that fetched last."""
         self.at_work: set[int | None] = set()
         """The ids of its jobs, until their end has been written down."""
+        self._taken_off: set[int | None] = set()
         self._told = 0
 
     def leave(self) -> None:
@@ -111,7 +112,7 @@ class Taken(JobManager):
         while not self._leaving:
             told = self._told
             found = await self.connector.execute_query_all_async(
-                query=FETCH, queue=self._queue, worker_id=worker_id
+                query=fleet.FETCH, queue=self._queue, worker_id=worker_id
             )
             for row in found:
                 self.at_work.add(row["id"])
@@ -123,17 +124,28 @@ class Taken(JobManager):
                 break
         return None
 
+    def take_off(self, connection: Any, *, job: Job) -> None:
+        """Remove the job in the transaction that completes its work; nothing is left to finish."""
+        assert job.id is not None  # noqa: S101 (it was fetched)
+        fleet.take_off(connection, job.id)
+        self._taken_off.add(job.id)
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         try:
-            await super().finish_job(job, status, delete_job)
+            if job.id not in self._taken_off:
+                await super().finish_job(job, status, delete_job)
         finally:
-            self.at_work.discard(job.id)
+            self._forget(job)
 
     async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
         try:
             await super().retry_job(job, *when, **how)
         finally:
-            self.at_work.discard(job.id)
+            self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        self.at_work.discard(job.id)
+        self._taken_off.discard(job.id)
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +11,7 @@ from sqlalchemy import case, delete, func, insert, or_, select, tuple_, update
 from mcp_enrichment.service.store.schema import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -30,6 +30,11 @@ class Job:
     kind: JobKind
     subject: str
     claims: int = 1
+    has_begun: bool = field(default=False, compare=False)
+    """The request of a lookup became `processing` when the job was taken."""
+    take_off: Callable[[Connection], None] | None = field(default=None, compare=False, repr=False)
+    """Removes the job, in the transaction that completes its work; None where the engine does that
+    by itself when it is told of the end."""
 
 
 class Queue(Protocol):

@@ -87,8 +87,12 @@ def _engine(url: str) -> Engine:
             connection = psycopg.connect(url, **NETWORK, application_name="mcp-enrichment")
         except psycopg.ProgrammingError as no_url:
             raise StorageFailed(StorageFault.UNREACHABLE) from no_url
-        connection.execute(f"SET statement_timeout = '{BUSY_TIMEOUT:.0f}s'")
-        connection.commit()
+        try:
+            connection.execute(f"SET statement_timeout = '{BUSY_TIMEOUT:.0f}s'")
+            connection.commit()
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     return create_engine(

@@ -75,6 +75,13 @@ def begin(connection: Connection, request_id: str) -> Request | None:
     return _request(row) if row else None
 
 
+def running(connection: Connection, request_id: str) -> Request | None:
+    """The request, or None where it has ended or there is none."""
+    this = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
+    row = connection.execute(select(requests).where(this)).first()
+    return _request(row) if row else None
+
+
 def end(
     connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
 ) -> bool:
