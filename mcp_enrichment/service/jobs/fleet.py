@@ -209,16 +209,29 @@ class _Worker:
             has_begun=True,
             take_off=partial(self._taken.take_off, job=context.job),
         )
+        off: _PutOff | None = None
+
+        async def work() -> None:
+            nonlocal off
+            off = await self._put_off(job)
+
+        # In a task of its own: a shutdown cancels this one, and would not wait for the thread that
+        # is in the midst of a transaction.
+        async with anyio.create_task_group() as alone:
+            alone.start_soon(work)
+        if off is not None:
+            raise off
+
+    async def _put_off(self, job: Job) -> _PutOff | None:
+        """Do the job; until when it is put off where it is not done."""
         try:
             again = await outcome(self._service, job)
-            place = await self._place(job) if again else None
+            return _PutOff(again.seconds, await self._place(job)) if again else None
         except StorageFailed as failure:
             logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
-            raise _PutOff(AFTER_AN_OUTAGE) from failure
+            return _PutOff(AFTER_AN_OUTAGE)
         finally:
-            self._turns.gone(subject)
-        if again is not None:
-            raise _PutOff(again.seconds, place)
+            self._turns.gone(job.subject)
 
     async def _place(self, job: Job) -> int | None:
         """A lookup that is put off takes its turn anew; callbacks have no turns."""
