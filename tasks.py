@@ -3,7 +3,9 @@
 Needs Python 3.11 or newer with pip, and nothing else: each command makes what it needs in `.venv`.
 """
 
+import glob
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 OLDEST = (3, 11)
-EVERYTHING = ".[dev,keyring,otel]"
+EVERYTHING = ".[dev,keyring,otel,postgres]"
 
 CHECKS = {
     "lint": ["ruff", "check", "."],
@@ -21,7 +23,17 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
-BENCHES = ["start", "lookup", "longpoll", "push", "service", "waiting", "context", "face", "ending"]
+SERVERS = {
+    "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
+    "nginx-light": ["nginx", "/usr/sbin/nginx"],
+}
+"""Debian's packages, and what shows that one is there."""
+UPDATE = ["apt-get", "--quiet=2", "update"]
+INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
+BENCHES = [
+    *("start", "lookup", "longpoll", "push", "service", "fleet"),
+    *("waiting", "context", "face", "ending"),
+]
 
 
 def demo(*_options):
@@ -33,6 +45,7 @@ def demo(*_options):
 def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(EVERYTHING)
+    install_servers()
     failed = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)
@@ -45,13 +58,16 @@ def test(*pytest_options):
 def bench(*names):
     """Set everything up and run the benchmarks, or those that are named."""
     install(EVERYTHING)
+    install_servers()
     return max(run("python", "-m", f"bench.{name}") for name in names or BENCHES)
 
 
 def chaos(*how_much):
-    """Set everything up and kill services for a minute: `chaos [REQUESTS [KILLS]]`."""
+    """Set everything up and kill services for some minutes: `chaos [REQUESTS [KILLS]]`."""
     install(EVERYTHING)
-    return run("python", "-m", "tests.support.chaos", *how_much)
+    install_servers()
+    kinds = ("tests.support.chaos", "tests.support.chaos_fleet")
+    return max(run("python", "-m", kind, *how_much) for kind in kinds)
 
 
 def docs():
@@ -67,6 +83,29 @@ def install(what):
     quietly = ["--quiet", "--disable-pip-version-check"]
     if run("python", "-m", "pip", "install", *quietly, "--editable", what):
         sys.exit("The installation failed: see above. It needs a reachable package index.")
+
+
+def install_servers():
+    """Install what the tests start, by Debian's packages, where it is missing and that may be done.
+
+    Where it may not, say what is left out; in CI nothing is, and the tests fail.
+    """
+    missing = [package for package, there in SERVERS.items() if not any(map(is_there, there))]
+    if not missing:
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        print(f"Not installed: {', '.join(missing)}. The tests that need it are left out, by name.")
+        print("As root this installs it; elsewhere install it by yourself.", flush=True)
+        return
+    quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (UPDATE, [*INSTALL, *missing]):
+        if subprocess.run(command, check=False, env=quietly).returncode:
+            sys.exit(f"{', '.join(missing)} could not be installed: see above.")
+
+
+def is_there(pattern):
+    """Whether a file fits the pattern, or a program of that name is on the PATH."""
+    return bool(shutil.which(pattern) or glob.glob(pattern))
 
 
 def make_venv():

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetw
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_enrichment.api_key.finding import FoundKey, find_key
+from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
 
 VENDOR_URL = "https://client-api.salesfinity.co"
 """The vendor of the contract: whom a key is for when no URL is set."""
@@ -101,6 +102,10 @@ class Settings(BaseSettings):
         UserPath,
         Field(description="Folder of the embedded service's database, contacts included."),
     ] = Path(platformdirs.user_data_dir(APP, appauthor=False))
+    database_url: Annotated[
+        DatabaseUrl | None,
+        Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
+    ] = None
     state_dir: Annotated[
         UserPath,
         Field(description="Folder of the memory of past requests."),
@@ -145,6 +150,16 @@ class Settings(BaseSettings):
             description="Seconds before each of a callback's three tries.",
         ),
     ] = (0, 5, 30)
+    concurrency: Annotated[
+        int,
+        Field(
+            ge=1, le=1000, description="Lookups, and on Postgres callbacks, at once per process."
+        ),
+    ] = 16
+    source_limits: Annotated[
+        Comma[SourceLimit],
+        Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
+    ] = ()
     rate_limit: Annotated[
         int,
         Field(
@@ -237,6 +252,12 @@ class Settings(BaseSettings):
     def push_file(self) -> Path:
         """What is known of pushes."""
         return self.state_dir / "pushes.db"
+
+    @property
+    def database_name(self) -> str:
+        """Tells the embedded service's database from others, and not its password."""
+        url = self.database_url
+        return str(self.database_file) if url is None else name_of(url)
 
     @property
     def memory_file(self) -> Path:

@@ -11,6 +11,7 @@ from mcp_enrichment import __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
 from mcp_enrichment.cli.credits import credits_group
+from mcp_enrichment.cli.database import migrate
 from mcp_enrichment.cli.demo import demo
 from mcp_enrichment.cli.doctor import doctor
 from mcp_enrichment.cli.enrich import enrich
@@ -21,6 +22,7 @@ from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.teams import keys, teams
+from mcp_enrichment.cli.worker import worker
 
 EXAMPLES = """\b
 Examples:
@@ -64,7 +66,7 @@ def _print_whatever_there_is() -> None:
 _COMMANDS = (
     *(contacts, credits_group, enrich, demo),
     *(setup, key, doctor),
-    *(serve, service, teams, keys, callbacks, memory),
+    *(serve, service, worker, migrate, teams, keys, callbacks, memory),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

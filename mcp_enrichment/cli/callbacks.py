@@ -50,5 +50,8 @@ def retry(team: str, callback_id: str) -> None:
     from mcp_enrichment.service.domain.teams import the_team
 
     with opened() as database:
-        database.write_now(lambda c: repeat(c, the_team(c, team), callback_id, at=time.time()))
+        queue = database.queue
+        database.write_now(
+            lambda c: repeat(c, queue, the_team(c, team), callback_id, at=time.time())
+        )
     click.echo("It will be delivered by the running service, or when one is started.")

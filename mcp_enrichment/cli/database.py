@@ -1,4 +1,4 @@
-"""The embedded service's database, opened for one command."""
+"""The database of this machine's service, opened for one command."""
 
 from __future__ import annotations
 
@@ -28,13 +28,27 @@ def opened() -> Iterator[Database]:
 @contextmanager
 def opened_here() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
-    from mcp_enrichment.service.store.database import open_sqlite
+    from mcp_enrichment.compose import open_database
 
-    database = open_sqlite(settings().database_file)
+    database = open_database(settings())
     try:
         yield database
     finally:
         database.close()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version's schema.
+
+    On Postgres this is done once, before the processes of a new version are started. A file is
+    migrated by whoever opens it.
+    """
+    from mcp_enrichment import compose
+    from mcp_enrichment.service.store.migrate import HEAD
+
+    compose.migrate(settings())
+    click.echo(f"The database is at revision {HEAD}.")
 
 
 def _require_local() -> None:

@@ -48,9 +48,9 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-async def serve_http(settings: Settings, listening: socket.socket) -> None:
+async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    async with served(settings) as (app, let_go):
+    async with served(settings, jobs=jobs) as (app, let_go):
         await _serve(app, let_go, listening, f"Serving on {_where(listening)}")
 
 

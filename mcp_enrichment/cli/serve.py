@@ -52,7 +52,8 @@ def serve_stdio() -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
-def service(host: str, port: int) -> None:
+@click.option("--no-jobs", is_flag=True, help="Leave the work to `mcp-enrichment worker`.")
+def service(host: str, port: int, no_jobs: bool) -> None:
     """Serve the HTTP contract, with lookups and callbacks in the background.
 
     Callers need an API key: `mcp-enrichment teams add NAME`, then `… keys create NAME`.
@@ -65,7 +66,7 @@ def service(host: str, port: int) -> None:
     chosen = settings()
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():
-        anyio.run(serve_http, chosen, listening)
+        anyio.run(serve_http, chosen, listening, not no_jobs)
 
 
 def log_to_stderr(chosen: Settings) -> None:

@@ -184,11 +184,15 @@ class StorageFault(StrEnum):
     NOT_A_DATABASE = "storage_not_a_database"
     """The file is damaged, or something else than a database."""
     NEWER_SCHEMA = "storage_newer_schema"
-    """A newer version of the program has written the file."""
+    """A newer version of the program has written the database."""
+    OLDER_SCHEMA = "storage_older_schema"
+    """The database was not upgraded to this version of the program."""
     BUSY = "storage_busy"
     """Other processes kept it locked for too long."""
     UNREACHABLE = "storage_unreachable"
     """The database server does not answer."""
+    NO_DRIVER = "storage_no_driver"
+    """This installation lacks what Postgres needs."""
 
 
 _NOTHING_DONE = "Nothing was started and nothing charged."
@@ -203,10 +207,14 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Tell the user to move enrichment.db out of the data folder or to restore it.",
     StorageFault.NEWER_SCHEMA: "A newer version of mcp-enrichment has written the database. "
     f"{_NOTHING_DONE} Tell the user to upgrade this installation.",
+    StorageFault.OLDER_SCHEMA: "The database is not at the version of this mcp-enrichment. "
+    f"{_NOTHING_DONE} Tell the user to run `mcp-enrichment migrate` where the service runs.",
     StorageFault.BUSY: "Other processes keep the enrichment database locked. "
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.UNREACHABLE: "The service cannot reach its database. "
     f"{_NOTHING_DONE} Call again in a minute.",
+    StorageFault.NO_DRIVER: "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is "
+    f"installed. {_NOTHING_DONE} Tell the user to install mcp-enrichment[postgres].",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the service share."""
+"""What the tests of the service share: where its database lies, a file or a Postgres."""
 
 from __future__ import annotations
 
@@ -6,11 +6,44 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import postgres
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.places import Place
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a test's database lies; nothing is there yet."""
+    """Where a test's database file lies; nothing is there yet."""
     return tmp_path / "data" / "enrichment.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Where a test's database lies: the test is run over both kinds."""
+    place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "url")
+    return place
+
+
+@pytest.fixture
+def url(server: postgres.Server, template: str) -> Iterator[str]:
+    """The URL of a migrated database on Postgres, for one test."""
+    made = server.fresh(template)
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    """A Postgres for all tests. Where there is none they are skipped, and in CI they fail."""
+    with postgres.server(postgres.programs()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(server: postgres.Server) -> str:
+    """A migrated database that others are copied from."""
+    return server.migrated()

@@ -14,7 +14,7 @@ from mcp_enrichment.service.domain.addresses import CallbackRules, is_public
 from tests.support.serving import ADA, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 DEFAULT_RULES = CallbackRules()
@@ -172,9 +172,9 @@ PUBLIC_URLS = [
 
 
 async def _statuses(
-    path: Path, urls: list[str], rules: CallbackRules = DEFAULT_RULES
+    place: Place, urls: list[str], rules: CallbackRules = DEFAULT_RULES
 ) -> dict[str, int]:
-    async with serving(path, jobs=False, rules=rules, credits=len(urls)) as it:
+    async with serving(place, jobs=False, rules=rules, credits=len(urls)) as it:
         answers = {
             url: await it.post(linkedin_url=f"{ADA}-{number}", callback_url=url)
             for number, url in enumerate(urls)
@@ -183,22 +183,22 @@ async def _statuses(
 
 
 async def test_a_url_that_shows_a_private_address_is_refused_when_it_is_asked_for(
-    path: Path,
+    place: Place,
 ) -> None:
-    statuses = await _statuses(path, PRIVATE_URLS)
+    statuses = await _statuses(place, PRIVATE_URLS)
     assert [url for url, status in statuses.items() if status != 400] == []
 
 
 @pytest.mark.parametrize("rules", [DEFAULT_RULES, EVERYTHING], ids=["default", "everything"])
 async def test_a_url_that_is_none_for_callbacks_is_refused_whatever_is_allowed(
-    path: Path, rules: CallbackRules
+    place: Place, rules: CallbackRules
 ) -> None:
-    statuses = await _statuses(path, MALFORMED_URLS, rules)
+    statuses = await _statuses(place, MALFORMED_URLS, rules)
     assert [url for url, status in statuses.items() if status != 400] == []
 
 
-async def test_a_public_url_is_accepted(path: Path) -> None:
-    statuses = await _statuses(path, PUBLIC_URLS)
+async def test_a_public_url_is_accepted(place: Place) -> None:
+    statuses = await _statuses(place, PUBLIC_URLS)
     assert [url for url, status in statuses.items() if status != 201] == []
 
 
@@ -209,7 +209,7 @@ async def test_a_host_that_is_accepted_is_the_one_that_will_be_asked_for() -> No
         assert httpx.URL(url).raw_host.decode().removesuffix(".") == judged
 
 
-async def test_an_operator_may_allow_private_addresses(path: Path) -> None:
+async def test_an_operator_may_allow_private_addresses(place: Place) -> None:
     urls = [
         "http://localhost:9/",
         "http://hooks/",
@@ -217,28 +217,30 @@ async def test_an_operator_may_allow_private_addresses(path: Path) -> None:
         "http://[::1]/",
         "http://printer.local/",
     ]
-    assert set((await _statuses(path, urls, EVERYTHING)).values()) == {201}
+    assert set((await _statuses(place, urls, EVERYTHING)).values()) == {201}
 
 
-async def test_what_an_operator_allows_is_a_list_of_networks_and_no_more(path: Path) -> None:
+async def test_what_an_operator_allows_is_a_list_of_networks_and_no_more(place: Place) -> None:
     rules = CallbackRules(networks=[ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")])
     allowed = ["http://10.1.2.3/", "http://[fd00:1::9]/", "http://0x0a010203/", *PUBLIC_URLS]
-    assert dict.fromkeys(allowed, 201) == await _statuses(path, allowed, rules)
+    assert dict.fromkeys(allowed, 201) == await _statuses(place, allowed, rules)
     others = ["http://10.2.0.1/", "http://[fd00:2::9]/", "http://127.0.0.1/"]
     others += [url for url in PRIVATE_URLS[LOCAL_NAMES:] if "ocalhost" not in url]
-    assert dict.fromkeys(others, 400) == await _statuses(path, others, rules)
+    assert dict.fromkeys(others, 400) == await _statuses(place, others, rules)
 
 
-async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(path: Path) -> None:
+async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(
+    place: Place,
+) -> None:
     ports = ["http://a.example:22/", "https://a.example:8443/", "http://a.example:0/"]
-    assert set((await _statuses(path, ports)).values()) == {400}
+    assert set((await _statuses(place, ports)).values()) == {400}
     rules = CallbackRules(ports=(443, 8443))
-    statuses = await _statuses(path, [*ports, "http://a.example/", "https://a.example/"], rules)
+    statuses = await _statuses(place, [*ports, "http://a.example/", "https://a.example/"], rules)
     assert list(statuses.values()) == [400, 201, 400, 400, 201]
 
 
-async def test_a_refused_port_is_told_with_those_that_are_allowed(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_refused_port_is_told_with_those_that_are_allowed(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         error = (await it.post(callback_url="https://a.example:8443/")).json()["error"]
     assert error["code"] == "invalid_callback_url"
     assert "80, 443" in error["message"]

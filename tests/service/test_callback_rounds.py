@@ -18,15 +18,16 @@ from mcp_enrichment.service.domain.delivery import JITTER, LONGEST_RETRY_AFTER, 
 from mcp_enrichment.service.domain.lookup import Again, look_up
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, replies
+from tests.support.places import settings_of
 from tests.support.serving import HIT, Says, Serving, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from anyio.abc import SocketStream
 
     from tests.support.far_end import Seen
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 QUICKLY = (0.0, 0.002, 0.004)
@@ -53,38 +54,39 @@ async def receiver() -> AsyncIterator[FarEnd]:
 )
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_receiver_that_says_when_is_not_tried_before_up_to_a_bound(
-    path: Path, receiver: FarEnd, status: int, asked: str, seconds: float
+    place: Place, receiver: FarEnd, status: int, asked: str, seconds: float
 ) -> None:
     receiver.will(replies(status, headers={"retry-after": asked}))
-    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
     assert isinstance(again, Again)
     assert seconds <= again.seconds <= seconds * (1 + JITTER)
 
 
-async def test_a_receiver_may_name_a_date(path: Path, receiver: FarEnd) -> None:
+async def test_a_receiver_may_name_a_date(place: Place, receiver: FarEnd) -> None:
     date = formatdate(time.time() + 100, usegmt=True)
     receiver.will(replies(503, headers={"Retry-After": date}))
-    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
     assert isinstance(again, Again)
     assert 95 <= again.seconds <= 100 * (1 + JITTER)
 
 
-async def test_a_receiver_that_is_gone_is_not_tried_again(path: Path, receiver: FarEnd) -> None:
+async def test_a_receiver_that_is_gone_is_not_tried_again(place: Place, receiver: FarEnd) -> None:
     receiver.will(replies(500), replies(410))
-    async with _quick(path) as it:
+    async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
         assert it.rows(TRIES) == [(1, 1, 500), (1, 2, 410)]
 
 
 async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
-    path: Path, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+    place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(path.parent))
+    for variable, value in settings_of(place).items():
+        monkeypatch.setenv(variable, value)
     receiver.will(*[replies(500)] * 3)
-    async with _quick(path) as it:
+    async with _quick(place) as it:
         request_id = await it.accepted(callback_url=receiver.url, external_id="lead-1")
         await until(lambda: len(it.rows(TRIES)) == 3 and it.rows(NONE_LEFT) == [(0,)])
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
@@ -103,18 +105,18 @@ async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
         assert Webhook(secret).verify(seen.body, seen.headers)["external_id"] == "lead-1"
 
 
-async def test_a_repeat_has_three_tries_and_no_more(path: Path, receiver: FarEnd) -> None:
+async def test_a_repeat_has_three_tries_and_no_more(place: Place, receiver: FarEnd) -> None:
     receiver.will(*[replies(500)] * 6)  # a seventh is unexpected, and fails the test
-    async with _quick(path) as it:
+    async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(it.rows(TRIES)) == 3 and it.rows(NONE_LEFT) == [(0,)])
         await _repeat(it)
         await until(lambda: len(it.rows(TRIES)) == 6 and it.rows(NONE_LEFT) == [(0,)])
 
 
-async def test_a_delivered_callback_may_be_repeated_too(path: Path, receiver: FarEnd) -> None:
+async def test_a_delivered_callback_may_be_repeated_too(place: Place, receiver: FarEnd) -> None:
     receiver.will(replies(200), replies(204))
-    async with _quick(path) as it:
+    async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows(TRIES) == [(1, 1, 200)] and it.rows(NONE_LEFT) == [(0,)])
         await _repeat(it)
@@ -122,10 +124,10 @@ async def test_a_delivered_callback_may_be_repeated_too(path: Path, receiver: Fa
 
 
 async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
-    path: Path, receiver: FarEnd
+    place: Place, receiver: FarEnd
 ) -> None:
     receiver.will(replies(500), replies(200))
-    async with serving(path, Says(HIT), allow_private=True) as it:
+    async with serving(place, Says(HIT), allow_private=True) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows("SELECT due_at FROM jobs WHERE lease_owner IS NULL") != [])
         await until(lambda: it.rows(TRIES) == [(1, 1, 500)])
@@ -136,7 +138,7 @@ async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
 
 @pytest.mark.parametrize("status", [200, 500])
 async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
-    path: Path, receiver: FarEnd, status: int
+    place: Place, receiver: FarEnd, status: int
 ) -> None:
     may_answer = anyio.Event()
 
@@ -145,7 +147,7 @@ async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
         await replies(status)(stream, seen)
 
     receiver.will(late, late, *[replies(204)] * (status != 200))
-    async with _quick(path) as it:
+    async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 1)
         await _repeat(it)
@@ -156,8 +158,8 @@ async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
 
 
-async def test_what_cannot_be_repeated_is_refused(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_what_cannot_be_repeated_is_refused(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         await it.accepted(callback_url="https://a.example/")
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         cases = [
@@ -165,14 +167,17 @@ async def test_what_cannot_be_repeated_is_refused(path: Path) -> None:
             (it.team_id, "0" * 24),
             (it.team_id + 1, callback_id),
         ]
+        database = it.service.database
         for team_id, name in cases:
             with pytest.raises(InvalidArguments):
-                await it.service.database.write(lambda c, t=team_id, n=name: repeat(c, t, n, at=0))
+                await database.write(
+                    lambda c, t=team_id, n=name: repeat(c, database.queue, t, n, at=0)
+                )
         assert it.rows("SELECT round FROM callbacks") == [(1,)]
 
 
-def _quick(path: Path):
-    return serving(path, Says(HIT), allow_private=True, delivery_delays=QUICKLY)
+def _quick(place: Place):
+    return serving(place, Says(HIT), allow_private=True, delivery_delays=QUICKLY)
 
 
 async def _ended(it: Serving, receiver: FarEnd) -> Job:
@@ -186,7 +191,8 @@ async def _ended(it: Serving, receiver: FarEnd) -> Job:
 async def _repeat(it: Serving) -> None:
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
     now = it.service.clock()
-    await it.service.database.write(lambda c: repeat(c, it.team_id, callback_id, at=now))
+    database = it.service.database
+    await database.write(lambda c: repeat(c, database.queue, it.team_id, callback_id, at=now))
     it.service.wake()
 
 

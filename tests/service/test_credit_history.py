@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be
 from tests.support.serving import ADA, HIT, MISS, Says, Serving, serving
+
+if TYPE_CHECKING:
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 EFFECT = {"grant": 1, "correct": 1, "hold": -1, "settle": 0, "release": 1}
@@ -42,8 +45,8 @@ async def _used(it: Serving) -> str:
     return key
 
 
-async def test_the_history_explains_each_balance_from_the_first_entry_on(path: Path) -> None:
-    async with serving(path, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
+async def test_the_history_explains_each_balance_from_the_first_entry_on(place: Place) -> None:
+    async with serving(place, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
         entries = (await http.get(HISTORY)).json()["entries"]
         balance = (await http.get("/v1/api/enrichment/credits")).json()["balance"]
     oldest_first = entries[::-1]
@@ -61,8 +64,8 @@ async def test_the_history_explains_each_balance_from_the_first_entry_on(path: P
     assert oldest_first[1]["request_id"] == oldest_first[2]["request_id"]
 
 
-async def test_pages_of_the_history_join_without_a_gap(path: Path) -> None:
-    async with serving(path, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
+async def test_pages_of_the_history_join_without_a_gap(place: Place) -> None:
+    async with serving(place, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
         whole = (await http.get(HISTORY)).json()["entries"]
         paged: list[dict[str, Any]] = []
         before: dict[str, Any] = {}
@@ -81,17 +84,17 @@ async def test_pages_of_the_history_join_without_a_gap(path: Path) -> None:
         *("limit=1&limit=2", "limit=%D9%A1", "before=0", "before=x", "before=" + "9" * 16),
     ],
 )
-async def test_a_page_that_cannot_be_is_a_400(path: Path, query: str) -> None:
-    async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+async def test_a_page_that_cannot_be_is_a_400(place: Place, query: str) -> None:
+    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
         answer = await http.get(f"{HISTORY}?{query}")
     assert answer.status_code == 400
     must_be("Error", answer.json())
     assert "whole number from 1" in answer.json()["error"]["message"]
 
 
-async def test_a_402_says_what_there_is_what_it_takes_and_how_to_get_more(path: Path) -> None:
+async def test_a_402_says_what_there_is_what_it_takes_and_how_to_get_more(place: Place) -> None:
     asked = {"linkedin_url": ADA, "type": "work"}
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen", credits=0)
         async with keyed(it, key) as http:
             answer = await http.post("/v1/api/enrichment/email", json=asked)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.errors import STATUS, answer
 from tests.support.serving import ADA, ledger_is_exact, serving
+
+if TYPE_CHECKING:
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -62,9 +65,9 @@ BAD_BODIES: dict[str, bytes | str] = {
 
 
 @pytest.mark.parametrize("what", BAD_BODIES)
-async def test_a_bad_body_is_a_400_that_repeats_nothing(path: Path, what: str) -> None:
+async def test_a_bad_body_is_a_400_that_repeats_nothing(place: Place, what: str) -> None:
     headers = {"content-type": "application/json"}
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=BAD_BODIES[what], headers=headers)
         assert response.status_code == 400, response.text
         assert response.json()["error"]["code"] in CODES
@@ -73,21 +76,21 @@ async def test_a_bad_body_is_a_400_that_repeats_nothing(path: Path, what: str) -
         assert it.rows("SELECT * FROM requests") == it.rows("SELECT * FROM jobs") == []
 
 
-async def test_a_refusal_of_a_url_says_what_to_paste_instead(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_refusal_of_a_url_says_what_to_paste_instead(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         error = (await it.post(linkedin_url="https://www.linkedin.com/company/x")).json()["error"]
     assert error["code"] == "invalid_profile_url"
     assert "/in/" in error["message"]
 
 
-async def test_without_a_credit_nothing_is_started(path: Path) -> None:
-    async with serving(path, jobs=False, credits=1) as it:
+async def test_without_a_credit_nothing_is_started(place: Place) -> None:
+    async with serving(place, jobs=False, credits=1) as it:
         await it.accepted()
         response = await it.post(type="personal")
         assert response.status_code == 402
         assert response.json()["error"]["code"] == "insufficient_credits"
         assert len(it.rows("SELECT * FROM requests")) == 1
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize(
@@ -105,14 +108,14 @@ async def test_without_a_credit_nothing_is_started(path: Path) -> None:
         "",
     ],
 )
-async def test_an_unknown_id_of_any_shape_is_a_404(path: Path, request_id: str) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_an_unknown_id_of_any_shape_is_a_404(place: Place, request_id: str) -> None:
+    async with serving(place, jobs=False) as it:
         await it.accepted()
         assert (await it.get(request_id)).status_code == 404
 
 
-async def test_the_id_of_another_team_is_a_404(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_id_of_another_team_is_a_404(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         request_id = await it.accepted()
         it.http._transport.app.state.authenticate = OneTeam(it.team_id + 1)  # type: ignore[attr-defined]
         response = await it.get(request_id)
@@ -121,48 +124,48 @@ async def test_the_id_of_another_team_is_a_404(path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["/", "/v1", CREDITS + "/", ENRICHMENTS + "/x/y", "/metrics"])
-async def test_a_path_that_is_not_of_the_contract_is_a_404(path: Path, where: str) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_path_that_is_not_of_the_contract_is_a_404(place: Place, where: str) -> None:
+    async with serving(place, jobs=False) as it:
         assert (await it.http.get(where)).status_code == 404
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_over_64_kib_is_a_413(path: Path, declared: bool) -> None:
+async def test_a_body_over_64_kib_is_a_413(place: Place, declared: bool) -> None:
     async def chunks() -> Any:
         for _ in range(65):
             yield b" " * 1024
 
     body: Any = b" " * (64 * 1024 + 1) if declared else chunks()
     headers = {"content-type": "application/json"}
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=body, headers=headers)
     assert response.status_code == 413
 
 
-async def test_a_body_of_just_64_kib_is_read(path: Path) -> None:
+async def test_a_body_of_just_64_kib_is_read(place: Place) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     body = f"{{{GOOD}}}".ljust(64 * 1024).encode()
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=body, headers=headers)
     assert response.status_code == 201
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-async def test_a_body_of_another_type_is_a_415(path: Path, content_type: str | None) -> None:
+async def test_a_body_of_another_type_is_a_415(place: Place, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=f"{{{GOOD}}}", headers=headers)
     assert response.status_code == 415
 
 
 async def test_a_defect_is_a_500_that_tells_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
     monkeypatch.setattr("mcp_enrichment.service.store.ledger.hold", break_down)
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         response = await it.post()
         assert response.status_code == 500
         assert SECRET not in response.text

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,10 +16,13 @@ from mcp_enrichment.service.domain import keys
 from tests.cli.commands import SECONDS, Shell
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.keyed import key_of, keyed
-from tests.support.serving import serving, until
+from tests.support.places import change
+from tests.support.serving import Clock, serving, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 SLUG, EXTERNAL_ID, HOST = "zelda-zyxwv", "lead-qqqwww", "hooks-ppp"
@@ -56,16 +57,15 @@ async def test_health_asks_nothing_and_readiness_asks_the_database(path: Path) -
     assert gone.json()["error"]["code"] == "storage_unreachable"
 
 
-async def test_a_database_without_its_tables_is_not_ready(path: Path) -> None:
-    async with serving(path, jobs=False) as it, keyed(it) as http:
-        with closing(sqlite3.connect(path)) as vandal:
-            vandal.execute("DROP TABLE teams")
+async def test_a_database_without_its_tables_is_not_ready(place: Place) -> None:
+    async with serving(place, jobs=False) as it, keyed(it) as http:
+        change(place, "ALTER TABLE teams RENAME TO elsewhere")
         answer = await http.get("/ready")
     assert answer.status_code == 503, "no probe takes that for ready either"
 
 
-async def test_there_are_no_metrics_unless_they_are_wanted(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_there_are_no_metrics_unless_they_are_wanted(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen")
         async with keyed(it, key) as http:
             assert (await http.get("/metrics")).status_code == 404
@@ -182,8 +182,8 @@ def _metrics_are_right(metrics: str) -> None:
                 assert all(value.isascii() and len(value) < 50 for value in sample.labels.values())
 
 
-async def test_whatever_callers_send_the_number_of_series_stays_bounded(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_whatever_callers_send_the_number_of_series_stays_bounded(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen")
         async with keyed(it, key, metrics=True) as http:
 
@@ -201,17 +201,15 @@ async def test_whatever_callers_send_the_number_of_series_stays_bounded(path: Pa
             assert await ask(1000) == once
 
 
-async def test_the_queue_tells_how_deep_it_is_and_how_old(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_queue_tells_how_deep_it_is_and_how_old(place: Place) -> None:
+    clock = Clock()
+    async with serving(place, jobs=False, clock=clock) as it:
         key = await key_of(it, "lumen")
         async with keyed(it, key, metrics=True) as http:
             for number in range(3):
                 body = {"linkedin_url": f"https://linkedin.com/in/p-{number}", "type": "work"}
                 await http.post(ENRICHMENTS, json=body)
-            due = "UPDATE jobs SET due_at = due_at - 100 WHERE rowid = 1"
-            with closing(sqlite3.connect(path)) as connection:
-                connection.execute(due)
-                connection.commit()
+            clock.now += 100
             samples = _samples((await http.get("/metrics")).text)
     assert samples["enrichment_jobs_waiting", ("look-up",)] == 3
     assert 100 <= samples["enrichment_oldest_job_seconds", ()] < 110

@@ -11,14 +11,14 @@ from mcp_enrichment.service.domain import credits as credit
 from tests.support.serving import HIT, Says, ledger_is_exact, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 KEY = {"idempotency-key": "k-1"}
 
 
-async def test_the_same_key_and_body_answer_with_the_first_request(path: Path) -> None:
-    async with serving(path, Says(HIT), credits=1) as it:
+async def test_the_same_key_and_body_answer_with_the_first_request(place: Place) -> None:
+    async with serving(place, Says(HIT), credits=1) as it:
         first = await it.post(headers=KEY)
         await it.final(first.json()["_id"])
         again = await it.post(headers=KEY)  # although no credit is left
@@ -27,11 +27,11 @@ async def test_the_same_key_and_body_answer_with_the_first_request(path: Path) -
         assert again.json()["status"] == "pending"
         assert first.headers["idempotent-replayed"] == "false"
         assert again.headers["idempotent-replayed"] == "true"
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_the_same_key_with_another_body_is_a_422(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_same_key_with_another_body_is_a_422(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         await it.post(headers=KEY)
         for change in ({"type": "personal"}, {"external_id": "x"}):
             response = await it.post(headers=KEY, **change)
@@ -40,8 +40,8 @@ async def test_the_same_key_with_another_body_is_a_422(path: Path) -> None:
         assert await it.balance() == 9
 
 
-async def test_without_a_key_a_post_is_never_told_to_be_a_replay(path: Path) -> None:
-    async with serving(path, Says(HIT)) as it:
+async def test_without_a_key_a_post_is_never_told_to_be_a_replay(place: Place) -> None:
+    async with serving(place, Says(HIT)) as it:
         responses = []
         for _ in range(2):  # the second once the first has ended: it is a request of its own
             responses.append(await it.post())
@@ -52,15 +52,15 @@ async def test_without_a_key_a_post_is_never_told_to_be_a_replay(path: Path) -> 
 
 
 @pytest.mark.parametrize(("length", "status"), [(0, 400), (1, 201), (255, 201), (256, 400)])
-async def test_a_key_has_1_to_255_characters(path: Path, length: int, status: int) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_key_has_1_to_255_characters(place: Place, length: int, status: int) -> None:
+    async with serving(place, jobs=False) as it:
         response = await it.post(headers={"idempotency-key": "k" * length})
         assert response.status_code == status
 
 
-async def test_twenty_at_once_with_one_key_make_one_request(path: Path) -> None:
+async def test_twenty_at_once_with_one_key_make_one_request(place: Place) -> None:
     ids: list[str] = []
-    async with serving(path, jobs=False) as one, serving(path, jobs=False) as other:
+    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
 
         async def post(number: int) -> None:
             response = await (one, other)[number % 2].post(headers=KEY)
@@ -73,12 +73,12 @@ async def test_twenty_at_once_with_one_key_make_one_request(path: Path) -> None:
         assert len(ids) == 20
         assert len(set(ids)) == 1
         assert await one.balance() == 9
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_key_that_was_refused_for_want_of_credits_may_be_used_again(path: Path) -> None:
-    async with serving(path, jobs=False, credits=0) as it:
+async def test_a_key_that_was_refused_for_want_of_credits_may_be_used_again(place: Place) -> None:
+    async with serving(place, jobs=False, credits=0) as it:
         assert (await it.post(headers=KEY)).status_code == 402
         await it.service.database.write(lambda c: credit.grant(c, it.team_id, 1, at=0))
         assert (await it.post(headers=KEY)).headers["idempotent-replayed"] == "false"
-    ledger_is_exact(path)
+    ledger_is_exact(place)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.jobs import runner
+from mcp_enrichment.service.jobs import runner, work
 from mcp_enrichment.service.store import database, jobs
 from tests.support.serving import (
     ADA,
@@ -150,9 +150,9 @@ async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
     clock, source = Clock(), Says(ValueError(f"cannot read {ADAS}"), HIT)
     async with serving(path, source, clock=clock) as it:
         request_id = await it.accepted()
-        await until(lambda: it.rows(JOBS) == [(None, clock.now + runner.AFTER_A_DEFECT, 1)])
-        clock.now += runner.AFTER_A_DEFECT
-        it.runner.wake()
+        await until(lambda: it.rows(JOBS) == [(None, clock.now + work.AFTER_A_DEFECT, 1)])
+        clock.now += work.AFTER_A_DEFECT
+        it.engine.wake()
         assert (await it.final(request_id))["status"] == "completed"
     assert request_id in caplog.text
     assert "ValueError" in caplog.text
@@ -166,21 +166,21 @@ async def test_a_job_that_always_raises_is_put_off_for_ten_minutes_at_most(path:
         await it.accepted()
         it.service.database.write_now(lambda c: c.exec_driver_sql("UPDATE jobs SET claims = 9"))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(it.runner.run, it.service)
-            await until(lambda: it.rows(JOBS) == [(None, clock.now + runner.DEFECT_CAP, 10)])
+            tasks.start_soon(it.engine.run, it.service)
+            await until(lambda: it.rows(JOBS) == [(None, clock.now + work.DEFECT_CAP, 10)])
             tasks.cancel_scope.cancel()
 
 
 async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_back(
     path: Path,
 ) -> None:
-    clock, almost = Clock(), runner.CLAIMS_OF_A_DEFECT - 1
+    clock, almost = Clock(), work.CLAIMS_OF_A_DEFECT - 1
     async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
         request_id = await it.accepted()
         set_claims = f"UPDATE jobs SET claims = {almost}"  # noqa: S608
         it.service.database.write_now(lambda c: c.exec_driver_sql(set_claims))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(it.runner.run, it.service)
+            tasks.start_soon(it.engine.run, it.service)
             body = await it.final(request_id)
             await until(lambda: it.rows(JOBS) == [])
             tasks.cancel_scope.cancel()
@@ -204,7 +204,7 @@ async def test_work_goes_on_after_the_database_was_locked_by_another_program(
         with closing(sqlite3.connect(path)) as another:
             another.execute("BEGIN IMMEDIATE")
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(it.runner.run, it.service)
+                tasks.start_soon(it.engine.run, it.service)
                 await until(lambda: "no job can be claimed" in caplog.text)
                 await anyio.sleep(0.2)
                 assert caplog.text.count("no job can be claimed") == 1  # it does not spin

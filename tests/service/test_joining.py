@@ -26,7 +26,7 @@ from tests.support.serving import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 KEY = {"idempotency-key": "k-1"}
@@ -34,10 +34,10 @@ OTHER_KEY = {"idempotency-key": "k-2"}
 
 
 async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_credit(
-    path: Path,
+    place: Place,
 ) -> None:
     source = Slow(HIT)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         first = await it.accepted()
         with anyio.fail_after(5):
             await source.asked.wait()  # joined when it is processing, too
@@ -47,38 +47,38 @@ async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_cred
         source.may_answer.set()
         assert (await it.final(first))["email"]["email"] == ADAS
         assert await it.balance() == 9
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize("other", [{"type": "personal"}, {"linkedin_url": f"{ADA}-2"}])
-async def test_another_question_is_not_joined(path: Path, other: dict[str, str]) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_another_question_is_not_joined(place: Place, other: dict[str, str]) -> None:
+    async with serving(place, jobs=False) as it:
         assert await it.accepted() != await it.accepted(**other)
         assert await it.balance() == 8
 
 
-async def test_another_teams_request_is_not_joined(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_another_teams_request_is_not_joined(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ours = await it.accepted()
         await _become_another_team(it)
         theirs = await it.accepted()
         assert theirs != ours
         assert (await it.get(ours)).status_code == 404
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_what_has_ended_is_not_joined(path: Path) -> None:
-    async with serving(path, Says(HIT)) as it:
+async def test_what_has_ended_is_not_joined(place: Place) -> None:
+    async with serving(place, Says(HIT)) as it:
         first = await it.accepted()
         await it.final(first)
         assert await it.accepted() != first
         assert await it.balance() == 8
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_each_who_joined_is_told_under_its_own_external_id(path: Path) -> None:
+async def test_each_who_joined_is_told_under_its_own_external_id(place: Place) -> None:
     source = Slow(HIT)
-    async with far_end() as receiver, serving(path, source, allow_private=True) as it:
+    async with far_end() as receiver, serving(place, source, allow_private=True) as it:
         receiver.always(replies(200))
         asked = {
             "one": {"callback_url": f"{receiver.url}/one", "external_id": "lead-1"},
@@ -97,11 +97,11 @@ async def test_each_who_joined_is_told_under_its_own_external_id(path: Path) -> 
     assert heard == [("/none", ""), ("/one", "lead-1"), ("/two", "lead-2")], "one wish is one"
     assert {seen.json["status"] for seen in receiver.seen} == {"completed"}
     assert len({seen.headers["webhook-id"] for seen in receiver.seen}) == 3
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_joining_is_no_way_to_send_callbacks_without_end(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_joining_is_no_way_to_send_callbacks_without_end(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         for number in range(MAX_CALLBACKS):
             await it.accepted(callback_url=f"https://example.com/{number}")
         refused = await it.post(callback_url="https://example.com/one-too-many")
@@ -109,15 +109,15 @@ async def test_joining_is_no_way_to_send_callbacks_without_end(path: Path) -> No
         assert it.rows("SELECT count(*) FROM callbacks") == [(MAX_CALLBACKS,)]
 
 
-async def test_a_request_is_joined_although_no_credit_is_left(path: Path) -> None:
-    async with serving(path, jobs=False, credits=1) as it:
+async def test_a_request_is_joined_although_no_credit_is_left(place: Place) -> None:
+    async with serving(place, jobs=False, credits=1) as it:
         assert await it.accepted() == await it.accepted()
         assert (await it.post(type="personal")).status_code == 402
 
 
-async def test_200_identical_posts_at_once_to_two_services_are_one_request(path: Path) -> None:
+async def test_200_identical_posts_at_once_to_two_services_are_one_request(place: Place) -> None:
     ids: set[str] = set()
-    async with serving(path, jobs=False) as one, serving(path, jobs=False) as other:
+    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
 
         async def post(number: int) -> None:
             ids.add(await (one, other)[number % 2].accepted(external_id=str(number)))
@@ -128,12 +128,12 @@ async def test_200_identical_posts_at_once_to_two_services_are_one_request(path:
         assert len(ids) == 1
         assert await one.balance() == 9
         assert one.rows("SELECT count(*) FROM jobs") == [(1,)]
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_the_key_of_a_request_that_joined_replays_it(path: Path) -> None:
+async def test_the_key_of_a_request_that_joined_replays_it(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         first = await it.accepted()
         joined = await it.post(headers=KEY, external_id="mine")
         assert joined.json()["_id"] == first
@@ -146,19 +146,19 @@ async def test_the_key_of_a_request_that_joined_replays_it(path: Path) -> None:
         assert (again.json()["_id"], again.json()["external_id"]) == (first, "mine")
         assert again.content == joined.content
         assert await it.balance() == 9
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_replay_adds_no_second_callback(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_replay_adds_no_second_callback(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         for headers in (KEY, KEY, OTHER_KEY, OTHER_KEY):
             await it.post(headers=headers, callback_url="https://a.example/")
         assert it.rows("SELECT count(*) FROM callbacks") == [(1,)]
 
 
-async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(path: Path) -> None:
+async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(HIT), clock=clock) as it:
+    async with serving(place, Says(HIT), clock=clock) as it:
         first = (await it.post(headers=KEY)).json()["_id"]
         await it.final(first)
         clock.now += KEYS_KEPT - 1
@@ -169,21 +169,21 @@ async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(path: Pat
         assert later.json()["_id"] != first
         assert it.rows("SELECT request_id FROM idempotency_keys") == [(later.json()["_id"],)]
     assert KEYS_KEPT == 24 * 3600
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_key_is_kept_in_the_database_and_not_in_memory(path: Path) -> None:
-    async with serving(path, jobs=False) as one, serving(path, jobs=False) as other:
+async def test_a_key_is_kept_in_the_database_and_not_in_memory(place: Place) -> None:
+    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
         first = (await one.post(headers=KEY)).json()["_id"]
         again = await other.post(headers=KEY)
         assert (again.json()["_id"], again.headers["idempotent-replayed"]) == (first, "true")
-    async with serving(path, jobs=False) as restarted:
+    async with serving(place, jobs=False) as restarted:
         assert (await restarted.post(headers=KEY)).json()["_id"] == first
         assert (await restarted.post(headers=KEY, type="personal")).status_code == 422
 
 
-async def test_a_key_is_each_teams_own(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_key_is_each_teams_own(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ours = await it.post(headers=KEY)
         await _become_another_team(it)
         theirs = await it.post(headers=KEY, type="personal")

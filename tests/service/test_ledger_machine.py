@@ -1,12 +1,12 @@
 """What everybody relies on about credits, whatever happens in whatever order: not one is lost,
-taken twice or owed. A state machine drives the real domain over a real file."""
+taken twice or owed. A state machine drives the real domain over a real database."""
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -37,10 +37,15 @@ from mcp_enrichment.service.domain.service import Service
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Outcome, Unavailable
 from mcp_enrichment.service.store import jobs
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.failing import Failing
-from tests.support.serving import Clock, Says, ledger_is_exact, rows
+from tests.support.places import opened, rows
+from tests.support.serving import Clock, Says, ledger_is_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.places import Place
 
 TEAMS = ("ours", "theirs")
 OUTCOMES: list[Outcome] = [
@@ -64,11 +69,10 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(ours=st.integers(0, 4), theirs=st.integers(0, 4))
     def begin(self, ours: int, theirs: int) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "enrichment.db"
+        self.place = self.somewhere()
         self.clock = Clock()
         self.owners = 0
-        self.database = open_sqlite(self.path)
+        self.database = opened(self.place)
         given = zip(TEAMS, (ours, theirs), strict=True)
         self.ids = {
             name: self.database.write_now(lambda c, n=name, a=amount: teams.add(c, n, a, at=0))
@@ -101,11 +105,7 @@ class Ledger(RuleBasedStateMachine):
         """Another process takes jobs on; those whose lease is over are taken over."""
         self.owners += 1
         owner = f"process {self.owners}"
-        now = self.clock()
-        lease = jobs.Lease(owner=owner, now=now, until=now + LEASE)
-        taken = self.database.write_now(
-            lambda c: jobs.claim(c, lease, JobKind.LOOK_UP, limit=limit)
-        )
+        taken = self.take(owner, limit)
         return multiple(*((owner, job) for job in taken))
 
     @rule(held=claimed, outcome=st.sampled_from(OUTCOMES))
@@ -114,10 +114,9 @@ class Ledger(RuleBasedStateMachine):
         owner, job = held
         again = self.run(job, outcome)
         if again is None:
-            self.database.write_now(lambda c: jobs.finish(c, owner, job))
+            self.finish(owner, job)
         else:
-            due_at = self.clock() + again.seconds
-            self.database.write_now(lambda c: jobs.put_off(c, owner, job, due_at=due_at))
+            self.put_off(owner, job, again.seconds)
 
     @rule(held=claimed)
     def give_up(self, held: tuple[str, Job]) -> None:
@@ -152,11 +151,13 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.database.close()
-        self.database = open_sqlite(self.path)
+        self.database = opened(self.place)
 
     @rule(seconds=st.sampled_from([1.0, LEASE + 1, 90_000.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.now += seconds
+        if seconds > LEASE:
+            self.leases_end()
 
     @rule(team=st.sampled_from(TEAMS), amount=st.integers(1, 3))
     def grant(self, team: str, amount: int) -> None:
@@ -182,26 +183,48 @@ class Ledger(RuleBasedStateMachine):
         for team in TEAMS:
             available, held = self.figures(team)
             sums: Counter[str] = Counter()
-            for kind, amount in rows(self.path, f"SELECT kind, amount {entries}", self.ids[team]):
+            for kind, amount in rows(self.place, f"SELECT kind, amount {entries}", self.ids[team]):
                 sums[kind] += amount
             still_held = sums["hold"] - sums["settle"] - sums["release"]
             assert held == still_held >= 0
             assert available == sums["grant"] + sums["correct"] - sums["settle"] - held >= 0
             newest = f"SELECT available_after {entries} ORDER BY id DESC LIMIT 1"
-            assert rows(self.path, newest, self.ids[team]) in ([(available,)], [])
+            assert rows(self.place, newest, self.ids[team]) in ([(available,)], [])
 
     @invariant()
     def each_request_is_paid_once_at_most_and_lost_never(self) -> None:
-        ledger_is_exact(self.path)
+        ledger_is_exact(self.place)
         lost = """
             SELECT id FROM requests WHERE status IN ('pending', 'processing')
             AND id NOT IN (SELECT subject FROM jobs WHERE kind = 'look-up')"""
-        assert rows(self.path, lost) == []
+        assert rows(self.place, lost) == []
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
             self.database.close()
-            self.folder.cleanup()
+            self.leave()
+
+    def somewhere(self) -> Place:
+        self.folder = tempfile.TemporaryDirectory()
+        return Path(self.folder.name) / "enrichment.db"
+
+    def leave(self) -> None:
+        self.folder.cleanup()
+
+    def take(self, owner: str, limit: int) -> Sequence[Job]:
+        now = self.clock()
+        lease = jobs.Lease(owner=owner, now=now, until=now + LEASE)
+        return self.database.write_now(lambda c: jobs.claim(c, lease, JobKind.LOOK_UP, limit=limit))
+
+    def finish(self, owner: str, job: Job) -> None:
+        self.database.write_now(lambda c: jobs.finish(c, owner, job))
+
+    def put_off(self, owner: str, job: Job, seconds: float) -> None:
+        due_at = self.clock() + seconds
+        self.database.write_now(lambda c: jobs.put_off(c, owner, job, due_at=due_at))
+
+    def leases_end(self) -> None:
+        """The clock alone tells."""
 
     def run(self, job: Job, outcome: Outcome | Exception) -> lookup.Again | None:
         async def look_up() -> lookup.Again | None:
@@ -211,7 +234,7 @@ class Ledger(RuleBasedStateMachine):
 
     def figures(self, team: str) -> tuple[int, int]:
         query = "SELECT available, held FROM teams WHERE id = ?"
-        [(available, held)] = rows(self.path, query, self.ids[team])
+        [(available, held)] = rows(self.place, query, self.ids[team])
         return available, held
 
     def service(self, database: Any = None, *, says: Outcome | Exception = OUTCOMES[1]) -> Service:
@@ -226,11 +249,12 @@ class Ledger(RuleBasedStateMachine):
         )
 
 
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(
+FULLY = settings(
     max_examples=30,
     stateful_step_count=30,
     deadline=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
+TestLedger = Ledger.TestCase
+TestLedger.settings = FULLY

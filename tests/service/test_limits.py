@@ -18,9 +18,9 @@ from tests.support.openapi import must_be
 from tests.support.serving import ADA, Clock, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import httpx
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 JSON = {"content-type": "application/json"}
@@ -30,9 +30,9 @@ def _left(answer: httpx.Response) -> tuple[str, str]:
     return answer.headers["ratelimit-policy"], answer.headers["ratelimit"]
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(path: Path) -> None:
+async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(place: Place) -> None:
     clock = Clock()
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         key, other = await key_of(it, "lumen"), await key_of(it, "lumen")
         limit = RateLimit(quota=3, clock=clock)
         async with keyed(it, key, rate_limit=limit) as http:
@@ -56,8 +56,8 @@ async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(path: Path) -
     assert (too_soon.status_code, grown_back.status_code) == (429, 200)
 
 
-async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         limit = RateLimit(quota=10, clock=Clock())
         async with keyed(it, await key_of(it, "lumen", credits=0), rate_limit=limit) as http:
             asked = {"linkedin_url": ADA, "type": "work"}
@@ -77,10 +77,10 @@ async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(path: 
 
 
 async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its_work(
-    path: Path,
+    place: Place,
 ) -> None:
     """The answers 401 are counted by where they come from; a key from there is not held up."""
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         limit = RateLimit(quota=3, clock=Clock())
         async with keyed(it, await key_of(it, "lumen"), rate_limit=limit) as http:
             wrong = {"x-api-key": "none"}
@@ -98,8 +98,8 @@ def test_a_caller_without_a_key_is_an_address_or_an_ipv6_network() -> None:
     assert limits.peer_of("testclient") == "testclient"
 
 
-async def test_a_request_over_the_limit_costs_and_starts_nothing(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_request_over_the_limit_costs_and_starts_nothing(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         limit = RateLimit(quota=1, clock=Clock())
         async with keyed(it, await key_of(it, "lumen"), rate_limit=limit) as http:
             for number, status in enumerate((201, 429, 429)):
@@ -146,9 +146,9 @@ def test_any_number_of_keys_takes_a_bounded_number_of_buckets(
     ],
 )
 async def test_what_is_too_long_is_refused_before_it_is_looked_at(
-    path: Path, where: str, headers: dict[str, str], status: int
+    place: Place, where: str, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
         answer = await http.get(where, headers=headers)
     assert answer.status_code == status
     if status != 200:
@@ -165,9 +165,9 @@ async def test_what_is_too_long_is_refused_before_it_is_looked_at(
     ],
 )
 async def test_a_body_that_is_too_long_or_no_json_is_refused_with_a_key_too(
-    path: Path, body: bytes, headers: dict[str, str], status: int
+    place: Place, body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
         answer = await http.post(ENRICHMENTS, content=body, headers=headers)
     assert answer.status_code == status
     must_be("Error", answer.json())
@@ -190,7 +190,7 @@ async def test_a_body_that_is_too_long_or_no_json_is_refused_with_a_key_too(
     ],
 )
 async def test_each_answer_and_its_log_line_bear_one_id(
-    path: Path, caplog: pytest.LogCaptureFixture, given: str | None, kept: bool
+    place: Place, caplog: pytest.LogCaptureFixture, given: str | None, kept: bool
 ) -> None:
     caplog.set_level(logging.INFO)
     formatter, lines = JsonLines(), []
@@ -199,7 +199,7 @@ async def test_each_answer_and_its_log_line_bear_one_id(
     logger = logging.getLogger("mcp_enrichment.service.http.observed")
     logger.addHandler(handler)
     try:
-        async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+        async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
             answer = await http.get(CREDITS, headers={"x-request-id": given} if given else {})
     finally:
         logger.removeHandler(handler)
@@ -212,12 +212,12 @@ async def test_each_answer_and_its_log_line_bear_one_id(
 
 
 async def test_a_defect_is_told_with_the_id_that_finds_it_in_the_log(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*_: object) -> None:
         raise RuntimeError
 
-    async with serving(path, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
         monkeypatch.setattr(ledger, "balance", break_down)
         answer = await http.get(CREDITS, headers={"x-request-id": "f" * 32})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "f" * 32)

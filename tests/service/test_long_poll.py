@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from mcp_enrichment.service.domain import finals
 from mcp_enrichment.service.domain.finals import WATCH_EVERY
+from mcp_enrichment.service.store import ends
+from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
 
 if TYPE_CHECKING:
@@ -21,9 +24,15 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tests.support.places import Place
+
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 MANY = 1000
+LISTENERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query = 'LISTEN enrichment_ended' AND state = 'idle' AND datname = current_database()
+"""
 
 
 class Held:
@@ -49,9 +58,9 @@ class Held:
         return {answer.json()["status"] for answer in self.answers}
 
 
-async def test_an_end_in_the_same_process_is_answered_at_once(path: Path) -> None:
+async def test_an_end_in_the_same_process_is_answered_at_once(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source) as it, anyio.create_task_group() as tasks:
+    async with serving(place, source) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -63,11 +72,11 @@ async def test_an_end_in_the_same_process_is_answered_at_once(path: Path) -> Non
     assert held.statuses() == {"completed"}
 
 
-async def test_an_end_in_another_service_is_answered_within_moments(path: Path) -> None:
+async def test_an_end_in_another_service_is_answered_within_moments(place: Place) -> None:
     source = Slow(HIT)
     async with (
-        serving(path, jobs=False) as here,
-        serving(path, source),
+        serving(place, jobs=False) as here,
+        serving(place, source),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(here.service.finals.watch)
@@ -82,8 +91,48 @@ async def test_an_end_in_another_service_is_answered_within_moments(path: Path) 
     assert held.statuses() == {"completed"}
 
 
-async def test_an_end_in_another_process_is_answered_too(path: Path) -> None:
-    async with serving(path, jobs=False) as it, anyio.create_task_group() as tasks:
+async def test_on_postgres_the_end_itself_is_told_and_nobody_looks_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
+    source = Slow(HIT)
+    async with (
+        serving(url, jobs=False) as here,
+        serving(url, source),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(here.service.finals.watch)
+        await until(lambda: rows(url, LISTENERS) == [(2,)])
+        held = Held(here, [await here.accepted(), await here.accepted(type="personal")])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        source.may_answer.set()
+        await until(lambda: len(held.answers) == 2)
+        tasks.cancel_scope.cancel()
+    assert held.statuses() == {"completed"}
+
+
+async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
+    monkeypatch.setattr(ends, "PAUSE", 1.5)
+    async with serving(url, jobs=False) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.service.finals.watch)
+        await until(lambda: rows(url, LISTENERS) == [(1,)])
+        held = Held(here, [await here.accepted()])
+        tasks.start_soon(held.run)
+        await held.are_held()
+        rows(url, LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
+        async with serving(url, Says(HIT)):
+            await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
+        await until(lambda: len(held.answers) == 1)
+        tasks.cancel_scope.cancel()
+    assert held.statuses() == {"completed"}
+
+
+async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
+    async with serving(place, jobs=False) as it, anyio.create_task_group() as tasks:
         tasks.start_soon(it.service.finals.watch)
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
@@ -95,14 +144,14 @@ async def test_an_end_in_another_process_is_answered_too(path: Path) -> None:
     assert held.statuses() <= {"completed", "not-found", "failed"}
 
 
-async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(path: Path) -> None:
-    async with serving(path, Says(HIT), jobs=False) as it:
+async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place: Place) -> None:
+    async with serving(place, Says(HIT), jobs=False) as it:
         request_id = await it.accepted()
         wait = it.service.finals.wait
 
         async def end_before(its_id: str, seconds: float) -> None:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(it.runner.run, it.service)
+                tasks.start_soon(it.engine.run, it.service)
                 await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
                 tasks.cancel_scope.cancel()
             await wait(its_id, seconds)
@@ -112,8 +161,8 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(path:
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
 
-async def test_whoever_is_let_go_is_answered_with_what_is_known(path: Path) -> None:
-    async with serving(path, Slow(HIT)) as it, anyio.create_task_group() as tasks:
+async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) -> None:
+    async with serving(place, Slow(HIT)) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -124,8 +173,8 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(path: Path) -> N
         assert held.statuses() | {late.json()["status"]} <= {"pending", "processing"}
 
 
-async def test_a_caller_who_hangs_up_is_waited_for_no_more(path: Path) -> None:
-    async with serving(path, Slow(HIT)) as it:
+async def test_a_caller_who_hangs_up_is_waited_for_no_more(place: Place) -> None:
+    async with serving(place, Slow(HIT)) as it:
         held = Held(it, [await it.accepted()])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(held.run)
@@ -134,9 +183,9 @@ async def test_a_caller_who_hangs_up_is_waited_for_no_more(path: Path) -> None:
         assert it.service.finals._waiting == {}
 
 
-async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(path: Path) -> None:
+async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source, credits=MANY) as it:
+    async with serving(place, source, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(MANY // 10)]
         async with anyio.create_task_group() as tasks:
             before = threading.active_count()
@@ -166,9 +215,9 @@ async def _seconds_to_answer(it: Serving, request_id: str) -> float:
 def _another_process(it: Serving) -> subprocess.Popen[str]:
     """A worker on the same file; its end closes the pipe that keeps it alive."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
-    program += [str(it.path), str(it.team_id), "http://127.0.0.1:9"]
+    program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]
     process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
     assert process.stdin
-    process.stdin.write('{"seed": 1, "numbers": []}\n')
+    process.stdin.write('{"seed": 1, "numbers": [], "works": true}\n')
     process.stdin.flush()
     return process

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 DOWN, WRONG = Unavailable(), Misconfigured()
@@ -43,16 +44,16 @@ DOWN, WRONG = Unavailable(), Misconfigured()
     ],
 )
 async def test_the_sources_together_decide_the_end(
-    path: Path, outcomes: list[Outcome], status: str, reason: str | None
+    place: Place, outcomes: list[Outcome], status: str, reason: str | None
 ) -> None:
-    async with serving(path, *map(Says, outcomes)) as it:
+    async with serving(place, *map(Says, outcomes)) as it:
         body = await it.final(await it.accepted())
     assert (body["status"], body.get("reason")) == (status, reason)
 
 
-async def test_the_first_hit_wins_and_is_kept_with_its_source(path: Path) -> None:
+async def test_the_first_hit_wins_and_is_kept_with_its_source(place: Place) -> None:
     first, second = Says(Hit(email="first@example.com"), name="one"), Says(HIT, name="two")
-    async with serving(path, Says(MISS), first, second) as it:
+    async with serving(place, Says(MISS), first, second) as it:
         body = await it.final(await it.accepted())
         assert it.rows("SELECT source FROM requests") == [("one",)]
     assert body["email"]["email"] == "first@example.com"
@@ -60,9 +61,9 @@ async def test_the_first_hit_wins_and_is_kept_with_its_source(path: Path) -> Non
 
 
 async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_failed(
-    path: Path,
+    place: Place,
 ) -> None:
-    async with serving(path, Says(MISS), Says(DOWN), jobs=False) as it:
+    async with serving(place, Says(MISS), Says(DOWN), jobs=False) as it:
         request_id = await it.accepted()
         verdicts = []
         for _ in range(lookup.TRIES):
@@ -71,42 +72,42 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
         assert verdicts == [Again(2.0), Again(4.0), Again(8.0), Again(16.0), None]
         body = (await it.get(request_id)).json()
     assert (body["status"], body["reason"]) == ("failed", "sources-unavailable")
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_source_that_says_when_to_come_back_is_not_asked_before(path: Path) -> None:
-    async with serving(path, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
+async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: Place) -> None:
+    async with serving(place, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Again(90)
 
 
 @pytest.mark.parametrize(("then", "status"), [(HIT, "completed"), (MISS, "not-found")])
 async def test_a_source_that_comes_back_still_gives_its_answer(
-    path: Path, monkeypatch: pytest.MonkeyPatch, then: Outcome, status: str
+    place: Place, monkeypatch: pytest.MonkeyPatch, then: Outcome, status: str
 ) -> None:
     monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
     source = Says(DOWN, DOWN, then)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         assert (await it.final(await it.accepted()))["status"] == status
     assert len(source.asked) == 3
 
 
 async def test_sources_that_stay_away_make_a_failure_never_a_miss(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
     source = Says(DOWN)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         body = await it.final(await it.accepted())
     assert body["status"] == "failed"
     assert "email" not in body
     assert len(source.asked) == lookup.TRIES
 
 
-async def test_a_contact_answers_for_its_own_kind_of_address_only(path: Path) -> None:
-    async with serving(path, jobs=False) as asker:
+async def test_a_contact_answers_for_its_own_kind_of_address_only(place: Place) -> None:
+    async with serving(place, jobs=False) as asker:
         database = asker.service.database
-        async with serving(path, ContactsSource(StoredContacts(database))) as it:
+        async with serving(place, ContactsSource(StoredContacts(database))) as it:
             empty = await it.final(await it.accepted())
             import_contacts(database, [_ada()], source="linkedin")
             work = await it.final(await it.accepted())

@@ -20,9 +20,8 @@ from mcp_enrichment.service.store.ledger import Balance
 from tests.support.serving import ADA, HIT, MISS, Says, Serving, Slow, ledger_is_exact, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 HISTORY = "SELECT kind FROM ledger WHERE request_id = ? ORDER BY id"
@@ -41,28 +40,30 @@ async def _figures(it: Serving) -> Balance:
     ],
 )
 async def test_a_credit_is_held_while_a_lookup_runs_and_spent_for_an_address_alone(
-    path: Path, outcome: Outcome, status: str, end: str, left: int
+    place: Place, outcome: Outcome, status: str, end: str, left: int
 ) -> None:
     source = Slow(outcome)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         request_id = await it.accepted()
         with anyio.fail_after(5):
             await source.asked.wait()
         assert (await it.get(request_id)).json()["status"] == "processing"
         assert await _figures(it) == Balance(available=9, held=1)
-        ledger_is_exact(path)
+        ledger_is_exact(place)
         source.may_answer.set()
         assert (await it.final(request_id))["status"] == status
         assert await _figures(it) == Balance(available=left, held=0)
         assert it.rows(HISTORY, request_id) == [("hold",), (end,)]
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_200_posts_at_once_with_one_credit_left_are_one_201_and_199_402s(path: Path) -> None:
+async def test_200_posts_at_once_with_one_credit_left_are_one_201_and_199_402s(
+    place: Place,
+) -> None:
     statuses: Counter[int] = Counter()
     async with (
-        serving(path, jobs=False, credits=1) as one,
-        serving(path, jobs=False, credits=1) as other,
+        serving(place, jobs=False, credits=1) as one,
+        serving(place, jobs=False, credits=1) as other,
     ):
 
         async def post(number: int) -> None:
@@ -75,15 +76,15 @@ async def test_200_posts_at_once_with_one_credit_left_are_one_201_and_199_402s(p
         assert statuses == {201: 1, 402: 199}
         assert await _figures(one) == Balance(available=0, held=1)
         assert len(one.rows("SELECT * FROM requests")) == len(one.rows("SELECT * FROM jobs")) == 1
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize("outcome", [HIT, MISS])
 async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
-    path: Path, outcome: Outcome
+    place: Place, outcome: Outcome
 ) -> None:
     source = Slow(outcome)
-    async with serving(path, source, jobs=False) as it:
+    async with serving(place, source, jobs=False) as it:
         request_id = await it.accepted(callback_url="https://a.test")
         job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
@@ -94,11 +95,11 @@ async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
         assert await look_up(it.service, job) is None
         assert len(it.rows(HISTORY, job.subject)) == 2
         assert it.rows("SELECT count(*) FROM jobs WHERE kind = 'deliver'") == [(1,)]
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_the_tables_themselves_refuse_a_second_end(path: Path) -> None:
-    async with serving(path, Says(HIT)) as it:
+async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
+    async with serving(place, Says(HIT)) as it:
         request_id = await it.accepted()
         await it.final(request_id)
         for close in (ledger.settle, ledger.release):
@@ -106,41 +107,41 @@ async def test_the_tables_themselves_refuse_a_second_end(path: Path) -> None:
                 await it.service.database.write(
                     lambda c, close=close: close(c, it.team_id, request_id, at=0)
                 )
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_credit_that_is_released_can_be_held_again(path: Path) -> None:
-    async with serving(path, Says(MISS, HIT), credits=1) as it:
+async def test_a_credit_that_is_released_can_be_held_again(place: Place) -> None:
+    async with serving(place, Says(MISS, HIT), credits=1) as it:
         await it.final(await it.accepted())
         await it.final(await it.accepted())
         assert (await it.post()).status_code == 402
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_new_installation_is_granted_250_credits_once(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_new_installation_is_granted_250_credits_once(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM ledger"))
         it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM teams"))
         team_ids = {await it.service.database.write(partial(embedded_team, at=0)) for _ in range(3)}
-        assert team_ids == {it.team_id}
-        assert await it.balance() == 250
+        (team_id,) = team_ids
+        assert await credit.balance(it.service.database, team_id) == Balance(available=250, held=0)
         assert it.rows("SELECT kind, amount FROM ledger") == [("grant", 250)]
 
 
-async def test_a_grant_adds_to_the_balance_and_to_the_ledger(path: Path) -> None:
-    async with serving(path, jobs=False, credits=0) as it:
+async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> None:
+    async with serving(place, jobs=False, credits=0) as it:
         assert (await it.post()).status_code == 402
         after = await it.service.database.write(lambda c: credit.grant(c, it.team_id, 5, at=0))
         assert after == Balance(available=5, held=0)
         assert (await it.post()).status_code == 201
         assert await it.balance() == 4
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize("amount", [0, -1])
-async def test_a_grant_of_nothing_or_less_is_refused_as_a_whole(path: Path, amount: int) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_grant_of_nothing_or_less_is_refused_as_a_whole(place: Place, amount: int) -> None:
+    async with serving(place, jobs=False) as it:
         with pytest.raises(IntegrityError):
             await it.service.database.write(lambda c: credit.grant(c, it.team_id, amount, at=0))
         assert await it.balance() == 10
-    ledger_is_exact(path)
+    ledger_is_exact(place)

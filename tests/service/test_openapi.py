@@ -16,7 +16,7 @@ from tests.support.serving import HIT as FOUND
 from tests.support.serving import Says, Serving, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 CHECKED = (
@@ -48,8 +48,8 @@ async def served(it: Serving) -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def test_nothing_of_the_contract_is_missing_or_changed(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         said = await served(it)
     _hold_to_contract(said)
     assert said["security"] == DOCUMENT["security"]
@@ -57,8 +57,8 @@ async def test_nothing_of_the_contract_is_missing_or_changed(path: Path) -> None
     assert schemes == DOCUMENT["components"]["securitySchemes"]
 
 
-async def test_the_comparison_sees_each_kind_of_change(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         said = json.dumps(await served(it))
     for was, now in [
         ('"maxLength": 256', '"maxLength": 100'),
@@ -82,16 +82,16 @@ async def test_the_comparison_sees_each_kind_of_change(path: Path) -> None:
             _hold_to_contract(changed)
 
 
-async def test_it_is_valid_openapi_3_1(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_it_is_valid_openapi_3_1(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         said = await served(it)
     schemathesis.openapi.from_dict(said).validate()
     with pytest.raises(Exception, match="required"):
         schemathesis.openapi.from_dict(said | {"info": {}}).validate()
 
 
-async def test_each_answer_has_the_schema_that_is_served_for_it(path: Path) -> None:
-    async with serving(path, Says(FOUND)) as it:
+async def test_each_answer_has_the_schema_that_is_served_for_it(place: Place) -> None:
+    async with serving(place, Says(FOUND)) as it:
         said = await served(it)
         key = await key_of(it, "ada", credits=1)
         async with keyed(it, key) as http:
@@ -118,8 +118,8 @@ async def test_each_answer_has_the_schema_that_is_served_for_it(path: Path) -> N
         jsonschema_rs.validator_for(whole).validate(answer.json())
 
 
-async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         said = await served(it)
     text = json.dumps(said["components"])
     assert '"title"' not in text
@@ -136,8 +136,8 @@ async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(path: P
             )
 
 
-async def test_a_402_says_in_fields_of_its_own_what_is_missing(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_a_402_says_in_fields_of_its_own_what_is_missing(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         said = await served(it)
         async with keyed(it, await key_of(it, "poor", credits=0)) as http:
             asked = {"linkedin_url": "https://www.linkedin.com/in/x-y-z", "type": "work"}

@@ -24,15 +24,17 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys, teams
 from mcp_enrichment.service.store import requests as store
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.requests import Request
 from tests.support.far_end import far_end, hangs
-from tests.support.serving import ADA, ledger_is_exact, rows, until
+from tests.support.places import opened, rows, settings_of
+from tests.support.serving import ADA, ledger_is_exact, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -41,13 +43,17 @@ PROGRAM = [sys.executable, "-m", "mcp_enrichment", "service", "--port"]
 
 @contextmanager
 def served(
-    data: Path, port: int = 0, *, callbacks_to: int = 80, popen: dict[str, Any] | None = None
+    place: Place,
+    port: int = 0,
+    *,
+    callbacks_to: int = 80,
+    popen: dict[str, Any] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    environment = os.environ | {
-        "ENRICHMENT_DATA_DIR": str(data),
+    callbacks = {
         "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
         "ENRICHMENT_CALLBACK_PORTS": f"443,{callbacks_to}",
     }
+    environment = os.environ | settings_of(place) | callbacks
     with subprocess.Popen(
         [*PROGRAM, str(port)],
         cwd=ROOT,
@@ -63,7 +69,7 @@ def served(
             process.kill()
 
 
-def _request_that_never_ends(data: Path) -> str:
+def _request_that_never_ends(place: Place) -> str:
     """A request without a job: nobody works on it."""
     request_id = "0" * 24
 
@@ -74,24 +80,24 @@ def _request_that_never_ends(data: Path) -> str:
         )
         store.add(connection, new)
 
-    database = open_sqlite(data / "enrichment.db")
+    database = opened(place)
     database.write_now(add)
     database.close()
     return request_id
 
 
 def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
-    return process.communicate(timeout=10)
+    return process.communicate(timeout=20)
 
 
-def _key(data: Path) -> str:
+def _key(place: Place) -> str:
     """A key of a team with 250 credits."""
 
     def make(connection: Connection) -> str:
         teams.add(connection, "acme", 250, at=0)
         return keys.create(connection, "acme", at=0).key
 
-    database = open_sqlite(data / "enrichment.db")
+    database = opened(place)
     made = database.write_now(make)
     database.close()
     return made
@@ -106,12 +112,12 @@ def _client(process: subprocess.Popen[str], key: str) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 async def test_the_command_serves_the_contract_until_it_is_stopped(
-    tmp_path: Path, end: signal.Signals
+    place: Place, end: signal.Signals
 ) -> None:
-    key = _key(tmp_path)
+    key = _key(place)
     async with far_end() as receiver:
         receiver.will(hangs())
-        with served(tmp_path, callbacks_to=receiver.port) as process:
+        with served(place, callbacks_to=receiver.port) as process:
             async with _client(process, key) as http:
                 asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
                 first = await http.post(ENRICHMENTS, json=asked)
@@ -125,24 +131,23 @@ async def test_the_command_serves_the_contract_until_it_is_stopped(
     assert balance == {"balance": 250, "held": 0}
     assert out == ""
     assert "Traceback" not in told
-    path = tmp_path / "enrichment.db"
-    assert rows(path, "SELECT kind, lease_owner FROM jobs") == [("deliver", None)]
-    ledger_is_exact(path)
+    assert rows(place, "SELECT kind, lease_owner FROM jobs") == [("deliver", None)]
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
-    tmp_path: Path, end: signal.Signals
+    place: Place, end: signal.Signals
 ) -> None:
-    key, statuses = _key(tmp_path), []
+    key, statuses = _key(place), []
 
     async def hold(http: httpx.AsyncClient, where: str) -> None:
         answer = await http.get(where, headers={"prefer": "wait=60"}, timeout=20)
         statuses.append((answer.status_code, answer.json()["status"]))
 
-    with served(tmp_path) as process:
+    with served(place) as process:
         async with _client(process, key) as http, anyio.create_task_group() as tasks:
-            where = f"{ENRICHMENTS}/{_request_that_never_ends(tmp_path)}"
+            where = f"{ENRICHMENTS}/{_request_that_never_ends(place)}"
             tasks.start_soon(hold, http, where)
             await anyio.sleep(0.5)
             assert (await http.get(where)).json()["status"] == "pending"
@@ -154,23 +159,23 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
     assert statuses == [(200, "pending")]
 
 
-async def test_a_caller_who_hangs_up_leaves_no_traceback(tmp_path: Path) -> None:
-    key = _key(tmp_path)
-    with served(tmp_path) as process:
+async def test_a_caller_who_hangs_up_leaves_no_traceback(place: Place) -> None:
+    key = _key(place)
+    with served(place) as process:
         async with _client(process, key) as http:
             with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
                 head = "Host: it\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
                 caller.sendall(f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}{{".encode())
             assert (await http.get(CREDITS)).json() == {"balance": 250, "held": 0}
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=20)
     assert told == ""
 
 
-async def test_a_body_that_is_still_coming_does_not_hold_up_the_end(tmp_path: Path) -> None:
+async def test_a_body_that_is_still_coming_does_not_hold_up_the_end(place: Place) -> None:
     """Ten seconds at most, and nobody is told so in a form that is not the contract's."""
-    key = _key(tmp_path)
-    with served(tmp_path) as process:
+    key = _key(place)
+    with served(place) as process:
         async with _client(process, key) as http:
             with socket.create_connection((http.base_url.host, http.base_url.port)) as caller:
                 head = f"Host: it\r\nx-api-key: {key}\r\nContent-Type: application/json\r\n"
@@ -185,14 +190,14 @@ async def test_a_body_that_is_still_coming_does_not_hold_up_the_end(tmp_path: Pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="it is read there")
-async def test_hundreds_of_silent_connections_take_the_service_from_nobody(tmp_path: Path) -> None:
+async def test_hundreds_of_silent_connections_take_the_service_from_nobody(place: Place) -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2000)), hard))
-    key = _key(tmp_path)
+    key = _key(place)
     few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, 400))}
-    with served(tmp_path, popen=few) as process, ExitStack() as silent:
+    with served(place, popen=few) as process, ExitStack() as silent:
         async with _client(process, key) as http:
             limits = await anyio.Path(f"/proc/{process.pid}/limits").read_text()
             assert re.search(r"Max open files +400 +400 ", limits), "it takes what it may have"
@@ -206,18 +211,18 @@ async def test_hundreds_of_silent_connections_take_the_service_from_nobody(tmp_p
     assert told.count("\n") <= 1, "nor do they fill the log"
 
 
-async def test_the_first_line_is_a_line_of_the_log_like_any_other(tmp_path: Path) -> None:
-    with served(tmp_path) as process:
+async def test_the_first_line_is_a_line_of_the_log_like_any_other(place: Place) -> None:
+    with served(place) as process:
         assert process.stderr
         line = json.loads(process.stderr.readline())
     assert (line["level"], line["logger"]) == ("INFO", "mcp_enrichment.cli.http_server")
     assert re.fullmatch(r"Serving on http://127\.0\.0\.1:\d+ \(.*\)", line["message"])
 
 
-async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with served(tmp_path, port) as process:
+        with served(place, port) as process:
             _, told = process.communicate(timeout=20)
     assert process.returncode == 1
     assert str(port) in told
@@ -230,7 +235,8 @@ async def test_a_data_folder_that_cannot_be_used_ends_the_command_with_a_sentenc
 ) -> None:
     file = tmp_path / "enrichment.db"
     file.write_bytes(b"%PDF-1.7 " * 999)
-    with served(file if what == "not a folder" else tmp_path) as process:
+    place = file / "enrichment.db" if what == "not a folder" else file
+    with served(place) as process:
         out, told = process.communicate(timeout=20)
     assert process.returncode == 1
     assert out == ""

@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tests.support.places import Place
+
 pytestmark = pytest.mark.anyio
 OF = "SELECT count(*) FROM jobs WHERE kind = 'deliver' AND lease_owner IS NOT NULL"
 DELIVERED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
 
 
 async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
-    path: Path,
+    place: Place,
 ) -> None:
     async with (
         far_end() as hole,
         far_end() as receiver,
-        serving(path, Says(HIT), credits=30, allow_private=True, concurrency=5) as it,
+        serving(place, Says(HIT), credits=30, allow_private=True, concurrency=5) as it,
         keyed(it, await key_of(it, "lumen")) as lumen,
     ):
         hole.always(hangs())
@@ -95,7 +97,7 @@ async def _team(it: Serving, name: str) -> int:
 
 
 def _put(connection: Connection, subject: str, team_id: int, *, due_at: float) -> None:
-    jobs.put(connection, JobKind.DELIVER, subject, team_id=team_id, due_at=due_at)
+    jobs.put(connection, JobKind.DELIVER, subject, team_id=team_id, at=due_at)
 
 
 def _plan(connection: Connection, statement: str, values: Any) -> list[str]:

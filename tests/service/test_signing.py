@@ -19,7 +19,8 @@ from tests.support.serving import HIT, Says, Serving, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 BUSY = replies(503)
@@ -35,11 +36,11 @@ def verifies(secret: str, seen: Seen, body: bytes | None = None) -> bool:
 
 
 @asynccontextmanager
-async def told(path: Path, *, tries: int = 1) -> AsyncIterator[tuple[Serving, FarEnd]]:
+async def told(place: Place, *, tries: int = 1) -> AsyncIterator[tuple[Serving, FarEnd]]:
     """A service that delivers to a receiver which takes the last of so many tries."""
     async with (
         far_end() as receiver,
-        serving(path, Says(HIT), allow_private=True, delivery_delays=(0, 0.01, 0.01)) as it,
+        serving(place, Says(HIT), allow_private=True, delivery_delays=(0, 0.01, 0.01)) as it,
     ):
         receiver.will(*[BUSY] * (tries - 1), replies(200))
         yield it, receiver
@@ -61,8 +62,8 @@ async def deliver(it: Serving, receiver: FarEnd, *, count: int = 1) -> list[Seen
     return receiver.seen[before:]
 
 
-async def test_a_delivery_is_verified_by_the_independent_package(path: Path) -> None:
-    async with told(path) as (it, receiver):
+async def test_a_delivery_is_verified_by_the_independent_package(place: Place) -> None:
+    async with told(place) as (it, receiver):
         [secret] = await secrets_of(it)
         [seen] = await deliver(it, receiver)
     assert verifies(secret, seen)
@@ -80,8 +81,8 @@ async def test_a_delivery_is_verified_by_the_independent_package(path: Path) -> 
         lambda seen: (seen.body, seen.headers | {"webhook-timestamp": _later(seen)}),
     ],
 )
-async def test_a_delivery_that_was_altered_fails(path: Path, alter: object) -> None:
-    async with told(path) as (it, receiver):
+async def test_a_delivery_that_was_altered_fails(place: Place, alter: object) -> None:
+    async with told(place) as (it, receiver):
         [secret] = await secrets_of(it)
         [seen] = await deliver(it, receiver)
     body, headers = alter(seen)  # type: ignore[operator]
@@ -89,8 +90,8 @@ async def test_a_delivery_that_was_altered_fails(path: Path, alter: object) -> N
     assert not verifies(secret, Seen(seen.method, seen.path, headers, body))
 
 
-async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(path: Path) -> None:
-    async with told(path, tries=3) as (it, receiver):
+async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(place: Place) -> None:
+    async with told(place, tries=3) as (it, receiver):
         [secret] = await secrets_of(it)
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 3)
@@ -102,22 +103,23 @@ async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(path: P
         assert abs(int(seen.headers["webhook-timestamp"]) - at) <= 1
 
 
-async def test_a_repeated_delivery_is_the_same_message(path: Path) -> None:
-    async with told(path) as (it, receiver):
+async def test_a_repeated_delivery_is_the_same_message(place: Place) -> None:
+    async with told(place) as (it, receiver):
         [first] = await deliver(it, receiver)
         await until(lambda: it.rows("SELECT * FROM jobs") == [])
         [(callback_id,)] = it.rows("SELECT id FROM callbacks")
         receiver.will(replies(200))
         at = it.service.clock()
-        await it.service.database.write(lambda c: repeat(c, it.team_id, callback_id, at=at))
+        database = it.service.database
+        await database.write(lambda c: repeat(c, database.queue, it.team_id, callback_id, at=at))
         it.service.wake()
         await until(lambda: len(receiver.seen) == 2)
     again = receiver.seen[1]
     assert (again.body, again.headers["webhook-id"]) == (first.body, first.headers["webhook-id"])
 
 
-async def test_a_receiver_may_change_over_between_two_secrets_but_not_three(path: Path) -> None:
-    async with told(path) as (it, receiver):
+async def test_a_receiver_may_change_over_between_two_secrets_but_not_three(place: Place) -> None:
+    async with told(place) as (it, receiver):
         [oldest] = await secrets_of(it)
         middle = (await secrets_of(it, rotate=True))[0]
         [seen] = await deliver(it, receiver)
@@ -130,10 +132,10 @@ async def test_a_receiver_may_change_over_between_two_secrets_but_not_three(path
 
 
 async def test_a_secret_is_no_other_teams_and_stands_in_no_log_and_no_error(
-    path: Path, caplog: pytest.LogCaptureFixture
+    place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with told(path, tries=2) as (it, receiver):
+    async with told(place, tries=2) as (it, receiver):
         [secret] = await secrets_of(it)
         other = await it.service.database.write(lambda c: domain.add(c, "other", 1, at=1))
         [theirs] = await it.service.database.write(lambda c: domain.signing_secrets(c, other, at=1))

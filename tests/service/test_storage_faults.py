@@ -18,7 +18,8 @@ from mcp_enrichment.service.http.errors import answer
 from mcp_enrichment.service.store import database
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.openapi import must_be
-from tests.support.serving import ADA, HIT, Says, ledger_is_exact, rows, serving, until
+from tests.support.places import rows
+from tests.support.serving import ADA, HIT, Says, ledger_is_exact, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.store import migrate, schema
 from mcp_enrichment.service.store.database import open_sqlite
-from tests.support.serving import ADAS, HIT, Says, rows, serving
+from tests.support.places import rows
+from tests.support.serving import ADAS, HIT, Says, serving
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -13,11 +13,14 @@ from mcp_enrichment.service.store import keys as store
 from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be
+from tests.support.places import said_again
 from tests.support.serving import ADA, serving
 from tests.support.statements import statements
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 NOT_SAME = {"x-request-id", "date"}
@@ -108,8 +111,8 @@ BAD_KEYS = {
 
 
 @pytest.mark.parametrize("what", [*BAD_KEYS, "revoked", "of a right name", "in capitals", "padded"])
-async def test_without_a_valid_key_every_route_is_the_same_401(path: Path, what: str) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, what: str) -> None:
+    async with serving(place, jobs=False) as it:
         good = await key_of(it, "lumen")
         bad: Any = BAD_KEYS.get(what) or {
             "of a right name": good[:-1] + ("0" if good[-1] != "0" else "1"),
@@ -138,8 +141,8 @@ async def test_without_a_valid_key_every_route_is_the_same_401(path: Path, what:
         assert answer.json()["error"]["code"] == "unauthorized"
 
 
-async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ours, theirs = await key_of(it, "ours"), await key_of(it, "theirs")
         async with keyed(it, theirs) as http:
             posted = await http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
@@ -160,15 +163,15 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(path: Path
 
 
 @pytest.mark.parametrize("whose", ["another team's", "nobody's"])
-async def test_another_teams_id_is_not_even_loaded(path: Path, whose: str) -> None:
+async def test_another_teams_id_is_not_even_loaded(place: Place, whose: str) -> None:
     """By the time it takes nobody learns that it exists: it is the same work as for no request."""
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         request_id = await it.accepted() if whose == "another team's" else "f" * 24
         key = await key_of(it, "ours")
         with statements(it.service.database._engine) as said:
             async with keyed(it, key) as http:
                 assert (await http.get(f"{ENRICHMENTS}/{request_id}")).status_code == 404
-        of_key, of_request = [(one, len(it.rows(one, *values))) for one, values in said]
+        of_key, of_request = [(one, len(said_again(place, one, values))) for one, values in said]
     assert "FROM api_keys" in of_key[0]
     assert of_request[1] == 0
     assert "FROM requests" in of_request[0]
@@ -176,9 +179,9 @@ async def test_another_teams_id_is_not_even_loaded(path: Path, whose: str) -> No
 
 @pytest.mark.parametrize("name", ["valid", "revoked", "unknown"])
 async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_known_or_not(
-    path: Path, name: str
+    place: Place, name: str
 ) -> None:
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         key_id = keys.id_in(await key_of(it, "lumen"))
         if name == "revoked":
             await it.service.database.write(lambda c: store.revoke(c, key_id, at=1))
@@ -186,11 +189,11 @@ async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_k
         with statements(it.service.database._engine) as said:
             guess = f"mcpe_{key_id}_{'0' * 64}"
             assert await keys.team_of(it.service.database, guess) is None
-        assert [len(it.rows(one, *values)) for one, values in said] == [1]
+        assert [len(said_again(place, one, values)) for one, values in said] == [1]
 
 
-async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_two_teams_that_ask_the_same_do_not_share_an_answer(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         ids = []
         for team in ("ours", "theirs"):
             async with keyed(it, await key_of(it, team)) as http:
@@ -205,7 +208,7 @@ async def test_two_teams_that_ask_the_same_do_not_share_an_answer(path: Path) ->
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_not(
-    path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     compared: list[tuple[str, str]] = []
 
@@ -213,7 +216,7 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
         compared.append((one, other))
         return one == other
 
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen")
         monkeypatch.setattr(hmac, "compare_digest", compare)
         name = keys.id_in(key) if known else "0" * 12
@@ -222,8 +225,8 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
     assert {len(side) for side in compared[0]} == {64}
 
 
-async def test_the_embedded_service_needs_no_key_and_minds_none(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+async def test_the_embedded_service_needs_no_key_and_minds_none(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
         for headers in ({}, {"x-api-key": "whatever"}):
             answer = await it.http.get(CREDITS, headers=headers)
             assert answer.json() == {"balance": 10, "held": 0}

@@ -31,7 +31,8 @@ from tests.support.chaos_worker import Disk, ask
 from tests.support.far_end import far_end, replies
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.openapi import must_be
-from tests.support.serving import ledger_is_exact, rows, serving, until
+from tests.support.places import rows
+from tests.support.serving import ledger_is_exact, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from tests.support.far_end import Behaviour, Seen
+    from tests.support.places import Place
     from tests.support.serving import Serving
 
 ROOT = Path(__file__).parents[2]
@@ -59,10 +61,11 @@ class Workers:
     chance: random.Random
     living: list[int] = field(default_factory=list)
 
-    def start(self, numbers: Iterable[int]) -> None:
+    def start(self, numbers: Iterable[int], *, works: bool = True) -> None:
+        """One that asks for the requests of these numbers, and works on whatever there is."""
         assert self.forks.stdin
         assert self.forks.stdout
-        orders = {"seed": self.chance.random(), "numbers": list(numbers)}
+        orders = {"seed": self.chance.random(), "numbers": list(numbers), "works": works}
         self.forks.stdin.write(json.dumps(orders) + "\n")
         self.forks.stdin.flush()
         self.living.append(int(self.forks.stdout.readline()))
@@ -82,6 +85,7 @@ class Told:
     statuses: dict[str, int]
     delivered: int
     given_up: int
+    cut: int = 0
 
     def must_show_something(self, kills: int) -> None:
         """Raises where the run was too calm for its promises to have been in danger."""
@@ -98,10 +102,10 @@ async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random)
             fault_proxy(receiver.port, chance) as proxy,
             serving(path, jobs=False, credits=requests, allow_private=True) as it,
         ):
-            receiver.always(_moody(chance))
+            receiver.always(moody(chance))
             died = await _killed_again_and_again(it, proxy, disk, requests, kills)
             seen = list(receiver.seen)
-            return _all_is_well(path, requests, seen, Told(len(died), proxy.done, {}, 0, 0))
+            return all_is_well(path, requests, seen, Told(len(died), proxy.done, {}, 0, 0))
     finally:
         event.remove(Pool, "checkout", disk)
 
@@ -112,7 +116,7 @@ async def _killed_again_and_again(
     died_at_work: set[tuple[str]] = set()
     chance, full_at = proxy.chance, kills // 2
     shares = [range(requests * n // kills, requests * (n + 1) // kills) for n in range(kills)]
-    with _workers(it, proxy) as workers:
+    with starts_workers(it.place, it.team_id, proxy) as workers:
         for _ in range(AT_ONCE):
             workers.start(())
         for number, share in enumerate(shares):
@@ -137,9 +141,10 @@ async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
 
 
 @contextmanager
-def _workers(it: Serving, proxy: FaultProxy) -> Iterator[Workers]:
+def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Workers]:
+    """What starts services on a database, which live no longer than the block."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
-    program += [str(it.path), str(it.team_id), proxy.url]
+    program += [str(place), str(team_id), proxy.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(program, cwd=ROOT, **pipes) as forks:  # type: ignore[call-overload]
         try:
@@ -148,7 +153,9 @@ def _workers(it: Serving, proxy: FaultProxy) -> Iterator[Workers]:
             forks.stdin.close()  # which ends it, and the services that live
 
 
-def _moody(chance: random.Random) -> Behaviour:
+def moody(chance: random.Random) -> Behaviour:
+    """A receiver that refuses one callback in ten."""
+
     async def behave(stream: SocketStream, seen: Seen) -> None:
         answer = chance.choices([replies(200), replies(503)], [9, 1])[0]
         with suppress(anyio.BrokenResourceError):  # nobody listens any more
@@ -157,28 +164,30 @@ def _moody(chance: random.Random) -> Behaviour:
     return behave
 
 
-def _all_is_well(path: Path, requests: int, seen: Sequence[Seen], told: Told) -> Told:
-    told.statuses = dict(rows(path, "SELECT status, count(*) FROM requests GROUP BY status"))
+def all_is_well(place: Place, requests: int, seen: Sequence[Seen], told: Told) -> Told:
+    """What is left of so many requests is what was promised; what there is to say of it."""
+    told.statuses = dict(rows(place, "SELECT status, count(*) FROM requests GROUP BY status"))
     assert sum(told.statuses.values()) == requests
     assert set(told.statuses) <= {"completed", "not-found", "failed"}
-    ledger_is_exact(path)
+    ledger_is_exact(place)
     spent = told.statuses.get("completed", 0)
-    assert rows(path, "SELECT available, held FROM teams") == [(requests - spent, 0)]
+    assert rows(place, "SELECT available, held FROM teams") == [(requests - spent, 0)]
     twice = "SELECT request_id FROM ledger WHERE kind = 'settle' GROUP BY 1 HAVING count(*) > 1"
-    assert rows(path, twice) == []
-    _each_callback_was_tried_three_times_at_most(path, requests, seen, told)
-    _each_body_is_valid_and_signed(path, seen)
+    assert rows(place, twice) == []
+    _each_callback_was_tried_three_times_at_most(place, requests, seen, told)
+    _each_body_is_valid_and_signed(place, seen)
     return told
 
 
 def _each_callback_was_tried_three_times_at_most(
-    path: Path, requests: int, seen: Sequence[Seen], told: Told
+    place: Place, requests: int, seen: Sequence[Seen], told: Told
 ) -> None:
     arrived = Counter(request.path for request in seen)
     tries = """
-        SELECT '/' || external_id, count(number), coalesce(max(outcome = 'delivered'), 0)
+        SELECT '/' || external_id, count(number),
+            max(CASE outcome WHEN 'delivered' THEN 1 ELSE 0 END)
         FROM callbacks LEFT JOIN callback_tries ON callback_id = id GROUP BY id"""
-    found = rows(path, tries)
+    found = rows(place, tries)
     assert len(found) == requests
     for where, tried, delivered in found:
         assert arrived[where] <= tried <= MAX_TRIES
@@ -188,9 +197,9 @@ def _each_callback_was_tried_three_times_at_most(
         told.given_up += not delivered
 
 
-def _each_body_is_valid_and_signed(path: Path, seen: Sequence[Seen]) -> None:
-    ((secret,),) = rows(path, "SELECT secret FROM callback_secrets")
-    ends = dict(rows(path, "SELECT id, status FROM requests"))
+def _each_body_is_valid_and_signed(place: Place, seen: Sequence[Seen]) -> None:
+    ((secret,),) = rows(place, "SELECT secret FROM callback_secrets")
+    ends = dict(rows(place, "SELECT id, status FROM requests"))
     ids, bodies = {}, {}
     for request in seen:
         body = Webhook(secret).verify(request.body, request.headers)

@@ -25,19 +25,21 @@ from mcp_enrichment.service.domain import lookup
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.requests import accept
 from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs import sender
-from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs import fleet, sender
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
-from mcp_enrichment.service.store.database import open_sqlite
-from tests.support.serving import ADA, ANY_LOOPBACK
+from tests.support.places import named, opened
+from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
     import sqlite3
 
     from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.store.database import Database
+    from tests.support.places import Place
 
 LEASE = 0.5
+FLEET = {"HEARTBEAT": 0.3, "SILENT": 2.0, "SWEEP": 0.3, "POLL": 0.1}
 DELAYS = (0.0, 0.02, 0.05)
 TRY_SECONDS = 0.4
 ROOM = 2**30
@@ -94,12 +96,24 @@ async def ask(
             return
 
 
-async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> None:
+async def _opened(place: Place) -> Database:
+    """The database, once it can be reached."""
+    while True:
+        try:
+            return opened(place)
+        except StorageFailed:
+            await anyio.sleep(0.05)
+
+
+async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> None:
     """Run the jobs for ever, and accept the requests that were ordered."""
     lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
-    event.listen(Pool, "checkout", disk := Disk(path))
-    database, chance = open_sqlite(path), random.Random(orders["seed"])  # noqa: S311
-    runner = Runner(lease=LEASE)
+    vars(fleet).update(FLEET)
+    disk = Disk(place) if isinstance(place, Path) else None
+    if disk:
+        event.listen(Pool, "checkout", disk)
+    database, chance = await _opened(place), random.Random(orders["seed"])  # noqa: S311
+    engine = engine_of(place, lease=LEASE)
     service = Service(
         database=database,
         sources=[Unsteady(chance)],
@@ -107,10 +121,11 @@ async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> No
         callback_rules=ANY_LOOPBACK,
         finals=Finals(database),
         delivery_delays=DELAYS,
-        wake=runner.wake,
+        wake=engine.wake,
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(runner.run, service)
+        if orders["works"]:
+            tasks.start_soon(engine.run, service)
         for number in orders["numbers"]:
             await ask(service, team_id, url, number, disk)
             await anyio.sleep(chance.uniform(0, 0.02))
@@ -118,14 +133,15 @@ async def work(path: Path, team_id: int, url: str, orders: dict[str, Any]) -> No
 
 def main() -> None:
     """Fork a worker for each line (its orders, as JSON) and tell its process id."""
-    path, team_id, url = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    place, team_id, url = named(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     living: list[int] = []
     for line in sys.stdin:
         living = [worker for worker in living if os.waitpid(worker, os.WNOHANG)[0] == 0]
         worker = os.fork()
         if worker == 0:
             os.close(0)
-            anyio.run(work, path, team_id, url, json.loads(line))
+            anyio.run(work, place, team_id, url, json.loads(line))
+            os._exit(0)
         living.append(worker)
         print(worker, flush=True)
     for worker in living:

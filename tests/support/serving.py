@@ -1,12 +1,12 @@
-"""A whole service over a real database file, asked over HTTP in this process."""
+"""A whole service over a real database, asked over HTTP in this process."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,21 +19,23 @@ from mcp_enrichment.service.domain.service import Service
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.jobs.fleet import Fleet
 from mcp_enrichment.service.jobs.runner import LEASE, Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import ledger, teams
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.openapi import holds_to_contract
+from tests.support.places import opened, rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.sources.port import Outcome, Source
+    from tests.support.places import Place
 
 ADA = "https://www.linkedin.com/in/ada-okafor-example"
 ADAS = "ada@example.com"
@@ -89,10 +91,10 @@ class Serving:
     """A service, and what a test asks it."""
 
     service: Service
-    runner: Runner
+    engine: Engine
     team_id: int
     http: httpx.AsyncClient
-    path: Path
+    place: Place
 
     async def post(
         self, *, headers: Mapping[str, str] | None = None, **body: Any
@@ -123,15 +125,15 @@ class Serving:
 
     def is_idle(self) -> bool:
         """Whether the runner sleeps until it is woken, or until something is due."""
-        return self.runner._stir.statistics().tasks_waiting > 0
+        return self.engine._stir.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return rows(self.path, query, *values)
+        return rows(self.place, query, *values)
 
 
 @asynccontextmanager
 async def serving(
-    path: Path,
+    place: Place,
     *sources: Source,
     credits: int = 10,  # noqa: A002
     jobs: bool = True,
@@ -141,17 +143,17 @@ async def serving(
     concurrency: int = 16,
     **changes: Any,
 ) -> AsyncIterator[Serving]:
-    """A service over the file; without `jobs` nobody works on what it accepts."""
-    database = await anyio.to_thread.run_sync(open_sqlite, path)
+    """A service over the database; without `jobs` nobody works on what it accepts."""
+    database = await anyio.to_thread.run_sync(opened, place)
     rules = rules or (ANY_LOOPBACK if allow_private else CallbackRules())
-    runner = Runner(lease=lease, concurrency=concurrency)
+    engine = engine_of(place, lease=lease, concurrency=concurrency)
     service = Service(
         database=database,
         sources=sources,
         sender=CallbackSender(rules),
         callback_rules=rules,
         finals=Finals(database),
-        wake=runner.wake,
+        wake=engine.wake,
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
@@ -164,12 +166,19 @@ async def serving(
             anyio.create_task_group() as tasks,
         ):
             if jobs:
-                tasks.start_soon(runner.run, service)
+                tasks.start_soon(engine.run, service)
                 tasks.start_soon(service.finals.watch)
-            yield Serving(service=service, runner=runner, team_id=team_id, http=http, path=path)
+            yield Serving(service=service, engine=engine, team_id=team_id, http=http, place=place)
             tasks.cancel_scope.cancel()
     finally:
         database.close()
+
+
+def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> Engine:
+    """Who has the jobs of that database done."""
+    if isinstance(place, Path):
+        return Runner(lease=lease, concurrency=concurrency)
+    return Fleet(place, concurrency=concurrency, grace=0)
 
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = EMBEDDED_TEAM) -> int:
@@ -183,12 +192,6 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = EMB
     return team_id
 
 
-def rows(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What stands in the file, read past the service."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(query, values).fetchall()
-
-
 async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
     """Wait for what shows in the database or a log alone, and so gives no event."""
     with anyio.fail_after(seconds):
@@ -196,7 +199,7 @@ async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
             await anyio.sleep(0.005)
 
 
-def ledger_is_exact(path: Path) -> None:
+def ledger_is_exact(place: Place) -> None:
     """Each team's two figures are what its entries sum up to; each request has its one hold, and
     its one end exactly when it is final."""
     sums = """
@@ -207,19 +210,20 @@ def ledger_is_exact(path: Path) -> None:
           coalesce(sum(CASE l.kind WHEN 'hold' THEN amount WHEN 'grant' THEN 0
                                    WHEN 'correct' THEN 0 ELSE -amount END), 0)
         FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
-    for available, held, available_by_entries, held_by_entries in rows(path, sums):
+    for available, held, available_by_entries, held_by_entries in rows(place, sums):
         assert (available, held) == (available_by_entries, held_by_entries)
     totals = """
         SELECT t.id FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id
-        HAVING t.granted != total(CASE l.kind WHEN 'grant' THEN amount END)
-            OR t.corrected != total(CASE l.kind WHEN 'correct' THEN amount END)
-            OR t.settled != total(CASE l.kind WHEN 'settle' THEN amount END)
-            OR t.released != total(CASE l.kind WHEN 'release' THEN amount END)"""
-    assert rows(path, totals) == []
-    wrong = """
-        SELECT r.id, r.status, group_concat(l.kind) AS kinds FROM requests r
-        LEFT JOIN (SELECT * FROM ledger ORDER BY id) l ON l.request_id = r.id GROUP BY r.id
-        HAVING coalesce(kinds, '') != CASE r.status WHEN 'completed' THEN 'hold,settle'
-            WHEN 'not-found' THEN 'hold,release' WHEN 'failed' THEN 'hold,release'
-            ELSE 'hold' END"""
-    assert rows(path, wrong) == []
+        HAVING t.granted != coalesce(sum(CASE l.kind WHEN 'grant' THEN amount END), 0)
+            OR t.corrected != coalesce(sum(CASE l.kind WHEN 'correct' THEN amount END), 0)
+            OR t.settled != coalesce(sum(CASE l.kind WHEN 'settle' THEN amount END), 0)
+            OR t.released != coalesce(sum(CASE l.kind WHEN 'release' THEN amount END), 0)"""
+    assert rows(place, totals) == []
+    ends = {"completed": "hold,settle", "not-found": "hold,release", "failed": "hold,release"}
+    moved: dict[str, list[str]] = {}
+    kinds = "SELECT request_id, kind FROM ledger WHERE request_id IS NOT NULL ORDER BY id"
+    for request_id, kind in rows(place, kinds):
+        moved.setdefault(request_id, []).append(kind)
+    for request_id, status in rows(place, "SELECT id, status FROM requests"):
+        assert ",".join(moved.pop(request_id)) == ends.get(status, "hold")
+    assert moved == {}

@@ -14,8 +14,9 @@ from mcp_enrichment.service.domain.lookup import Again
 from mcp_enrichment.service.domain.requests import on_the_wire
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.domain.teams import signing_secrets
-from mcp_enrichment.service.store import callbacks, jobs
+from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.telemetry import CALLBACK_TRIES
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.callbacks import Callback
-    from mcp_enrichment.service.store.jobs import Job
+    from mcp_enrichment.service.store.jobs import Job, Queue
     from mcp_enrichment.service.store.requests import Request
 
 JITTER = 0.2
@@ -60,9 +61,19 @@ async def deliver(service: Service, job: Job) -> Again | None:
     ):
         sent = await _send(service, claimed, body, headers | tracing.headers())
         tracing.note({"callback.try": claimed.number, "callback.outcome": sent.outcome})
-    await service.database.write(lambda c: _close(c, claimed, sent, at=service.clock()))
+
+    def close(connection: Connection) -> Again | None:
+        _close(connection, claimed, sent, at=service.clock())
+        again = _next(service, sent, claimed.number)
+        if again and _is_repeated(connection, claimed.callback):
+            again = None  # the repeat has a job of its own
+        if job.take_off and again is None:
+            job.take_off(connection)
+        return again
+
+    again = await service.database.write(close)
     CALLBACK_TRIES.labels(number=str(claimed.number), outcome=sent.outcome).inc()
-    return _next(service, sent, claimed.number)
+    return again
 
 
 async def _send(service: Service, claimed: _Try, body: bytes, headers: Mapping[str, str]) -> Sent:
@@ -76,14 +87,16 @@ async def give_up(_service: Service, _job: Job) -> None:
     """A callback that cannot be sent is not sent: its tries say how far it came."""
 
 
-def repeat(connection: Connection, team_id: int, callback_id: str, *, at: float) -> None:
+def repeat(
+    connection: Connection, queue: Queue, team_id: int, callback_id: str, *, at: float
+) -> None:
     """Have a callback delivered once more, with three new tries. Raises `InvalidArguments`."""
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
         raise InvalidArguments("The team has no callback of that id whose request has ended.")
     callbacks.next_round(connection, callback_id)
-    jobs.put_again(connection, jobs.JobKind.DELIVER, callback_id, team_id=team_id, due_at=at)
+    queue.put_again(connection, JobKind.DELIVER, callback_id, team_id=team_id, at=at)
 
 
 def body_of(request: Request, callback: Callback) -> bytes:
@@ -113,6 +126,11 @@ def _close(connection: Connection, closed: _Try, sent: Sent, *, at: float) -> No
         outcome=sent.outcome,
         http_status=sent.http_status,
     )
+
+
+def _is_repeated(connection: Connection, callback: Callback) -> bool:
+    now = callbacks.get(connection, callback.id)
+    return now is not None and now.round > callback.round
 
 
 def _next(service: Service, sent: Sent, number: int) -> Again | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,7 +13,7 @@ from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.service.store import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from sqlalchemy import Connection
 
@@ -22,13 +23,16 @@ logger = logging.getLogger(__name__)
 
 WATCH_EVERY = 0.2
 """Seconds between two looks for requests that another process has ended."""
+WATCH_TOO_EVERY = 5.0
+"""The same where the database tells of ends by itself: in case that it does not."""
 WATCH_AFTER_A_FAILURE = 5.0
 """Seconds until it looks again: a database that is away for long floods no log."""
 IDS_A_QUERY = 500
 
 
 class Finals:
-    """Wakes who waits for a request: at once where it ends here, else within `WATCH_EVERY`."""
+    """Wakes who waits for a request: at once where it ends here or the database tells of ends by
+    itself, else within `WATCH_EVERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,14 +64,35 @@ class Finals:
             self.announce(request_id)
 
     async def watch(self) -> None:
-        """Look for ends in the database, for ever: one query for all that is waited for."""
+        """Hear of ends in other processes, for ever."""
+        async with anyio.create_task_group() as tasks:
+            if self._database.ends:
+                tasks.start_soon(self._listen, self._database.ends)
+            tasks.start_soon(self._look, WATCH_TOO_EVERY if self._database.ends else WATCH_EVERY)
+
+    async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
-            await anyio.sleep(WATCH_EVERY)
+            with survived(logger, "ends are not heard of"):
+                async with aclosing(ends()) as ended:
+                    async for request_id in ended:
+                        if request_id is None:
+                            await self._tell_all_ended()
+                        else:
+                            self.announce(request_id)
+            await anyio.sleep(WATCH_AFTER_A_FAILURE)
+
+    async def _look(self, seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
             # Whoever waits runs into its own time-out, and then into the same failure.
             with survived(logger, "nobody can be told of ends"):
-                await self._tell_ended(list(self._waiting))
+                await self._tell_all_ended()
                 continue
             await anyio.sleep(WATCH_AFTER_A_FAILURE)
+
+    async def _tell_all_ended(self) -> None:
+        """One query for all that is waited for."""
+        await self._tell_ended(list(self._waiting))
 
     async def _tell_ended(self, ids: list[str]) -> None:
         for start in range(0, len(ids), IDS_A_QUERY):

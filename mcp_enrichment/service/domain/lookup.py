@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
-from mcp_enrichment.service.store import callbacks, jobs, ledger
+from mcp_enrichment.service.store import callbacks, ledger
 from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.telemetry import LOOKUPS
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class _Down:
 
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    request = await service.database.write(lambda connection: _begin(connection, job.subject))
-    if request is None or request.status.is_final:
+    request = await _begun(service, job)
+    if request is None:
         return None
     with tracing.span("look up", parent=request.traceparent):
         verdict = await _ask(service, request)
@@ -61,7 +62,7 @@ async def look_up(service: Service, job: Job) -> Again | None:
             if tries < TRIES:
                 return Again(max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after))
             verdict = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-        await _finish(service, request, verdict)
+        await _finish(service, job, request, verdict)
     return None
 
 
@@ -70,21 +71,27 @@ async def give_up(service: Service, job: Job) -> None:
     request = await service.database.read(lambda connection: store.get(connection, job.subject))
     if request is not None:
         failed = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-        await _finish(service, request, failed)
+        await _finish(service, job, request, failed)
 
 
-async def _finish(service: Service, request: Request, verdict: _End) -> None:
-    now = service.clock()
-    tell_at = now + service.delivery_delays[0]
-    if await service.database.write(lambda c: _end(c, request, verdict, at=now, tell_at=tell_at)):
+async def _begun(service: Service, job: Job) -> Request | None:
+    """The job's request, which is being processed from now on; None where it has ended."""
+    if job.has_begun:
+        return await service.database.read(lambda c: store.running(c, job.subject))
+    return await service.database.write(lambda c: store.begin(c, job.subject))
+
+
+async def _finish(service: Service, job: Job, request: Request, verdict: _End) -> None:
+    def end(connection: Connection) -> bool:
+        ended = _end(connection, service, request, verdict, at=service.clock())
+        if job.take_off:
+            job.take_off(connection)
+        return ended
+
+    if await service.database.write(end):
         LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
     service.finals.announce(request.id)
     service.wake()
-
-
-def _begin(connection: Connection, request_id: str) -> Request | None:
-    store.begin(connection, request_id)
-    return store.get(connection, request_id)
 
 
 async def _ask(service: Service, request: Request) -> _End | _Down:
@@ -92,7 +99,8 @@ async def _ask(service: Service, request: Request) -> _End | _Down:
     failures: list[Unavailable | Misconfigured] = []
     reason: Reason | None = None
     for source in service.sources_for(request.linkedin_url):
-        outcome = await source.find(request.linkedin_url, request.type)
+        async with service.turns.turn(service, source.name, request.id):
+            outcome = await source.find(request.linkedin_url, request.type)
         if isinstance(outcome, Hit):
             return _End(
                 status=Status.COMPLETED,
@@ -117,19 +125,18 @@ def _judge(failures: list[Unavailable | Misconfigured]) -> _End | _Down:
     return _Down(max(waits))
 
 
-def _end(connection: Connection, request: Request, end: _End, *, at: float, tell_at: float) -> bool:
+def _end(
+    connection: Connection, service: Service, request: Request, end: _End, *, at: float
+) -> bool:
     """Write an end down; False where the request had ended before."""
     found: dict[str, Any] = {"email": end.email, "source": end.source, "reason": end.reason}
     if not store.end(connection, request.id, end.status, at=at, **found):
         return False
-    close = ledger.settle if end.status is Status.COMPLETED else ledger.release
-    close(connection, request.team_id, request.id, at=at)
+    put, team_id = service.database.queue.put, request.team_id
     for callback in callbacks.of_request(connection, request.id):
-        jobs.put(
-            connection,
-            jobs.JobKind.DELIVER,
-            callback.id,
-            team_id=request.team_id,
-            due_at=tell_at,
-        )
+        delay = service.delivery_delays[0]
+        put(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
+    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
+    close = ledger.settle if end.status is Status.COMPLETED else ledger.release
+    close(connection, team_id, request.id, at=at)
     return True

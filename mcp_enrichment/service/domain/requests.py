@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +18,9 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
-from mcp_enrichment.service.store import callbacks, idempotency, jobs, ledger
+from mcp_enrichment.service.store import callbacks, idempotency, ledger
 from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.store.requests import Request
 
 if TYPE_CHECKING:
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.store.jobs import Queue
 
 ID_BYTES = 12
 """Random bytes of an id, written as 24 hex digits: unguessable."""
+_ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 MAX_CALLBACKS = 16
 """Of one request: joining it costs no credit, and must not be a way to send without end."""
 KEYS_KEPT = 86_400.0
@@ -59,7 +63,8 @@ async def accept(
     if scene and scene.refusal:
         raise scene.refusal
     key = _Key(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
-    accepted = await service.database.write(lambda c: _take_on(c, new, asked.callback_url, key))
+    queue, url = service.database.queue, asked.callback_url
+    accepted = await service.database.write(lambda c: _take_on(c, queue, new, url, key))
     service.wake()
     return accepted
 
@@ -69,6 +74,8 @@ async def read(service: Service, team_id: int, request_id: str, *, wait: float =
 
     Raises `UnknownEnrichment`.
     """
+    if not _ID.fullmatch(request_id):
+        raise UnknownEnrichment
     request = await _read_now(service, team_id, request_id)
     if request.status.is_final or not wait:
         return request
@@ -144,11 +151,11 @@ class _Key:
 
 
 def _take_on(
-    connection: Connection, new: Request, callback_url: str | None, key: _Key | None
+    connection: Connection, queue: Queue, new: Request, callback_url: str | None, key: _Key | None
 ) -> Accepted:
     if key and (first := _first_with(connection, new, key)):
         return Accepted(request=first, replayed=True)
-    request = store.running_twin(connection, new) or _begin(connection, new)
+    request = store.running_twin(connection, new) or _begin(connection, queue, new)
     if callback_url:
         _tell_too(connection, request.id, callback_url, new.external_id)
     if key:
@@ -160,6 +167,9 @@ def _take_on(
             request_id=request.id,
             at=new.created_at,
         )
+    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
+    if request is new and not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
+        raise InsufficientCredits
     return Accepted(request=request)
 
 
@@ -176,11 +186,9 @@ def _tell_too(connection: Connection, request_id: str, url: str, external_id: st
     callbacks.add(connection, _new_id(), request_id=request_id, url=url, external_id=external_id)
 
 
-def _begin(connection: Connection, new: Request) -> Request:
+def _begin(connection: Connection, queue: Queue, new: Request) -> Request:
     store.add(connection, new)
-    if not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
-        raise InsufficientCredits
-    jobs.put(connection, jobs.JobKind.LOOK_UP, new.id, team_id=new.team_id, due_at=new.created_at)
+    queue.put(connection, JobKind.LOOK_UP, new.id, team_id=new.team_id, at=new.created_at)
     return new
 
 

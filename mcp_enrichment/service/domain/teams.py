@@ -56,6 +56,9 @@ def local_team(connection: Connection, name: str, *, at: float) -> int:
 
 def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Sequence[str]:
     """The secrets of the team's callbacks that are valid now, the newest first; one at least."""
+    if valid := teams.newest_secrets(connection, team_id, SECRETS_VALID):
+        return valid
+    teams.hold_still(connection, team_id)  # the first secret is made once, whoever needs it first
     return teams.newest_secrets(connection, team_id, SECRETS_VALID) or [
         rotate_secret(connection, team_id, at=at)
     ]

@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import survived, told
-from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.domain.delivery import deliver
-from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
-from mcp_enrichment.service.domain.lookup import Again, look_up
-from mcp_enrichment.service.domain.lookup import give_up as give_up_look_up
+from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.service.jobs.work import outcome
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.jobs import JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
 
+    from mcp_enrichment.service.domain.lookup import Again
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.jobs import Job
 
@@ -39,22 +36,6 @@ GIVE_BACK_SECONDS = 1.5
 """Until the process ends without; its leases then run out by themselves."""
 IDLE = 1.0
 """Seconds between two looks for jobs that another process has left, or left behind."""
-AFTER_A_DEFECT = 5.0
-"""Seconds until a job that raised is tried again, doubled with each claim up to `DEFECT_CAP`."""
-DEFECT_CAP = 600.0
-_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number of claims is no float
-
-CLAIMS_OF_A_DEFECT = 12
-"""After so many claims, over about an hour, a job that still raises is given up."""
-
-_WORK: dict[JobKind, Callable[[Service, Job], Awaitable[Again | None]]] = {
-    JobKind.LOOK_UP: look_up,
-    JobKind.DELIVER: deliver,
-}
-_GIVE_UP: dict[JobKind, Callable[[Service, Job], Awaitable[None]]] = {
-    JobKind.LOOK_UP: give_up_look_up,
-    JobKind.DELIVER: give_up_deliver,
-}
 
 
 class Runner:
@@ -76,6 +57,7 @@ class Runner:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_leases, service)
+                tasks.start_soon(service.turns.keep, service)
                 while True:
                     pause = await self._start_due(service, tasks)
                     with anyio.move_on_after(pause):
@@ -124,7 +106,7 @@ class Runner:
         try:
             # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
             with survived(logger, f"job {job.kind} of {job.subject} stopped"):
-                await self._settle(service, job, await _outcome(service, job))
+                await self._settle(service, job, await outcome(service, job))
         finally:
             self._at_work.remove(job)
             self.wake()
@@ -149,18 +131,3 @@ class Runner:
     async def _give_back(self, service: Service) -> None:
         with survived(logger, "the leases cannot be given back"):
             await service.database.write(lambda c: jobs.give_back(c, self._owner))
-
-
-async def _outcome(service: Service, job: Job) -> Again | None:
-    """What the job's handler says; one that raises is to be run again, ever later."""
-    try:
-        return await _WORK[job.kind](service, job)
-    except StorageFailed:
-        raise
-    except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("job %s of %s raised %s", job.kind, job.subject, told(defect))  # noqa: TRY400
-        if job.claims >= CLAIMS_OF_A_DEFECT:
-            await _GIVE_UP[job.kind](service, job)
-            return None
-        doubled = AFTER_A_DEFECT * 2 ** min(job.claims - 1, _DOUBLINGS)
-        return Again(min(doubled, DEFECT_CAP))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_enrichment.service.store.schema import contacts
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 _KEY = ["linkedin_url", "type"]
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""Both know ON CONFLICT, in the same words; SQLAlchemy has it for each of the two alone."""
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; where a profile has an address of that type, the new one replaces it."""
-    new = upsert(contacts)
+    new = _INSERT[connection.dialect.name](contacts)
     fresh = {c.name: new.excluded[c.name] for c in contacts.c if c.name not in _KEY}
     connection.execute(new.on_conflict_do_update(index_elements=_KEY, set_=fresh), rows)
 

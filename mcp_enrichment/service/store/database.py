@@ -14,13 +14,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, in
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.faults import is_busy, storage_failed
 from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from pathlib import Path
+
+    from mcp_enrichment.service.store.jobs import Queue
 
 T = TypeVar("T")
 
@@ -31,17 +34,39 @@ CHECK_EVERY = 1.0
 """Seconds: whoever asks whether it is ready may not make it write without end."""
 READERS = 4
 """Reads that may run at once; more threads than this do not make SQLite faster."""
+RUNS = 5
+"""How often a transaction is begun that met another's, or a connection that had died, at most."""
 
 
 class Database:
     """Runs functions of a connection, each in one transaction, in a bounded number of threads."""
 
-    def __init__(self, engine: Engine, is_in_place: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        reads: Engine | None = None,
+        queue: Queue = jobs,
+        writers: int = 1,
+        is_in_place: Callable[[], bool] = lambda: True,
+        may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
+        ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
+    ) -> None:
+        """`reads`: what reads go by, where that is another way. `writers`: writes at once; SQLite
+        has one writer at a time, and queueing here is cheaper than its busy handler's sleeps.
+        `may_run_again`: whether a transaction that failed so, before its commit, need only be run
+        once more."""
+        self.queue = queue
+        """How a job is written down, for the engine that works on this database."""
+        self.ends = ends
+        """Gives the ids of requests as they end in any process, and None where some may have ended
+        unheard; None where the database does not tell of them."""
         self._engine = engine
+        self._reads = reads or engine
         self._is_in_place = is_in_place
+        self._may_run_again = may_run_again
         self._reading = anyio.CapacityLimiter(READERS)
-        # SQLite has one writer at a time: queueing here is cheaper than its busy handler's sleeps.
-        self._writing = anyio.CapacityLimiter(1)
+        self._writing = anyio.CapacityLimiter(writers)
         self._writable_until = 0.0
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -54,14 +79,11 @@ class Database:
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """`read`, in the calling thread."""
-        with _told_as_storage(), self._engine.begin() as connection:
-            return work(connection)
+        return self._run(self._reads, work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
-        engine = self._engine.execution_options(writes=True)
-        with _told_as_storage(), engine.begin() as connection:
-            return work(connection)
+        return self._run(self._engine.execution_options(writes=True), work)
 
     async def check(self) -> None:
         """Return where something can be written, and found again. Raises `StorageFailed`."""
@@ -75,6 +97,30 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with _told_as_storage():
+            for _ in range(RUNS - 1):
+                try:
+                    return self._once(engine, work)
+                except _Collided:
+                    continue
+            with engine.begin() as connection:
+                return work(connection)
+
+    def _once(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        # A commit that fails is not repeated: what has become of it cannot be known.
+        with engine.begin() as connection:
+            try:
+                return work(connection)
+            except DBAPIError as error:
+                if self._may_run_again(error):
+                    raise _Collided from error
+                raise
+
+
+class _Collided(Exception):
+    """The transaction was undone through no fault of its own."""
 
 
 def _leave_no_trace(connection: Connection) -> None:
@@ -99,7 +145,7 @@ def open_sqlite(path: Path) -> Database:
     engine = _sqlite_engine(path)
     try:
         Database(engine).write_now(upgrade)
-        return Database(engine, _still_the_same(path))
+        return Database(engine, is_in_place=_still_the_same(path))
     except BaseException:
         engine.dispose()
         raise

@@ -19,6 +19,19 @@ _BY_SQLITE_CODE = {
     sqlite3.SQLITE_BUSY: StorageFault.BUSY,
     sqlite3.SQLITE_LOCKED: StorageFault.BUSY,
 }
+_BY_SQLSTATE = {
+    "53100": StorageFault.FULL,
+    "58030": StorageFault.FULL,  # an error of input or output
+    "25006": StorageFault.NOT_WRITABLE,  # a standby, or set to read only
+    "42501": StorageFault.NOT_WRITABLE,  # the role may not
+    "40001": StorageFault.BUSY,
+    "40P01": StorageFault.BUSY,
+    "55P03": StorageFault.BUSY,
+    "57014": StorageFault.BUSY,  # the statement ran into its time-out
+    "42P01": StorageFault.OLDER_SCHEMA,  # a table is missing
+}
+_COLLISIONS = {"23505", "40001", "40P01"}
+"""A unique key that another transaction took first, a lost race, a deadlock."""
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 
 
@@ -35,5 +48,19 @@ def storage_failed(error: DBAPIError) -> StorageFailed | None:
         if "no such table" in str(error.orig):
             fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
         return StorageFailed(fault) if fault else None
+    if fault := _BY_SQLSTATE.get(_sqlstate(error)):
+        return StorageFailed(fault)
     unreachable = error.connection_invalidated or isinstance(error, OperationalError)
     return StorageFailed(StorageFault.UNREACHABLE) if unreachable else None
+
+
+def collided(error: DBAPIError) -> bool:
+    """Whether a transaction on Postgres was undone by another one, or by a connection that died.
+
+    Run again it sees what the other one did: SQLite's single writer would have had it wait for it.
+    """
+    return error.connection_invalidated or _sqlstate(error) in _COLLISIONS
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

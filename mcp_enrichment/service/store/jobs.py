@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import delete, func, insert, or_, select, tuple_, update
 
 from mcp_enrichment.service.store.schema import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -31,6 +31,11 @@ class Job:
     subject: str
     team_id: int
     claims: int = 1
+    has_begun: bool = field(default=False, compare=False)
+    """The request of a lookup became `processing` when the job was taken."""
+    take_off: Callable[[Connection], None] | None = field(default=None, compare=False, repr=False)
+    """Removes the job, in the transaction that completes its work; None where the engine does that
+    by itself when it is told of the end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,25 +47,52 @@ class Lease:
     until: float
 
 
+class Queue(Protocol):
+    """How a job is written down, in the transaction that makes it necessary. This module is one."""
+
+    def put(
+        self,
+        connection: Connection,
+        kind: JobKind,
+        subject: str,
+        *,
+        team_id: int,
+        at: float,
+        delay: float = 0,
+    ) -> None:
+        """Add a job at this time, due in `delay` seconds."""
+
+    def put_again(
+        self, connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+    ) -> None:
+        """Add a job that is due at once, beside or in place of one that is not done."""
+
+
 def put(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, due_at: float
+    connection: Connection,
+    kind: JobKind,
+    subject: str,
+    *,
+    team_id: int,
+    at: float,
+    delay: float = 0,
 ) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    job = {"kind": kind, "subject": subject, "team_id": team_id, "due_at": due_at, "claims": 0}
-    connection.execute(insert(jobs).values(job))
+    key = {"kind": kind, "subject": subject, "team_id": team_id}
+    connection.execute(insert(jobs).values(key | {"due_at": at + delay, "claims": 0}))
 
 
 def put_again(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, due_at: float
+    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
 ) -> None:
     """Add a job, or make the one that is not done due at this time.
 
     Whoever works on that one loses it, and so cannot remove it when done with what it was before.
     """
     unfinished = update(jobs).where((jobs.c.subject == subject) & (jobs.c.kind == kind))
-    anew = {"due_at": due_at, "lease_owner": None, "lease_until": None}
+    anew = {"due_at": at, "lease_owner": None, "lease_until": None}
     if connection.execute(unfinished.values(anew)).rowcount == 0:
-        put(connection, kind, subject, team_id=team_id, due_at=due_at)
+        put(connection, kind, subject, team_id=team_id, at=at)
 
 
 def claim(
@@ -78,9 +110,9 @@ def claim(
         "claims": jobs.c.claims + 1,
     }
     claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.subject.in_(oldest)).values(leased)
-    columns = [jobs.c[name] for name in Job.__dataclass_fields__]
+    columns = [jobs.c.subject, jobs.c.team_id, jobs.c.claims]
     rows = connection.execute(claimed.returning(*columns))
-    return [Job(**{**row._mapping, "kind": kind}) for row in rows]
+    return [Job(kind=kind, **row._mapping) for row in rows]
 
 
 def claim_fairly(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
-HEAD = "0002"
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0005"
 """The newest revision in `migrations/versions`; a test holds it there."""
 
 
@@ -17,22 +21,20 @@ def upgrade(connection: Connection) -> None:
 
     Raises `StorageFailed` for a database of a newer version, or of another program.
     """
-    at, tables = revision(connection), inspect(connection).get_table_names()
-    if ("teams" in tables) is (at is None) or (at is None and tables):
-        raise StorageFailed(StorageFault.NOT_A_DATABASE)
-    if at == HEAD:
+    if _revision_of_ours(connection) == HEAD:
         return
     # Alembic costs a tenth of a second to import, and a database is new only once.
     from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if at is not None and at not in known:
-        raise StorageFailed(StorageFault.NEWER_SCHEMA)
+    config = _config()
+    config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def require_head(connection: Connection) -> None:
+    """Raise `StorageFailed` where `upgrade` would, or has something to do."""
+    if _revision_of_ours(connection) != HEAD:
+        raise StorageFailed(StorageFault.OLDER_SCHEMA)
 
 
 def revision(connection: Connection) -> str | None:
@@ -41,3 +43,26 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return str(found) if found else None
+
+
+def _revision_of_ours(connection: Connection) -> str | None:
+    at, tables = revision(connection), inspect(connection).get_table_names()
+    if ("teams" in tables) is (at is None) or (at is None and tables):
+        raise StorageFailed(StorageFault.NOT_A_DATABASE)
+    if at not in (None, HEAD) and at not in _known():
+        raise StorageFailed(StorageFault.NEWER_SCHEMA)
+    return at
+
+
+def _known() -> set[str]:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -59,20 +59,33 @@ def get_of_team(connection: Connection, team_id: int, request_id: str) -> Reques
 
 
 def running_twin(connection: Connection, request: Request) -> Request | None:
-    """The team's running request for the same profile and type, if there is one."""
+    """The team's running request for the same profile and type, if there is one.
+
+    It stays running for as long as the transaction lasts: whoever joins it is told of its end.
+    """
     twin = (
         (requests.c.team_id == request.team_id)
         & (requests.c.linkedin_url == request.linkedin_url)
         & (requests.c.type == request.type)
     )
-    row = connection.execute(select(requests).where(twin, RUNNING)).first()
+    held = select(requests).where(twin, RUNNING).with_for_update(key_share=True)
+    row = connection.execute(held).first()
     return _request(row) if row else None
 
 
-def begin(connection: Connection, request_id: str) -> None:
-    """pending → processing; no change where it is further already."""
-    pending = (requests.c.id == request_id) & (requests.c.status == Status.PENDING)
-    connection.execute(update(requests).where(pending).values(status=Status.PROCESSING))
+def begin(connection: Connection, request_id: str) -> Request | None:
+    """pending → processing; the request, or None where it has ended or there is none."""
+    running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
+    change = update(requests).where(running).values(status=Status.PROCESSING)
+    row = connection.execute(change.returning(*requests.c)).first()
+    return _request(row) if row else None
+
+
+def running(connection: Connection, request_id: str) -> Request | None:
+    """The request, or None where it has ended or there is none."""
+    this = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
+    row = connection.execute(select(requests).where(this)).first()
+    return _request(row) if row else None
 
 
 def end(

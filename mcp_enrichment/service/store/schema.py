@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -18,18 +20,21 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+BigNumber = BigInteger().with_variant(Integer, "sqlite")
+"""For what may pass 2 ** 31 in time. SQLite has one kind of integer, of 64 bits."""
+
 teams = Table(
     "teams",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
-    Column("available", Integer, nullable=False),
-    Column("held", Integer, nullable=False),
+    Column("available", BigNumber, nullable=False),
+    Column("held", BigNumber, nullable=False),
     # What the ledger's entries sum up to, of each kind: reading all of them takes ever longer.
-    Column("granted", Integer, nullable=False, server_default="0"),
-    Column("corrected", Integer, nullable=False, server_default="0"),
-    Column("settled", Integer, nullable=False, server_default="0"),
-    Column("released", Integer, nullable=False, server_default="0"),
+    Column("granted", BigNumber, nullable=False, server_default="0"),
+    Column("corrected", BigNumber, nullable=False, server_default="0"),
+    Column("settled", BigNumber, nullable=False, server_default="0"),
+    Column("released", BigNumber, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     CheckConstraint("available >= 0", name="teams_available_never_negative"),
     CheckConstraint("held >= 0", name="teams_held_never_negative"),
@@ -107,12 +112,12 @@ idempotency_keys = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigNumber, primary_key=True),
     Column("team_id", ForeignKey("teams.id"), nullable=False),
     Column("request_id", ForeignKey("requests.id")),
     Column("kind", String(8), nullable=False),
     Column("amount", Integer, nullable=False),
-    Column("available_after", Integer, nullable=False),
+    Column("available_after", BigNumber, nullable=False),
     Column("reason", String(200)),
     Column("at", Float, nullable=False),
     CheckConstraint(
@@ -188,4 +193,21 @@ contacts = Table(
     Column("source", String(32), nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
+)
+
+source_turns = Table(
+    "source_turns",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("next_at", Float, nullable=False),
+)
+
+source_lookups = Table(
+    "source_lookups",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("request_id", String(24), primary_key=True),
+    Column("asked_at", Float, nullable=False),
+    Column("has_begun", Boolean, nullable=False),
+    Column("until", Float, nullable=False),
 )

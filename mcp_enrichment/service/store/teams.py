@@ -49,6 +49,12 @@ def add_secret(connection: Connection, team_id: int, secret: str, *, at: float) 
     connection.execute(insert(callback_secrets).values(row))
 
 
+def hold_still(connection: Connection, team_id: int) -> None:
+    """Have no other transaction hold the team until this one ends."""
+    this = select(teams.c.id).where(teams.c.id == team_id)
+    connection.execute(this.with_for_update(key_share=True))
+
+
 def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence[str]:
     """The newest secrets of the team's callbacks, the very newest first."""
     mine = select(callback_secrets.c.secret).where(callback_secrets.c.team_id == team_id)

@@ -1,0 +1,168 @@
+"""A fleet on Postgres, beside the engine alone and beside the embedded service.
+
+Lookups ended a second by 1, 2 and 4 workers of 100 jobs each, where a lookup takes 500 ms; the same
+number of jobs that do nothing, at once or in 500 ms, by bare procrastinate; ours with little stored
+and with much: one worker can end 200 of 500 ms a second, and bare ones that do nothing more. Then
+the time from a POST to the final answer at low load, and one team's single request while another
+has thousands waiting. Goals: 0.7 of bare procrastinate; p50 within 30 ms of the source's own time;
+p95 under 2 s; with 1,000,000 requests stored and 100,000 jobs waiting, within 1.3 times.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import psycopg
+
+from bench.fleet_answers import answers, fairness
+from tests.support import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+WORKERS = (1, 2, 4)
+JOBS = 1000
+"""For each worker, and as many more."""
+TEAMS = 20
+ROUNDS = 2
+SOURCE_SECONDS = 0.5
+BARE = {"bare": 0.0, "bare, 500 ms": SOURCE_SECONDS}
+NAMES = (*BARE, "few stored", "many stored")
+STORED, WAITING = 1_000_000, 100_000
+DURABLE = ("max_connections=200", "shared_buffers=512MB")
+LIMIT = 300.0
+MIDDLE = (0.7, 0.2)
+"""Shares of the jobs that are left while the rate is taken: all workers have started by then."""
+LEFT = {
+    "ours": "SELECT sum(held) FROM teams",
+    "bare": "SELECT count(*) FROM procrastinate_jobs",
+}
+"""What tells how many are not done, without reading what is measured."""
+FILL = """
+INSERT INTO teams (name, available, held, created_at)
+    SELECT 'team ' || n, 1000000000, 0, 0 FROM generate_series(1, {teams}) n;
+INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, ended_at)
+    SELECT 'f' || lpad(to_hex(n), 23, '0'), 1, 'https://www.linkedin.com/in/old-' || n, 'work',
+    'not-found', 0, 1 FROM generate_series(1, {stored}) n;
+INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)
+    SELECT 1, id, kind, 1, 0, 0 FROM requests, (VALUES ('hold'), ('release')) AS kinds (kind);
+"""
+ASK = """
+INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at)
+    SELECT '{mark}' || lpad(to_hex(n), 22, '0'), 1 + n % {teams},
+    'https://www.linkedin.com/in/{mark}-' || n, 'work', 'pending', 0
+    FROM generate_series(1, {jobs}) n;
+INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)
+    SELECT team_id, id, 'hold', 1, 0, 0 FROM requests WHERE id LIKE '{mark}%';
+UPDATE teams SET held = held + {jobs} / {teams};
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
+    SELECT 'look-up', 'look-up', {priority},
+    jsonb_build_object('subject', id, 'due_at', 0) FROM requests WHERE id LIKE '{mark}%';
+"""
+NOTHING = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT 'default', 'nothing', jsonb_build_object('subject', n, 'due_at', 0)
+    FROM generate_series(1, {jobs}) n;
+"""
+
+
+async def main() -> None:
+    """Print all figures, and the ratios that the goals are about."""
+    programs = postgres.installed()
+    assert programs, postgres.MISSING
+    with postgres.server(programs, DURABLE) as server:
+        few, many, bare = (server.fresh(server.migrated()) for _ in range(3))
+        fill(few, 1000, 0)
+        fill(many, STORED, WAITING)
+        throughput(few, many, bare)
+        await answers(few, SOURCE_SECONDS)
+        await fairness(server.fresh(server.migrated()), SOURCE_SECONDS)
+
+
+def throughput(few: str, many: str, bare: str) -> None:
+    """Ended a second, the median of rounds that take turns, and the ratios."""
+    medians: dict[tuple[str, int], float] = {}
+    for number in WORKERS:
+        rounds: dict[str, list[float]] = {name: [] for name in NAMES}
+        for turn in range(ROUNDS):
+            mark, jobs = f"{'abcdef'[turn]}{number}", JOBS * (number + 1)
+            for name, seconds in BARE.items():
+                ask = NOTHING.format(jobs=jobs)
+                rounds[name].append(ended_a_second(bare, ask, "bare", number, seconds))
+            for name, url in (("few stored", few), ("many stored", many)):
+                ask = ASK.format(mark=mark, jobs=jobs, priority=0, teams=TEAMS)
+                rounds[name].append(ended_a_second(url, ask, "ours", number, SOURCE_SECONDS))
+        for name, found in rounds.items():
+            medians[name, number] = sorted(found)[ROUNDS // 2]
+            print(f"{number} workers, {name:12} {medians[name, number]:6.0f} ended a second")
+    for number in WORKERS:
+        ours = medians["few stored", number]
+        to_one = ours / medians["few stored", 1]
+        to_bare, to_waiting = (ours / medians[name, number] for name in BARE)
+        to_many = ours / medians["many stored", number]
+        print(
+            f"{number} workers: {to_one:.2f} times one; of bare procrastinate {to_bare:.2f}, and "
+            f"{to_waiting:.2f} where its jobs take as long (goal: ≥ 0.7); "
+            f"{to_many:.2f} times slower with much stored (goal: ≤ 1.3)"
+        )
+
+
+def ended_a_second(url: str, ask: str, kind: str, number: int, seconds: float) -> float:
+    """How fast so many workers end what is asked, while all of them are at work."""
+    left = LEFT[kind]
+    with psycopg.connect(url, autocommit=True) as connection:
+        before = _number(connection, left)
+        connection.execute(ask)
+        asked = _number(connection, left) - before
+        with workers(url, kind, number, seconds):
+            crossed = [
+                when_at_most(connection, left, before + int(asked * share)) for share in MIDDLE
+            ]
+            when_at_most(connection, left, before)
+    return asked * (MIDDLE[0] - MIDDLE[1]) / (crossed[1] - crossed[0])
+
+
+def when_at_most(connection: psycopg.Connection, query: str, number: int) -> float:
+    """The time when no more are left than so many."""
+    deadline = time.monotonic() + LIMIT
+    while (left := _number(connection, query)) > number:
+        assert time.monotonic() < deadline, f"{left} are left"
+        time.sleep(0.02)
+    return time.monotonic()
+
+
+def _number(connection: psycopg.Connection, query: str) -> int:
+    return int(connection.execute(query).fetchall()[0][0])
+
+
+@contextmanager
+def workers(url: str, kind: str, number: int, seconds: float) -> Iterator[None]:
+    """So many processes at work."""
+    command = [sys.executable, "-m", "bench.fleet_worker", kind, url, str(seconds)]
+    running = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(timeout=30)
+
+
+def fill(url: str, stored: int, queued: int) -> None:
+    """Requests that have ended, and jobs that wait behind those that are measured."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(FILL.format(stored=stored, teams=TEAMS))
+        if queued:
+            connection.execute(ASK.format(mark="0f", jobs=queued, priority=-1_000_000, teams=TEAMS))
+        connection.execute("VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    anyio.run(main)

@@ -1,0 +1,137 @@
+"""How long an answer takes: on Postgres beside the embedded service's, and beside another team's
+thousands. Requests are made of the domain itself, without HTTP."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from bench.fleet_worker import CONCURRENCY, TakesAWhile
+from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.service.domain import requests, teams
+from mcp_enrichment.service.domain.addresses import CallbackRules
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.jobs.fleet import Fleet
+from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.postgres import open_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+LOOKUPS = 200
+APART = 0.1
+THOUSANDS = 10_000
+SINGLE = 40
+
+
+async def answers(url: str, seconds: float) -> None:
+    """p50 and p99 from a request to its final answer: asked of one service, held by it, and worked
+    on by another."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"embedded, SQLite": Path(folder) / "enrichment.db", "fleet, Postgres": url}
+        for name, place in places.items():
+            async with AsyncExitStack() as stack:
+                alone = isinstance(place, Path)
+                asked = await stack.enter_async_context(service(place, seconds, works=alone))
+                if not alone:
+                    await stack.enter_async_context(service(place, seconds, works=True))
+                taken, held = await asked_one_after_the_other(asked, "answers", LOOKUPS)
+            over = [(each - seconds) * 1000 for each in taken]
+            p50, p99 = statistics.median(over), sorted(over)[int(len(over) * 0.99)]
+            p95 = sorted(held)[int(len(held) * 0.95)] * 1000
+            print(
+                f"{name:17} p50 {p50:5.1f} ms, p99 {p99:5.1f} ms over the source's own time "
+                f"(goal: p50 ≤ 30 ms); from its end to the held answer p95 {p95:5.1f} ms "
+                "(goal: < 100 ms)"
+            )
+
+
+async def fairness(url: str, seconds: float) -> None:
+    """One team's single requests while another's thousands are worked on."""
+    async with service(url, seconds, works=False) as asked:
+        team_id = await team(asked, "thousands", THOUSANDS)
+        async with anyio.create_task_group() as tasks:
+            for share in range(8):
+                tasks.start_soon(ask_many, asked, team_id, share)
+        async with service(url, seconds, works=True):
+            await anyio.sleep(2)
+            taken, _ = await asked_one_after_the_other(asked, "single", SINGLE)
+        left = await asked.database.read(lambda c: teams.teams.sums(c)[1])
+    p95 = sorted(taken)[int(len(taken) * 0.95)]
+    print(
+        f"one team's single request while {left:,} of another's {THOUSANDS:,} still wait: "
+        f"p50 {statistics.median(taken):.2f} s, p95 {p95:.2f} s (goal: p95 < 2 s)"
+    )
+
+
+async def asked_one_after_the_other(
+    asked: Service, name: str, many: int
+) -> tuple[Sequence[float], Sequence[float]]:
+    """The seconds from each request to its final answer, and those of them from its end on."""
+    team_id = await team(asked, name, many)
+    taken: list[float] = []
+    held: list[float] = []
+
+    async def ask(number: int) -> None:
+        url = f"https://www.linkedin.com/in/pat-{name}-{number:04}"
+        wanted = EnrichmentRequest(linkedin_url=url, type=EmailType.WORK)
+        began = time.perf_counter()
+        accepted = await requests.accept(asked, team_id, wanted)
+        ended = await requests.read(asked, team_id, accepted.request.id, wait=60)
+        assert ended.ended_at is not None
+        held.append(time.time() - ended.ended_at)
+        taken.append(time.perf_counter() - began)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(many):
+            tasks.start_soon(ask, number)
+            await anyio.sleep(APART)
+    return taken, held
+
+
+async def ask_many(asked: Service, team_id: int, share: int) -> None:
+    """An eighth of the thousands."""
+    for number in range(share, THOUSANDS, 8):
+        url = f"https://www.linkedin.com/in/pat-thousands-{number:06}"
+        await requests.accept(
+            asked, team_id, EnrichmentRequest(linkedin_url=url, type=EmailType.WORK)
+        )
+
+
+async def team(asked: Service, name: str, credits: int) -> int:  # noqa: A002
+    """A new team."""
+    return await asked.database.write(lambda c: teams.add(c, name, credits, at=time.time()))
+
+
+@asynccontextmanager
+async def service(place: Path | str, seconds: float, *, works: bool) -> AsyncIterator[Service]:
+    """A service there; one that does not work asks, and holds answers."""
+    rules = CallbackRules()
+    if isinstance(place, Path):
+        database, engine = open_sqlite(place), Runner(concurrency=CONCURRENCY)
+    else:
+        database, engine = open_postgres(place), Fleet(place, concurrency=CONCURRENCY, grace=1)
+    made = Service(
+        database=database,
+        sources=[TakesAWhile(seconds)],
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        finals=Finals(database),
+        wake=engine.wake,
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.finals.watch)
+        if works:
+            tasks.start_soon(engine.run, made)
+        yield made
+        tasks.cancel_scope.cancel()
+    database.close()

@@ -1,0 +1,46 @@
+"""Working on lookups and callbacks, beside the processes that serve."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+def worker() -> None:
+    """Work on the lookups and callbacks of the services that use the same database.
+
+    Any number of them may run. `mcp-enrichment service --no-jobs` serves without working.
+    """
+    import anyio
+
+    from mcp_enrichment.cli.exporting import spans_exported
+    from mcp_enrichment.cli.logs import log_as_json
+
+    chosen = settings()
+    log_as_json(chosen)
+    with spans_exported():
+        anyio.run(_work, chosen)
+
+
+async def _work(chosen: Settings) -> None:
+    """Work until told to end; what is not finished then is given back."""
+    import anyio
+
+    from mcp_enrichment.compose import working
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as told_to_end:
+        async with working(chosen):
+            logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
+            logger.info("Working (Ctrl-C ends it)")
+            await anext(told_to_end)

@@ -1,0 +1,48 @@
+"""The settings of a fleet that are more than a number: where its database is, and its limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+
+def _of_postgres(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
+        raise ValueError("it must be of the form postgresql://user:password@host/database")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_of_postgres)]
+"""A libpq URL; it may hold a password."""
+
+
+def name_of(url: SecretStr) -> str:
+    """Tells the database from others, without a password."""
+    parts = urlsplit(url.get_secret_value())
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class LimitOfSource(BaseModel, frozen=True):
+    """How much a source may be asked, in all processes together."""
+
+    source: str
+    at_once: Annotated[int, Field(ge=1)] | None = None
+    per_second: Annotated[float, Field(gt=0)] | None = None
+
+
+_LIMIT = re.compile(r"(?P<source>[\w-]+)=(?P<at_once>\d+)?(?:/(?P<per_second>[\d.]+))?")
+
+
+def _limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (parts := _LIMIT.fullmatch(value)):
+        raise ValueError("a limit is of the form source=at once/a second, as in contacts=50/200")
+    return parts.groupdict()
+
+
+SourceLimit = Annotated[LimitOfSource, BeforeValidator(_limit)]
+"""`contacts=50/200`: 50 lookups at once, 200 begun in a second; either may be left out."""

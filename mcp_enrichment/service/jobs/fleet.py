@@ -1,0 +1,244 @@
+"""The engine of a fleet: procrastinate on Postgres, which calls the same two jobs.
+
+It gives the queue, the waking by LISTEN/NOTIFY, the workers' heartbeats and the counts of tries.
+Each process has a worker for each kind of job: callbacks that hang hold up no lookup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import AsyncConnectionPool
+
+from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.domain.turns import Turns
+from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
+from mcp_enrichment.service.jobs.runner import CONCURRENCY
+from mcp_enrichment.service.jobs.work import outcome
+from mcp_enrichment.service.store import fleet
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.service.store.postgres import NETWORK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from procrastinate import jobs
+    from psycopg import AsyncConnection
+
+    from mcp_enrichment.service.domain.service import Service
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = 4.0
+"""Seconds between two signs of life of a worker."""
+SILENT = 16.0
+"""Seconds without one after which a worker counts as dead, and its jobs are taken over."""
+SWEEP = 4.0
+"""Seconds between two looks for such jobs. With `SILENT` and a poll: 21 seconds at most."""
+FORGOTTEN = 3600.0
+"""Seconds after which the name of a dead worker is struck off."""
+POLL = 1.0
+"""Seconds between two looks for jobs of which nobody is told: those put off until now."""
+GRACE = 5.0
+"""Seconds for jobs under way when the process is told to end; what takes longer is given back."""
+FAREWELL = 2.0
+"""Seconds more in which the database may be told what is given back."""
+AFTER_AN_OUTAGE = 1.0
+"""Seconds until a job that the database stopped is run again."""
+CONNECTIONS = 4
+"""Of the queue, in each process, beside those that listen."""
+
+
+class _PutOff(Exception):
+    def __init__(self, seconds: float, priority: int | None = None) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.priority = priority
+
+
+class _Always(BaseRetryStrategy):
+    """What was put off comes again at its time; what a shutdown stopped, at once, elsewhere."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:  # noqa: ARG002
+        off = exception if isinstance(exception, _PutOff) else _PutOff(0.0)
+        due_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
+        return RetryDecision(retry_at=due_at, priority=off.priority)
+
+
+class Fleet:
+    """Works on the jobs of a Postgres, together with any number of other processes."""
+
+    def __init__(self, url: str, *, concurrency: int = CONCURRENCY, grace: float = GRACE) -> None:
+        """`concurrency`: jobs of each kind at once. `grace`: seconds, see `GRACE`."""
+        self._url = url
+        self._concurrency = concurrency
+        self._grace = grace
+
+    def wake(self) -> None:
+        """Nothing: the commit of a job wakes the workers, in whichever process they are."""
+
+    async def run(self, service: Service) -> None:
+        """Work until cancelled; then wait for what is under way, and give back what is left."""
+        connector = PatientConnector()
+        workers = [_Worker(kind, service, connector) for kind in JobKind]
+        async with self._connected(connector), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._sweep, service, workers)
+            tasks.start_soon(service.turns.keep, service)
+            for worker in workers:
+                tasks.start_soon(self._keep_working, worker, connector)
+
+    @asynccontextmanager
+    async def _connected(self, connector: PatientConnector) -> AsyncIterator[None]:
+        pool = AsyncConnectionPool(
+            self._url,
+            kwargs=NETWORK | {"application_name": "mcp-enrichment-queue"},
+            min_size=1,
+            max_size=CONNECTIONS,
+            # Both in seconds, and short: the connector is patient, and the pool need not be.
+            timeout=2.0,
+            reconnect_timeout=1.0,
+            # Nor is a connection asked whether it lives before it is used: who is told that it does
+            # not says the statement again.
+            configure=_each_statement_alone,
+            open=False,
+        )
+        await pool.open()
+        try:
+            await connector.open_async(pool)
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await pool.close()
+
+    async def _keep_working(self, worker: _Worker, connector: PatientConnector) -> None:
+        while True:
+            working = asyncio.create_task(self._work(worker))
+            try:
+                await asyncio.wait([working])
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True):
+                    worker.leave()
+                    await self._end(working, connector)
+                raise
+            logger.error("the worker of %s jobs ended; it is started again", worker.kind)
+            await anyio.sleep(POLL)
+
+    async def _end(self, working: asyncio.Task[None], connector: PatientConnector) -> None:
+        working.cancel()
+        with anyio.move_on_after(self._grace + FAREWELL):
+            await asyncio.wait([working])
+        connector.give_up()
+        await asyncio.wait([working])
+
+    async def _work(self, worker: _Worker) -> None:
+        try:
+            await worker.app.run_worker_async(
+                queues=[worker.kind.value],
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=POLL,
+                abort_job_polling_interval=FORGOTTEN,  # nobody aborts a job
+                shutdown_graceful_timeout=self._grace,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=FORGOTTEN,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
+        except ConnectorException as error:
+            logger.warning("the queue is out of reach: %s", type(error.__cause__).__name__)
+
+    async def _sweep(self, service: Service, workers: Sequence[_Worker]) -> None:
+        was_well = False
+        while True:
+            await anyio.sleep(SWEEP)
+            # Where the database was away all workers were silent: each has its time to be heard
+            # again.
+            may_take_over, was_well = was_well, False
+            with survived(logger, "no job can be taken over"):
+                if may_take_over:
+                    await service.database.write(lambda c: fleet.take_over(c, silent=SILENT))
+                for worker in workers:
+                    await worker.put_back_strays()
+                was_well = True
+
+
+async def _each_statement_alone(connection: AsyncConnection) -> None:
+    # Each of procrastinate's is one: a transaction around it would be two more ways to the server.
+    await connection.set_autocommit(True)
+
+
+class _Worker:
+    """What one kind of job is worked on with."""
+
+    def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
+        self.kind = kind
+        self.app = App(connector=connector)
+        self._turns = service.turns if kind is JobKind.LOOK_UP else Turns()
+        self.app.job_manager = self._taken = Taken(connector, kind.value, self._turns)
+        self.leave = self._taken.leave
+        self._service = service
+        self._strays: set[int] = set()
+        self.app.task(name=kind.value, pass_context=True, retry=_Always())(self._do)
+
+    async def put_back_strays(self) -> None:
+        """Have done anew what the database says is worked on here and is not, as after a fetch
+        whose answer was lost. What is seen once may be on its way."""
+        database, worker_id = self._service.database, self._taken.worker_id
+        if worker_id is None:
+            return
+        held = await database.read(lambda c: fleet.held_by(c, worker_id))
+        unknown = held - self._taken.at_work.keys()
+        if strays := unknown & self._strays:
+            await database.write(lambda c: fleet.put_back(c, worker_id, strays))
+        self._strays = unknown - strays
+
+    async def _do(self, context: JobContext, /, *, subject: str, team_id: int, **_: Any) -> None:
+        job = Job(
+            kind=self.kind,
+            subject=subject,
+            team_id=team_id,
+            claims=context.job.attempts + 1,
+            has_begun=True,
+            take_off=partial(self._taken.take_off, job=context.job),
+        )
+        off: _PutOff | None = None
+
+        async def work() -> None:
+            nonlocal off
+            off = await self._put_off(job)
+
+        # In a task of its own: a shutdown cancels this one, and would not wait for the thread that
+        # is in the midst of a transaction.
+        try:
+            async with anyio.create_task_group() as alone:
+                alone.start_soon(work)
+        except anyio.get_cancelled_exc_class():
+            self._taken.is_given_back(context.job)
+            raise
+        if off is not None:
+            raise off
+
+    async def _put_off(self, job: Job) -> _PutOff | None:
+        """Do the job; until when it is put off where it is not done."""
+        try:
+            again = await outcome(self._service, job)
+            return _PutOff(again.seconds, await self._place(job)) if again else None
+        except StorageFailed as failure:
+            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+            return _PutOff(AFTER_AN_OUTAGE)
+        finally:
+            self._turns.gone(job.subject)
+
+    async def _place(self, job: Job) -> int | None:
+        """A lookup that is put off takes its turn anew; callbacks have no turns."""
+        if job.kind is not JobKind.LOOK_UP:
+            return None
+        return await self._service.database.read(lambda c: fleet.place(c, job.subject))

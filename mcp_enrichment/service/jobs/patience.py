@@ -1,0 +1,185 @@
+"""Procrastinate's side of the database, patient: an outage ends no worker and loses no job."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import psycopg
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, JobInserted
+from procrastinate.manager import JobManager
+
+from mcp_enrichment.service.jobs.runner import DELIVERIES_OF_A_TEAM
+from mcp_enrichment.service.store import fleet
+from mcp_enrichment.service.store.jobs import JobKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from procrastinate.connector import Notify
+    from procrastinate.jobs import Status
+    from procrastinate.manager import NotificationCallback
+
+    from mcp_enrichment.service.domain.turns import Turns
+
+logger = logging.getLogger(__name__)
+for _library in ("psycopg", "psycopg.pool"):
+    # What they say of an outage are the server's words and places; here it is said once, in ours.
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
+
+T = TypeVar("T")
+
+PAUSE = 0.5
+"""Seconds between two tries while the database is away."""
+_ROOM: JobInserted = {"type": "job_inserted", "job_id": 0}
+"""What a worker is told to have it look for jobs."""
+
+
+class PatientConnector(PsycopgConnector):
+    """Says a statement again for as long as the database is away, or until told to give up.
+
+    All of procrastinate's may be repeated. A job that was fetched by one whose answer was lost
+    shows in the database alone: `Fleet` puts it back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._patient = True
+
+    def give_up(self) -> None:
+        """Say nothing again from now on."""
+        self._patient = False
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        say = super().execute_query_async
+        await self._patiently(lambda: say(query, **arguments), done=None)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        say = super().execute_query_one_async
+        return await self._patiently(lambda: say(query, **arguments))
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        say = super().execute_query_all_async
+        return await self._patiently(lambda: say(query, **arguments))
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        listen = super().listen_notify
+        await self._patiently(lambda: listen(on_notification, channels))
+
+    async def _patiently(self, say: Callable[[], Awaitable[T]], **done: T) -> T:
+        said = 0
+        while True:
+            try:
+                return await say()
+            except ConnectorException as error:
+                cause = error.__cause__
+                if done and isinstance(cause, psycopg.errors.RaiseException):
+                    return done["done"]  # "no such job": it was heard before, or done elsewhere
+                if not self._patient or not isinstance(cause, psycopg.OperationalError):
+                    raise
+            # At once the first time: one connection may have died unseen, and others live.
+            await anyio.sleep(PAUSE if said else 0)
+            if said == 1:
+                logger.warning("the queue's database is away; work goes on when it is back")
+            said += 1
+
+
+class Taken(JobManager):
+    """Knows which jobs its worker has taken, and misses no notification."""
+
+    def __init__(self, connector: PatientConnector, queue: str, turns: Turns) -> None:
+        super().__init__(connector)
+        self._queue = queue
+        self._turns = turns
+        self._leaving = False
+        self._at_the_door: anyio.CancelScope | None = None
+        self.worker_id: int | None = None
+        """The worker that fetched last."""
+        self.at_work: dict[int | None, int] = {}
+        """The ids of its jobs, until their end has been written down, and whose they are."""
+        self._given_back: set[int | None] = set()
+        self._taken_off: set[int | None] = set()
+        self._told = 0
+        self._tell: NotificationCallback | None = None
+
+    def leave(self) -> None:
+        """Take no more, and wait for room no longer."""
+        self._leaving = True
+        if self._at_the_door:
+            self._at_the_door.cancel()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:  # noqa: ARG002
+        self.worker_id = worker_id
+        with anyio.CancelScope() as self._at_the_door:
+            await self._turns.room()
+        while not self._leaving:
+            told = self._told
+            for row in await self._next(worker_id):
+                self.at_work[row["id"]] = row["args"]["team_id"]
+                self._turns.coming(row["args"]["subject"])
+                return Job.from_row(row)
+            # Who is told of a job while it looks would wait for the next look: the worker forgets
+            # what it was told when it has looked.
+            if told == self._told:
+                break
+        return None
+
+    async def _next(self, worker_id: int) -> list[dict[str, Any]]:
+        mine = {"queue": self._queue, "worker_id": worker_id}
+        if self._queue == JobKind.LOOK_UP:
+            return await self.connector.execute_query_all_async(query=fleet.FETCH, **mine)
+        return await self.connector.execute_query_all_async(
+            query=fleet.FETCH_FAIRLY,
+            share=DELIVERIES_OF_A_TEAM,
+            at_work=json.dumps(Counter(self.at_work.values())),
+            **mine,
+        )
+
+    def is_given_back(self, job: Job) -> None:
+        """A shutdown stopped the job, which is no try of it."""
+        self._given_back.add(job.id)
+
+    def take_off(self, connection: Any, *, job: Job) -> None:
+        """Remove the job in the transaction that completes its work; nothing is left to finish."""
+        assert job.id is not None  # noqa: S101 (it was fetched)
+        fleet.take_off(connection, job.id)
+        self._taken_off.add(job.id)
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        try:
+            if job.id not in self._taken_off:
+                await super().finish_job(job, status, delete_job)
+        finally:
+            await self._forget(job)
+
+    async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
+        try:
+            if job.id in self._given_back:
+                await self.connector.execute_query_async(query=fleet.GIVE_BACK, id=job.id)
+            else:
+                await super().retry_job(job, *when, **how)
+        finally:
+            await self._forget(job)
+
+    async def _forget(self, job: Job) -> None:
+        team_id = self.at_work.pop(job.id, None)
+        self._taken_off.discard(job.id)
+        self._given_back.discard(job.id)
+        if team_id is not None and self._tell and self._queue == JobKind.DELIVER:
+            # What was left for want of room of its team is told of by nobody else.
+            await self._tell(channel=self._queue, notification=_ROOM)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        async def told(**what: Any) -> None:
+            self._told += 1
+            await on_notification(**what)
+
+        self._tell = told
+        await super().listen_for_jobs(on_notification=told, queues=queues)

@@ -1,0 +1,49 @@
+"""Hearing of requests that end in any process, on Postgres: the commit itself tells it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import psycopg
+
+from mcp_enrichment.service.store.postgres import NETWORK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "enrichment_ended"
+"""As the trigger of the migration has it."""
+PAUSE = 0.5
+"""Seconds between two tries to listen while the database is away."""
+
+
+async def ends(url: str) -> AsyncGenerator[str | None, None]:
+    """The ids of requests as they end, for ever; None where some may have ended unheard."""
+    while True:
+        try:
+            async with _connected(url) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
+                yield None
+                async for notice in connection.notifies():
+                    yield notice.payload
+        except psycopg.OperationalError:
+            logger.warning("ends are not heard of; who waits looks for them until they are")
+        await anyio.sleep(PAUSE)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    connection = await psycopg.AsyncConnection.connect(
+        url, autocommit=True, application_name="mcp-enrichment-ends", **NETWORK
+    )
+    try:
+        yield connection
+    finally:
+        # Its own way to end would say more to the server first, which nobody who is cancelled can.
+        with anyio.CancelScope(shield=True):
+            await connection.close()

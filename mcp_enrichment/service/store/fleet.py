@@ -1,0 +1,179 @@
+"""Statements on the queue of a fleet: procrastinate's tables, by its own functions, in the
+transactions that make a job necessary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.store.jobs import JobKind
+
+FETCH = """
+    WITH taken AS (
+        UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
+        WHERE id = (
+            SELECT id FROM procrastinate_jobs
+            WHERE status = 'todo' AND queue_name = %(queue)s
+            AND (scheduled_at IS NULL OR scheduled_at <= now())
+            ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
+                  queue_name, attempts, worker_id
+    ), begun AS (
+        UPDATE requests SET status = 'processing' FROM taken
+        WHERE requests.id = taken.args ->> 'subject' AND requests.status = 'pending'
+    )
+    SELECT * FROM taken
+"""
+"""What `procrastinate_fetch_job_v2` does, less its locks, which no job of ours has; and a lookup's
+request begins with it, in one commit. That function is for any list of queues, so no index gives it
+the next job of one: with 100,000 lookups waiting each look for a callback took it 30 ms, and before
+the statistics were fresh each look for a lookup 100 ms."""
+
+FETCH_FAIRLY = """
+    WITH RECURSIVE owners (team_id) AS (
+        SELECT min((args ->> 'team_id')::integer) FROM procrastinate_jobs
+        WHERE status = 'todo' AND queue_name = %(queue)s
+        UNION ALL
+        SELECT (
+            SELECT min((args ->> 'team_id')::integer) FROM procrastinate_jobs
+            WHERE status = 'todo' AND queue_name = %(queue)s
+            AND (args ->> 'team_id')::integer > owners.team_id
+        ) FROM owners WHERE owners.team_id IS NOT NULL
+    ), in_turn AS (
+        SELECT owners.team_id FROM owners
+        CROSS JOIN LATERAL (
+            SELECT scheduled_at FROM procrastinate_jobs
+            WHERE status = 'todo' AND queue_name = %(queue)s
+            AND (args ->> 'team_id')::integer = owners.team_id AND scheduled_at <= now()
+            ORDER BY scheduled_at LIMIT 1
+        ) AS oldest
+        CROSS JOIN LATERAL (
+            SELECT coalesce((%(at_work)s::jsonb ->> owners.team_id::text)::integer, 0) AS jobs
+        ) AS at_work
+        WHERE at_work.jobs < %(share)s ORDER BY at_work.jobs, oldest.scheduled_at
+    ), taken AS (
+        UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
+        WHERE id = (
+            SELECT next.id FROM in_turn CROSS JOIN LATERAL (
+                SELECT id FROM procrastinate_jobs
+                WHERE status = 'todo' AND queue_name = %(queue)s
+                AND (args ->> 'team_id')::integer = in_turn.team_id AND scheduled_at <= now()
+                ORDER BY scheduled_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+            ) AS next LIMIT 1
+        )
+        RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
+                  queue_name, attempts, worker_id
+    )
+    SELECT * FROM taken
+"""
+"""The same for callbacks, of the team with the fewest at work among those with fewer than `share`:
+`at_work` has how many there are of each. The index is walked from team to team, as the embedded
+queue's is, so that no team's backlog keeps another one waiting. A callback always has its time."""
+
+GIVE_BACK = """
+    UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL, scheduled_at = now()
+    WHERE id = %(id)s AND status = 'doing'
+"""
+"""Have a job done elsewhere, at once, as if it had not been taken."""
+
+_PLACE = """
+    SELECT -least(2147483647, teams.held + 1 + coalesce((
+        SELECT -priority FROM procrastinate_jobs
+        WHERE status = 'todo' AND queue_name = 'look-up'
+        AND (scheduled_at IS NULL OR scheduled_at <= now())
+        ORDER BY priority DESC, id LIMIT 1
+    ), 0))
+    FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :subject
+"""
+"""A lookup's place among those of all teams: as many behind the one that is next as its team has
+running. So teams take turns, each within its own requests in their order, and who has one alone is
+next, whatever the others have waiting. No place outlasts the queue: an empty one begins at 0."""
+_DEFER = text(f"""
+    SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
+        CAST(:kind AS varchar), CAST(:kind AS varchar), coalesce(({_PLACE}), 0), NULL, NULL,
+        jsonb_build_object(
+            'subject', CAST(:subject AS varchar), 'due_at', CAST(:due_at AS numeric),
+            'team_id', CAST(:team_id AS integer)
+        ),
+        CASE WHEN :delay > 0 OR :kind = 'deliver' THEN now() + make_interval(secs => :delay) END
+    )]::procrastinate_job_to_defer_v1[])
+""")
+_WITHDRAW = text("""
+    SELECT procrastinate_cancel_job_v1(id, abort => false, delete_job => true)
+    FROM procrastinate_jobs
+    WHERE status = 'todo' AND task_name = :kind AND args ->> 'subject' = :subject
+""")
+_TAKE_OFF = text("DELETE FROM procrastinate_jobs WHERE id = :id AND status IN ('todo', 'doing')")
+_OF_SILENT_WORKERS = text("""
+    SELECT count(procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)) FROM (
+        SELECT jobs.id FROM procrastinate_jobs jobs
+        LEFT JOIN procrastinate_workers worker ON worker.id = jobs.worker_id
+        WHERE jobs.status = 'doing'
+        AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :silent))
+        FOR UPDATE OF jobs SKIP LOCKED
+    ) AS left_behind
+""")
+_OF_WORKER = text("""
+    SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = :worker_id
+""")
+_PUT_BACK = text("""
+    SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs
+    WHERE status = 'doing' AND worker_id = :worker_id AND id = ANY(:ids)
+""")
+
+
+def put(
+    connection: Connection,
+    kind: JobKind,
+    subject: str,
+    *,
+    team_id: int,
+    at: float,
+    delay: float = 0,
+) -> None:
+    """Add a job, in the transaction that makes it necessary. Its commit wakes the workers.
+
+    The delay counts from the database's own time, which is the same for all processes.
+    """
+    job = {"kind": kind.value, "subject": subject, "team_id": team_id}
+    connection.execute(_DEFER, job | {"due_at": at + delay, "delay": float(delay)})
+
+
+def put_again(
+    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+) -> None:
+    """Add a job that is due at once; one that waits for its time goes, one at work stays."""
+    connection.execute(_WITHDRAW, {"kind": kind.value, "subject": subject})
+    put(connection, kind, subject, team_id=team_id, at=at)
+
+
+def place(connection: Connection, request_id: str) -> int:
+    """The priority of a lookup that takes its turn now."""
+    return int(connection.execute(text(_PLACE), {"subject": request_id}).scalar_one())
+
+
+def take_off(connection: Connection, job_id: int) -> None:
+    """Remove a job that is done; where it is gone, as after it was taken over, nothing happens."""
+    connection.execute(_TAKE_OFF, {"id": job_id})
+
+
+def take_over(connection: Connection, *, silent: float) -> int:
+    """Have the jobs done anew whose workers were not heard of for so many seconds; how many."""
+    return int(connection.execute(_OF_SILENT_WORKERS, {"silent": silent}).scalar_one())
+
+
+def held_by(connection: Connection, worker_id: int) -> set[int]:
+    """The jobs that the worker has taken and not finished."""
+    return set(connection.execute(_OF_WORKER, {"worker_id": worker_id}).scalars())
+
+
+def put_back(connection: Connection, worker_id: int, ids: Collection[int]) -> None:
+    """Have these jobs of the worker done anew."""
+    connection.execute(_PUT_BACK, {"worker_id": worker_id, "ids": list(ids)})

@@ -1,0 +1,105 @@
+"""The database on Postgres: the same statements, by psycopg, in as many threads as connections."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.store import fleet
+from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database
+from mcp_enrichment.service.store.faults import collided
+from mcp_enrichment.service.store.migrate import require_head, upgrade
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+WRITERS = 4
+"""Writes that one process has under way at once. Its pool has a connection for each, and for each
+of `READERS`: more keep a server of few cores no busier."""
+NETWORK: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""In seconds, and the last in milliseconds: how soon a server that is silent counts as gone."""
+_MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
+
+
+def open_postgres(url: str) -> Database:
+    """Open the database that a libpq URL names.
+
+    Raises `StorageFailed` where it cannot be reached, or `mcp-enrichment migrate` is due: several
+    processes use it, and none of them may change it under the others.
+    """
+    database = _database(url)
+    try:
+        database.read_now(require_head)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def migrate_postgres(url: str) -> None:
+    """Bring the database to this version's schema. Raises `StorageFailed`."""
+    database = _database(url)
+    try:
+        database.write_now(_upgrade)
+    finally:
+        database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    upgrade(connection)
+
+
+def _database(url: str) -> Database:
+    engine = _engine(url)
+    from mcp_enrichment.service.store.ends import ends  # noqa: PLC0415 (it needs the driver)
+
+    return Database(
+        engine,
+        # Each statement sees what is committed before it, in a transaction or not.
+        reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        queue=fleet,
+        writers=WRITERS,
+        may_run_again=collided,
+        ends=partial(ends, url),
+    )
+
+
+def _engine(url: str) -> Engine:
+    try:
+        import psycopg  # noqa: PLC0415 (the extra may not be installed)
+    except ModuleNotFoundError as missing:
+        raise StorageFailed(StorageFault.NO_DRIVER) from missing
+
+    def connect() -> psycopg.Connection[Any]:
+        try:
+            connection = psycopg.connect(url, **NETWORK, application_name="mcp-enrichment")
+        except psycopg.ProgrammingError as no_url:
+            raise StorageFailed(StorageFault.UNREACHABLE) from no_url
+        try:
+            connection.execute(f"SET statement_timeout = '{BUSY_TIMEOUT:.0f}s'")
+            connection.commit()
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=READERS + WRITERS,
+        max_overflow=0,
+        hide_parameters=True,  # they hold names and addresses, and errors are logged
+    )

@@ -1,0 +1,279 @@
+"""What an operator relies on in `deploy/`: the commands in its files do what the page says, on a
+real Postgres and behind a real nginx. The images themselves are built elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import psycopg
+import pytest
+import yaml
+
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from tests.support import postgres
+from tests.support.fresh_copy import ROOT, fresh_copy
+from tests.support.keyed import key_of
+from tests.support.places import rows
+from tests.support.serving import ADA, serving
+from tests.support.waiting import until_listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.support.postgres import Server
+
+pytestmark = pytest.mark.anyio
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+PAGE = (DEPLOY / "README.md").read_text("utf-8")
+COMMANDS = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
+QUERIES = re.search(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+OURS = {name: service for name, service in COMPOSE.items() if service["image"] == "mcp-enrichment"}
+NO_NGINX = (
+    "nginx is not installed, so what stands in front of the services is left out of the tests. "
+    "As root, `python3 tasks.py test` installs Debian's package; else install it yourself."
+)
+
+
+def _instructions(name: str) -> list[str]:
+    """What follows an instruction of the Dockerfile, for each of that name in its last stage."""
+    text = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    last = text.rpartition("\nFROM ")[2]
+    return re.findall(rf"^{name} (.*)$", last, re.MULTILINE)
+
+
+def _execs(name: str) -> list[str]:
+    """An instruction's command, which must be in the exec form."""
+    (line,) = _instructions(name)
+    return list(json.loads(line[line.index("[") :]))
+
+
+@pytest.fixture
+def home(url: str) -> dict[str, str]:
+    """An environment as a container's, with our commands on the PATH and the test's database."""
+    programs = postgres.installed()
+    path = f"{BIN}{os.pathsep}{programs}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "ENRICHMENT_DATABASE_URL": url, "LANG": "C.UTF-8"}
+
+
+@contextmanager
+def running(command: Sequence[str], home: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The command, until the end of the block; by SIGTERM, as a container ends."""
+    process = subprocess.Popen(command, env=home, text=True, stderr=subprocess.PIPE)
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _on(port: int, command: Sequence[str]) -> list[str]:
+    """The command on loopback, at another port."""
+    return [part.replace("8700", str(port)).replace("0.0.0.0", "127.0.0.1") for part in command]  # noqa: S104
+
+
+def test_the_image_runs_as_nobody_and_its_command_serves_what_its_health_check_asks_for(
+    home: dict[str, str], server: Server
+) -> None:
+    port = _free_port()
+    assert [int(part) > 0 for part in _instructions("USER")[0].split(":")] == [True, True]
+    assert [*_execs("ENTRYPOINT"), *_execs("CMD")][:2] == ["mcp-enrichment", "service"]
+    asks = _on(port, _execs("HEALTHCHECK"))
+    with running(_on(port, [*_execs("ENTRYPOINT"), *_execs("CMD")]), home):
+        until_listening(port)
+        assert subprocess.run(asks, env=home, check=False).returncode == 0
+        server.stop("immediate")
+        ill = subprocess.run(asks, env=home, check=False, capture_output=True)
+        server.start()
+        assert ill.returncode == 1
+
+
+def test_the_image_is_built_by_commands_that_work(tmp_path: Path) -> None:
+    text = (DEPLOY / "Dockerfile").read_text("utf-8")
+    build = re.findall(r"^RUN (.*)$", text.rpartition("\nFROM ")[0], re.MULTILINE)
+    source = fresh_copy(tmp_path / "source")
+    copied = re.findall(r"^COPY (.*) (?:\./|mcp_enrichment)$", text, re.MULTILINE)
+    for name in [path.name for path in source.iterdir()]:
+        if name not in " ".join(copied).split():
+            gone = source / name
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    for line in build:
+        command = shlex.split(
+            line.replace("/opt", str(tmp_path)).replace("python3", sys.executable)
+        )
+        subprocess.run(command, cwd=source, check=True)
+    made = tmp_path / "enrichment"
+    assert list(made.rglob("mcp_enrichment/**/compose.*.pyc")), "it is byte-compiled"
+    said = subprocess.run(
+        [made / "bin" / "mcp-enrichment", "worker"],
+        env={"ENRICHMENT_DATABASE_URL": "postgresql://127.0.0.1:1/it", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "cannot reach its database" in said.stderr, "the driver is in the image"
+
+
+async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx(
+    home: dict[str, str], url: str, tmp_path: Path
+) -> None:
+    assert set(OURS) == {"migrate", "service-1", "service-2", "worker"}
+    ports = {"service-1": _free_port(), "service-2": _free_port(), "nginx": _free_port()}
+    await anyio.run_process(_command("migrate"), env=home | _settings("migrate"))
+    async with serving(url, jobs=False) as it:
+        key = await key_of(it, "lumen")
+    with (
+        running(
+            _on(ports["service-1"], _command("service-1")), home | _settings("service-1")
+        ) as one,
+        running(_on(ports["service-2"], _command("service-2")), home | _settings("service-2")),
+        running(_command("worker"), home | _settings("worker")),
+        _nginx(ports, tmp_path),
+    ):
+        for port in ports.values():
+            until_listening(port)
+        where, headers = f"http://127.0.0.1:{ports['nginx']}", {"x-api-key": key}
+        async with httpx.AsyncClient(base_url=where, headers=headers, timeout=30) as http:
+            assert await _statuses(http, 6) == {"not-found"}
+            one.kill()
+            assert await _statuses(http, 6) == {"not-found"}, "the other one serves on"
+            assert (await http.get("/metrics")).status_code == 404
+            too_much = b"{" + b" " * 70_000 + b"}"
+            assert (await http.post(ENRICHMENTS, content=too_much)).status_code == 413
+            assert (await http.get(CREDITS)).json() == {"balance": 10, "held": 0}
+        one.returncode = 0  # it was meant to die
+
+
+async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
+    """What requests come to, each held until its end."""
+    ends = set()
+
+    async def ask(number: int) -> None:
+        asked = {"linkedin_url": f"{ADA}-{number}", "type": "work"}
+        key = {"idempotency-key": f"k-{number}-{os.urandom(4).hex()}"}
+        answer = await http.post(ENRICHMENTS, json=asked, headers=key)
+        if answer.status_code == 502:  # it was sent to the one that died: the key makes it safe
+            answer = await http.post(ENRICHMENTS, json=asked, headers=key)
+        one = f"{ENRICHMENTS}/{answer.json()['_id']}"
+        ends.add((await http.get(one, headers={"prefer": "wait=20"})).json()["status"])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(many):
+            tasks.start_soon(ask, number)
+    return ends
+
+
+def _command(name: str) -> list[str]:
+    return [*_execs("ENTRYPOINT"), *OURS[name]["command"]]
+
+
+def _settings(name: str) -> dict[str, str]:
+    """A process's own settings, but for the place of the database."""
+    given: dict[str, Any] = OURS[name]["environment"]
+    assert given["ENRICHMENT_DATABASE_URL"].endswith("@postgres/enrichment")
+    return {key: value for key, value in given.items() if key != "ENRICHMENT_DATABASE_URL"}
+
+
+@contextmanager
+def _nginx(ports: dict[str, int], folder: Path) -> Iterator[None]:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NO_NGINX)
+        pytest.skip(NO_NGINX)
+    text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    for name in ("service-1", "service-2"):
+        text = text.replace(f"{name}:8700", f"127.0.0.1:{ports[name]}")
+    text = text.replace("listen 8080;", f"listen 127.0.0.1:{ports['nginx']};")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {temporary}", 1))
+    here = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", here]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def test_the_commands_of_the_page_work_one_after_the_other(
+    home: dict[str, str], url: str, tmp_path: Path
+) -> None:
+    serves = [command for command in COMMANDS if re.search(r"enrichment (service|worker)", command)]
+    assert len(serves) == 2
+    for command in COMMANDS:
+        if command in serves:
+            port = _free_port()
+            with running(_on(port, shlex.split(command)), home) as process:
+                assert process.stderr
+                said = json.loads(process.stderr.readline())["message"]
+                assert said.startswith(("Serving", "Working"))
+                if said.startswith("Serving"):
+                    assert httpx.get(f"http://127.0.0.1:{port}/ready", timeout=20).is_success
+        else:
+            subprocess.run(["/bin/sh", "-c", command], env=home, cwd=tmp_path, check=True)
+    assert rows(url, "SELECT name, available FROM teams") == [("acme", 1000)]
+
+
+def test_the_queries_of_the_page_are_queries(url: str) -> None:
+    assert QUERIES
+    statements = [one for one in QUERIES[1].split(";") if one.strip()]
+    assert len(statements) == 3
+    with psycopg.connect(url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) -> None:
+    service, worker = (
+        re.search(rf"^\| {name} \| up to (\d+), and (\d+)", PAGE, re.MULTILINE)
+        for name in ("service", "worker")
+    )
+    assert service
+    assert worker
+    async with serving(url, jobs=False, credits=200) as it, anyio.create_task_group() as tasks:
+        tasks.start_soon(it.service.finals.watch)
+        await _busy(it)
+        used = rows(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        assert used[0][0] - 1 <= int(service[1]) + int(service[2])
+        tasks.cancel_scope.cancel()
+    async with serving(url):
+        await anyio.sleep(1)
+        await _all_done(url)
+        used = rows(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        ends = 1  # what a worker alone does not listen to
+        assert used[0][0] - 1 - ends <= int(worker[1]) + int(worker[2])
+
+
+async def _busy(it: Any) -> None:
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(lambda n=number: it.accepted(linkedin_url=f"{ADA}-{n}"))
+
+
+async def _all_done(url: str) -> None:
+    with anyio.fail_after(30):
+        while rows(url, "SELECT count(*) FROM jobs") != [(0,)]:  # noqa: ASYNC110
+            await anyio.sleep(0.05)

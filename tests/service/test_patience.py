@@ -1,0 +1,120 @@
+"""What a fleet relies on while its database stutters: nothing is said in vain, and nobody sleeps
+through a job."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import psycopg
+import pytest
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from psycopg_pool import AsyncConnectionPool
+
+from mcp_enrichment.service.domain.turns import Turns
+from mcp_enrichment.service.jobs import patience
+from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
+from tests.support.places import rows
+from tests.support.serving import serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+JOBS = "SELECT status::text FROM procrastinate_jobs"
+LISTENERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query LIKE 'LISTEN "procrastinate%' AND state = 'idle' AND datname = current_database()
+"""
+
+
+class LosesAnswers(PsycopgConnector):
+    """Carries out what it is told, and does not hear that it has, the first time."""
+
+    lost = False
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        await super().execute_query_async(query, **arguments)
+        if not self.lost:
+            self.lost = True
+            raise ConnectorException from psycopg.OperationalError()
+
+
+class Patient(PatientConnector, LosesAnswers):
+    """Says again what it has not heard the answer of."""
+
+
+class Absent(PatientConnector):
+    """Hears each answer only after something else has happened meanwhile, once."""
+
+    meanwhile: Any = None
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        found = await super().execute_query_all_async(query, **arguments)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens:
+            await happens()
+        return found
+
+
+@asynccontextmanager
+async def taken(url: str, connector: PatientConnector) -> AsyncIterator[Taken]:
+    """What a worker of lookups takes its jobs by."""
+    async with AsyncConnectionPool(url, open=False, min_size=1) as pool:
+        await connector.open_async(pool)
+        yield Taken(connector, "look-up", Turns())
+
+
+async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: str) -> None:
+    connector, told = Absent(), anyio.Event()
+
+    async def hear(**_: Any) -> None:
+        told.set()
+
+    async with serving(url, jobs=False) as it, taken(url, connector) as jobs:
+        worker_id = await jobs.register_worker()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: jobs.listen_for_jobs(on_notification=hear, queues=["look-up"]))
+            await until(lambda: rows(url, LISTENERS) == [(1,)])
+
+            async def comes() -> None:
+                await it.accepted()
+                await told.wait()
+
+            connector.meanwhile = comes
+            found = await jobs.fetch_job(["look-up"], worker_id)
+            tasks.cancel_scope.cancel()
+    assert found
+    assert found.id in jobs.at_work
+
+
+async def test_a_job_is_finished_although_the_answer_to_that_was_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PAUSE", 0.01)
+    async with serving(url, jobs=False) as it, taken(url, Patient()) as jobs:
+        await it.accepted()
+        found = await jobs.fetch_job(["look-up"], await jobs.register_worker())
+        assert found
+        assert rows(url, JOBS) == [("doing",)]
+        await jobs.finish_job(found, Status.SUCCEEDED, delete_job=True)
+    assert rows(url, JOBS) == []
+    assert jobs.at_work == {}
+
+
+async def test_who_is_told_to_give_up_says_nothing_again(url: str) -> None:
+    connector = Patient()
+    async with serving(url, jobs=False), taken(url, connector) as jobs:
+        worker_id = await jobs.register_worker()
+        connector.give_up()
+        with pytest.raises(ConnectorException):
+            await jobs.update_heartbeat(worker_id)
+
+
+async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
+    async with serving(url, jobs=False), taken(url, PatientConnector()) as jobs:
+        with anyio.fail_after(5), pytest.raises(ConnectorException):
+            await jobs.connector.execute_query_async("SELECT no_such_column")

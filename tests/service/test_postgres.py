@@ -1,0 +1,201 @@
+"""What an operator relies on about the database on Postgres: it is upgraded by a command and by
+nothing else, and what is wrong with it is said in one sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.domain import keys, teams
+from mcp_enrichment.service.domain.teams import signing_secrets
+from mcp_enrichment.service.store import migrate, schema
+from mcp_enrichment.service.store.postgres import migrate_postgres, open_postgres
+from tests.cli.commands import Shell
+from tests.support.places import change, rows
+from tests.support.serving import HIT, Says, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from tests.support.postgres import Server
+
+pytestmark = pytest.mark.anyio
+VERSION = "SELECT version_num FROM alembic_version"
+COMMANDS = (["service", "--port", "0"], ["teams", "list"])
+
+
+@pytest.fixture
+def empty(server: Server) -> Iterator[str]:
+    """A database in which there is nothing."""
+    url = server.fresh()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_the_migrations_make_just_the_tables_of_the_schema(url: str) -> None:
+    def differences(connection: Connection) -> list[object]:
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_object": theirs,
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, schema.metadata))
+
+    def theirs(_table: object, name: str | None, kind: str, *_: object) -> bool:
+        # The queue is procrastinate's, and what is called `jobs` is a view of it.
+        return not (
+            kind == "table" and name and (name.startswith("procrastinate") or name == "jobs")
+        )
+
+    database = open_postgres(url)
+    assert database.read_now(differences) == []
+    database.close()
+
+
+def test_the_queues_tables_are_those_of_the_package_that_is_installed() -> None:
+    shipped = files("procrastinate.sql") / "schema.sql"
+    fixed = next(Path(migrate.__file__).parent.glob("migrations/procrastinate-*.sql"))
+    assert fixed.read_text("utf-8") == shipped.read_text("utf-8"), "it needs a new migration"
+
+
+def test_the_command_migrates_a_database_and_does_it_once(shell: Shell, empty: str) -> None:
+    for _ in range(2):
+        done = shell.run("migrate", DATABASE_URL=empty)
+        assert (done.code, done.out) == (0, f"The database is at revision {migrate.HEAD}.\n")
+    assert rows(empty, VERSION) == [(migrate.HEAD,)]
+    assert shell.run("teams", "add", "lumen", DATABASE_URL=empty).code == 0
+    assert rows(empty, "SELECT name FROM teams") == [("lumen",)]
+    assert not shell.database.exists()
+
+
+def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty: str) -> None:
+    done = shell.run_all(*[["migrate"]] * 4, DATABASE_URL=empty)
+    assert {one.code for one in done} == {0}
+    assert rows(empty, VERSION) == [(migrate.HEAD,)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_whatever_finds_no_schema_or_an_older_one_says_so_and_stops(
+    shell: Shell, empty: str, command: list[str]
+) -> None:
+    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty).refused()
+    migrate_postgres(empty)
+    change(empty, "UPDATE alembic_version SET version_num = '0001'")
+    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty).refused()
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["migrate"]])
+def test_whatever_finds_a_newer_schema_says_so_and_leaves_it_alone(
+    shell: Shell, url: str, command: list[str]
+) -> None:
+    change(url, "UPDATE alembic_version SET version_num = 'ff'")
+    assert "newer version" in shell.run(*command, DATABASE_URL=url).refused()
+    assert rows(url, VERSION) == [("ff",)]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:pass-word@127.0.0.1:1/x", "cannot reach its database"),
+        ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", "cannot reach its database"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_told_without_its_password(
+    shell: Shell, url: str, said: str
+) -> None:
+    refused = shell.run("teams", "list", DATABASE_URL=url)
+    assert said in refused.refused()
+    assert "pass-word" not in refused.err
+
+
+def test_a_url_of_another_kind_is_refused_by_the_variables_name(shell: Shell) -> None:
+    refused = shell.run("teams", "list", DATABASE_URL="mysql://me:pass-word@it/x")
+    assert "ENRICHMENT_DATABASE_URL" in refused.refused(2)
+    assert "pass-word" not in refused.err
+
+
+def test_without_the_extra_the_driver_is_asked_for_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError(name='psycopg')")
+    environment = {"ENRICHMENT_DATABASE_URL": "postgresql://it/x", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mcp_enrichment", "teams", "list"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "mcp-enrichment[postgres]" in done.stderr
+
+
+async def test_a_database_that_restarts_is_used_again_by_itself(server: Server, url: str) -> None:
+    async with serving(url, Says(HIT)) as it:
+        await it.final(await it.accepted())
+        server.stop("immediate")
+        refused = await it.post()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (
+            503,
+            "storage_unreachable",
+        )
+        server.start()
+        assert await it.balance() == 9
+        assert (await it.final(await it.accepted(type="personal")))["status"] == "completed"
+
+
+async def test_connections_that_died_unseen_cost_no_caller_an_answer(
+    server: Server, url: str
+) -> None:
+    async with serving(url, jobs=False) as it:
+        for kind in ("work", "personal"):
+            await it.accepted(type=kind)
+            mine = "datname = current_database() AND pid <> pg_backend_pid()"
+            rows(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")  # noqa: S608
+            assert await it.balance() >= 8
+
+
+def test_the_first_secret_of_a_team_is_made_once_whoever_needs_it_first(url: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    database = open_postgres(url)
+    team_id = database.write_now(lambda c: teams.add(c, "lumen", 0, at=0))
+    with ThreadPoolExecutor(8) as pool:
+        needed = [
+            pool.submit(database.write_now, lambda c: list(signing_secrets(c, team_id, at=0)))
+            for _ in range(8)
+        ]
+    assert len({tuple(one.result()) for one in needed}) == 1
+    database.close()
+
+
+def test_a_balance_passes_two_thousand_millions(url: str) -> None:
+    database = open_postgres(url)
+    for name in ("one", "two"):
+        database.write_now(lambda c, n=name: teams.add(c, n, 10**9, at=0))
+    change(url, "UPDATE teams SET available = available * 4")
+    assert rows(url, "SELECT available FROM teams") == [(4 * 10**9,)] * 2
+    assert database.write_now(lambda c: keys.create(c, "one", at=0)).key
+    database.close()
+
+
+def test_the_revision_is_checked_before_anything_is_made(empty: str) -> None:
+    with pytest.raises(StorageFailed) as raised:
+        open_postgres(empty)
+    assert raised.value.fault is StorageFault.OLDER_SCHEMA
+    assert rows(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

@@ -1,0 +1,120 @@
+"""The chaos on Postgres: workers that are killed, connections that are cut, a server that crashes,
+behind a network that fails. `python -m tests.support.chaos_fleet` is the long form."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from tests.support import postgres
+from tests.support.chaos import (
+    LEFT_BEHIND,
+    UNFINISHED,
+    Told,
+    all_is_well,
+    drawn,
+    moody,
+    starts_workers,
+)
+from tests.support.chaos_worker import ask
+from tests.support.cutting_proxy import cutting_proxy
+from tests.support.far_end import far_end
+from tests.support.fault_proxy import fault_proxy
+from tests.support.serving import serving, until
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from tests.support.chaos import Workers
+    from tests.support.fault_proxy import FaultProxy
+    from tests.support.postgres import Server
+    from tests.support.serving import Serving
+
+SERVICES, WORKERS = 2, 3
+LONGEST_LIFE = 1.0
+DOWN = 0.5
+CRASHES = 2
+
+
+async def chaos(server: Server, *, requests: int, kills: int, chance: random.Random) -> Told:
+    """Ask, kill, cut, crash, and hold what is left against every promise."""
+    url = server.fresh(server.migrated())
+    async with (
+        far_end() as receiver,
+        fault_proxy(receiver.port, chance) as network,
+        cutting_proxy(server.port, chance) as cutting,
+        serving(url, jobs=False, credits=requests, allow_private=True) as it,
+        anyio.create_task_group() as tasks,
+    ):
+        receiver.always(moody(chance))
+        tasks.start_soon(cutting.keep_cutting)
+        through = url.replace(f":{server.port}/", f":{cutting.port}/")
+        died = await _until_all_is_done(
+            it, server, network, through=through, requests=requests, kills=kills
+        )
+        tasks.cancel_scope.cancel()
+    told = Told(len(died), network.done, {}, 0, 0, cut=cutting.cut)
+    return all_is_well(url, requests, receiver.seen, told)
+
+
+async def _until_all_is_done(
+    it: Serving, server: Server, network: FaultProxy, *, through: str, requests: int, kills: int
+) -> set[tuple[str]]:
+    died_at_work: set[tuple[str]] = set()
+    crash_at = {kills * (n + 1) // (CRASHES + 1) for n in range(CRASHES)}
+    with starts_workers(through, it.team_id, network) as services:
+        for share in range(SERVICES):
+            services.start(range(share, requests, SERVICES), works=False)
+        with starts_workers(through, it.team_id, network) as workers:
+            for _ in range(WORKERS):
+                workers.start(())
+            for number in range(kills):
+                await _one_dies(workers, network.chance)
+                if number in crash_at:
+                    await _crash(server)
+                died_at_work |= set(it.rows(LEFT_BEHIND))
+            await _asked_by_all(it, network, range(requests))
+            await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=120)
+    return died_at_work
+
+
+async def _one_dies(workers: Workers, chance: random.Random) -> None:
+    workers.start(())
+    await anyio.sleep(chance.uniform(0, LONGEST_LIFE))
+    workers.kill_one()
+
+
+async def _crash(server: Server) -> None:
+    await anyio.to_thread.run_sync(server.stop, "immediate")
+    await anyio.sleep(DOWN)
+    await anyio.to_thread.run_sync(server.start)
+
+
+async def _asked_by_all(it: Serving, network: FaultProxy, numbers: Sequence[int]) -> None:
+    """Whoever got no answer asks again, with the same key."""
+    for number in numbers:
+        await ask(it.service, it.team_id, network.url, number)
+
+
+def main(requests: int = 1000, kills: int = 60) -> None:
+    """The long form."""
+    began = time.monotonic()
+    programs = postgres.installed()
+    assert programs, postgres.MISSING
+    with postgres.server(programs) as server:
+
+        async def run() -> Told:
+            return await chaos(server, requests=requests, kills=kills, chance=drawn())
+
+        told = anyio.run(run)
+    print(f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: all is well")
+    print(told)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
