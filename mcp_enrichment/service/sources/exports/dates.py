@@ -1,9 +1,9 @@
-"""The day of a connection, in the forms that LinkedIn has written and Excel rewrites."""
+"""Days and moments, in the forms that programs have written and Excel rewrites."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 CENTURY = "20"
 """Of a year in two digits: LinkedIn opened in 2003."""
@@ -32,6 +32,21 @@ def day_of(text: str) -> date | None:
         if match := form.fullmatch(text):
             return _date(**match.groupdict())
     return None
+
+
+def moment_of(text: str) -> float | None:
+    """Seconds since the epoch at `2024-03-05T16:05:00Z`, `20240305T160500Z` or a day, else None.
+
+    Without a zone it is UTC.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        day = day_of(text)
+        if day is None:
+            return None
+        moment = datetime.combine(day, time())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _date(day: str, month: str, year: str) -> date | None:

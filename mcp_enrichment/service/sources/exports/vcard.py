@@ -1,0 +1,106 @@
+"""vCards of versions 2.1, 3 and 4 (RFC 2426, 6350): their lines, unfolded, and their properties."""
+
+from __future__ import annotations
+
+import quopri
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BEGIN = "BEGIN:VCARD"
+_END = "END:VCARD"
+MAX_UNFOLDED = 64 * 2**10
+"""Characters of one property; what a photo has beyond them is let go."""
+MAX_PROPERTIES = 1000
+"""A card that has more is no card."""
+
+_PROPERTY = re.compile(
+    r'(?:(?P<group>[\w-]+)\.)?(?P<name>[\w-]+)(?P<parameters>(?:;(?:"[^"]*"|[^":;])*)*):(?P<value>.*)',
+    re.DOTALL,
+)
+_PARAMETER = re.compile(r";([^=;]*)=?([^;]*)")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED_PRINTABLE = "QUOTED-PRINTABLE"
+
+
+class Property(NamedTuple):
+    """`item1.EMAIL;TYPE=WORK:ada@example.com`"""
+
+    group: str
+    name: str
+    """In upper case."""
+    words: frozenset[str]
+    """All values of its parameters in lower case, such as `work`, whatever they are values of."""
+    value: str
+    """Decoded, still with its backslashes."""
+
+    @property
+    def text(self) -> str:
+        """Its value without backslashes."""
+        return unescaped(self.value)
+
+
+def unescaped(value: str) -> str:
+    """`a\\,b\\n` as the text that it stands for."""
+    return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+
+
+def cards(lines: Iterator[str]) -> Iterator[tuple[int, list[Property] | None]]:
+    """Each card with the line that it begins at; None for one that has no end, or none in sight."""
+    begun, card = 0, list[Property]()
+    for number, line in _unfolded(lines):
+        mark = line.strip().upper()
+        if mark == BEGIN:
+            if begun:
+                yield begun, None
+            begun, card = number, []
+        elif mark == _END and begun:
+            yield begun, card if len(card) <= MAX_PROPERTIES else None
+            begun = 0
+        elif begun and len(card) <= MAX_PROPERTIES and (found := _property(line)):
+            card.append(found)
+    if begun:
+        yield begun, None
+
+
+def _unfolded(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Whole lines, each with the number of its first one, from 1."""
+    begins, whole = 1, ""
+    for number, ended in enumerate(lines, start=1):
+        line = ended.rstrip("\r\n")
+        soft = whole.endswith("=") and _QUOTED_PRINTABLE in whole.partition(":")[0].upper()
+        if soft or line[:1] in (" ", "\t"):
+            if len(whole) < MAX_UNFOLDED:
+                whole = whole[:-1] + line if soft else whole + line[1:]
+            continue
+        yield begins, whole
+        begins, whole = number, line
+    yield begins, whole
+
+
+def _property(line: str) -> Property | None:
+    found = _PROPERTY.fullmatch(line)
+    if found is None:
+        return None
+    given = _PARAMETER.findall(found["parameters"].replace('"', ""))
+    # In version 2.1 a value stands alone: EMAIL;WORK;QUOTED-PRINTABLE.
+    words = [word.strip().lower() for name, value in given for word in (value or name).split(",")]
+    value = found["value"]
+    if _QUOTED_PRINTABLE.lower() in words:
+        value = _decoded(value, {n.upper(): v for n, v in given}.get("CHARSET", "utf-8"))
+    return Property(
+        group=(found["group"] or "").lower(),
+        name=found["name"].upper(),
+        words=frozenset(words),
+        value=value,
+    )
+
+
+def _decoded(value: str, charset: str) -> str:
+    octets = quopri.decodestring(value.encode("utf-8", "replace"))
+    try:
+        return octets.decode(charset)
+    except (LookupError, UnicodeDecodeError):
+        return octets.decode("cp1252", "replace")
