@@ -57,15 +57,9 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 
     It is recognised by its content. Repeating an import adds nothing twice.
     """
-    from mcp_enrichment.service.domain.contacts import ImportReport
-
-    report, columns, shown = ImportReport(), _columns(pairs), list[str]()
-    with _told(report), _opened(file, columns) as export:
-        if dry_run:
-            shown = _understood(export, report)
-        else:
-            _store(export, report)
-    click.echo("".join(f"{line}\n" for line in shown), nl=False)
+    with _told(), _opened(file, _columns(pairs)) as export:
+        lines, report = _understood(export) if dry_run else ([], _store(export))
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
     _tell(report, dry_run=dry_run)
 
 
@@ -99,14 +93,13 @@ def _columns(pairs: tuple[str, ...]) -> Format | None:
 
 
 @contextmanager
-def _told(report: ImportReport) -> Iterator[None]:
+def _told() -> Iterator[None]:
     from mcp_enrichment.service.sources.exports.contact import ExportRefused
 
     try:
         yield
     except ExportRefused as refusal:
-        part = " Part of it may be stored: importing it whole adds the rest." if report.read else ""
-        raise click.ClickException(f"{refusal}{part}") from refusal
+        raise click.ClickException(str(refusal)) from refusal
 
 
 @contextmanager
@@ -123,21 +116,23 @@ def _opened(file: Path, columns: Format | None) -> Iterator[Export]:
             yield export
 
 
-def _store(export: Export, report: ImportReport) -> None:
+def _store(export: Export) -> ImportReport:
     from mcp_enrichment.service.domain.contacts import import_contacts
 
     first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
-    rows = chain(first, export.rows)
     with opened_here() as database:
-        import_contacts(database, rows, source=export.name, report=report)
+        return import_contacts(database, chain(first, export.rows), source=export.name)
 
 
-def _understood(export: Export, report: ImportReport) -> list[str]:
+def _understood(export: Export) -> tuple[list[str], ImportReport]:
     """Lines on the first rows; the others are counted."""
-    first = list(islice(export.rows, SHOWN))
+    from mcp_enrichment.service.domain.contacts import ImportReport
+
+    first, report = list(islice(export.rows, SHOWN)), ImportReport()
     for _ in report.contacts_of(chain(first, export.rows)):
         pass
-    return [f"Read as {export.name}; the first rows as understood:", *map(_line_on, first)]
+    title = f"Read as {export.name}; the first rows as understood:"
+    return [title, *map(_line_on, first)], report
 
 
 def _line_on(row: Contact | Skipped) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment.service.domain.ordering import in_order
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
 from mcp_enrichment.service.store import contacts as store
 
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
 
-BATCH = 2000
+BATCH = 5000
 """Rows of one transaction: others who write wait for a fraction of a second."""
+_COLUMNS = (
+    *("linkedin_url", "type", "email", "source", "email_domain", "first_name", "last_name"),
+    *("company", "position", "connected_on", "seen_at", "rank", "imported_at"),
+)
+_KEY = 4
+"""So many of them tell one row from another."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ImportReport:
-    """What an import did, so far."""
+    """What an import did, or would do."""
 
     read: int = 0
     """Rows of the file."""
@@ -57,29 +64,22 @@ class ImportReport:
 
 
 def import_contacts(
-    database: Database,
-    rows: Iterable[Contact | Skipped],
-    *,
-    source: str,
-    report: ImportReport | None = None,
+    database: Database, rows: Iterable[Contact | Skipped], *, source: str
 ) -> ImportReport:
-    """Store the contacts among the rows, in the calling thread, and tell it in the report.
+    """Store the contacts among the rows, in the calling thread: none where reading them raises.
 
-    They are stored in batches, so that others can write in between. Where reading the rows raises,
-    what was read before stays; importing it all again adds what is missing, and nothing twice.
+    All are read before the first is written, and then written in order, which costs least, and in
+    batches, so that others can write in between. Where that breaks off, importing the same again
+    adds what is missing, and nothing twice.
     """
-    report = report or ImportReport()
-    contacts = report.contacts_of(rows)
-    before, now = database.read_now(store.count), time.time()
-    while batch := _batch(contacts, source, now):
+    report, now = ImportReport(), time.time()
+    found = (_values(contact, source, now) for contact in report.contacts_of(rows))
+    ordered = in_order(found, by=_KEY)
+    before = database.read_now(store.count)
+    while batch := [dict(zip(_COLUMNS, row, strict=True)) for row in islice(ordered, BATCH)]:
         database.write_now(partial(store.put, rows=batch))
     report.new = database.read_now(store.count) - before
     return report
-
-
-def _batch(contacts: Iterator[Contact], source: str, now: float) -> list[dict[str, Any]]:
-    """The next ones, read to the end before anything is locked for them."""
-    return [_values(contact, source, now) for contact in islice(contacts, BATCH)]
 
 
 def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
@@ -100,20 +100,14 @@ class StoredContacts:
         return not await self.database.read(store.any_stored)
 
 
-def _values(contact: Contact, source: str, now: float) -> dict[str, Any]:
-    return {
-        "linkedin_url": contact.profile or "",
-        "type": contact.kind,
-        "email": contact.email,
-        "source": source,
-        "email_domain": contact.email.rpartition("@")[2].lower(),
-        "first_name": contact.first_name,
-        "last_name": contact.last_name,
-        "company": contact.company,
-        "position": contact.position,
-        "connected_on": contact.connected_on and contact.connected_on.isoformat(),
+def _values(contact: Contact, source: str, now: float) -> list[Any]:
+    """Of the columns, in their order."""
+    return [
+        *(contact.profile or "", contact.kind, contact.email, source),
+        contact.email.rpartition("@")[2].lower(),
+        *(contact.first_name, contact.last_name, contact.company, contact.position),
+        contact.connected_on and contact.connected_on.isoformat(),
         # A clock that was wrong somewhere else must not win over all that is to come.
-        "seen_at": min(contact.seen_at or now, now),
-        "rank": contact.rank,
-        "imported_at": now,
-    }
+        min(contact.seen_at or now, now),
+        *(contact.rank, now),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import EmailType
@@ -78,8 +79,7 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
     hints: dict[str, EmailType | None] = {}
     defects = list[SkipReason]()
     for cell in emails:
-        for text in _parts(cell.text):
-            email = clean_email(text)
+        for email in _cleaned(cell.text):
             if defect := _defect(email, cell):
                 defects.append(defect)
             elif email:
@@ -87,8 +87,10 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
     return {email: hint or kind_of(email) for email, hint in hints.items()}, defects
 
 
-def _parts(text: str) -> list[str]:
-    return [text] if clean_email(text) else addresses_in(text)
+def _cleaned(text: str) -> list[str | None]:
+    """Each address of a cell; None for one that cannot be one."""
+    email = clean_email(text)
+    return [email] if email else [clean_email(part) for part in addresses_in(text)]
 
 
 def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
@@ -102,13 +104,12 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
 def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
     """The first that is a person's, or why the first one is not."""
     lack = None
-    for cell in texts:
-        for text in (cell, *_BETWEEN_URLS.split(cell)):
-            if not text.strip():
-                continue
-            try:
-                return canonical(text), None
-            except ProfileURLRefused as refusal:
-                reason = _REASONS.get(refusal.kind, SkipReason.BAD_URL)
-                lack = reason if lack in (None, SkipReason.BAD_URL) else lack
+    for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
+        if not text.strip():
+            continue
+        try:
+            return canonical(text), None
+        except ProfileURLRefused as refusal:
+            reason = _REASONS.get(refusal.kind, SkipReason.BAD_URL)
+            lack = reason if lack in (None, SkipReason.BAD_URL) else lack
     return None, lack or SkipReason.NO_URL
