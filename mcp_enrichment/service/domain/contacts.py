@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
 
-BATCH = 5000
+BATCH = 2000
 """Rows of one transaction: others who write wait for a fraction of a second."""
 _COLUMNS = (
     *("linkedin_url", "type", "email", "source", "email_domain", "first_name", "last_name"),
