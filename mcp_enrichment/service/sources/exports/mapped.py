@@ -35,7 +35,7 @@ def mapped(texts: Iterable[str]) -> Format | None:
 
     A title with a comma stands with its field in quotation marks. Raises `MapRefused`.
     """
-    pairs = [_pair(text) for line in texts for text in next(csv.reader([line]), [])]
+    pairs = [_pair(part) for text in texts for part in _parts(text)]
     if not pairs:
         return None
     if not any(field in _EMAILS for field, _ in pairs):
@@ -56,6 +56,13 @@ def mapped(texts: Iterable[str]) -> Format | None:
         position=titles("position"),
         changed_at=titles("date"),
     )
+
+
+def _parts(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return [text]
 
 
 def _pair(text: str) -> tuple[str, str]:
