@@ -1,6 +1,6 @@
 """Importing a million rows of a vendor's export, beside Python's bare csv module on the same file.
 
-Each is a process of its own: its seconds are those of the work alone, its memory is the peak of all.
+Each is a process of its own: its seconds are those of the work alone, its memory is its peak.
 Goals: a million rows within 60 s, and no more memory than a tenth of them takes, but for a tenth.
 """
 

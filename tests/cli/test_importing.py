@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.cli.contacts import WHY
+from mcp_enrichment.service.sources.exports.contact import SkipReason
 from tests.support.vendors.customers import hubspot
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> 
     listed = shell.run("contacts", "list", "--limit", "1000").out
     found = "https://www.linkedin.com/in/ada-0-example\thubspot\t2026-03-05\n"
     assert f"Ada Okafor\twork\tp0@harbour0.example\t{found}" in listed
+
+
+def test_every_reason_is_told_in_words() -> None:
+    assert set(WHY) == set(SkipReason)
 
 
 def test_another_table_is_imported_by_the_columns_that_are_named(

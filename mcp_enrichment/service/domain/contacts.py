@@ -103,7 +103,7 @@ class StoredContacts:
 def _values(contact: Contact, source: str, now: float) -> list[Any]:
     """Of the columns, in their order."""
     return [
-        *(contact.profile or "", contact.kind, contact.email, source),
+        *(contact.profile or "", contact.kind.value, contact.email, source),
         contact.email.rpartition("@")[2].lower(),
         *(contact.first_name, contact.last_name, contact.company, contact.position),
         contact.connected_on and contact.connected_on.isoformat(),

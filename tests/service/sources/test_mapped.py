@@ -56,7 +56,7 @@ def test_a_column_that_the_table_does_not_have_is_told(written: Any) -> None:
         ("mail=Mail", "one of url, email, work_email"),
         ("email", "FIELD=COLUMN"),
         ("email=", "FIELD=COLUMN"),
-        ("email=A\rB", "FIELD=COLUMN"),
+        ("email=\r", "FIELD=COLUMN"),
     ],
 )
 def test_a_map_that_says_nothing_is_refused(text: str, why: str) -> None:

@@ -77,7 +77,9 @@ class _Metered(io.RawIOBase):
     def _check(self, size: int) -> None:
         if size > MAX_BYTES:
             raise ExportRefused.because(
-                self._path, f"holds more than {MAX_BYTES // 2**20} MiB, as no such export does"
+                self._path,
+                f"holds more than {MAX_BYTES // 2**20} MiB",
+                "pass the export in several files",
             )
 
 
