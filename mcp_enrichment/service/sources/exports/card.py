@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.mailbox import kind_of_label
 from mcp_enrichment.service.sources.exports.raw import Raw, RawEmail
-from mcp_enrichment.service.sources.exports.vcard import Property, unescaped
+from mcp_enrichment.service.sources.exports.vcard import SOCIAL, Property, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
 
 _LINKEDIN = "linkedin"
-_SOCIAL = ("X-SOCIALPROFILE", "SOCIALPROFILE", "X-LINKEDIN")
-_SITES = (*_SOCIAL, "URL", "X-URL")
+_SITES = (*SOCIAL, "URL", "X-URL")
 _PREFERRED = frozenset({"pref", "1"})
 _COMPONENTS = re.compile(r"(?<!\\);")
 

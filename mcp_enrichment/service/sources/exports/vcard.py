@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import quopri
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -11,15 +12,18 @@ if TYPE_CHECKING:
 
 BEGIN = "BEGIN:VCARD"
 _END = "END:VCARD"
+SOCIAL = ("X-SOCIALPROFILE", "SOCIALPROFILE", "X-LINKEDIN")
+KEPT = frozenset({"FN", "N", "ORG", "TITLE", "REV", "EMAIL", "URL", "X-URL", "X-ABLABEL", *SOCIAL})
+"""The properties that are given; others, such as photos, are let go."""
 MAX_UNFOLDED = 64 * 2**10
-"""Characters of one property; what a photo has beyond them is let go."""
+"""Characters of one property; what it has beyond them is let go."""
+MAX_HEAD = 1000
+"""Characters of its name and parameters."""
 MAX_PROPERTIES = 1000
 """A card that has more is no card."""
 
-_PROPERTY = re.compile(
-    r'(?:(?P<group>[\w-]+)\.)?(?P<name>[\w-]+)(?P<parameters>(?:;(?:"[^"]*"|[^":;])*)*):(?P<value>.*)',
-    re.DOTALL,
-)
+_QUOTING = re.compile(r'((?:"[^"]*"|[^":])*):(.*)', re.DOTALL)
+_HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;.*)?)", re.DOTALL)
 _PARAMETER = re.compile(r";([^=;]*)=?([^;]*)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_PRINTABLE = "QUOTED-PRINTABLE"
@@ -44,6 +48,8 @@ class Property(NamedTuple):
 
 def unescaped(value: str) -> str:
     """`a\\,b\\n` as the text that it stands for."""
+    if "\\" not in value:
+        return value
     return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
 
 
@@ -81,20 +87,39 @@ def _unfolded(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
 
 
 def _property(line: str) -> Property | None:
-    found = _PROPERTY.fullmatch(line)
-    if found is None:
+    head, colon, value = line.partition(":")
+    if '"' in head:
+        found = _QUOTING.fullmatch(line)
+        head, value = found.groups() if found else ("", "")
+    kind = _kind(head) if colon and len(head) <= MAX_HEAD else None
+    if kind is None:
         return None
-    given = _PARAMETER.findall(found["parameters"].replace('"', ""))
+    value = _decoded(value, kind.charset) if kind.charset else value
+    return Property(kind.group, kind.name, kind.words, value)
+
+
+class _Kind(NamedTuple):
+    group: str
+    name: str
+    words: frozenset[str]
+    charset: str | None
+    """Of a value in quoted-printable."""
+
+
+@lru_cache(maxsize=1024)  # most cards of a file have the same ones
+def _kind(head: str) -> _Kind | None:
+    found = _HEAD.fullmatch(head.replace('"', ""))
+    if found is None or found[2].upper() not in KEPT:
+        return None
+    given = _PARAMETER.findall(found[3])
     # In version 2.1 a value stands alone: EMAIL;WORK;QUOTED-PRINTABLE.
     words = [word.strip().lower() for name, value in given for word in (value or name).split(",")]
-    value = found["value"]
-    if _QUOTED_PRINTABLE.lower() in words:
-        value = _decoded(value, {n.upper(): v for n, v in given}.get("CHARSET", "utf-8"))
-    return Property(
-        group=(found["group"] or "").lower(),
-        name=found["name"].upper(),
+    charset = {name.upper(): value for name, value in given}.get("CHARSET", "utf-8")
+    return _Kind(
+        group=(found[1] or "").lower(),
+        name=found[2].upper(),
         words=frozenset(words),
-        value=value,
+        charset=charset if _QUOTED_PRINTABLE.lower() in words else None,
     )
 
 
