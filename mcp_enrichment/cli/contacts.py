@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.reading import Export
 
 SHOWN = 10
-"""Rows that a dry run shows."""
+"""Lines that a dry run shows, one for each address."""
 WHY = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",

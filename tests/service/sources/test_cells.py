@@ -166,7 +166,8 @@ def test_a_moment_is_read_in_each_form_that_programs_write(text: str) -> None:
 def test_a_day_is_its_first_moment_and_nonsense_is_none() -> None:
     for day in ("3/5/2026", "3/5/2026 10:20 AM", "05.03.2026 10:20"):
         assert moment_of(day) == datetime(2026, 3, 5, tzinfo=UTC).timestamp()
-    assert moment_of("yesterday") is None
+    for nonsense in ("yesterday", "0001-01-01T00:00:00+14:00", "1899-12-30"):
+        assert moment_of(nonsense) is None
 
 
 @pytest.mark.parametrize(

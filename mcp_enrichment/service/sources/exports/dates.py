@@ -37,7 +37,7 @@ def day_of(text: str) -> date | None:
 def moment_of(text: str) -> float | None:
     """Seconds since the epoch at `2024-03-05T16:05:00Z`, `20240305T160500Z` or a day, else None.
 
-    Without a zone it is UTC.
+    Without a zone it is UTC. What lies before the epoch is a mistake, and None.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -46,7 +46,8 @@ def moment_of(text: str) -> float | None:
         if day is None:
             return None
         moment = datetime.combine(day, time())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return at if at > 0 else None
 
 
 def _date(day: str, month: str, year: str) -> date | None:

@@ -102,7 +102,7 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
 
 
 def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
-    """The first that is a person's, or why the first one is not."""
+    """The first that is a person's, or what tells most of why there is none."""
     lack = None
     for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
         if not text.strip():
