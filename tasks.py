@@ -31,7 +31,7 @@ SERVERS = {
 UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
 BENCHES = [
-    *("start", "lookup", "longpoll", "push", "service", "fleet"),
+    *("start", "lookup", "import", "longpoll", "push", "service", "fleet"),
     *("waiting", "context", "face", "ending"),
 ]
 

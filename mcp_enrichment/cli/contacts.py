@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened_here
+from mcp_enrichment.cli.database import opened_here, when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from mcp_enrichment.service.domain.contacts import ImportReport
+    from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
+    from mcp_enrichment.service.sources.exports.format import Format
+    from mcp_enrichment.service.sources.exports.reading import Export
 
-WHY_SKIPPED = {
+SHOWN = 10
+"""Lines that a dry run shows, one for each address."""
+WHY = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
     "bad-url": "with a URL that is no person's profile",
+    "not-a-person": "with the URL of a company, a school or a post in place of a person's",
+    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which LinkedIn alone resolves",
     "bad-email": "with an email that cannot be one",
+    "masked": "with a placeholder in place of an email",
+    "guessed": "with an email that the export itself calls a guess or unusable",
     "empty-row": "empty",
     "unreadable": "unreadable",
 }
@@ -33,25 +43,24 @@ def contacts() -> None:
 
 @contacts.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-def import_file(file: Path) -> None:
-    """Import LinkedIn's Connections.csv, or the zip that LinkedIn sends.
+@click.option(
+    *("--map", "pairs"),
+    multiple=True,
+    metavar="url=COLUMN,email=COLUMN",
+    help="The columns of any other CSV; also work_email, personal_email, first_name, last_name, "
+    "name, company, position, date.",
+)
+@click.option("--dry-run", is_flag=True, help="Store nothing; show the first rows as understood.")
+def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
+    """Import an export of LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook, or a
+    vCard; or the zip that it came in.
 
-    Repeating an import adds nothing twice. Get the file in LinkedIn under Settings & Privacy >
-    Data privacy > Get a copy of your data > Connections.
+    It is recognised by its content. Repeating an import adds nothing twice.
     """
-    from mcp_enrichment.service.sources.exports.contact import ExportRefused
-
-    try:
-        with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done - bar.pos)
-
-            report = _imported(file, progress)
-    except ExportRefused as refusal:
-        raise click.ClickException(str(refusal)) from refusal
-    _tell(report)
+    with _told(), _opened(file, _columns(pairs)) as export:
+        lines, report = _understood(export) if dry_run else ([], _store(export))
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
+    _tell(report, dry_run=dry_run)
 
 
 @contacts.command("list")
@@ -64,7 +73,8 @@ def list_contacts(limit: int) -> None:
         rows, total = first_contacts(database, limit)
     for row in rows:
         name = f"{row.first_name} {row.last_name}".strip()
-        click.echo(f"{name}\t{row.type}\t{row.email}\t{row.linkedin_url}")
+        known = f"{name}\t{row.type}\t{row.email}\t{row.linkedin_url or '-'}"
+        click.echo(f"{known}\t{row.source}\t{when(row.seen_at)[:10]}")
     if not total:
         click.echo(
             "No contacts yet: run `mcp-enrichment contacts import Connections.csv`.", err=True
@@ -73,18 +83,80 @@ def list_contacts(limit: int) -> None:
         click.echo(f"{len(rows)} of {total} contacts; --limit shows more.", err=True)
 
 
-def _imported(file: Path, progress: Callable[[int, int], None]) -> ImportReport:
+def _columns(pairs: tuple[str, ...]) -> Format | None:
+    from mcp_enrichment.service.sources.exports.mapped import MapRefused, mapped
+
+    try:
+        return mapped(pairs)
+    except MapRefused as refusal:
+        raise click.UsageError(f"--map: {refusal}.") from refusal
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from mcp_enrichment.service.sources.exports.contact import ExportRefused
+
+    try:
+        yield
+    except ExportRefused as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+
+
+@contextmanager
+def _opened(file: Path, columns: Format | None) -> Iterator[Export]:
+    from mcp_enrichment.service.sources.exports.reading import opened_export
+
+    with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        with opened_export(file, columns=columns, progress=progress) as export:
+            yield export
+
+
+def _store(export: Export) -> ImportReport:
     from mcp_enrichment.service.domain.contacts import import_contacts
-    from mcp_enrichment.service.sources.exports import linkedin
 
-    rows = linkedin.read(file, progress=progress)
-    first = list(islice(rows, 1))  # refuses another file before a database is made for it
+    first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
     with opened_here() as database:
-        return import_contacts(database, chain(first, rows), source="linkedin")
+        return import_contacts(database, chain(first, export.rows), source=export.name)
 
 
-def _tell(report: ImportReport) -> None:
+def _understood(export: Export) -> tuple[list[str], ImportReport]:
+    """Lines on the first rows; the others are counted."""
+    from mcp_enrichment.service.domain.contacts import ImportReport
+
+    first, report = list(islice(export.rows, SHOWN)), ImportReport()
+    for _ in report.contacts_of(chain(first, export.rows)):
+        pass
+    title = f"Read as {export.name}; the first rows as understood:"
+    return [title, *map(_line_on, first)], report
+
+
+def _line_on(row: Contact | Skipped) -> str:
+    from mcp_enrichment.service.sources.exports.contact import Contact
+
+    if isinstance(row, Contact):
+        name = f"{row.first_name} {row.last_name}".strip()
+        known = f"{name}\t{row.kind}\t{row.email}\t{row.profile or '-'}"
+        return f"{known}\t{row.company}\t{row.position}\t{when(row.seen_at)[:10]}"
+    if row.is_part:
+        return f"  left out: {WHY[row.reason]}"
+    return f"(line {row.line} skipped: {WHY[row.reason]})"
+
+
+def _tell(report: ImportReport, *, dry_run: bool) -> None:
     click.echo(f"Read {report.read:,} rows.")
-    click.echo(f"Stored {report.stored:,} with an address, {report.new:,} of them new.")
+    one_each = report.addresses == report.stored
+    addresses = "an address" if one_each else f"{report.addresses:,} addresses"
+    what = f"{report.stored:,} with {addresses}"
+    if dry_run:
+        click.echo(f"Would store {what}.")
+    else:
+        click.echo(f"Stored {what}, {report.new:,} of them new.")
+    for reason, rows in report.left_out.most_common():
+        click.echo(f"Of those, {rows:,} came {WHY[reason]}.")
     for reason, rows in report.skipped.most_common():
-        click.echo(f"Skipped {rows:,} {WHY_SKIPPED[reason]}.")
+        click.echo(f"Skipped {rows:,} {WHY[reason]}.")

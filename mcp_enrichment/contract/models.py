@@ -70,6 +70,21 @@ class Reason(StrEnum):
     """It was played by the test mode: nobody was looked up, and an address is nobody's."""
 
 
+class Verification(StrEnum):
+    """How far an address is known to be right: additive to the contract."""
+
+    VERIFIED = "verified"
+    """The source says that it checked it, and that mail arrives."""
+    UNVERIFIED = "unverified"
+    """The source does not say that it checked it."""
+    CATCH_ALL = "catch-all"
+    """Its domain takes any address: it cannot be checked."""
+    INFERRED = "inferred"
+    """It follows from how other addresses of its domain are formed: nobody has seen it."""
+    OWN_DATA = "own-data"
+    """It stands in the user's own contacts."""
+
+
 E = TypeVar("E", bound=StrEnum)
 
 

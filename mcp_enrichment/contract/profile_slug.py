@@ -51,6 +51,8 @@ def _folded(name: str) -> str:
 
 
 def _could_be_given(slug: str) -> bool:
+    if slug.isascii() and slug.replace("-", "").isalnum():
+        return True  # as most are, of a million in one import
     plain = _JOINED_EMOJI.sub("", slug)
     return any(map(_names, plain)) and all(_names(c) or _accompanies(c) for c in plain)
 

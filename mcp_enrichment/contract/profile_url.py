@@ -76,10 +76,16 @@ def _path(address: str) -> str:
     require(address, RefusalKind.EMPTY)
     require(len(address) <= _MAX_TEXT, RefusalKind.TOO_LONG)
     parts = _ADDRESS.fullmatch(address)
-    if parts is None or any(category(c) in _INVISIBLE and c != ZWJ for c in address):
+    if parts is None or _hides_something(address):
         raise ProfileURLRefused(RefusalKind.BAD_CHARS)
     _check_origin((parts["scheme"] or "https").lower(), parts["authority"])
     return parts["path"]
+
+
+def _hides_something(address: str) -> bool:
+    if address.isascii():  # as most are, of a million in one import
+        return " " in address or not address.isprintable()
+    return any(category(c) in _INVISIBLE and c != ZWJ for c in address)
 
 
 def _check_origin(scheme: str, authority: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.sources.exports import linkedin
+from mcp_enrichment.service.sources.exports.reading import read
 from mcp_enrichment.service.store.database import open_sqlite
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Shell:
 def imported_by(shell: Shell) -> None:
     """The sample, imported without a process of its own."""
     database = open_sqlite(shell.database)
-    import_contacts(database, linkedin.read(Path(SAMPLE)), source="linkedin")
+    import_contacts(database, read(Path(SAMPLE)), source="linkedin")
     database.close()
 
 

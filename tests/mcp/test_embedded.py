@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.sources.exports import linkedin
+from mcp_enrichment.service.sources.exports.reading import read
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
 
@@ -24,7 +24,7 @@ def import_sample(settings: Settings) -> None:
     """What `mcp-enrichment contacts import` does, with the file that comes with the package."""
     database = open_sqlite(settings.database_file)
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as sample:
-        import_contacts(database, linkedin.read(sample), source="linkedin")
+        import_contacts(database, read(sample), source="linkedin")
     database.close()
 
 

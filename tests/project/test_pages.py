@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,17 +15,21 @@ from pathlib import Path
 import pytest
 
 from mcp_enrichment.client.answer import Answer
+from mcp_enrichment.service.sources.exports.mapped import FIELDS
 from tests.support.fresh_copy import ROOT
 from tests.support.optional import needs_package
 from tests.support.uv import uv_environment
+from tests.support.vendors.customers import hubspot
 
 INSTALL = (ROOT / "docs" / "install.md").read_text("utf-8")
+CONTACTS = (ROOT / "docs" / "contacts.md").read_text("utf-8")
 LIBRARY = (ROOT / "docs" / "library.md").read_text("utf-8")
 RELEASE = (ROOT / "packaging" / "README.md").read_text("utf-8")
 COMMAND = re.compile(r"^ *\$ (.*)$", re.MULTILINE)
 CODE = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", LIBRARY, re.DOTALL)
 EXAMPLES = sorted((ROOT / "examples").glob("with_*.py"))
 BIN = Path(sys.executable).parent
+SAMPLE = ROOT / "mcp_enrichment" / "data" / "Connections.csv"
 
 IN_TESTS_OF_PACKAGING = [
     "pipx install mcp-enrichment",
@@ -55,8 +60,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "ENRICHMENT_STATE_DIR": str(tmp_path / "state"),
     }.items():
         monkeypatch.setenv(name, value)
-    sample = ROOT / "mcp_enrichment" / "data" / "Connections.csv"
-    run(f"mcp-enrichment contacts import {shlex.quote(str(sample))}", tmp_path)
+    run(f"mcp-enrichment contacts import {shlex.quote(str(SAMPLE))}", tmp_path)
     return tmp_path
 
 
@@ -99,6 +103,23 @@ def test_the_commands_of_the_install_page_work_one_after_the_other(
     for command in ours:
         run(command, home, typed="sk-1\n")
     assert not (home / ".cursor" / "mcp.json").exists()
+
+
+def test_the_commands_of_the_page_on_contacts_work_one_after_the_other(home: Path) -> None:
+    shutil.copy(SAMPLE, home / "Connections.csv")
+    (home / "hubspot-contacts.csv").write_bytes(hubspot()[0])
+    (home / "people.csv").write_text("Profile,Mail\nlinkedin.com/in/pat-example,p@b.example\n")
+    imported, shown, stored, mapped, listed = (run(c, home) for c in COMMAND.findall(CONTACTS))
+    assert "Stored 8 with an address" in imported
+    assert "Would store 200" in shown
+    assert "Stored 200" in stored
+    assert "Stored 1 with" in mapped
+    assert len(listed.splitlines()) == 20
+
+
+def test_the_page_on_contacts_names_the_fields_of_a_map() -> None:
+    fields = CONTACTS.partition("The fields are")[2].partition("\n\n")[0]
+    assert set(FIELDS) <= set(re.findall(r"`(\w+)`", fields))
 
 
 def test_every_other_command_is_run_by_a_test() -> None:

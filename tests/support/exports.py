@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import zipfile
 from datetime import date
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused, Skipped
-from mcp_enrichment.service.sources.exports.linkedin import read
+from mcp_enrichment.service.sources.exports.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+WRITTEN_AT = 1_790_000_000.0
+"""When every file that a test reads was written."""
 NOTES = 'Notes:\r\n"When exporting your data, you may notice, that some are missing."\r\n\r\n'
 HEADER = "First Name,Last Name,URL,Email Address,Company,Position,Connected On\r\n"
 ADA = (
@@ -33,12 +36,19 @@ ADA_READ = Contact(
     company="Lumen Harbour, Inc.",
     position="Head of Partnerships",
     connected_on=date(2024, 3, 5),
+    seen_at=WRITTEN_AT,
 )
 EXPORT = NOTES + HEADER + ADA
-WHERE = "Settings & Privacy > Data privacy > Get a copy of your data"
+NO_EXPORT = (
+    "is no export that is known: pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts "
+    "or Outlook export, or a vCard; of any other CSV name the columns: "
+    "--map url=COLUMN,email=COLUMN."
+)
 
 
 def rows(path: Path) -> list[Contact | Skipped]:
+    if os.path.isfile(path):
+        os.utime(path, (WRITTEN_AT, WRITTEN_AT))
     return list(read(path))
 
 

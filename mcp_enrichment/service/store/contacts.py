@@ -1,4 +1,4 @@
-"""Statements on imported contacts: one row for a profile and a type of address."""
+"""Statements on imported contacts: one row for an address as one source has it."""
 
 from __future__ import annotations
 
@@ -14,35 +14,41 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-_KEY = ["linkedin_url", "type"]
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""Both know ON CONFLICT, in the same words; SQLAlchemy has it for each of the two alone."""
+_KEY = [column.name for column in contacts.primary_key]
+_UPSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows; where a profile has an address of that type, the new one replaces it."""
-    new = _INSERT[connection.dialect.name](contacts)
-    fresh = {c.name: new.excluded[c.name] for c in contacts.c if c.name not in _KEY}
-    connection.execute(new.on_conflict_do_update(index_elements=_KEY, set_=fresh), rows)
+    """Insert the rows; what a source has told of an address before gives way to what is newer."""
+    new = _UPSERT[connection.dialect.name](contacts)
+    fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
+    newer = new.excluded.seen_at >= contacts.c.seen_at
+    connection.execute(
+        new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer), rows
+    )
 
 
 def count(connection: Connection) -> int:
-    """How many addresses are stored."""
+    """How many addresses are stored, each once for each source that has it."""
     return connection.execute(select(func.count()).select_from(contacts)).scalar_one()
 
 
 def any_stored(connection: Connection) -> bool:
-    """Whether anything has been imported."""
-    return bool(connection.execute(select(exists(select(contacts.c.type)))).scalar())
+    """Whether there is anyone whose profile is known."""
+    known = select(contacts.c.type).where(contacts.c.linkedin_url > "")
+    return bool(connection.execute(select(exists(known))).scalar())
 
 
 def email_of(connection: Connection, linkedin_url: str, kind: str) -> str | None:
-    """The address of that kind of the person with this canonical URL."""
+    """The newest address of that kind of the person with this canonical URL."""
     this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
-    return connection.execute(select(contacts.c.email).where(this)).scalar()
+    newest = (contacts.c.seen_at.desc(), contacts.c.imported_at.desc(), contacts.c.rank)
+    found = select(contacts.c.email).where(this).order_by(*newest, contacts.c.email).limit(1)
+    return connection.execute(found).scalar()
 
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
-    """The first contacts, by name."""
+    """The first contacts by name, of one person the newest first."""
     by_name = (contacts.c.last_name, contacts.c.first_name, contacts.c.linkedin_url)
-    return connection.execute(select(contacts).order_by(*by_name).limit(limit)).all()
+    newest = (contacts.c.type, contacts.c.seen_at.desc(), contacts.c.rank)
+    return connection.execute(select(contacts).order_by(*by_name, *newest).limit(limit)).all()

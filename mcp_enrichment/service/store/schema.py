@@ -179,20 +179,27 @@ callback_tries = Table(
     CheckConstraint("number BETWEEN 1 AND 3", name="callback_tries_at_most_three"),
 )
 
+# One row for an address as one source has it: which of a person's addresses answers is decided
+# where it is read, by the newest, so that no import takes anything from another.
 contacts = Table(
     "contacts",
     metadata,
+    # Empty where only the address is known.
     Column("linkedin_url", String(2048), primary_key=True),
     Column("type", String(8), primary_key=True),
-    Column("email", String(254), nullable=False),
+    Column("email", String(254), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("email_domain", String(254), nullable=False),
     Column("first_name", String, nullable=False),
     Column("last_name", String, nullable=False),
     Column("company", String, nullable=False),
     Column("position", String, nullable=False),
     Column("connected_on", String(10)),
-    Column("source", String(32), nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("rank", Integer, nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
+    Index("contacts_of_a_domain", "email_domain"),
 )
 
 source_turns = Table(

@@ -14,7 +14,7 @@ from mcp_enrichment.service.sources.exports.contact import (
     Skipped,
     SkipReason,
 )
-from mcp_enrichment.service.sources.exports.linkedin import read
+from mcp_enrichment.service.sources.exports.reading import read
 from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NOTES, resaved, rows
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def test_the_sample_file_holds_eight_contacts_among_forty_people() -> None:
     assert kinds == {
         EmailType.WORK: 5,
         EmailType.PERSONAL: 3,
-        SkipReason.NO_EMAIL: 31,
-        SkipReason.NO_URL: 1,
+        SkipReason.NO_EMAIL: 32,
         SkipReason.EMPTY_ROW: 1,
     }
 
@@ -91,7 +90,7 @@ def test_one_stray_byte_late_in_the_file_spoils_no_other_letter(written: Any) ->
     _, thora, rene = rows(written(content))
     assert isinstance(thora, Contact)
     assert thora.first_name == "Þóra"
-    assert rene == Skipped(reason=SkipReason.NO_URL, line=7)
+    assert rene == Skipped(reason=SkipReason.NO_EMAIL, line=7)
 
 
 def test_nul_bytes_are_left_out(written: Any) -> None:
@@ -118,8 +117,11 @@ def test_columns_may_stand_in_any_order_and_case(written: Any) -> None:
 def test_an_old_export_without_urls_says_so_for_each_row(written: Any) -> None:
     old = "First Name,Last Name,Email Address,Company,Position,Connected On\n"
     text = old + "Ada,Okafor,ada@example.com,,,\nJonas,Weiß,jonas@freemail.example,,,\n"
-    no_url = SkipReason.NO_URL
-    assert rows(written(text)) == [Skipped(reason=no_url, line=2), Skipped(reason=no_url, line=3)]
+    ada, no_profile, jonas = rows(written(text))
+    assert isinstance(ada, Contact)
+    assert (ada.profile, ada.email) == (None, "ada@example.com")
+    assert no_profile == Skipped(reason=SkipReason.NO_URL, line=2, is_part=True)
+    assert jonas == Skipped(reason=SkipReason.NO_URL, line=3)
 
 
 def test_an_export_without_connections_is_read_as_empty(written: Any) -> None:
@@ -135,11 +137,13 @@ def test_an_export_without_connections_is_read_as_empty(written: Any) -> None:
         (",,,,,,", SkipReason.EMPTY_ROW),
         (" , ,\t,,,,", SkipReason.EMPTY_ROW),
         ("", SkipReason.EMPTY_ROW),
-        ("Ada", SkipReason.NO_URL),
-        ("Ada,Okafor,,ada@example.com,,,", SkipReason.NO_URL),
+        ("Ada", SkipReason.NO_EMAIL),
+        ("Ada,Okafor,,ada@freemail.example,,,", SkipReason.NO_URL),
         ("Ada,Okafor,https://www.linkedin.com/in/ada-example", SkipReason.NO_EMAIL),
-        ("Ada,Okafor,https://www.linkedin.com/company/acme,a@b.example,,,", SkipReason.BAD_URL),
-        ("Ada,Okafor,ada-okafor,ada@example.com,,,", SkipReason.BAD_URL),
+        ("Ada,,https://www.linkedin.com/company/acme,a@freemail.example", SkipReason.NOT_A_PERSON),
+        ("Ada,,linkedin.com/sales/lead/A1,a@freemail.example", SkipReason.SALES_NAVIGATOR),
+        ("Ada,,linkedin.com/talent/profile/A1,a@freemail.example", SkipReason.SALES_NAVIGATOR),
+        ("Ada,Okafor,ada-okafor,ada@freemail.example,,,", SkipReason.BAD_URL),
         ("Ada,Okafor,https://www.linkedin.com/in/ada-example,n/a,,,", SkipReason.BAD_EMAIL),
     ],
 )
@@ -160,7 +164,7 @@ def test_a_row_with_too_many_or_too_few_cells_is_read_as_far_as_it_goes(written:
 def test_quoted_line_breaks_become_spaces_and_lines_stay_counted(written: Any) -> None:
     first, second = rows(written(HEADER + ADA.replace("Head of", '"Head\r\nof"') + "Jonas\r\n"))
     assert first == ADA_READ
-    assert second == Skipped(reason=SkipReason.NO_URL, line=4)
+    assert second == Skipped(reason=SkipReason.NO_EMAIL, line=4)
 
 
 def test_a_profile_is_given_in_its_one_canonical_form(written: Any) -> None:

@@ -19,8 +19,8 @@ from mcp_enrichment.service.sources.exports.contact import (
     ExportRefused,
     Skipped,
 )
-from mcp_enrichment.service.sources.exports.linkedin import read
-from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, WHERE, refusal, rows, zipped
+from mcp_enrichment.service.sources.exports.reading import read
+from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NO_EXPORT, refusal, rows, zipped
 
 # LinkedIn's zip
 
@@ -45,11 +45,18 @@ def test_progress_through_a_zip_counts_unpacked_bytes(written: Any) -> None:
     assert told[-1] == (len(EXPORT.encode()), len(EXPORT.encode()))
 
 
-@pytest.mark.parametrize("files", [{}, {"Profile.csv": EXPORT}])
-def test_a_zip_without_connections_is_refused(written: Any, files: dict[str, str]) -> None:
+@pytest.mark.parametrize("files", [{}, {"notes.txt": EXPORT}])
+def test_a_zip_without_an_export_is_refused(written: Any, files: dict[str, str]) -> None:
     message = refusal(written(zipped(files), "other.zip"))
-    assert message.startswith("other.zip holds no Connections.csv: ")
-    assert WHERE in message
+    assert message == (
+        "other.zip holds neither a CSV file nor a vCard: unpack it and pass the export in it."
+    )
+
+
+def test_the_only_table_of_a_zip_is_read_and_of_several_none_is_chosen(written: Any) -> None:
+    assert rows(written(zipped({"a/all-contacts.csv": EXPORT}))) == [ADA_READ]
+    several = zipped({"Contact.csv": EXPORT, "Lead.csv": EXPORT})
+    assert "holds several tables: unpack it" in refusal(written(several))
 
 
 def test_an_excel_workbook_is_refused_with_what_to_save_instead(written: Any) -> None:
@@ -114,7 +121,6 @@ def test_a_file_that_grows_beyond_the_bound_is_refused(
     [
         b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 999,
-        b"First Name,Middle Name,Last Name,E-mail 1 - Label,E-mail 1 - Value\nAda,,Okafor,,\n",
         b"Email Address,First Name,Last Name\nada@example.com,Ada,Okafor\n",
         b"\xff\xfe",
         b"\0" * 300_000,
@@ -122,25 +128,21 @@ def test_a_file_that_grows_beyond_the_bound_is_refused(
         b"x" * 70_000 + b"\n" + EXPORT.encode(),
         ADA.encode(),
     ],
-    ids=["PDF", "image", "Google", "Mailchimp", "BOM", "zeros", "lines", "chars", "headless"],
+    ids=["PDF", "image", "Mailchimp", "BOM", "zeros", "lines", "chars", "headless"],
 )
-def test_another_file_is_refused_with_where_to_get_the_right_one(
-    written: Any, content: bytes
-) -> None:
-    message = refusal(written(content, "mine.csv"))
-    assert message.startswith("mine.csv is not LinkedIn's list of connections: in LinkedIn, open ")
-    assert WHERE in message
+def test_another_file_is_refused_with_what_to_pass_instead(written: Any, content: bytes) -> None:
+    assert refusal(written(content, "mine.csv")) == f"mine.csv {NO_EXPORT}"
 
 
 @pytest.mark.parametrize("content", [b"", zipped({"Connections.csv": b""})])
 def test_an_empty_file_is_refused(written: Any, content: bytes) -> None:
-    assert refusal(written(content)).startswith("Connections.csv is empty: in LinkedIn, ")
+    assert refusal(written(content)) == "Connections.csv is empty: export it again."
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     assert refusal(tmp_path / "export") == (
-        "export is not a file: pass the Connections.csv itself, or LinkedIn's zip."
+        "export is not a file: pass the export itself, or the zip that it came in."
     )
 
 

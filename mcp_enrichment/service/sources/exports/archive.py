@@ -11,21 +11,27 @@ from mcp_enrichment.service.sources.exports.contact import ExportRefused
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WANTED = "connections.csv"
-_NOT_LINKEDIN_S = "__MACOSX"
+_LINKEDIN_S = "connections.csv"
+_EXPORTS = (".csv", ".vcf")
+_OF_THE_SYSTEM = "__MACOSX"
 _OFFICE_MARK = "[Content_Types].xml"
 _ENCRYPTED = 0x1
 # The other methods of packing do not limit what one read may unpack to.
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNPACK = "unpack it and pass the Connections.csv in it"
+_UNPACK = "unpack it and pass the export in it"
 
 
 def member_of(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    """The Connections.csv that lies least deep. Raises `ExportRefused`; `path` is for its words."""
-    found = [info for info in archive.infolist() if _is_wanted(info.filename)]
+    """LinkedIn's Connections.csv that lies least deep, or else the only table or vCard.
+
+    Raises `ExportRefused`; `path` is for its words.
+    """
+    found = [info for info in archive.infolist() if _is_export(info.filename)]
     if not found:
         raise _without_export(archive, path)
-    member = min(found, key=lambda info: info.filename.count("/"))
+    member = min(found, key=lambda info: (not _is_linkedin_s(info), info.filename.count("/")))
+    if len(found) > 1 and not _is_linkedin_s(member):
+        raise ExportRefused.because(path, "holds several tables", _UNPACK)
     if member.flag_bits & _ENCRYPTED:
         raise ExportRefused.because(path, "is protected by a password", _UNPACK)
     if member.compress_type not in _BOUNDED_METHODS:
@@ -33,12 +39,16 @@ def member_of(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     return member
 
 
-def _is_wanted(filename: str) -> bool:
+def _is_export(filename: str) -> bool:
     *folders, name = re.split(r"[/\\]", filename)
-    return name.casefold() == _WANTED and _NOT_LINKEDIN_S not in folders
+    return name.casefold().endswith(_EXPORTS) and _OF_THE_SYSTEM not in folders
+
+
+def _is_linkedin_s(info: zipfile.ZipInfo) -> bool:
+    return re.split(r"[/\\]", info.filename)[-1].casefold() == _LINKEDIN_S
 
 
 def _without_export(archive: zipfile.ZipFile, path: Path) -> ExportRefused:
     if _OFFICE_MARK in archive.namelist():
         return ExportRefused.because(path, "is an Office document", "save it as CSV in UTF-8 there")
-    return ExportRefused.because(path, "holds no Connections.csv")
+    return ExportRefused.because(path, "holds neither a CSV file nor a vCard", _UNPACK)

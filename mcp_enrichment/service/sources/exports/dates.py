@@ -1,9 +1,9 @@
-"""The day of a connection, in the forms that LinkedIn has written and Excel rewrites."""
+"""Days and moments, in the forms that programs have written and Excel rewrites."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 CENTURY = "20"
 """Of a year in two digits: LinkedIn opened in 2003."""
@@ -16,8 +16,8 @@ _FORMS = tuple(
     re.compile(form)
     for form in (
         r"(?P<day>\d{1,2})\.?[ -](?P<month>[^\W\d_]{3,9})\.?[ -](?P<year>\d{4}|\d{2})",
-        r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:,.*)?",
-        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})",
+        r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:[, ].*)?",
+        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})(?:[, ].*)?",
         r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
     )
 )
@@ -32,6 +32,22 @@ def day_of(text: str) -> date | None:
         if match := form.fullmatch(text):
             return _date(**match.groupdict())
     return None
+
+
+def moment_of(text: str) -> float | None:
+    """Seconds since the epoch at `2024-03-05T16:05:00Z`, `20240305T160500Z` or a day, else None.
+
+    Without a zone it is UTC. What lies before the epoch is a mistake, and None.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        day = day_of(text)
+        if day is None:
+            return None
+        moment = datetime.combine(day, time())
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return at if at > 0 else None
 
 
 def _date(day: str, month: str, year: str) -> date | None:

@@ -14,6 +14,10 @@ MAX_ADDRESS = 254
 SAMPLE_FREE_MAIL = "freemail.example"
 """Free mail in samples and tests: RFC 2606 reserves it, so no address at it can be anyone's."""
 
+_BETWEEN = re.compile(r"\s*(?::::|[;,|\s])\s*")
+_MASKS = ("email_not_unlocked@", "email_not_found@")
+_WORK = frozenset({"work", "business", "office", "company", "arbeit", "geschäftlich", "dienstlich"})
+_HOME = frozenset({"home", "personal", "private", "privat"})
 _WRAPPED = re.compile(r"<?(?:mailto:)?<?([^<>]*)>{0,2}", re.IGNORECASE)
 _LOCAL = re.compile(r"""[^ "(),:;<>@\[\\\].]+(?:\.[^ "(),:;<>@\[\\\].]+)*""")
 # Letters of every script are let through: a company's domain may be a Russian or a Chinese one.
@@ -42,6 +46,24 @@ def kind_of(email: str) -> EmailType:
     """
     domain = email.rpartition("@")[2].lower()
     return EmailType.PERSONAL if domain in _free_mail_domains() else EmailType.WORK
+
+
+def kind_of_label(label: str) -> EmailType | None:
+    """What a label such as `Work`, `* Home`, `_$!<Home>!$_` or `Privat` says of an address."""
+    word = label.strip("* _$!<>").casefold()
+    return EmailType.WORK if word in _WORK else EmailType.PERSONAL if word in _HOME else None
+
+
+def addresses_in(text: str) -> list[str]:
+    """What a cell holds that may be addresses, each to be cleaned; names before them are not."""
+    if "@" not in text:
+        return [text]
+    return [part for part in _BETWEEN.split(text) if "@" in part]
+
+
+def is_mask(email: str) -> bool:
+    """Whether it stands where a vendor would show an address to whoever pays."""
+    return "*" in email or email.startswith(_MASKS)
 
 
 def _is_plausible(address: str) -> bool:

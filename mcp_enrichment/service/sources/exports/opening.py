@@ -1,4 +1,4 @@
-"""From a path to text: a CSV file, or the one inside LinkedIn's zip, and never without a bound."""
+"""From a path to text: a file, or the one inside a zip, and never without a bound."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Is told how many bytes are done, and of how many."""
 
-MAX_BYTES = 128 * 2**20
-"""Of CSV, unpacked: some 800,000 connections, where LinkedIn allows 30,000."""
+MAX_BYTES = 2 * 2**30
+"""Unpacked: some millions of rows."""
 CHUNK_BYTES = 64 * 2**10
 """Read at a time, and so how often progress is told."""
 
@@ -77,7 +77,9 @@ class _Metered(io.RawIOBase):
     def _check(self, size: int) -> None:
         if size > MAX_BYTES:
             raise ExportRefused.because(
-                self._path, f"holds more than {MAX_BYTES // 2**20} MiB, as no such export does"
+                self._path,
+                f"holds more than {MAX_BYTES // 2**20} MiB",
+                "pass the export in several files",
             )
 
 
@@ -85,7 +87,7 @@ def _content(path: Path, stack: ExitStack) -> tuple[IO[bytes], int]:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ExportRefused.because(
-            path, "is not a file", "pass the Connections.csv itself, or LinkedIn's zip"
+            path, "is not a file", "pass the export itself, or the zip that it came in"
         )
     file = stack.enter_context(path.open("rb"))
     is_zip = file.read(4) in _ZIP_STARTS

@@ -1,0 +1,34 @@
+"""HubSpot's export of contacts, by the names of its properties or by their labels."""
+
+from mcp_enrichment.service.sources.exports.format import (
+    PERSONAL,
+    PROFILES,
+    WORK,
+    EmailColumn,
+    Format,
+    marks,
+)
+
+HUBSPOT = Format(
+    name="hubspot",
+    marks=marks(
+        {"record id", "email"},
+        {"record id - contact", "email"},
+        {"contact id", "email", "lifecycle stage"},
+        {"hs_object_id", "email"},
+        {"hs_linkedin_url", "email"},
+    ),
+    profiles=PROFILES,
+    websites=("website url", "website"),
+    emails=(
+        EmailColumn("email"),
+        EmailColumn("work email", WORK),
+        EmailColumn("work_email", WORK),
+        EmailColumn("personal email", PERSONAL),
+        EmailColumn("additional email addresses"),
+        EmailColumn("hs_additional_emails"),
+    ),
+    company=("company name", "company", "associated company", "primary associated company"),
+    position=("job title", "jobtitle"),
+    changed_at=("last modified date", "lastmodifieddate"),
+)

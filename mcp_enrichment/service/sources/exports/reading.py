@@ -1,0 +1,111 @@
+"""An export of any known program, known by its content: its contacts, one after the other."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.sources.exports.card import raw_of
+from mcp_enrichment.service.sources.exports.contact import (
+    Contact,
+    ExportRefused,
+    Skipped,
+    SkipReason,
+)
+from mcp_enrichment.service.sources.exports.known import KNOWN
+from mcp_enrichment.service.sources.exports.layout import find_layout
+from mcp_enrichment.service.sources.exports.opening import Progress, opened
+from mcp_enrichment.service.sources.exports.table import Rows
+from mcp_enrichment.service.sources.exports.understanding import understood
+from mcp_enrichment.service.sources.exports.vcard import BEGIN, cards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import TextIOWrapper
+    from pathlib import Path
+
+    from mcp_enrichment.service.sources.exports.format import Format
+    from mcp_enrichment.service.sources.exports.layout import Layout
+
+MAX_LINE = 64 * 2**10
+"""Characters; a longer line is read as several. Below the csv module's own limit of a field."""
+VCARD = "vcard"
+_WHICH = (
+    "pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook export, or a "
+    "vCard; of any other CSV name the columns: --map url=COLUMN,email=COLUMN"
+)
+_CHECK = "check the titles of its columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that was recognised."""
+
+    name: str
+    """Of its format: the provenance of what it holds."""
+    rows: Iterator[Contact | Skipped]
+    """For each row, in the file's order: its addresses, or why there is none, and what of it is
+    left out. Raises `ExportRefused` where the rest of the file cannot be read."""
+
+
+@contextmanager
+def opened_export(
+    path: Path, *, columns: Format | None = None, progress: Progress | None = None
+) -> Iterator[Export]:
+    """Recognise a file, or the one inside a zip; memory stays bounded for either.
+
+    `columns` are read in place of those of a known format. `progress` is called with the bytes done
+    and their total. Raises `ExportRefused` where this is no such export.
+    """
+    with opened(path, progress) as text:
+        written_at = path.stat().st_mtime
+        lines = _lines(text)
+        first = next(lines, "")
+        lines = chain([first], lines)
+        if columns is None and first.strip().upper() == BEGIN:
+            yield Export(VCARD, _of_cards(lines, written_at))
+            return
+        layout = find_layout(lines, [columns] if columns else KNOWN)
+        if layout is None:
+            raise _unknown(path, columns)
+        yield Export(layout.format.name, _of_table(lines, layout, written_at))
+
+
+def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
+    """The rows of an export, whatever its format."""
+    with opened_export(path, progress=progress) as export:
+        yield from export.rows
+
+
+def _unknown(path: Path, columns: Format | None) -> ExportRefused:
+    if columns:
+        return ExportRefused.because(path, "has no header with those columns", _CHECK)
+    return ExportRefused.because(path, "is no export that is known", _WHICH)
+
+
+def _lines(text: TextIOWrapper) -> Iterator[str]:
+    for line in iter(partial(text.readline, MAX_LINE), ""):
+        yield line.replace("\0", "")
+
+
+def _of_table(
+    lines: Iterator[str], layout: Layout, written_at: float
+) -> Iterator[Contact | Skipped]:
+    for line, cells in Rows(lines, delimiter=layout.delimiter, done=layout.line):
+        if cells is None:
+            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
+        elif not "".join(cells).strip():
+            yield Skipped(reason=SkipReason.EMPTY_ROW, line=line)
+        else:
+            yield from understood(layout.raw(cells), line, written_at=written_at)
+
+
+def _of_cards(lines: Iterator[str], written_at: float) -> Iterator[Contact | Skipped]:
+    for line, card in cards(lines):
+        if card is None:
+            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
+        else:
+            yield from understood(raw_of(card), line, written_at=written_at)

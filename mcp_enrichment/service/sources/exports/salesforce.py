@@ -1,0 +1,34 @@
+"""Salesforce's contacts and leads: exported with API names, or as a report with labels."""
+
+from mcp_enrichment.service.sources.exports.format import (
+    PERSONAL,
+    PROFILES,
+    WORK,
+    EmailColumn,
+    Format,
+    marks,
+)
+
+SALESFORCE = Format(
+    name="salesforce",
+    marks=marks(
+        {"id", "firstname", "lastname", "email"},
+        {"accountid", "lastname", "email"},
+        {"contact id", "last name", "email"},
+        {"lead id", "last name", "email"},
+        {"account name", "last name", "email"},
+    ),
+    profiles=PROFILES,
+    websites=("website",),
+    emails=(
+        EmailColumn("email"),
+        EmailColumn("npe01__workemail__c", WORK),
+        EmailColumn("work_email__c", WORK),
+        EmailColumn("npe01__homeemail__c", PERSONAL),
+        EmailColumn("personal_email__c", PERSONAL),
+        EmailColumn("personal email", PERSONAL),
+        EmailColumn("npe01__alternateemail__c"),
+    ),
+    company=("account.name", "account name", "company", "company / account"),
+    changed_at=("lastmodifieddate", "last modified date"),
+)

@@ -1,0 +1,115 @@
+"""From a row's texts to contacts, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, RefusalKind, canonical
+from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.sources.exports.dates import day_of, moment_of
+from mcp_enrichment.service.sources.exports.mailbox import (
+    addresses_in,
+    clean_email,
+    is_mask,
+    kind_of,
+)
+from mcp_enrichment.service.sources.exports.names import clean, split_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_enrichment.service.sources.exports.raw import Raw, RawEmail
+
+_REASONS = {
+    RefusalKind.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
+    RefusalKind.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
+    RefusalKind.RECRUITER: SkipReason.SALES_NAVIGATOR,
+}
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()]+|:::""")
+
+
+def understood(raw: Raw, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
+    """The contacts of a row, the main one first, and what of it is left out.
+
+    `written_at`: when the file was written, for a row that does not tell when it was changed.
+    """
+    if not raw.emails:
+        yield Skipped(reason=SkipReason.NO_EMAIL, line=line)
+        return
+    found, reasons = _addresses(raw.emails)
+    profile = None
+    if found:
+        profile, lack = _profile(raw.profiles)
+        if lack:
+            # Addresses at work are kept: they tell how a company makes them.
+            found = {email: kind for email, kind in found.items() if kind is EmailType.WORK}
+            reasons.insert(0, lack)
+    yield from _contacts(raw, profile, found, written_at)
+    for reason in reasons if found else reasons[:1]:
+        yield Skipped(reason=reason, line=line, is_part=bool(found))
+
+
+def _contacts(
+    raw: Raw, profile: str | None, found: dict[str, EmailType], written_at: float
+) -> Iterator[Contact]:
+    names = clean(raw.first_name), clean(raw.last_name)
+    first, last = names if any(names) else split_name(clean(raw.full_name))
+    company, position = clean(raw.company), clean(raw.position)
+    connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
+    seen_at = (raw.changed_at and moment_of(raw.changed_at.strip())) or written_at
+    for rank, (email, kind) in enumerate(found.items()):
+        yield Contact(
+            profile=profile,
+            email=email,
+            kind=kind,
+            first_name=first,
+            last_name=last,
+            company=company,
+            position=position,
+            connected_on=connected_on,
+            seen_at=seen_at,
+            rank=rank,
+        )
+
+
+def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:
+    hints: dict[str, EmailType | None] = {}
+    defects = list[SkipReason]()
+    for cell in emails:
+        for email in _cleaned(cell.text):
+            if defect := _defect(email, cell):
+                defects.append(defect)
+            elif email:
+                hints[email] = hints.get(email) or cell.kind
+    return {email: hint or kind_of(email) for email, hint in hints.items()}, defects
+
+
+def _cleaned(text: str) -> list[str | None]:
+    """Each address of a cell; None for one that cannot be one."""
+    email = clean_email(text)
+    return [email] if email else [clean_email(part) for part in addresses_in(text)]
+
+
+def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
+    if email is None:
+        return SkipReason.BAD_EMAIL
+    if is_mask(email):
+        return SkipReason.MASKED
+    return SkipReason.GUESSED if cell.is_doubtful else None
+
+
+def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
+    """The first that is a person's, or what tells most of why there is none."""
+    lack = None
+    for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
+        if not text.strip():
+            continue
+        try:
+            return canonical(text), None
+        except ProfileURLRefused as refusal:
+            reason = _REASONS.get(refusal.kind, SkipReason.BAD_URL)
+            lack = reason if lack in (None, SkipReason.BAD_URL) else lack
+    return None, lack or SkipReason.NO_URL

@@ -1,0 +1,74 @@
+"""What `contacts import` prints and leaves behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.cli.contacts import WHY
+from mcp_enrichment.service.sources.exports.contact import SkipReason
+from tests.support.vendors.customers import hubspot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.commands import Shell
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> str:
+    path = tmp_path / "all-contacts.csv"
+    path.write_bytes(hubspot()[0])
+    return str(path)
+
+
+def test_a_dry_run_shows_the_first_rows_as_understood_and_stores_nothing(
+    shell: Shell, export: str
+) -> None:
+    shown = shell.run("contacts", "import", export, "--dry-run")
+    assert shown.code == 0
+    title, ada, jonas, *_ = shown.out.splitlines()
+    assert title == "Read as hubspot; the first rows as understood:"
+    assert ada.split("\t") == [
+        *("Ada Okafor", "work", "p0@harbour0.example"),
+        *("https://www.linkedin.com/in/ada-0-example", "Harbour 0, Inc.", "CTO", "2026-03-05"),
+    ]
+    assert jonas.startswith("Jonas Weiß\twork\tp1@harbour1.example")
+    assert "  left out: with a URL of Sales Navigator" in shown.out
+    assert "Read 240 rows.\nWould store 200 with 280 addresses.\n" in shown.out
+    assert not shell.database.exists()
+
+
+def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> None:
+    told = shell.run("contacts", "import", export)
+    assert told.out == (
+        "Read 240 rows.\n"
+        "Stored 200 with 280 addresses, 280 of them new.\n"
+        "Of those, 40 came with a URL of Sales Navigator or Recruiter, which LinkedIn alone "
+        "resolves.\n"
+        "Skipped 40 with the URL of a company, a school or a post in place of a person's.\n"
+    )
+    assert "280 of them new" not in shell.run("contacts", "import", export).out
+    listed = shell.run("contacts", "list", "--limit", "1000").out
+    found = "https://www.linkedin.com/in/ada-0-example\thubspot\t2026-03-05\n"
+    assert f"Ada Okafor\twork\tp0@harbour0.example\t{found}" in listed
+
+
+def test_every_reason_is_told_in_words() -> None:
+    assert set(WHY) == set(SkipReason)
+
+
+def test_another_table_is_imported_by_the_columns_that_are_named(
+    shell: Shell, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("Profile,Mail\nlinkedin.com/in/ada-example,ada@b.example\n", "utf-8")
+    assert "--map url=COLUMN,email=COLUMN" in shell.run("contacts", "import", str(path)).refused()
+    assert not shell.database.exists()
+    for wrong in ("url=Profile", "mail=Mail"):
+        shell.run("contacts", "import", str(path), "--map", wrong).refused(code=2)
+    named = ("--map", "url=Profile", "--map", "email=Mail")
+    assert "Stored 1" in shell.run("contacts", "import", str(path), *named).out
+    found = shell.run("enrich", "https://www.linkedin.com/in/ada-example")
+    assert found.out == "ada@b.example\n"

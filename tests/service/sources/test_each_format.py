@@ -1,0 +1,85 @@
+"""What a user relies on for each program's export: a row is understood, or it is told why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_enrichment.service.domain.contacts import ImportReport, import_contacts
+from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
+from mcp_enrichment.service.sources.exports.reading import opened_export, read
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.vendors import address_books, customers
+from tests.support.vendors.people import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.support.vendors.people import Row
+
+FORMATS = {
+    "linkedin": customers.linkedin,
+    "hubspot": customers.hubspot,
+    "salesforce": customers.salesforce,
+    "apollo": customers.apollo,
+    "google-contacts": address_books.google,
+    "outlook": address_books.outlook,
+    "vcard 3": address_books.vcard_3,
+    "vcard 4": address_books.vcard_4,
+}
+each_format = pytest.mark.parametrize(
+    ("name", "write"), FORMATS.items(), ids=[name.replace(" ", "-") for name in FORMATS]
+)
+
+
+def by_row(items: Iterable[Contact | Skipped]) -> list[list[Contact | Skipped]]:
+    rows: list[list[Contact | Skipped]] = []
+    for item in items:
+        begins = item.rank == 0 if isinstance(item, Contact) else not item.is_part
+        if begins:
+            rows.append([])
+        rows[-1].append(item)
+    return rows
+
+
+@each_format
+def test_it_is_recognised_by_its_content_and_every_row_is_understood(
+    written: Any, name: str, write: Callable[[], tuple[bytes, list[Row]]]
+) -> None:
+    content, people = write()
+    with opened_export(written(content, "unnamed.txt")) as export:
+        assert export.name == name.partition(" ")[0]
+        found = by_row(export.rows)
+    assert len(found) == len(people) == ROWS
+    for items, person in zip(found, people, strict=True):
+        contacts = [item for item in items if isinstance(item, Contact)]
+        assert {c.email: c.kind for c in contacts} == person.emails
+        assert {c.profile for c in contacts} <= {person.profile}
+        assert {(c.first_name, c.last_name) for c in contacts} <= {(person.first, person.last)}
+        assert {c.company for c in contacts} <= {person.company}
+        assert [item.reason for item in items if isinstance(item, Skipped)] == person.reasons
+
+
+@each_format
+def test_what_is_stored_and_what_is_skipped_is_all_that_was_read(
+    written: Any, path: Path, name: str, write: Callable[[], tuple[bytes, list[Row]]]
+) -> None:
+    content, people = write()
+    database = open_sqlite(path)
+    report = import_contacts(database, read(written(content)), source=name)
+    again = import_contacts(database, read(written(content)), source=name)
+    database.close()
+    kept = [person for person in people if person.emails]
+    assert report == ImportReport(
+        read=ROWS,
+        stored=len(kept),
+        addresses=sum(len(person.emails) for person in kept),
+        new=sum(len(person.emails) for person in kept),
+        skipped=Counter(person.reasons[0] for person in people if not person.emails),
+        left_out=Counter(reason for person in kept for reason in person.reasons),
+    )
+    assert report.read == report.stored + report.skipped.total()
+    assert again.new == 0

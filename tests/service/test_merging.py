@@ -1,0 +1,176 @@
+"""What a user relies on when the same person comes from several exports."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.domain.contacts import StoredContacts, first_contacts, import_contacts
+from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused
+from mcp_enrichment.service.store import migrate
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.cli.commands import Shell
+from tests.support.serving import ADA, rows, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_enrichment.service.store.database import Database
+
+pytestmark = pytest.mark.anyio
+LAST_YEAR, THIS_YEAR = 1_760_000_000.0, 1_790_000_000.0
+HELD_UP_AT_MOST = 1.0
+"""Seconds that a request waits for somebody else's import."""
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    opened = open_sqlite(path)
+    yield opened
+    opened.close()
+
+
+def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
+    known: dict[str, Any] = {
+        "profile": ADA,
+        "kind": EmailType.WORK,
+        "first_name": "Ada",
+        "last_name": "Okafor",
+        "company": "",
+        "position": "",
+        "connected_on": None,
+    }
+    return Contact(email=email, seen_at=seen_at, **known | others)
+
+
+async def answer(database: Database, kind: EmailType = EmailType.WORK) -> str | None:
+    return await StoredContacts(database).email_of(ADA, kind)
+
+
+async def test_the_newest_address_answers_and_both_are_kept_with_where_they_came_from(
+    database: Database,
+) -> None:
+    import_contacts(database, [ada("old@example.com", LAST_YEAR)], source="linkedin")
+    import_contacts(database, [ada("new@example.com", THIS_YEAR)], source="hubspot")
+    assert await answer(database) == "new@example.com"
+    kept, _ = first_contacts(database, 10)
+    assert [(row.email, row.source, row.seen_at) for row in kept] == [
+        ("new@example.com", "hubspot", THIS_YEAR),
+        ("old@example.com", "linkedin", LAST_YEAR),
+    ]
+
+
+async def test_an_older_export_takes_nothing_from_a_newer_one(database: Database) -> None:
+    for source in ("linkedin", "hubspot"):
+        import_contacts(database, [ada("new@example.com", THIS_YEAR)], source=source)
+        import_contacts(database, [ada("old@example.com", LAST_YEAR)], source=source)
+    assert await answer(database) == "new@example.com"
+    late = ada("new@example.com", LAST_YEAR, company="Before")
+    import_contacts(database, [late], source="linkedin")
+    kept, _ = first_contacts(database, 10)
+    assert {row.company for row in kept} == {""}
+
+
+async def test_without_a_date_what_is_imported_last_is_the_newest(database: Database) -> None:
+    import_contacts(database, [ada("one@example.com")], source="csv")
+    import_contacts(database, [ada("two@example.com")], source="csv")
+    assert await answer(database) == "two@example.com"
+
+
+async def test_of_the_addresses_of_one_row_the_main_one_answers(database: Database) -> None:
+    both = [ada("z@example.com", THIS_YEAR), ada("a@example.com", THIS_YEAR, rank=1)]
+    import_contacts(database, both, source="apollo")
+    assert await answer(database) == "z@example.com"
+
+
+async def test_a_date_in_the_future_wins_only_until_the_next_import(database: Database) -> None:
+    import_contacts(database, [ada("odd@example.com", time.time() + 1e6)], source="csv")
+    import_contacts(database, [ada("new@example.com")], source="csv")
+    assert await answer(database) == "new@example.com"
+
+
+async def test_an_address_without_a_profile_answers_nobody_and_is_found_by_its_domain(
+    database: Database, path: Path
+) -> None:
+    import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
+    assert await StoredContacts(database).is_empty()
+    assert rows(path, "SELECT first_name, email_domain FROM contacts") == [("Ada", "example.com")]
+
+
+async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) -> None:
+    def broken() -> Iterator[Contact]:
+        for number in range(60_000):
+            yield ada(f"{number}@example.com")
+        raise ExportRefused.because(Path("x.csv"), "is damaged")
+
+    with pytest.raises(ExportRefused):
+        import_contacts(database, broken(), source="csv")
+    assert await StoredContacts(database).is_empty()
+
+
+async def test_others_may_write_while_an_import_reads(database: Database, path: Path) -> None:
+    other = open_sqlite(path)
+
+    def interrupted() -> Iterator[Contact]:
+        for number in range(60_000):
+            if number % 20_000 == 0:
+                import_contacts(other, [ada(f"{number}@example.org")], source="other")
+            yield ada(f"{number}@example.com")
+
+    report = import_contacts(database, interrupted(), source="csv")
+    other.close()
+    assert (report.stored, report.read) == (60_000, 60_000)
+    assert rows(path, "SELECT count(*) FROM contacts") == [(60_003,)]
+
+
+async def test_a_request_is_not_held_up_by_an_import_of_another_process(
+    path: Path, tmp_path: Path
+) -> None:
+    export = tmp_path / "people.csv"
+    lines = (f"https://linkedin.com/in/pat-{n}-example,{n}@example.com" for n in range(100_000))
+    export.write_text("\n".join(("Profile,Mail", *lines)), "utf-8")
+    shell = Shell(path.parents[1])
+    waits = list[float]()
+    async with serving(shell.database, jobs=False, credits=1_000_000) as it:
+        options = ("import", str(export), "--map", "url=Profile,email=Mail")
+        importing = shell.start("contacts", *options)
+        for number in count():
+            began = time.monotonic()
+            await it.accepted(linkedin_url=f"https://www.linkedin.com/in/asked-{number}")
+            waits.append(time.monotonic() - began)
+            if importing.poll() is not None:
+                break
+    out, err = importing.communicate()
+    assert "Stored 100,000 with an address, 100,000 of them new." in out, err
+    assert max(waits) < HELD_UP_AT_MOST
+
+
+def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
+    path: Path,
+) -> None:
+    path.parent.mkdir()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+        ours = ScriptDirectory.from_config(config).get_revision("0006")
+        command.upgrade(config, str(ours.down_revision))
+        connection.exec_driver_sql(
+            "INSERT INTO contacts VALUES ('https://www.linkedin.com/in/ada', 'work',"
+            " 'Ada@example.com', 'Ada', 'Okafor', '', '', '2024-03-05', 'linkedin', 5.0)"
+        )
+    engine.dispose()
+    database = open_sqlite(path)
+    [row], _ = first_contacts(database, 10)
+    database.close()
+    assert (row.email, row.email_domain, row.seen_at) == ("Ada@example.com", "example.com", 5.0)
+    assert (row.source, row.connected_on, row.rank) == ("linkedin", "2024-03-05", 0)

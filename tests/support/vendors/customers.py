@@ -1,0 +1,186 @@
+"""What LinkedIn and the programs for selling export."""
+
+from __future__ import annotations
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.exports.contact import SkipReason
+from tests.support.vendors.people import Row, table, written
+
+PERSONAL = EmailType.PERSONAL
+SALES_NAVIGATOR = "https://www.linkedin.com/sales/lead/ACwAAAexample,NAME_SEARCH,abcd"
+COMPANY = "https://www.linkedin.com/company/harbour-example"
+
+
+def linkedin() -> tuple[bytes, list[Row]]:
+    """With the notes above it, a byte order mark, and rows of nothing."""
+
+    def plain(row: Row) -> None:
+        row.cells = {
+            "First Name": row.first,
+            "Last Name": row.last,
+            "URL": row.url,
+            "Email Address": row.has(row.mail()),
+            "Company": row.company,
+            "Position": "Head of Tests",
+            "Connected On": f"{row.number % 28 + 1:02} Mar 2024",
+        }
+        row.has_profile()
+
+    def silent(row: Row) -> None:
+        row.cells = {"First Name": row.first, "URL": row.url, "Connected On": "05 Mar 2024"}
+        row.lacks(SkipReason.NO_EMAIL)
+
+    def empty(row: Row) -> None:
+        row.lacks(SkipReason.EMPTY_ROW)
+
+    def gone(row: Row) -> None:
+        row.cells = {"First Name": row.first, "Email Address": row.mail("freemail.example")}
+        row.lacks(SkipReason.NO_URL)
+
+    rows = written(plain, [silent, silent, silent, silent, empty, gone])
+    header = "First Name,Last Name,URL,Email Address,Company,Position,Connected On"
+    notes = (
+        'Notes:\r\n"When exporting your connection data, you may notice that some are missing"\r\n'
+    )
+    return f"{notes}\r\n{table(header, rows)}".encode("utf-8-sig"), rows
+
+
+def hubspot() -> tuple[bytes, list[Row]]:
+    """With a property of its own for the profile, and several addresses in a cell."""
+
+    def plain(row: Row) -> None:
+        row.cells = {
+            "Record ID": f"{9000 + row.number}",
+            "First Name": row.first,
+            "Last Name": row.last,
+            "Email": row.has(row.mail()),
+            "LinkedIn URL": row.url,
+            "Job Title": "CTO",
+            "Associated Company": row.company,
+            "Last Modified Date": "2026-03-05 10:20",
+        }
+        row.has_profile()
+
+    def several(row: Row) -> None:
+        plain(row)
+        more = row.has(f"a{row.mail()}"), row.has(row.mail("freemail.example"), PERSONAL)
+        row.cells["Additional email addresses"] = ";".join(more)
+        row.cells["Work email"] = row.mail()
+
+    def own_property(row: Row) -> None:
+        plain(row)
+        row.cells |= {"LinkedIn URL": "", "SDR LinkedIn Link": f"{row.url}/?trk=x"}
+
+    def navigator(row: Row) -> None:
+        plain(row)
+        row.cells["LinkedIn URL"], row.profile = SALES_NAVIGATOR, None
+        row.lacks(SkipReason.SALES_NAVIGATOR)
+
+    def rescued(row: Row) -> None:
+        plain(row)
+        row.cells |= {"LinkedIn URL": SALES_NAVIGATOR, "SDR LinkedIn Link": row.url}
+
+    def company(row: Row) -> None:
+        plain(row)
+        row.cells |= {"LinkedIn URL": COMPANY, "Email": row.mail("freemail.example")}
+        row.emails, row.profile = {}, None
+        row.lacks(SkipReason.NOT_A_PERSON)
+
+    rows = written(plain, [several, own_property, navigator, rescued, company])
+    header = (
+        "Record ID,First Name,Last Name,Email,Work email,Additional email addresses,Job Title,"
+        "LinkedIn URL,SDR LinkedIn Link,LinkedIn Company Page,Associated Company,Last Modified Date"
+    )
+    return table(header, rows, quoted=True).encode(), rows
+
+
+def salesforce() -> tuple[bytes, list[Row]]:
+    """By the names of its fields, in the encoding of old Windows."""
+
+    def plain(row: Row) -> None:
+        row.cells = {
+            "Id": f"003{row.number:015}",
+            "FirstName": row.first,
+            "LastName": row.last,
+            "Email": row.has(row.mail()),
+            "LinkedIn_Profile__c": row.url,
+            "Title": "CFO",
+            "Account.Name": row.company,
+            "LastModifiedDate": "2026-03-05T10:20:00.000Z",
+        }
+        row.has_profile()
+
+    def at_home(row: Row) -> None:
+        plain(row)
+        row.cells["npe01__HomeEmail__c"] = row.has(row.mail("home.example"), PERSONAL)
+
+    def bare(row: Row) -> None:
+        plain(row)
+        row.cells["LinkedIn_Profile__c"] = f"linkedin.com/in/{row.slug.upper()}/"
+
+    def nonsense(row: Row) -> None:
+        plain(row)
+        row.cells["Email"], row.emails, row.profile = "n/a", {}, None
+        row.lacks(SkipReason.BAD_EMAIL)
+
+    def without(row: Row) -> None:
+        plain(row)
+        row.cells["LinkedIn_Profile__c"], row.profile = "", None
+        row.lacks(SkipReason.NO_URL)
+
+    rows = written(plain, [at_home, bare, nonsense, without])
+    header = (
+        "Id,IsDeleted,AccountId,Account.Name,LastName,FirstName,Title,Email,npe01__HomeEmail__c,"
+        "LinkedIn_Profile__c,LastModifiedDate"
+    )
+    return table(header, rows, quoted=True).encode("cp1252"), rows
+
+
+def apollo() -> tuple[bytes, list[Row]]:
+    """With the company's profile beside the person's, guesses and masks."""
+
+    def plain(row: Row) -> None:
+        row.cells = {
+            "First Name": row.first,
+            "Last Name": row.last,
+            "Title": "CEO",
+            "Company": row.company,
+            "Email": row.has(row.mail()),
+            "Email Status": "Verified",
+            "Person Linkedin Url": row.url,
+            "Company Linkedin Url": COMPANY,
+        }
+        row.has_profile()
+
+    def guessed(row: Row) -> None:
+        plain(row)
+        row.cells["Email Status"], row.emails, row.profile = "Extrapolated", {}, None
+        row.lacks(SkipReason.GUESSED)
+
+    def masked(row: Row) -> None:
+        plain(row)
+        row.cells["Email"] = "email_not_unlocked@domain.com"
+        row.emails, row.profile = {}, None
+        row.lacks(SkipReason.MASKED)
+
+    def second(row: Row) -> None:
+        plain(row)
+        row.cells["Secondary Email"] = row.has(row.mail("freemail.example"), PERSONAL)
+
+    def partly(row: Row) -> None:
+        plain(row)
+        row.cells |= {"Secondary Email": "x@guess.example", "Secondary Email Status": "Guessed"}
+        row.lacks(SkipReason.GUESSED)
+
+    def of_the_company_alone(row: Row) -> None:
+        plain(row)
+        row.cells["Person Linkedin Url"], row.profile = "", None
+        row.lacks(SkipReason.NO_URL)
+
+    rows = written(plain, [guessed, masked, second, partly, of_the_company_alone])
+    header = (
+        "First Name,Last Name,Title,Company,Company Name for Emails,Email,Email Status,Seniority,"
+        "Person Linkedin Url,Website,Company Linkedin Url,City,Secondary Email,"
+        "Secondary Email Status,Apollo Contact Id"
+    )
+    return table(header, rows).encode(), rows
