@@ -21,7 +21,10 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
-BENCHES = ["start", "lookup", "longpoll", "push", "service", "waiting", "context", "face", "ending"]
+BENCHES = [
+    *("start", "lookup", "longpoll", "push", "service", "waiting", "context", "face", "ending"),
+    "infer",
+]
 
 
 def demo(*_options):

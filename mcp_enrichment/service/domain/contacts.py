@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.domain.people import put_people
+from mcp_enrichment.service.sources.exports.contact import Contact, Person, Skipped, SkipReason
 from mcp_enrichment.service.store import contacts as store
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ def import_contacts(
     """Store the contacts among the rows, in the calling thread: all of them, or none where reading
     them raises. Repeating it adds nothing."""
     report = ImportReport()
-    contacts = _counted(rows, report)
+    told = _counted(rows, report)
 
     def put_all(connection: Connection) -> None:
         before = store.count(connection)
-        while batch := list(islice(contacts, BATCH)):
-            store.put(connection, [_values(contact, source) for contact in batch])
+        while batch := list(islice(told, BATCH)):
+            if contacts := [row for row in batch if isinstance(row, Contact)]:
+                store.put(connection, [_values(contact, source) for contact in contacts])
+            put_people(connection, batch, source=source)
         report.new = store.count(connection) - before
 
     database.write_now(put_all)
@@ -72,11 +75,13 @@ class StoredContacts:
         return not await self.database.read(store.any_stored)
 
 
-def _counted(rows: Iterable[Contact | Skipped], report: ImportReport) -> Iterator[Contact]:
+def _counted(rows: Iterable[Contact | Skipped], report: ImportReport) -> Iterator[Contact | Person]:
     for row in rows:
         report.read += 1
         if isinstance(row, Skipped):
             report.skipped[row.reason] += 1
+            if row.person:
+                yield row.person
         else:
             report.stored += 1
             yield row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -40,6 +40,16 @@ class Contact:
     """None where the date is missing or in no known form."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Person:
+    """A person of whom the export tells the profile, but no address."""
+
+    profile: str
+    first_name: str
+    last_name: str
+    company: str
+
+
 class SkipReason(StrEnum):
     """Why a row gives no contact."""
 
@@ -64,6 +74,8 @@ class Skipped:
     reason: SkipReason
     line: int
     """The line of the file at which the row begins, from 1."""
+    person: Person | None = field(default=None, repr=False, compare=False)
+    """Whom a row without an address is about."""
 
 
 class ExportRefused(ValueError):

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.sources.exports.contact import Contact, Person, Skipped, SkipReason
 from mcp_enrichment.service.sources.exports.dates import day_of
 from mcp_enrichment.service.sources.exports.header import Header, Row, find_header
 from mcp_enrichment.service.sources.exports.mailbox import clean_email, kind_of
@@ -82,7 +82,7 @@ def _first_row(lines: Iterator[str], header: Header) -> list[str] | None:
 
 def _read_row(row: Row, line: int) -> Contact | Skipped:
     if reason := _lack(row):
-        return Skipped(reason=reason, line=line)
+        return Skipped(reason=reason, line=line, person=_person(row))
     try:
         profile = canonical(row.url)
     except ProfileURLRefused:
@@ -99,6 +99,19 @@ def _read_row(row: Row, line: int) -> Contact | Skipped:
         company=row.company,
         position=row.position,
         connected_on=day_of(row.connected_on),
+    )
+
+
+def _person(row: Row) -> Person | None:
+    try:
+        profile = canonical(row.url)
+    except ProfileURLRefused:
+        return None
+    return Person(
+        profile=profile,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        company=row.company,
     )
 
 
