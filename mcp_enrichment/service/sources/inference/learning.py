@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from mcp_enrichment.service.sources.inference.names import spell
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
@@ -21,7 +21,7 @@ MIN_OF_A_KIND = 2
 """People of them with such a name, where a name can be spelled in several ways."""
 MIN_AGREEMENT = 0.8
 """Part of the people with a known address who must agree."""
-Alike = "Iterable[tuple[Seen, int]]"
+Alike: TypeAlias = "Iterable[tuple[Seen, int]]"
 """What is seen of people whose names are of the same script, with their number."""
 T = TypeVar("T", bound="Hashable")
 
