@@ -48,12 +48,11 @@ def _lines(figures: Figures) -> Iterator[str]:
 
 
 def _table(title: str, tallies: Mapping[str, Tally], domains: Mapping[str, int]) -> Iterator[str]:
-    of_domains = "  domains" if domains else ""
-    yield f"{title:45}  inferred  right    precise{of_domains}"
+    yield f"{title:46}  inferred   right  precise" + "  domains" * bool(domains)
     for name, tally in sorted(tallies.items(), key=lambda each: -each[1].tested):
-        enough = "yes" if tally.is_precise else "no"
-        count = f"  {domains.get(name, 0):7,}" if domains else ""
-        yield f"{name:45}  {tally.tested:8,}  {tally.precision:6.1%}  {enough:7}{count}"
+        precise = "yes" if tally.is_precise else "no"
+        row = f"{name:46}  {tally.tested:8,}  {tally.precision:6.1%}  {precise:>7}"
+        yield row + (f"  {domains.get(name, 0):7,}" if domains else "")
 
 
 def _offered(figures: Figures) -> Iterator[str]:
