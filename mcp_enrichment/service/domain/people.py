@@ -40,8 +40,8 @@ def put_people(
 def work_out(connection: Connection) -> Figures:
     """How right inferences are on the rows as they are. It takes a minute for a million of them."""
     companies: dict[str, Counter[str]] = defaultdict(Counter)
-    for key, domain, people in store.companies(connection):
-        companies[key][domain] = people
+    for row in store.companies(connection):
+        companies[row.company_key][row.email_domain] = row.people
     return leave_each_out(
         _domains(connection), companies, lambda domain: _known(connection, domain)
     )
@@ -70,7 +70,9 @@ class StoredPeople:
 
     async def person(self, profile: str) -> Person | None:
         row = await self.database.read(lambda c: store.without_address(c, profile))
-        return row and Person(profile=profile, name=_name(row), company=row.company_key)
+        if row is None:
+            return None
+        return Person(profile=profile, name=_name(row), company=row.company_key)
 
     async def domains_of(self, company: str) -> Counter[str]:
         rows = await self.database.read(lambda c: store.domains_of(c, company))

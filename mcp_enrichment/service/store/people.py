@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    Named = Row[*tuple[Any, ...]]
+    """A row whose columns are told by their names."""
+
 MOST_OF_A_DOMAIN = 1000
 """People of one domain that are learned from: more do not tell more."""
 STREAMED = 10_000
 """Rows that are fetched at once."""
-_NAMED = (people.c.first_name, people.c.last_name, people.c.company_key)
+_NAMED: list[Any] = [people.c.first_name, people.c.last_name, people.c.company_key]
+_DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -42,20 +46,20 @@ def forget(connection: Connection, linkedin_url: str) -> None:
     connection.execute(delete(people).where(people.c.linkedin_url == linkedin_url))
 
 
-def without_address(connection: Connection, linkedin_url: str) -> Row[Any] | None:
+def without_address(connection: Connection, linkedin_url: str) -> Named | None:
     """The person with this canonical URL, if no work address is known."""
     this = (people.c.linkedin_url == linkedin_url) & people.c.email_domain.is_(None)
     return connection.execute(select(*_NAMED).where(this)).first()
 
 
-def domains_of(connection: Connection, company_key: str) -> Sequence[Row[Any]]:
+def domains_of(connection: Connection, company_key: str) -> Sequence[Named]:
     """The domains of a company's addresses, with the number of people of each."""
     this = (people.c.company_key == company_key) & people.c.email_domain.is_not(None)
-    counted = select(people.c.email_domain, func.count().label("people")).where(this)
-    return connection.execute(counted.group_by(people.c.email_domain)).all()
+    counted = select(*_DOMAIN).where(this).group_by(people.c.email_domain)
+    return connection.execute(counted).all()
 
 
-def known(connection: Connection, domain: str) -> Sequence[Row[Any]]:
+def known(connection: Connection, domain: str) -> Sequence[Named]:
     """Those with an address at a domain, the newest first, up to a bound."""
     of_it = select(*_NAMED, people.c.email_local).where(people.c.email_domain == domain)
     newest = of_it.order_by(people.c.seen_at.desc(), people.c.linkedin_url)
@@ -70,7 +74,7 @@ def is_taken(connection: Connection, local: str, domain: str) -> bool:
     )
 
 
-def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Row[Any]]:
+def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Named]:
     """People of the same company without an address whose one could be the same as this one's."""
     me = select(people).where(people.c.linkedin_url == linkedin_url).subquery()
     initials = [
@@ -90,14 +94,14 @@ def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Row[Any]]:
     return connection.execute(select(*_NAMED).join(me, like_me)).all()
 
 
-def companies(connection: Connection) -> Iterator[Row[Any]]:
+def companies(connection: Connection) -> Iterator[Named]:
     """Each company's domains, with the number of people of each."""
-    by = (people.c.company_key, people.c.email_domain)
-    counted = select(*by, func.count()).where(people.c.email_domain.is_not(None)).group_by(*by)
+    counted = select(people.c.company_key, *_DOMAIN).where(people.c.email_domain.is_not(None))
+    counted = counted.group_by(people.c.company_key, people.c.email_domain)
     yield from connection.execute(counted.execution_options(yield_per=STREAMED))
 
 
-def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Row[Any]]]]:
+def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
     """All with an address, domain by domain, in no order within one."""
     told = select(*_NAMED, people.c.email_local, people.c.email_domain)
     sorted_ = told.where(people.c.email_domain.is_not(None)).order_by(people.c.email_domain)

@@ -52,13 +52,22 @@ def test_a_part_that_is_missing_or_an_initial_makes_a_name_useless(first: str, l
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "script"),
-    [("Ada", "Okafor", ""), ("Jürgen", "Weiß", ""), ("Олена", "Шевчук", "CYRILLIC")],
+    "whole", ["伟 张", "さくら 田中", "민준 김", "ليلى الحداد", "נועה לוי", "प्रिया शर्मा", "Wei 张"]
 )
-def test_a_script_with_several_romanisations_is_told(first: str, last: str, script: str) -> None:
+def test_a_script_without_latin_letters_makes_a_name_useless(whole: str) -> None:
+    assert spell(Name(*whole.split())) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "scripts"),
+    [("Ada", "Okafor", []), ("Jürgen", "Weiß", []), ("Олена", "Шевчук", ["CYRILLIC"])],
+)
+def test_a_script_with_several_romanisations_is_told(
+    first: str, last: str, scripts: list[str]
+) -> None:
     spelled = spell(Name(first, last))
     assert spelled is not None
-    assert spelled.script == script
+    assert list(spelled.scripts) == scripts
 
 
 @pytest.mark.parametrize(

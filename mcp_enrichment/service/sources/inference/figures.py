@@ -72,7 +72,7 @@ class Figures:
     """What leaving each known address out in turn has told."""
 
     known: int = 0
-    """Work addresses of people with a name and a company: what is to be inferred again."""
+    """Work addresses of people with a name: what is to be inferred again."""
     domains: Mapping[str, int] = field(default_factory=dict)
     """How many domains have each pattern."""
     tallies: Mapping[Kind, Tally] = field(default_factory=dict)
@@ -118,7 +118,7 @@ def _summed(tallies: Iterable[tuple[str, Tally]]) -> Mapping[str, Tally]:
 
 def domain_of(colleagues: Mapping[str, int]) -> str | None:
     """The domain of a company, by the domains that its people's addresses have."""
-    found = winner_of(dict(colleagues), at_least=MIN_COLLEAGUES)
+    found = winner_of(colleagues.items(), at_least=MIN_COLLEAGUES)
     return found and found[0]
 
 
@@ -136,8 +136,8 @@ def leave_each_out(
     for domain, people in domains:
         learned = Domain(people)
         told.pattern_of(learned)
+        told.known += len(people)
         for person, inference in learned.leave_each_out():
-            told.known += 1
             meant = _without(companies.get(person.company, Counter()), domain)
             if meant == domain:
                 told.tell(inference, person.local)
@@ -162,7 +162,7 @@ class _Told:
     tallies: dict[Kind, Tally] = field(default_factory=lambda: defaultdict(Tally))
 
     def pattern_of(self, domain: Domain) -> None:
-        if found := winner_of(domain.patterns(), at_least=MIN_CONFIRMATIONS):
+        if found := winner_of(domain.patterns().items(), at_least=MIN_CONFIRMATIONS):
             self.domains[found[0]] += 1
 
     def tell(self, inference: Inference | None, local: str | None) -> None:

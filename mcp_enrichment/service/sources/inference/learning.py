@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from mcp_enrichment.service.sources.inference.names import spell
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator
 
     from mcp_enrichment.service.sources.inference.names import Name, Spelled
 
@@ -22,7 +23,7 @@ MIN_OF_A_KIND = 2
 MIN_AGREEMENT = 0.8
 """Part of the people with a known address who must agree."""
 Alike: TypeAlias = "Iterable[tuple[Seen, int]]"
-"""What is seen of people whose names are of the same script, with their number."""
+"""What is seen of people whose names are of the same scripts, with their number."""
 T = TypeVar("T", bound="Hashable")
 
 
@@ -42,7 +43,7 @@ class Seen(NamedTuple):
 
     patterns: tuple[tuple[str, int], ...]
     """Each pattern, with the spellings of the name in which it fits as bits."""
-    script: str
+    scripts: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,14 +76,15 @@ class Decided(NamedTuple):
         return self.votes / self.of
 
 
-def winner_of(votes: Mapping[T | None, int], *, at_least: int) -> tuple[T, Decided] | None:
+def winner_of(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T, Decided] | None:
     """What has the votes that are needed; a vote for None is one against all others."""
-    most = max((c for c in votes if c is not None), key=lambda c: votes[c], default=None)
+    cast = list(votes)
+    most = max(((what, n) for what, n in cast if what is not None), key=itemgetter(1), default=None)
     if most is None:
         return None
-    decided = Decided(votes[most], sum(votes.values()))
+    decided = Decided(most[1], sum(n for _, n in cast))
     enough = decided.votes >= at_least and decided.agreement >= MIN_AGREEMENT
-    return (most, decided) if enough else None
+    return (most[0], decided) if enough else None
 
 
 def seen(local: str, spelled: Spelled) -> Seen:
@@ -92,7 +94,7 @@ def seen(local: str, spelled: Spelled) -> Seen:
         for pattern, write in PATTERNS.items():
             if write(*form) == local:
                 found[pattern] |= spellings
-    return Seen(tuple(found.items()), spelled.script)
+    return Seen(tuple(found.items()), spelled.scripts)
 
 
 class Domain:
@@ -143,8 +145,8 @@ def _infer(spelled: Spelled, others: Counter[Seen]) -> Inference | None:
     if found is None:
         return None
     pattern, decided = found
-    alike = [(one, people) for one, people in others.items() if one.script == spelled.script]
-    script = _script_holds(alike) if spelled.script else decided
+    alike = [(one, people) for one, people in others.items() if one.scripts == spelled.scripts]
+    script = _script_holds(alike) if spelled.scripts else decided
     spelling = _spelling_of(spelled, pattern, alike)
     if script is None or spelling is None:
         return None
@@ -175,7 +177,7 @@ def _pattern_of(spelled: Spelled, others: Counter[Seen]) -> tuple[str, Decided] 
         votes[next(iter(meant), None)] += people
         for pattern, _ in one.patterns:
             named[results[pattern]][pattern] += people
-    found = winner_of(votes, at_least=MIN_CONFIRMATIONS)
+    found = winner_of(votes.items(), at_least=MIN_CONFIRMATIONS)
     return found and (named[found[0]].most_common(1)[0][0], found[1])
 
 
@@ -192,7 +194,7 @@ def _spelling_of(spelled: Spelled, pattern: str, alike: Alike) -> tuple[str, Dec
         meant = [local for local, its in results.items() if its & spellings]
         if len(meant) == 1:
             votes[meant[0]] += people
-    return winner_of(votes, at_least=MIN_OF_A_KIND)
+    return winner_of(votes.items(), at_least=MIN_OF_A_KIND)
 
 
 def _script_holds(alike: Alike) -> Decided | None:
@@ -200,5 +202,5 @@ def _script_holds(alike: Alike) -> Decided | None:
     votes: Counter[str | None] = Counter()
     for one, people in alike:
         votes["as we do" if one.patterns else None] += people
-    found = winner_of(votes, at_least=MIN_OF_A_KIND)
+    found = winner_of(votes.items(), at_least=MIN_OF_A_KIND)
     return found and found[1]

@@ -16,6 +16,9 @@ from mcp_enrichment.service.sources.inference.words import PARTICLES, SHORTENED,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ALPHABETS = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN"})
+"""Scripts whose letters have Latin ones. In others a letter is read in several ways, as 田中 is, or
+has no vowels: how such a name is written in Latin its bearer alone knows."""
 DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
 _ASIDE = re.compile(r"\(.*?\)|\[.*?\]|\".*?\"|,.*")
@@ -37,8 +40,8 @@ class Spelled:
 
     forms: Mapping[tuple[str, str], int]
     """Each given and family name that some spelling gives, with those spellings as bits."""
-    script: str
-    """The first script other than Latin that it is written in; empty where there is none."""
+    scripts: frozenset[str]
+    """The scripts other than Latin that it is written in."""
     is_shortened: bool
     """Whether people of that given name are often called by a shorter one."""
 
@@ -59,14 +62,15 @@ ALL_SPELLINGS = (1 << 2 * 3 * 5) - 1
 
 
 def spell(name: Name) -> Spelled | None:
-    """Spell a name; None where a part is missing, or is an initial."""
+    """Spell a name; None where a part is missing, is an initial, or has no Latin form by itself."""
     first, last = _words(name.first), _words(name.last)
-    if not first or not last:
+    scripts = _scripts(name.first + name.last)
+    if not first or not last or not scripts <= ALPHABETS:
         return None
     forms = _forms(first, last)
     if any(len(part) < 2 for form in forms for part in form):  # noqa: PLR2004 - an initial
         return None
-    return Spelled(forms, _script(name.first + name.last), _plainly(first[0]) in SHORTENED)
+    return Spelled(forms, scripts, _plainly(first[0]) in SHORTENED)
 
 
 def _forms(first: Words, last: Words) -> Mapping[tuple[str, str], int]:
@@ -99,10 +103,7 @@ def _bare(words: Words) -> Words:
     return tuple(word for word in words if word.lower() not in PARTICLES) or words
 
 
-def _script(text: str) -> str:
-    for character in text:
-        if not character.isascii() and character.isalpha():
-            script = unicodedata.name(character, "UNKNOWN").partition(" ")[0]
-            if script not in ("LATIN", "MODIFIER"):
-                return script
-    return ""
+def _scripts(text: str) -> frozenset[str]:
+    letters = (c for c in text if not c.isascii() and c.isalpha())
+    found = {unicodedata.name(letter, "UNKNOWN").partition(" ")[0] for letter in letters}
+    return frozenset(found) - {"LATIN", "MODIFIER"}
