@@ -134,9 +134,9 @@ def leave_each_out(
     told = _Told()
     elsewhere: dict[str, list[Name]] = defaultdict(list)
     for domain, people in domains:
+        told.known += len(people)
         learned = Domain(people)
         told.pattern_of(learned)
-        told.known += len(people)
         for person, inference in learned.leave_each_out():
             meant = _without(companies.get(person.company, Counter()), domain)
             if meant == domain:

@@ -12,7 +12,7 @@ from mcp_enrichment.service.sources.inference.names import spell
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from mcp_enrichment.service.sources.inference.names import Name, Spelled
 
@@ -87,14 +87,34 @@ def winner_of(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[
     return (most[0], decided) if enough else None
 
 
-def seen(local: str, spelled: Spelled) -> Seen:
-    """How a person's address can have been formed."""
-    found: dict[str, int] = defaultdict(int)
-    for form, spellings in spelled.forms.items():
-        for pattern, write in PATTERNS.items():
-            if write(*form) == local:
-                found[pattern] |= spellings
-    return Seen(tuple(found.items()), spelled.scripts)
+class _Person:
+    """Somebody with the addresses that each pattern gives."""
+
+    def __init__(self, spelled: Spelled) -> None:
+        self.spelled = spelled
+        self.results = dict(_results(spelled.forms))
+        """For each pattern the addresses before the @, each with its spellings as bits."""
+
+    def seen(self, local: str) -> Seen:
+        """How the person's address can have been formed."""
+        fits = ((p, results[local]) for p, results in self.results.items() if local in results)
+        return Seen(tuple(fits), self.spelled.scripts)
+
+
+def _results(forms: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, dict[str, int]]]:
+    (first, last), spellings = next(iter(forms.items()))
+    for pattern, write in PATTERNS.items():
+        found = {write(first, last): spellings}
+        if len(forms) > 1:
+            found = dict.fromkeys((write(*form) for form in forms), 0)
+            for form, its in forms.items():
+                found[write(*form)] |= its
+        yield pattern, found
+
+
+def _person(name: Name) -> _Person | None:
+    spelled = spell(name)
+    return _Person(spelled) if spelled else None
 
 
 class Domain:
@@ -105,14 +125,14 @@ class Domain:
         self._taken = Counter(person.local for person in self.people)
 
     @cached_property
-    def usable(self) -> list[tuple[Known, Spelled, Seen]]:
+    def _usable(self) -> list[tuple[Known, _Person, Seen]]:
         """The people whose names can be spelled, with how their addresses can have been formed."""
-        spelled = ((person, spell(person.name)) for person in self.people)
-        return [(person, s, seen(person.local, s)) for person, s in spelled if s]
+        both = ((known, _person(known.name)) for known in self.people)
+        return [(known, person, person.seen(known.local)) for known, person in both if person]
 
     @cached_property
     def _all_seen(self) -> Counter[Seen]:
-        return Counter(seen for _, _, seen in self.usable)
+        return Counter(seen for _, _, seen in self._usable)
 
     def patterns(self) -> Counter[str | None]:
         """How many addresses have each pattern, of those that leave no doubt; None: no pattern."""
@@ -124,68 +144,66 @@ class Domain:
 
     def infer(self, name: Name) -> Inference | None:
         """The address of somebody else; None where there is too little to go by."""
-        spelled = spell(name)
-        inference = spelled and _infer(spelled, self._all_seen)
+        person = _person(name)
+        inference = person and _infer(person, self._all_seen)
         return inference if inference and not self._taken[inference.local] else None
 
     def leave_each_out(self) -> Iterator[tuple[Known, Inference | None]]:
         """Each known person, with what the others tell of the address."""
+        if len(self.people) <= MIN_CONFIRMATIONS:
+            yield from ((known, None) for known in self.people)
+            return
         others = self._all_seen.copy()
-        for person, spelled, own in self.usable:
+        for known, person, own in self._usable:
             others[own] -= 1
-            inference = _infer(spelled, others)
+            inference = _infer(person, others)
             others[own] += 1
-            if inference and self._taken[inference.local] > (inference.local == person.local):
+            if inference and self._taken[inference.local] > (inference.local == known.local):
                 inference = None
-            yield person, inference
+            yield known, inference
 
 
-def _infer(spelled: Spelled, others: Counter[Seen]) -> Inference | None:
-    found = _pattern_of(spelled, others)
+def _infer(person: _Person, others: Counter[Seen]) -> Inference | None:
+    found = _pattern_of(person, others)
     if found is None:
         return None
     pattern, decided = found
-    alike = [(one, people) for one, people in others.items() if one.scripts == spelled.scripts]
-    script = _script_holds(alike) if spelled.scripts else decided
-    spelling = _spelling_of(spelled, pattern, alike)
+    scripts = person.spelled.scripts
+    alike = [(one, people) for one, people in others.items() if one.scripts == scripts]
+    script = _script_holds(alike) if scripts else decided
+    spelling = _spelling_of(person, pattern, alike)
     if script is None or spelling is None:
         return None
     local, how = spelling
-    agreement = min(each.agreement for each in (decided, script, how or decided))
     return Inference(
         local=local,
         pattern=pattern,
         confirmations=decided.votes,
         of=decided.of,
-        agreement=agreement,
-        is_shortened=spelled.is_shortened,
+        agreement=min(each.agreement for each in (decided, script, how or decided)),
+        is_shortened=person.spelled.is_shortened,
     )
 
 
-def _pattern_of(spelled: Spelled, others: Counter[Seen]) -> tuple[str, Decided] | None:
+def _pattern_of(person: _Person, others: Counter[Seen]) -> tuple[str, Decided] | None:
     """The pattern, by those whose address tells one result of the rest."""
-    results = {
-        pattern: frozenset(write(*form) for form in spelled.forms)
-        for pattern, write in PATTERNS.items()
-    }
-    votes: Counter[frozenset[str] | None] = Counter()
-    named: dict[frozenset[str], Counter[str]] = defaultdict(Counter)
+    votes: Counter[tuple[str, ...] | None] = Counter()
+    named: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for one, people in others.items():
-        meant = {results[pattern] for pattern, _ in one.patterns}
+        meant = {tuple(person.results[pattern]) for pattern, _ in one.patterns}
         if len(meant) > 1:
             continue
-        votes[next(iter(meant), None)] += people
-        for pattern, _ in one.patterns:
-            named[results[pattern]][pattern] += people
+        result = next(iter(meant), None)
+        votes[result] += people
+        if result is not None:
+            named[result].update(dict.fromkeys((p for p, _ in one.patterns), people))
     found = winner_of(votes.items(), at_least=MIN_CONFIRMATIONS)
     return found and (named[found[0]].most_common(1)[0][0], found[1])
 
 
-def _spelling_of(spelled: Spelled, pattern: str, alike: Alike) -> tuple[str, Decided | None] | None:
+def _spelling_of(person: _Person, pattern: str, alike: Alike) -> tuple[str, Decided | None] | None:
     """The address by that pattern, in the spelling of those with such names."""
-    results: dict[str, int] = defaultdict(int)
-    for form, spellings in spelled.forms.items():
-        results[PATTERNS[pattern](*form)] |= spellings
+    results = person.results[pattern]
     if len(results) == 1:
         return next(iter(results)), None
     votes: Counter[str | None] = Counter()

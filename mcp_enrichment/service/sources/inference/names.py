@@ -92,6 +92,8 @@ def _forms(first: Words, last: Words) -> Mapping[tuple[str, str], int]:
 
 def _words(text: str) -> Words:
     """The words of a name without titles, initials and what stands in brackets or after a comma."""
+    if text.isascii() and text.isalpha():
+        return (text,)
     said = _GAP.split(_ASIDE.sub(" ", unicodedata.normalize("NFKC", text)))
     letters = ["".join(c for c in word if unicodedata.category(c)[0] in "LM") for word in said]
     words = [word for word in letters if _plainly(word)]
