@@ -50,8 +50,10 @@ def _lines(figures: Figures) -> Iterator[str]:
 def _table(title: str, tallies: Mapping[str, Tally], domains: Mapping[str, int]) -> Iterator[str]:
     yield f"{title:46}  inferred   right  precise" + "  domains" * bool(domains)
     for name, tally in sorted(tallies.items(), key=lambda each: -each[1].tested):
-        precise = "yes" if tally.is_precise else "no"
-        row = f"{name:46}  {tally.tested:8,}  {tally.precision:6.1%}  {precise:>7}"
+        right, precise = f"{tally.precision:.1%}", "yes" if tally.is_precise else "no"
+        if not tally.tested:
+            right = precise = "-"
+        row = f"{name:46}  {tally.tested:8,}  {right:>6}  {precise:>7}"
         yield row + (f"  {domains.get(name, 0):7,}" if domains else "")
 
 

@@ -96,7 +96,8 @@ def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Named]:
 
 def companies(connection: Connection) -> Iterator[Named]:
     """Each company's domains, with the number of people of each."""
-    counted = select(people.c.company_key, *_DOMAIN).where(people.c.email_domain.is_not(None))
+    named = (people.c.company_key != "") & people.c.email_domain.is_not(None)
+    counted = select(people.c.company_key, *_DOMAIN).where(named)
     counted = counted.group_by(people.c.company_key, people.c.email_domain)
     yield from connection.execute(counted.execution_options(yield_per=STREAMED))
 

@@ -80,6 +80,13 @@ async def test_a_company_of_several_domains_is_not_guessed_at(database: Database
     assert await inferred(database) == Miss()
 
 
+async def test_a_person_without_a_company_is_not_guessed_at(database: Database) -> None:
+    nowhere = [replace(row, company="") for row in staff(*LUMEN, 40)]
+    imported(database, *nowhere, unaddressed("Olivia", "Park", "", "olivia"))
+    assert await inferred(database) == Miss()
+    assert figures(database).offered().tested == 0
+
+
 async def test_too_few_rows_to_know_how_right_it_is_offer_nothing(database: Database) -> None:
     imported(database, *staff(*LUMEN, 10), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == Miss()
@@ -94,10 +101,14 @@ async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> N
     assert await inferred(database) == Miss()
 
 
-async def test_an_address_that_somebody_has_is_not_offered(database: Database) -> None:
+@pytest.mark.parametrize("learned_from", [1000, 40])
+async def test_an_address_that_somebody_has_is_not_offered(
+    database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
+) -> None:
+    monkeypatch.setattr(store, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
-    imported(database, *staff(*LUMEN, 60), other, olivia)
+    imported(database, other, *staff(*LUMEN, 60), olivia)
     assert await inferred(database) == Miss()
 
 

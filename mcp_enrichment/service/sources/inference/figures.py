@@ -91,9 +91,10 @@ class Figures:
         return cls(known=written["known"], domains=written["domains"], tallies=tallies)
 
     def by_pattern(self) -> Mapping[str, Tally]:
-        """Inferences of the levels that are precise enough, by pattern."""
+        """Inferences of the levels that are precise enough, by each pattern that domains have."""
         levels = {level for level, tally in self.by_level().items() if tally.is_enough}
-        return _summed((k.pattern, tally) for k, tally in self.tallies.items() if k.level in levels)
+        told = [(k.pattern, tally) for k, tally in self.tallies.items() if k.level in levels]
+        return _summed([*told, *((pattern, Tally()) for pattern in self.domains)])
 
     def by_level(self) -> Mapping[str, Tally]:
         """All inferences, by level."""

@@ -15,7 +15,7 @@ TITLES = _listed(
 """Words beside a name that are no part of it."""
 PARTICLES = _listed(
     "van von der den de del della di da do dos das du la le lo los las el al bin bint ibn ben ter",
-    "ten te zu zum zur vom af av y e i und st",
+    "ten te zu zum zur vom af av st",
 )
 """Words of a family name that some companies leave out."""
 SHORTENED = _listed(
