@@ -1,5 +1,5 @@
-"""What a user relies on about the report: it counts what would have been told, and nothing of a kind
-that was wrong too often, or hardly tried, is offered."""
+"""What a user relies on about the report: it counts what would have been told, and nothing is
+offered of a kind that was wrong too often, or hardly tried."""
 
 from __future__ import annotations
 
