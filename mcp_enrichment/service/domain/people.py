@@ -49,15 +49,14 @@ def work_out(connection: Connection) -> Figures:
 
 def figures(database: Database) -> Figures:
     """How right inferences are, in the calling thread: worked out once after each import."""
-    newest = database.read_now(store.newest)
-    if newest is None:
+    puts, kept = database.read_now(lambda c: (store.puts(c), store.figures(c)))
+    if puts is None:
         return Figures()
-    kept = database.read_now(lambda connection: store.figures(connection, newest))
     if kept and (read := Figures.read(json.loads(kept))):
         return read
     found = database.read_now(work_out)
     worked_out = json.dumps(found.written())
-    database.write_now(lambda connection: store.put_figures(connection, newest, worked_out))
+    database.write_now(lambda connection: store.put_figures(connection, puts, worked_out))
     return found
 
 

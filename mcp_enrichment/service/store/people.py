@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_enrichment.service.store.schema import inference_figures, people
@@ -39,6 +39,9 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh)
     connection.execute(statement, rows)
+    first = _upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
+    one_more = {"puts": inference_figures.c.puts + 1}
+    connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
 
 
 def forget(connection: Connection, linkedin_url: str) -> None:
@@ -110,22 +113,21 @@ def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
     yield from groupby(rows, key=lambda row: str(row.email_domain))
 
 
-def newest(connection: Connection) -> float | None:
-    """When the last row was imported: other figures hold from there on."""
-    return connection.execute(select(func.max(people.c.seen_at))).scalar()
+def puts(connection: Connection) -> int | None:
+    """How often rows were put: figures hold up to the next time."""
+    return connection.execute(select(inference_figures.c.puts)).scalar()
 
 
-def figures(connection: Connection, seen_at: float) -> str | None:
-    """What was worked out from the rows up to then."""
-    this = inference_figures.c.seen_at == seen_at
-    return connection.execute(select(inference_figures.c.figures).where(this)).scalar()
+def figures(connection: Connection) -> str | None:
+    """What was worked out from the rows as they are."""
+    current = inference_figures.c.of_puts == inference_figures.c.puts
+    return connection.execute(select(inference_figures.c.figures).where(current)).scalar()
 
 
-def put_figures(connection: Connection, seen_at: float, worked_out: str) -> None:
-    """Keep what was worked out, in place of what was before."""
-    new = _upsert(connection, inference_figures).values(id=1, seen_at=seen_at, figures=worked_out)
-    fresh = {name: new.excluded[name] for name in ("seen_at", "figures")}
-    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=fresh))
+def put_figures(connection: Connection, of_puts: int, worked_out: str) -> None:
+    """Keep what was worked out from the rows as they were after so many puts."""
+    kept = update(inference_figures).values(of_puts=of_puts, figures=worked_out)
+    connection.execute(kept)
 
 
 def _upsert(connection: Connection, table: Any) -> Any:

@@ -205,14 +205,15 @@ people = Table(
     Column("seen_at", Float, nullable=False),
     Index("people_of_a_company", "company_key", "email_domain"),
     Index("people_of_a_domain", "email_domain", "email_local"),
-    Index("people_by_age", "seen_at"),
 )
 
 inference_figures = Table(
     "inference_figures",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("seen_at", Float, nullable=False),
+    Column("puts", Integer, nullable=False),
+    # After how many puts the figures were worked out: they hold where it is the number of all.
+    Column("of_puts", Integer, nullable=False),
     Column("figures", String, nullable=False),
     CheckConstraint("id = 1", name="inference_figures_are_one_row"),
 )

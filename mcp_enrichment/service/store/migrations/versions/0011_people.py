@@ -23,11 +23,11 @@ def upgrade() -> None:
     )
     op.create_index("people_of_a_company", "people", ["company_key", "email_domain"])
     op.create_index("people_of_a_domain", "people", ["email_domain", "email_local"])
-    op.create_index("people_by_age", "people", ["seen_at"])
     op.create_table(
         "inference_figures",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.Column("puts", sa.Integer(), nullable=False),
+        sa.Column("of_puts", sa.Integer(), nullable=False),
         sa.Column("figures", sa.String(), nullable=False),
         sa.CheckConstraint("id = 1", name="inference_figures_are_one_row"),
         sa.PrimaryKeyConstraint("id"),
