@@ -32,7 +32,7 @@ UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "fleet"),
-    *("waiting", "context", "face", "ending"),
+    *("waiting", "context", "face", "ending", "infer"),
 ]
 
 

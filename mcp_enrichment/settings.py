@@ -134,6 +134,10 @@ class Settings(BaseSettings):
         bool,
         Field(description="The embedded service plays profiles named `sandbox-…`, for tests."),
     ] = False
+    check_mx: Annotated[
+        bool,
+        Field(description="Ask DNS whether an address's domain takes mail before it is told."),
+    ] = False
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
         Field(description="Networks that callbacks may reach although not public: `10.0.0.0/8,…`."),

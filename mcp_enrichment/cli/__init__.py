@@ -10,6 +10,7 @@ import click
 from mcp_enrichment import __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
+from mcp_enrichment.cli.contacts_report import report
 from mcp_enrichment.cli.credits import credits_group
 from mcp_enrichment.cli.database import migrate
 from mcp_enrichment.cli.demo import demo
@@ -63,6 +64,7 @@ def _print_whatever_there_is() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+contacts.add_command(report)
 _COMMANDS = (
     *(contacts, credits_group, enrich, demo),
     *(setup, key, doctor),

@@ -129,7 +129,7 @@ def _understood(export: Export) -> tuple[list[str], ImportReport]:
     from mcp_enrichment.service.domain.contacts import ImportReport
 
     first, report = list(islice(export.rows, SHOWN)), ImportReport()
-    for _ in report.contacts_of(chain(first, export.rows)):
+    for _ in report.told_by(chain(first, export.rows)):
         pass
     title = f"Read as {export.name}; the first rows as understood:"
     return [title, *map(_line_on, first)], report

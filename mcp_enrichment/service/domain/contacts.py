@@ -10,13 +10,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.domain.ordering import in_order
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.domain.people import put_people
+from mcp_enrichment.service.sources.exports.contact import (
+    Contact,
+    Person,
+    Skipped,
+    SkipReason,
+)
 from mcp_enrichment.service.store import contacts as store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
@@ -48,8 +54,8 @@ class ImportReport:
     left_out: Counter[SkipReason] = field(default_factory=Counter)
     """What is missing of rows that were stored."""
 
-    def contacts_of(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact]:
-        """The contacts among the rows; everything is counted."""
+    def told_by(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
+        """The contacts among the rows, and people without an address; everything is counted."""
         for row in rows:
             if isinstance(row, Contact):
                 self.read += row.rank == 0
@@ -61,6 +67,8 @@ class ImportReport:
             else:
                 self.read += 1
                 self.skipped[row.reason] += 1
+                if row.person:
+                    yield row.person
 
 
 def import_contacts(
@@ -73,11 +81,11 @@ def import_contacts(
     adds what is missing, and nothing twice.
     """
     report, now = ImportReport(), time.time()
-    found = (_values(contact, source, now) for contact in report.contacts_of(rows))
+    found = (_values(row, source, now) for row in report.told_by(rows))
     ordered = in_order(found, by=_KEY)
     before = database.read_now(store.count)
     while batch := [dict(zip(_COLUMNS, row, strict=True)) for row in islice(ordered, BATCH)]:
-        database.write_now(partial(store.put, rows=batch))
+        database.write_now(partial(_put, rows=batch))
     report.new = database.read_now(store.count) - before
     return report
 
@@ -100,14 +108,22 @@ class StoredContacts:
         return not await self.database.read(store.any_stored)
 
 
-def _values(contact: Contact, source: str, now: float) -> list[Any]:
-    """Of the columns, in their order."""
+def _put(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if contacts := [row for row in rows if row["email"]]:
+        store.put(connection, contacts)
+    put_people(connection, rows)
+
+
+def _values(row: Contact | Person, source: str, now: float) -> list[Any]:
+    """Of the columns, in their order; of a person without an address those of it are empty."""
+    # A clock that was wrong somewhere else must not win over all that is to come.
+    names, seen_at = (row.first_name, row.last_name, row.company), min(row.seen_at or now, now)
+    if isinstance(row, Person):
+        return [row.profile, "", "", source, "", *names, "", None, seen_at, 0, now]
     return [
-        *(contact.profile or "", contact.kind.value, contact.email, source),
-        contact.email.rpartition("@")[2].lower(),
-        *(contact.first_name, contact.last_name, contact.company, contact.position),
-        contact.connected_on and contact.connected_on.isoformat(),
-        # A clock that was wrong somewhere else must not win over all that is to come.
-        min(contact.seen_at or now, now),
-        *(contact.rank, now),
+        *(row.profile or "", row.kind.value, row.email, source),
+        row.email.rpartition("@")[2].lower(),
+        *(*names, row.position),
+        row.connected_on and row.connected_on.isoformat(),
+        *(seen_at, row.rank, now),
     ]

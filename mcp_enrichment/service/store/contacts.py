@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 _KEY = [column.name for column in contacts.primary_key]
-_UPSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_UPSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

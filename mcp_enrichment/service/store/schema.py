@@ -218,3 +218,31 @@ source_lookups = Table(
     Column("has_begun", Boolean, nullable=False),
     Column("until", Float, nullable=False),
 )
+
+people = Table(
+    "people",
+    metadata,
+    Column("linkedin_url", String(2048), primary_key=True),
+    Column("first_name", String, nullable=False),
+    Column("last_name", String, nullable=False),
+    Column("company", String, nullable=False),
+    Column("company_key", String(100), nullable=False),
+    # Of the work address, in lower case; null where none is known.
+    Column("email_local", String(64)),
+    Column("email_domain", String(253)),
+    Column("source", String(32), nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Index("people_of_a_company", "company_key", "email_domain"),
+    Index("people_of_a_domain", "email_domain", "email_local"),
+)
+
+inference_figures = Table(
+    "inference_figures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("puts", Integer, nullable=False),
+    # After how many puts the figures were worked out: they hold where it is the number of all.
+    Column("of_puts", Integer, nullable=False),
+    Column("figures", String, nullable=False),
+    CheckConstraint("id = 1", name="inference_figures_are_one_row"),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -41,6 +41,18 @@ class Contact:
     """Which address of its row it is, from 0: the first one is the main one."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Person:
+    """A person of whom the export tells the profile, but no address."""
+
+    profile: str
+    first_name: str
+    last_name: str
+    company: str
+    seen_at: float | None
+    """As of a contact."""
+
+
 class SkipReason(StrEnum):
     """Why a row gives no contact, or a part of it none."""
 
@@ -75,6 +87,8 @@ class Skipped:
     """The line of the file at which the row begins, from 1."""
     is_part: bool = False
     """Whether the rest of the row is a contact."""
+    person: Person | None = field(default=None, repr=False, compare=False)
+    """Whom a row without an address is about."""
 
 
 class ExportRefused(ValueError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, RefusalKind, canonical
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.sources.exports.contact import Contact, Person, Skipped, SkipReason
 from mcp_enrichment.service.sources.exports.dates import day_of, moment_of
 from mcp_enrichment.service.sources.exports.mailbox import (
     addresses_in,
@@ -37,7 +37,8 @@ def understood(raw: Raw, line: int, *, written_at: float) -> Iterator[Contact | 
     `written_at`: when the file was written, for a row that does not tell when it was changed.
     """
     if not raw.emails:
-        yield Skipped(reason=SkipReason.NO_EMAIL, line=line)
+        person = _person(raw, written_at)
+        yield Skipped(reason=SkipReason.NO_EMAIL, line=line, person=person)
         return
     found, reasons = _addresses(raw.emails)
     profile = None
@@ -55,11 +56,10 @@ def understood(raw: Raw, line: int, *, written_at: float) -> Iterator[Contact | 
 def _contacts(
     raw: Raw, profile: str | None, found: dict[str, EmailType], written_at: float
 ) -> Iterator[Contact]:
-    names = clean(raw.first_name), clean(raw.last_name)
-    first, last = names if any(names) else split_name(clean(raw.full_name))
+    first, last = _name(raw)
     company, position = clean(raw.company), clean(raw.position)
     connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
-    seen_at = (raw.changed_at and moment_of(raw.changed_at.strip())) or written_at
+    seen_at = _seen_at(raw, written_at)
     for rank, (email, kind) in enumerate(found.items()):
         yield Contact(
             profile=profile,
@@ -73,6 +73,30 @@ def _contacts(
             seen_at=seen_at,
             rank=rank,
         )
+
+
+def _person(raw: Raw, written_at: float) -> Person | None:
+    """Whom a row without an address is about: an address may follow from those of others."""
+    profile, _ = _profile(raw.profiles)
+    first, last = _name(raw)
+    if not profile:
+        return None
+    return Person(
+        profile=profile,
+        first_name=first,
+        last_name=last,
+        company=clean(raw.company),
+        seen_at=_seen_at(raw, written_at),
+    )
+
+
+def _name(raw: Raw) -> tuple[str, str]:
+    names = clean(raw.first_name), clean(raw.last_name)
+    return names if any(names) else split_name(clean(raw.full_name))
+
+
+def _seen_at(raw: Raw, written_at: float) -> float:
+    return (raw.changed_at and moment_of(raw.changed_at.strip())) or written_at
 
 
 def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:

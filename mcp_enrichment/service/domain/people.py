@@ -1,0 +1,125 @@
+"""People of imported rows: keeping them, and what their addresses tell of those of others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.inference.companies import company_key
+from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
+from mcp_enrichment.service.sources.inference.learning import Known
+from mcp_enrichment.service.sources.inference.names import Name
+from mcp_enrichment.service.sources.inferred import InferredSource, Person
+from mcp_enrichment.service.store import people as store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection, Row
+
+    from mcp_enrichment.service.store.database import Database
+
+_KEPT = ("linkedin_url", "first_name", "last_name", "company", "source", "seen_at")
+
+
+def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Keep who is named in imported rows, with the work address of each that has one."""
+    if values := [_values(row) for row in rows if _is_named(row)]:
+        store.put(connection, values)
+
+
+def work_out(connection: Connection) -> Figures:
+    """How right inferences are on the rows as they are. It takes a minute for a million of them."""
+    companies: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in store.companies(connection):
+        companies[row.company_key][row.email_domain] = row.people
+    return leave_each_out(
+        _domains(connection), companies, lambda domain: _known(connection, domain)
+    )
+
+
+def figures(database: Database) -> Figures:
+    """How right inferences are, in the calling thread: worked out once after each import."""
+    puts, kept = database.read_now(lambda c: (store.puts(c), store.figures(c)))
+    if puts is None:
+        return Figures()
+    if kept and (read := Figures.read(json.loads(kept))):
+        return read
+    found = database.read_now(work_out)
+    worked_out = json.dumps(found.written())
+    database.write_now(lambda connection: store.put_figures(connection, puts, worked_out))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPeople:
+    """The book of the inferring source."""
+
+    database: Database
+    _working_out: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def person(self, profile: str) -> Person | None:
+        row = await self.database.read(lambda c: store.without_address(c, profile))
+        if row is None:
+            return None
+        return Person(profile=profile, name=_name(row), company=row.company_key)
+
+    async def domains_of(self, company: str) -> Counter[str]:
+        rows = await self.database.read(lambda c: store.domains_of(c, company))
+        return Counter({row.email_domain: row.people for row in rows})
+
+    async def known(self, domain: str) -> list[Known]:
+        return await self.database.read(lambda c: _known(c, domain))
+
+    async def is_taken(self, local: str, domain: str) -> bool:
+        return await self.database.read(lambda c: store.is_taken(c, local, domain))
+
+    async def namesakes(self, person: Person) -> list[Name]:
+        rows = await self.database.read(lambda c: store.namesakes(c, person.profile))
+        return [_name(row) for row in rows]
+
+    async def figures(self) -> Figures:
+        async with self._working_out:
+            return await anyio.to_thread.run_sync(figures, self.database)
+
+
+def inferring(database: Database) -> InferredSource:
+    """The source that infers from the rows in that database."""
+    return InferredSource(StoredPeople(database))
+
+
+def _domains(connection: Connection) -> Iterator[tuple[str, list[Known]]]:
+    for domain, rows in store.by_domain(connection):
+        yield domain, [_known_as(row) for row in islice(rows, store.MOST_OF_A_DOMAIN)]
+
+
+def _known(connection: Connection, domain: str) -> list[Known]:
+    return [_known_as(row) for row in store.known(connection, domain)]
+
+
+def _known_as(row: Row[Any]) -> Known:
+    return Known(_name(row), row.company_key, row.email_local)
+
+
+def _name(row: Row[Any]) -> Name:
+    return Name(row.first_name, row.last_name)
+
+
+def _is_named(row: Mapping[str, Any]) -> bool:
+    return all(row[name] for name in ("linkedin_url", "first_name", "last_name"))
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    of_work = row["type"] == EmailType.WORK
+    return {
+        **{name: row[name] for name in _KEPT},
+        "company_key": company_key(row["company"]),
+        "email_local": row["email"].lower().rpartition("@")[0] if of_work else None,
+        "email_domain": row["email_domain"] if of_work else None,
+    }

@@ -1,0 +1,77 @@
+"""What a user relies on about the report: it counts what would have been told, and nothing is
+offered of a kind that was wrong too often, or hardly tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mcp_enrichment.service.sources.inference.figures import (
+    Figures,
+    Kind,
+    Tally,
+    domain_of,
+    leave_each_out,
+)
+from mcp_enrichment.service.sources.inference.learning import Known
+from mcp_enrichment.service.sources.inference.names import Name
+from tests.support.colleagues import NAMES
+
+ALL, MOST = "all agree", "8 of 10 agree"
+
+
+def figures(**tallies: Tally) -> Figures:
+    """By `pattern__level`."""
+    names = {name: name.split("__") for name in tallies}
+    return Figures(
+        tallies={
+            Kind(p, {"all": ALL, "most": MOST}[lv]): tallies[n] for n, (p, lv) in names.items()
+        }
+    )
+
+
+def people(number: int, company: str = "lumen") -> list[Known]:
+    return [Known(Name(f, s), company, f"{f}.{s}".lower()) for f, s in NAMES[:number]]
+
+
+def test_a_level_is_offered_from_95_right_of_100() -> None:
+    precise = figures(first__all=Tally(100, 95), first__most=Tally(100, 94))
+    assert precise.offers(Kind("first", ALL))
+    assert not precise.offers(Kind("first", MOST))
+    assert precise.offered() == Tally(100, 95)
+
+
+def test_a_level_that_was_hardly_tried_is_not_offered() -> None:
+    assert not figures(first__all=Tally(29, 29)).offers(Kind("first", ALL))
+    assert figures(first__all=Tally(30, 30)).offers(Kind("first", ALL))
+    assert not Figures().offers(Kind("first", ALL))
+
+
+def test_a_pattern_that_is_wrong_too_often_is_left_out() -> None:
+    two = figures(first__all=Tally(10, 9), last__all=Tally(190, 190))
+    assert not two.offers(Kind("first", ALL))
+    assert two.offers(Kind("last", ALL))
+    assert two.offers(Kind("flast", ALL))
+    assert two.offered() == Tally(190, 190)
+
+
+def test_what_is_kept_is_read_again_unless_the_rules_are_others() -> None:
+    told = leave_each_out([("a.example", people(9))], {"lumen": Counter({"a.example": 9})}, dict)
+    assert Figures.read(told.written()) == told
+    assert told.by_pattern() == {"first.last": Tally()}
+    assert Figures.read(told.written() | {"v": 0}) is None
+
+
+def test_who_writes_from_elsewhere_was_inferred_wrongly() -> None:
+    moved = Known(Name("Olivia", "Park"), "lumen", "olivia.park")
+    domains = {"a.example": people(40), "b.example": [moved]}
+    companies = {"lumen": Counter({"a.example": 40, "b.example": 1})}
+    told = leave_each_out(domains.items(), companies, domains.__getitem__)
+    assert (told.known, told.by_level()[ALL]) == (41, Tally(41, 40))
+    assert told.domains == {"first.last": 1}
+
+
+def test_the_domain_of_a_company_is_known_by_two_people_and_eight_of_ten() -> None:
+    assert domain_of({"a.example": 1}) is None
+    assert domain_of({"a.example": 2}) == "a.example"
+    assert domain_of({"a.example": 8, "b.example": 2}) == "a.example"
+    assert domain_of({"a.example": 7, "b.example": 2}) is None

@@ -1,0 +1,170 @@
+"""What a user relies on about inferred addresses: they come from the user's own rows, are marked as
+what they are, and where these do not say that they are right none is offered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.domain.people import figures, inferring
+from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.store import people as store
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.colleagues import contact, profile, staff, unaddressed
+from tests.support.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
+    from mcp_enrichment.service.store.database import Database
+
+pytestmark = pytest.mark.anyio
+FOUND = Hit(
+    email="olivia.park@lumen.example",
+    verification=Verification.INFERRED,
+    evidence="first.last, 40 of 40 at lumen.example",
+)
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    opened = open_sqlite(path)
+    yield opened
+    opened.close()
+
+
+def imported(database: Database, *rows: Contact | Skipped) -> None:
+    import_contacts(database, rows, source="test")
+
+
+LUMEN = ("Lumen Harbour, Inc.", "lumen.example")
+
+
+async def inferred(database: Database, who: str = "olivia") -> Hit | Miss:
+    return await inferring(database).find(profile(who), EmailType.WORK)
+
+
+async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -> None:
+    olivia = unaddressed("Olivia", "Park", "LUMEN HARBOUR", "olivia")
+    imported(database, *staff(*LUMEN, 40), olivia)
+    assert await inferred(database) == FOUND
+
+
+async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40))
+    assert await inferred(database) == Miss()
+
+
+async def test_a_personal_address_is_never_inferred(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    asked = await inferring(database).find(profile("olivia"), EmailType.PERSONAL)
+    assert asked == Miss()
+
+
+async def test_addresses_at_free_mail_teach_nothing(database: Database) -> None:
+    staff_of_it = staff(LUMEN[0], "freemail.example", 40)
+    free = [replace(row, kind=EmailType.PERSONAL) for row in staff_of_it]
+    imported(database, *free, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == Miss()
+
+
+async def test_a_company_of_several_domains_is_not_guessed_at(database: Database) -> None:
+    olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
+    imported(database, *staff(*LUMEN, 40), *staff(LUMEN[0], "other.example", 40), olivia)
+    assert await inferred(database) == Miss()
+
+
+async def test_a_person_without_a_company_is_not_guessed_at(database: Database) -> None:
+    nowhere = [replace(row, company="") for row in staff(*LUMEN, 40)]
+    imported(database, *nowhere, unaddressed("Olivia", "Park", "", "olivia"))
+    assert await inferred(database) == Miss()
+    assert figures(database).offered().tested == 0
+
+
+async def test_too_few_rows_to_know_how_right_it_is_offer_nothing(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 10), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == Miss()
+
+
+async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> None:
+    rows = [*staff(*LUMEN, 43), unaddressed("Olivia", "Park", LUMEN[0], "olivia")]
+    elsewhere = [replace(row, email=f"{row.first_name}@other.example") for row in rows[40:43]]
+    imported(database, *rows[:40], rows[43], *elsewhere[:1])
+    assert isinstance(await inferred(database), Hit)
+    imported(database, *elsewhere[1:])
+    assert await inferred(database) == Miss()
+
+
+@pytest.mark.parametrize("learned_from", [1000, 40])
+async def test_an_address_that_somebody_has_is_not_offered(
+    database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
+) -> None:
+    monkeypatch.setattr(store, "MOST_OF_A_DOMAIN", learned_from)
+    other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
+    olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
+    imported(database, other, *staff(*LUMEN, 60), olivia)
+    assert await inferred(database) == Miss()
+
+
+@pytest.mark.parametrize("pattern", ["first.last", "flast", "fl"])
+async def test_two_people_who_would_get_one_address_get_none(
+    database: Database, pattern: str
+) -> None:
+    names = {"first.last": ("Olivia", "Park"), "flast": ("Omar", "Park"), "fl": ("Omar", "Price")}
+    by_address = {row.email: row for row in staff(*LUMEN, 144, pattern)}
+    olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
+    imported(database, *by_address.values(), olivia)
+    assert isinstance(await inferred(database), Hit)
+    imported(database, unaddressed(*names[pattern], LUMEN[0], "namesake"))
+    assert await inferred(database) == Miss()
+
+
+async def test_of_whom_an_address_becomes_known_nothing_is_inferred(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    imported(database, contact("Olivia", "Park", LUMEN[0], "op@lumen.example", "olivia"))
+    assert await inferred(database) == Miss()
+    imported(database, unaddressed("Olivia", "Park", "LUMEN HARBOUR", "olivia"))
+    assert await inferred(database) == Miss()
+
+
+async def test_a_new_company_makes_the_old_address_tell_nothing(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40))
+    imported(database, contact("Olivia", "Park", "Elsewhere", "op@elsewhere.example", "olivia"))
+    imported(database, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == FOUND
+
+
+async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    database.write_now(lambda c: store.forget(c, profile("olivia")))
+    assert await inferred(database) == Miss()
+
+
+async def test_figures_are_worked_out_once_after_an_import(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(database, *staff(*LUMEN, 40))
+    first = figures(database)
+    assert (first.known, first.offered().tested) == (40, 40)
+    with statements(database._engine) as said:
+        assert figures(database) == first
+    assert len(said) == 2
+    imported(database, *staff("Second", "second.example", 40))
+    assert figures(database).known == 80
+
+
+async def test_no_statement_of_a_lookup_reads_all_rows(database: Database) -> None:
+    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    await inferred(database)
+    with statements(database._engine) as said:
+        assert await inferred(database) == FOUND
+    with database._engine.connect() as connection:
+        for statement, values in said:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            assert all("SCAN people" not in row.detail for row in plan), plan
