@@ -43,14 +43,14 @@ def import_contacts(
     """Store the contacts among the rows, in the calling thread: all of them, or none where reading
     them raises. Repeating it adds nothing."""
     report = ImportReport()
-    told = _counted(rows, report)
+    told = (_values(row, source) for row in _counted(rows, report))
 
     def put_all(connection: Connection) -> None:
         before = store.count(connection)
         while batch := list(islice(told, BATCH)):
-            if contacts := [row for row in batch if isinstance(row, Contact)]:
-                store.put(connection, [_values(contact, source) for contact in contacts])
-            put_people(connection, batch, source=source)
+            put_people(connection, batch)
+            if contacts := [row for row in batch if row["email"]]:
+                store.put(connection, contacts)
         report.new = store.count(connection) - before
 
     database.write_now(put_all)
@@ -87,16 +87,21 @@ def _counted(rows: Iterable[Contact | Skipped], report: ImportReport) -> Iterato
             yield row
 
 
-def _values(contact: Contact, source: str) -> dict[str, Any]:
-    return {
-        "linkedin_url": contact.profile,
-        "type": contact.kind,
-        "email": contact.email,
-        "first_name": contact.first_name,
-        "last_name": contact.last_name,
-        "company": contact.company,
-        "position": contact.position,
-        "connected_on": contact.connected_on and contact.connected_on.isoformat(),
+def _values(row: Contact | Person, source: str) -> dict[str, Any]:
+    who = {
+        "linkedin_url": row.profile,
+        "email": None,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "company": row.company,
         "source": source,
+    }
+    if isinstance(row, Person):
+        return who
+    return who | {
+        "type": row.kind,
+        "email": row.email,
+        "position": row.position,
+        "connected_on": row.connected_on and row.connected_on.isoformat(),
         "imported_at": time.time(),
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import Contact
+from mcp_enrichment.service.sources.exports.mailbox import kind_of
 from mcp_enrichment.service.sources.inference.companies import company_key
 from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
 from mcp_enrichment.service.sources.inference.learning import Known
@@ -21,20 +21,24 @@ from mcp_enrichment.service.sources.inferred import InferredSource, Person
 from mcp_enrichment.service.store import people as store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection, Row
 
-    from mcp_enrichment.service.sources.exports.contact import Person as Unaddressed
     from mcp_enrichment.service.store.database import Database
 
 
-def put_people(
-    connection: Connection, rows: Iterable[Contact | Unaddressed], *, source: str
-) -> None:
-    """Keep who is named in the rows, with the work address of each that has one."""
-    if values := [_values(row, source) for row in rows if row.first_name and row.last_name]:
-        store.put(connection, values)
+def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Keep who is named in rows as the contacts' table has them; `email` is None where none is
+    known. Of several addresses of one person the first is learned from."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["first_name"] and row["last_name"] and (row["linkedin_url"] or row["email"]):
+            values = _values(row)
+            if not found.get(values["linkedin_url"], {}).get("email_domain"):
+                found[values["linkedin_url"]] = values
+    if found:
+        store.put(connection, list(found.values()))
 
 
 def work_out(connection: Connection) -> Figures:
@@ -114,23 +118,25 @@ def _name(row: Row[Any]) -> Name:
     return Name(row.first_name, row.last_name)
 
 
-def _values(row: Contact | Unaddressed, source: str) -> dict[str, Any]:
-    local, domain = _work_address(row)
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    local, domain = _at_work(row["email"])
     return {
-        "linkedin_url": row.profile,
-        "first_name": row.first_name,
-        "last_name": row.last_name,
-        "company": row.company,
-        "company_key": company_key(row.company),
+        # Who writes from a company tells of it, with a profile or without.
+        "linkedin_url": row["linkedin_url"] or f"mailto:{row['email']}",
+        "first_name": row["first_name"],
+        "last_name": row["last_name"],
+        "company": row["company"],
+        "company_key": company_key(row["company"]),
         "email_local": local,
         "email_domain": domain,
-        "source": source,
+        "source": row["source"],
         "seen_at": time.time(),
     }
 
 
-def _work_address(row: Contact | Unaddressed) -> tuple[str | None, str | None]:
-    if not isinstance(row, Contact) or row.kind is not EmailType.WORK:
+def _at_work(email: str | None) -> tuple[str | None, str | None]:
+    """Judged by the domain alone: what an export calls an address at work may be at free mail."""
+    if not email or kind_of(email) is not EmailType.WORK:
         return None, None
-    local, _, domain = row.email.lower().rpartition("@")
+    local, _, domain = email.lower().rpartition("@")
     return local, domain

@@ -67,11 +67,25 @@ async def test_a_personal_address_is_never_inferred(database: Database) -> None:
     assert asked == Miss()
 
 
-async def test_addresses_at_free_mail_teach_nothing(database: Database) -> None:
-    staff_of_it = staff(LUMEN[0], "freemail.example", 40)
-    free = [replace(row, kind=EmailType.PERSONAL) for row in staff_of_it]
+@pytest.mark.parametrize("kind", EmailType)
+async def test_addresses_at_free_mail_teach_nothing(database: Database, kind: EmailType) -> None:
+    free = [replace(row, kind=kind) for row in staff(LUMEN[0], "freemail.example", 40)]
     imported(database, *free, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == Miss()
+
+
+async def test_people_without_a_profile_teach_too(database: Database) -> None:
+    nameless = [replace(row, profile="") for row in staff(*LUMEN, 40)]
+    imported(database, *nameless, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == FOUND
+
+
+async def test_of_two_addresses_of_one_person_the_first_teaches(database: Database) -> None:
+    people = [*staff(*LUMEN, 40)]
+    aliases = [replace(row, email=f"x{n}@lumen.example") for n, row in enumerate(people)]
+    both = [row for pair in zip(people, aliases, strict=True) for row in pair]
+    imported(database, *both, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == FOUND
 
 
 async def test_a_company_of_several_domains_is_not_guessed_at(database: Database) -> None:
