@@ -15,6 +15,7 @@ from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import people as store
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.colleagues import contact, profile, staff, unaddressed
+from tests.support.serving import serving
 from tests.support.statements import statements
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -
     olivia = unaddressed("Olivia", "Park", "LUMEN HARBOUR", "olivia")
     imported(database, *staff(*LUMEN, 60), olivia)
     assert await inferred(database) == FOUND
+
+
+async def test_a_request_ends_with_what_is_inferred(database: Database, path: Path) -> None:
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    async with serving(path, inferring(database)) as it:
+        body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
+        assert it.rows("SELECT source FROM requests") == [("inferred",)]
+    assert body["email"]["email"] == FOUND.email
 
 
 async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> None:
