@@ -6,11 +6,13 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.exports.mailbox import kind_of
 from mcp_enrichment.service.sources.inference.companies import company_key
 from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
 from mcp_enrichment.service.sources.inference.learning import Known
@@ -25,13 +27,20 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.store.database import Database
 
-_KEPT = ("linkedin_url", "first_name", "last_name", "company", "source", "seen_at")
+_KEPT = ("first_name", "last_name", "company", "source", "seen_at")
 
 
 def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Keep who is named in imported rows, with the work address of each that has one."""
-    if values := [_values(row) for row in rows if _is_named(row)]:
-        store.put(connection, values)
+    """Keep who is named in rows as the contacts' table has them; `email` is empty where none is
+    known. Of several addresses of one person the main one is learned from."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=itemgetter("rank")):
+        if row["first_name"] and row["last_name"] and (row["linkedin_url"] or row["email"]):
+            values = _values(row)
+            if not found.get(values["linkedin_url"], {}).get("email_domain"):
+                found[values["linkedin_url"]] = values
+    if found:
+        store.put(connection, list(found.values()))
 
 
 def work_out(connection: Connection) -> Figures:
@@ -111,15 +120,21 @@ def _name(row: Row[Any]) -> Name:
     return Name(row.first_name, row.last_name)
 
 
-def _is_named(row: Mapping[str, Any]) -> bool:
-    return all(row[name] for name in ("linkedin_url", "first_name", "last_name"))
-
-
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    of_work = row["type"] == EmailType.WORK
+    local, domain = _at_work(row["email"])
     return {
-        **{name: row[name] for name in _KEPT},
+        # Who writes from a company tells of it, with a profile or without.
+        "linkedin_url": row["linkedin_url"] or f"mailto:{row['email']}",
         "company_key": company_key(row["company"]),
-        "email_local": row["email"].lower().rpartition("@")[0] if of_work else None,
-        "email_domain": row["email_domain"] if of_work else None,
+        "email_local": local,
+        "email_domain": domain,
+        **{name: row[name] for name in _KEPT},
     }
+
+
+def _at_work(email: str) -> tuple[str | None, str | None]:
+    """Judged by the domain alone: what an export calls an address at work may be at free mail."""
+    if not email or kind_of(email) is not EmailType.WORK:
+        return None, None
+    local, _, domain = email.lower().rpartition("@")
+    return local, domain

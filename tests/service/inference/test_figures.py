@@ -41,8 +41,8 @@ def test_a_level_is_offered_from_95_right_of_100() -> None:
 
 
 def test_a_level_that_was_hardly_tried_is_not_offered() -> None:
-    assert not figures(first__all=Tally(29, 29)).offers(Kind("first", ALL))
-    assert figures(first__all=Tally(30, 30)).offers(Kind("first", ALL))
+    assert not figures(first__all=Tally(49, 49)).offers(Kind("first", ALL))
+    assert figures(first__all=Tally(50, 50)).offers(Kind("first", ALL))
     assert not Figures().offers(Kind("first", ALL))
 
 

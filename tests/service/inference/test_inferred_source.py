@@ -15,6 +15,7 @@ from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import people as store
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.colleagues import contact, profile, staff, unaddressed
+from tests.support.serving import serving
 from tests.support.statements import statements
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.anyio
 FOUND = Hit(
     email="olivia.park@lumen.example",
     verification=Verification.INFERRED,
-    evidence="first.last, 40 of 40 at lumen.example",
+    evidence="first.last, 60 of 60 at lumen.example",
 )
 
 
@@ -52,36 +53,58 @@ async def inferred(database: Database, who: str = "olivia") -> Hit | Miss:
 
 async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -> None:
     olivia = unaddressed("Olivia", "Park", "LUMEN HARBOUR", "olivia")
-    imported(database, *staff(*LUMEN, 40), olivia)
+    imported(database, *staff(*LUMEN, 60), olivia)
     assert await inferred(database) == FOUND
 
 
+async def test_a_request_ends_with_what_is_inferred(database: Database, path: Path) -> None:
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    async with serving(path, inferring(database)) as it:
+        body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
+        assert it.rows("SELECT source FROM requests") == [("inferred",)]
+    assert body["email"]["email"] == FOUND.email
+
+
 async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40))
+    imported(database, *staff(*LUMEN, 60))
     assert await inferred(database) == Miss()
 
 
 async def test_a_personal_address_is_never_inferred(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     asked = await inferring(database).find(profile("olivia"), EmailType.PERSONAL)
     assert asked == Miss()
 
 
-async def test_addresses_at_free_mail_teach_nothing(database: Database) -> None:
-    staff_of_it = staff(LUMEN[0], "freemail.example", 40)
-    free = [replace(row, kind=EmailType.PERSONAL) for row in staff_of_it]
+@pytest.mark.parametrize("kind", EmailType)
+async def test_addresses_at_free_mail_teach_nothing(database: Database, kind: EmailType) -> None:
+    free = [replace(row, kind=kind) for row in staff(LUMEN[0], "freemail.example", 60)]
     imported(database, *free, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == Miss()
 
 
+async def test_people_without_a_profile_teach_too(database: Database) -> None:
+    nameless = [replace(row, profile="") for row in staff(*LUMEN, 60)]
+    imported(database, *nameless, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == FOUND
+
+
+async def test_of_two_addresses_of_one_person_the_first_teaches(database: Database) -> None:
+    people = [*staff(*LUMEN, 60)]
+    aliases = [replace(row, email=f"x{n}@lumen.example") for n, row in enumerate(people)]
+    both = [row for pair in zip(people, aliases, strict=True) for row in pair]
+    imported(database, *both, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    assert await inferred(database) == FOUND
+
+
 async def test_a_company_of_several_domains_is_not_guessed_at(database: Database) -> None:
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
-    imported(database, *staff(*LUMEN, 40), *staff(LUMEN[0], "other.example", 40), olivia)
+    imported(database, *staff(*LUMEN, 60), *staff(LUMEN[0], "other.example", 60), olivia)
     assert await inferred(database) == Miss()
 
 
 async def test_a_person_without_a_company_is_not_guessed_at(database: Database) -> None:
-    nowhere = [replace(row, company="") for row in staff(*LUMEN, 40)]
+    nowhere = [replace(row, company="") for row in staff(*LUMEN, 60)]
     imported(database, *nowhere, unaddressed("Olivia", "Park", "", "olivia"))
     assert await inferred(database) == Miss()
     assert figures(database).offered().tested == 0
@@ -93,9 +116,9 @@ async def test_too_few_rows_to_know_how_right_it_is_offer_nothing(database: Data
 
 
 async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> None:
-    rows = [*staff(*LUMEN, 43), unaddressed("Olivia", "Park", LUMEN[0], "olivia")]
-    elsewhere = [replace(row, email=f"{row.first_name}@other.example") for row in rows[40:43]]
-    imported(database, *rows[:40], rows[43], *elsewhere[:1])
+    rows = [*staff(*LUMEN, 64), unaddressed("Olivia", "Park", LUMEN[0], "olivia")]
+    elsewhere = [replace(row, email=f"{row.first_name}@other.example") for row in rows[60:64]]
+    imported(database, *rows[:60], rows[64], *elsewhere[:1])
     assert isinstance(await inferred(database), Hit)
     imported(database, *elsewhere[1:])
     assert await inferred(database) == Miss()
@@ -108,7 +131,7 @@ async def test_an_address_that_somebody_has_is_not_offered(
     monkeypatch.setattr(store, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
-    imported(database, other, *staff(*LUMEN, 60), olivia)
+    imported(database, other, *staff(*LUMEN, 61), olivia)
     assert await inferred(database) == Miss()
 
 
@@ -126,7 +149,7 @@ async def test_two_people_who_would_get_one_address_get_none(
 
 
 async def test_of_whom_an_address_becomes_known_nothing_is_inferred(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     imported(database, contact("Olivia", "Park", LUMEN[0], "op@lumen.example", "olivia"))
     assert await inferred(database) == Miss()
     imported(database, unaddressed("Olivia", "Park", "LUMEN HARBOUR", "olivia"))
@@ -134,14 +157,14 @@ async def test_of_whom_an_address_becomes_known_nothing_is_inferred(database: Da
 
 
 async def test_a_new_company_makes_the_old_address_tell_nothing(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40))
+    imported(database, *staff(*LUMEN, 60))
     imported(database, contact("Olivia", "Park", "Elsewhere", "op@elsewhere.example", "olivia"))
     imported(database, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == FOUND
 
 
 async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     database.write_now(lambda c: store.forget(c, profile("olivia")))
     assert await inferred(database) == Miss()
 
@@ -149,18 +172,18 @@ async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
 async def test_figures_are_worked_out_once_after_an_import(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    imported(database, *staff(*LUMEN, 40))
+    imported(database, *staff(*LUMEN, 60))
     first = figures(database)
-    assert (first.known, first.offered().tested) == (40, 40)
+    assert (first.known, first.offered().tested) == (60, 60)
     with statements(database._engine) as said:
         assert figures(database) == first
     assert len(said) == 2
-    imported(database, *staff("Second", "second.example", 40))
-    assert figures(database).known == 80
+    imported(database, *staff("Second", "second.example", 60))
+    assert figures(database).known == 120
 
 
 async def test_no_statement_of_a_lookup_reads_all_rows(database: Database) -> None:
-    imported(database, *staff(*LUMEN, 40), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     await inferred(database)
     with statements(database._engine) as said:
         assert await inferred(database) == FOUND

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MIN_PRECISION = 0.95
 VERSION = 1
 """Of the rules by which addresses are inferred: figures of another one say nothing."""
-MIN_TESTED = 30
+MIN_TESTED = 50
 """Known addresses that must have been inferred before the precision of a kind says anything."""
 MIN_COLLEAGUES = 2
 """People of a company who must have an address at the domain that it is taken to have."""

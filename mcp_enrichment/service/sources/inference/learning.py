@@ -46,7 +46,7 @@ class Seen(NamedTuple):
     scripts: frozenset[str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Inference:
     """How the address of a person is formed, and who says so."""
 
@@ -78,11 +78,13 @@ class Decided(NamedTuple):
 
 def winner_of(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T, Decided] | None:
     """What has the votes that are needed; a vote for None is one against all others."""
-    cast = list(votes)
-    most = max(((what, n) for what, n in cast if what is not None), key=itemgetter(1), default=None)
+    counted = list(votes)
+    most = max(
+        ((what, n) for what, n in counted if what is not None), key=itemgetter(1), default=None
+    )
     if most is None:
         return None
-    decided = Decided(most[1], sum(n for _, n in cast))
+    decided = Decided(most[1], sum(n for _, n in counted))
     enough = decided.votes >= at_least and decided.agreement >= MIN_AGREEMENT
     return (most[0], decided) if enough else None
 
@@ -102,13 +104,11 @@ class _Person:
 
 
 def _results(forms: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, dict[str, int]]]:
-    (first, last), spellings = next(iter(forms.items()))
     for pattern, write in PATTERNS.items():
-        found = {write(first, last): spellings}
-        if len(forms) > 1:
-            found = dict.fromkeys((write(*form) for form in forms), 0)
-            for form, its in forms.items():
-                found[write(*form)] |= its
+        found: dict[str, int] = {}
+        for (first, last), spellings in forms.items():
+            local = write(first, last)
+            found[local] = found.get(local, 0) | spellings
         yield pattern, found
 
 

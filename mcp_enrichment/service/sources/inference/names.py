@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from anyascii import anyascii
-
 from mcp_enrichment.service.sources.inference.words import PARTICLES, SHORTENED, TITLES
 
 if TYPE_CHECKING:
@@ -49,6 +47,8 @@ class Spelled:
 def _plainly(text: str) -> str:
     if text.isascii() and text.isalpha():
         return text.lower()
+    from anyascii import anyascii  # noqa: PLC0415 - a lookup that infers nothing does without it
+
     return _NO_LETTER.sub("", anyascii(text).lower())
 
 
