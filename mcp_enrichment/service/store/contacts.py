@@ -22,7 +22,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; what a source has told of an address before gives way to what is newer."""
     new = _UPSERT[connection.dialect.name](contacts)
     fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
-    newer = new.excluded.seen_at >= contacts.c.seen_at
+    newer = new.excluded.seen_at > contacts.c.seen_at
     connection.execute(
         new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer), rows
     )
