@@ -10,12 +10,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mcp_enrichment.service.store.schema import contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Table
 
 _KEY = [column.name for column in contacts.primary_key]
-_UPSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_UPSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -56,11 +56,9 @@ class Layout:
         cells += [""] * (self.width - len(cells) + 1)
         urls = [cells[place] for place in self.profiles if cells[place]]
         urls += [u for place in self.websites if _LINKEDIN_S in (u := cells[place]).lower()]
-        return Raw(
-            *[cells[place] for place in self.texts],
-            profiles=urls,
-            emails=[_email(cells, place) for place in self.emails if cells[place.cell].strip()],
-        )
+        emails = [_email(cells, place) for place in self.emails if cells[place.cell].strip()]
+        first, last, full, company, position, connected, changed = (cells[p] for p in self.texts)
+        return Raw(first, last, full, company, position, connected, changed, urls, emails)
 
 
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
