@@ -33,6 +33,6 @@ def in_order(rows: Iterable[Row], *, by: int) -> Iterator[Row]:
             file.writelines(f"{json.dumps(row)}\n" for row in last)
             runs.append(file)
             last = following
-        for run in runs:
-            run.seek(0)
-        yield from heapq.merge(*(map(json.loads, run) for run in runs), last, key=key)
+        for stored in runs:
+            stored.seek(0)
+        yield from heapq.merge(*(map(json.loads, stored) for stored in runs), last, key=key)

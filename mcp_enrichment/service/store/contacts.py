@@ -10,19 +10,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mcp_enrichment.service.store.schema import contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Table
 
 _KEY = [column.name for column in contacts.primary_key]
-_UPSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_UPSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; what a source has told of an address before gives way to what is newer."""
     new = _UPSERT[connection.dialect.name](contacts)
     fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
-    newer = new.excluded.seen_at >= contacts.c.seen_at
+    newer = new.excluded.seen_at > contacts.c.seen_at
     connection.execute(
         new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer), rows
     )

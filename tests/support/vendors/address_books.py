@@ -99,8 +99,14 @@ def outlook() -> tuple[bytes, list[Row]]:
     rows = written(plain, [two, exchange, other_site])
     header = (
         "Title,First Name,Middle Name,Last Name,Suffix,Company,Department,Job Title,"
-        "Business Street,Business Phone,E-mail Address,E-mail Type,E-mail Display Name,"
-        "E-mail 2 Address,E-mail 2 Type,E-mail 3 Address,Notes,Personal Web Page,Web Page"
+        "Business Street,Business City,Business State,Business Postal Code,"
+        "Business Country/Region,Home Street,Home City,Assistant's Phone,Business Fax,"
+        "Business Phone,Home Phone,Mobile Phone,Primary Phone,Account,Anniversary,"
+        "Assistant's Name,Birthday,Categories,E-mail Address,E-mail Type,E-mail Display Name,"
+        "E-mail 2 Address,E-mail 2 Type,E-mail 2 Display Name,E-mail 3 Address,E-mail 3 Type,"
+        "E-mail 3 Display Name,Gender,Hobby,Initials,Keywords,Language,Location,Manager's Name,"
+        "Notes,Office Location,Priority,Private,Profession,Referred By,Sensitivity,Spouse,User 1,"
+        "Personal Web Page,Web Page"
     )
     return table(header, rows, quoted=True).encode("cp1252"), rows
 

@@ -88,8 +88,10 @@ def hubspot() -> tuple[bytes, list[Row]]:
 
     rows = written(plain, [several, own_property, navigator, rescued, company])
     header = (
-        "Record ID,First Name,Last Name,Email,Work email,Additional email addresses,Job Title,"
-        "LinkedIn URL,SDR LinkedIn Link,LinkedIn Company Page,Associated Company,Last Modified Date"
+        "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Last Activity Date,"
+        "Lead Status,Marketing contact status,Create Date,Last Modified Date,Job Title,"
+        "Website URL,LinkedIn URL,LinkedIn Connections,SDR LinkedIn Link,LinkedIn Company Page,"
+        "Work email,Additional email addresses,Associated Company,Associated Company IDs"
     )
     return table(header, rows, quoted=True).encode(), rows
 
@@ -130,8 +132,11 @@ def salesforce() -> tuple[bytes, list[Row]]:
 
     rows = written(plain, [at_home, bare, nonsense, without])
     header = (
-        "Id,IsDeleted,AccountId,Account.Name,LastName,FirstName,Title,Email,npe01__HomeEmail__c,"
-        "LinkedIn_Profile__c,LastModifiedDate"
+        "Id,IsDeleted,MasterRecordId,AccountId,Account.Name,LastName,FirstName,Salutation,"
+        "MailingStreet,MailingCity,MailingState,MailingPostalCode,MailingCountry,Phone,Fax,"
+        "MobilePhone,HomePhone,ReportsToId,Email,npe01__HomeEmail__c,Title,Department,LeadSource,"
+        "Birthdate,Description,OwnerId,CreatedDate,CreatedById,LastModifiedDate,LastModifiedById,"
+        "SystemModstamp,LinkedIn_Profile__c,LinkedIn_Company_Page__c"
     )
     return table(header, rows, quoted=True).encode("cp1252"), rows
 
@@ -144,7 +149,7 @@ def apollo() -> tuple[bytes, list[Row]]:
             "First Name": row.first,
             "Last Name": row.last,
             "Title": "CEO",
-            "Company": row.company,
+            "Company Name": row.company,
             "Email": row.has(row.mail()),
             "Email Status": "Verified",
             "Person Linkedin Url": row.url,
@@ -179,8 +184,14 @@ def apollo() -> tuple[bytes, list[Row]]:
 
     rows = written(plain, [guessed, masked, second, partly, of_the_company_alone])
     header = (
-        "First Name,Last Name,Title,Company,Company Name for Emails,Email,Email Status,Seniority,"
-        "Person Linkedin Url,Website,Company Linkedin Url,City,Secondary Email,"
-        "Secondary Email Status,Apollo Contact Id"
+        "First Name,Last Name,Title,Company Name,Company Name for Emails,Email,Email Status,"
+        "Primary Email Source,Primary Email Verification Source,Email Confidence,"
+        "Primary Email Catch-all Status,Primary Email Last Verified At,Seniority,Departments,"
+        "Contact Owner,Work Direct Phone,Home Phone,Mobile Phone,Corporate Phone,Other Phone,Stage,"
+        "Lists,Last Contacted,Account Owner,# Employees,Industry,Keywords,Person Linkedin Url,"
+        "Website,Company Linkedin Url,Facebook Url,Twitter Url,City,State,Country,Company Address,"
+        "Technologies,Annual Revenue,Email Sent,Email Open,Email Bounced,Replied,Demoed,"
+        "Apollo Contact Id,Apollo Account Id,Secondary Email,Secondary Email Source,"
+        "Secondary Email Status,Tertiary Email,Tertiary Email Source,Tertiary Email Status"
     )
     return table(header, rows).encode(), rows

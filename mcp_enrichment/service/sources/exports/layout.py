@@ -57,7 +57,8 @@ class Layout:
         urls = [cells[place] for place in self.profiles if cells[place]]
         urls += [u for place in self.websites if _LINKEDIN_S in (u := cells[place]).lower()]
         emails = [_email(cells, place) for place in self.emails if cells[place.cell].strip()]
-        return Raw._make([*(cells[place] for place in self.texts), urls, emails])
+        first, last, full, company, position, connected, changed = (cells[p] for p in self.texts)
+        return Raw(first, last, full, company, position, connected, changed, urls, emails)
 
 
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
