@@ -5,25 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_enrichment.service.store.schema import contacts
+from mcp_enrichment.service.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy import Connection, Row
 
 _KEY = [column.name for column in contacts.primary_key]
-_UPSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; what a source has told of an address before gives way to what is newer."""
-    new = _UPSERT[connection.dialect.name](contacts)
+    new = upsert(connection, contacts)
     fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
     newer = new.excluded.seen_at > contacts.c.seen_at
     connection.execute(

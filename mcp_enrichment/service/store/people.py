@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_enrichment.service.store.schema import inference_figures, people
+from mcp_enrichment.service.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; of a profile that is there, what is older is replaced, but for an address of
     the same company that the new row lacks."""
-    new = _upsert(connection, people)
+    new = upsert(connection, people)
     fresh = {c.name: new.excluded[c.name] for c in people.c if c.name != "linkedin_url"}
     for name in ("email_local", "email_domain"):
         fresh[name] = case(
@@ -40,7 +40,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     newer = new.excluded.seen_at >= people.c.seen_at
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh, where=newer)
     connection.execute(statement, rows)
-    first = _upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
+    first = upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
     one_more = {"puts": inference_figures.c.puts + 1}
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
 
@@ -129,7 +129,3 @@ def put_figures(connection: Connection, of_puts: int, worked_out: str) -> None:
     """Keep what was worked out from the rows as they were after so many puts."""
     kept = update(inference_figures).values(of_puts=of_puts, figures=worked_out)
     connection.execute(kept)
-
-
-def _upsert(connection: Connection, table: Any) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
