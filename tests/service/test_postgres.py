@@ -85,6 +85,14 @@ def test_the_command_migrates_a_database_and_does_it_once(shell: Shell, empty: s
     assert not shell.database.exists()
 
 
+def test_doctor_reads_the_balance_that_is_kept_there(shell: Shell, url: str, empty: str) -> None:
+    assert shell.run("teams", "add", "default", "--credits", "77", DATABASE_URL=url).code == 0
+    assert "77 credits" in shell.run("doctor", DATABASE_URL=url).out
+    ill = shell.run("doctor", DATABASE_URL=empty).out
+    assert "mcp-enrichment migrate" in ill
+    assert not shell.database.exists()
+
+
 def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty: str) -> None:
     done = shell.run_all(*[["migrate"]] * 4, DATABASE_URL=empty)
     assert {one.code for one in done} == {0}
