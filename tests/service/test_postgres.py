@@ -118,6 +118,14 @@ def test_whatever_finds_a_newer_schema_says_so_and_leaves_it_alone(
     assert rows(url, VERSION) == [("ff",)]
 
 
+def test_a_database_of_another_program_is_told_and_left_as_it_was(shell: Shell, empty: str) -> None:
+    change(empty, "CREATE TABLE theirs (id integer)")
+    for command in (["migrate"], ["teams", "list"], ["service", "--port", "0"]):
+        assert "another program's" in shell.run(*command, DATABASE_URL=empty).refused()
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    assert rows(empty, tables) == [("theirs",)]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
