@@ -30,7 +30,7 @@ WORKERS = (1, 2, 4)
 JOBS = 1000
 """For each worker, and as many more."""
 TEAMS = 20
-ROUNDS = 2
+ROUNDS = 3
 SOURCE_SECONDS = 0.5
 BARE = {"bare": 0.0, "bare, 500 ms": SOURCE_SECONDS}
 NAMES = (*BARE, "few stored", "many stored")
@@ -63,7 +63,8 @@ INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)
 UPDATE teams SET held = held + {jobs} / {teams};
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
     SELECT 'look-up', 'look-up', {priority},
-    jsonb_build_object('subject', id, 'due_at', 0) FROM requests WHERE id LIKE '{mark}%';
+    jsonb_build_object('subject', id, 'due_at', 0, 'team_id', team_id)
+    FROM requests WHERE id LIKE '{mark}%';
 """
 NOTHING = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)

@@ -91,7 +91,8 @@ async def lookups(url: str, many: int) -> None:
         accepted.append(made.request.id)
 
     async def end(number: int) -> None:
-        await look_up(service, Job(kind=JobKind.LOOK_UP, subject=accepted[number]))
+        job = Job(kind=JobKind.LOOK_UP, subject=accepted[number], team_id=ids[number % many])
+        await look_up(service, job)
 
     with psycopg.connect(url, autocommit=True) as connection:
         before = _wal(connection)

@@ -182,7 +182,7 @@ class StorageFault(StrEnum):
     NOT_WRITABLE = "storage_not_writable"
     """The folder or the file cannot be opened or written."""
     NOT_A_DATABASE = "storage_not_a_database"
-    """The file is damaged, or something else than a database."""
+    """The file is damaged or no database, or the database is another program's."""
     NEWER_SCHEMA = "storage_newer_schema"
     """A newer version of the program has written the database."""
     OLDER_SCHEMA = "storage_older_schema"
@@ -203,8 +203,9 @@ STORAGE_SENTENCES = {
     StorageFault.NOT_WRITABLE: "The folder of the enrichment data or of its memory cannot be "
     f"written. {_NOTHING_DONE} Tell the user to make it writable, or to set ENRICHMENT_DATA_DIR "
     "and ENRICHMENT_STATE_DIR to folders that are.",
-    StorageFault.NOT_A_DATABASE: "The enrichment database file is damaged or not a database. "
-    f"{_NOTHING_DONE} Tell the user to move enrichment.db out of the data folder or to restore it.",
+    StorageFault.NOT_A_DATABASE: "The enrichment database is damaged, or another program's. "
+    f"{_NOTHING_DONE} Tell the user to move enrichment.db out of the data folder or to restore it; "
+    "on Postgres, to name a database of its own in ENRICHMENT_DATABASE_URL.",
     StorageFault.NEWER_SCHEMA: "A newer version of mcp-enrichment has written the database. "
     f"{_NOTHING_DONE} Tell the user to upgrade this installation.",
     StorageFault.OLDER_SCHEMA: "The database is not at the version of this mcp-enrichment. "

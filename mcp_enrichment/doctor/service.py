@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mcp_enrichment.api_key.finding import FoundKey, Origin
 from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
+from mcp_enrichment.compose import open_database
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     RateLimited,
@@ -21,7 +22,6 @@ from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, FIRST_GRANT
 from mcp_enrichment.service.store import teams
-from mcp_enrichment.service.store.database import open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -67,20 +67,20 @@ def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
 
 
 def embedded(settings: Settings) -> Iterator[Finding]:
-    """The embedded service's balance, read from its file; the service itself is not started, as it
-    would go on with lookups that cost credits."""
+    """The embedded service's balance, read from its database; the service itself is not started, as
+    it would go on with lookups that cost credits."""
     yield note("reach", "the service is embedded, on contacts of your own: nobody else is asked")
-    if settings.database_file.exists():
-        yield _stored_balance(settings.database_file)
+    if settings.database_url or settings.database_file.exists():
+        yield _stored_balance(settings)
     else:
         yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
 
 
-def _stored_balance(file: Path) -> Finding:
+def _stored_balance(settings: Settings) -> Finding:
     try:
-        database = open_sqlite(file)
+        database = open_database(settings)
     except StorageFailed as failure:
-        return wrong("balance", f"{file}: {failure}")
+        return wrong("balance", f"{settings.database_name}: {failure}")
     try:
         every = database.read_now(teams.every)
     finally:

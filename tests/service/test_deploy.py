@@ -23,11 +23,13 @@ import pytest
 import yaml
 
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from tests.over_http.served import talking
 from tests.support import postgres
 from tests.support.fresh_copy import ROOT, fresh_copy
 from tests.support.keyed import key_of
+from tests.support.nginx import nginx
 from tests.support.places import rows
-from tests.support.serving import ADA, serving
+from tests.support.serving import ADA, serving, until
 from tests.support.waiting import until_listening
 
 if TYPE_CHECKING:
@@ -43,10 +45,7 @@ COMMANDS = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
 QUERIES = re.search(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
 OURS = {name: service for name, service in COMPOSE.items() if service["image"] == "mcp-enrichment"}
-NO_NGINX = (
-    "nginx is not installed, so what stands in front of the services is left out of the tests. "
-    "As root, `python3 tasks.py test` installs Debian's package; else install it yourself."
-)
+ANSWERS = {"Serving on": "ready", "Serving MCP on": "health"}
 
 
 def _instructions(name: str) -> list[str]:
@@ -138,22 +137,22 @@ def test_the_image_is_built_by_commands_that_work(tmp_path: Path) -> None:
 async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx(
     home: dict[str, str], url: str, tmp_path: Path
 ) -> None:
-    assert set(OURS) == {"migrate", "service-1", "service-2", "worker"}
-    ports = {"service-1": _free_port(), "service-2": _free_port(), "nginx": _free_port()}
+    assert set(OURS) == {"migrate", "service-1", "service-2", "worker", "mcp"}
+    ports = {name: _free_port() for name in ("service-1", "service-2", "mcp", "nginx")}
+    where = f"http://127.0.0.1:{ports['nginx']}"
     await anyio.run_process(_command("migrate"), env=home | _settings("migrate"))
     async with serving(url, jobs=False) as it:
         key = await key_of(it, "lumen")
     with (
-        running(
-            _on(ports["service-1"], _command("service-1")), home | _settings("service-1")
-        ) as one,
-        running(_on(ports["service-2"], _command("service-2")), home | _settings("service-2")),
-        running(_command("worker"), home | _settings("worker")),
-        _nginx(ports, tmp_path),
+        _started("service-1", ports["service-1"], home) as one,
+        _started("service-2", ports["service-2"], home),
+        _started("worker", 0, home),
+        _mcp(ports["mcp"], home, tmp_path, public=where),
+        nginx(ports, tmp_path),
     ):
         for port in ports.values():
             until_listening(port)
-        where, headers = f"http://127.0.0.1:{ports['nginx']}", {"x-api-key": key}
+        headers = {"x-api-key": key}
         async with httpx.AsyncClient(base_url=where, headers=headers, timeout=30) as http:
             assert await _statuses(http, 6) == {"not-found"}
             one.kill()
@@ -162,6 +161,12 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
             too_much = b"{" + b" " * 70_000 + b"}"
             assert (await http.post(ENRICHMENTS, content=too_much)).status_code == 413
             assert (await http.get(CREDITS)).json() == {"balance": 10, "held": 0}
+        async with talking(f"{where}/mcp", "auto", key) as assistant:
+            asked = {"linkedin_url": ADA, "type": "personal", "wait_seconds": 20}
+            ended = await assistant.call_tool("request_email_enrichment", asked)
+            told = await assistant.call_tool("get_credits", {})
+        assert ended.structured_content["status"] == "not-found"
+        assert told.structured_content["balance"] == 10
         one.returncode = 0  # it was meant to die
 
 
@@ -184,6 +189,22 @@ async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
     return ends
 
 
+@contextmanager
+def _mcp(port: int, home: dict[str, str], folder: Path, *, public: str) -> Iterator[None]:
+    """The MCP server, as healthy as its check wants it."""
+    own = {"ENRICHMENT_PUBLIC_URL": public, "ENRICHMENT_STATE_DIR": str(folder)}
+    command = [part.replace("8701", str(port)) for part in _on(0, _command("mcp"))]
+    with running(command, home | _settings("mcp") | own):
+        until_listening(port)
+        check = [part.replace("8701", str(port)) for part in OURS["mcp"]["healthcheck"]["test"][1:]]
+        assert subprocess.run(check, env=home, check=False).returncode == 0
+        yield
+
+
+def _started(name: str, port: int, home: dict[str, str]) -> Any:
+    return running(_on(port, _command(name)), home | _settings(name))
+
+
 def _command(name: str) -> list[str]:
     return [*_execs("ENTRYPOINT"), *OURS[name]["command"]]
 
@@ -195,43 +216,22 @@ def _settings(name: str) -> dict[str, str]:
     return {key: value for key, value in given.items() if key != "ENRICHMENT_DATABASE_URL"}
 
 
-@contextmanager
-def _nginx(ports: dict[str, int], folder: Path) -> Iterator[None]:
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(NO_NGINX)
-        pytest.skip(NO_NGINX)
-    text = (DEPLOY / "nginx.conf").read_text("utf-8")
-    for name in ("service-1", "service-2"):
-        text = text.replace(f"{name}:8700", f"127.0.0.1:{ports[name]}")
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{ports['nginx']};")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {temporary}", 1))
-    here = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
-    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", here]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
 def test_the_commands_of_the_page_work_one_after_the_other(
     home: dict[str, str], url: str, tmp_path: Path
 ) -> None:
-    serves = [command for command in COMMANDS if re.search(r"enrichment (service|worker)", command)]
-    assert len(serves) == 2
+    serves = [command for command in COMMANDS if re.search(r"enrichment (serv|work)", command)]
+    assert len(serves) == 3
     for command in COMMANDS:
         if command in serves:
             port = _free_port()
-            with running(_on(port, shlex.split(command)), home) as process:
+            here = _on(port, shlex.split(command.replace("8701", "8700")))
+            with running(here, home | {"ENRICHMENT_STATE_DIR": str(tmp_path)}) as process:
                 assert process.stderr
                 said = json.loads(process.stderr.readline())["message"]
-                assert said.startswith(("Serving", "Working"))
-                if said.startswith("Serving"):
-                    assert httpx.get(f"http://127.0.0.1:{port}/ready", timeout=20).is_success
+                answers = ANSWERS.get(said.partition(" http")[0])
+                assert answers or said.startswith("Working")
+                if answers:
+                    assert httpx.get(f"http://127.0.0.1:{port}/{answers}", timeout=20).is_success
         else:
             subprocess.run(["/bin/sh", "-c", command], env=home, cwd=tmp_path, check=True)
     assert rows(url, "SELECT name, available FROM teams") == [("acme", 1000)]
@@ -247,33 +247,31 @@ def test_the_queries_of_the_page_are_queries(url: str) -> None:
 
 
 async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) -> None:
+    kinds = ("service", "worker")
     service, worker = (
-        re.search(rf"^\| {name} \| up to (\d+), and (\d+)", PAGE, re.MULTILINE)
-        for name in ("service", "worker")
+        re.search(rf"^\| {name} \| up to (\d+), and (\d+)", PAGE, re.MULTILINE) for name in kinds
     )
     assert service
     assert worker
     async with serving(url, jobs=False, credits=200) as it, anyio.create_task_group() as tasks:
         tasks.start_soon(it.service.finals.watch)
         await _busy(it)
-        used = rows(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-        assert used[0][0] - 1 <= int(service[1]) + int(service[2])
+        assert _connections(url) <= int(service[1]) + int(service[2])
         tasks.cancel_scope.cancel()
     async with serving(url):
         await anyio.sleep(1)
-        await _all_done(url)
-        used = rows(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)], seconds=30)
         ends = 1  # what a worker alone does not listen to
-        assert used[0][0] - 1 - ends <= int(worker[1]) + int(worker[2])
+        assert _connections(url) - ends <= int(worker[1]) + int(worker[2])
+
+
+def _connections(url: str) -> int:
+    """How many there are, beside the one that asks."""
+    query = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+    return int(rows(url, query)[0][0])
 
 
 async def _busy(it: Any) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(100):
             tasks.start_soon(lambda n=number: it.accepted(linkedin_url=f"{ADA}-{n}"))
-
-
-async def _all_done(url: str) -> None:
-    with anyio.fail_after(30):
-        while rows(url, "SELECT count(*) FROM jobs") != [(0,)]:  # noqa: ASYNC110
-            await anyio.sleep(0.05)

@@ -23,6 +23,7 @@ from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.cli.commands import SECONDS, Shell
 from tests.support.keyed import key_of
+from tests.support.places import settings_of
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, Slow, ledger_is_exact, serving, until
 from tests.support.statements import statements
 
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tests.support.places import Place
+
 pytestmark = pytest.mark.anyio
 CALLBACK = "https://hooks.example.com/"
 
 
-async def test_the_totals_of_the_ledger_are_those_of_its_entries(path: Path) -> None:
-    async with serving(path, Says(HIT, MISS), credits=10) as it:
+async def test_the_totals_of_the_ledger_are_those_of_its_entries(place: Place) -> None:
+    async with serving(place, Says(HIT, MISS), credits=10) as it:
         for number in range(2):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
         await key_of(it, "lumen", credits=5)
@@ -54,7 +57,7 @@ async def test_the_totals_of_the_ledger_are_those_of_its_entries(path: Path) -> 
         "settled": 1,
         "released": 1,
     }
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 def _lookups_ended() -> float:
@@ -62,10 +65,10 @@ def _lookups_ended() -> float:
     return sum(one.value for one in samples if one.name.endswith("_total"))
 
 
-async def test_an_end_is_counted_once_however_many_come_to_it(path: Path) -> None:
+async def test_an_end_is_counted_once_however_many_come_to_it(place: Place) -> None:
     source = Slow(HIT)
     before = _lookups_ended()
-    async with serving(path, source, jobs=False) as it:
+    async with serving(place, source, jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
             for _ in range(3):  # its lease ran out twice, while it went on
@@ -76,11 +79,12 @@ async def test_an_end_is_counted_once_however_many_come_to_it(path: Path) -> Non
 
 
 async def test_a_try_without_an_end_is_told_as_what_it_is(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(path.parent))
+    for name, value in settings_of(place).items():
+        monkeypatch.setenv(name, value)
     clock = Clock(time.time() - 60)
-    async with serving(path, jobs=False, clock=clock) as it:
+    async with serving(place, jobs=False, clock=clock) as it:
         await it.accepted(callback_url=CALLBACK)
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         assert "0 tries\tnot tried yet" in _listed()

@@ -85,6 +85,14 @@ def test_the_command_migrates_a_database_and_does_it_once(shell: Shell, empty: s
     assert not shell.database.exists()
 
 
+def test_doctor_reads_the_balance_that_is_kept_there(shell: Shell, url: str, empty: str) -> None:
+    assert shell.run("teams", "add", "default", "--credits", "77", DATABASE_URL=url).code == 0
+    assert "77 credits" in shell.run("doctor", DATABASE_URL=url).out
+    ill = shell.run("doctor", DATABASE_URL=empty).out
+    assert "mcp-enrichment migrate" in ill
+    assert not shell.database.exists()
+
+
 def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty: str) -> None:
     done = shell.run_all(*[["migrate"]] * 4, DATABASE_URL=empty)
     assert {one.code for one in done} == {0}
@@ -108,6 +116,14 @@ def test_whatever_finds_a_newer_schema_says_so_and_leaves_it_alone(
     change(url, "UPDATE alembic_version SET version_num = 'ff'")
     assert "newer version" in shell.run(*command, DATABASE_URL=url).refused()
     assert rows(url, VERSION) == [("ff",)]
+
+
+def test_a_database_of_another_program_is_told_and_left_as_it_was(shell: Shell, empty: str) -> None:
+    change(empty, "CREATE TABLE theirs (id integer)")
+    for command in (["migrate"], ["teams", "list"], ["service", "--port", "0"]):
+        assert "another program's" in shell.run(*command, DATABASE_URL=empty).refused()
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    assert rows(empty, tables) == [("theirs",)]
 
 
 @pytest.mark.parametrize(

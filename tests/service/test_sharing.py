@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import psycopg
 import pytest
 
 from mcp_enrichment.contract.paths import ENRICHMENTS
 from mcp_enrichment.service.jobs import runner
-from mcp_enrichment.service.store import jobs
+from mcp_enrichment.service.store import fleet, jobs
+from mcp_enrichment.service.store.fleet import FETCH_FAIRLY
 from mcp_enrichment.service.store.jobs import JobKind, Lease
 from tests.support.far_end import far_end, hangs, replies
 from tests.support.keyed import key_of, keyed
@@ -18,6 +22,7 @@ from tests.support.serving import ADA, HIT, Says, Serving, serving, until
 from tests.support.statements import statements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -27,6 +32,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 OF = "SELECT count(*) FROM jobs WHERE kind = 'deliver' AND lease_owner IS NOT NULL"
 DELIVERED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
+
+BACKLOG = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)
+    SELECT 'deliver', 'deliver', jsonb_build_object('subject', n, 'team_id', %(team_id)s::integer),
+        now() FROM generate_series(1, %(many)s) n"""
 
 
 async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
@@ -91,6 +101,38 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
     assert [step for step in reads if not re.search(r"USING .*INDEX \w+ \(", step)] == []
 
 
+async def test_a_fleet_takes_callbacks_from_team_to_team_and_no_more_of_one_than_its_share(
+    url: str,
+) -> None:
+    async with serving(url, jobs=False) as it:
+        teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
+        for team_id, name, many in zip(teams, "abc", (40, 3, 3), strict=True):
+            for number in range(many):
+                await it.service.database.write(
+                    lambda c, s=f"{name}{number}", t=team_id: _put_in(c, s, t)
+                )
+    at_work = Counter({teams[0]: 1, teams[2]: 3})
+    taken = []
+    with psycopg.connect(url) as connection:
+        worker = connection.execute("SELECT procrastinate_register_worker_v1()").fetchall()[0][0]
+        while found := connection.execute(FETCH_FAIRLY, _asked(worker, at_work)).fetchall():
+            at_work[found[0][6]["team_id"]] += 1
+            taken.append(found[0][6]["subject"])
+    assert taken == ["b0", "a0", "b1", "a1", "b2", "a2", "c0"]
+
+
+def test_a_fleet_looks_for_callbacks_at_the_same_cost_whatever_the_backlog(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for team_id, many in ((1, 20_000), (2, 1)):
+            connection.execute(BACKLOG, {"team_id": team_id, "many": many})
+        connection.execute("VACUUM ANALYZE procrastinate_jobs")
+        worker = connection.execute("SELECT procrastinate_register_worker_v1()").fetchall()[0][0]
+        plan = connection.execute(f"EXPLAIN ANALYZE {FETCH_FAIRLY}", _asked(worker, {})).fetchall()
+    read = [int(rows) for (step,) in plan for rows in re.findall(r"actual .* rows=(\d+)", step)]
+    assert len(read) > 10
+    assert max(read) < 10
+
+
 async def _team(it: Serving, name: str) -> int:
     await key_of(it, name)
     return int(it.rows("SELECT id FROM teams WHERE name = ?", name)[0][0])
@@ -98,6 +140,15 @@ async def _team(it: Serving, name: str) -> int:
 
 def _put(connection: Connection, subject: str, team_id: int, *, due_at: float) -> None:
     jobs.put(connection, JobKind.DELIVER, subject, team_id=team_id, at=due_at)
+
+
+def _put_in(connection: Connection, subject: str, team_id: int) -> None:
+    fleet.put(connection, JobKind.DELIVER, subject, team_id=team_id, at=0)
+
+
+def _asked(worker: int, at_work: Mapping[int, int]) -> dict[str, Any]:
+    of_teams = json.dumps(at_work)
+    return {"queue": "deliver", "worker_id": worker, "share": 4, "at_work": of_teams}
 
 
 def _plan(connection: Connection, statement: str, values: Any) -> list[str]:

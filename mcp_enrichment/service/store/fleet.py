@@ -65,7 +65,7 @@ FETCH_FAIRLY = """
                 SELECT id FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = %(queue)s
                 AND (args ->> 'team_id')::integer = in_turn.team_id AND scheduled_at <= now()
-                ORDER BY scheduled_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+                ORDER BY scheduled_at LIMIT 1 FOR UPDATE SKIP LOCKED
             ) AS next LIMIT 1
         )
         RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,

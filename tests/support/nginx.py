@@ -1,0 +1,46 @@
+"""A real nginx with the configuration of `deploy/`, its temporary files in a folder of a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fresh_copy import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+NO_NGINX = (
+    "nginx is not installed, so what stands in front of the services is left out of the tests. "
+    "As root, `python3 tasks.py test` installs Debian's package; else install it yourself."
+)
+
+
+@contextmanager
+def nginx(ports: Mapping[str, int], folder: Path) -> Iterator[None]:
+    """The nginx of `deploy/`, in front of the processes on these ports, by their names."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NO_NGINX)
+        pytest.skip(NO_NGINX)
+    text = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
+    for name in ("service-1:8700", "service-2:8700", "mcp:8701"):
+        text = text.replace(name, f"127.0.0.1:{ports[name.partition(':')[0]]}")
+    text = text.replace("listen 8080;", f"listen 127.0.0.1:{ports['nginx']};")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {temporary}", 1))
+    here = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", here]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
