@@ -135,13 +135,14 @@ async def working_service(settings: Settings, database: Database) -> AsyncIterat
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
-    from mcp_enrichment.service.sources.contacts import ContactsSource
+    from mcp_enrichment.service.sources import chosen
 
     rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
     runner = Runner()
+    sources = chosen.sources(settings.sources, settings.vendor_keys, StoredContacts(database))
     service = Service(
         database=database,
-        sources=[ContactsSource(StoredContacts(database))],
+        sources=sources,
         sender=CallbackSender(rules),
         callback_rules=rules,
         delivery_delays=settings.callback_delays,
@@ -149,7 +150,7 @@ async def working_service(settings: Settings, database: Database) -> AsyncIterat
         wake=runner.wake,
         sandbox=settings.sandbox,
     )
-    async with anyio.create_task_group() as tasks:
+    async with chosen.closing(sources), anyio.create_task_group() as tasks:
         tasks.start_soon(runner.run, service)
         tasks.start_soon(service.finals.watch)
         yield service
@@ -179,8 +180,8 @@ def client_of_app(app: ASGIApp, settings: Settings, *, team: str = "") -> Enrich
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
         honours_keys=True,
-        # Contacts may be imported at any minute, and asking again costs nothing.
-        keep_misses=0,
+        # Contacts may be imported at any minute, and asking again costs nothing, but for vendors.
+        keep_misses=settings.miss_days * DAY if settings.vendor_keys else 0,
     )
 
 

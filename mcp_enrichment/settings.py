@@ -7,7 +7,7 @@ from base64 import b64decode
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -15,6 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetw
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_enrichment.api_key.finding import FoundKey, find_key
+from mcp_enrichment.api_key.of_vendors import vendor_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VENDOR_URL = "https://client-api.salesfinity.co"
 """The vendor of the contract: whom a key is for when no URL is set."""
@@ -31,6 +35,8 @@ def _absolute(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
+UNPAID_SOURCES = frozenset({"contacts", "inferred"})
+"""Sources that need no key."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -60,6 +66,21 @@ HttpsUrl = Annotated[str, AfterValidator(_https)]
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Whether these sources can be asked: known, each once, each vendor with its key."""
+    if not set(names) <= UNPAID_SOURCES:
+        from mcp_enrichment.service.sources.chosen import known  # noqa: PLC0415 (all adapters)
+
+        if unknown := [name for name in names if name not in known()]:
+            raise ValueError(f"{unknown[0]!r} is no source; those are {', '.join(sorted(known()))}")
+    if len(set(names)) < len(names):
+        raise ValueError("a source stands there twice")
+    for name in names:
+        if name not in UNPAID_SOURCES:
+            vendor_key(name)
+    return names
 
 
 class LogLevel(StrEnum):
@@ -129,6 +150,11 @@ class Settings(BaseSettings):
         bool,
         Field(description="The embedded service plays profiles named `sandbox-…`, for tests."),
     ] = False
+    sources: Annotated[
+        Comma[str],
+        AfterValidator(_askable),
+        Field(min_length=1, description="Where addresses come from, in the order of asking."),
+    ] = ("contacts",)
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
         Field(description="Networks that callbacks may reach although not public: `10.0.0.0/8,…`."),
@@ -212,6 +238,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the service runs in this process. Raises as `key` does."""
         return self.api_url is None and self.key is None
+
+    @cached_property
+    def vendor_keys(self) -> Mapping[str, SecretStr]:
+        """The keys of the vendors among the sources, by name."""
+        return {name: vendor_key(name) for name in self.sources if name not in UNPAID_SOURCES}
 
     @property
     def server_url(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
+from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 ADA = "https://www.linkedin.com/in/ada-okafor-example"
 ADAS = "ada@example.com"
-HIT = Hit(email=ADAS)
+HIT = Hit(email=ADAS, verification=Verification.VERIFIED)
 MISS = Miss()
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 ANY_LOOPBACK = CallbackRules(networks=LOOPBACK, ports=range(1, 65_536))
@@ -219,7 +220,9 @@ def ledger_is_exact(path: Path) -> None:
     wrong = """
         SELECT r.id, r.status, group_concat(l.kind) AS kinds FROM requests r
         LEFT JOIN (SELECT * FROM ledger ORDER BY id) l ON l.request_id = r.id GROUP BY r.id
-        HAVING coalesce(kinds, '') != CASE r.status WHEN 'completed' THEN 'hold,settle'
+        HAVING coalesce(kinds, '') != CASE r.status
+            WHEN 'completed' THEN CASE r.verification WHEN 'inferred' THEN 'hold,release'
+                ELSE 'hold,settle' END
             WHEN 'not-found' THEN 'hold,release' WHEN 'failed' THEN 'hold,release'
             ELSE 'hold' END"""
     assert rows(path, wrong) == []

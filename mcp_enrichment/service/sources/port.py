@@ -23,6 +23,8 @@ class Hit:
     cost: float | None = None
     """What the source says it charged, in its own credits; None: its price."""
     reason: Reason | None = None
+    evidence: str | None = None
+    """What an inferred address follows from, in numbers: at most 200 characters, no address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +71,7 @@ class Lost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Misconfigured:
-    """The source refuses its key, its plan, its credit or its settings: asking again cannot help."""
+    """The source refuses its key, its plan, its credit or its settings: asking again is no help."""
 
     reason: Reason = Reason.SOURCES_MISCONFIGURED
 

@@ -34,10 +34,12 @@ def any_stored(connection: Connection) -> bool:
     return bool(connection.execute(select(exists(select(contacts.c.type)))).scalar())
 
 
-def email_of(connection: Connection, linkedin_url: str, kind: str) -> str | None:
-    """The address of that kind of the person with this canonical URL."""
+def email_of(connection: Connection, linkedin_url: str, kind: str) -> tuple[str, float] | None:
+    """The address of that kind of the person with this canonical URL, and when it was imported."""
     this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
-    return connection.execute(select(contacts.c.email).where(this)).scalar()
+    found = select(contacts.c.email, contacts.c.imported_at).where(this)
+    row = connection.execute(found).first()
+    return (row.email, row.imported_at) if row else None
 
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:

@@ -1,0 +1,53 @@
+"""The sources that a service asks, as the settings name them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.sources.contacts import ContactsSource
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from pydantic import SecretStr
+
+    from mcp_enrichment.service.sources.contacts import ContactBook
+    from mcp_enrichment.service.sources.port import Source
+
+# The vendors' adapters cost more to import than the start of a server without them may take.
+# ruff: noqa: PLC0415
+
+CONTACTS = "contacts"
+
+
+def known() -> frozenset[str]:
+    """The names of all sources."""
+    from mcp_enrichment.service.sources.vendors import registry
+
+    return registry.NAMES | {CONTACTS}
+
+
+def sources(
+    names: Sequence[str], keys: Mapping[str, SecretStr], book: ContactBook
+) -> Sequence[Source]:
+    """The sources of these names, in their order; `keys`: of the vendors among them."""
+    return [
+        ContactsSource(book) if name == CONTACTS else _vendor(name, keys[name]) for name in names
+    ]
+
+
+@asynccontextmanager
+async def closing(sources: Sequence[Source]) -> AsyncIterator[None]:
+    """Closes at the end what the sources have opened."""
+    async with AsyncExitStack() as stack:
+        for source in sources:
+            if close := getattr(source, "aclose", None):
+                stack.push_async_callback(close)
+        yield
+
+
+def _vendor(name: str, key: SecretStr) -> Source:
+    from mcp_enrichment.service.sources.vendors import registry
+
+    return registry.vendor(name, key.get_secret_value())
