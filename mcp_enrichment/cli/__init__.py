@@ -20,6 +20,7 @@ from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
+from mcp_enrichment.cli.sources import sources
 from mcp_enrichment.cli.teams import keys, teams
 
 EXAMPLES = """\b
@@ -62,7 +63,7 @@ def _print_whatever_there_is() -> None:
 
 
 _COMMANDS = (
-    *(contacts, credits_group, enrich, demo),
+    *(contacts, sources, credits_group, enrich, demo),
     *(setup, key, doctor),
     *(serve, service, teams, keys, callbacks, memory),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.sources.port import Lost, Misconfigured, Unavailable
 from mcp_enrichment.service.store import source_health
 from mcp_enrichment.service.store.source_health import Health
@@ -24,7 +25,6 @@ REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
 """The same for one that refuses its key, its plan or its credit: a person has to do something."""
 PROBE_SECONDS = 90.0
 """How long the one question may take before another one is put."""
-MISCONFIGURED = "misconfigured"
 UNAVAILABLE = "unavailable"
 _DOUBLINGS = 10  # more than lead to the longest
 
@@ -41,8 +41,9 @@ def left_alone(
         until = now + PROBE_SECONDS
         if source_health.take_probe(connection, seen, until=until):
             return None
-    if seen.why == MISCONFIGURED:
-        return Misconfigured()
+    reason = next((reason for reason in Reason if reason == seen.why), None)
+    if reason:
+        return Misconfigured(reason=reason)
     return Unavailable(retry_after=until - now)
 
 
@@ -60,7 +61,7 @@ def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) 
     """How the vendor is now, after so many failures before; None: it is well."""
     if isinstance(outcome, Misconfigured):
         seconds = _doubled(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
-        return _health(source, MISCONFIGURED, before, until=now + seconds)
+        return _health(source, outcome.reason, before, until=now + seconds)
     if not isinstance(outcome, Unavailable | Lost):
         return None
     why = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why

@@ -29,7 +29,7 @@ class Health:
     failures: int
     """Questions in a row that it failed at."""
     why: str
-    """The last of them: `unavailable`, `misconfigured`, or why an answer was lost."""
+    """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
     left_alone_until: float | None = None
     """Seconds since the epoch; None where it is asked all the same."""
 
