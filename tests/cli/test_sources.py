@@ -17,6 +17,7 @@ from mcp_enrichment.service.store import source_health
 from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.source_health import Health
 from mcp_enrichment.settings import Settings
+from mcp_enrichment.setup.launch import settings_to_hand_on
 from tests.cli.commands import ADA
 from tests.support.serving import ADAS, serving
 from tests.support.vendors import Scripted, scripted
@@ -147,3 +148,14 @@ def test_a_key_may_lie_in_a_file_and_is_never_shown(
     keys = Settings().vendor_keys
     assert keys["hunter"].get_secret_value() == KEY
     assert KEY not in f"{keys} {Settings()!r}"
+
+
+def test_a_chat_client_is_given_the_files_of_keys_and_a_key_only_where_that_is_wanted(
+    hunter: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "key")
+    monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY_FILE", file)
+    without, with_it = (settings_to_hand_on(Settings(), with_key=wish) for wish in (False, True))
+    assert without["ENRICHMENT_SOURCES"] == "contacts, hunter"
+    assert without["ENRICHMENT_HUNTER_API_KEY_FILE"] == file
+    assert with_it == without | {"ENRICHMENT_HUNTER_API_KEY": KEY}

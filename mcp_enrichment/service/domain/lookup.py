@@ -9,7 +9,7 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.domain.asking import count
 from mcp_enrichment.service.domain.outcomes import Pause
-from mcp_enrichment.service.domain.verdicts import Down, End
+from mcp_enrichment.service.domain.verdicts import Down, End, costs
 from mcp_enrichment.service.domain.waterfall import ask_sources
 from mcp_enrichment.service.store import callbacks, jobs, ledger, source_calls
 from mcp_enrichment.service.store import requests as store
@@ -104,7 +104,7 @@ def _end(connection: Connection, request: Request, end: End, *, at: float, tell_
     """Write an end down; False where the request had ended before."""
     if not store.end(connection, request.id, at=at, **asdict(end)):
         return False
-    close = ledger.settle if store.costs(end.status, end.verification) else ledger.release
+    close = ledger.settle if costs(end.status, end.verification) else ledger.release
     close(connection, request.team_id, request.id, at=at)
     for callback in callbacks.of_request(connection, request.id):
         jobs.put(

@@ -111,7 +111,8 @@ def _without(call: Call, *, wait: float) -> Told | Pause:
         return Unavailable(retry_after=wait)
     if call.state is State.LOST:
         return Lost(why=LostWhy(str(call.reason)))
-    # Begun, or the request has ended meanwhile and its addresses are gone: a next look tells which.
+    if call.state is State.HIT:  # the request has ended meanwhile, and its addresses are gone
+        return Lost(why=LostWhy.NO_ANSWER)
     return Pause(wait)
 
 

@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import FoundEmail, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.service.domain.verdicts import costs
 from mcp_enrichment.service.store import callbacks, idempotency, jobs, ledger
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.requests import Request
@@ -101,7 +102,7 @@ def on_the_wire(request: Request) -> WireEnrichment:
         enrichment_type=request.type.on_the_wire if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
         external_id=request.external_id,
-        credits_charged=int(store.costs(request.status, request.verification)) if final else None,
+        credits_charged=int(costs(request.status, request.verification)) if final else None,
         created_at=request.created_at,
         source=request.source,
         verification=request.verification,

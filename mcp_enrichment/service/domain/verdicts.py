@@ -55,6 +55,11 @@ def wins(outcome: Told) -> bool:
     return isinstance(outcome, Hit) and outcome.verification in WINNING
 
 
+def costs(status: Status, verification: Verification | None) -> bool:
+    """Whether such an end spends the credit: an address that nobody has seen is free."""
+    return status is Status.COMPLETED and verification is not Verification.INFERRED
+
+
 def judge(answers: Sequence[Answered]) -> End | Down:
     """The best address that was said; a miss only where every source missed."""
     outcomes = [answered.outcome for answered in answers]

@@ -89,11 +89,6 @@ def end(
     return connection.execute(change).rowcount == 1
 
 
-def costs(status: Status, verification: Verification | None) -> bool:
-    """Whether such an end spends the credit: an address that nobody has seen is free."""
-    return status is Status.COMPLETED and verification is not Verification.INFERRED
-
-
 def count_try(connection: Connection, request_id: str) -> int:
     """Write down that the sources were asked in vain once more; how often they were now."""
     this = update(requests).where(requests.c.id == request_id)
