@@ -130,16 +130,16 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 async def working_service(settings: Settings, database: Database) -> AsyncIterator[Service]:
     """The domain over its database, with its jobs at work."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
-    from mcp_enrichment.service.domain.contacts import StoredContacts
     from mcp_enrichment.service.domain.finals import Finals
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.sources import own_sources
     from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources import chosen
 
     rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
     runner = Runner()
-    sources = chosen.sources(settings.sources, settings.vendor_keys, StoredContacts(database))
+    sources = chosen.sources(settings.sources, own_sources(database), settings.vendor_keys)
     service = Service(
         database=database,
         sources=sources,

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import vendor_key
+from mcp_enrichment.service.sources.chosen import OWN, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,6 @@ def _absolute(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
-UNPAID_SOURCES = frozenset({"contacts", "inferred"})
-"""Sources that need no key."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -70,15 +69,12 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
     """Whether these sources can be asked: known, each once, each vendor with its key."""
-    if not set(names) <= UNPAID_SOURCES:
-        from mcp_enrichment.service.sources.chosen import known  # noqa: PLC0415 (all adapters)
-
-        if unknown := [name for name in names if name not in known()]:
-            raise ValueError(f"{unknown[0]!r} is no source; those are {', '.join(sorted(known()))}")
+    if not (names_of_all := known()).issuperset(names):
+        raise ValueError(f"a name is no source's; those are {', '.join(sorted(names_of_all))}")
     if len(set(names)) < len(names):
         raise ValueError("a source stands there twice")
     for name in names:
-        if name not in UNPAID_SOURCES:
+        if name not in OWN:
             vendor_key(name)
     return names
 
@@ -242,7 +238,7 @@ class Settings(BaseSettings):
     @cached_property
     def vendor_keys(self) -> Mapping[str, SecretStr]:
         """The keys of the vendors among the sources, by name."""
-        return {name: vendor_key(name) for name in self.sources if name not in UNPAID_SOURCES}
+        return {name: vendor_key(name) for name in self.sources if name not in OWN}
 
     @property
     def server_url(self) -> str:

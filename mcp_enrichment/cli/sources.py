@@ -106,7 +106,8 @@ async def _tried(source: Source, profile: str | None, kind: EmailType) -> Sequen
 
 
 def _chosen(database: Database) -> Sequence[Source]:
-    from mcp_enrichment.service.domain.contacts import StoredContacts
+    from mcp_enrichment.service.domain.sources import own_sources
     from mcp_enrichment.service.sources import chosen
 
-    return chosen.sources(settings().sources, settings().vendor_keys, StoredContacts(database))
+    now = settings()
+    return chosen.sources(now.sources, own_sources(database), now.vendor_keys)

@@ -118,7 +118,7 @@ def test_a_source_that_does_not_answer_fails_the_check(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"SOURCES": "contacts,hunt"}, "'hunt' is no source; those are contacts, hunter"),
+        ({"SOURCES": "contacts,hunt"}, "a name is no source's; those are contacts, hunter"),
         ({"SOURCES": "contacts,contacts"}, "a source stands there twice"),
         ({"SOURCES": "people-data"}, "set ENRICHMENT_PEOPLE_DATA_API_KEY"),
         ({"HUNTER_API_KEY": "", "HUNTER_API_KEY_FILE": "key"}, "must be an absolute path"),

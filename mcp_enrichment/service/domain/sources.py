@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.service.domain.asking import WORKING_SECONDS
+from mcp_enrichment.service.domain.contacts import StoredContacts
 from mcp_enrichment.service.domain.waterfall import is_vendor
+from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Working
 from mcp_enrichment.service.store import source_figures, source_health
 from mcp_enrichment.service.store.source_calls import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Source, Unavailable
+    from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.service.store.source_health import Health
 
 
@@ -55,6 +60,11 @@ def figures_of(connection: Connection, source: str) -> Figures:
         median_seconds=median(took) if took else None,
         health=source_health.get(connection, source),
     )
+
+
+def own_sources(database: Database) -> Mapping[str, Source]:
+    """The sources that need no key, by name."""
+    return {"contacts": ContactsSource(StoredContacts(database))}
 
 
 async def balance_of(source: Source) -> float | Unavailable | Misconfigured | None:

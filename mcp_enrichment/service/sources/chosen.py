@@ -5,36 +5,32 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.sources.contacts import ContactsSource
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pydantic import SecretStr
 
-    from mcp_enrichment.service.sources.contacts import ContactBook
     from mcp_enrichment.service.sources.port import Source
 
 # The vendors' adapters cost more to import than the start of a server without them may take.
 # ruff: noqa: PLC0415
 
-CONTACTS = "contacts"
+OWN = frozenset({"contacts"})
+"""Sources that need no key."""
 
 
 def known() -> frozenset[str]:
     """The names of all sources."""
     from mcp_enrichment.service.sources.vendors import registry
 
-    return registry.NAMES | {CONTACTS}
+    return registry.NAMES | OWN
 
 
 def sources(
-    names: Sequence[str], keys: Mapping[str, SecretStr], book: ContactBook
+    names: Sequence[str], own: Mapping[str, Source], keys: Mapping[str, SecretStr]
 ) -> Sequence[Source]:
-    """The sources of these names, in their order; `keys`: of the vendors among them."""
-    return [
-        ContactsSource(book) if name == CONTACTS else _vendor(name, keys[name]) for name in names
-    ]
+    """The sources of these names, in their order: our own, and vendors with their keys."""
+    return [own[name] if name in own else _vendor(name, keys[name]) for name in names]
 
 
 @asynccontextmanager
