@@ -15,8 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetw
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_enrichment.api_key.finding import FoundKey, find_key
-from mcp_enrichment.api_key.of_vendors import vendor_key
-from mcp_enrichment.service.sources.chosen import OWN, known
+from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,12 +68,17 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
     """Whether these sources can be asked: known, each once, each vendor with its key."""
-    if not (names_of_all := known()).issuperset(names):
-        raise ValueError(f"a name is no source's; those are {', '.join(sorted(names_of_all))}")
+    if vendors := set(names) - KEYLESS:
+        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+
+        if not vendors <= NAMES:
+            raise ValueError(
+                f"a name is no source's; those are {', '.join(sorted(KEYLESS | NAMES))}"
+            )
     if len(set(names)) < len(names):
         raise ValueError("a source stands there twice")
     for name in names:
-        if name not in OWN:
+        if name not in KEYLESS:
             vendor_key(name)
     return names
 
@@ -238,7 +242,7 @@ class Settings(BaseSettings):
     @cached_property
     def vendor_keys(self) -> Mapping[str, SecretStr]:
         """The keys of the vendors among the sources, by name."""
-        return {name: vendor_key(name) for name in self.sources if name not in OWN}
+        return {name: vendor_key(name) for name in self.sources if name not in KEYLESS}
 
     @property
     def server_url(self) -> str:

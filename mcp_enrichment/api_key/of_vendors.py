@@ -9,6 +9,9 @@ from pydantic import SecretStr
 
 from mcp_enrichment.api_key.finding import KeyFileUnreadable, read_key
 
+KEYLESS = frozenset({"contacts"})
+"""The sources of our own, which need no key."""
+
 
 class NoVendorKey(ValueError):
     """A vendor is to be asked, and its key is not to be had; the sentence names the setting."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +35,7 @@ def list_sources() -> None:
 
     with opened() as database:
         for number, source in enumerate(_chosen(database), start=1):
-            figures = database.read_now(lambda c, name=source.name: figures_of(c, name))
+            figures = database.read_now(partial(figures_of, source=source.name))
             said = [lines.state(figures, now=time.time()), lines.price(source)]
             click.echo("\t".join([f"{number}. {source.name}", *said, lines.figures(figures)]))
             if remark := lines.untried(source):
@@ -56,13 +57,14 @@ def check(name: str, url: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.domain.waterfall import is_vendor
     from mcp_enrichment.service.store import source_health
 
     profile = _profile(url) if url else None
     with opened() as database:
         source = _named(name, _chosen(database))
         click.echo(f"{name}: {lines.price(source)}")
-        if profile and lines.is_vendor(source) and not yes:
+        if profile and is_vendor(source) and not yes:
             click.confirm("Make one lookup at this price?", abort=True, err=True)
         said = anyio.run(_tried, source, profile, EmailType(kind))
         if not all(map(lines.is_well, said)):

@@ -12,19 +12,6 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.sources.port import Source
 
-# The vendors' adapters cost more to import than the start of a server without them may take.
-# ruff: noqa: PLC0415
-
-OWN = frozenset({"contacts"})
-"""Sources that need no key."""
-
-
-def known() -> frozenset[str]:
-    """The names of all sources."""
-    from mcp_enrichment.service.sources.vendors import registry
-
-    return registry.NAMES | OWN
-
 
 def sources(
     names: Sequence[str], own: Mapping[str, Source], keys: Mapping[str, SecretStr]
@@ -44,6 +31,7 @@ async def closing(sources: Sequence[Source]) -> AsyncIterator[None]:
 
 
 def _vendor(name: str, key: SecretStr) -> Source:
-    from mcp_enrichment.service.sources.vendors import registry
+    # A service without vendors does not pay for their import.
+    from mcp_enrichment.service.sources.vendors import registry  # noqa: PLC0415
 
     return registry.vendor(name, key.get_secret_value())
