@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+import anyio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from mcp_enrichment.service.sources.port import Source
+
+CLOSING_SECONDS = 1.0
 
 
 def sources(
@@ -22,12 +26,14 @@ def sources(
 
 @asynccontextmanager
 async def closing(sources: Sequence[Source]) -> AsyncIterator[None]:
-    """Closes at the end what the sources have opened."""
-    async with AsyncExitStack() as stack:
-        for source in sources:
-            if close := getattr(source, "aclose", None):
-                stack.push_async_callback(close)
+    """Closes at the end what the sources have opened, also where that end is a cancellation."""
+    try:
         yield
+    finally:
+        with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+            for source in sources:
+                if close := getattr(source, "aclose", None):
+                    await close()
 
 
 def _vendor(name: str, key: SecretStr) -> Source:
