@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from mcp_enrichment.compose_service import embedded_service
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.first_use import on_first_use
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.memory import Memory
     from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.client.spending import Budget
-    from mcp_enrichment.service.domain.service import Service
-    from mcp_enrichment.service.domain.turns import Turns
-    from mcp_enrichment.service.jobs.work import Engine
-    from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -86,143 +82,10 @@ def memory_of(settings: Settings) -> Memory:
     return Memory(settings.memory_file, account)
 
 
-def open_database(settings: Settings) -> Database:
-    """The database of this machine's service, migrated where it is a file. Raises
-    `StorageFailed`."""
-    if settings.database_url is None:
-        from mcp_enrichment.service.store.database import open_sqlite
-
-        return open_sqlite(settings.database_file)
-    from mcp_enrichment.service.store.postgres import open_postgres
-
-    return open_postgres(settings.database_url.get_secret_value())
-
-
-def migrate(settings: Settings) -> None:
-    """Bring that database to this version's schema. Raises `StorageFailed`."""
-    if settings.database_url is None:
-        open_database(settings).close()
-        return
-    from mcp_enrichment.service.store.postgres import migrate_postgres
-
-    migrate_postgres(settings.database_url.get_secret_value())
-
-
-@asynccontextmanager
-async def served(
-    settings: Settings, *, jobs: bool = True
-) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
-    """The service for a team's callers, each by its key, and what lets go of held answers.
-
-    Without `jobs` the work is left to other processes. Raises `StorageFailed`.
-    """
-    from mcp_enrichment.service.http.app import create_app
-    from mcp_enrichment.service.http.auth import ByKey
-    from mcp_enrichment.service.http.limits import RateLimit
-
-    async with (
-        database(settings) as opened,
-        working_service(settings, opened, jobs=jobs) as service,
-    ):
-        limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
-        by_key = ByKey(service.database)
-        app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
-        yield app, service.finals.let_go
-
-
-@asynccontextmanager
-async def _embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The service for this process alone: one team, no key. Raises `StorageFailed`."""
-    from mcp_enrichment.service.domain.teams import embedded_team
-    from mcp_enrichment.service.http.app import create_app
-    from mcp_enrichment.service.http.auth import OneTeam
-
-    async with database(settings) as opened:
-        team_id = await opened.write(partial(embedded_team, at=time.time()))
-        async with working_service(settings, opened) as service:
-            yield create_app(service, OneTeam(team_id))
-
-
-@asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[None]:
-    """The jobs of the database at work, and nobody served. Raises `StorageFailed`."""
-    async with database(settings) as opened, working_service(settings, opened, holds=False):
-        yield
-
-
-@asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The service's database, open. Raises `StorageFailed`."""
-    opened = await anyio.to_thread.run_sync(open_database, settings)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-@asynccontextmanager
-async def working_service(
-    settings: Settings, database: Database, *, jobs: bool = True, holds: bool = True
-) -> AsyncIterator[Service]:
-    """The domain over its database: its `jobs` at work or left to other processes; where answers
-    are held, ends are watched for."""
-    from mcp_enrichment.service.domain.addresses import CallbackRules
-    from mcp_enrichment.service.domain.contacts import StoredContacts
-    from mcp_enrichment.service.domain.finals import Finals
-    from mcp_enrichment.service.domain.service import Service
-    from mcp_enrichment.service.jobs.sender import CallbackSender
-    from mcp_enrichment.service.sources.contacts import ContactsSource
-
-    rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
-    engine = _engine(settings)
-    service = Service(
-        database=database,
-        sources=[ContactsSource(StoredContacts(database))],
-        sender=CallbackSender(rules),
-        callback_rules=rules,
-        delivery_delays=settings.callback_delays,
-        finals=Finals(database),
-        wake=engine.wake,
-        turns=_turns(settings),
-        sandbox=settings.sandbox,
-    )
-    async with anyio.create_task_group() as tasks:
-        if jobs:
-            tasks.start_soon(engine.run, service)
-        if holds:
-            tasks.start_soon(service.finals.watch)
-        yield service
-        tasks.cancel_scope.cancel()
-
-
-def _turns(settings: Settings) -> Turns:
-    from mcp_enrichment.service.domain.turns import Turns
-    from mcp_enrichment.service.store.turns import Limit
-
-    return Turns(
-        {
-            limit.source: Limit(at_once=limit.at_once, per_second=limit.per_second)
-            for limit in settings.source_limits
-        }
-    )
-
-
-def _engine(settings: Settings) -> Engine:
-    """Who has the jobs done: the one place that chooses."""
-    if settings.database_url is None:
-        from mcp_enrichment.service.jobs.runner import Runner
-
-        return Runner(concurrency=settings.concurrency)
-    from mcp_enrichment.service.jobs.fleet import Fleet
-
-    url = settings.database_url.get_secret_value()
-    return Fleet(url, concurrency=settings.concurrency)
-
-
 @asynccontextmanager
 async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient]:
     async with (
-        on_first_use(lambda: _embedded_service(settings)) as service,
+        on_first_use(partial(embedded_service, settings)) as service,
         client_of_app(_answered_by(service), settings) as client,
     ):
         yield client
@@ -242,8 +105,8 @@ def client_of_app(app: ASGIApp, settings: Settings, *, team: str = "") -> Enrich
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
         honours_keys=True,
-        # Contacts may be imported at any minute, and asking again costs nothing.
-        keep_misses=0,
+        # Contacts may be imported at any minute, and asking again costs nothing, but for vendors.
+        keep_misses=settings.miss_days * DAY if settings.vendor_keys else 0,
     )
 
 

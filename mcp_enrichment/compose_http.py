@@ -19,7 +19,7 @@ from mcp_enrichment.mcp.http.pushed import PushReceiver
 from mcp_enrichment.mcp.http.tokens import Tokens
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.http.limits import RateLimit
-from mcp_enrichment.settings import Confirm
+from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-import os
-from base64 import b64decode
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_enrichment.api_key.finding import FoundKey, find_key
+from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
+from mcp_enrichment.setting_types import (
+    Comma,
+    Confirm,
+    HttpsUrl,
+    LogLevel,
+    Port,
+    SourceNames,
+    UserPath,
+    WebhookSecret,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VENDOR_URL = "https://client-api.salesfinity.co"
 """The vendor of the contract: whom a key is for when no URL is set."""
 APP = "mcp-enrichment"
-
-
-def _absolute(path: Path) -> Path:
-    whole = Path(os.path.expanduser(path))
-    if not whole.is_absolute():  # a chat client starts the server in any folder
-        raise ValueError("it must be an absolute path")
-    return whole
-
-
-UserPath = Annotated[Path, AfterValidator(_absolute)]
-"""A path in which `~` is the home folder: what a chat client sets goes through no shell."""
-T = TypeVar("T")
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _https(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
-        raise ValueError("it must be an https URL")
-    return url
-
-
-def _base64(secret: SecretStr) -> SecretStr:
-    try:
-        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-    except ValueError:
-        raise ValueError("it must be of the form whsec_<base64>") from None
-    return secret
-
-
-WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
-"""A secret after the Standard Webhooks specification."""
-HttpsUrl = Annotated[str, AfterValidator(_https)]
-"""A URL that is compared character by character, and so kept as it was set; http on loopback."""
-Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
-"""A list that a variable holds with commas between."""
-Port = Annotated[int, Field(ge=1, le=65_535)]
-
-
-class LogLevel(StrEnum):
-    """How much is written to stderr."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
-class Confirm(StrEnum):
-    """Whether a person is asked before a credit is spent."""
-
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 class Settings(BaseSettings):
@@ -138,6 +91,10 @@ class Settings(BaseSettings):
         bool,
         Field(description="Ask DNS whether an address's domain takes mail before it is told."),
     ] = False
+    sources: Annotated[
+        SourceNames,
+        Field(min_length=1, description="Where addresses come from, in the order of asking."),
+    ] = ("contacts",)
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
         Field(description="Networks that callbacks may reach although not public: `10.0.0.0/8,…`."),
@@ -231,6 +188,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the service runs in this process. Raises as `key` does."""
         return self.api_url is None and self.key is None
+
+    @cached_property
+    def vendor_keys(self) -> Mapping[str, SecretStr]:
+        """The keys of the vendors among the sources, by name."""
+        return {name: vendor_key(name) for name in self.sources if name not in KEYLESS}
 
     @property
     def server_url(self) -> str:

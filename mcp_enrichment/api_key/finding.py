@@ -52,12 +52,13 @@ def find_key(given: SecretStr | None, file: Path | None, url: str) -> FoundKey |
     if given is not None:
         return FoundKey(key=given, origin=Origin.ENVIRONMENT)
     if file is not None:
-        return FoundKey(key=_read(file), origin=Origin.FILE)
+        return FoundKey(key=read_key(file), origin=Origin.FILE)
     kept = system_keyring.read(url)
     return FoundKey(key=SecretStr(kept), origin=Origin.KEYRING) if kept else None
 
 
-def _read(file: Path) -> SecretStr:
+def read_key(file: Path) -> SecretStr:
+    """The key that a file holds. Raises `KeyFileUnreadable`."""
     try:
         with file.open("rb") as stream:
             content = stream.read(LONGEST_FILE + 1)

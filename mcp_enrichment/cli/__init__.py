@@ -22,6 +22,7 @@ from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
+from mcp_enrichment.cli.sources import sources
 from mcp_enrichment.cli.teams import keys, teams
 from mcp_enrichment.cli.worker import worker
 
@@ -66,7 +67,7 @@ def _print_whatever_there_is() -> None:
 
 contacts.add_command(report)
 _COMMANDS = (
-    *(contacts, credits_group, enrich, demo),
+    *(contacts, sources, credits_group, enrich, demo),
     *(setup, key, doctor),
     *(serve, service, worker, migrate, teams, keys, callbacks, memory),
 )

@@ -28,7 +28,7 @@ def opened() -> Iterator[Database]:
 @contextmanager
 def opened_here() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
-    from mcp_enrichment.compose import open_database
+    from mcp_enrichment.compose_service import open_database
 
     database = open_database(settings())
     try:
@@ -44,10 +44,10 @@ def migrate() -> None:
     On Postgres this is done once, before the processes of a new version are started. A file is
     migrated by whoever opens it.
     """
-    from mcp_enrichment import compose
+    from mcp_enrichment import compose_service
     from mcp_enrichment.service.store.migrate import HEAD
 
-    compose.migrate(settings())
+    compose_service.migrate(settings())
     click.echo(f"The database is at revision {HEAD}.")
 
 

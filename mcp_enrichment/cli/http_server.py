@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import uvicorn
 
-from mcp_enrichment.compose import served
+from mcp_enrichment.compose_service import served
 from mcp_enrichment.service.http.protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def serve_stdio() -> None:
         from mcp_enrichment.cli.ending import end_in_time, run_until_signalled
         from mcp_enrichment.compose import connected_on_first_use
         from mcp_enrichment.mcp.server import serve
-        from mcp_enrichment.settings import Confirm
+        from mcp_enrichment.setting_types import Confirm
 
     chosen = settings()
     log_to_stderr(chosen)

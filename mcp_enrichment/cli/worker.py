@@ -37,7 +37,7 @@ async def _work(chosen: Settings) -> None:
     """Work until told to end; what is not finished then is given back."""
     import anyio
 
-    from mcp_enrichment.compose import working
+    from mcp_enrichment.compose_service import working
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as told_to_end:
         async with working(chosen):

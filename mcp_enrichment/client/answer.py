@@ -9,7 +9,7 @@ from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
 if TYPE_CHECKING:
-    from mcp_enrichment.contract.models import Reason, WireEnrichment
+    from mcp_enrichment.contract.models import Reason, Verification, WireEnrichment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +29,12 @@ class Answer:
     credits_charged: int | None = None
     """0 or 1; None while the end is open, and where the service does not tell."""
     reason: Reason | None = None
+    source: str | None = None
+    """Where the address comes from, where the service tells."""
+    verification: Verification | None = None
+    """How far the address is known to be right, where the service tells."""
+    checked_at: float | None = None
+    """When its source last checked it, where it is known."""
 
     @property
     def is_final(self) -> bool:
@@ -37,17 +43,21 @@ class Answer:
 
 def answer_from(wire: WireEnrichment) -> Answer:
     """What the wire alone says."""
+    found = wire.email is not None and wire.status is Status.COMPLETED
     return Answer(
         id=wire.id,
         status=wire.status,
         # A mask, or a guess, of a lookup that is still running or found nothing is not told.
-        email=wire.email.email if wire.email and wire.status is Status.COMPLETED else None,
+        email=wire.email.email if wire.email and found else None,
         type=_type_of(wire),
         linkedin_url=_canonical_or_none(wire.linkedin_url),
         external_id=_harmless(wire.external_id),
         asked_at=wire.created_at,
         credits_charged=_charged(wire),
         reason=wire.reason,
+        source=wire.source if found else None,
+        verification=wire.verification if found else None,
+        checked_at=wire.checked_at if found else None,
     )
 
 

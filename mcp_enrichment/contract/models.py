@@ -19,6 +19,8 @@ from mcp_enrichment.contract.paths import ENRICHMENT_ID
 
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
+SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
+"""What a source may be called: no text of any other form reaches a model."""
 
 
 class EmailType(StrEnum):
@@ -66,6 +68,8 @@ class Reason(StrEnum):
     """A source stayed out of reach until the tries were used up."""
     SOURCES_MISCONFIGURED = "sources-misconfigured"
     """A source refused its key or its settings."""
+    ANSWER_LOST = "answer-lost"
+    """A source was asked and may have charged, and its answer is not known."""
     SANDBOX = "sandbox"
     """It was played by the test mode: nobody was looked up, and an address is nobody's."""
 
@@ -144,9 +148,17 @@ class WireEnrichment(BaseModel):
     """Additive: when the request was accepted, in seconds since the epoch."""
     reason: Reason | None = None
     """Additive: why it ended so, where that helps."""
+    source: Annotated[str | None, Field(pattern=SOURCE_NAME)] = None
+    """Additive: where the address comes from."""
+    verification: Verification | None = None
+    """Additive: how far the address is known to be right."""
+    checked_at: float | None = None
+    """Additive: when its source last checked it, in seconds since the epoch."""
 
     @field_validator(
-        "enrichment_type", "email", "external_id", "credits_charged", "created_at", mode="wrap"
+        *("enrichment_type", "email", "external_id", "credits_charged", "created_at"),
+        *("source", "checked_at"),
+        mode="wrap",
     )
     @classmethod
     def _wrong_is_absent(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -166,6 +178,11 @@ class WireEnrichment(BaseModel):
     @classmethod
     def _unknown_reason_is_none(cls, value: Any) -> Any:
         return _member(Reason, value, None)
+
+    @field_validator("verification", mode="before")
+    @classmethod
+    def _unknown_verification_is_none(cls, value: Any) -> Any:
+        return _member(Verification, value, None)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the contract: `email` is null once it is known that there is none."""

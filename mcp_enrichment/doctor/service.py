@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from mcp_enrichment.api_key.finding import FoundKey, Origin
 from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
-from mcp_enrichment.compose import open_database
+from mcp_enrichment.compose_service import open_database
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     RateLimited,

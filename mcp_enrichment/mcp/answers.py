@@ -31,7 +31,10 @@ def enrichment_of(answer: Answer) -> Enrichment:
         reused=answer.reused,
         asked_at=_moment(answer.asked_at),
         credits_charged=_KNOWN_CHARGES.get(answer.credits_charged),
-        next_step=sentences.after(answer.status, answer.reason, _age(answer)),
+        source=answer.source,
+        verification=answer.verification,
+        checked_at=_moment(answer.checked_at),
+        next_step=_next_step(answer),
     )
 
 
@@ -61,6 +64,10 @@ def balance_of(purse: Purse) -> Balance:
         budget_left=purse.left,
         next_step=sentences.after_credits(purse.balance, purse.left),
     )
+
+
+def _next_step(answer: Answer) -> str | None:
+    return sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
 
 
 def _age(answer: Answer) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status, Verification
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
 
 WAIT_CAP = 50
@@ -91,6 +91,9 @@ class Enrichment(BaseModel):
     credits_charged: Annotated[
         Literal[0, 1] | None, Field(description="Null: not known, or not yet.")
     ]
+    source: Annotated[str | None, Field(description="Who has the address.")]
+    verification: Verification | None
+    checked_at: datetime | None
     next_step: Annotated[str | None, Field(description="What to do now.")]
 
 

@@ -15,7 +15,8 @@ def schema_of(
 ) -> dict[str, Any]:
     """The model's schema (JSON Schema 2020-12)."""
     schema: dict[str, Any] = _untitled(model.model_json_schema(mode=mode))
-    schema.pop("description", None)
+    for words in (schema, *schema.get("$defs", {}).values()):
+        words.pop("description", None)  # our docstrings: they are for whoever reads the code
     return schema
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.models import Reason, Status
+from mcp_enrichment.contract.models import Reason, Status, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,21 @@ BY_REASON = {
         "A source of addresses refuses its key or settings. Tell the user to check them: "
         f"requesting it again before that cannot help. {NO_GUESS}"
     ),
+    Reason.ANSWER_LOST: (
+        "A source was asked and may have charged, but its answer is lost. Tell the user, and "
+        f"request it again only if the user accepts that it may be paid twice. {NO_GUESS}"
+    ),
     Reason.SANDBOX: SANDBOX,
+}
+BY_VERIFICATION = {
+    Verification.UNVERIFIED: "Not verified: say so when you use it.",
+    Verification.CATCH_ALL: (
+        "Cannot be verified, as its domain takes any address: say so when you use it."
+    ),
+    Verification.INFERRED: (
+        "Inferred from how addresses of its domain are formed; nobody has seen it: say so when you "
+        "use it."
+    ),
 }
 SOME_NOT_FINAL = (
     "Call wait_for_enrichment again with the ids whose is_final is false. Do not request them "
@@ -52,12 +66,15 @@ BUDGET_SPENT = (
 NO_CREDITS = "No credits are left, so new requests will be refused. Tell the user."
 
 
-def after(status: Status, reason: Reason | None, age: float) -> str | None:
+def after(
+    status: Status, reason: Reason | None, verification: Verification | None, age: float
+) -> str | None:
     """The next step after an enrichment in this state, of this age in seconds; None where there is
     nothing left to do."""
     if not status.is_final:
         return COME_BACK if age >= PATIENCE else NOT_FINAL
-    general = {Status.COMPLETED: None, Status.NOT_FOUND: NOT_FOUND, Status.FAILED: FAILED}[status]
+    found = BY_VERIFICATION.get(verification) if verification else None
+    general = {Status.COMPLETED: found, Status.NOT_FOUND: NOT_FOUND, Status.FAILED: FAILED}[status]
     return BY_REASON.get(reason, general) if reason else general
 
 

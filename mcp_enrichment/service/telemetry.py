@@ -15,6 +15,21 @@ HTTP_SECONDS = Histogram(
 LOOKUPS = Counter(
     "enrichment_lookups_total", "Lookups ended.", ["status", "source"], registry=REGISTRY
 )
+SOURCE_ANSWERS = Counter(
+    "enrichment_source_answers_total",
+    "What sources have answered.",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+SOURCE_SECONDS = Histogram(
+    "enrichment_source_seconds", "Seconds to a source's answer.", ["source"], registry=REGISTRY
+)
+SOURCE_SPENT = Counter(
+    "enrichment_source_spent_total",
+    "Credits that a source has charged: each source's own.",
+    ["source"],
+    registry=REGISTRY,
+)
 CALLBACK_TRIES = Counter(
     "enrichment_callback_tries_total",
     "Tries of callbacks ended.",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.api_key import system_keyring
+from mcp_enrichment.api_key.of_vendors import variable_of
 from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,13 @@ def settings_to_hand_on(chosen: Settings, *, with_key: bool) -> dict[str, str]:
         raw = os.environ.get(variable)
         if raw and (variable != KEY or with_key):
             environment[variable] = str(value) if isinstance(value, Path) else raw
-    return environment
+    return environment | _vendors_to_hand_on(chosen, with_key=with_key)
+
+
+def _vendors_to_hand_on(chosen: Settings, *, with_key: bool) -> dict[str, str]:
+    keys = [variable_of(vendor) for vendor in chosen.vendor_keys]
+    names = [*(keys if with_key else ()), *(f"{key}_FILE" for key in keys)]
+    return {name: raw for name in names if (raw := os.environ.get(name))}
 
 
 def _by_uvx(*, with_keyring: bool) -> Launch:

@@ -12,7 +12,7 @@ from mcp.types import TextContent
 import mcp_enrichment.client.client  # noqa: F401 (its import is no part of a call that is timed)
 from mcp_enrichment.compose import connected_on_first_use
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.settings import Confirm
+from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

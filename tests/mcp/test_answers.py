@@ -88,6 +88,9 @@ async def test_an_answer_names_the_person_the_time_and_the_price(
         "reused": False,
         "asked_at": "2026-05-28T20:26:40Z",
         "credits_charged": 1,
+        "source": None,
+        "verification": None,
+        "checked_at": None,
         "next_step": None,
     }
 

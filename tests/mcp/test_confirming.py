@@ -9,7 +9,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from mcp_enrichment.mcp import models
-from mcp_enrichment.settings import Confirm
+from mcp_enrichment.setting_types import Confirm
 from tests.mcp.faces import WORK, data_of, error_of, face, wire
 from tests.support.far_end import FarEnd, replies
 

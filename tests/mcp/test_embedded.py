@@ -43,7 +43,8 @@ async def test_an_address_is_found_paid_for_once_and_told_again_for_nothing(
     import_sample(embedded)
     assert await balance(assistant) == 250
     found = await ask(assistant, "linkedin.com/in/Ada-Okafor-Example/", "work", external_id="row 7")
-    assert found | {"id": "", "asked_at": ""} == {
+    assert found["checked_at"] is not None
+    assert found | {"id": "", "asked_at": "", "checked_at": ""} == {
         "id": "",
         "status": "completed",
         "is_final": True,
@@ -54,6 +55,9 @@ async def test_an_address_is_found_paid_for_once_and_told_again_for_nothing(
         "reused": False,
         "asked_at": "",
         "credits_charged": 1,
+        "source": "contacts",
+        "verification": "own-data",
+        "checked_at": "",
         "next_step": None,
     }
     assert await balance(assistant) == 249

@@ -9,7 +9,7 @@ import pytest
 from mcp import MCPError
 from mcp.types import ElicitResult
 
-from mcp_enrichment.settings import Confirm
+from mcp_enrichment.setting_types import Confirm
 from tests.mcp.faces import ID, WORK, data_of, face, wire
 from tests.mcp.task_client import EXTENSION, METHODS, REQUEST, WAIT, asked, task_of
 from tests.support.far_end import FarEnd, replies

@@ -40,6 +40,8 @@ async def test_a_hit_is_completed_with_its_address(place: Place) -> None:
         "email": {"email": ADAS, "type": "personal"},
         "external_id": "lead-42",
         "credits_charged": 1,
+        "source": "scripted",
+        "verification": "verified",
     }
 
 

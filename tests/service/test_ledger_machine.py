@@ -28,7 +28,7 @@ from mcp_enrichment.contract.errors import (
     InvalidArguments,
     StorageFailed,
 )
-from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.contract.models import EmailType, EnrichmentRequest, Verification
 from mcp_enrichment.service.domain import credits as credit
 from mcp_enrichment.service.domain import lookup, requests, teams
 from mcp_enrichment.service.domain.addresses import CallbackRules
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 TEAMS = ("ours", "theirs")
 OUTCOMES: list[Outcome] = [
     Hit(email="ada@example.com"),
+    Hit(email="ada@example.com", verification=Verification.INFERRED),
     Miss(),
     Misconfigured(),
     Unavailable(retry_after=1),

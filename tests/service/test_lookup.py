@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.compose import _embedded_service
-from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.compose_service import embedded_service
+from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.domain import lookup
 from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
 from mcp_enrichment.service.domain.lookup import Again, look_up
@@ -40,7 +40,7 @@ DOWN, WRONG = Unavailable(), Misconfigured()
         ([DOWN, HIT], "completed", None),
         ([MISS, WRONG], "failed", "sources-misconfigured"),
         ([WRONG, MISS], "failed", "sources-misconfigured"),
-        ([], "not-found", None),
+        ([], "failed", "sources-misconfigured"),
     ],
 )
 async def test_the_sources_together_decide_the_end(
@@ -52,7 +52,8 @@ async def test_the_sources_together_decide_the_end(
 
 
 async def test_the_first_hit_wins_and_is_kept_with_its_source(place: Place) -> None:
-    first, second = Says(Hit(email="first@example.com"), name="one"), Says(HIT, name="two")
+    verified = Hit(email="first@example.com", verification=Verification.VERIFIED)
+    first, second = Says(verified, name="one"), Says(HIT, name="two")
     async with serving(place, Says(MISS), first, second) as it:
         body = await it.final(await it.accepted())
         assert it.rows("SELECT source FROM requests") == [("one",)]
@@ -128,7 +129,7 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
     database = open_sqlite(chosen.database_file)
     import_contacts(database, [_ada()], source="linkedin")
     database.close()
-    async with _embedded_service(chosen) as app:
+    async with embedded_service(chosen) as app:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
             asked = {"linkedin_url": ADA, "type": "work"}

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
+from mcp_enrichment.fleet_settings import SourceLimit
 from mcp_enrichment.service.domain import turns as domain
 from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.http.auth import OneTeam
@@ -17,7 +18,7 @@ from mcp_enrichment.service.jobs import fleet as engine
 from mcp_enrichment.service.sources.port import Unavailable
 from mcp_enrichment.service.store import turns
 from mcp_enrichment.service.store.turns import Limit
-from mcp_enrichment.settings import Settings, SourceLimit
+from mcp_enrichment.settings import Settings
 from tests.support.places import rows
 from tests.support.serving import (
     ADA,

@@ -19,9 +19,14 @@ from tests.support import published
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = (README, *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library")))
+PAGES = (
+    README,
+    *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library", "sources")),
+)
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
+OF_SOURCES = ("sources",)
+"""The same for those that stand in docs/sources.md."""
 PUBLISHED = {
     ROOT / "server.json": published.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
@@ -34,11 +39,11 @@ def tools_table() -> str:
     return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
 
 
-def settings_table(*, of_http: bool = False) -> str:
+def settings_table(*, of: tuple[str, ...] = ()) -> str:
     rows = [
         f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
         for name, field in Settings.model_fields.items()
-        if name.startswith(OF_HTTP) is of_http
+        if (name.startswith(of) if of else not name.startswith(OF_HTTP + OF_SOURCES))
     ]
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
@@ -55,7 +60,8 @@ def errors_table() -> str:
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
-    "http": partial(settings_table, of_http=True),
+    "http": partial(settings_table, of=OF_HTTP),
+    "sources": partial(settings_table, of=OF_SOURCES),
     "errors": errors_table,
     "links": published.links_list,
 }

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from mcp_enrichment import __version__
 from mcp_enrichment.mcp.tools import TOOLS
-from mcp_enrichment.settings import LogLevel, Settings
+from mcp_enrichment.setting_types import LogLevel
+from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.clients import CLIENTS, ENTRY
 from mcp_enrichment.setup.launch import PROGRAM, Launch
 

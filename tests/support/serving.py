@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
+from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 ADA = "https://www.linkedin.com/in/ada-okafor-example"
 ADAS = "ada@example.com"
-HIT = Hit(email=ADAS)
+HIT = Hit(email=ADAS, verification=Verification.VERIFIED)
 MISS = Miss()
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 ANY_LOOPBACK = CallbackRules(networks=LOOPBACK, ports=range(1, 65_536))
@@ -224,6 +225,8 @@ def ledger_is_exact(place: Place) -> None:
     kinds = "SELECT request_id, kind FROM ledger WHERE request_id IS NOT NULL ORDER BY id"
     for request_id, kind in rows(place, kinds):
         moved.setdefault(request_id, []).append(kind)
-    for request_id, status in rows(place, "SELECT id, status FROM requests"):
-        assert ",".join(moved.pop(request_id)) == ends.get(status, "hold")
+    requests = "SELECT id, status, verification FROM requests"
+    for request_id, status, verification in rows(place, requests):
+        of_end = "hold,release" if verification == "inferred" else ends.get(status, "hold")
+        assert ",".join(moved.pop(request_id)) == of_end
     assert moved == {}

@@ -101,7 +101,7 @@ class StoredContacts:
 
     database: Database
 
-    async def email_of(self, profile: str, kind: EmailType) -> str | None:
+    async def email_of(self, profile: str, kind: EmailType) -> tuple[str, float] | None:
         return await self.database.read(lambda c: store.email_of(c, profile, kind))
 
     async def is_empty(self) -> bool:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
-from mcp_enrichment.service.store import callbacks, ledger
+from mcp_enrichment.service.domain.asking import count
+from mcp_enrichment.service.domain.outcomes import Pause
+from mcp_enrichment.service.domain.verdicts import Down, End, costs
+from mcp_enrichment.service.domain.waterfall import ask_sources
+from mcp_enrichment.service.store import callbacks, ledger, source_calls
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.jobs import JobKind
+from mcp_enrichment.service.store.source_calls import State
 from mcp_enrichment.service.telemetry import LOOKUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.jobs import Job
     from mcp_enrichment.service.store.requests import Request
+    from mcp_enrichment.service.store.source_calls import Call
 
 TRIES = 5
 """How often sources that stay unavailable are asked before the request fails."""
 FIRST_DELAY = 2.0
 """Seconds before the second try; each further one waits twice as long."""
+WAIT_FOR_BETTER = 60.0
+"""Seconds for which an address that is not verified is kept back, once a source that could have a
+better one is away: for longer it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +43,25 @@ class Again:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _End:
-    status: Status
-    email: str | None = None
-    source: str | None = None
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Down:
-    """A source could not be asked, and no other one has the address."""
-
-    retry_after: float
-    """Seconds that the sources asked to wait; 0 where they did not."""
-
-
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
     request = await _begun(service, job)
     if request is None:
         return None
     with tracing.span("look up", parent=request.traceparent):
-        verdict = await _ask(service, request)
-        if isinstance(verdict, _Down):
+        came = await ask_sources(service, request)
+        verdict = came.verdict
+        if isinstance(verdict, Pause):
+            return Again(verdict.seconds)
+        if isinstance(verdict, Down):
             # Counted here and not by claims of the job: a restart is no fault of a source.
             tries = await service.database.write(lambda c: store.count_try(c, request.id))
-            if tries < TRIES:
-                return Again(max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after))
-            verdict = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-        await _finish(service, job, request, verdict)
+            delay = max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after)
+            may_wait = verdict.otherwise.email is None or delay <= WAIT_FOR_BETTER
+            if tries < TRIES and may_wait:
+                return Again(delay)
+            verdict = verdict.otherwise
+        await _finish(service, job, request, verdict, came.unpaid)
     return None
 
 
@@ -70,8 +69,10 @@ async def give_up(service: Service, job: Job) -> None:
     """End a request whose lookup cannot be carried out as failed, and give its credit back."""
     request = await service.database.read(lambda connection: store.get(connection, job.subject))
     if request is not None:
-        failed = _End(status=Status.FAILED, reason=Reason.SOURCES_UNAVAILABLE)
-        await _finish(service, job, request, failed)
+        asked = await service.database.read(lambda c: source_calls.of_request(c, request.id))
+        paid = any(call.state in (*source_calls.OPEN, State.HIT) for call in asked.values())
+        reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
+        await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
 
 
 async def _begun(service: Service, job: Job) -> Request | None:
@@ -81,62 +82,37 @@ async def _begun(service: Service, job: Job) -> Request | None:
     return await service.database.write(lambda c: store.begin(c, job.subject))
 
 
-async def _finish(service: Service, job: Job, request: Request, verdict: _End) -> None:
-    def end(connection: Connection) -> bool:
-        ended = _end(connection, service, request, verdict, at=service.clock())
+async def _finish(
+    service: Service, job: Job, request: Request, end: End, unpaid: Sequence[Call] = ()
+) -> None:
+    def write(connection: Connection) -> bool:
+        ended = _end(connection, service, request, end, unpaid)
         if job.take_off:
             job.take_off(connection)
         return ended
 
-    if await service.database.write(end):
-        LOOKUPS.labels(status=verdict.status.value, source=verdict.source or "none").inc()
+    if await service.database.write(write):
+        LOOKUPS.labels(status=end.status.value, source=end.source or "none").inc()
+        for call in unpaid:
+            count(call)
     service.finals.announce(request.id)
     service.wake()
 
 
-async def _ask(service: Service, request: Request) -> _End | _Down:
-    """The first hit wins; only when every source said miss is the address not to be found."""
-    failures: list[Unavailable | Misconfigured] = []
-    reason: Reason | None = None
-    for source in service.sources_for(request.linkedin_url):
-        async with service.turns.turn(service, source.name, request.id):
-            outcome = await source.find(request.linkedin_url, request.type)
-        if isinstance(outcome, Hit):
-            return _End(
-                status=Status.COMPLETED,
-                email=outcome.email,
-                source=source.name,
-                reason=outcome.reason,
-            )
-        if isinstance(outcome, Unavailable | Misconfigured):
-            failures.append(outcome)
-        else:
-            reason = outcome.reason or reason
-    if not failures:
-        return _End(status=Status.NOT_FOUND, reason=reason)
-    return _judge(failures)
-
-
-def _judge(failures: list[Unavailable | Misconfigured]) -> _End | _Down:
-    waits = [f.retry_after or 0.0 for f in failures if isinstance(f, Unavailable)]
-    if not waits:
-        reasons = [f.reason for f in failures if isinstance(f, Misconfigured)]
-        return _End(status=Status.FAILED, reason=reasons[0])
-    return _Down(max(waits))
-
-
 def _end(
-    connection: Connection, service: Service, request: Request, end: _End, *, at: float
+    connection: Connection, service: Service, request: Request, end: End, unpaid: Sequence[Call]
 ) -> bool:
     """Write an end down; False where the request had ended before."""
-    found: dict[str, Any] = {"email": end.email, "source": end.source, "reason": end.reason}
-    if not store.end(connection, request.id, end.status, at=at, **found):
+    at = service.clock()
+    if not store.end(connection, request.id, at=at, **asdict(end)):
         return False
     put, team_id = service.database.queue.put, request.team_id
+    source_calls.put(connection, unpaid)
+    source_calls.forget_addresses(connection, request.id)
     for callback in callbacks.of_request(connection, request.id):
         delay = service.delivery_delays[0]
         put(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
     # Last, as all requests of a team meet at its balance: none is in another's way for longer.
-    close = ledger.settle if end.status is Status.COMPLETED else ledger.release
+    close = ledger.settle if costs(end.status, end.verification) else ledger.release
     close(connection, team_id, request.id, at=at)
     return True

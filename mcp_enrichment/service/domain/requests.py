@@ -16,8 +16,9 @@ from mcp_enrichment.contract.errors import (
     InvalidProfileURL,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
+from mcp_enrichment.contract.models import FoundEmail, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.service.domain.verdicts import costs
 from mcp_enrichment.service.store import callbacks, idempotency, ledger
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.jobs import JobKind
@@ -108,8 +109,11 @@ def on_the_wire(request: Request) -> WireEnrichment:
         enrichment_type=request.type.on_the_wire if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
         external_id=request.external_id,
-        credits_charged=int(request.status is Status.COMPLETED) if final else None,
+        credits_charged=int(costs(request.status, request.verification)) if final else None,
         created_at=request.created_at,
+        source=request.source,
+        verification=request.verification,
+        checked_at=request.checked_at,
         reason=request.reason,
     )
 

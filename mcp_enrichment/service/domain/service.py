@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.finals import Finals
-    from mcp_enrichment.service.sources.port import Source
+    from mcp_enrichment.service.sources.port import AddressCheck, Source
     from mcp_enrichment.service.sources.sandbox import Scene
     from mcp_enrichment.service.store.database import Database
 
@@ -64,6 +64,8 @@ class Service:
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
     turns: Turns = field(default_factory=Turns)
+    checks: Sequence[AddressCheck] = ()
+    """What an address is looked at with before it is told."""
     sandbox: bool = False
     """Whether profiles named `sandbox-…` are played."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.contract.models import Reason, Verification
 from mcp_enrichment.service.sources.port import Hit, Miss
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class ContactBook(Protocol):
     """Where imported contacts can be looked up."""
 
-    async def email_of(self, profile: str, kind: EmailType) -> str | None:
-        """The stored address of that kind, if there is one."""
+    async def email_of(self, profile: str, kind: EmailType) -> tuple[str, float] | None:
+        """The stored address of that kind, if there is one, and when it was imported."""
 
     async def is_empty(self) -> bool:
         """Whether nothing has been imported yet."""
@@ -30,6 +30,8 @@ class ContactsSource:
     name: str = "contacts"
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss:
-        if email := await self.book.email_of(profile, kind):
-            return Hit(email=email)
+        if found := await self.book.email_of(profile, kind):
+            email, imported_at = found
+            own = Verification.OWN_DATA
+            return Hit(email=email, verification=own, checked_at=imported_at)
         return Miss(reason=Reason.NO_CONTACTS if await self.book.is_empty() else None)

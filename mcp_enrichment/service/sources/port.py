@@ -24,7 +24,8 @@ class Hit:
     """What the source says it charged, in its own credits; None: its price."""
     reason: Reason | None = None
     evidence: str | None = None
-    """Why an inferred address is thought to be right: "first.last, 12 of 12 at example.com"."""
+    """What an inferred address follows from: "first.last, 12 of 12 at example.com". At most 200
+    characters, no address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,12 +38,14 @@ def any_stored(connection: Connection) -> bool:
     return bool(connection.execute(select(exists(known))).scalar())
 
 
-def email_of(connection: Connection, linkedin_url: str, kind: str) -> str | None:
-    """The newest address of that kind of the person with this canonical URL."""
+def email_of(connection: Connection, linkedin_url: str, kind: str) -> tuple[str, float] | None:
+    """The newest address of that kind of the person with this canonical URL, and when it was
+    seen to be so."""
     this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
     newest = (contacts.c.seen_at.desc(), contacts.c.imported_at.desc(), contacts.c.rank)
-    found = select(contacts.c.email).where(this).order_by(*newest, contacts.c.email).limit(1)
-    return connection.execute(found).scalar()
+    found = select(contacts.c.email, contacts.c.seen_at).where(this)
+    row = connection.execute(found.order_by(*newest, contacts.c.email).limit(1)).first()
+    return (row.email, row.seen_at) if row else None
 
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:

@@ -31,7 +31,8 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; of a profile that is there, what is older is replaced, but for an address of
     the same company that the new row lacks."""
     new = upsert(connection, people)
-    fresh = {c.name: new.excluded[c.name] for c in people.c if c.name != "linkedin_url"}
+    names = [column.name for column in people.c if not column.primary_key]
+    fresh: dict[str, Any] = {name: new.excluded[name] for name in names}
     for name in ("email_local", "email_domain"):
         fresh[name] = case(
             (new.excluded.email_domain.is_not(None), new.excluded[name]),

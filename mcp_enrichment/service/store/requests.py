@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status
+from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
 from mcp_enrichment.service.store.schema import RUNNING, requests
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class Request:
     status: Status = Status.PENDING
     email: str | None = None
     source: str | None = None
+    verification: Verification | None = None
+    checked_at: float | None = None
+    """When the source last checked the address."""
+    evidence: str | None = None
+    """What an inferred address follows from."""
     reason: Reason | None = None
     external_id: str | None = None
     created_at: float
@@ -115,4 +120,5 @@ def _request(row: Row[Any]) -> Request:
     values["type"] = EmailType(values["type"])
     values["status"] = Status(values["status"])
     values["reason"] = values["reason"] and Reason(values["reason"])
+    values["verification"] = values["verification"] and Verification(values["verification"])
     return Request(**values)

@@ -70,6 +70,9 @@ requests = Table(
     Column("status", String(10), nullable=False),
     Column("email", String(254)),
     Column("source", String(32)),
+    Column("verification", String(10)),
+    Column("checked_at", Float),
+    Column("evidence", String(200)),
     Column("reason", String(32)),
     Column("external_id", String(256)),
     Column("created_at", Float, nullable=False),
@@ -245,4 +248,39 @@ inference_figures = Table(
     Column("of_puts", Integer, nullable=False),
     Column("figures", String, nullable=False),
     CheckConstraint("id = 1", name="inference_figures_are_one_row"),
+)
+
+source_calls = Table(
+    "source_calls",
+    metadata,
+    Column("request_id", ForeignKey("requests.id"), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("state", String(13), nullable=False),
+    Column("asker", String(16), nullable=False),
+    Column("ticket", String(200)),
+    Column("ask_at", Float),
+    Column("email", String(254)),
+    Column("verification", String(10)),
+    Column("checked_at", Float),
+    Column("evidence", String(200)),
+    Column("reason", String(32)),
+    Column("cost", Float, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("answered_at", Float),
+    CheckConstraint(
+        "state IN ('asked', 'working', 'hit', 'miss', 'refused', 'unavailable', 'lost',"
+        " 'misconfigured')",
+        name="source_calls_state_known",
+    ),
+    Index("source_calls_of_a_source", "source", "state", "answered_at"),
+)
+
+source_health = Table(
+    "source_health",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("why", String(32), nullable=False),
+    Column("left_alone_until", Float),
 )

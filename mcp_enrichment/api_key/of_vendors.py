@@ -1,0 +1,41 @@
+"""The keys of the vendors that a service asks: each from the environment, else from a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from mcp_enrichment.api_key.finding import KeyFileUnreadable, read_key
+
+KEYLESS = frozenset({"contacts", "inferred"})
+"""The sources of our own, which need no key."""
+
+
+class NoVendorKey(ValueError):
+    """A vendor is to be asked, and its key is not to be had; the sentence names the setting."""
+
+
+def variable_of(vendor: str) -> str:
+    """The variable that holds a vendor's key; with `_FILE` after it, the one that names a file."""
+    return f"ENRICHMENT_{vendor.upper().replace('-', '_')}_API_KEY"
+
+
+def vendor_key(vendor: str) -> SecretStr:
+    """The key of the vendor of this name. Raises `NoVendorKey`."""
+    variable = variable_of(vendor)
+    if given := os.environ.get(variable, "").strip():
+        return SecretStr(given)
+    file = os.environ.get(f"{variable}_FILE")
+    if not file:
+        raise NoVendorKey(f"{vendor} needs its key: set {variable} or {variable}_FILE")
+    path = Path(os.path.expanduser(file))
+    if not path.is_absolute():  # a chat client starts the server in any folder
+        raise NoVendorKey(f"{variable}_FILE must be an absolute path")
+    try:
+        return read_key(path)
+    except KeyFileUnreadable:
+        raise NoVendorKey(
+            f"the file that {variable}_FILE names cannot be read, or holds no key"
+        ) from None

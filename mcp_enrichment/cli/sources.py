@@ -1,0 +1,115 @@
+"""The sources of addresses: how they do, and trying one."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.database import opened
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.port import Outcome, Source
+    from mcp_enrichment.service.store.database import Database
+
+
+@click.group()
+def sources() -> None:
+    """Where addresses come from: the sources of ENRICHMENT_SOURCES."""
+
+
+@sources.command("list")
+def list_sources() -> None:
+    """List the sources in the order of asking: what each was asked, found, and charged.
+
+    Prices and spending are in each vendor's own credits.
+    """
+    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.service.domain.sources import figures_of
+
+    with opened() as database:
+        for number, source in enumerate(_chosen(database), start=1):
+            figures = database.read_now(partial(figures_of, source=source.name))
+            said = [lines.state(figures, now=time.time()), lines.price(source)]
+            click.echo("\t".join([f"{number}. {source.name}", *said, lines.figures(figures)]))
+            if remark := lines.untried(source):
+                click.echo(f"   {remark}")
+
+
+@sources.command()
+@click.argument("name")
+@click.option("--profile", "url", help="URL of a LinkedIn profile: one real lookup is made.")
+@click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
+@click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
+def check(name: str, url: str | None, kind: str, yes: bool) -> None:
+    """Ask the source NAME for its balance, which is free, and with --profile for one address.
+
+    The address is shown masked, and neither kept nor counted. A source that answers is no longer
+    left alone. Exit code 1: it does not answer as it should.
+    """
+    import anyio
+
+    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.store import source_health
+
+    profile = _profile(url) if url else None
+    with opened() as database:
+        source = _named(name, _chosen(database))
+        click.echo(f"{name}: {lines.price(source)}")
+        if profile and is_vendor(source) and not yes:
+            click.confirm("Make one lookup at this price?", abort=True, err=True)
+        said = anyio.run(_tried, source, profile, EmailType(kind))
+        if not all(map(lines.is_well, said)):
+            raise SystemExit(1)
+        if said:
+            database.write_now(lambda c: source_health.clear(c, name))
+
+
+def _named(name: str, among: Sequence[Source]) -> Source:
+    for source in among:
+        if source.name == name:
+            return source
+    raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES.")
+
+
+def _profile(url: str) -> str:
+    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+    try:
+        return canonical(url)
+    except ProfileURLRefused as refusal:
+        raise click.UsageError(refusal.advice) from refusal
+
+
+async def _tried(source: Source, profile: str | None, kind: EmailType) -> Sequence[Outcome | float]:
+    """What the source has said, which is told too."""
+    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.service.domain.sources import balance_of, one_answer
+    from mcp_enrichment.service.sources.chosen import closing
+
+    said: list[Outcome | float] = []
+    async with closing([source]):
+        if (balance := await balance_of(source)) is not None:
+            said.append(balance)
+            click.echo(f"balance: {lines.balance(balance)}")
+        if profile:
+            click.echo("asking …", err=True)
+            said.append(answer := await one_answer(source, profile, kind))
+            click.echo(f"lookup: {lines.answer(answer)}")
+    return said
+
+
+def _chosen(database: Database) -> Sequence[Source]:
+    from mcp_enrichment.service.domain.sources import own_sources
+    from mcp_enrichment.service.sources import chosen
+
+    now = settings()
+    return chosen.sources(now.sources, own_sources(database), now.vendor_keys)

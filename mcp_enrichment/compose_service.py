@@ -1,0 +1,170 @@
+"""The service's side of the composition root: its domain over its database, with its jobs at work.
+
+The one place that chooses which database there is, and which engine has the jobs done.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from starlette.types import ASGIApp
+
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.turns import Turns
+    from mcp_enrichment.service.jobs.work import Engine
+    from mcp_enrichment.service.sources.port import Source
+    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.settings import Settings
+
+# What is imported inside a function costs more than the whole start of the server may take; the
+# first call that needs it pays for it.
+# ruff: noqa: PLC0415
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of this machine's service, migrated where it is a file. Raises
+    `StorageFailed`."""
+    if settings.database_url is None:
+        from mcp_enrichment.service.store.database import open_sqlite
+
+        return open_sqlite(settings.database_file)
+    from mcp_enrichment.service.store.postgres import open_postgres
+
+    return open_postgres(settings.database_url.get_secret_value())
+
+
+def migrate(settings: Settings) -> None:
+    """Bring that database to this version's schema. Raises `StorageFailed`."""
+    if settings.database_url is None:
+        open_database(settings).close()
+        return
+    from mcp_enrichment.service.store.postgres import migrate_postgres
+
+    migrate_postgres(settings.database_url.get_secret_value())
+
+
+@asynccontextmanager
+async def served(
+    settings: Settings, *, jobs: bool = True
+) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
+    """The service for a team's callers, each by its key, and what lets go of held answers.
+
+    Without `jobs` the work is left to other processes. Raises `StorageFailed`.
+    """
+    from mcp_enrichment.service.http.app import create_app
+    from mcp_enrichment.service.http.auth import ByKey
+    from mcp_enrichment.service.http.limits import RateLimit
+
+    async with (
+        database(settings) as opened,
+        working_service(settings, opened, jobs=jobs) as service,
+    ):
+        limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
+        by_key = ByKey(service.database)
+        app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
+        yield app, service.finals.let_go
+
+
+@asynccontextmanager
+async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The service for this process alone: one team, no key. Raises `StorageFailed`."""
+    from mcp_enrichment.service.domain.teams import embedded_team
+    from mcp_enrichment.service.http.app import create_app
+    from mcp_enrichment.service.http.auth import OneTeam
+
+    async with database(settings) as opened:
+        team_id = await opened.write(partial(embedded_team, at=time.time()))
+        async with working_service(settings, opened) as service:
+            yield create_app(service, OneTeam(team_id))
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """The jobs of the database at work, and nobody served. Raises `StorageFailed`."""
+    async with database(settings) as opened, working_service(settings, opened, holds=False):
+        yield
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The service's database, open. Raises `StorageFailed`."""
+    opened = await anyio.to_thread.run_sync(open_database, settings)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@asynccontextmanager
+async def working_service(
+    settings: Settings, database: Database, *, jobs: bool = True, holds: bool = True
+) -> AsyncIterator[Service]:
+    """The domain over its database: its `jobs` at work or left to other processes; where answers
+    are held, ends are watched for."""
+    from mcp_enrichment.service.domain.addresses import CallbackRules
+    from mcp_enrichment.service.domain.finals import Finals
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.sources import own_sources
+    from mcp_enrichment.service.jobs.sender import CallbackSender
+    from mcp_enrichment.service.sources import chosen
+    from mcp_enrichment.service.sources.checks import address_check
+
+    rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
+    engine = _engine(settings)
+    sources = chosen.sources(settings.sources, own_sources(database), settings.vendor_keys)
+    service = Service(
+        database=database,
+        sources=sources,
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        delivery_delays=settings.callback_delays,
+        finals=Finals(database),
+        wake=engine.wake,
+        turns=_turns(settings, sources),
+        checks=[address_check(check_mx=settings.check_mx)],
+        sandbox=settings.sandbox,
+    )
+    async with chosen.closing(sources), anyio.create_task_group() as tasks:
+        if jobs:
+            tasks.start_soon(engine.run, service)
+        if holds:
+            tasks.start_soon(service.finals.watch)
+        yield service
+        tasks.cancel_scope.cancel()
+
+
+def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
+    """How much each source may be asked: a vendor as its terms have it, unless that is set."""
+    from mcp_enrichment.service.domain.turns import Turns
+    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.store.turns import Limit
+
+    of_terms = {source.name: source.terms for source in sources if is_vendor(source)}
+    set_here = {limit.source: limit for limit in settings.source_limits}
+    return Turns(
+        {
+            name: Limit(at_once=limit.at_once, per_second=limit.per_second)
+            for name, limit in (of_terms | set_here).items()
+        }
+    )
+
+
+def _engine(settings: Settings) -> Engine:
+    """Who has the jobs done: the one place that chooses."""
+    if settings.database_url is None:
+        from mcp_enrichment.service.jobs.runner import Runner
+
+        return Runner(concurrency=settings.concurrency)
+    from mcp_enrichment.service.jobs.fleet import Fleet
+
+    url = settings.database_url.get_secret_value()
+    return Fleet(url, concurrency=settings.concurrency)

@@ -1,0 +1,80 @@
+"""A vendor that fails is left alone for a while, by all processes of a database.
+
+After that while one question is put to it: if it fails too, the while is twice as long.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.sources.port import Lost, Misconfigured, Unavailable
+from mcp_enrichment.service.store import source_health
+from mcp_enrichment.service.store.source_health import Health
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.sources.port import Outcome, Working
+
+FAILURES = 3
+"""In a row, until a vendor that fails is left alone."""
+PAUSE, LONGEST_PAUSE = 30.0, 900.0
+"""Seconds for which it is left alone, at first and at most."""
+REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
+"""The same for one that refuses its key, its plan or its credit: a person has to do something."""
+PROBE_SECONDS = 90.0
+"""How long the one question may take before another one is put."""
+UNAVAILABLE = "unavailable"
+_DOUBLINGS = 10  # more than lead to the longest
+
+
+def left_alone(
+    connection: Connection, source: str, *, now: float
+) -> Unavailable | Misconfigured | None:
+    """What a vendor counts as that is left alone; None where it is to be asked."""
+    seen = source_health.get(connection, source)
+    if seen is None or seen.left_alone_until is None:
+        return None
+    until = seen.left_alone_until
+    if until <= now:
+        until = now + PROBE_SECONDS
+        if source_health.take_probe(connection, seen, until=until):
+            return None
+    reason = next((reason for reason in Reason if reason == seen.why), None)
+    if reason:
+        return Misconfigured(reason=reason)
+    return Unavailable(retry_after=until - now)
+
+
+def note(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
+    """What came of a question that was put to a vendor."""
+    before = source_health.get(connection, source)
+    after = _after(source, outcome, before.failures if before else 0, now=now)
+    if after:
+        source_health.put(connection, after)
+    elif before:
+        source_health.clear(connection, source)
+
+
+def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) -> Health | None:
+    """How the vendor is now, after so many failures before; None: it is well."""
+    if isinstance(outcome, Misconfigured):
+        seconds = _doubled(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
+        return _health(source, outcome.reason, before, until=now + seconds)
+    if not isinstance(outcome, Unavailable | Lost):
+        return None
+    why = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
+    asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
+    earlier = before + 1 - FAILURES
+    seconds = _doubled(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
+    seconds = min(max(seconds, asked), LONGEST_REFUSAL_PAUSE)
+    return _health(source, why, before, until=now + seconds if seconds else None)
+
+
+def _health(source: str, why: str, before: int, *, until: float | None) -> Health:
+    return Health(source=source, failures=before + 1, why=why, left_alone_until=until)
+
+
+def _doubled(seconds: float, times: int, longest: float) -> float:
+    return min(seconds * 2.0 ** min(times, _DOUBLINGS), longest)

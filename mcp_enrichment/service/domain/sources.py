@@ -1,0 +1,87 @@
+"""What there is to see of the sources, and trying one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.service.domain.asking import WORKING_SECONDS
+from mcp_enrichment.service.domain.contacts import StoredContacts
+from mcp_enrichment.service.domain.people import inferring
+from mcp_enrichment.service.domain.waterfall import is_vendor
+from mcp_enrichment.service.sources.contacts import ContactsSource
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Working
+from mcp_enrichment.service.store import source_figures, source_health
+from mcp_enrichment.service.store.source_calls import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Source, Unavailable
+    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.store.source_health import Health
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """What a source was asked by this database's service, and has answered."""
+
+    asked: int
+    """Questions put; more than requests where it had done nothing and was asked again."""
+    hits: int
+    """Those with an address that is not told count too."""
+    misses: int
+    lost: int
+    """Answers that never came: each may have cost something."""
+    spent: float
+    """Its own credits."""
+    median_seconds: float | None
+    """Of its last hits and misses; None where there is none."""
+    health: Health | None
+    """None: it is well."""
+
+
+def figures_of(connection: Connection, source: str) -> Figures:
+    """How a source does."""
+    counts = source_figures.counts(connection, source)
+    asked, spent = source_figures.asked_and_spent(connection, source)
+    took = source_figures.seconds(connection, source)
+    return Figures(
+        asked=asked,
+        hits=counts.get(State.HIT, 0) + counts.get(State.REFUSED, 0),
+        misses=counts.get(State.MISS, 0),
+        lost=counts.get(State.LOST, 0),
+        spent=spent,
+        median_seconds=median(took) if took else None,
+        health=source_health.get(connection, source),
+    )
+
+
+def own_sources(database: Database) -> Mapping[str, Source]:
+    """The sources that need no key, by name."""
+    contacts, inferred = ContactsSource(StoredContacts(database)), inferring(database)
+    return {source.name: source for source in (contacts, inferred)}
+
+
+async def balance_of(source: Source) -> float | Unavailable | Misconfigured | None:
+    """What a vendor has left; None where it cannot be asked."""
+    return await source.balance() if is_vendor(source) else None
+
+
+async def one_answer(source: Source, profile: str, kind: EmailType) -> Outcome:
+    """What a source says of a profile, for nobody's request: neither kept nor counted."""
+    began = anyio.current_time()
+    answer = await source.find(profile, kind)
+    while isinstance(answer, Working):
+        if not is_vendor(source) or anyio.current_time() - began > WORKING_SECONDS:
+            return Lost(why=LostWhy.NO_ANSWER)
+        ticket = answer.ticket
+        await anyio.sleep(answer.ask_after)
+        answer = await source.collect(ticket, kind)
+    return answer

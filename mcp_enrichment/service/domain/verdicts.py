@@ -1,0 +1,113 @@
+"""What the sources' answers come to, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import Reason, Status, Verification
+from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_enrichment.service.domain.outcomes import Told
+
+WINNING = (Verification.VERIFIED, Verification.OWN_DATA)
+"""After an address of these no further source is asked."""
+KEPT = (Verification.UNVERIFIED, Verification.CATCH_ALL, Verification.INFERRED)
+"""What is kept in case nothing better comes, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a source has said."""
+
+    source: str
+    outcome: Told
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class End:
+    """How a request ends."""
+
+    status: Status
+    email: str | None = None
+    source: str | None = None
+    verification: Verification | None = None
+    checked_at: float | None = None
+    evidence: str | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Down:
+    """A source could not be asked, and no other one has a verified address."""
+
+    retry_after: float
+    """Seconds that the sources asked to wait; 0 where they did not."""
+    otherwise: End
+    """How the request ends if the source stays away."""
+
+
+def wins(outcome: Told) -> bool:
+    """Whether no further source is to be asked."""
+    return isinstance(outcome, Hit) and outcome.verification in WINNING
+
+
+def costs(status: Status, verification: Verification | None) -> bool:
+    """Whether such an end spends the credit: an address that nobody has seen is free."""
+    return status is Status.COMPLETED and verification is not Verification.INFERRED
+
+
+def judge(answers: Sequence[Answered]) -> End | Down:
+    """The best address that was said; a miss only where every source missed."""
+    outcomes = [answered.outcome for answered in answers]
+    waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
+    end = _best(answers) or _failure(outcomes) or _not_found(outcomes)
+    decided = any(wins(outcome) for outcome in outcomes)
+    return Down(retry_after=max(waits), otherwise=end) if waits and not decided else end
+
+
+def _best(answers: Sequence[Answered]) -> End | None:
+    hits = [(a.outcome, a.source) for a in answers if isinstance(a.outcome, Hit)]
+    for verification in (*WINNING, *KEPT):
+        for hit, source in hits:
+            if hit.verification is verification:
+                return _found(hit, source)
+    return None
+
+
+def _found(hit: Hit, source: str) -> End:
+    return End(
+        status=Status.COMPLETED,
+        email=hit.email,
+        source=source,
+        verification=hit.verification,
+        checked_at=hit.checked_at,
+        evidence=hit.evidence,
+        reason=hit.reason,
+    )
+
+
+def _failure(outcomes: Sequence[Told]) -> End | None:
+    """Why it is not known whether there is an address; what may have cost money comes first."""
+    if any(isinstance(outcome, Lost) for outcome in outcomes):
+        return _failed(Reason.ANSWER_LOST)
+    if any(isinstance(outcome, Unavailable) for outcome in outcomes):
+        return _failed(Reason.SOURCES_UNAVAILABLE)
+    for outcome in outcomes:
+        if isinstance(outcome, Misconfigured):
+            return _failed(outcome.reason)
+    # No source has addresses of that kind: nobody has said that there is none.
+    return None if outcomes else _failed(Reason.SOURCES_MISCONFIGURED)
+
+
+def _failed(reason: Reason) -> End:
+    return End(status=Status.FAILED, reason=reason)
+
+
+def _not_found(outcomes: Sequence[Told]) -> End:
+    """Every source missed. A reason is told where it is the same for all."""
+    reasons = {outcome.reason if isinstance(outcome, Miss) else None for outcome in outcomes}
+    return End(status=Status.NOT_FOUND, reason=reasons.pop() if len(reasons) == 1 else None)

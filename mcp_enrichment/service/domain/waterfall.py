@@ -1,0 +1,134 @@
+"""The sources in their order: the first verified address wins, and each is paid at most once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.domain import asking
+from mcp_enrichment.service.domain.outcomes import (
+    Pause,
+    Refused,
+    fitting,
+    outcome_of,
+    values_of,
+)
+from mcp_enrichment.service.domain.verdicts import Answered, judge, wins
+from mcp_enrichment.service.sources.port import Hit
+from mcp_enrichment.service.store import source_calls
+from mcp_enrichment.service.store.source_calls import Call, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import TypeIs
+
+    from mcp_enrichment.service.domain.outcomes import Told
+    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.verdicts import Down, End
+    from mcp_enrichment.service.sources.port import AddressDefect, Source, Vendor
+    from mcp_enrichment.service.store.requests import Request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Came:
+    """What asking the sources has come to."""
+
+    verdict: End | Down | Pause
+    unpaid: Sequence[Call]
+    """What sources that cost nothing have answered: to be written with the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Round:
+    """One walk through the sources, for one request."""
+
+    service: Service
+    request: Request
+    known: Mapping[str, Call]
+    """What the vendors were asked before."""
+    unpaid: list[Call] = field(default_factory=list)
+
+
+def is_vendor(source: Source) -> TypeIs[Vendor]:
+    """Whether the source is paid."""
+    return hasattr(source, "terms")
+
+
+async def ask_sources(service: Service, request: Request) -> Came:
+    """Ask the sources until one has a verified address, or all were asked.
+
+    Run again it asks only whom it must: what a vendor has answered is read from the database.
+    """
+    sources = [
+        source
+        for source in service.sources_for(request.linkedin_url)
+        if not is_vendor(source) or request.type in source.kinds
+    ]
+    walk = _Round(service=service, request=request, known=await _known(service, request, sources))
+    answers: list[Answered] = []
+    for source in sources:
+        told = await _told(walk, source)
+        if isinstance(told, Pause):
+            return Came(verdict=told, unpaid=walk.unpaid)
+        answers.append(Answered(source.name, told))
+        if wins(told):
+            break
+    return Came(verdict=judge(answers), unpaid=walk.unpaid)
+
+
+async def _known(
+    service: Service, request: Request, sources: Sequence[Source]
+) -> Mapping[str, Call]:
+    if not any(map(is_vendor, sources)):
+        return {}
+    return await service.database.read(lambda c: source_calls.of_request(c, request.id))
+
+
+async def _told(walk: _Round, source: Source) -> Told | Pause:
+    """What a source says, or has said before, unless its address is not to be told."""
+    told = await _said(walk, source)
+    if not isinstance(told, Hit):
+        return told
+    defect = await _defect(walk.service, told.email)
+    if defect is None:
+        return told
+    if is_vendor(source):
+        refuse, request_id = source_calls.refuse, walk.request.id
+        await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
+    else:
+        walk.unpaid[-1] = replace(walk.unpaid[-1], state=State.REFUSED, reason=defect)
+    return Refused(defect)
+
+
+async def _said(walk: _Round, source: Source) -> Told | Pause:
+    now = walk.service.clock()
+    seen = walk.known.get(source.name) if is_vendor(source) else None
+    if seen and seen.state in source_calls.ANSWERED:
+        return outcome_of(seen, now=now)
+    return await _ask(walk, source)
+
+
+async def _ask(walk: _Round, source: Source) -> Told | Pause:
+    """The one place where a source is asked, once it is the request's turn there."""
+    async with walk.service.turns.turn(walk.service, source.name, walk.request.id):
+        if is_vendor(source):
+            return await asking.ask(walk.service, source, walk.request)
+        return await _ask_unpaid(walk, source)
+
+
+async def _ask_unpaid(walk: _Round, source: Source) -> Told | Pause:
+    asked_at = walk.service.clock()
+    outcome = fitting(await source.find(walk.request.linkedin_url, walk.request.type))
+    now = walk.service.clock()
+    values = values_of(outcome, None, now=now)
+    call = Call(request_id=walk.request.id, source=source.name, asked_at=asked_at, **values)
+    walk.unpaid.append(call)
+    return outcome_of(call, now=now)
+
+
+async def _defect(service: Service, email: str) -> AddressDefect | None:
+    for check in service.checks:
+        if defect := await check.defect_of(email):
+            return defect
+    return None

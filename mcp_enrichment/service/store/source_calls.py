@@ -1,0 +1,150 @@
+"""Statements on what the sources were asked for a request: one row for each source of a request.
+
+A row is written before a vendor is asked, and its outcome before anything uses it: what was paid
+for outlives the process that paid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exists, select, update
+
+from mcp_enrichment.contract.models import Reason, Verification
+from mcp_enrichment.service.store.schema import RUNNING, requests
+from mcp_enrichment.service.store.schema import source_calls as calls
+from mcp_enrichment.service.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import ColumnElement, Connection, Row
+
+_KEY = ["request_id", "source"]
+
+
+class State(StrEnum):
+    """How far a source has come with a request."""
+
+    ASKED = "asked"
+    """It may have the question, and may charge for it."""
+    WORKING = "working"
+    """It has begun, and gives its outcome for a ticket."""
+    HIT = "hit"
+    MISS = "miss"
+    REFUSED = "refused"
+    """Its address has a defect, and is not told."""
+    UNAVAILABLE = "unavailable"
+    """It did nothing, and may be asked again."""
+    LOST = "lost"
+    """It may have charged, and its answer is not known."""
+    MISCONFIGURED = "misconfigured"
+
+
+OPEN = (State.ASKED, State.WORKING, State.LOST)
+"""What the answer to a question may still replace: one that comes late was paid for too."""
+
+ANSWERED = (State.HIT, State.MISS, State.REFUSED, State.LOST, State.MISCONFIGURED)
+"""What is not asked for again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """A row of `source_calls`. Times are seconds since the epoch."""
+
+    request_id: str
+    source: str
+    state: State = State.ASKED
+    asker: str = ""
+    """Who asks: tells its own row from somebody else's."""
+    ticket: str | None = None
+    ask_at: float | None = None
+    """When to ask for the outcome of the ticket."""
+    email: str | None = None
+    """Only until the request ends: then one address alone is kept, with the request."""
+    verification: Verification | None = None
+    checked_at: float | None = None
+    evidence: str | None = None
+    reason: str | None = None
+    """A `Reason`, a `LostWhy` or an `AddressDefect`, as the state has it."""
+    cost: float = 0.0
+    """In the source's own credits."""
+    calls: int = 1
+    """How often it was asked: more than once only where it had done nothing."""
+    asked_at: float
+    answered_at: float | None = None
+
+    @property
+    def told_reason(self) -> Reason | None:
+        """The reason of a hit, a miss or a misconfigured source."""
+        return Reason(self.reason) if self.reason else None
+
+
+def of_request(connection: Connection, request_id: str) -> Mapping[str, Call]:
+    """What was asked for a request, by the names of the sources."""
+    rows = connection.execute(select(calls).where(calls.c.request_id == request_id))
+    return {row.source: _call(row) for row in rows}
+
+
+def claim(connection: Connection, call: Call, *, over: Call | None) -> bool:
+    """Write down that a source is being asked; False where somebody was faster.
+
+    `over`: the row that the caller has seen and replaces.
+    """
+    values = asdict(call)
+    if over is None:
+        new = upsert(connection, calls).values(values)
+        return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
+    seen = _this(over.request_id, over.source) & (calls.c.asker == over.asker)
+    seen &= calls.c.state == over.state
+    change = update(calls).where(seen).values(values | {"calls": over.calls + 1})
+    return connection.execute(change).rowcount == 1
+
+
+def answer(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
+    """Write down what came of a question; False where an answer to it is known already."""
+    if not is_running(connection, request_id):
+        outcome |= {"email": None, "evidence": None}
+    this = _this(request_id, source) & calls.c.state.in_(OPEN)
+    return connection.execute(update(calls).where(this).values(outcome)).rowcount == 1
+
+
+def refuse(connection: Connection, request_id: str, source: str, defect: str) -> None:
+    """The address that the source has given is not to be told."""
+    refused = {"state": State.REFUSED, "reason": defect, "email": None, "evidence": None}
+    connection.execute(update(calls).where(_this(request_id, source)).values(refused))
+
+
+def put(connection: Connection, answered: Iterable[Call]) -> None:
+    """Write down what sources that cost nothing have answered for a request that has ended."""
+    for call in answered:
+        values = asdict(call) | {"email": None, "evidence": None}
+        new = upsert(connection, calls).values(values)
+        fresh: dict[str, Any] = {name: new.excluded[name] for name in values.keys() - set(_KEY)}
+        fresh["calls"] = calls.c.calls + 1
+        connection.execute(new.on_conflict_do_update(index_elements=_KEY, set_=fresh))
+
+
+def forget_addresses(connection: Connection, request_id: str) -> None:
+    """Drop the addresses of a request that has ended: the one that was told is kept with it."""
+    known = (calls.c.request_id == request_id) & calls.c.email.is_not(None)
+    connection.execute(update(calls).where(known).values(email=None, evidence=None))
+
+
+def is_running(connection: Connection, request_id: str) -> bool:
+    """Whether the request has not ended."""
+    this = select(requests.c.id).where(requests.c.id == request_id, RUNNING)
+    return bool(connection.execute(select(exists(this))).scalar())
+
+
+def _this(request_id: str, source: str) -> ColumnElement[bool]:
+    return (calls.c.request_id == request_id) & (calls.c.source == source)
+
+
+def _call(row: Row[Any]) -> Call:
+    values = dict(row._mapping)
+    values["state"] = State(values["state"])
+    values["verification"] = values["verification"] and Verification(values["verification"])
+    return Call(**values)

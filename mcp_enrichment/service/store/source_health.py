@@ -1,0 +1,63 @@
+"""Statements on the sources that fail: since how many questions, and until when each is left alone.
+
+All processes of a database share it. A source without a row is well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select, update
+
+from mcp_enrichment.service.store.schema import source_health as health
+from mcp_enrichment.service.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """A row of `source_health`."""
+
+    source: str
+    failures: int
+    """Questions in a row that it failed at."""
+    why: str
+    """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
+    left_alone_until: float | None = None
+    """Seconds since the epoch; None where it is asked all the same."""
+
+
+def get(connection: Connection, source: str) -> Health | None:
+    """How a source is; None where it is well."""
+    row = connection.execute(select(health).where(health.c.source == source)).first()
+    return Health(**row._mapping) if row else None
+
+
+def ailing(connection: Connection) -> Mapping[str, Health]:
+    """The sources that have failed last, by name."""
+    return {row.source: Health(**row._mapping) for row in connection.execute(select(health))}
+
+
+def put(connection: Connection, now: Health) -> None:
+    """Write down how a source is."""
+    values = asdict(now)
+    new = upsert(connection, health).values(values)
+    connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
+
+
+def take_probe(connection: Connection, seen: Health, *, until: float) -> bool:
+    """Be the one that asks a source after it was left alone; False where somebody was faster."""
+    this = (health.c.source == seen.source) & (health.c.left_alone_until == seen.left_alone_until)
+    return (
+        connection.execute(update(health).where(this).values(left_alone_until=until)).rowcount == 1
+    )
+
+
+def clear(connection: Connection, source: str) -> None:
+    """The source is well."""
+    connection.execute(delete(health).where(health.c.source == source))

@@ -1,0 +1,93 @@
+"""The types of settings: what a variable's text may be, and how it is read."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+
+
+def _absolute(path: Path) -> Path:
+    whole = Path(os.path.expanduser(path))
+    if not whole.is_absolute():  # a chat client starts the server in any folder
+        raise ValueError("it must be an absolute path")
+    return whole
+
+
+UserPath = Annotated[Path, AfterValidator(_absolute)]
+"""A path in which `~` is the home folder: what a chat client sets goes through no shell."""
+T = TypeVar("T")
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
+        raise ValueError("it must be an https URL")
+    return url
+
+
+def _base64(secret: SecretStr) -> SecretStr:
+    try:
+        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("it must be of the form whsec_<base64>") from None
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
+"""A secret after the Standard Webhooks specification."""
+HttpsUrl = Annotated[str, AfterValidator(_https)]
+"""A URL that is compared character by character, and so kept as it was set; http on loopback."""
+Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
+"""A list that a variable holds with commas between."""
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Whether these sources can be asked: known, each once, each vendor with its key."""
+    if vendors := set(names) - KEYLESS:
+        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+
+        if not vendors <= NAMES:
+            raise ValueError(
+                f"a name is no source's; those are {', '.join(sorted(KEYLESS | NAMES))}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError("a source stands there twice")
+    for name in names:
+        if name not in KEYLESS:
+            vendor_key(name)
+    return names
+
+
+SourceNames = Annotated[Comma[str], AfterValidator(_askable)]
+"""Sources in their order."""
+
+
+class LogLevel(StrEnum):
+    """How much is written to stderr."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Confirm(StrEnum):
+    """Whether a person is asked before a credit is spent."""
+
+    ALWAYS = "always"
+    NEVER = "never"

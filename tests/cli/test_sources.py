@@ -1,0 +1,161 @@
+"""What a person relies on who looks after the sources: how each does, and trying one before it is
+trusted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mcp_enrichment.cli import main
+from mcp_enrichment.service.domain import breaker
+from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Unavailable, Working
+from mcp_enrichment.service.sources.vendors import registry
+from mcp_enrichment.service.store import source_health
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.source_health import Health
+from mcp_enrichment.settings import Settings
+from mcp_enrichment.setup.launch import settings_to_hand_on
+from tests.cli.commands import ADA
+from tests.support.serving import ADAS, serving
+from tests.support.vendors import Scripted, scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+KEY = "sk-of-hunter-1"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "enrichment.db"
+
+
+@pytest.fixture
+def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Scripted:
+    """The far end of the network: a vendor of this name, with its key set."""
+    vendor = scripted(Miss(), name="hunter")
+    monkeypatch.setattr(registry, "NAMES", frozenset({"hunter", "people-data"}))
+    monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
+    monkeypatch.setenv("ENRICHMENT_SOURCES", "contacts, hunter")
+    monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY", KEY)
+    monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(tmp_path))
+    return vendor
+
+
+def run(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(main, ["sources", *arguments], input=typed, catch_exceptions=False)
+
+
+async def test_the_list_says_what_each_was_asked_found_and_charged(
+    path: Path, hunter: Scripted
+) -> None:
+    async with serving(path, hunter) as it:
+        await it.final(await it.accepted())
+        hunter.says[0] = Hit(email=ADAS, cost=1.5)
+        await it.final(await it.accepted(type="personal"))
+    contacts, line, warning = run("list").stdout.splitlines()
+    assert contacts.startswith("1. contacts\tready\tfree\tasked 0,")
+    assert line.startswith("2. hunter\tready\t2 of its credits for an address, 0 for a miss\t")
+    assert "asked 2, 1 hits, 1 misses, 0 answers lost, spent 1.5, median 0.0 s" in line
+    assert "not tried with a real key" in warning
+
+
+async def test_the_list_says_who_is_left_alone_until_when_and_why(
+    path: Path, hunter: Scripted
+) -> None:
+    hunter.says[0] = Misconfigured()
+    async with serving(path, hunter) as it:
+        await it.final(await it.accepted())
+    assert "\tleft alone until 2" in run("list").stdout
+    assert ": it refuses its key or its settings\t" in run("list").stdout
+
+
+def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
+    path: Path, hunter: Scripted
+) -> None:
+    database = open_sqlite(path)
+    alone = Health(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
+    database.write_now(lambda c: source_health.put(c, alone))
+    done = run("check", "hunter")
+    assert done.exit_code == 0
+    assert "balance: 99\n" in done.stdout
+    assert hunter.asked == ["closed"]
+    assert database.read_now(lambda c: breaker.left_alone(c, "hunter", now=time.time())) is None
+    database.close()
+
+
+def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: Scripted) -> None:
+    refused = run("check", "hunter", "--profile", ADA, typed="n\n")
+    assert refused.exit_code == 1
+    assert "2 of its credits for an address, 0 for a miss" in refused.stdout
+    assert hunter.asked == []
+    assert run("check", "hunter", "--profile", ADA, typed="y\n").exit_code == 0
+    assert hunter.asked == [ADA, "closed"]
+
+
+def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
+    hunter: Scripted,
+) -> None:
+    hunter.says[0] = Working(ticket="t", ask_after=0)
+    hunter.tells.append(Hit(email=ADAS, checked_at=1_700_000_000))
+    done = run("check", "hunter", "--profile", ADA, "--yes")
+    assert "lookup: a***@example.com, unverified, checked 2023-11-14\n" in done.stdout
+    assert ADAS not in done.output
+
+
+@pytest.mark.parametrize("failure", [Misconfigured(), Unavailable()])
+def test_a_source_that_does_not_answer_fails_the_check(
+    hunter: Scripted, failure: Misconfigured | Unavailable
+) -> None:
+    hunter.says[0] = failure
+    assert run("check", "hunter", "--profile", ADA, "--yes").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SOURCES": "contacts,hunt"}, "a name is no source's; those are contacts, hunter"),
+        ({"SOURCES": "contacts,contacts"}, "a source stands there twice"),
+        ({"SOURCES": "people-data"}, "set ENRICHMENT_PEOPLE_DATA_API_KEY"),
+        ({"HUNTER_API_KEY": "", "HUNTER_API_KEY_FILE": "key"}, "must be an absolute path"),
+        ({"HUNTER_API_KEY": "", "HUNTER_API_KEY_FILE": "/no/such"}, "cannot be read"),
+    ],
+)
+def test_settings_that_cannot_work_end_every_command_with_the_name_of_the_setting(
+    hunter: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    said: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"ENRICHMENT_{name}", value)
+    done = run("list")
+    assert done.exit_code == 2
+    assert "ENRICHMENT_SOURCES: " in done.stderr
+    assert said in done.stderr
+
+
+def test_a_key_may_lie_in_a_file_and_is_never_shown(
+    hunter: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    monkeypatch.delenv("ENRICHMENT_HUNTER_API_KEY")
+    monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY_FILE", str(tmp_path / "key"))
+    keys = Settings().vendor_keys
+    assert keys["hunter"].get_secret_value() == KEY
+    assert KEY not in f"{keys} {Settings()!r}"
+
+
+def test_a_chat_client_is_given_the_files_of_keys_and_a_key_only_where_that_is_wanted(
+    hunter: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "key")
+    monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY_FILE", file)
+    without, with_it = (settings_to_hand_on(Settings(), with_key=wish) for wish in (False, True))
+    assert without["ENRICHMENT_SOURCES"] == "contacts, hunter"
+    assert without["ENRICHMENT_HUNTER_API_KEY_FILE"] == file
+    assert with_it == without | {"ENRICHMENT_HUNTER_API_KEY": KEY}

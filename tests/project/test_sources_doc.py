@@ -1,0 +1,54 @@
+"""What docs/sources.md says is so: its table, its command, and the figures that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mcp_enrichment.service.domain import asking, breaker, lookup
+from mcp_enrichment.settings import Settings
+from tests.support.fresh_copy import ROOT
+from tests.support.generated import with_tables
+
+TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
+
+
+def test_its_table_is_what_the_code_says() -> None:
+    assert with_tables(TEXT) == TEXT, "run `python3 tasks.py docs`"
+
+
+def test_every_setting_that_it_names_exists() -> None:
+    named = set(re.findall(r"ENRICHMENT_([A-Z_]+)", TEXT)) - {""}
+    of_vendors = {name for name in named if name.startswith("HUNTER_API_KEY")}
+    assert named - of_vendors <= {name.upper() for name in Settings.model_fields}
+
+
+def test_its_command_works(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^\$ mcp-enrichment (.*)$", TEXT, re.MULTILINE)
+    program = str(Path(sys.executable).parent / "mcp-enrichment")
+    environment = os.environ | {"ENRICHMENT_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [program, *shlex.split(command)], env=environment, check=True, capture_output=True
+    )
+    assert done.stdout.startswith(b"1. contacts\tready")
+
+
+def test_the_figures_that_it_names_are_those_of_the_code() -> None:
+    flat = " ".join(TEXT.split())
+    for said, figure in [
+        ("fails three times in a row is left alone for 30 seconds", (breaker.FAILURES, 3)),
+        ("left alone for 30 seconds", (breaker.PAUSE, 30)),
+        ("up to 15 minutes", (breaker.LONGEST_PAUSE, 15 * 60)),
+        ("for 15 minutes and then up to four hours", (breaker.REFUSAL_PAUSE, 15 * 60)),
+        ("up to four hours", (breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),
+        ("for up to ten minutes", (asking.WORKING_SECONDS, 600)),
+        ("lost a minute and a half later", (asking.ABANDONED_SECONDS // 10, 9)),
+        ("five times in all", (lookup.TRIES, 5)),
+        ("not waited for longer than a minute", (lookup.WAIT_FOR_BETTER, 60)),
+    ]:
+        assert said in flat
+        assert figure[0] == figure[1]

@@ -1,0 +1,130 @@
+"""What a user relies on when a vendor fails: it is left alone for a while, by all processes; then
+one question shows how it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.domain import breaker
+from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.sources.port import (
+    Lost,
+    LostWhy,
+    Misconfigured,
+    Miss,
+    Outcome,
+    Unavailable,
+)
+from mcp_enrichment.service.store import source_health
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.serving import ADA, HIT, Clock, Serving, serving
+from tests.support.vendors import Scripted, scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+DOWN = Unavailable()
+LOST = Lost(why=LostWhy.NO_ANSWER)
+
+
+async def looked_up(it: Serving, number: int, vendor: Scripted) -> Again | None:
+    """One run of a new request's job, at this vendor alone."""
+    request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
+    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    return await look_up(replace(it.service, sources=[vendor]), job)
+
+
+def left_alone_for(it: Serving) -> float | None:
+    """Seconds for which the vendor is left alone from now on."""
+    health = it.service.database.read_now(lambda c: source_health.get(c, "vendor"))
+    until = health.left_alone_until if health else None
+    return until and until - it.service.clock()
+
+
+@pytest.mark.parametrize("failure", [DOWN, LOST])
+async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
+    path: Path, failure: Outcome
+) -> None:
+    vendor, clock = scripted(failure), Clock()
+    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+        for number in range(5):
+            await looked_up(it, number, vendor)
+        assert len(vendor.asked) == 3
+        pauses = []
+        for number in range(10, 17):
+            pauses.append(pause := left_alone_for(it) or 0.0)
+            clock.now += pause
+            await looked_up(it, number, vendor)
+        assert pauses == [30, 60, 120, 240, 480, 900, 900]
+        assert len(vendor.asked) == 3 + len(pauses), "one question each time"
+
+
+async def test_failures_between_answers_are_nothing(path: Path) -> None:
+    vendor = scripted(DOWN, DOWN, Miss(), DOWN, DOWN, Miss())
+    async with serving(path, jobs=False, clock=Clock()) as it:
+        for number in range(6):
+            await looked_up(it, number, vendor)
+        assert left_alone_for(it) is None
+    assert len(vendor.asked) == 6
+
+
+async def test_while_one_question_shows_how_it_is_all_others_wait(path: Path) -> None:
+    vendor, clock = scripted(DOWN, DOWN, DOWN, HIT), Clock()
+    others: list[Again | None] = []
+    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+        for number in range(3):
+            await looked_up(it, number, vendor)
+        clock.now += breaker.PAUSE
+        gate = vendor.find
+
+        async def meanwhile(*asked: object) -> object:
+            others.append(await looked_up(it, 8, vendor))
+            return await gate(*asked)  # type: ignore[arg-type]
+
+        vendor.find = meanwhile  # type: ignore[method-assign, assignment]
+        assert await looked_up(it, 7, vendor) is None
+        assert others == [Again(breaker.PROBE_SECONDS)]
+        assert left_alone_for(it) is None
+        vendor.find = gate  # type: ignore[method-assign]
+        assert await looked_up(it, 9, vendor) is None
+    assert len(vendor.asked) == 5
+
+
+async def test_one_that_asks_to_wait_is_left_alone_for_as_long(path: Path) -> None:
+    vendor = scripted(Unavailable(retry_after=70))
+    async with serving(path, jobs=False, clock=Clock()) as it:
+        assert await looked_up(it, 1, vendor) == Again(70)
+        assert await looked_up(it, 2, vendor) == Again(70)
+    assert len(vendor.asked) == 1
+
+
+async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_once(
+    path: Path,
+) -> None:
+    vendor, clock = scripted(Misconfigured(reason=Reason.SANDBOX)), Clock()
+    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+        for number in range(3):
+            assert await looked_up(it, number, vendor) is None
+        assert it.rows("SELECT DISTINCT status, reason FROM requests") == [("failed", "sandbox")]
+        assert len(vendor.asked) == 1
+        assert left_alone_for(it) == breaker.REFUSAL_PAUSE
+        clock.now += breaker.REFUSAL_PAUSE
+        await looked_up(it, 9, vendor)
+        assert left_alone_for(it) == 2 * breaker.REFUSAL_PAUSE
+
+
+async def test_what_one_process_has_learned_all_others_know(path: Path) -> None:
+    vendor, other = scripted(DOWN), open_sqlite(path)
+    async with serving(path, jobs=False, clock=Clock()) as it:
+        for number in range(3):
+            await looked_up(it, number, vendor)
+        elsewhere = replace(it, service=replace(it.service, database=other))
+        assert await looked_up(elsewhere, 4, vendor) == Again(breaker.PAUSE)
+    other.close()
+    assert len(vendor.asked) == 3

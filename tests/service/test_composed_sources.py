@@ -1,0 +1,87 @@
+"""What a user relies on who sets ENRICHMENT_SOURCES: they are asked in that order, and what a
+vendor was paid for, a miss too, is not asked for again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.compose import connect
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.sources.exports.contact import Contact
+from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.vendors import registry
+from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.settings import Settings
+from tests.support.serving import ADA, ADAS
+from tests.support.vendors import Scripted, scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+JONAS = "https://www.linkedin.com/in/jonas-weiss-example"
+
+
+@pytest.fixture
+def hunter(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """The far end of the network: a vendor of this name."""
+    vendor = scripted(Miss(), name="hunter")
+    monkeypatch.setattr(registry, "NAMES", frozenset({"hunter"}))
+    monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
+    return vendor
+
+
+def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("ENRICHMENT_SOURCES", "contacts,hunter")
+    monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY", "sk-1")
+    return Settings(data_dir=tmp_path / "data", state_dir=tmp_path / "state")
+
+
+async def test_ones_own_contacts_come_first_and_a_vendor_is_closed_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+) -> None:
+    settings = chosen(tmp_path, monkeypatch)
+    database = open_sqlite(settings.database_file)
+    import_contacts(database, [_ada()], source="linkedin")
+    database.close()
+    hunter.says[0] = Hit(email="jonas@example.com")
+    async with connect(settings) as client:
+        ada = await client.request(ADA, EmailType.WORK, wait=5)
+        jonas = await client.request(JONAS, EmailType.WORK, wait=5)
+    assert (ada.source, ada.verification) == ("contacts", "own-data")
+    assert (jonas.source, jonas.verification) == ("hunter", "unverified")
+    assert hunter.asked == [JONAS, "closed"]
+
+
+async def test_a_miss_of_a_vendor_is_not_paid_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+) -> None:
+    async with connect(chosen(tmp_path, monkeypatch)) as client:
+        for reused in (False, True):
+            answer = await client.request(JONAS, EmailType.WORK, wait=5)
+            assert (answer.status, answer.reused) == ("not-found", reused)
+        assert hunter.asked == [JONAS]
+
+
+async def test_a_miss_in_ones_own_contacts_is_looked_for_again(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", state_dir=tmp_path / "state")
+    async with connect(settings) as client:
+        for _ in range(2):
+            answer = await client.request(JONAS, EmailType.WORK, wait=5)
+            assert (answer.status, answer.reused) == ("not-found", False)
+
+
+def _ada() -> Contact:
+    return Contact(
+        profile=ADA,
+        email=ADAS,
+        kind=EmailType.WORK,
+        first_name="Ada",
+        last_name="Okafor",
+        company="",
+        position="",
+        connected_on=None,
+    )

@@ -1,0 +1,249 @@
+"""What a user relies on who has several sources: the best address that any of them has, told as
+what it is; never a miss that nobody said; and each vendor paid once at most."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.service.domain import asking, lookup
+from mcp_enrichment.service.sources.port import Hit, Miss, Terms, Unavailable, Working
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.ends import (
+    ENDS,
+    RefusesOffices,
+    coming_to,
+    run_to_end,
+    vendor_that,
+    wins,
+)
+from tests.support.serving import ADA, ADAS, HIT, Clock, Says, ledger_is_exact, serving
+from tests.support.vendors import PRICE, scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.serving import Serving
+
+pytestmark = pytest.mark.anyio
+UNVERIFIED = Hit(email="maybe@example.com")
+WORKING = Working(ticket="t-1", ask_after=20.0)
+
+
+@pytest.mark.parametrize("first", ENDS)
+async def test_two_vendors_come_to_the_right_end_and_each_is_paid_once(
+    path: Path, first: str
+) -> None:
+    clock = Clock()
+    async with serving(path, jobs=False, clock=clock, checks=[RefusesOffices()], credits=99) as it:
+        for number, second in enumerate(ENDS):
+            names = {f"first-{number}": first, f"second-{number}": second}
+            vendors = [vendor_that(end, name) for name, end in names.items()]
+            asked = replace(it, service=replace(it.service, sources=vendors))
+            request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
+            assert await run_to_end(asked, request_id, clock) == coming_to(names), names
+            for vendor, end in zip(vendors, names.values(), strict=True):
+                if end != "unavailable":
+                    spared = vendor is vendors[1] and wins(first)
+                    assert len(vendor.asked) == (0 if spared else 1), names
+            assert it.rows("SELECT * FROM source_calls WHERE email IS NOT NULL") == []
+    ledger_is_exact(path)
+
+
+async def test_what_was_paid_is_kept_beside_the_question(path: Path) -> None:
+    said = [Miss(cost=0.5), Hit(email=ADAS, cost=3.0), UNVERIFIED, Miss()]
+    vendors = [scripted(one, name=f"v{number}") for number, one in enumerate(said)]
+    async with serving(path, *vendors, jobs=False, clock=(clock := Clock())) as it:
+        await run_to_end(it, await it.accepted(), clock)
+        spent = it.rows("SELECT state, cost, calls FROM source_calls ORDER BY source")
+    assert spent == [("miss", 0.5, 1), ("hit", 3.0, 1), ("hit", PRICE, 1), ("miss", 0.0, 1)]
+
+
+async def test_an_inferred_address_costs_no_credit(path: Path) -> None:
+    inferred = Hit(email=ADAS, verification=Verification.INFERRED, evidence="4 of 5 alike")
+    async with serving(path, Says(inferred)) as it:
+        body = await it.final(await it.accepted())
+        assert it.rows("SELECT evidence FROM requests") == [("4 of 5 alike",)]
+        assert await it.balance() == 10
+    assert (body["status"], body["credits_charged"]) == ("completed", 0)
+    ledger_is_exact(path)
+
+
+async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ticket(
+    path: Path,
+) -> None:
+    vendor = scripted(WORKING, tells=(HIT,))
+    clock = Clock()
+    async with serving(path, vendor, jobs=False, clock=clock) as it:
+        job = await _job(it)
+        assert await lookup.look_up(it.service, job) == lookup.Again(20.0)
+        clock.now += 5
+        assert await lookup.look_up(it.service, job) == lookup.Again(15.0)
+        assert vendor.collected == [], "before the time it is not asked"
+        clock.now += 15
+        assert await lookup.look_up(it.service, job) is None
+    assert (vendor.asked, vendor.collected) == ([ADA], ["t-1"])
+
+
+async def test_a_vendor_that_works_for_ever_is_given_up_and_said_to_have_lost_the_answer(
+    path: Path,
+) -> None:
+    vendor = scripted(WORKING, tells=(WORKING,))
+    clock = Clock()
+    async with serving(path, vendor, jobs=False, clock=clock) as it:
+        ended = await run_to_end(it, await it.accepted(), clock)
+    assert ended.reason == "answer-lost"
+    assert 600 <= clock.now - Clock().now < 640
+    assert len(vendor.asked) == 1
+
+
+async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_late(
+    path: Path,
+) -> None:
+    vendor = scripted(WORKING, tells=(HIT,))
+    clock = Clock()
+    async with serving(path, vendor, jobs=False, clock=clock) as it:
+        job = await _job(it)
+        await lookup.look_up(it.service, job)
+        clock.now += 86_400
+        assert await lookup.look_up(it.service, job) is None
+        assert (await it.get(job.subject)).json()["status"] == "completed"
+
+
+async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_says_miss(
+    path: Path,
+) -> None:
+    vendor = scripted(Miss(), kinds=frozenset({EmailType.WORK}))
+    async with serving(path, vendor) as it:
+        work = await it.final(await it.accepted())
+        personal = await it.final(await it.accepted(type="personal"))
+    assert (work["status"], personal["status"]) == ("not-found", "failed")
+    assert personal["reason"] == "sources-misconfigured"
+    assert len(vendor.asked) == 1
+
+
+async def test_an_unverified_address_is_not_kept_back_for_a_source_that_is_away_for_long(
+    path: Path,
+) -> None:
+    away = scripted(Unavailable(retry_after=3600), name="away")
+    kept = scripted(UNVERIFIED, name="kept")
+    clock = Clock()
+    async with serving(path, away, kept, jobs=False, clock=clock) as it:
+        assert (await run_to_end(it, await it.accepted(), clock)).source == "kept"
+    assert clock.now == Clock().now
+
+
+async def test_a_source_that_comes_back_may_still_give_the_better_address(path: Path) -> None:
+    away = scripted(Unavailable(), HIT, name="away")
+    kept = scripted(UNVERIFIED, name="kept")
+    clock = Clock()
+    async with serving(path, away, kept, jobs=False, clock=clock) as it:
+        ended = await run_to_end(it, await it.accepted(), clock)
+    assert (ended.source, ended.verification) == ("away", "verified")
+    assert (len(away.asked), len(kept.asked)) == (2, 1)
+
+
+async def test_an_answer_that_has_no_room_is_lost_and_the_vendor_not_asked_again(
+    path: Path,
+) -> None:
+    vendor = scripted(Hit(email="a" * 300 + "@example.com"))
+    async with serving(path, vendor) as it:
+        body = await it.final(await it.accepted())
+    assert (body["status"], body["reason"], len(vendor.asked)) == ("failed", "answer-lost", 1)
+
+
+async def test_an_adapter_with_a_defect_may_have_cost_money_and_the_next_source_is_asked(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect() -> None:
+        if broken.asked:
+            raise KeyError(ADAS)
+
+    broken = scripted(HIT, name="broken", interrupt=defect)
+    async with serving(path, broken, scripted(UNVERIFIED, name="next")) as it:
+        body = await it.final(await it.accepted())
+    assert (body["source"], len(broken.asked)) == ("next", 1)
+    assert "KeyError" in caplog.text
+    assert ADAS not in caplog.text
+
+
+async def test_a_vendor_that_never_answers_has_lost_the_answer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        name, terms, kinds = "silent", Terms(hit=1), frozenset(EmailType)
+
+        async def find(self, *_: object) -> None:
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr(asking, "CALL_SECONDS", 0.01)
+    async with serving(path, Silent()) as it:
+        body = await it.final(await it.accepted())
+    assert body["reason"] == "answer-lost"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(HIT, "answer-lost"), (WORKING, "answer-lost"), (Miss(), "sources-unavailable")],
+)
+async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
+    path: Path, answer: Hit | Working | Miss, reason: str
+) -> None:
+    class Defect:
+        async def defect_of(self, _email: str) -> None:
+            raise ValueError
+
+    away = scripted(Unavailable(), name="away")
+    vendors = [scripted(answer), away]
+    async with serving(path, *vendors, jobs=False, checks=[Defect()]) as it:
+        job = await _job(it)
+        with suppress(ValueError):
+            await lookup.look_up(it.service, job)
+        await lookup.give_up(it.service, job)
+        body = (await it.get(job.subject)).json()
+    assert (body["status"], body["reason"]) == ("failed", reason)
+
+
+async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_the_same(
+    path: Path,
+) -> None:
+    """The process that asked was stopped for two minutes, as when a lid is closed."""
+    clock = Clock()
+    async with serving(path, jobs=False, clock=clock) as it:
+        job = await _job(it)
+        answers = anyio.Event()
+        slow, other = Slow(HIT, answers), scripted(WORKING, name="other", tells=(WORKING,))
+        service = replace(it.service, sources=[slow, other])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lookup.look_up, service, job)
+            await slow.asked.wait()
+            clock.now += asking.ABANDONED_SECONDS
+            assert await lookup.look_up(service, job) == lookup.Again(20.0)
+            assert it.rows("SELECT state FROM source_calls WHERE source = 'slow'") == [("lost",)]
+            answers.set()
+        body = (await it.get(job.subject)).json()
+    assert (body["source"], body["verification"]) == ("slow", "verified")
+
+
+class Slow:
+    """A vendor that is being asked from `asked` on, and answers when it may."""
+
+    name, terms, kinds = "slow", Terms(hit=1), frozenset(EmailType)
+
+    def __init__(self, answer: Hit, may_answer: anyio.Event) -> None:
+        self.asked, self.may_answer, self.answer = anyio.Event(), may_answer, answer
+
+    async def find(self, *_: object) -> Hit:
+        assert not self.asked.is_set(), "it is asked once"
+        self.asked.set()
+        await self.may_answer.wait()
+        return self.answer
+
+
+async def _job(it: Serving) -> Job:
+    return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)

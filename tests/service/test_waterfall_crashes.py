@@ -1,0 +1,142 @@
+"""What a user relies on whose computer dies in the midst of a lookup: whatever was paid for before
+is used, and no vendor is paid twice for one request, at whichever moment it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from mcp_enrichment.service.domain import asking
+from mcp_enrichment.service.domain.lookup import look_up
+from mcp_enrichment.service.sources.port import Terms
+from mcp_enrichment.service.store.database import Database
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.ends import RefusesOffices, coming_to, run_to_end, vendor_that
+from tests.support.serving import ADA, Clock, ledger_is_exact, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from tests.support.serving import Serving
+    from tests.support.vendors import Scripted
+
+T = TypeVar("T")
+pytestmark = pytest.mark.anyio
+ENDS = ["verified", "unverified", "miss", "lost", "refused", "unavailable", "later-verified"]
+
+
+class Died(BaseException):
+    """The process ends here: nothing of it goes on."""
+
+
+@dataclass
+class Life:
+    """A process that lives for so many steps."""
+
+    steps: int
+
+    def step(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise Died
+
+
+class Mortal(Database):
+    """The database of a process that dies before a transaction, or once it is committed."""
+
+    def __init__(self, database: Database, life: Life) -> None:
+        super().__init__(database._engine)
+        self._life = life
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        self._life.step()
+        done = super().write_now(work)
+        self._life.step()
+        return done
+
+
+@pytest.mark.parametrize("first", ENDS)
+async def test_after_a_death_at_any_moment_the_end_is_right_and_each_vendor_paid_once(
+    path: Path, first: str
+) -> None:
+    clock, deaths = Clock(), 0
+    async with serving(path, jobs=False, clock=clock, checks=[RefusesOffices()], credits=999) as it:
+        for second in ENDS:
+            steps, died = 0, True
+            while died:
+                died = await _one_death(it, clock, (first, second), steps)
+                deaths += died
+                steps += 1
+    assert deaths > 6 * len(ENDS), "there are more moments than these"
+    ledger_is_exact(path)
+
+
+async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_death(
+    path: Path,
+) -> None:
+    clock = Clock()
+    async with serving(path, jobs=False, clock=clock) as it:
+        vendor = vendor_that("verified", "vendor")
+        vendor.terms = Terms(hit=1, repeats_are_free=True)
+        request_id, sources = await it.accepted(), [vendor]
+        await _die(it, request_id, sources, steps=6)
+        assert len(vendor.asked) == 1
+        clock.now += asking.ABANDONED_SECONDS
+        again = replace(it, service=replace(it.service, sources=sources))
+        ended = await run_to_end(again, request_id, clock)
+    assert (ended.status, len(vendor.asked)) == ("completed", 2)
+
+
+async def test_who_may_still_be_asking_is_waited_for(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, jobs=False, clock=clock) as it:
+        sources = [vendor_that("verified", "vendor")]
+        request_id = await it.accepted()
+        await _die(it, request_id, sources, steps=6)
+        again = replace(it, service=replace(it.service, sources=sources))
+        ended = await run_to_end(again, request_id, clock)
+    assert (ended.status, ended.reason) == ("failed", "answer-lost")
+    assert clock.now - Clock().now >= asking.ABANDONED_SECONDS
+
+
+async def _one_death(it: Serving, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
+    """Die after so many steps, start anew, and hold the end to what it must be; whether it died."""
+    tag = f"{ends[1]}-{steps}"
+    named = {f"first-{tag}": ends[0], f"second-{tag}": ends[1]}
+    vendors = [vendor_that(end, name) for name, end in named.items()]
+    request_id = await it.accepted(linkedin_url=f"{ADA}-{tag}")
+    died = await _die(it, request_id, vendors, steps)
+    asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'asked'"
+    for (lost,) in it.rows(asked, request_id):
+        named[lost] = "lost"  # nobody knows what it would have said, or has said
+    clock.now += asking.ABANDONED_SECONDS
+    reborn = replace(it, service=replace(it.service, sources=vendors))
+    assert await run_to_end(reborn, request_id, clock) == coming_to(named), (named, steps)
+    for vendor, end in zip(vendors, ends, strict=True):
+        assert end == "unavailable" or len(vendor.asked) <= 1, (named, steps)
+    return died
+
+
+async def _die(it: Serving, request_id: str, vendors: list[Scripted], steps: int) -> bool:
+    """Run the job in a process that lives for so many steps, each time that it is due."""
+    clock = it.service.clock
+    assert isinstance(clock, Clock)
+    life = Life(steps)
+    for vendor in vendors:
+        vendor.interrupt = life.step
+    mortal = replace(it.service, sources=vendors, database=Mortal(it.service.database, life))
+    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    try:
+        while again := await look_up(mortal, job):
+            clock.now += again.seconds
+    except Died:
+        return True
+    finally:
+        for vendor in vendors:
+            vendor.interrupt = lambda: None
+    return False

@@ -1,0 +1,74 @@
+"""A service with two vendors, in a process of its own that a test kills.
+
+`python -m tests.support.paying FILE LEDGER HANGS [SECONDS]`: each vendor writes its name into the
+ledger, a file, as it is paid; the one of the name HANGS never answers after that. `SECONDS` is how
+far its clock is ahead.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.service.domain.finals import Finals
+from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.sources.port import Hit, Terms
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.serving import ANY_LOOPBACK
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.port import Outcome
+
+MAYBE = Hit(email="maybe@example.com")
+SURE = Hit(email="sure@example.com", verification=Verification.VERIFIED)
+
+
+@dataclass
+class Paid:
+    """A vendor that is paid as soon as it is asked."""
+
+    name: str
+    answer: Outcome
+    ledger: Path
+    hangs: bool
+    terms = Terms(hit=1)
+    kinds = frozenset(EmailType)
+
+    async def find(self, _profile: str, _kind: EmailType) -> Outcome:
+        with self.ledger.open("a") as ledger:
+            ledger.write(f"{self.name}\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        if self.hangs:
+            await anyio.sleep_forever()
+        return self.answer
+
+
+async def main() -> None:
+    path, ledger, hangs = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    ahead = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
+    answers = {"first": MAYBE, "second": SURE}
+    database, runner = open_sqlite(path), Runner()
+    service = Service(
+        database=database,
+        sources=[Paid(name, said, ledger, name == hangs) for name, said in answers.items()],  # type: ignore[misc]
+        sender=CallbackSender(ANY_LOOPBACK),
+        callback_rules=ANY_LOOPBACK,
+        finals=Finals(database),
+        wake=runner.wake,
+        clock=lambda: time.time() + ahead,
+    )
+    await runner.run(service)
+
+
+if __name__ == "__main__":
+    anyio.run(main)

@@ -1,0 +1,72 @@
+"""Vendors that say what a test has written down, and know what they were asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.port import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
+
+PRICE = 2.0
+BOTH = frozenset(EmailType)
+
+
+def _nothing() -> None:
+    """Nobody is interrupted."""
+
+
+@dataclass(kw_only=True)
+class Scripted:
+    """A vendor: `says` for its questions and `tells` for its tickets, in this order; the last for
+    ever. What it was asked outlives the process that asked, as at a real one."""
+
+    name: str = "vendor"
+    says: deque[Outcome | Working]
+    tells: deque[Outcome | Working] = field(default_factory=deque)
+    terms: Terms = field(default_factory=lambda: Terms(hit=PRICE))
+    kinds: frozenset[EmailType] = BOTH
+    asked: list[str] = field(default_factory=list)
+    collected: list[str] = field(default_factory=list)
+    interrupt: Callable[[], None] = _nothing
+    """Called before a question arrives, and before its answer does."""
+
+    async def find(self, profile: str, _kind: EmailType) -> Outcome | Working:
+        self.interrupt()
+        self.asked.append(profile)
+        answer = _next(self.says)
+        self.interrupt()
+        return answer
+
+    async def collect(self, ticket: str, _kind: EmailType) -> Outcome | Working:
+        self.interrupt()
+        self.collected.append(ticket)
+        answer = _next(self.tells)
+        self.interrupt()
+        return answer
+
+    async def balance(self) -> float | Unavailable | Misconfigured | None:
+        return 99.0
+
+    async def aclose(self) -> None:
+        self.asked.append("closed")
+
+
+def scripted(
+    *says: Outcome | Working,
+    name: str = "vendor",
+    tells: tuple[Outcome | Working, ...] = (),
+    **more: object,
+) -> Scripted:
+    """A vendor that says so."""
+    return Scripted(name=name, says=deque(says), tells=deque(tells), **more)  # type: ignore[arg-type]
+
+
+def _next(answers: deque[Outcome | Working]) -> Outcome | Working:
+    return answers.popleft() if len(answers) > 1 else answers[0]
