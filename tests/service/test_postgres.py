@@ -21,7 +21,7 @@ from mcp_enrichment.service.store import migrate, schema
 from mcp_enrichment.service.store.postgres import migrate_postgres, open_postgres
 from tests.cli.commands import Shell
 from tests.support.places import change, rows
-from tests.support.serving import HIT, Says, serving
+from tests.support.serving import ADA, HIT, Says, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,17 @@ def test_doctor_reads_the_balance_that_is_kept_there(shell: Shell, url: str, emp
     ill = shell.run("doctor", DATABASE_URL=empty).out
     assert "mcp-enrichment migrate" in ill
     assert not shell.database.exists()
+
+
+def test_what_was_asked_of_a_database_is_remembered_for_that_one(
+    shell: Shell, url: str, empty: str
+) -> None:
+    assert "not-found" in shell.run("enrich", ADA, "--type", "work", DATABASE_URL=url).err
+    ((request_id, status),) = rows(url, "SELECT id, status FROM requests")
+    assert status == "not-found"
+    assert request_id in shell.run("memory", "show", DATABASE_URL=url).out
+    assert request_id not in shell.run("memory", "show", DATABASE_URL=empty).out
+    assert request_id not in shell.run("memory", "show").out
 
 
 def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty: str) -> None:
