@@ -36,6 +36,14 @@ BY_REASON = {
         "A source of addresses refuses its key or settings. Tell the user to check them: "
         f"requesting it again before that cannot help. {NO_GUESS}"
     ),
+    Reason.SOURCE_OUT_OF_CREDIT: (
+        "A source of addresses has no credit left. Tell the user to buy some there: requesting it "
+        f"again before that cannot help. {NO_GUESS}"
+    ),
+    Reason.SOURCE_HIDES_ADDRESS: (
+        "A source has an address, but the user's plan there does not show it. Tell the user so. "
+        f"{NO_GUESS}"
+    ),
     Reason.SANDBOX: SANDBOX,
 }
 SOME_NOT_FINAL = (

@@ -1,0 +1,41 @@
+"""Vendors by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+
+_CLASSES = {
+    "salesfinity": "Salesfinity",
+    "hunter": "Hunter",
+    "prospeo": "Prospeo",
+    "fullenrich": "FullEnrich",
+    "peopledatalabs": "PeopleDataLabs",
+    "leadmagic": "LeadMagic",
+    "findymail": "Findymail",
+    "contactout": "ContactOut",
+    "apollo": "Apollo",
+    "wiza": "Wiza",
+    "bettercontact": "BetterContact",
+    "dropcontact": "Dropcontact",
+}
+"""The module of each, and its class there."""
+NAMES = frozenset(_CLASSES)
+
+
+def vendor(
+    name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
+) -> PaidVendor:
+    """The vendor of one of `NAMES`, which is to be closed in the end."""
+    return kind_of_vendor(name)(api_key, transport=transport)
+
+
+def kind_of_vendor(name: str) -> type[PaidVendor]:
+    """Its class, for what can be said of it without a key."""
+    found: type[PaidVendor] = getattr(import_module(f"{__package__}.{name}"), _CLASSES[name])
+    return found
