@@ -1,7 +1,7 @@
 """Apollo's people match. The parameters stand in the query: it overlooks those of a body.
 
 A 403 is the plan. Not documented: whether a miss is a `person` of null or an `email` of null (both
-are read), how it says that the credits are used up, and whether a repeat is charged.
+are read), its limits, how it says that the credits are used up, and whether a repeat is charged.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import Shape, read, told
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Apollo(PaidVendor):
     name = "apollo"
     url = "https://api.apollo.io/api/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
+    at_once = FEW
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
         return await self._find(

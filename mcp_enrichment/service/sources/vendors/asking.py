@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,7 +35,8 @@ READ = frozenset({200, 201, 202})
 """Statuses whose body says what came of the question."""
 _NOT_NOW = frozenset({408, 425, 429, 503})
 """Refused before anything was done, and only for now."""
-_GONE = frozenset({404, 410})
+_NOT_THIS = frozenset({400, 404, 409, 410, 413, 414, 422})
+"""This question is refused, for a reason that is not known: no fault of the key, and no miss."""
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -85,7 +87,10 @@ class Asking:
         self._says = says
         self._reads = READ | reads
         self._http: httpx.AsyncClient | None = None
-        if KEY_FORM.fullmatch(api_key):
+        """None: nothing can be asked with these settings."""
+        if not KEY_FORM.fullmatch(api_key):
+            return  # no header can carry it
+        with suppress(httpx.InvalidURL, ValueError, OSError, ImportError):  # proxies, certificates
             self._http = httpx.AsyncClient(
                 base_url=url,
                 headers={"user-agent": f"mcp-enrichment/{__version__}", **headers},
@@ -102,7 +107,7 @@ class Asking:
 
     async def ask(self, question: Question, reader: Callable[[Answer], T]) -> T | Failure:
         """What `reader` makes of the answer, or why there is none to read."""
-        if self._http is None:  # a key that no header can carry
+        if self._http is None:
             return Misconfigured()
         try:
             answer = await _exchange(self._http, question)
@@ -137,8 +142,8 @@ def _by_status(question: Question, answer: Answer) -> Failure:
         return Unavailable(retry_after=answer.retry_after)
     if answer.status == httpx.codes.PAYMENT_REQUIRED:
         return OUT_OF_CREDIT
-    if answer.status in _GONE and not question.may_charge:
-        return Lost(why=LostWhy.FAILED)  # what it had begun is not there any more
+    if answer.status in _NOT_THIS:
+        return Lost(why=LostWhy.FAILED)
     if httpx.codes.is_client_error(answer.status):
         return Misconfigured()
     if httpx.codes.is_server_error(answer.status):

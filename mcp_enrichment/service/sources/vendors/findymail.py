@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Misconfigured, Miss
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
@@ -22,7 +22,7 @@ from mcp_enrichment.service.sources.vendors.reading import (
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Unavailable, Working
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
 
@@ -71,7 +71,7 @@ class Findymail(PaidVendor):
         if answer.status in self.reads:
             return Miss()
         if error:
-            return Misconfigured()
+            return Lost(why=LostWhy.FAILED)
         contact = read(_Found, answer.body).contact
         if contact is None:
             return Miss()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured
+from mcp_enrichment.service.sources.port import Lost, LostWhy
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
@@ -24,7 +24,7 @@ from mcp_enrichment.service.sources.vendors.reading import (
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Unavailable, Working
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
 WORDS = {
@@ -112,7 +112,7 @@ class FullEnrich(PaidVendor):
 
     def _begun(self, answer: Answer) -> Outcome | Working:
         if answer.status in self.reads:
-            return Misconfigured()
+            return Lost(why=LostWhy.FAILED)
         return self._working(read(_Begun, answer.body).enrichment_id)
 
     def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:

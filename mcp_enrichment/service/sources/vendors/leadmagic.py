@@ -1,7 +1,7 @@
 """LeadMagic: work and personal addresses of a profile, at two paths.
 
 A miss is a success that consumed nothing. Not documented: what its 404 means for a profile that it
-has never seen (it is taken for a refusal), and whether a repeat is charged.
+has never seen (it is not taken for a miss), and whether a repeat is charged.
 """
 
 from __future__ import annotations

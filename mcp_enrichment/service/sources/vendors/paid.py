@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.vendors.asking import Failure
 
 
+FEW = 5
+"""Questions at the same time to a vendor that documents no limit."""
+
+
 class PaidVendor:
     """A vendor, declared by its attributes; a subclass adds what it asks and how it reads."""
 

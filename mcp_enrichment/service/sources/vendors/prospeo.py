@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Misconfigured, Miss, Unavailable
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Miss, Unavailable
+from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     HIDDEN,
     OUT_OF_CREDIT,
@@ -64,6 +64,7 @@ class Prospeo(PaidVendor):
     name = "prospeo"
     url = "https://api.prospeo.io"
     prices: ClassVar = {EmailType.WORK: 1.0}
+    at_once = FEW
     repeats_are_free = True
     key_header = "x-key"
     reads = frozenset({400})
@@ -97,7 +98,7 @@ def _refusal(code: str, answer: Answer) -> Outcome:
         return OUT_OF_CREDIT
     if code == "RATE_LIMITED":
         return Unavailable(retry_after=answer.retry_after)
-    return Misconfigured()
+    return Misconfigured() if code == "INVALID_API_KEY" else Lost(why=LostWhy.FAILED)
 
 
 def _left(answer: Answer) -> float:

@@ -17,7 +17,7 @@ from mcp_enrichment.contract.models import (
 )
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import Unreadable, read, told
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Salesfinity(PaidVendor):
     name = "salesfinity"
     url = "https://client-api.salesfinity.co"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
+    at_once = FEW
     ask_after = 5.0
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
@@ -46,7 +47,7 @@ class Salesfinity(PaidVendor):
         return await self._collect(ENRICHMENTS, ticket, lambda answer: self._read(answer, kind))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance(CREDITS, lambda answer: read(Credits, answer.body).balance)
+        return await self._balance(CREDITS, lambda a: float(read(Credits, a.body).balance))
 
     def _read(self, answer: Answer, kind: EmailType) -> Outcome | Working:
         found = read(WireEnrichment, answer.body)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
     Credits,
@@ -72,6 +72,7 @@ class Wiza(PaidVendor):
     name = "wiza"
     url = "https://wiza.co/api"
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
+    at_once = FEW
     miss_price = 1.0
     ask_after = 10.0
     key_header = "authorization"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from copy import deepcopy
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +24,7 @@ from mcp_enrichment.service.sources.port import (
     Unavailable,
     Working,
 )
+from mcp_enrichment.service.sources.vendors import asking
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from tests.service.sources.vendors.recorded import (
     CASES,
@@ -70,13 +74,27 @@ async def test_a_renamed_field_is_never_a_miss_and_never_makes_an_address_more_c
                 assert outcome.verification.value in weaker or _lost_its_type(body), body
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("wrong", [7, [7], {"x": 7}])
+@pytest.mark.parametrize("case", FOUND, ids=str)
+async def test_a_value_of_another_type_is_never_a_miss_nor_another_address(
+    case: Case, wrong: Any
+) -> None:
+    async with vendor_at_far_end(case.vendor) as (asked, end):
+        for *above, last in _paths(case.body):
+            body = deepcopy(case.body)
+            reduce(getitem, above, body)[last] = wrong
+            end.will(replies(case.status, body))
+            outcome = as_recorded(await case.put_to(asked))
+            same = {"hit": case.says["hit"], "as": case.says["as"]}
+            assert outcome == {"lost": "unreadable"} or outcome | same == outcome, body
+
+
 def _renamed(body: Any) -> Iterator[Any]:
     """The body again and again, each time with another one of its keys renamed."""
     for path in _paths(body):
         changed = deepcopy(body)
-        inner = changed
-        for step in path[:-1]:
-            inner = inner[step]
+        inner = reduce(getitem, path[:-1], changed)
         inner["x_" + path[-1]] = inner.pop(path[-1])
         yield changed
 
@@ -157,10 +175,17 @@ async def test_an_outage_or_a_quota_wall_is_never_a_miss_whatever_its_body(
 
 
 @pytest.mark.anyio
-async def test_json_that_is_too_deep_or_too_long_is_unreadable() -> None:
-    bodies = [b"[" * 100_000, b'"' + b"a" * (1024 * 1024) + b'"', b"1" * 5000, b'{"data": NaN}']
+async def test_json_that_is_too_deep_too_long_or_no_json_is_unreadable() -> None:
+    [found] = [case for case in FOUND if case.vendor == "hunter"]
+    padded = json.dumps(found.body | {"padding": "a" * asking.MAX_ANSWER}).encode()
+    packed = {"content-encoding": "gzip, gzip"}
+    answers = [
+        replies(200, padded),
+        replies(200, gzip.compress(gzip.compress(json.dumps(found.body).encode())), packed),
+        *(replies(200, body) for body in (b"[" * 100_000, b"1" * 5000, b'{"data": NaN}')),
+    ]
     async with vendor_at_far_end("hunter") as (asked, end):
-        for body in bodies:
-            end.will(replies(200, body))
+        for answer in answers:
+            end.will(answer)
             outcome = await asked.find(PROFILE, EmailType.WORK)
             assert as_recorded(outcome) == {"lost": "unreadable"}

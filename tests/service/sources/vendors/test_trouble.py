@@ -67,6 +67,16 @@ async def test_a_vendor_that_answers_at_once_knows_no_ticket(name: str) -> None:
         assert end.seen == []
 
 
+async def test_a_proxy_that_cannot_be_used_is_a_setting_to_correct(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "nonsense://proxy.example")
+    asked = vendor("hunter", KEY)
+    outcome = await asked.find(PROFILE, EmailType.WORK)
+    assert as_recorded(outcome) == {"misconfigured": "sources-misconfigured"}
+    await asked.aclose()
+
+
 async def test_a_vendor_that_says_nothing_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
