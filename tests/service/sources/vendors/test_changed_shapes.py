@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 HITS = [case for case in CASES if "hit" in case.says]
 FOUND = [case for case in HITS if case.name == "found"]
 MASKS = [

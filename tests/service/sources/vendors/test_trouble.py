@@ -23,7 +23,7 @@ from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
 if TYPE_CHECKING:
     from tests.support.far_end import Behaviour
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried")]
 
 AGAIN = {"unavailable": None}
 NEVER = {"lost": "no-answer"}
