@@ -31,7 +31,7 @@ NAMES = frozenset(_CLASSES)
 def vendor(
     name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> PaidVendor:
-    """The vendor of one of `NAMES`, which is to be closed in the end."""
+    """The vendor of this name, to be closed by `aclose`. Raises `KeyError` where there is none."""
     return kind_of_vendor(name)(api_key, transport=transport)
 
 

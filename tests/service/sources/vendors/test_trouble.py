@@ -52,6 +52,19 @@ async def test_a_question_without_an_answer_is_put_again_only_where_repeats_are_
         assert asked.terms.repeats_are_free is (name in FREE_TO_REPEAT)
 
 
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_a_vendor_that_is_closed_for_now_did_nothing_and_one_that_broke_may_have_charged(
+    name: str,
+) -> None:
+    async with vendor_at_far_end(name) as (asked, end):
+        end.will(replies(503, b"", {"retry-after": "7"}))
+        assert as_recorded(await asked.find(PROFILE, EmailType.WORK)) == {"unavailable": 7.0}
+        for status in (500, 502, 504):
+            end.will(replies(status, b"<html>"))
+            outcome = as_recorded(await asked.find(PROFILE, EmailType.WORK))
+            assert outcome == (AGAIN if name in FREE_TO_REPEAT else {"lost": "failed"})
+
+
 @pytest.mark.parametrize("name", sorted(COLLECTS))
 async def test_collecting_costs_nothing_and_may_be_tried_again(name: str) -> None:
     async with vendor_at_far_end(name) as (asked, end):
