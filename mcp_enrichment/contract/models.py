@@ -64,6 +64,10 @@ class Reason(StrEnum):
 
     NO_CONTACTS = "no-contacts"
     """The contacts source is empty: nothing has been imported yet."""
+    SOURCE_OUT_OF_CREDIT = "source-out-of-credit"
+    """A paid source has no credit left, or its quota is used up."""
+    SOURCE_HIDES_ADDRESS = "source-hides-address"
+    """A paid source has an address that its plan does not show."""
     SOURCES_UNAVAILABLE = "sources-unavailable"
     """A source stayed out of reach until the tries were used up."""
     SOURCES_MISCONFIGURED = "sources-misconfigured"

@@ -40,6 +40,14 @@ BY_REASON = {
         "A source was asked and may have charged, but its answer is lost. Tell the user, and "
         f"request it again only if the user accepts that it may be paid twice. {NO_GUESS}"
     ),
+    Reason.SOURCE_OUT_OF_CREDIT: (
+        "A source of addresses has no credit left. Tell the user to buy some there: requesting it "
+        f"again before that cannot help. {NO_GUESS}"
+    ),
+    Reason.SOURCE_HIDES_ADDRESS: (
+        "A source has an address, but the user's plan there does not show it. Tell the user so. "
+        f"{NO_GUESS}"
+    ),
     Reason.SANDBOX: SANDBOX,
 }
 BY_VERIFICATION = {

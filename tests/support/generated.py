@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract import errors
 from mcp_enrichment.mcp.tools import TOOLS, Tool
+from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
 from tests.support import published
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = (
     README,
-    *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library", "sources")),
+    *(
+        ROOT / "docs" / f"{page}.md"
+        for page in ("http", "install", "library", "sources", "vendors")
+    ),
 )
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
@@ -57,6 +66,20 @@ def errors_table() -> str:
     return "\n".join([*head, *rows])
 
 
+def vendors_table() -> str:
+    head = [
+        "| name | addresses | credits for one | limit | answers | a lost answer | run with a key |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_vendor_row(kind_of_vendor(name)) for name in sorted(NAMES))])
+
+
+def vendor_notes() -> str:
+    """What the module of each vendor says of it."""
+    modules = (sys.modules[kind_of_vendor(name).__module__] for name in sorted(NAMES))
+    return "\n".join(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)
+
+
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
@@ -64,6 +87,8 @@ TABLES = {
     "sources": partial(settings_table, of=OF_SOURCES),
     "errors": errors_table,
     "links": published.links_list,
+    "vendors": vendors_table,
+    "vendor_notes": vendor_notes,
 }
 
 
@@ -98,6 +123,28 @@ def _errors() -> list[type[errors.EnrichmentError]]:
     """The errors of the contract that stand for a code of their own."""
     every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     return [kind for kind in every if "code" in vars(kind) and "sentence" in vars(kind)]
+
+
+def _vendor_row(kind: type[PaidVendor]) -> str:
+    prices = {of.value: f"{price:g}" for of, price in kind.prices.items()}
+    differ = len(set(prices.values())) > 1
+    shown = (
+        [f"{price} ({of})" for of, price in prices.items()] if differ else [*prices.values()][:1]
+    )
+    limits = [
+        *([f"{kind.at_once} at once"] if kind.at_once else []),
+        *([f"{kind.per_second:g} a second"] if kind.per_second else []),
+    ]
+    cells = [
+        f"`{kind.name}`",
+        ", ".join(prices),
+        ", ".join(shown),
+        ", ".join(limits),
+        f"in about {kind.ask_after:g} s or later" if kind.ask_after else "at once",
+        "asked for again" if kind.repeats_are_free else "stays lost",
+        kind.tried_on or "*unverified*",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _yes(answer: bool | None) -> str:

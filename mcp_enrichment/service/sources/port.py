@@ -61,6 +61,8 @@ class LostWhy(StrEnum):
     """The connection broke, or time ran out, after the question was sent."""
     UNREADABLE = "unreadable"
     """The answer has a shape that this version does not know."""
+    FAILED = "failed"
+    """The source says that it failed, but not whether it charged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,16 +1,41 @@
-"""The vendors by name."""
+"""Vendors by name."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Vendor
+    import httpx
 
-NAMES: frozenset[str] = frozenset()
-"""Of the vendors that there is an adapter for."""
+    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+
+_CLASSES = {
+    "salesfinity": "Salesfinity",
+    "hunter": "Hunter",
+    "prospeo": "Prospeo",
+    "fullenrich": "FullEnrich",
+    "peopledatalabs": "PeopleDataLabs",
+    "leadmagic": "LeadMagic",
+    "findymail": "Findymail",
+    "contactout": "ContactOut",
+    "apollo": "Apollo",
+    "wiza": "Wiza",
+    "bettercontact": "BetterContact",
+    "dropcontact": "Dropcontact",
+}
+"""The module of each, and its class there."""
+NAMES = frozenset(_CLASSES)
 
 
-def vendor(name: str, api_key: str) -> Vendor:  # noqa: ARG001
+def vendor(
+    name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
+) -> PaidVendor:
     """The vendor of this name, to be closed by `aclose`. Raises `KeyError` where there is none."""
-    raise KeyError(name)
+    return kind_of_vendor(name)(api_key, transport=transport)
+
+
+def kind_of_vendor(name: str) -> type[PaidVendor]:
+    """Its class, for what can be said of it without a key."""
+    found: type[PaidVendor] = getattr(import_module(f"{__package__}.{name}"), _CLASSES[name])
+    return found

@@ -1,0 +1,191 @@
+"""The one seam between a vendor's HTTP interface and the answers of a source."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import httpx
+from pydantic_core import from_json
+
+from mcp_enrichment import __version__
+from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.vendors.pace import NoTurn
+from mcp_enrichment.service.sources.vendors.reading import OUT_OF_CREDIT, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mcp_enrichment.service.sources.vendors.pace import Pace
+
+T = TypeVar("T")
+Failure = Unavailable | Lost | Misconfigured
+
+MAX_ANSWER = 1024 * 1024
+"""Bytes of an answer that are read at most."""
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 45.0
+"""How long a vendor may take to answer: some look for the person meanwhile."""
+IDLE_SECONDS = 2.0
+"""How long a connection is kept: a question on one that is just being closed may be lost."""
+
+READ = frozenset({200, 201, 202})
+"""Statuses whose body says what came of the question."""
+_NOT_NOW = frozenset({408, 425, 429, 503})
+"""Refused before anything was done, and only for now."""
+_NOT_THIS = frozenset({400, 404, 409, 410, 413, 414, 422})
+"""This question is refused, for a reason that is not known: no fault of the key, and no miss."""
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""Failures that come before a byte of the question has left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One request."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    json: Any = None
+    may_charge: bool = True
+    """Whether it may cost something: then it is not put again where its answer is lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back; `body` is None where it is no JSON, or too large."""
+
+    status: int
+    retry_after: float | None
+    body: Any
+
+
+class Asking:
+    """Puts questions to one vendor. It raises nothing, and repeats nothing of what it is told."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str,
+        headers: Mapping[str, str],
+        says: Mapping[int, Failure],
+        reads: frozenset[int],
+        pace: Pace,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        """`headers` bear the key. `says`: what a status means here, where it means something else
+        than usually; `reads`: further statuses whose body is to be read."""
+        self._says = says
+        self._reads = READ | reads
+        self._pace = pace
+        self._http: httpx.AsyncClient | None = None
+        """None: nothing can be asked with these settings."""
+        if not KEY_FORM.fullmatch(api_key):
+            return  # no header can carry it
+        with suppress(httpx.InvalidURL, ValueError, OSError, ImportError):  # proxies, certificates
+            self._http = httpx.AsyncClient(
+                base_url=url,
+                headers={"user-agent": f"mcp-enrichment/{__version__}", **headers},
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                transport=transport,
+                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+                follow_redirects=False,
+            )
+
+    async def aclose(self) -> None:
+        if self._http:
+            await self._http.aclose()
+
+    async def ask(self, question: Question, reader: Callable[[Answer], T]) -> T | Failure:
+        """What `reader` makes of the answer, or why there is none to read."""
+        if self._http is None:
+            return Misconfigured()
+        try:
+            async with self._pace.turn():
+                answer = await _exchange(self._http, question)
+        except NoTurn as busy:
+            return Unavailable(retry_after=busy.seconds)
+        except _NOTHING_SENT:
+            return Unavailable()
+        except httpx.DecodingError:
+            return Lost(why=LostWhy.UNREADABLE)
+        except Exception:  # noqa: BLE001 (whatever it is: the question may have left, and been paid)
+            return _lost(question, LostWhy.NO_ANSWER)
+        return self._judged(question, answer, reader)
+
+    def _judged(
+        self, question: Question, answer: Answer, reader: Callable[[Answer], T]
+    ) -> T | Failure:
+        if said := self._says.get(answer.status):
+            is_wait = isinstance(said, Unavailable)
+            return Unavailable(retry_after=answer.retry_after) if is_wait else said
+        if answer.status not in self._reads:
+            return _by_status(question, answer)
+        try:
+            return reader(answer)
+        except Unreadable:
+            return Lost(why=LostWhy.UNREADABLE)
+
+
+def _lost(question: Question, why: LostWhy) -> Failure:
+    return Lost(why=why) if question.may_charge else Unavailable()
+
+
+def _by_status(question: Question, answer: Answer) -> Failure:
+    if answer.status in _NOT_NOW:
+        return Unavailable(retry_after=answer.retry_after)
+    if answer.status == httpx.codes.PAYMENT_REQUIRED:
+        return OUT_OF_CREDIT
+    if answer.status in _NOT_THIS:
+        return Lost(why=LostWhy.FAILED)
+    if httpx.codes.is_client_error(answer.status):
+        return Misconfigured()
+    if httpx.codes.is_server_error(answer.status):
+        return _lost(question, LostWhy.FAILED)
+    return Lost(why=LostWhy.UNREADABLE)
+
+
+async def _exchange(http: httpx.AsyncClient, question: Question) -> Answer:
+    # httpx starts its clock anew with each byte that comes.
+    with anyio.fail_after(CONNECT_SECONDS + ANSWER_SECONDS):
+        async with http.stream(
+            question.method, question.path, params=question.params, json=question.json
+        ) as response:
+            return Answer(
+                status=response.status_code,
+                retry_after=retry_after(response.headers.get("retry-after")),
+                body=_parsed(await _bounded(response)),
+            )
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    """The body; empty, and so unreadable, where it is too large."""
+    if "," in response.headers.get("content-encoding", ""):
+        return b""  # one coding packs a thousand to one, two a million to one
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            return b""
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""FullEnrich, version 2: a bulk of one person, asked for again until it is finished.
+
+What still runs answers 400. Where the credits end in between, the bulk ends with a status of its
+own. Not documented: whether a bulk that is cancelled costs anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.service.sources.port import Lost, LostWhy
+from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.reading import (
+    OUT_OF_CREDIT,
+    Credits,
+    Shape,
+    Ticket,
+    Unreadable,
+    read,
+    told,
+)
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
+    from mcp_enrichment.service.sources.vendors.asking import Answer
+
+WORDS = {
+    "deliverable": Verification.VERIFIED,
+    "high_probability": Verification.CATCH_ALL,
+    "catch_all": Verification.CATCH_ALL,
+    "invalid": None,
+}
+FIELDS = {EmailType.WORK: "contact.work_emails", EmailType.PERSONAL: "contact.personal_emails"}
+RUNNING = frozenset({"CREATED", "IN_PROGRESS", "RATE_LIMIT"})
+ENDED = frozenset({"CANCELED", "UNKNOWN"})
+BULKS = "/contact/enrich/bulk"
+
+
+class _Begun(Shape):
+    enrichment_id: Ticket
+
+
+class _Error(Shape):
+    code: str
+
+
+class _Status(Shape):
+    status: str
+
+
+class _Email(Shape):
+    email: str | None
+    status: str | None
+
+
+class _Info(Shape):
+    most_probable_work_email: _Email | None = None
+    most_probable_personal_email: _Email | None = None
+
+    def of(self, kind: EmailType) -> _Email:
+        is_work = kind is EmailType.WORK
+        email = self.most_probable_work_email if is_work else self.most_probable_personal_email
+        return email or _Email(email=None, status=None)
+
+
+class _Contact(Shape):
+    contact_info: _Info | None
+
+
+class _Cost(Shape):
+    credits: Credits
+
+
+class _Finished(Shape):
+    cost: _Cost
+    data: Annotated[list[_Contact], Field(min_length=1, max_length=1)]
+
+
+class _Balance(Shape):
+    balance: Credits
+
+
+class FullEnrich(PaidVendor):
+    """Where no address is told, its `cost` tells a miss from a shape that has changed."""
+
+    name = "fullenrich"
+    url = "https://app.fullenrich.com/api/v2"
+    prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 3.0}
+    at_once = 100
+    per_second = 1.0
+    ask_after = 45.0
+    key_header = "authorization"
+    key_form = "Bearer {}"
+    reads = frozenset({400})
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+        person = {"linkedin_url": profile, "enrich_fields": [FIELDS[kind]]}
+        return await self._find(
+            "POST", BULKS, self._begun, json={"name": "mcp-enrichment", "data": [person]}
+        )
+
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
+        return await self._collect(BULKS, ticket, lambda answer: self._read(answer, ticket, kind))
+
+    async def balance(self) -> float | Unavailable | Misconfigured | None:
+        return await self._balance(
+            "/account/credits", lambda answer: read(_Balance, answer.body).balance
+        )
+
+    def _begun(self, answer: Answer) -> Outcome | Working:
+        if answer.status in self.reads:
+            return Lost(why=LostWhy.FAILED)
+        return self._working(read(_Begun, answer.body).enrichment_id)
+
+    def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
+        if answer.status in self.reads:
+            is_running = read(_Error, answer.body).code == "error.enrichment.in_progress"
+            return self._working(ticket) if is_running else Lost(why=LostWhy.FAILED)
+        status = read(_Status, answer.body).status
+        if status in RUNNING:
+            return self._working(ticket)
+        if status == "CREDITS_INSUFFICIENT":
+            return OUT_OF_CREDIT
+        if status in ENDED:
+            return Lost(why=LostWhy.FAILED)
+        if status != "FINISHED":
+            raise Unreadable
+        return self._finished(read(_Finished, answer.body), kind)
+
+    def _finished(self, bulk: _Finished, kind: EmailType) -> Outcome:
+        email = (bulk.data[0].contact_info or _Info()).of(kind)
+        charged, price = bulk.cost.credits, self.prices[kind]
+        return told(email.email, email.status, WORDS, price=price, charged=charged)

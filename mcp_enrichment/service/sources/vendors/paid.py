@@ -1,0 +1,124 @@
+"""What all vendors have in common: a declaration, and a seam to ask through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote
+
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Terms, Working
+from mcp_enrichment.service.sources.vendors.asking import Answer, Asking, Question
+from mcp_enrichment.service.sources.vendors.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import httpx
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.asking import Failure
+
+
+FEW = 5
+"""Questions at the same time to a vendor that documents no limit."""
+
+
+class PaidVendor:
+    """A vendor, declared by its attributes; a subclass adds what it asks and how it reads."""
+
+    name: str
+    url: str
+    prices: ClassVar[Mapping[EmailType, float]]
+    """Its own credits for an address of each kind that it has."""
+    miss_price: float = 0.0
+    at_once: int | None = None
+    per_second: float | None = None
+    repeats_are_free: bool = False
+    ask_after: float = 0.0
+    """Seconds after which to ask for what it has begun; 0 where it answers at once."""
+    key_header: str = "x-api-key"
+    key_form: str = "{}"
+    headers: ClassVar[Mapping[str, str]] = {}
+    says: ClassVar[Mapping[int, Failure]] = {}
+    reads: frozenset[int] = frozenset()
+    tried_on: str | None = None
+    """The day on which somebody ran it with a real key; None: it is made from documents alone."""
+
+    def __init__(self, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._asking = Asking(
+            self.url,
+            api_key=api_key,
+            headers={self.key_header: self.key_form.format(api_key), **self.headers},
+            says=self.says,
+            reads=self.reads,
+            pace=Pace(at_once=self.at_once, per_second=self.per_second),
+            transport=transport,
+        )
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(
+            hit=max(self.prices.values()),
+            miss=self.miss_price,
+            at_once=self.at_once,
+            per_second=self.per_second,
+            repeats_are_free=self.repeats_are_free,
+        )
+
+    @property
+    def kinds(self) -> frozenset[EmailType]:
+        return frozenset(self.prices)
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+        raise NotImplementedError
+
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:  # noqa: ARG002
+        """It answers at once, so that no ticket is its own."""
+        return Lost(why=LostWhy.UNREADABLE)
+
+    async def balance(self) -> float | Unavailable | Misconfigured | None:
+        return None
+
+    async def aclose(self) -> None:
+        await self._asking.aclose()
+
+    async def _find(
+        self,
+        method: str,
+        path: str,
+        reader: Callable[[Answer], Outcome | Working],
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Outcome | Working:
+        question = Question(
+            method=method,
+            path=path,
+            params=params,
+            json=json,
+            may_charge=not self.repeats_are_free,
+        )
+        return await self._asking.ask(question, reader)
+
+    async def _collect(
+        self, path: str, ticket: str, reader: Callable[[Answer], Outcome | Working]
+    ) -> Outcome | Working:
+        where = f"{path}/{quote(ticket, safe='')}"
+        question = Question(method="GET", path=where, may_charge=False)
+        return await self._asking.ask(question, reader)
+
+    async def _balance(
+        self, path: str, reader: Callable[[Answer], float]
+    ) -> float | Unavailable | Misconfigured | None:
+        question = Question(method="GET", path=path, may_charge=False)
+        left = await self._asking.ask(question, reader)
+        return None if isinstance(left, Lost) else left
+
+    def _working(self, ticket: str) -> Working:
+        """It has begun, and is asked again in its usual time."""
+        return Working(ticket=ticket, ask_after=self.ask_after)
+
+
+def slug_of(profile: str) -> str:
+    """The name in the URL of a profile, decoded."""
+    return unquote(profile.rpartition("/")[2])

@@ -1,0 +1,64 @@
+"""People Data Labs' person enrichment.
+
+It charges for whoever it knows, so that `required` names the address: without one it answers 404,
+for nothing. Every repeat is charged. A free plan shows only whether there is an address, as a
+boolean. It does not say that it checked one. Not documented: how `required` treats an address that
+the plan does not show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.port import Miss
+from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.reading import HIDDEN, Shape, Unreadable, read, told
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.port import Outcome, Working
+    from mcp_enrichment.service.sources.vendors.asking import Answer
+
+FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}
+
+
+class _Error(Shape):
+    type: Literal["not_found"]
+
+
+class _Miss(Shape):
+    error: _Error
+
+
+class _Found(Shape):
+    data: dict[str, object]
+
+
+class PeopleDataLabs(PaidVendor):
+    """An address of it is never known to be right."""
+
+    name = "peopledatalabs"
+    url = "https://api.peopledatalabs.com/v5"
+    prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
+    per_second = 1.6  # 100 a minute, which a free plan has
+    reads = frozenset({404})
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+        params = {"profile": profile.removeprefix("https://www."), "required": FIELDS[kind]}
+        return await self._find(
+            "GET", "/person/enrich", lambda answer: self._read(answer, kind), params=params
+        )
+
+    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
+        if answer.status in self.reads:
+            read(_Miss, answer.body)
+            return Miss()
+        person = read(_Found, answer.body).data
+        email = person.get(FIELDS[kind], ...)
+        if email is True:
+            return HIDDEN
+        if email is None or email is False:  # somebody was found all the same
+            return Miss(cost=self.prices[kind])
+        if not isinstance(email, str) or not email:
+            raise Unreadable
+        return told(email, None, {}, price=self.prices[kind])

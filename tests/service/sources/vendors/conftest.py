@@ -1,0 +1,20 @@
+"""Vendors that may be asked as fast as a test asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def unhurried() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        for name in NAMES:
+            patched.setattr(kind_of_vendor(name), "per_second", None)
+        yield

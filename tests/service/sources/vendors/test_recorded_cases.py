@@ -1,0 +1,81 @@
+"""What each vendor is asked, to the letter, and what its answers mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
+from tests.service.sources.vendors.recorded import (
+    CASES,
+    KEY,
+    PROFILE,
+    Case,
+    as_recorded,
+    vendor_at_far_end,
+)
+from tests.support.far_end import replies
+
+if TYPE_CHECKING:
+    from tests.support.far_end import Seen
+
+pytestmark = pytest.mark.anyio
+
+ASKED_OF_ALL = {"found", "miss", "no credits", "rate limit", "wrong key", "changed shape"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_recorded_answer_means_what_it_should_and_the_question_is_exact(case: Case) -> None:
+    async with vendor_at_far_end(case.vendor) as (asked, end):
+        end.will(case.answer)
+        assert as_recorded(await case.put_to(asked)) == case.says
+    [seen] = end.seen
+    _check_request(seen, case)
+
+
+def _check_request(seen: Seen, case: Case) -> None:
+    expected, path = urlsplit(case.question["url"]), urlsplit(seen.path)
+    assert seen.method == case.question["method"]
+    assert (seen.headers["host"], path.path) == (expected.hostname, expected.path)
+    assert parse_qsl(path.query) == parse_qsl(expected.query)
+    ours = {"host", "accept", "accept-encoding", "connection", "user-agent"}
+    about_body = {"content-length", "content-type"}
+    told = {k: v for k, v in seen.headers.items() if k not in ours | about_body}
+    assert told == case.question["headers"]
+    assert (seen.json if seen.body else None) == case.question.get("json")
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_vendor_has_the_cases_that_all_must_have(name: str) -> None:
+    cases = [case for case in CASES if case.vendor == name]
+    assert {case.name for case in cases} >= ASKED_OF_ALL
+    assert {case.kind for case in cases if case.ask == case.kind} == vendor(name, KEY).kinds
+
+
+async def test_a_name_of_another_script_is_asked_for_as_it_is_written() -> None:
+    async with vendor_at_far_end("hunter") as (asked, end):
+        end.always(replies(202, {}))
+        working = await asked.find("https://www.linkedin.com/in/zo%C3%AB", EmailType.WORK)
+        assert as_recorded(working) == {"working": "zoë", "after": 5.0}
+        await asked.collect("zoë", EmailType.WORK)
+    assert [seen.path for seen in end.seen] == ["/v2/email-finder?linkedin_handle=zo%C3%AB"] * 2
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_vendor_says_its_name_its_price_and_its_pace(name: str) -> None:
+    asked = vendor(name, KEY)
+    assert asked.name == name
+    assert asked.url.startswith("https://")
+    assert asked.terms.hit == max(asked.prices.values()) > 0
+    assert asked.terms.per_second or asked.terms.at_once
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_a_key_that_no_header_can_carry_is_refused_without_a_request(name: str) -> None:
+    async with vendor_at_far_end(name, key="sk test\n") as (asked, end):
+        outcome = await asked.find(PROFILE, EmailType.WORK)
+        assert as_recorded(outcome) == {"misconfigured": "sources-misconfigured"}
+        assert end.seen == []
