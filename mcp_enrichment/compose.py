@@ -119,7 +119,8 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     """The service's database, open. Raises `StorageFailed`."""
     from mcp_enrichment.service.store.database import open_sqlite
 
-    opened = await anyio.to_thread.run_sync(open_sqlite, settings.database_file)
+    opening = partial(open_sqlite, settings.database_file, privacy_key=settings.privacy_secret)
+    opened = await anyio.to_thread.run_sync(opening)
     try:
         yield opened
     finally:
@@ -132,7 +133,8 @@ async def working_service(settings: Settings, database: Database) -> AsyncIterat
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.contacts import StoredContacts
     from mcp_enrichment.service.domain.finals import Finals
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.service import Retention, Service
+    from mcp_enrichment.service.jobs.deleting import delete_in_time
     from mcp_enrichment.service.jobs.runner import Runner
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources.contacts import ContactsSource
@@ -148,10 +150,15 @@ async def working_service(settings: Settings, database: Database) -> AsyncIterat
         finals=Finals(database),
         wake=runner.wake,
         sandbox=settings.sandbox,
+        retention=Retention(
+            answers=settings.answer_days * DAY,
+            contacts=settings.contact_days and settings.contact_days * DAY,
+        ),
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(runner.run, service)
         tasks.start_soon(service.finals.watch)
+        tasks.start_soon(delete_in_time, service)
         yield service
         tasks.cancel_scope.cancel()
 

@@ -17,6 +17,7 @@ from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
+from mcp_enrichment.cli.privacy import privacy
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
@@ -64,7 +65,7 @@ def _print_whatever_there_is() -> None:
 _COMMANDS = (
     *(contacts, credits_group, enrich, demo),
     *(setup, key, doctor),
-    *(serve, service, teams, keys, callbacks, memory),
+    *(serve, service, teams, keys, callbacks, memory, privacy),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -23,6 +23,7 @@ WHY_SKIPPED = {
     "bad-email": "with an email that cannot be one",
     "empty-row": "empty",
     "unreadable": "unreadable",
+    "suppressed": "on the suppression list",
 }
 
 

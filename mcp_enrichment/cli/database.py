@@ -30,7 +30,8 @@ def opened_here() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
     from mcp_enrichment.service.store.database import open_sqlite
 
-    database = open_sqlite(settings().database_file)
+    chosen = settings()
+    database = open_sqlite(chosen.database_file, privacy_key=chosen.privacy_secret)
     try:
         yield database
     finally:

@@ -185,6 +185,8 @@ class StorageFault(StrEnum):
     """The file is damaged, or something else than a database."""
     NEWER_SCHEMA = "storage_newer_schema"
     """A newer version of the program has written the file."""
+    OTHER_KEY = "storage_other_key"
+    """Its suppression list was made with another key, and cannot be obeyed."""
     BUSY = "storage_busy"
     """Other processes kept it locked for too long."""
     UNREACHABLE = "storage_unreachable"
@@ -203,6 +205,9 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Tell the user to move enrichment.db out of the data folder or to restore it.",
     StorageFault.NEWER_SCHEMA: "A newer version of mcp-enrichment has written the database. "
     f"{_NOTHING_DONE} Tell the user to upgrade this installation.",
+    StorageFault.OTHER_KEY: "The suppression list in the database was made with another key, so it "
+    f"cannot be obeyed. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
+    "or to set ENRICHMENT_PRIVACY_KEY as it was.",
     StorageFault.BUSY: "Other processes keep the enrichment database locked. "
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.UNREACHABLE: "The service cannot reach its database. "

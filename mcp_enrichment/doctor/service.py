@@ -71,16 +71,16 @@ def embedded(settings: Settings) -> Iterator[Finding]:
     would go on with lookups that cost credits."""
     yield note("reach", "the service is embedded, on contacts of your own: nobody else is asked")
     if settings.database_file.exists():
-        yield _stored_balance(settings.database_file)
+        yield _stored_balance(settings)
     else:
         yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
 
 
-def _stored_balance(file: Path) -> Finding:
+def _stored_balance(settings: Settings) -> Finding:
     try:
-        database = open_sqlite(file)
+        database = open_sqlite(settings.database_file, privacy_key=settings.privacy_secret)
     except StorageFailed as failure:
-        return wrong("balance", f"{file}: {failure}")
+        return wrong("balance", f"{settings.database_file}: {failure}")
     try:
         every = database.read_now(teams.every)
     finally:

@@ -37,6 +37,15 @@ BY_REASON = {
         f"requesting it again before that cannot help. {NO_GUESS}"
     ),
     Reason.SANDBOX: SANDBOX,
+    Reason.SUPPRESSED: (
+        "This person, or their address, is on the service's suppression list: nothing is told. "
+        f"Tell the user so, and do not request it again. {NO_GUESS}"
+    ),
+    Reason.ERASED: f"What was stored about this person was erased. Tell the user so. {NO_GUESS}",
+    Reason.EXPIRED: (
+        "This answer was deleted, as its time was over. It can be requested again, which may cost "
+        f"a credit. {NO_GUESS}"
+    ),
 }
 SOME_NOT_FINAL = (
     "Call wait_for_enrichment again with the ids whose is_final is false. Do not request them "

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment.service.domain.privacy import left_out
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.store import audit
 from mcp_enrichment.service.store import contacts as store
+from mcp_enrichment.service.store.audit import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -42,13 +45,15 @@ def import_contacts(
     """Store the contacts among the rows, in the calling thread: all of them, or none where reading
     them raises. Repeating it adds nothing."""
     report = ImportReport()
-    contacts = _counted(rows, report)
 
     def put_all(connection: Connection) -> None:
         before = store.count(connection)
+        contacts = _counted(rows, report, left_out(connection, database.subjects))
         while batch := list(islice(contacts, BATCH)):
             store.put(connection, [_values(contact, source) for contact in batch])
         report.new = store.count(connection) - before
+        counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
+        audit.write(connection, Action.IMPORT, at=time.time(), counts=counts)
 
     database.write_now(put_all)
     return report
@@ -72,11 +77,17 @@ class StoredContacts:
         return not await self.database.read(store.any_stored)
 
 
-def _counted(rows: Iterable[Contact | Skipped], report: ImportReport) -> Iterator[Contact]:
+def _counted(
+    rows: Iterable[Contact | Skipped],
+    report: ImportReport,
+    is_left_out: Callable[[str, str], bool],
+) -> Iterator[Contact]:
     for row in rows:
         report.read += 1
         if isinstance(row, Skipped):
             report.skipped[row.reason] += 1
+        elif is_left_out(row.profile, row.email):
+            report.skipped[SkipReason.SUPPRESSED] += 1
         else:
             report.stored += 1
             yield row

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
+from mcp_enrichment.service.domain.privacy import is_address_suppressed, is_suppressed
+from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Unavailable
 from mcp_enrichment.service.store import callbacks, jobs, ledger
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.telemetry import LOOKUPS
@@ -40,6 +41,9 @@ class _End:
     reason: Reason | None = None
 
 
+SUPPRESSED = _End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Down:
     """A source could not be asked, and no other one has the address."""
@@ -54,7 +58,10 @@ async def look_up(service: Service, job: Job) -> Again | None:
     if request is None or request.status.is_final:
         return None
     with tracing.span("look up", parent=request.traceparent):
-        verdict = await _ask(service, request)
+        if await is_suppressed(service.database, profile=request.linkedin_url):
+            verdict: _End | _Down = SUPPRESSED
+        else:
+            verdict = await _ask(service, request)
         if isinstance(verdict, _Down):
             # Counted here and not by claims of the job: a restart is no fault of a source.
             tries = await service.database.write(lambda c: store.count_try(c, request.id))
@@ -93,6 +100,10 @@ async def _ask(service: Service, request: Request) -> _End | _Down:
     reason: Reason | None = None
     for source in service.sources_for(request.linkedin_url):
         outcome = await source.find(request.linkedin_url, request.type)
+        if isinstance(outcome, Hit) and await is_address_suppressed(
+            service.database, outcome.email
+        ):
+            outcome = Miss(reason=Reason.SUPPRESSED)
         if isinstance(outcome, Hit):
             return _End(
                 status=Status.COMPLETED,

@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.service.domain.privacy import as_told
 from mcp_enrichment.service.store import callbacks, idempotency, jobs, ledger
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.requests import Request
@@ -92,11 +93,12 @@ def as_accepted(request: Request, external_id: str | None) -> Request:
 
 
 def on_the_wire(request: Request) -> WireEnrichment:
-    """The request as the contract shows it."""
+    """The request as the contract shows it: one whose answer was removed found nothing that can
+    still be told, and cost what it cost."""
     final = request.status.is_final
     return WireEnrichment(
         id=request.id,
-        status=request.status,
+        status=request.status if request.removed_at is None else Status.NOT_FOUND,
         linkedin_url=request.linkedin_url,
         enrichment_type=request.type.on_the_wire if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
@@ -109,7 +111,8 @@ def on_the_wire(request: Request) -> WireEnrichment:
 
 async def _read_now(service: Service, team_id: int, request_id: str) -> Request:
     def get(connection: Connection) -> Request | None:
-        return store.get_of_team(connection, team_id, request_id)
+        found = store.get_of_team(connection, team_id, request_id)
+        return found and as_told(connection, service.database.subjects, found)
 
     if found := await service.database.read(get):
         return found

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -14,9 +15,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, in
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.store.faults import is_busy, storage_failed
 from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
+from mcp_enrichment.service.store.scrubbing import scrub_sqlite
+from mcp_enrichment.service.store.subjects import Subjects, settle_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,8 @@ BUSY_TIMEOUT = 30.0
 BUSY_PAUSE = 0.01
 CHECK_EVERY = 1.0
 """Seconds: whoever asks whether it is ready may not make it write without end."""
+KEY_FILE = "privacy.key"
+"""Beside the database: the key of its suppression list, where none is set."""
 READERS = 4
 """Reads that may run at once; more threads than this do not make SQLite faster."""
 
@@ -36,7 +42,10 @@ READERS = 4
 class Database:
     """Runs functions of a connection, each in one transaction, in a bounded number of threads."""
 
-    def __init__(self, engine: Engine, is_in_place: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, engine: Engine, subjects: Subjects, is_in_place: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.subjects = subjects
         self._engine = engine
         self._is_in_place = is_in_place
         self._reading = anyio.CapacityLimiter(READERS)
@@ -59,9 +68,16 @@ class Database:
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
-        engine = self._engine.execution_options(writes=True)
-        with _told_as_storage(), engine.begin() as connection:
-            return work(connection)
+        return _write(self._engine, work)
+
+    def scrub_now(self) -> bool:
+        """Remove what the files still hold of rows that are deleted, in the calling thread.
+
+        False where another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
+        for a second copy: it is to be called again.
+        """
+        with self._engine.connect() as connection:
+            return scrub_sqlite(connection)
 
     async def check(self) -> None:
         """Return where something can be written, and found again. Raises `StorageFailed`."""
@@ -85,11 +101,12 @@ def _leave_no_trace(connection: Connection) -> None:
     connection.execute(delete(teams).where(teams.c.id == added))
 
 
-def open_sqlite(path: Path) -> Database:
+def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
     """Open the file, made and migrated where needed.
 
-    Raises `StorageFailed` where the folder cannot be written, the file is no database, or a newer
-    version of the program has written it.
+    `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
+    `StorageFailed` where the folder cannot be written, the file is no database, a newer version of
+    the program has written it, or its suppression list was made with another key.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,11 +115,24 @@ def open_sqlite(path: Path) -> Database:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
     engine = _sqlite_engine(path)
     try:
-        Database(engine).write_now(upgrade)
-        return Database(engine, _still_the_same(path))
+        subjects = _write(engine, partial(_put_in_order, path=path, privacy_key=privacy_key))
+        return Database(engine, subjects, _still_the_same(path))
     except BaseException:
         engine.dispose()
         raise
+
+
+def _write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    writing = engine.execution_options(writes=True)
+    with _told_as_storage(), writing.begin() as connection:
+        return work(connection)
+
+
+def _put_in_order(connection: Connection, *, path: Path, privacy_key: bytes | None) -> Subjects:
+    upgrade(connection)
+    subjects = Subjects(privacy_key or secret_in(path.with_name(KEY_FILE)))
+    settle_key(connection, subjects)
+    return subjects
 
 
 def _still_the_same(path: Path) -> Callable[[], bool]:
@@ -138,7 +168,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # None hands the transactions to `_begin_sqlite`: the driver's own BEGIN comes too late.
     connection.isolation_level = None
     _use_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    # What is deleted is overwritten in the pages that are written anyway, which costs no writing.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=FAST"):
         connection.execute(f"PRAGMA {pragma}")
 
 

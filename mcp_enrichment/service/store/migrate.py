@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
-HEAD = "0002"
+HEAD = "0013"
 """The newest revision in `migrations/versions`; a test holds it there."""
 
 

@@ -55,6 +55,8 @@ class SkipReason(StrEnum):
     """Its address cannot be one."""
     UNREADABLE = "unreadable"
     """It is longer than any row can be, as after a quotation mark that is never closed."""
+    SUPPRESSED = "suppressed"
+    """The person, or the address, is on the suppression list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
