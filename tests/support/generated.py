@@ -19,9 +19,11 @@ from tests.support import published
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = (README, *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library")))
+PAGES = (README, *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library", "privacy")))
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
+OF_PRIVACY = ("answer_", "contact_", "privacy_")
+"""How those begin that say how long what is known about people is kept."""
 PUBLISHED = {
     ROOT / "server.json": published.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
@@ -34,11 +36,12 @@ def tools_table() -> str:
     return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
 
 
-def settings_table(*, of_http: bool = False) -> str:
+def settings_table(*beginnings: str) -> str:
+    """The settings that begin so; without beginnings, those that no page of their own has."""
     rows = [
         f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
         for name, field in Settings.model_fields.items()
-        if name.startswith(OF_HTTP) is of_http
+        if name.startswith(beginnings or (*OF_HTTP, *OF_PRIVACY)) is bool(beginnings)
     ]
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
@@ -55,7 +58,8 @@ def errors_table() -> str:
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
-    "http": partial(settings_table, of_http=True),
+    "http": partial(settings_table, *OF_HTTP),
+    "privacy": partial(settings_table, *OF_PRIVACY),
     "errors": errors_table,
     "links": published.links_list,
 }
