@@ -19,7 +19,10 @@ from tests.support import published
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = (README, *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library", "privacy")))
+PAGES = (
+    README,
+    *(ROOT / "docs" / f"{page}.md" for page in ("http", "install", "library", "privacy")),
+)
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
