@@ -127,7 +127,7 @@ def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]
     for held in PERSONAL:
         if held.address is not None:
             every = select(held.address).where(held.address.is_not(None)).distinct()
-            rows = connection.execution_options(yield_per=1000).execute(every).scalars()
+            rows = connection.execute(every.execution_options(yield_per=1000)).scalars()
             found.update(one for one in rows if one and normalised(one) in addresses)
     return found
 
