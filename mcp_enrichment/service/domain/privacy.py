@@ -89,8 +89,8 @@ def as_told(connection: Connection, subjects: Subjects, request: Request) -> Req
     since it ended. What stands in the database stays."""
     if request.email is None:
         return request
-    hashes = [subjects.of_profile(request.linkedin_url), subjects.of_address(request.email)]
-    if not suppressions.any_of(connection, hashes):
+    profile, address = subjects.of_profile(request.linkedin_url), subjects.of_address(request.email)
+    if not suppressions.either(connection, profile, address):
         return request
     return replace(request, email=None, reason=Reason.SUPPRESSED, removed_at=request.ended_at)
 

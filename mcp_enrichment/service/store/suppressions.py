@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, or_, select
 
 from mcp_enrichment.service.store.schema import suppressions
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+
+# Made once: each answer that is told asks it.
+_EITHER = select(suppressions.c.kind).where(
+    or_(suppressions.c.subject == bindparam("one"), suppressions.c.subject == bindparam("other"))
+)
 
 
 class SubjectKind(StrEnum):
@@ -40,6 +46,11 @@ def drop(connection: Connection, subject: str) -> bool:
 def any_of(connection: Connection, subjects: Collection[str]) -> bool:
     """Whether one of the hashes is on the list."""
     return bool(_among(connection, subjects))
+
+
+def either(connection: Connection, one: str, other: str) -> bool:
+    """Whether one of the two hashes is on the list."""
+    return connection.execute(_EITHER, {"one": one, "other": other}).first() is not None
 
 
 def every(connection: Connection) -> set[str]:
