@@ -69,8 +69,8 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
     subject = _subject(profile, email)
     with opened() as database:
         done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
-        _tell(done, forgotten=_forget(done.profiles))
         is_scrubbed = database.scrub_now()
+    _tell(done, forgotten=_forget(done.profiles))
     if not is_scrubbed:
         raise click.ClickException(NOT_SCRUBBED)
 

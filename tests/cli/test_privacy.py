@@ -54,6 +54,16 @@ def test_without_suppressing_the_person_may_be_imported_again(with_contacts: She
     assert ADAS in with_contacts.run("enrich", ADA).out
 
 
+def test_what_was_asked_about_the_erased_is_forgotten_and_the_rest_is_not(
+    with_contacts: Shell,
+) -> None:
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("enrich", JONAS, "--type", "personal")
+    with_contacts.run("privacy", "erase", "--email", ADAS)
+    (left,) = with_contacts.run("memory", "show").out.splitlines()
+    assert left.split("\t")[1] == "personal"
+
+
 def test_an_export_is_json_about_one_person(with_contacts: Shell) -> None:
     with_contacts.run("enrich", ADA)
     with_contacts.run("enrich", JONAS)
