@@ -92,7 +92,7 @@ def as_told(connection: Connection, subjects: Subjects, request: Request) -> Req
     profile, address = subjects.of_profile(request.linkedin_url), subjects.of_address(request.email)
     if not suppressions.either(connection, profile, address):
         return request
-    return replace(request, email=None, reason=Reason.SUPPRESSED, removed_at=request.ended_at)
+    return replace(request, email=None, reason=Reason.SUPPRESSED)
 
 
 def left_out(connection: Connection, subjects: Subjects) -> Callable[[str, str], bool]:

@@ -95,15 +95,15 @@ def as_accepted(request: Request, external_id: str | None) -> Request:
 def on_the_wire(request: Request) -> WireEnrichment:
     """The request as the contract shows it: one whose answer was removed found nothing that can
     still be told, and cost what it cost."""
-    final = request.status.is_final
+    final, completed = request.status.is_final, request.status is Status.COMPLETED
     return WireEnrichment(
         id=request.id,
-        status=request.status if request.removed_at is None else Status.NOT_FOUND,
+        status=Status.NOT_FOUND if completed and request.email is None else request.status,
         linkedin_url=request.linkedin_url,
         enrichment_type=request.type.on_the_wire if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
         external_id=request.external_id,
-        credits_charged=int(request.status is Status.COMPLETED) if final else None,
+        credits_charged=int(completed) if final else None,
         created_at=request.created_at,
         reason=request.reason,
     )
