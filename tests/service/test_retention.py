@@ -19,6 +19,8 @@ from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mcp_enrichment.service.domain.service import Service
+
 pytestmark = pytest.mark.anyio
 DAY = 86_400.0
 
@@ -86,6 +88,27 @@ async def test_it_is_deleted_in_batches_down_to_the_last(
         counts = it.rows("SELECT actor, action, subject, counts FROM audit")
     of = [("service", "expire", None, f'{{"requests": {n}}}') for n in (2, 2, 1)]
     assert counts == of
+
+
+async def test_two_services_share_the_work_and_count_nothing_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    clock = Clock()
+    async with serving(path, Says(MISS), clock=clock) as one, serving(path, clock=clock) as two:
+        for n in range(8):
+            await one.final(await one.accepted(linkedin_url=f"{ADA}-{n}"))
+        clock.now += 91 * DAY
+        deleted = []
+
+        async def delete(service: Service) -> None:
+            deleted.append(await delete_expired(service))
+
+        async with anyio.create_task_group() as tasks:
+            for it in (one, two):
+                tasks.start_soon(delete, it.service)
+        assert sum(deleted) == 8
+        assert one.rows("SELECT count(*) FROM audit WHERE action = 'expire'") == [(8,)]
 
 
 @pytest.mark.parametrize(("kept", "left"), [(None, 1), (30 * DAY, 0)])
