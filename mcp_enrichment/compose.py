@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from mcp_enrichment.compose_service import embedded_service
+from mcp_enrichment.compose_service import DAY, embedded_service
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.first_use import on_first_use
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 EMBEDDED_URL = "http://embedded.invalid"
 """Never resolved: the in-process transport answers it. RFC 2606 keeps the name from anybody."""
-DAY = 86_400.0
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from mcp_enrichment.first_use import each_on_first_use, on_first_use
 from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
 from mcp_enrichment.mcp.http.names import is_loopback
 from mcp_enrichment.mcp.http.pushed import PUSHES
-from mcp_enrichment.mcp.http.secret import secret_in
+from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, local_team
 from mcp_enrichment.service.http.app import create_app

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # first call that needs it pays for it.
 # ruff: noqa: PLC0415
 
+DAY = 86_400.0
+
 
 def open_database(settings: Settings) -> Database:
     """The database of this machine's service, migrated where it is a file. Raises
@@ -36,10 +38,11 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is None:
         from mcp_enrichment.service.store.database import open_sqlite
 
-        return open_sqlite(settings.database_file)
+        return open_sqlite(settings.database_file, privacy_key=settings.privacy_secret)
     from mcp_enrichment.service.store.postgres import open_postgres
 
-    return open_postgres(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    return open_postgres(url, privacy_key=settings.privacy_secret)
 
 
 def migrate(settings: Settings) -> None:
@@ -112,8 +115,9 @@ async def working_service(
     are held, ends are watched for."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.finals import Finals
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.service import Retention, Service
     from mcp_enrichment.service.domain.sources import own_sources
+    from mcp_enrichment.service.jobs.deleting import delete_in_time
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources import chosen
     from mcp_enrichment.service.sources.checks import address_check
@@ -132,10 +136,15 @@ async def working_service(
         turns=_turns(settings, sources),
         checks=[address_check(check_mx=settings.check_mx)],
         sandbox=settings.sandbox,
+        retention=Retention(
+            answers=settings.answer_days * DAY,
+            contacts=settings.contact_days and settings.contact_days * DAY,
+        ),
     )
     async with chosen.closing(sources), anyio.create_task_group() as tasks:
         if jobs:
             tasks.start_soon(engine.run, service)
+            tasks.start_soon(delete_in_time, service)
         if holds:
             tasks.start_soon(service.finals.watch)
         yield service

@@ -173,6 +173,21 @@ class Settings(BaseSettings):
         str,
         Field(description="Team that their bearers act for, where the service is embedded."),
     ] = "default"
+    answer_days: Annotated[
+        float,
+        Field(gt=0, le=36_500, description="Days after which an answer is deleted."),
+    ] = 90
+    contact_days: Annotated[
+        float | None,
+        Field(gt=0, le=36_500, description="Days after its import that a contact is deleted."),
+    ] = None
+    privacy_key: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=32,
+            description="Key of the suppression list. Unset: `privacy.key` in the data folder.",
+        ),
+    ] = None
     log_level: Annotated[
         LogLevel,
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
@@ -208,6 +223,11 @@ class Settings(BaseSettings):
     def database_file(self) -> Path:
         """The embedded service's database."""
         return self.data_dir / "enrichment.db"
+
+    @property
+    def privacy_secret(self) -> bytes | None:
+        """The key of the suppression list, where one is set."""
+        return self.privacy_key.get_secret_value().encode() if self.privacy_key else None
 
     @property
     def secret_file(self) -> Path:

@@ -6,10 +6,48 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import sealed
 from tests.support.far_end import FarEnd, far_end
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+INSTALLING = {"compat", "installs"}
+"""Markers of tests that install from package indexes, and so need a network."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--installing",
+        choices=["too", "only", "none"],
+        default="too",
+        help="whether to run tests that install from package indexes",
+    )
+
+
+def pytest_configure() -> None:
+    sealed.seal()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--installing")
+    if wanted == "too":
+        return
+    left_out = [one for one in items if _installs(one) is not (wanted == "only")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [one for one in items if _installs(one) is (wanted == "only")]
+
+
+def _installs(item: pytest.Item) -> bool:
+    return any(marker.name in INSTALLING for marker in item.iter_markers())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_outside_is_reached() -> Iterator[None]:
+    yield
+    reached = list(sealed.attempts)
+    sealed.attempts.clear()
+    assert not reached, f"the test reached out to {reached}"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from mcp_enrichment.cli.enrich import enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
+from mcp_enrichment.cli.privacy import privacy
 from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
@@ -69,7 +70,7 @@ contacts.add_command(report)
 _COMMANDS = (
     *(contacts, sources, credits_group, enrich, demo),
     *(setup, key, doctor),
-    *(serve, service, worker, migrate, teams, keys, callbacks, memory),
+    *(serve, service, worker, migrate, teams, keys, callbacks, memory, privacy),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -33,6 +33,7 @@ WHY = {
     "guessed": "with an email that the export itself calls a guess or unusable",
     "empty-row": "empty",
     "unreadable": "unreadable",
+    "suppressed": "on the suppression list",
 }
 
 

@@ -28,7 +28,7 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
     UnusableAddress,
 )
-from mcp_enrichment.contract.models import EmailType, Status
+from mcp_enrichment.contract.models import EmailType, Reason, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -155,6 +155,8 @@ class Asking:
                 raise ServiceUnavailable from None
             await self.memory.put_back(seen, None)
             raise UnknownEnrichment(_FORGOTTEN) from None
+        if answer.reason in (Reason.ERASED, Reason.EXPIRED):
+            return None  # what it had found is no more: that is no miss
         now = replace(seen, status=answer.status, ended_at=seen.ended_at or time.time())
         # What the memory knows to have ended was paid for then, whatever the server says of it now.
         if answer.is_final and not seen.status and (refresh or not self._keeps(now)):

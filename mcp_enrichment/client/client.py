@@ -26,7 +26,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest, Status
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
@@ -225,7 +225,7 @@ class EnrichmentClient:
         if seen is None:
             return answer
         if answer.is_final and seen.ended_at is None:
-            charged = answer.status is Status.COMPLETED and answer.credits_charged != 0
+            charged = bool(answer.credits_charged)
             await self._memory.note_end(seen, answer.status, charged=charged, took=took)
             if took is not None:
                 self._polls.schedule.learn(took)

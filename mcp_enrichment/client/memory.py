@@ -10,6 +10,7 @@ import hashlib
 import time
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from itertools import product
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.client import spending
@@ -202,6 +203,18 @@ class Memory:
         def forget(db: sqlite3.Connection) -> int:
             one = "DELETE FROM asked WHERE identity = ?"
             return sum(db.execute(one, (identity,)).rowcount for identity in identities)
+
+        return await self._file.run(forget)
+
+    async def forget_profiles(self, profiles: Iterable[str]) -> int:
+        """Forget what was asked about these canonical profiles on whatever account; how many
+        questions were known."""
+
+        def forget(db: sqlite3.Connection) -> int:
+            accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM asked")]
+            asked = product(accounts, profiles, EmailType)
+            one = "DELETE FROM asked WHERE identity = ?"
+            return sum(db.execute(one, (identity(*question),)).rowcount for question in asked)
 
         return await self._file.run(forget)
 

@@ -187,6 +187,8 @@ class StorageFault(StrEnum):
     """A newer version of the program has written the database."""
     OLDER_SCHEMA = "storage_older_schema"
     """The database was not upgraded to this version of the program."""
+    OTHER_KEY = "storage_other_key"
+    """Its suppression list was made with another key, and cannot be obeyed."""
     BUSY = "storage_busy"
     """Other processes kept it locked for too long."""
     UNREACHABLE = "storage_unreachable"
@@ -210,6 +212,9 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Tell the user to upgrade this installation.",
     StorageFault.OLDER_SCHEMA: "The database is not at the version of this mcp-enrichment. "
     f"{_NOTHING_DONE} Tell the user to run `mcp-enrichment migrate` where the service runs.",
+    StorageFault.OTHER_KEY: "The suppression list in the database was made with another key, so it "
+    f"cannot be obeyed. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
+    "or to set ENRICHMENT_PRIVACY_KEY as it was.",
     StorageFault.BUSY: "Other processes keep the enrichment database locked. "
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.UNREACHABLE: "The service cannot reach its database. "

@@ -76,6 +76,12 @@ class Reason(StrEnum):
     """A source was asked and may have charged, and its answer is not known."""
     SANDBOX = "sandbox"
     """It was played by the test mode: nobody was looked up, and an address is nobody's."""
+    SUPPRESSED = "suppressed"
+    """The person, or the address, is on the suppression list: nothing is told."""
+    ERASED = "erased"
+    """What was stored about the person was erased."""
+    EXPIRED = "expired"
+    """Its time was over, and what was found was deleted."""
 
 
 class Verification(StrEnum):

@@ -49,6 +49,15 @@ BY_REASON = {
         f"{NO_GUESS}"
     ),
     Reason.SANDBOX: SANDBOX,
+    Reason.SUPPRESSED: (
+        "This person, or their address, is on the service's suppression list: nothing is told. "
+        f"Tell the user so, and do not request it again. {NO_GUESS}"
+    ),
+    Reason.ERASED: f"What was stored about this person was erased. Tell the user so. {NO_GUESS}",
+    Reason.EXPIRED: (
+        "This answer was deleted, as its time was over. It can be requested again, which may cost "
+        f"a credit. {NO_GUESS}"
+    ),
 }
 BY_VERIFICATION = {
     Verification.UNVERIFIED: "Not verified: say so when you use it.",

@@ -12,7 +12,7 @@ import pytest
 from mcp_enrichment.client.seal import Opened, Seal
 from mcp_enrichment.contract.errors import StorageFailed, UnknownEnrichment
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
-from mcp_enrichment.mcp.http.secret import secret_in
+from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.packaging.conftest import Outside
 
+pytestmark = pytest.mark.installs
 AS_THE_HOST_DOES = """
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";

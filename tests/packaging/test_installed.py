@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.packaging.conftest import Outside
 
+pytestmark = pytest.mark.installs
 SAYS = f"mcp-enrichment, version {__version__}\n"
 NAMES = [tool.name for tool in TOOLS]
 

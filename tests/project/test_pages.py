@@ -127,6 +127,7 @@ def test_every_other_command_is_run_by_a_test() -> None:
     assert [c for c in found if not c.startswith("mcp-enrichment")] == IN_TESTS_OF_PACKAGING
 
 
+@pytest.mark.installs
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_each_example_finds_the_address_through_the_real_server(
     example: Path, uv: None, home: Path

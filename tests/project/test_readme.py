@@ -108,6 +108,7 @@ def test_the_line_for_claude_code_starts_the_server(home: dict[str, str]) -> Non
     assert_starts({"mcpServers": {"enrichment": {"command": command, "args": args}}}, home)
 
 
+@pytest.mark.installs
 def test_the_first_command_works_on_a_fresh_clone(tmp_path: Path) -> None:
     clone = fresh_copy(tmp_path)
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}

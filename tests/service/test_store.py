@@ -59,7 +59,7 @@ def _checks(connection: Connection) -> dict[str, list[tuple[str | None, str]]]:
 
 def _partial_indexes(connection: Connection) -> list[str]:
     query = "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'"
-    return list(connection.exec_driver_sql(query).scalars())
+    return sorted(connection.exec_driver_sql(query).scalars())
 
 
 def test_the_newest_revision_is_the_one_that_the_code_takes_for_it() -> None:

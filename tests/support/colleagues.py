@@ -36,7 +36,9 @@ def contact(first: str, last: str, company: str, email: str, who: str | None = N
 
 
 def unaddressed(first: str, last: str, company: str, who: str) -> Skipped:
-    person = Person(profile=profile(who), first_name=first, last_name=last, company=company)
+    person = Person(
+        profile=profile(who), first_name=first, last_name=last, company=company, seen_at=None
+    )
     return Skipped(reason=SkipReason.NO_EMAIL, line=1, person=person)
 
 

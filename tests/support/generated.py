@@ -29,13 +29,15 @@ PAGES = (
     README,
     *(
         ROOT / "docs" / f"{page}.md"
-        for page in ("http", "install", "library", "sources", "vendors")
+        for page in ("http", "install", "library", "privacy", "sources", "vendors")
     ),
 )
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
-OF_SOURCES = ("sources",)
-"""The same for those that stand in docs/sources.md."""
+OF_PRIVACY = ("answer_", "contact_", "privacy_")
+"""How those begin that say how long what is known about people is kept."""
+OF_SOURCES = ("sources", "source_limits", "check_mx")
+"""And those that say where addresses come from."""
 PUBLISHED = {
     ROOT / "server.json": published.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": published.manifest,
@@ -48,11 +50,12 @@ def tools_table() -> str:
     return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
 
 
-def settings_table(*, of: tuple[str, ...] = ()) -> str:
+def settings_table(*beginnings: str) -> str:
+    """The settings that begin so; without beginnings, those that no page of their own has."""
     rows = [
         f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
         for name, field in Settings.model_fields.items()
-        if (name.startswith(of) if of else not name.startswith(OF_HTTP + OF_SOURCES))
+        if name.startswith(beginnings or (*OF_HTTP, *OF_PRIVACY, *OF_SOURCES)) is bool(beginnings)
     ]
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
@@ -83,8 +86,9 @@ def vendor_notes() -> str:
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
-    "http": partial(settings_table, of=OF_HTTP),
-    "sources": partial(settings_table, of=OF_SOURCES),
+    "http": partial(settings_table, *OF_HTTP),
+    "privacy": partial(settings_table, *OF_PRIVACY),
+    "sources": partial(settings_table, *OF_SOURCES),
     "errors": errors_table,
     "links": published.links_list,
     "vendors": vendors_table,

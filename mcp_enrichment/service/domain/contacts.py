@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.domain.ordering import in_order
 from mcp_enrichment.service.domain.people import put_people
+from mcp_enrichment.service.domain.privacy import left_out
 from mcp_enrichment.service.sources.exports.contact import (
     Contact,
     Person,
     Skipped,
     SkipReason,
 )
+from mcp_enrichment.service.store import audit
 from mcp_enrichment.service.store import contacts as store
+from mcp_enrichment.service.store.audit import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.store.subjects import Subjects
 
 BATCH = 2000
 """Rows of one transaction: others who write wait for a fraction of a second."""
@@ -35,6 +39,10 @@ _COLUMNS = (
 )
 _KEY = 4
 """So many of them tell one row from another."""
+
+
+def _nobody(_profile: str, _email: str) -> bool:
+    return False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,15 +61,14 @@ class ImportReport:
     """Rows that were not stored: with those that were, all that were read."""
     left_out: Counter[SkipReason] = field(default_factory=Counter)
     """What is missing of rows that were stored."""
+    is_left_out: Callable[[str, str], bool] = _nobody
+    """Whether this profile, or this address, is on the suppression list."""
 
     def told_by(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
         """The contacts among the rows, and people without an address; everything is counted."""
         for row in rows:
             if isinstance(row, Contact):
-                self.read += row.rank == 0
-                self.stored += row.rank == 0
-                self.addresses += 1
-                yield row
+                yield from self._told_by(row)
             elif row.is_part:
                 self.left_out[row.reason] += 1
             else:
@@ -69,6 +76,15 @@ class ImportReport:
                 self.skipped[row.reason] += 1
                 if row.person:
                     yield row.person
+
+    def _told_by(self, row: Contact) -> Iterator[Contact]:
+        self.read += row.rank == 0
+        if self.is_left_out(row.profile or "", row.email):
+            (self.left_out if row.rank else self.skipped)[SkipReason.SUPPRESSED] += 1
+            return
+        self.stored += row.rank == 0
+        self.addresses += 1
+        yield row
 
 
 def import_contacts(
@@ -80,13 +96,18 @@ def import_contacts(
     batches, so that others can write in between. Where that breaks off, importing the same again
     adds what is missing, and nothing twice.
     """
-    report, now = ImportReport(), time.time()
+    now = time.time()
+    subjects = database.subjects
+    is_left_out = database.read_now(partial(left_out, subjects=subjects))
+    report = ImportReport(is_left_out=is_left_out)
     found = (_values(row, source, now) for row in report.told_by(rows))
     ordered = in_order(found, by=_KEY)
     before = database.read_now(store.count)
     while batch := [dict(zip(_COLUMNS, row, strict=True)) for row in islice(ordered, BATCH)]:
-        database.write_now(partial(_put, rows=batch))
+        database.write_now(partial(_put, rows=batch, subjects=subjects))
     report.new = database.read_now(store.count) - before
+    counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
+    database.write_now(partial(audit.write, action=Action.IMPORT, at=now, counts=counts))
     return report
 
 
@@ -108,10 +129,13 @@ class StoredContacts:
         return not await self.database.read(store.any_stored)
 
 
-def _put(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    if contacts := [row for row in rows if row["email"]]:
+def _put(connection: Connection, rows: list[dict[str, Any]], *, subjects: Subjects) -> None:
+    # Asked once more, as somebody may have been erased since the rows were read.
+    is_left_out = left_out(connection, subjects)
+    kept = [row for row in rows if not is_left_out(row["linkedin_url"], row["email"])]
+    if contacts := [row for row in kept if row["email"]]:
         store.put(connection, contacts)
-    put_people(connection, rows)
+    put_people(connection, kept)
 
 
 def _values(row: Contact | Person, source: str, now: float) -> list[Any]:

@@ -11,6 +11,7 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
+from mcp_enrichment.service.domain.privacy import as_told
 from mcp_enrichment.service.domain.requests import on_the_wire
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.domain.teams import signing_secrets
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.store.callbacks import Callback
     from mcp_enrichment.service.store.jobs import Job, Queue
     from mcp_enrichment.service.store.requests import Request
+    from mcp_enrichment.service.store.subjects import Subjects
 
 JITTER = 0.2
 """A delay is stretched by up to this share of itself, lest many callbacks come at once."""
@@ -46,7 +48,10 @@ class _Try:
 async def deliver(service: Service, job: Job) -> Again | None:
     """Send one try of a callback. A try is written down before it is sent: a crash between the two
     costs the try, never a fourth one."""
-    claimed = await service.database.write(lambda c: _claim(c, job.subject, at=service.clock()))
+    subjects = service.database.subjects
+    claimed = await service.database.write(
+        lambda c: _claim(c, job.subject, subjects, at=service.clock())
+    )
     if claimed is None:
         return None
     body = body_of(claimed.request, claimed.callback)
@@ -100,12 +105,14 @@ def repeat(
 
 
 def body_of(request: Request, callback: Callback) -> bytes:
-    """The contract's body: the same bytes on each try."""
+    """The contract's body: the same bytes on each try, unless its address is suppressed between."""
     told = replace(request, external_id=callback.external_id)
     return json.dumps(on_the_wire(told).to_json(), ensure_ascii=False).encode()
 
 
-def _claim(connection: Connection, callback_id: str, *, at: float) -> _Try | None:
+def _claim(
+    connection: Connection, callback_id: str, subjects: Subjects, *, at: float
+) -> _Try | None:
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if callback is None or request is None:
@@ -114,7 +121,8 @@ def _claim(connection: Connection, callback_id: str, *, at: float) -> _Try | Non
     if number is None:
         return None
     secrets = signing_secrets(connection, request.team_id, at=at)
-    return _Try(callback=callback, number=number, request=request, secrets=secrets)
+    told = as_told(connection, subjects, request)
+    return _Try(callback=callback, number=number, request=told, secrets=secrets)
 
 
 def _close(connection: Connection, closed: _Try, sent: Sent, *, at: float) -> None:

@@ -9,8 +9,9 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.domain.asking import count
 from mcp_enrichment.service.domain.outcomes import Pause
+from mcp_enrichment.service.domain.privacy import is_suppressed
 from mcp_enrichment.service.domain.verdicts import Down, End, costs
-from mcp_enrichment.service.domain.waterfall import ask_sources
+from mcp_enrichment.service.domain.waterfall import Came, ask_sources
 from mcp_enrichment.service.store import callbacks, ledger, source_calls
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.jobs import JobKind
@@ -43,13 +44,16 @@ class Again:
     seconds: float
 
 
+SUPPRESSED = End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
+
+
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
     request = await _begun(service, job)
     if request is None:
         return None
     with tracing.span("look up", parent=request.traceparent):
-        came = await ask_sources(service, request)
+        came = await _asked(service, request)
         verdict = came.verdict
         if isinstance(verdict, Pause):
             return Again(verdict.seconds)
@@ -73,6 +77,12 @@ async def give_up(service: Service, job: Job) -> None:
         paid = any(call.state in (*source_calls.OPEN, State.HIT) for call in asked.values())
         reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
         await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
+
+
+async def _asked(service: Service, request: Request) -> Came:
+    if await is_suppressed(service.database, profile=request.linkedin_url):
+        return Came(verdict=SUPPRESSED, unpaid=())
+    return await ask_sources(service, request)
 
 
 async def _begun(service: Service, job: Job) -> Request | None:

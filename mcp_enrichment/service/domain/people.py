@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.store.database import Database
 
-_KEPT = ("first_name", "last_name", "company", "source", "seen_at")
+_KEPT = ("first_name", "last_name", "company", "source", "seen_at", "imported_at")
 
 
 def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -124,7 +124,7 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     local, domain = _at_work(row["email"])
     return {
         # Who writes from a company tells of it, with a profile or without.
-        "linkedin_url": row["linkedin_url"] or f"mailto:{row['email']}",
+        "linkedin_url": row["linkedin_url"] or f"{store.NO_PROFILE}{row['email']}",
         "company_key": company_key(row["company"]),
         "email_local": local,
         "email_domain": domain,

@@ -16,8 +16,9 @@ from mcp_enrichment.contract.errors import (
     InvalidProfileURL,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import FoundEmail, WireEnrichment
+from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.service.domain.privacy import as_told
 from mcp_enrichment.service.domain.verdicts import costs
 from mcp_enrichment.service.store import callbacks, idempotency, ledger
 from mcp_enrichment.service.store import requests as store
@@ -100,27 +101,29 @@ def as_accepted(request: Request, external_id: str | None) -> Request:
 
 
 def on_the_wire(request: Request) -> WireEnrichment:
-    """The request as the contract shows it."""
-    final = request.status.is_final
+    """The request as the contract shows it: one whose answer was removed found nothing that can
+    still be told, and cost what it cost."""
+    final, completed = request.status.is_final, request.status is Status.COMPLETED
     return WireEnrichment(
         id=request.id,
-        status=request.status,
+        status=Status.NOT_FOUND if completed and request.email is None else request.status,
         linkedin_url=request.linkedin_url,
         enrichment_type=request.type.on_the_wire if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
         external_id=request.external_id,
         credits_charged=int(costs(request.status, request.verification)) if final else None,
         created_at=request.created_at,
-        source=request.source,
-        verification=request.verification,
-        checked_at=request.checked_at,
+        source=request.source if request.email else None,
+        verification=request.verification if request.email else None,
+        checked_at=request.checked_at if request.email else None,
         reason=request.reason,
     )
 
 
 async def _read_now(service: Service, team_id: int, request_id: str) -> Request:
     def get(connection: Connection) -> Request | None:
-        return store.get_of_team(connection, team_id, request_id)
+        found = store.get_of_team(connection, team_id, request_id)
+        return found and as_told(connection, service.database.subjects, found)
 
     if found := await service.database.read(get):
         return found

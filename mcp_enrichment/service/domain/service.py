@@ -46,6 +46,16 @@ class Sent:
         return self.outcome == DELIVERED
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """For how many seconds what is known about people is kept; None: until it is erased."""
+
+    answers: float | None = 90 * 86_400.0
+    """From a request's end on."""
+    contacts: float | None = None
+    """From a contact's import on."""
+
+
 def _nobody_to_wake() -> None:
     """A process without a runner leaves its jobs to those that have one."""
 
@@ -66,6 +76,7 @@ class Service:
     turns: Turns = field(default_factory=Turns)
     checks: Sequence[AddressCheck] = ()
     """What an address is looked at with before it is told."""
+    retention: Retention = Retention()
     sandbox: bool = False
     """Whether profiles named `sandbox-…` are played."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain import asking
 from mcp_enrichment.service.domain.outcomes import (
     Pause,
@@ -13,8 +14,9 @@ from mcp_enrichment.service.domain.outcomes import (
     outcome_of,
     values_of,
 )
+from mcp_enrichment.service.domain.privacy import is_address_suppressed
 from mcp_enrichment.service.domain.verdicts import Answered, judge, wins
-from mcp_enrichment.service.sources.port import Hit
+from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import Call, State
 
@@ -90,6 +92,8 @@ async def _told(walk: _Round, source: Source) -> Told | Pause:
     told = await _said(walk, source)
     if not isinstance(told, Hit):
         return told
+    if await is_address_suppressed(walk.service.database, told.email):
+        return Miss(reason=Reason.SUPPRESSED)
     defect = await _defect(walk.service, told.email)
     if defect is None:
         return told

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -14,10 +15,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, in
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.faults import is_busy, storage_failed
 from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
+from mcp_enrichment.service.store.scrubbing import scrub
+from mcp_enrichment.service.store.subjects import Subjects, settle_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -32,6 +36,8 @@ BUSY_TIMEOUT = 30.0
 BUSY_PAUSE = 0.01
 CHECK_EVERY = 1.0
 """Seconds: whoever asks whether it is ready may not make it write without end."""
+KEY_FILE = "privacy.key"
+"""Beside the database: the key of its suppression list, where none is set."""
 READERS = 4
 """Reads that may run at once; more threads than this do not make SQLite faster."""
 RUNS = 5
@@ -44,6 +50,7 @@ class Database:
     def __init__(
         self,
         engine: Engine,
+        subjects: Subjects,
         *,
         reads: Engine | None = None,
         queue: Queue = jobs,
@@ -56,6 +63,7 @@ class Database:
         has one writer at a time, and queueing here is cheaper than its busy handler's sleeps.
         `may_run_again`: whether a transaction that failed so, before its commit, need only be run
         once more."""
+        self.subjects = subjects
         self.queue = queue
         """How a job is written down, for the engine that works on this database."""
         self.ends = ends
@@ -84,6 +92,14 @@ class Database:
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
         return self._run(self._engine.execution_options(writes=True), work)
+
+    def scrub_now(self) -> bool:
+        """Remove what the files still hold of rows that are deleted, in the calling thread.
+
+        False where another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
+        for a second copy: it is to be called again.
+        """
+        return scrub(self._engine)
 
     async def check(self) -> None:
         """Return where something can be written, and found again. Raises `StorageFailed`."""
@@ -131,11 +147,12 @@ def _leave_no_trace(connection: Connection) -> None:
     connection.execute(delete(teams).where(teams.c.id == added))
 
 
-def open_sqlite(path: Path) -> Database:
+def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
     """Open the file, made and migrated where needed.
 
-    Raises `StorageFailed` where the folder cannot be written, the file is no database, or a newer
-    version of the program has written it.
+    `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
+    `StorageFailed` where the folder cannot be written, the file is no database, a newer version of
+    the program has written it, or its suppression list was made with another key.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -144,11 +161,25 @@ def open_sqlite(path: Path) -> Database:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
     engine = _sqlite_engine(path)
     try:
-        Database(engine).write_now(upgrade)
-        return Database(engine, is_in_place=_still_the_same(path))
+        subjects = written(engine, partial(_put_in_order, path=path, privacy_key=privacy_key))
+        return Database(engine, subjects, is_in_place=_still_the_same(path))
     except BaseException:
         engine.dispose()
         raise
+
+
+def written(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run `work` in a write transaction, before there is a `Database`. Raises `StorageFailed`."""
+    writing = engine.execution_options(writes=True)
+    with _told_as_storage(), writing.begin() as connection:
+        return work(connection)
+
+
+def _put_in_order(connection: Connection, *, path: Path, privacy_key: bytes | None) -> Subjects:
+    upgrade(connection)
+    subjects = Subjects(privacy_key or secret_in(path.with_name(KEY_FILE)))
+    settle_key(connection, subjects)
+    return subjects
 
 
 def _still_the_same(path: Path) -> Callable[[], bool]:
@@ -184,7 +215,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # None hands the transactions to `_begin_sqlite`: the driver's own BEGIN comes too late.
     connection.isolation_level = None
     _use_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    # What is deleted is overwritten in the pages that are written anyway, which costs no writing.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=FAST"):
         connection.execute(f"PRAGMA {pragma}")
 
 

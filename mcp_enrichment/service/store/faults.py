@@ -40,6 +40,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk had no room."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_FULL
+
+
 def storage_failed(error: DBAPIError) -> StorageFailed | None:
     """The failure behind a driver's error; None where it is a defect of ours, such as bad SQL."""
     code = getattr(error.orig, "sqlite_errorcode", None)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_OF_A_DOMAIN = 1000
 """People of one domain that are learned from: more do not tell more."""
+NO_PROFILE = "mailto:"
+"""Stands with the address where the profile would, for people whose profile is not known."""
 STREAMED = 10_000
 """Rows that are fetched at once."""
 _NAMED: list[Any] = [people.c.first_name, people.c.last_name, people.c.company_key]

@@ -10,9 +10,10 @@ from sqlalchemy.pool import QueuePool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.store import fleet
-from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database
+from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database, written
 from mcp_enrichment.service.store.faults import collided
 from mcp_enrichment.service.store.migrate import require_head, upgrade
+from mcp_enrichment.service.store.subjects import Subjects, keep_a_key, kept_key, settle_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -31,42 +32,25 @@ NETWORK: dict[str, Any] = {
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
 
 
-def open_postgres(url: str) -> Database:
+def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """Open the database that a libpq URL names.
 
-    Raises `StorageFailed` where it cannot be reached, or `mcp-enrichment migrate` is due: several
-    processes use it, and none of them may change it under the others.
+    `privacy_key`: of the suppression list; None for the one that the database keeps. Raises
+    `StorageFailed` where it cannot be reached, its suppression list was made with another key, or
+    `mcp-enrichment migrate` is due: several processes use it, and none of them may change it under
+    the others.
     """
-    database = _database(url)
-    try:
-        database.read_now(require_head)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def migrate_postgres(url: str) -> None:
-    """Bring the database to this version's schema. Raises `StorageFailed`."""
-    database = _database(url)
-    try:
-        database.write_now(_upgrade)
-    finally:
-        database.close()
-
-
-def _upgrade(connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
-    upgrade(connection)
-
-
-def _database(url: str) -> Database:
     engine = _engine(url)
+    try:
+        subjects = written(engine, partial(_subjects, privacy_key=privacy_key))
+    except BaseException:
+        engine.dispose()
+        raise
     from mcp_enrichment.service.store.ends import ends  # noqa: PLC0415 (it needs the driver)
 
     return Database(
         engine,
+        subjects,
         # Each statement sees what is committed before it, in a transaction or not.
         reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
         queue=fleet,
@@ -74,6 +58,36 @@ def _database(url: str) -> Database:
         may_run_again=collided,
         ends=partial(ends, url),
     )
+
+
+def migrate_postgres(url: str) -> None:
+    """Bring the database to this version's schema. Raises `StorageFailed`."""
+    engine = _engine(url)
+    try:
+        written(engine, _upgrade)
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    _alone(connection)
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    upgrade(connection)
+    keep_a_key(connection)
+
+
+def _subjects(connection: Connection, *, privacy_key: bytes | None) -> Subjects:
+    require_head(connection)
+    if privacy_key is None:
+        return Subjects(kept_key(connection))
+    _alone(connection)
+    subjects = Subjects(privacy_key)
+    settle_key(connection, subjects)
+    return subjects
+
+
+def _alone(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
 
 
 def _engine(url: str) -> Engine:

@@ -11,7 +11,7 @@ from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Ver
 from mcp_enrichment.service.store.schema import RUNNING, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -42,6 +42,8 @@ class Request:
     """How often its sources were asked in vain."""
     traceparent: str | None = None
     """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
+    removed_at: float | None = None
+    """When whom and what it was about was removed, for its `reason`; what was paid stays so."""
 
 
 def add(connection: Connection, request: Request) -> None:
@@ -76,6 +78,12 @@ def running_twin(connection: Connection, request: Request) -> Request | None:
     held = select(requests).where(twin, RUNNING).with_for_update(key_share=True)
     row = connection.execute(held).first()
     return _request(row) if row else None
+
+
+def running_about(connection: Connection, profiles: Collection[str]) -> Sequence[Request]:
+    """The running requests for these profiles, of all teams."""
+    these = requests.c.linkedin_url.in_(profiles)
+    return [_request(row) for row in connection.execute(select(requests).where(these, RUNNING))]
 
 
 def begin(connection: Connection, request_id: str) -> Request | None:
@@ -119,6 +127,7 @@ def _request(row: Row[Any]) -> Request:
     values = dict(row._mapping)
     values["type"] = EmailType(values["type"])
     values["status"] = Status(values["status"])
+    values["email"] = values["email"] or None  # empty where it was removed
     values["reason"] = values["reason"] and Reason(values["reason"])
     values["verification"] = values["verification"] and Verification(values["verification"])
     return Request(**values)

@@ -79,6 +79,9 @@ requests = Table(
     Column("ended_at", Float),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("traceparent", String(55)),
+    # When it was emptied, because of `reason`. The texts that it held are empty ones then, since
+    # the check below wants an address wherever a credit was settled.
+    Column("removed_at", Float),
     CheckConstraint("type IN ('work', 'personal')", name="requests_type_known"),
     CheckConstraint(
         "status IN ('pending', 'processing', 'completed', 'not-found', 'failed')",
@@ -87,6 +90,14 @@ requests = Table(
     CheckConstraint(
         "(status = 'completed') = (email IS NOT NULL)", name="requests_email_only_when_completed"
     ),
+)
+
+REMOVABLE = text("ended_at IS NOT NULL AND removed_at IS NULL")
+Index(
+    "requests_removable_by_end",
+    requests.c.ended_at,
+    sqlite_where=REMOVABLE,
+    postgresql_where=REMOVABLE,
 )
 
 RUNNING = text("status IN ('pending', 'processing')")
@@ -235,6 +246,7 @@ people = Table(
     Column("email_domain", String(253)),
     Column("source", String(32), nullable=False),
     Column("seen_at", Float, nullable=False),
+    Column("imported_at", Float, nullable=False),
     Index("people_of_a_company", "company_key", "email_domain"),
     Index("people_of_a_domain", "email_domain", "email_local"),
 )
@@ -283,4 +295,41 @@ source_health = Table(
     Column("failures", Integer, nullable=False),
     Column("why", String(32), nullable=False),
     Column("left_alone_until", Float),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    # A keyed hash of a profile or of an address: whom it is about is not kept.
+    Column("subject", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("at", Float, nullable=False),
+    CheckConstraint("kind IN ('profile', 'address')", name="suppressions_kind_known"),
+)
+
+privacy_key = Table(
+    "privacy_key",
+    metadata,
+    # Tells the key of all those hashes from another one, and does not tell the key.
+    Column("fingerprint", String(64), primary_key=True),
+    # The key itself, on Postgres alone and only where none is set: all machines need the same one.
+    Column("key", String(64)),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    # Rows are only ever added: triggers refuse all else.
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String(16), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("subject", String(64)),
+    Column("counts", String(1024), nullable=False),
+    CheckConstraint("actor IN ('operator', 'service')", name="audit_actor_known"),
+    CheckConstraint(
+        "action IN ('suppress', 'lift', 'erase', 'export', 'import', 'expire')",
+        name="audit_action_known",
+    ),
+    Index("audit_of_a_subject", "subject"),
 )

@@ -76,6 +76,8 @@ class SkipReason(StrEnum):
     """The export says itself that the address is a guess, or does not work."""
     UNREADABLE = "unreadable"
     """It is longer than any row can be, as after a quotation mark that is never closed."""
+    SUPPRESSED = "suppressed"
+    """The person, or the address, is on the suppression list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

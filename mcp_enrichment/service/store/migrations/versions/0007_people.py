@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("email_domain", sa.String(length=253), nullable=True),
         sa.Column("source", sa.String(length=32), nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.Column("imported_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("linkedin_url"),
     )
     op.create_index("people_of_a_company", "people", ["company_key", "email_domain"])

@@ -1,4 +1,4 @@
-"""The secret that the processes of one machine share, made by the first of them."""
+"""A secret that the processes of one machine share, made by the first of them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""What people may ask of those who keep data about them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcp_enrichment.cli.database import opened, when
+from mcp_enrichment.cli.errors import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from mcp_enrichment.service.domain.privacy import Erased, Subject
+
+NOT_SCRUBBED = (
+    "The rows are gone, but another process, or a full disk, kept the database's files from being "
+    "written anew, and they may still hold what was deleted. Run this again."
+)
+
+
+@click.group()
+def privacy() -> None:
+    """Leave a person out, erase them, or tell what is stored about them."""
+
+
+def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
+    command = click.option("--email", metavar="ADDRESS", help="An address of the person.")(command)
+    return click.option("--profile", metavar="URL", help="The person's LinkedIn profile.")(command)
+
+
+@privacy.command()
+@_of_a_person
+def suppress(profile: str | None, email: str | None) -> None:
+    """Look this profile up no more, or tell this address to nobody."""
+    from mcp_enrichment.service.domain import privacy as domain
+
+    subject = _subject(profile, email)
+    with opened() as database:
+        new = domain.suppress(database, subject, at=time.time())
+    click.echo("Suppressed." if new else "It was suppressed already.")
+
+
+@privacy.command()
+@_of_a_person
+def lift(profile: str | None, email: str | None) -> None:
+    """Take this profile or address off the suppression list."""
+    from mcp_enrichment.service.domain import privacy as domain
+
+    subject = _subject(profile, email)
+    with opened() as database:
+        was_there = domain.lift(database, subject, at=time.time())
+    click.echo("Lifted." if was_there else "It was not suppressed.")
+
+
+@privacy.command()
+@_of_a_person
+@click.option("--without-suppressing", is_flag=True, help="The person may be looked up again.")
+def erase(profile: str | None, email: str | None, without_suppressing: bool) -> None:
+    """Remove all that is stored about a person, and suppress them.
+
+    Of what was asked about them the ids, ends and credits stay. A service may run meanwhile.
+    """
+    from mcp_enrichment.service.domain import privacy as domain
+
+    subject = _subject(profile, email)
+    with opened() as database:
+        done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
+        is_scrubbed = database.scrub_now()
+    _tell(done, forgotten=_forget(done.profiles))
+    if not is_scrubbed:
+        raise click.ClickException(NOT_SCRUBBED)
+
+
+@privacy.command()
+@_of_a_person
+def export(profile: str | None, email: str | None) -> None:
+    """Print all that is stored about a person, as JSON."""
+    from mcp_enrichment.service.domain import privacy as domain
+
+    subject = _subject(profile, email)
+    with opened() as database:
+        found: dict[str, Any] = domain.export(database, subject, at=time.time())
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@privacy.command("list")
+def list_suppressed() -> None:
+    """List the suppression list: hashes, as whom they are about is not kept."""
+    from mcp_enrichment.service.store import suppressions
+
+    with opened() as database:
+        found = database.read_now(suppressions.since)
+    for subject, kind, at in found:
+        click.echo(f"{when(at)}\t{kind}\t{subject}")
+
+
+@privacy.command("audit")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+def show_audit(limit: int) -> None:
+    """Show who did what to how many rows, the newest first."""
+    from mcp_enrichment.service.store import audit
+
+    with opened() as database:
+        found = database.read_now(lambda c: audit.newest(c, limit=limit))
+    for one in found:
+        click.echo(f"{when(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}")
+
+
+def _subject(profile: str | None, email: str | None) -> Subject:
+    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+    from mcp_enrichment.service.domain.privacy import Subject
+    from mcp_enrichment.service.sources.exports.mailbox import clean_email
+
+    if (profile is None) is (email is None):
+        raise click.UsageError("Name the person by --profile or by --email.")
+    if profile is None:
+        if (address := clean_email(email or "")) is None:
+            raise click.ClickException("That is no address.")
+        return Subject(address=address)
+    try:
+        return Subject(profile=canonical(profile))
+    except ProfileURLRefused as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+
+
+def _forget(profiles: Collection[str]) -> int:
+    """What this user's assistants remember of having asked, without an address, goes too."""
+    import anyio
+
+    from mcp_enrichment.compose import memory_of
+
+    return anyio.run(memory_of(settings()).forget_profiles, profiles)
+
+
+def _tell(done: Erased, *, forgotten: int) -> None:
+    for table, rows in sorted(done.removed.items()):
+        click.echo(f"{table}: {rows:,}")
+    click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")
+    if done.shared_by:
+        click.echo(
+            f"The address is known for {done.shared_by:,} profiles, so whose it is cannot be told: "
+            "only what holds it was erased. Erase the person by --profile too.",
+            err=True,
+        )

@@ -1,0 +1,210 @@
+"""What people may ask of those who keep data about them: to be left out, erased, and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.contract.models import Reason, Status
+from mcp_enrichment.service.store import audit, ledger, personal, suppressions
+from mcp_enrichment.service.store import requests as store
+from mcp_enrichment.service.store.audit import Action
+from mcp_enrichment.service.store.subjects import normalised
+from mcp_enrichment.service.store.suppressions import SubjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.store.requests import Request
+    from mcp_enrichment.service.store.subjects import Subjects
+
+
+# No generated repr: a line of a log would otherwise hold whom it is about.
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Subject:
+    """Whom a command names: by a profile's canonical URL, or by an address."""
+
+    profile: str | None = None
+    address: str | None = None
+
+    def hashes(self, subjects: Subjects) -> dict[str, SubjectKind]:
+        """The hash of what is named."""
+        if self.profile is not None:
+            return {subjects.of_profile(self.profile): SubjectKind.PROFILE}
+        return {subjects.of_address(self.address or ""): SubjectKind.ADDRESS}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Person:
+    """All that is known to be one person's. Addresses are normalised."""
+
+    profiles: frozenset[str]
+    addresses: frozenset[str]
+    spellings: frozenset[str]
+    """The addresses as they are held."""
+
+    @cached_property
+    def choice(self) -> personal.Choice:
+        """The rows about this person."""
+        return personal.about(self.profiles, self.spellings)
+
+    def hashes(self, subjects: Subjects) -> dict[str, SubjectKind]:
+        profiles = {subjects.of_profile(one): SubjectKind.PROFILE for one in self.profiles}
+        return profiles | {subjects.of_address(a): SubjectKind.ADDRESS for a in self.addresses}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Erased:
+    """What an erasure did."""
+
+    profiles: frozenset[str]
+    """Those that were erased whole."""
+    removed: Mapping[str, int]
+    """Rows, by table."""
+    suppressed: int
+    """New entries on the suppression list."""
+    shared_by: int
+    """Profiles that the named address is known for, where it is more than one: none of them was
+    erased whole, only what holds the address."""
+
+
+async def is_suppressed(database: Database, *, profile: str) -> bool:
+    """Whether nobody may be asked about this profile."""
+    hashed = database.subjects.of_profile(profile)
+    return await database.read(lambda c: suppressions.any_of(c, [hashed]))
+
+
+async def is_address_suppressed(database: Database, email: str) -> bool:
+    """Whether this address may be told to nobody."""
+    hashed = database.subjects.of_address(email)
+    return await database.read(lambda c: suppressions.any_of(c, [hashed]))
+
+
+def as_told(connection: Connection, subjects: Subjects, request: Request) -> Request:
+    """The request as it may be told now: emptied where its person or its address was suppressed
+    since it ended. What stands in the database stays."""
+    if request.email is None:
+        return request
+    profile, address = subjects.of_profile(request.linkedin_url), subjects.of_address(request.email)
+    if not suppressions.either(connection, profile, address):
+        return request
+    return replace(request, email=None, reason=Reason.SUPPRESSED)
+
+
+def left_out(connection: Connection, subjects: Subjects) -> Callable[[str, str], bool]:
+    """Whether a contact of this profile and address may not be taken in."""
+    listed = suppressions.every(connection)
+    if not listed:
+        return lambda _profile, _email: False
+    of_profile, of_address = subjects.of_profile, subjects.of_address
+    return lambda profile, email: not listed.isdisjoint({of_profile(profile), of_address(email)})
+
+
+def suppress(database: Database, subject: Subject, *, at: float) -> bool:
+    """Put whom is named on the suppression list; False where it was there."""
+    hashes = subject.hashes(database.subjects)
+
+    def put(connection: Connection) -> bool:
+        added = suppressions.add(connection, hashes, at=at)
+        _write(connection, Action.SUPPRESS, hashes, at=at, counts={"suppressions": added})
+        return bool(added)
+
+    return database.write_now(put)
+
+
+def lift(database: Database, subject: Subject, *, at: float) -> bool:
+    """Take whom is named off the suppression list; False where it was not there."""
+    hashes = subject.hashes(database.subjects)
+
+    def take(connection: Connection) -> bool:
+        dropped = sum(suppressions.drop(connection, one) for one in hashes)
+        _write(connection, Action.LIFT, hashes, at=at, counts={"suppressions": dropped})
+        return bool(dropped)
+
+    return database.write_now(take)
+
+
+def erase(database: Database, subject: Subject, *, suppressing: bool, at: float) -> Erased:
+    """Remove what is stored about a person, in one transaction. `Database.scrub_now` then removes
+    what the database's files still hold of it."""
+    return database.write_now(
+        partial(_erase, subjects=database.subjects, subject=subject, at=at, suppressing=suppressing)
+    )
+
+
+def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]:
+    """What is stored about a person, as they may be told it."""
+    subjects = database.subjects
+
+    def tell(connection: Connection) -> dict[str, Any]:
+        person, _ = _person(connection, subject)
+        hashes = person.hashes(subjects)
+        told = personal.export(connection, person.choice)
+        history = audit.about(connection, hashes)
+        counts = {table: len(rows) for table, rows in told.items() if rows}
+        _write(connection, Action.EXPORT, subject.hashes(subjects), at=at, counts=counts)
+        return {
+            "profiles": sorted(person.profiles),
+            "addresses": sorted(person.addresses),
+            "suppressed": suppressions.any_of(connection, hashes),
+            **told,
+            "audit": [{"at": entry.at, "action": entry.action} for entry in history],
+        }
+
+    return database.write_now(tell)
+
+
+def _erase(
+    connection: Connection, *, subjects: Subjects, subject: Subject, suppressing: bool, at: float
+) -> Erased:
+    person, shared_by = _person(connection, subject)
+    _end_running(connection, person, at=at)
+    removed = personal.remove(connection, person.choice, at=at, reason=Reason.ERASED)
+    listed = suppressions.add(connection, person.hashes(subjects), at=at) if suppressing else 0
+    counts = removed | {"suppressions": listed}
+    _write(connection, Action.ERASE, subject.hashes(subjects), at=at, counts=counts)
+    return Erased(profiles=person.profiles, removed=removed, suppressed=listed, shared_by=shared_by)
+
+
+def _end_running(connection: Connection, person: Person, *, at: float) -> None:
+    """Whoever still looks for an answer then finds that the request has ended, and leaves it."""
+    for request in store.running_about(connection, person.profiles):
+        if store.end(connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED):
+            ledger.release(connection, request.team_id, request.id, at=at)
+
+
+def _person(connection: Connection, subject: Subject) -> tuple[Person, int]:
+    """Who is meant; and how many profiles the named address is known for, where that is more than
+    one: which of them it belongs to cannot be told then, and none is taken for the person's."""
+    profiles = {subject.profile} if subject.profile is not None else set()
+    addresses = {normalised(subject.address)} if subject.address is not None else set()
+    if addresses:
+        spelled = personal.spellings_of(connection, addresses)
+        profiles = personal.profiles_of(connection, personal.about((), spelled))
+    shared_by = len(profiles) if len(profiles) > 1 else 0
+    if shared_by:
+        profiles = set()
+    addresses |= personal.addresses_of(connection, personal.about(profiles, ()))
+    spellings = personal.spellings_of(connection, addresses)
+    person = Person(
+        profiles=frozenset(profiles),
+        addresses=frozenset(addresses),
+        spellings=frozenset(spellings),
+    )
+    return person, shared_by
+
+
+def _write(
+    connection: Connection,
+    action: Action,
+    hashes: Mapping[str, SubjectKind],
+    *,
+    at: float,
+    counts: Mapping[str, int],
+) -> None:
+    for one in hashes:
+        audit.write(connection, action, at=at, subject=one, counts=counts)

@@ -1,0 +1,28 @@
+"""What deletes in time, as long as a service runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.service.domain.retention import delete_expired
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.domain.service import Service
+
+logger = logging.getLogger(__name__)
+
+EVERY = 3600.0
+"""Seconds between two looks."""
+
+
+async def delete_in_time(service: Service) -> None:
+    """Delete what has been kept for its time, at once and from then on, until cancelled."""
+    while True:
+        with survived(logger, "what is too old cannot be deleted"):
+            if deleted := await delete_expired(service):
+                logger.info("%d rows were deleted or emptied, as their time was over", deleted)
+        await anyio.sleep(EVERY)

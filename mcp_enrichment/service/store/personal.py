@@ -1,0 +1,229 @@
+"""Which tables hold what about people: the one list that erasing and exporting go by.
+
+Whoever adds a table, or a column, that says something about a person adds it here; a test looks for
+columns that sound so and are in neither `PERSONAL` nor `NOT_PERSONAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, tuple_, update
+
+from mcp_enrichment.service.store import schema
+from mcp_enrichment.service.store.people import NO_PROFILE
+from mcp_enrichment.service.store.subjects import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+
+    from mcp_enrichment.contract.models import Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Held:
+    """A table that holds something about people."""
+
+    table: Table
+    columns: Sequence[str]
+    """Those that say something about the person."""
+    profile: Column[str] | None = None
+    """Holds the person's canonical profile URL."""
+    address: ColumnElement[Any] | None = None
+    """Holds an address of the person, as it was written."""
+    link: tuple[Column[Any], Column[Any]] | None = None
+    """A column of this table, and the one of an earlier table of the list that it points to: a row
+    is about whom that row is about."""
+    exported: Sequence[str] = ()
+    """What a person who asks is told of a row."""
+    emptied: Mapping[str, Any] | None = None
+    """The values that take the place of what a row held, which then says when and why where it has
+    a `removed_at`; None: the row itself is deleted."""
+
+
+_email = schema.requests.c.email
+_people = schema.people.c
+PERSONAL: Sequence[Held] = (
+    Held(
+        table=schema.contacts,
+        columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
+        profile=schema.contacts.c.linkedin_url,
+        address=schema.contacts.c.email,
+        exported=tuple(schema.contacts.c.keys()),
+    ),
+    Held(
+        table=schema.people,
+        columns=(
+            "linkedin_url",
+            "first_name",
+            "last_name",
+            "company",
+            "company_key",
+            "email_local",
+        ),
+        profile=_people.linkedin_url,
+        address=_people.email_local + "@" + _people.email_domain,
+        exported=tuple(_people.keys()),
+    ),
+    # Its id, its end and its money stay: the ledger is about them.
+    Held(
+        table=schema.requests,
+        columns=("linkedin_url", "email", "external_id"),
+        profile=schema.requests.c.linkedin_url,
+        address=schema.requests.c.email,
+        exported=(
+            *("id", "linkedin_url", "type", "status", "email", "source", "reason", "external_id"),
+            *("verification", "checked_at", "evidence", "created_at", "ended_at"),
+        ),
+        emptied={
+            "linkedin_url": "",
+            "email": case((_email.is_(None), None), else_=""),
+            "external_id": None,
+            "evidence": None,
+            "traceparent": None,
+        },
+    ),
+    # What each source has cost stays.
+    Held(
+        table=schema.source_calls,
+        columns=("email", "evidence", "ticket"),
+        address=schema.source_calls.c.email,
+        link=(schema.source_calls.c.request_id, schema.requests.c.id),
+        exported=("source", "state", "email", "verification", "checked_at", "asked_at"),
+        emptied={"email": None, "evidence": None, "ticket": None},
+    ),
+    # A caller's own URL, reference or key may hold anything, a name too.
+    Held(
+        table=schema.idempotency_keys,
+        columns=("key", "body_hash"),
+        link=(schema.idempotency_keys.c.request_id, schema.requests.c.id),
+    ),
+    Held(
+        table=schema.callbacks,
+        columns=("url", "external_id"),
+        link=(schema.callbacks.c.request_id, schema.requests.c.id),
+    ),
+    Held(
+        table=schema.callback_tries,
+        columns=(),
+        link=(schema.callback_tries.c.callback_id, schema.callbacks.c.id),
+    ),
+)
+NOT_PERSONAL = {
+    "teams.name": "a team's",
+    "privacy_key.fingerprint": "a hash of the key alone",
+}
+"""Columns that only sound as if they held something about a person, and what they hold."""
+
+Choice = Callable[[Held], ColumnElement[bool] | None]
+"""The rows of a table that are chosen for what they hold themselves; None: none are."""
+
+
+def about(profiles: Collection[str], spellings: Collection[str]) -> Choice:
+    """What is held under one of the profiles, or with an address spelled in one of these ways."""
+
+    def chosen(held: Held) -> ColumnElement[bool] | None:
+        by = [(held.profile, profiles), (held.address, spellings)]
+        return or_(false(), *(column.in_(these) for column, these in by if column is not None))
+
+    return chosen
+
+
+def ended_before(connection: Connection, before: float, *, limit: int) -> Choice | None:
+    """The first requests that ended before this time and are not empty yet; None: there are
+    none."""
+    ended = schema.requests.c.ended_at
+    return _first(connection, ended, (ended < before) & schema.REMOVABLE, limit)
+
+
+def imported_before(connection: Connection, before: float, *, limit: int) -> Choice | None:
+    """The first of what was imported before this time; None: there is nothing."""
+    for table in (schema.contacts, schema.people):
+        imported = table.c.imported_at
+        if found := _first(connection, imported, imported < before, limit):
+            return found
+    return None
+
+
+def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]:
+    """How the normalised addresses are spelled where they are held. Reads every address there is,
+    since no index knows them by all their spellings."""
+    found: set[str] = set()
+    for held in PERSONAL:
+        if held.address is not None:
+            every = select(held.address).where(held.address.is_not(None)).distinct()
+            rows = connection.execute(every.execution_options(yield_per=1000)).scalars()
+            found.update(one for one in rows if one and normalised(one) in addresses)
+    return found
+
+
+def addresses_of(connection: Connection, choice: Choice) -> set[str]:
+    """The normalised addresses in the chosen rows."""
+    return {normalised(one) for one in _values(connection, choice, "address")}
+
+
+def profiles_of(connection: Connection, choice: Choice) -> set[str]:
+    """The profiles in the chosen rows."""
+    found = _values(connection, choice, "profile")
+    return {one for one in found if not one.startswith(NO_PROFILE)}
+
+
+def remove(connection: Connection, choice: Choice, *, at: float, reason: Reason) -> dict[str, int]:
+    """Delete or empty the chosen rows, and those that belong to them; how many, by table."""
+    why = {"removed_at": at, "reason": reason}
+    counts = {}
+    for held in reversed(PERSONAL):
+        chosen = _chosen(held, choice)
+        told = {name: value for name, value in why.items() if "removed_at" in held.table.c}
+        change = (
+            update(held.table).where(chosen).values(**held.emptied, **told)
+            if held.emptied
+            else delete(held.table).where(chosen)
+        )
+        if rows := connection.execute(change).rowcount:
+            counts[held.table.name] = rows
+    return counts
+
+
+def export(connection: Connection, choice: Choice) -> dict[str, list[dict[str, Any]]]:
+    """What a person is told of the chosen rows, by table."""
+    told = {}
+    for held in PERSONAL:
+        if held.exported:
+            columns = [held.table.c[name] for name in held.exported]
+            rows = connection.execute(select(*columns).where(_chosen(held, choice)))
+            told[held.table.name] = [dict(row._mapping) for row in rows]
+    return told
+
+
+def _first(
+    connection: Connection, at: Column[Any], condition: ColumnElement[bool], limit: int
+) -> Choice | None:
+    table = at.table
+    key = tuple_(*table.primary_key)
+    these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
+    keys = [tuple(row) for row in connection.execute(these)]
+    return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
+
+
+def _values(connection: Connection, choice: Choice, role: str) -> set[str]:
+    found: set[str] = set()
+    for held in PERSONAL:
+        if (column := getattr(held, role)) is not None:
+            chosen = select(column).where(_chosen(held, choice)).distinct()
+            found.update(filter(None, connection.execute(chosen).scalars()))
+    return found
+
+
+def _chosen(held: Held, choice: Choice) -> ColumnElement[bool]:
+    own = choice(held)
+    condition = false() if own is None else own
+    if held.link is None:
+        return condition
+    here, there = held.link
+    owner = next(one for one in PERSONAL if one.table is there.table)
+    return or_(condition, here.in_(select(there).where(_chosen(owner, choice))))

@@ -1,0 +1,105 @@
+"""The commands for those who ask to be left out, to be erased, or what is stored about them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.commands import ADA, JONAS, SAMPLE
+from tests.support.exports import ADA as EXPORTED
+from tests.support.exports import HEADER
+
+if TYPE_CHECKING:
+    from tests.cli.commands import Shell
+
+ADAS = "ada.okafor@example.com"
+
+
+def test_whoever_is_suppressed_is_not_found_until_that_is_lifted(with_contacts: Shell) -> None:
+    spelled = "linkedin.com/in/Ada-Okafor-Example/?trk=x"
+    assert with_contacts.run("privacy", "suppress", "--profile", spelled).out == "Suppressed.\n"
+    again = with_contacts.run("privacy", "suppress", "--profile", ADA).out
+    assert again == "It was suppressed already.\n"
+    said = with_contacts.run("enrich", ADA)
+    assert ADAS not in said.out
+    assert "suppression list" in said.out + said.err
+    (line,) = with_contacts.run("privacy", "list").out.splitlines()
+    assert line.split("\t")[1] == "profile"
+    assert with_contacts.run("privacy", "lift", "--profile", ADA).out == "Lifted.\n"
+    assert with_contacts.run("privacy", "lift", "--profile", ADA).out == "It was not suppressed.\n"
+
+
+def test_an_answer_that_was_given_is_not_given_again_once_its_address_is_suppressed(
+    with_contacts: Shell,
+) -> None:
+    assert ADAS in with_contacts.run("enrich", ADA).out
+    with_contacts.run("privacy", "suppress", "--email", f" <{ADAS.upper()}> ")
+    assert ADAS not in with_contacts.run("enrich", ADA).out
+
+
+def test_after_an_erasure_an_import_leaves_the_person_out(with_contacts: Shell) -> None:
+    done = with_contacts.run("privacy", "erase", "--email", ADAS)
+    assert done.out.splitlines()[0] == "contacts: 1"
+    again = with_contacts.run("contacts", "import", SAMPLE).out
+    assert "Skipped 1 on the suppression list." in again
+    assert ADAS not in with_contacts.run("contacts", "list").out
+
+
+def test_without_suppressing_the_person_may_be_imported_again(with_contacts: Shell) -> None:
+    with_contacts.run("privacy", "erase", "--profile", ADA, "--without-suppressing")
+    assert ADAS not in with_contacts.run("contacts", "list").out
+    with_contacts.run("contacts", "import", SAMPLE)
+    assert ADAS in with_contacts.run("enrich", ADA).out
+
+
+def test_what_was_asked_about_the_erased_is_forgotten_and_the_rest_is_not(
+    with_contacts: Shell,
+) -> None:
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("enrich", JONAS, "--type", "personal")
+    with_contacts.run("privacy", "erase", "--email", ADAS)
+    (left,) = with_contacts.run("memory", "show").out.splitlines()
+    assert left.split("\t")[1] == "personal"
+
+
+def test_an_export_is_json_about_one_person(with_contacts: Shell) -> None:
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("enrich", JONAS)
+    told = json.loads(with_contacts.run("privacy", "export", "--email", ADAS).out)
+    assert (told["profiles"], told["addresses"]) == ([ADA], [ADAS])
+    assert [row["email"] for row in told["contacts"] + told["requests"]] == [ADAS, ADAS]
+    nobody = json.loads(with_contacts.run("privacy", "export", "--email", "no@example.com").out)
+    assert (nobody["profiles"], nobody["contacts"], nobody["requests"]) == ([], [], [])
+
+
+def test_the_audit_shows_what_was_done_and_to_nobody_by_name(with_contacts: Shell) -> None:
+    with_contacts.run("privacy", "export", "--profile", ADA)
+    with_contacts.run("privacy", "erase", "--profile", ADA)
+    shown = with_contacts.run("privacy", "audit").out
+    assert [line.split("\t")[2] for line in shown.splitlines()] == ["erase", "export", "import"]
+    assert "ada-" not in shown
+    assert "ada." not in shown
+
+
+@pytest.mark.parametrize("command", ["suppress", "lift", "erase", "export"])
+@pytest.mark.parametrize("options", [[], ["--profile", ADA, "--email", ADAS]])
+def test_one_person_is_named_in_one_way(shell: Shell, command: str, options: list[str]) -> None:
+    said = shell.run("privacy", command, *options).refused(code=2)
+    assert said == "Name the person by --profile or by --email."
+
+
+def test_what_names_nobody_is_refused(shell: Shell) -> None:
+    assert shell.run("privacy", "erase", "--email", "ada").refused() == "That is no address."
+    refused = shell.run("privacy", "erase", "--profile", "https://example.com").refused()
+    assert "not on linkedin.com" in refused
+
+
+def test_a_shared_address_says_whom_it_did_not_erase(shell: Shell) -> None:
+    export = shell.folder / "Connections.csv"
+    export.write_text(HEADER + EXPORTED + EXPORTED.replace("ada-okafor", "grace-lin"))
+    shell.run("contacts", "import", str(export))
+    done = shell.run("privacy", "erase", "--email", "ada@example.com")
+    assert (done.code, done.out.splitlines()[0]) == (0, "contacts: 2")
+    assert "known for 2 profiles" in done.err

@@ -1,0 +1,90 @@
+"""What a user relies on whose answer the service has deleted since: it is no miss, and may be asked
+for anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.contract.models import EmailType, Reason, Status
+from mcp_enrichment.mcp import sentences
+from tests.support.lookups import PROFILE, Lookups, found, missed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mcp_enrichment.client.answer import Answer
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def lookups(vendor: FarEnd) -> Lookups:
+    lookups = Lookups()
+    vendor.always(lookups)
+    return lookups
+
+
+async def ask(client: EnrichmentClient) -> Answer:
+    with anyio.fail_after(10):
+        return await client.request(PROFILE, EmailType.WORK)
+
+
+def removed(reason: Reason) -> dict[str, Any]:
+    return missed() | {"linkedin_url": "", "reason": reason, "credits_charged": 1}
+
+
+async def asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: dict[str, Any]) -> None:
+    await ask(client)
+    lookups.end(end)
+    await client.wait(["e1"], 5)
+
+
+@pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])
+@pytest.mark.parametrize("before", [found(), missed()], ids=["a hit", "a miss"])
+async def test_an_answer_that_was_deleted_is_asked_for_anew(
+    client: EnrichmentClient, lookups: Lookups, reason: Reason, before: dict[str, Any]
+) -> None:
+    await asked_and_ended(client, lookups, before)
+    lookups.end(removed(reason))
+    again = await ask(client)
+    assert (again.id, again.reused) == ("e2", False)
+    assert lookups.accepted == 2
+
+
+async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothing(
+    client: EnrichmentClient, lookups: Lookups
+) -> None:
+    await asked_and_ended(client, lookups, found())
+    lookups.end(removed(Reason.EXPIRED))
+    answer = await client.get("e1")
+    assert (answer.status, answer.reason, answer.email) == (
+        Status.NOT_FOUND,
+        Reason.EXPIRED,
+        None,
+    )
+    assert lookups.accepted == 1
+    said = sentences.after(answer.status, answer.reason, 0) or ""
+    assert "can be requested again, which may cost a credit" in said
+    assert sentences.NO_GUESS in said
+
+
+async def test_a_suppressed_answer_is_not_paid_for_again(
+    client: EnrichmentClient, lookups: Lookups
+) -> None:
+    await asked_and_ended(client, lookups, found())
+    lookups.end(removed(Reason.SUPPRESSED))
+    again = await ask(client)
+    assert (again.id, again.reused, again.status) == ("e1", True, Status.NOT_FOUND)
+    assert lookups.accepted == 1
+
+
+async def test_what_was_charged_and_then_suppressed_counts_as_spent(
+    client: EnrichmentClient, lookups: Lookups
+) -> None:
+    await asked_and_ended(client, lookups, removed(Reason.SUPPRESSED))
+    assert (await client._memory.spent_today()) == 1

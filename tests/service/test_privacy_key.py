@@ -1,0 +1,59 @@
+"""What an operator relies on about the key of the suppression list: a list that cannot be obeyed
+stops the service, and is not ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.domain import privacy
+from mcp_enrichment.service.domain.privacy import Subject
+from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.serving import ADA
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+def suppressing(path: Path, key: bytes | None) -> bool:
+    database = open_sqlite(path, privacy_key=key)
+    new = privacy.suppress(database, Subject(profile=ADA), at=1.0)
+    database.close()
+    return new
+
+
+def refused(path: Path, key: bytes | None) -> None:
+    with pytest.raises(StorageFailed) as failure:
+        open_sqlite(path, privacy_key=key)
+    assert failure.value.fault is StorageFault.OTHER_KEY
+
+
+def test_a_file_holds_the_key_for_its_owner_alone_and_makes_the_same_hashes(path: Path) -> None:
+    assert suppressing(path, None)
+    file = path.with_name("privacy.key")
+    assert file.stat().st_mode & 0o077 == 0
+    assert not suppressing(path, None)
+    assert file.read_text().encode() not in path.read_bytes(), "a copy of the database has no key"
+
+
+def test_a_list_is_refused_under_another_key_and_obeyed_again_under_its_own(path: Path) -> None:
+    assert suppressing(path, KEY)
+    refused(path, OTHER)
+    refused(path, None)
+    assert not suppressing(path, KEY)
+
+
+def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
+    suppressing(path, None)
+    path.with_name("privacy.key").unlink()
+    refused(path, None)
+
+
+def test_before_anybody_is_suppressed_the_key_may_be_changed(path: Path) -> None:
+    open_sqlite(path, privacy_key=KEY).close()
+    assert suppressing(path, OTHER)
+    refused(path, KEY)

@@ -1,0 +1,142 @@
+"""What people rely on who never ask: what was found about them is deleted by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.service.domain import retention
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.domain.retention import delete_expired
+from mcp_enrichment.service.domain.service import Retention
+from mcp_enrichment.service.jobs.deleting import delete_in_time
+from tests.support.exports import ADA_READ
+from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_enrichment.service.domain.service import Service
+
+pytestmark = pytest.mark.anyio
+DAY = 86_400.0
+
+
+async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(HIT), clock=clock) as it:
+        request_id = await it.accepted(external_id="lead-42")
+        before = await it.final(request_id)
+        clock.now += 90 * DAY - 1
+        assert await delete_expired(it.service) == 0
+        assert (await it.get(request_id)).json() == before
+        clock.now += 2
+        assert await delete_expired(it.service) == 1
+        after = (await it.get(request_id)).json()
+        assert await delete_expired(it.service) == 0
+        kept = it.rows("SELECT linkedin_url, email, external_id, status FROM requests")
+    told = {"status": "not-found", "reason": "expired", "email": None, "linkedin_url": ""}
+    assert after == {key: before[key] for key in before if key != "external_id"} | told
+    assert kept == [("", "", None, "completed")]
+    ledger_is_exact(path)
+
+
+async def test_whom_a_miss_was_about_is_deleted_too(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(MISS), clock=clock) as it:
+        await it.final(await it.accepted())
+        clock.now += 91 * DAY
+        await delete_expired(it.service)
+        assert it.rows("SELECT linkedin_url, email, reason FROM requests") == [
+            ("", None, "expired")
+        ]
+
+
+async def test_a_running_request_is_never_too_old(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(HIT), clock=clock, jobs=False) as it:
+        await it.accepted()
+        clock.now += 9999 * DAY
+        assert await delete_expired(it.service) == 0
+
+
+async def test_an_expired_answer_can_be_asked_for_anew(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(HIT), clock=clock) as it:
+        first = await it.accepted()
+        await it.final(first)
+        clock.now += 91 * DAY
+        await delete_expired(it.service)
+        again = await it.final(await it.accepted())
+    assert again["_id"] != first
+    assert (again["status"], again["linkedin_url"]) == ("completed", ADA)
+
+
+async def test_it_is_deleted_in_batches_down_to_the_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    clock = Clock()
+    async with serving(path, Says(MISS), clock=clock) as it:
+        for n in range(5):
+            await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
+        clock.now += 91 * DAY
+        assert await delete_expired(it.service) == 5
+        counts = it.rows("SELECT actor, action, subject, counts FROM audit")
+    of = [("service", "expire", None, f'{{"requests": {n}}}') for n in (2, 2, 1)]
+    assert counts == of
+
+
+async def test_two_services_share_the_work_and_count_nothing_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    clock = Clock()
+    async with serving(path, Says(MISS), clock=clock) as one, serving(path, clock=clock) as two:
+        for n in range(8):
+            await one.final(await one.accepted(linkedin_url=f"{ADA}-{n}"))
+        clock.now += 91 * DAY
+        deleted = []
+
+        async def delete(service: Service) -> None:
+            deleted.append(await delete_expired(service))
+
+        async with anyio.create_task_group() as tasks:
+            for it in (one, two):
+                tasks.start_soon(delete, it.service)
+        assert sum(deleted) == 8
+        assert one.rows("SELECT count(*) FROM audit WHERE action = 'expire'") == [(8,)]
+
+
+@pytest.mark.parametrize(("kept", "left"), [(None, 1), (30 * DAY, 0)])
+async def test_contacts_are_kept_unless_a_time_is_set(
+    path: Path, kept: float | None, left: int
+) -> None:
+    clock = Clock()
+    async with serving(path, clock=clock, retention=Retention(contacts=kept)) as it:
+        import_contacts(
+            it.service.database,
+            [ADA_READ, replace(ADA_READ, profile=f"{ADA}-2")],
+            source="linkedin",
+        )
+        await it.service.database.write(
+            lambda c: c.exec_driver_sql("UPDATE contacts SET imported_at = rowid * 20 * 86400")
+        )
+        clock.now = 60 * DAY
+        await delete_expired(it.service)
+        assert it.rows("SELECT count(*) FROM contacts WHERE linkedin_url = ?", ADA) == [(left,)]
+        assert it.rows("SELECT count(*) FROM contacts") == [(left + 1,)]
+
+
+async def test_a_service_deletes_from_its_start_on(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(MISS), clock=clock) as it:
+        await it.final(await it.accepted())
+        clock.now += 91 * DAY
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(delete_in_time, it.service)
+            await until(lambda: it.rows("SELECT linkedin_url FROM requests") == [("",)])
+            tasks.cancel_scope.cancel()
