@@ -8,7 +8,7 @@ import pytest
 
 from mcp_enrichment.cli.contacts import WHY
 from mcp_enrichment.service.sources.exports.contact import SkipReason
-from tests.support.vendors.customers import hubspot
+from tests.support.exporters.customers import hubspot
 
 if TYPE_CHECKING:
     from pathlib import Path

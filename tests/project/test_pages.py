@@ -16,10 +16,10 @@ import pytest
 
 from mcp_enrichment.client.answer import Answer
 from mcp_enrichment.service.sources.exports.mapped import FIELDS
+from tests.support.exporters.customers import hubspot
 from tests.support.fresh_copy import ROOT
 from tests.support.optional import needs_package
 from tests.support.uv import uv_environment
-from tests.support.vendors.customers import hubspot
 
 INSTALL = (ROOT / "docs" / "install.md").read_text("utf-8")
 CONTACTS = (ROOT / "docs" / "contacts.md").read_text("utf-8")

@@ -72,7 +72,7 @@ def settle_key(connection: Connection, subjects: Subjects) -> None:
 def kept_key(connection: Connection) -> bytes:
     """The key that the database itself keeps. Raises `StorageFailed` where it was given another."""
     if key := connection.execute(select(privacy_key.c.key)).scalar():
-        return key.encode()
+        return str(key).encode()
     raise StorageFailed(StorageFault.OTHER_KEY)
 
 

@@ -13,8 +13,8 @@ from mcp_enrichment.service.sources.exports.dates import moment_of
 from mcp_enrichment.service.sources.exports.mailbox import is_mask, kind_of_label
 from mcp_enrichment.service.sources.exports.names import split_name
 from mcp_enrichment.service.sources.exports.reading import opened_export
+from tests.support.exporters.address_books import google
 from tests.support.exports import rows
-from tests.support.vendors.address_books import google
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,14 @@ from mcp_enrichment.service.domain.contacts import ImportReport, import_contacts
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
 from mcp_enrichment.service.sources.exports.reading import opened_export, read
 from mcp_enrichment.service.store.database import open_sqlite
-from tests.support.vendors import address_books, customers
-from tests.support.vendors.people import ROWS
+from tests.support.exporters import address_books, customers
+from tests.support.exporters.people import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.support.vendors.people import Row
+    from tests.support.exporters.people import Row
 
 FORMATS = {
     "linkedin": customers.linkedin,

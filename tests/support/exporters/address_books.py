@@ -6,7 +6,7 @@ import quopri
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.contact import SkipReason
-from tests.support.vendors.people import Row, table, written
+from tests.support.exporters.people import Row, table, written
 
 WORK, PERSONAL = EmailType.WORK, EmailType.PERSONAL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.contact import SkipReason
-from tests.support.vendors.people import Row, table, written
+from tests.support.exporters.people import Row, table, written
 
 PERSONAL = EmailType.PERSONAL
 SALES_NAVIGATOR = "https://www.linkedin.com/sales/lead/ACwAAAexample,NAME_SEARCH,abcd"
