@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.models import Enrichment
 
 pytestmark = pytest.mark.anyio
-IMPORTED_AT = 1_700_000_000.0
+SEEN_AT = 1_700_000_000.0
 
 
 def told(body: object) -> Enrichment:
@@ -39,26 +39,27 @@ def told(body: object) -> Enrichment:
 async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_of_it(
     path: Path, verification: Verification
 ) -> None:
-    hit = Hit(email=ADAS, verification=verification, checked_at=IMPORTED_AT)
+    hit = Hit(email=ADAS, verification=verification, checked_at=SEEN_AT)
     async with serving(path, scripted(hit, name="hunter")) as it:
         body = await it.final(await it.accepted())
     answer = told(body)
     assert (answer.source, answer.verification) == ("hunter", verification)
     assert answer.checked_at is not None
-    assert answer.checked_at.timestamp() == IMPORTED_AT
+    assert answer.checked_at.timestamp() == SEEN_AT
     assert answer.next_step == BY_VERIFICATION.get(verification)
 
 
-async def test_a_contact_is_ones_own_data_as_old_as_its_import(path: Path) -> None:
+async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(path: Path) -> None:
     row = dict.fromkeys(("first_name", "last_name", "company", "position", "source"), "")
     row |= {"linkedin_url": ADA, "type": "work", "email": ADAS, "connected_on": None}
+    row |= {"email_domain": "example.com", "rank": 0, "imported_at": SEEN_AT + 1}
     async with serving(path, jobs=False) as asker:
         database = asker.service.database
-        await database.write(lambda c: contacts.put(c, [row | {"imported_at": IMPORTED_AT}]))
+        await database.write(lambda c: contacts.put(c, [row | {"seen_at": SEEN_AT}]))
         async with serving(path, ContactsSource(StoredContacts(database))) as it:
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
-    assert known == ("contacts", "own-data", IMPORTED_AT)
+    assert known == ("contacts", "own-data", SEEN_AT)
     assert told(body).next_step is None
 
 

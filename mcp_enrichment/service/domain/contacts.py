@@ -61,7 +61,7 @@ class ImportReport:
     """Rows that were not stored: with those that were, all that were read."""
     left_out: Counter[SkipReason] = field(default_factory=Counter)
     """What is missing of rows that were stored."""
-    is_left_out: Callable[[str, str], bool] = _nobody
+    is_left_out: Callable[[str, str], bool] = field(default=_nobody, repr=False, compare=False)
     """Whether this profile, or this address, is on the suppression list."""
 
     def told_by(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:

@@ -50,7 +50,10 @@ _people = schema.people.c
 PERSONAL: Sequence[Held] = (
     Held(
         table=schema.contacts,
-        columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
+        columns=(
+            *("linkedin_url", "email", "email_domain", "first_name", "last_name"),
+            *("company", "position"),
+        ),
         profile=schema.contacts.c.linkedin_url,
         address=schema.contacts.c.email,
         exported=tuple(schema.contacts.c.keys()),
@@ -72,7 +75,7 @@ PERSONAL: Sequence[Held] = (
     # Its id, its end and its money stay: the ledger is about them.
     Held(
         table=schema.requests,
-        columns=("linkedin_url", "email", "external_id"),
+        columns=("linkedin_url", "email", "evidence", "external_id"),
         profile=schema.requests.c.linkedin_url,
         address=schema.requests.c.email,
         exported=(
@@ -116,6 +119,8 @@ PERSONAL: Sequence[Held] = (
 NOT_PERSONAL = {
     "teams.name": "a team's",
     "privacy_key.fingerprint": "a hash of the key alone",
+    "privacy_key.key": "random",
+    "source_calls.answered_at": "when, and not what",
 }
 """Columns that only sound as if they held something about a person, and what they hold."""
 

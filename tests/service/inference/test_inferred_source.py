@@ -91,7 +91,7 @@ async def test_people_without_a_profile_teach_too(database: Database) -> None:
 
 async def test_of_two_addresses_of_one_person_the_first_teaches(database: Database) -> None:
     people = [*staff(*LUMEN, 60)]
-    aliases = [replace(row, email=f"x{n}@lumen.example") for n, row in enumerate(people)]
+    aliases = [replace(row, email=f"a{n}@lumen.example", rank=1) for n, row in enumerate(people)]
     both = [row for pair in zip(people, aliases, strict=True) for row in pair]
     imported(database, *both, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == FOUND

@@ -1,27 +1,21 @@
-"""The tables. Times are seconds since the epoch (UTC); ids of requests are 24 hex digits."""
+"""Teams, what they ask for, what it costs, and whom its end is told to."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
     text,
 )
 
-metadata = MetaData()
-
-BigNumber = BigInteger().with_variant(Integer, "sqlite")
-"""For what may pass 2 ** 31 in time. SQLite has one kind of integer, of 64 bits."""
+from mcp_enrichment.service.store.schema.metadata import BigNumber, metadata
 
 teams = Table(
     "teams",
@@ -195,141 +189,3 @@ callback_tries = Table(
 
 # One row for an address as one source has it: which of a person's addresses answers is decided
 # where it is read, by the newest, so that no import takes anything from another.
-contacts = Table(
-    "contacts",
-    metadata,
-    # Empty where only the address is known.
-    Column("linkedin_url", String(2048), primary_key=True),
-    Column("type", String(8), primary_key=True),
-    Column("email", String(254), primary_key=True),
-    Column("source", String(32), primary_key=True),
-    Column("email_domain", String(254), nullable=False),
-    Column("first_name", String, nullable=False),
-    Column("last_name", String, nullable=False),
-    Column("company", String, nullable=False),
-    Column("position", String, nullable=False),
-    Column("connected_on", String(10)),
-    Column("seen_at", Float, nullable=False),
-    Column("rank", Integer, nullable=False),
-    Column("imported_at", Float, nullable=False),
-    CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
-    Index("contacts_of_a_domain", "email_domain"),
-)
-
-source_turns = Table(
-    "source_turns",
-    metadata,
-    Column("source", String(32), primary_key=True),
-    Column("next_at", Float, nullable=False),
-)
-
-source_lookups = Table(
-    "source_lookups",
-    metadata,
-    Column("source", String(32), primary_key=True),
-    Column("request_id", String(24), primary_key=True),
-    Column("asked_at", Float, nullable=False),
-    Column("has_begun", Boolean, nullable=False),
-    Column("until", Float, nullable=False),
-)
-
-people = Table(
-    "people",
-    metadata,
-    Column("linkedin_url", String(2048), primary_key=True),
-    Column("first_name", String, nullable=False),
-    Column("last_name", String, nullable=False),
-    Column("company", String, nullable=False),
-    Column("company_key", String(100), nullable=False),
-    # Of the work address, in lower case; null where none is known.
-    Column("email_local", String(64)),
-    Column("email_domain", String(253)),
-    Column("source", String(32), nullable=False),
-    Column("seen_at", Float, nullable=False),
-    Column("imported_at", Float, nullable=False),
-    Index("people_of_a_company", "company_key", "email_domain"),
-    Index("people_of_a_domain", "email_domain", "email_local"),
-)
-
-inference_figures = Table(
-    "inference_figures",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("puts", Integer, nullable=False),
-    # After how many puts the figures were worked out: they hold where it is the number of all.
-    Column("of_puts", Integer, nullable=False),
-    Column("figures", String, nullable=False),
-    CheckConstraint("id = 1", name="inference_figures_are_one_row"),
-)
-
-source_calls = Table(
-    "source_calls",
-    metadata,
-    Column("request_id", ForeignKey("requests.id"), primary_key=True),
-    Column("source", String(32), primary_key=True),
-    Column("state", String(13), nullable=False),
-    Column("asker", String(16), nullable=False),
-    Column("ticket", String(200)),
-    Column("ask_at", Float),
-    Column("email", String(254)),
-    Column("verification", String(10)),
-    Column("checked_at", Float),
-    Column("evidence", String(200)),
-    Column("reason", String(32)),
-    Column("cost", Float, nullable=False),
-    Column("calls", Integer, nullable=False),
-    Column("asked_at", Float, nullable=False),
-    Column("answered_at", Float),
-    CheckConstraint(
-        "state IN ('asked', 'working', 'hit', 'miss', 'refused', 'unavailable', 'lost',"
-        " 'misconfigured')",
-        name="source_calls_state_known",
-    ),
-    Index("source_calls_of_a_source", "source", "state", "answered_at"),
-)
-
-source_health = Table(
-    "source_health",
-    metadata,
-    Column("source", String(32), primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("why", String(32), nullable=False),
-    Column("left_alone_until", Float),
-)
-
-suppressions = Table(
-    "suppressions",
-    metadata,
-    # A keyed hash of a profile or of an address: whom it is about is not kept.
-    Column("subject", String(64), primary_key=True),
-    Column("kind", String(8), nullable=False),
-    Column("at", Float, nullable=False),
-    CheckConstraint("kind IN ('profile', 'address')", name="suppressions_kind_known"),
-)
-
-privacy_key = Table(
-    "privacy_key",
-    metadata,
-    # Tells the key of all those hashes from another one, and does not tell the key.
-    Column("fingerprint", String(64), primary_key=True),
-    # The key itself, on Postgres alone and only where none is set: all machines need the same one.
-    Column("key", String(64)),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    # Rows are only ever added: triggers refuse all else.
-    Column("id", Integer, primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("actor", String(16), nullable=False),
-    Column("action", String(16), nullable=False),
-    Column("subject", String(64)),
-    Column("counts", String(1024), nullable=False),
-    CheckConstraint("actor IN ('operator', 'service')", name="audit_actor_known"),
-    CheckConstraint(
-        "action IN ('suppress', 'lift', 'erase', 'export', 'import', 'expire')",
-        name="audit_action_known",
-    ),
-    Index("audit_of_a_subject", "subject"),
-)
