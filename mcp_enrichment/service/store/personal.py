@@ -67,6 +67,7 @@ PERSONAL: Sequence[Held] = (
             "company",
             "company_key",
             "email_local",
+            "email_domain",
         ),
         profile=_people.linkedin_url,
         address=_people.email_local + "@" + _people.email_domain,

@@ -68,7 +68,9 @@ class Findymail(PaidVendor):
         error = read(_Error, answer.body).error
         if "credit" in str(error).lower():
             return OUT_OF_CREDIT
-        if answer.status in self.reads:
+        if answer.status in self.reads:  # one without an error is of another making
+            if not error:
+                raise Unreadable
             return Miss()
         if error:
             return Lost(why=LostWhy.FAILED)
