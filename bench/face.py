@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from bench.over_http import OverHttp
     from bench.over_stdio import OverStdio
 
-    Serving = Callable[[Contender], AbstractContextManager[OverStdio]]
+    Serving = Callable[[Contender], AbstractContextManager[OverStdio | OverHttp]]
 
 ROUNDS = 7
 SECONDS = 2.0

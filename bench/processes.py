@@ -34,11 +34,11 @@ def process(command: Sequence[str], settings: dict[str, str] | None = None) -> I
 
 def until_listening(port: int) -> None:
     """Return once it accepts connections."""
-    for _ in range(400):
+    for _ in range(2000):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except ConnectionRefusedError:
-            time.sleep(0.05)
+            time.sleep(0.01)
         else:
             return
     raise TimeoutError("the server did not start")
