@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.load import Figures, Run, figures_of, post
 from bench.over_stdio import as_line
-from bench.processes import until_listening
+from bench.processes import megabytes, until_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 
 
-def as_post(port: int, method: str, **params: Any) -> bytes:
-    """A request of the era without a handshake, with the headers that say what it is."""
+def as_post(port: int, method: str, meta: dict[str, Any] | None = None, **params: Any) -> bytes:
+    """A request of the era without a handshake, with the headers that say what it is. `meta`: what
+    its `_meta` holds besides."""
     headers = {
         "host": f"127.0.0.1:{port}",
         "accept": "application/json, text/event-stream",
         "mcp_protocol_version": "2026-07-28",
         "mcp_method": method,
     } | ({"mcp_name": params["name"]} if "name" in params else {})
-    return post("/mcp", as_line(1, method, **params), **headers)
+    return post("/mcp", as_line(1, method, meta, **params), **headers)
 
 
 @dataclass
@@ -59,8 +60,7 @@ class OverHttp:
 
     def megabytes(self) -> float:
         """Memory of the process that is in use now."""
-        asked = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
-        return int(subprocess.run(asked, check=True, capture_output=True).stdout) / 1024
+        return megabytes(self.process.pid)
 
     def _connections(self, stack: ExitStack, how_many: int) -> list[socket.socket]:
         address = ("127.0.0.1", self.port)
