@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WAITS = 10_000
 AHEAD = 30.0
 """Seconds from the last request for a lookup to the first end, with all waits under way by then."""
-ASKED_A_SECOND, BEGUN_A_SECOND = 100, 400
+ASKED_A_SECOND, BEGUN_A_SECOND = 100, 200
 """So many requests, and so many waits, any machine begins."""
 SPREAD = 20.0
 """Seconds from the first end to the last."""
@@ -118,7 +118,8 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
     p50, p99 = (late[int(len(late) * share)] for share in (0.5, 0.99))
     print(
         f"{held:,} waits on {ids:,} ids: {memory * 1024 / held:.0f} KiB each; "
-        f"{len(lost) + len(failed)} lost; late by {p50:.2f} s (p50), {p99:.2f} (p99), {late[-1]:.2f} (last); "
+        f"{len(lost) + len(failed)} lost; "
+        f"late by {p50:.2f} s (p50), {p99:.2f} (p99), {late[-1]:.2f} (last); "
         f"{under_way.calls:,} calls, the longest {under_way.longest:.1f} s; "
         f"silent for {under_way.silence:.1f} s at most",
         flush=True,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,9 @@ PROGRESS_EVERY = 3.0
 
 GRACE = 0.5
 """Seconds after its cap at which a call that has not come back is cut off."""
+
+BEHIND = 0.05
+"""Seconds of delay of a timer from which on it is the process that is late, and not a call."""
 
 
 class CutOff(ServiceUnavailable):
@@ -89,7 +92,7 @@ class Caller:
             return results.of_error(error)
         called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
         async with _progress_reported(context, arguments.cap):
-            with anyio.move_on_after(arguments.cap + GRACE):
+            with _cut_off(called.began + arguments.cap):
                 return await self._told(called, arguments)
         return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
@@ -144,6 +147,27 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
     except ValidationError as error:
         known = list(tool.arguments.model_fields)
         raise InvalidArguments(results.what_is_wrong(error, known)) from None
+
+
+@contextmanager
+def _cut_off(cap: float) -> Iterator[None]:
+    """Ends what hangs after that time, not what is late with all the others of a busy moment."""
+    loop = asyncio.get_running_loop()
+
+    def look(due: float) -> None:
+        nonlocal timer
+        if loop.time() - due > BEHIND:
+            due = loop.time() + GRACE
+            timer = loop.call_at(due, look, due)
+        else:
+            scope.cancel()
+
+    timer = loop.call_at(cap + GRACE, look, cap + GRACE)
+    try:
+        with anyio.CancelScope() as scope:
+            yield
+    finally:
+        timer.cancel()
 
 
 @asynccontextmanager
