@@ -1,4 +1,4 @@
-"""Thousands of waits held over HTTP by one process: `[WAITS]`.
+"""Thousands of waits held over HTTP by one process: `[WAITS [IDS ...]]`.
 
 Each is a call of `wait_for_enrichment` on a connection of its own, called again where it runs out,
 as an assistant does. The vendor behind holds answers; its lookups end one after the other. Told
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WAITS = 10_000
 AHEAD = 30.0
 """Seconds from the last request for a lookup to the first end, with all waits under way by then."""
-ASKED_A_SECOND, BEGUN_A_SECOND = 100, 200
+ASKED_A_SECOND, BEGUN_A_SECOND = 100, 100
 """So many requests, and so many waits, any machine begins."""
 SPREAD = 20.0
 """Seconds from the first end to the last."""
@@ -127,11 +127,11 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
     return len(lost) + len(failed)
 
 
-def main(waits: int = WAITS) -> int:
-    """Waits that share ids, and waits each on its own; 1 where one was lost."""
+def main(waits: int = WAITS, *ids: int) -> int:
+    """Waits that share so many ids, and waits each on its own; 1 where one was lost."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return int(sum(served(waits, ids) for ids in (100, waits)) > 0)
+    return int(sum(served(waits, ids) for ids in ids or (100, waits)) > 0)
 
 
 def served(waits: int, ids: int) -> int:

@@ -39,8 +39,10 @@ GetClient = Callable[[], Awaitable["Enrichments"]]
 Result = CallToolResult | InputRequiredResult | dict[str, Any]
 """A task, which the SDK has no type for, is a dictionary as it goes on the wire."""
 
-PROGRESS_EVERY = 3.0
-"""Seconds between two progress notifications of a call that waits."""
+FIRST_PROGRESS = 3.0
+"""Seconds after which a call that has not ended tells its progress."""
+PROGRESS_EVERY = 4.5
+"""Seconds between two such notifications: of five, which are the promise, with some to spare."""
 
 GRACE = 0.5
 """Seconds after its cap at which a call that has not come back is cut off."""
@@ -172,7 +174,7 @@ def _cut_off(cap: float) -> Iterator[None]:
 
 @asynccontextmanager
 async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
-    """Tells the client of what runs in it, from `PROGRESS_EVERY` seconds on.
+    """Tells the client of what runs in it, from `FIRST_PROGRESS` seconds on.
 
     Most calls have ended by then, and do without the task, which would be half of their cost.
     """
@@ -191,7 +193,7 @@ async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> 
         tasks.start_soon(report)
 
     async with anyio.create_task_group() as tasks:
-        first = asyncio.get_running_loop().call_later(PROGRESS_EVERY, start)
+        first = asyncio.get_running_loop().call_later(FIRST_PROGRESS, start)
         try:
             yield
         finally:
