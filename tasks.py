@@ -21,7 +21,18 @@ CHECKS = {
     "import contracts": ["lint-imports"],
     "tests": ["pytest"],
 }
-BENCHES = ["start", "lookup", "longpoll", "push", "service", "waiting", "context", "face", "ending"]
+BENCHES = [
+    "start",
+    "lookup",
+    "longpoll",
+    "push",
+    "service",
+    "waiting",
+    "context",
+    "face",
+    "ending",
+    "held",
+]
 
 
 def demo(*_options):
