@@ -7,7 +7,6 @@ import gc
 import click
 
 from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.cli.imports import imported_for_good
 from mcp_enrichment.cli.serve import serve_stdio
 
 RARELY = (20_000, 50, 100)
@@ -36,12 +35,11 @@ def serve(over_http: bool, host: str, port: int) -> None:
 
 
 def _serve_http(host: str, port: int) -> None:
-    with imported_for_good():
-        import anyio
+    import anyio
 
-        from mcp_enrichment.cli.exporting import spans_exported
-        from mcp_enrichment.cli.http_server import listener, serve_mcp
-        from mcp_enrichment.cli.logs import log_as_json
+    from mcp_enrichment.cli.exporting import spans_exported
+    from mcp_enrichment.cli.http_server import listener, serve_mcp
+    from mcp_enrichment.cli.logs import log_as_json
 
     gc.set_threshold(*RARELY)
     chosen = settings()
