@@ -154,22 +154,23 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
 @contextmanager
 def _cut_off(cap: float) -> Iterator[None]:
     """Ends what hangs after that time, not what is late with all the others of a busy moment."""
-    loop = asyncio.get_running_loop()
+    loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+
+    def look_at(due: float) -> None:
+        timers.append(loop.call_at(due, look, due))
 
     def look(due: float) -> None:
-        nonlocal timer
         if loop.time() - due > BEHIND:
-            due = loop.time() + GRACE
-            timer = loop.call_at(due, look, due)
+            look_at(loop.time() + GRACE)
         else:
             scope.cancel()
 
-    timer = loop.call_at(cap + GRACE, look, cap + GRACE)
+    look_at(cap + GRACE)
     try:
         with anyio.CancelScope() as scope:
             yield
     finally:
-        timer.cancel()
+        timers[-1].cancel()
 
 
 @asynccontextmanager
