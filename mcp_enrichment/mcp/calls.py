@@ -175,10 +175,13 @@ def _cut_off(cap: float) -> Iterator[None]:
 
 @asynccontextmanager
 async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
-    """Tells the client of what runs in it, from `FIRST_PROGRESS` seconds on.
+    """Tells a client that asks for it of what runs in it, from `FIRST_PROGRESS` seconds on.
 
     Most calls have ended by then, and do without the task, which would be half of their cost.
     """
+    if context.request and "progress_token" not in (context.meta or {}):
+        yield  # within one process the SDK needs no token to hand progress on
+        return
     began = anyio.current_time()
     reporting: list[anyio.CancelScope] = []
 
