@@ -124,6 +124,8 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
         f"silent for {under_way.silence:.1f} s at most",
         flush=True,
     )
+    for reason in {str(task.exception())[-400:] for task in failed[:1]}:
+        print(f"one of them: {reason}", flush=True)
     return len(lost) + len(failed)
 
 

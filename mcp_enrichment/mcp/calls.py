@@ -48,7 +48,10 @@ GRACE = 0.5
 """Seconds after its cap at which a call that has not come back is cut off."""
 
 BEHIND = 0.05
-"""Seconds of delay of a timer from which on it is the process that is late, and not a call."""
+"""Seconds of delay of a timer from which on the process is late, and the call has `GRACE` again."""
+TURNS = 50
+"""Turns of the event loop that it has at last: what hangs does not use them, and what is only late,
+in a process that is busy, needs a few."""
 
 
 class CutOff(ServiceUnavailable):
@@ -154,14 +157,20 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
 @contextmanager
 def _cut_off(cap: float) -> Iterator[None]:
     """Ends what hangs after that time, not what is late with all the others of a busy moment."""
-    loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+    loop, handles = asyncio.get_running_loop(), list[asyncio.Handle]()
 
     def look_at(due: float) -> None:
-        timers.append(loop.call_at(due, look, due))
+        handles[:] = [loop.call_at(due, look, due)]
 
     def look(due: float) -> None:
         if loop.time() - due > BEHIND:
             look_at(loop.time() + GRACE)
+        else:
+            turn(TURNS)
+
+    def turn(left: int) -> None:
+        if left:
+            handles[:] = [loop.call_soon(turn, left - 1)]
         else:
             scope.cancel()
 
@@ -170,7 +179,7 @@ def _cut_off(cap: float) -> Iterator[None]:
         with anyio.CancelScope() as scope:
             yield
     finally:
-        timers[-1].cancel()
+        handles[0].cancel()
 
 
 @asynccontextmanager
