@@ -150,17 +150,18 @@ class EnrichmentClient:
 
         Raises as soon as one of the ids is refused for good.
         """
-        ids = list(enrichment_ids)
+        ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
             _check_id(enrichment_id)
         known = await self._learned(ids)
+        left = max(until - anyio.current_time(), 0.0)
         answers: dict[str, Answer] = {}
         errors: list[EnrichmentError] = []
 
         async def wait_for_one(enrichment_id: str) -> None:
             try:
                 answers[enrichment_id] = await self._wait_one(
-                    enrichment_id, seconds, known.get(enrichment_id)
+                    enrichment_id, left, known.get(enrichment_id)
                 )
             except EnrichmentError as error:
                 errors.append(error)
@@ -202,9 +203,11 @@ class EnrichmentClient:
     async def _follow(self, first: Answer, seconds: float) -> Answer:
         """What has become of a request; as it was first seen where that cannot be told now: its id
         must not be lost, and waiting for it says what is wrong."""
+        until = anyio.current_time() + seconds
         try:
             known = await self._learned([first.id])
-            later = await self._wait_one(first.id, seconds, known.get(first.id))
+            left = max(until - anyio.current_time(), 0.0)
+            later = await self._wait_one(first.id, left, known.get(first.id))
         except EnrichmentError:
             return first
         charged = 0 if first.reused else later.credits_charged
