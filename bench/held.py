@@ -45,6 +45,8 @@ class Waits:
     late: list[float] = field(default_factory=list)
     """Seconds from each end to its answer."""
     calls: int = 0
+    refused: int = 0
+    """Calls that were told to call again, as the service could not be reached."""
     silence: float = 0.0
     """The longest, in seconds, that nothing came on a stream."""
     longest: float = 0.0
@@ -57,9 +59,9 @@ class Waits:
         asked = {"linkedin_url": profile(number, end), "type": "work", "wait_seconds": 0}
         async with self._starting:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            answer = await self._call(reader, writer, "request_email_enrichment", asked)
+            told = await self._call(reader, writer, "request_email_enrichment", asked)
             writer.close()
-        return str(answer["id"])
+        return str(told["structuredContent"]["id"])
 
     async def wait(self, enrichment_id: str) -> None:
         """Wait until it is final, however many calls that takes."""
@@ -69,8 +71,9 @@ class Waits:
         all_final = False
         while not all_final:
             began = time.monotonic()
-            waited = await self._call(reader, writer, "wait_for_enrichment", {"ids": enrichment_id})
-            all_final = waited["all_final"]
+            told = await self._call(reader, writer, "wait_for_enrichment", {"ids": enrichment_id})
+            self.refused += "structuredContent" not in told
+            all_final = told.get("structuredContent", {}).get("all_final", False)
             self.longest = max(self.longest, time.monotonic() - began)
             self.calls += 1
         self.late.append(time.monotonic() - end_of(enrichment_id))
@@ -88,15 +91,15 @@ class Waits:
             answer += chunk
             heard, before = time.monotonic(), heard
             self.silence = max(self.silence, heard - before)
-        return structured(answer)
+        return result_of(answer)
 
 
-def structured(answer: bytes) -> dict[str, Any]:
-    """The tool's answer, out of JSON or of the last event of a stream."""
+def result_of(answer: bytes) -> dict[str, Any]:
+    """The call's result, out of JSON or of the last event of a stream."""
     start = answer.rindex(b'{"jsonrpc"')
     message, _ = json.JSONDecoder().raw_decode(answer[start:].decode())
-    content: dict[str, Any] = message["result"]["structuredContent"]
-    return content
+    result: dict[str, Any] = message["result"]
+    return result
 
 
 async def hold(face: Listening, waits: int, ids: int) -> int:
@@ -120,12 +123,10 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
         f"{held:,} waits on {ids:,} ids: {memory * 1024 / held:.0f} KiB each; "
         f"{len(lost) + len(failed)} lost; "
         f"late by {p50:.2f} s (p50), {p99:.2f} (p99), {late[-1]:.2f} (last); "
-        f"{under_way.calls:,} calls, the longest {under_way.longest:.1f} s; "
+        f"{under_way.calls:,} calls, {under_way.refused:,} refused, the longest {under_way.longest:.1f} s; "
         f"silent for {under_way.silence:.1f} s at most",
         flush=True,
     )
-    for reason in {str(task.exception())[-400:] for task in failed[:1]}:
-        print(f"one of them: {reason}", flush=True)
     return len(lost) + len(failed)
 
 
