@@ -123,8 +123,8 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
         f"{held:,} waits on {ids:,} ids: {memory * 1024 / held:.0f} KiB each; "
         f"{len(lost) + len(failed)} lost; "
         f"late by {p50:.2f} s (p50), {p99:.2f} (p99), {late[-1]:.2f} (last); "
-        f"{under_way.calls:,} calls, {under_way.refused:,} refused, the longest {under_way.longest:.1f} s; "
-        f"silent for {under_way.silence:.1f} s at most",
+        f"{under_way.calls:,} calls, {under_way.refused:,} refused, "
+        f"the longest {under_way.longest:.1f} s; silent for {under_way.silence:.1f} s at most",
         flush=True,
     )
     return len(lost) + len(failed)
