@@ -33,7 +33,7 @@ NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "fleet"),
-    *("waiting", "context", "face", "ending", "infer"),
+    *("waiting", "context", "face", "ending", "held", "infer"),
 ]
 
 

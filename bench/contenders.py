@@ -1,5 +1,7 @@
 """The servers that are compared, each the tool `get_credits`; what they need is installed here.
 
+Over HTTP they serve with the same uvicorn, in the same configuration, but for the TypeScript SDK.
+
 All answer the same constant, as text and as structured content, to the same requests. Those that
 are *asking* get it from a scripted service in their own process, through an HTTP client, and ours
 then reads from its memory what was spent today. The *embedded* one is the command as it is
@@ -18,7 +20,7 @@ BARE, OURS = "bare SDK", "mcp-enrichment"
 """The two that are compared in figures: the first is what the second is to be better than."""
 SERVERS = Path(__file__).parent / "face_servers"
 FASTMCP = "fastmcp>=4,<5"
-TYPESCRIPT = "@modelcontextprotocol/server@^2"
+TYPESCRIPT = ("@modelcontextprotocol/server@^2", "@modelcontextprotocol/node@^2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class Contender:
 
     name: str
     command: tuple[str, ...]
+    """It serves over stdio."""
+    http: tuple[str, ...] = ("http",)
+    """What stands behind the command for HTTP, and is followed by a port."""
     settings: dict[str, str] = field(default_factory=dict)
     """What stands in its environment besides."""
 
@@ -40,7 +45,8 @@ def _python(folder: Path) -> list[Contender]:
     ours, bare = (
         (sys.executable, "-m", f"bench.face_servers.{name}") for name in ("ours", "bare_sdk")
     )
-    folders = {f"ENRICHMENT_{name}_DIR": str(folder / name) for name in ("DATA", "STATE")}
+    settings = {f"ENRICHMENT_{name}_DIR": str(folder / name) for name in ("DATA", "STATE")}
+    settings |= {"ENRICHMENT_HTTP_OPEN": "true", "ENRICHMENT_RATE_LIMIT": "1000000"}
     return [
         Contender(name=BARE, command=bare),
         Contender(name=OURS, command=ours),
@@ -49,7 +55,8 @@ def _python(folder: Path) -> list[Contender]:
         Contender(
             name=f"{OURS}, embedded",
             command=(sys.executable, "-m", "mcp_enrichment"),
-            settings=folders,
+            http=("serve", "--http", "--port"),
+            settings=settings,
         ),
     ]
 
@@ -71,8 +78,8 @@ def _typescript(folder: Path) -> list[Contender]:
     if npm is None or node is None:
         print("there is no Node.js, and so no TypeScript SDK")
         return []
-    install = [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", home, TYPESCRIPT]
-    if subprocess.run(install, check=False).returncode:
+    install = [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", home]
+    if subprocess.run([*install, *TYPESCRIPT], check=False).returncode:
         print("the TypeScript SDK could not be installed, and is left out")
         return []
     script = shutil.copy(str(SERVERS / "typescript.mjs"), home)

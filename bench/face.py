@@ -1,8 +1,8 @@
 """The face under load, beside servers that do the same work with other libraries, in one run.
 
 Start-up, memory, and calls a second, p50 and p99 at 1 and at 64 calls at a time: medians of rounds
-in which all take turns. Goals: no figure worse than the bare SDK's, and at least twice its calls at
-64; where that is missed, this ends with 1.
+in which all take turns. Goals: no figure worse than the bare SDK's, and over stdio at least twice
+its calls at 64; where the calls at 64 miss theirs, this ends with 1.
 """
 
 from __future__ import annotations
@@ -15,24 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.contenders import BARE, OURS, Contender, contenders
+from bench.over_http import over_http
 from bench.over_stdio import over_stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from bench.over_http import OverHttp
     from bench.over_stdio import OverStdio
 
-    Serving = Callable[[Contender], AbstractContextManager[OverStdio]]
+    Serving = Callable[[Contender], AbstractContextManager[OverStdio | OverHttp]]
 
 ROUNDS = 7
 SECONDS = 2.0
 WARM_UP = 0.5
 AT_ONCE = (1, 64)
-GOAL = 2.0
 
-TRANSPORTS: dict[str, Serving] = {"stdio": over_stdio}
-"""Each starts a server, lists its tools, puts it under load, and tells its memory."""
+TRANSPORTS: dict[str, tuple[Serving, float]] = {
+    "stdio": (over_stdio, 2.0),
+    "HTTP": (over_http, 1.0),
+}
+"""Each starts a server, lists its tools, puts it under load, and tells its memory; beside it, how
+many of the bare SDK's calls at 64 are the goal."""
 
 
 def main() -> int:
@@ -40,9 +45,9 @@ def main() -> int:
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         competing = contenders(Path(folder))
-        for transport, serving in TRANSPORTS.items():
-            print(f"\n{transport}: median of {ROUNDS} rounds")
-            missed += compare(competing, serving) < GOAL
+        for transport, (serving, goal) in TRANSPORTS.items():
+            print(f"\n{transport}: median of {ROUNDS} rounds; goal: calls/s at 64 ≥ {goal}")
+            missed += compare(competing, serving) < goal
     return 1 if missed else 0
 
 
@@ -55,7 +60,7 @@ def compare(competing: list[Contender], serving: Serving) -> float:
     show({name: median(of_one) for name, of_one in rounds.items()})
     ratios = ratios_of(rounds[OURS], rounds[BARE])
     told = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    print(f"{OURS} / {BARE}: {told} (goal: calls/s at 64 ≥ {GOAL})")
+    print(f"{OURS} / {BARE}: {told}")
     return ratios["calls/s at 64"]
 
 

@@ -87,12 +87,16 @@ async def _answer(
 
 def get(path: str, **headers: str) -> bytes:
     """A GET as bytes."""
-    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{fields}\r\n".encode()
+    return _head(f"GET {path}", headers)
 
 
 def post(path: str, body: bytes, **headers: str) -> bytes:
     """A POST of JSON as bytes."""
-    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n{fields}\r\n".encode() + body
+    of_body = {"content_type": "application/json", "content_length": str(len(body))}
+    return _head(f"POST {path}", of_body | headers) + body
+
+
+def _head(asked: str, headers: dict[str, str]) -> bytes:
+    named = {"host": "127.0.0.1"} | headers
+    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in named.items())
+    return f"{asked} HTTP/1.1\r\n{fields}\r\n".encode()

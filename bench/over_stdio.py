@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bench.load import Figures, Run, figures_of
+from bench.processes import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,9 @@ PROTOCOL = {
 }
 
 
-def as_line(number: int, method: str, **params: Any) -> bytes:
-    """A request of the era without a handshake."""
-    params |= {"_meta": PROTOCOL}
+def as_line(number: int, method: str, meta: dict[str, Any] | None = None, **params: Any) -> bytes:
+    """A request of the era without a handshake. `meta`: what its `_meta` holds besides."""
+    params |= {"_meta": PROTOCOL | (meta or {})}
     request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     return json.dumps(request).encode() + b"\n"
 
@@ -61,8 +62,7 @@ class OverStdio:
 
     def megabytes(self) -> float:
         """Memory of the process that is in use now."""
-        asked = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
-        return int(subprocess.run(asked, check=True, capture_output=True).stdout) / 1024
+        return megabytes(self.process.pid)
 
     def _call(self) -> bytes:
         return self._request("tools/call", name="get_credits", arguments={})

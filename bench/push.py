@@ -151,7 +151,7 @@ def face(folder: Path, vendor_url: str, *, told: bool = False) -> Iterator[str]:
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            assert re.match("Serving MCP", process.stderr.readline())
+            assert re.search("Serving MCP", process.stderr.readline())
             yield root
         finally:
             process.kill()

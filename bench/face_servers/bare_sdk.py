@@ -1,5 +1,7 @@
-"""The Python SDK's low-level server over its own transport. With `asks` it asks a scripted service
-through httpx, without it the answer is a constant."""
+"""The Python SDK's low-level server over its own transports: `[asks] [http PORT]`.
+
+With `asks` it asks a scripted service through httpx, without it the answer is a constant.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,9 @@ def asking() -> Callable[[], Awaitable[int]]:
     return ask
 
 
-async def main() -> None:
-    """Serve until stdin is closed."""
-    credits_of = asking() if sys.argv[1:] == ["asks"] else knowing
+def make_server() -> Server[Any]:
+    """One tool."""
+    credits_of = asking() if "asks" in sys.argv else knowing
 
     async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
         return ListToolsResult(tools=[TOOL])
@@ -50,10 +52,26 @@ async def main() -> None:
         text = TextContent(type="text", text=json.dumps(answer))
         return CallToolResult(content=[text], structured_content=answer)
 
-    server = Server("bare", on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server("bare", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+async def serve_stdio() -> None:
+    """Serve until stdin is closed."""
+    server = make_server()
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
+def serve_http(port: int) -> None:
+    """Serve until told to end."""
+    import uvicorn
+
+    app = make_server().streamable_http_app(stateless_http=True)
+    uvicorn.run(app, port=port, log_config=None, access_log=False)
+
+
 if __name__ == "__main__":
-    anyio.run(main)
+    if "http" in sys.argv:
+        serve_http(int(sys.argv[-1]))
+    else:
+        anyio.run(serve_stdio)

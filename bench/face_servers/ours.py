@@ -1,10 +1,15 @@
-"""Our server over our transport. With `asks` it asks a scripted service through the real client,
-without it a client that knows the answer."""
+"""Our server over our transports: `[asks] [http PORT]`.
+
+With `asks` it asks a scripted service through the real client, without it a client that knows the
+answer. Over HTTP all stands in front of it that the command puts there.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,10 +19,13 @@ with imported_for_good():  # as the command does
     import anyio
 
     from mcp_enrichment.client.spending import Purse
-    from mcp_enrichment.mcp.server import serve
+    from mcp_enrichment.mcp.server import create_server, serve
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.mcp.calls import GetClient
 
 
 PURSE = Purse(balance=250, spent_today=0, left=None)
@@ -31,32 +39,61 @@ class Knowing:
         return PURSE
 
 
-async def main() -> None:
-    """Serve until stdin is closed."""
-    if sys.argv[1:] == ["asks"]:
-        await serve_asking()
-        return
-    client = cast("EnrichmentClient", Knowing())
+@asynccontextmanager
+async def client_used() -> AsyncIterator[GetClient]:
+    """Gives the client that the arguments ask for."""
+    async with AsyncExitStack() as stack:
+        client = cast("EnrichmentClient", Knowing())
+        if "asks" in sys.argv:
+            client = await stack.enter_async_context(asking(stack))
 
-    async def get_client() -> EnrichmentClient:
-        return client
+        async def get_client() -> EnrichmentClient:
+            return client
 
-    await serve(get_client)
+        yield get_client
 
 
-async def serve_asking() -> None:
-    """Serve with the real client over a scripted connection."""
+def asking(stack: AsyncExitStack) -> EnrichmentClient:
+    """The real client over a scripted connection."""
     from bench.face_servers.scripted import URL, Scripted
     from mcp_enrichment.client.client import EnrichmentClient
 
-    with tempfile.TemporaryDirectory() as folder:
-        memory = Path(folder) / "memory.db"
-        async with EnrichmentClient(URL, memory=memory, transport=Scripted()) as client:
+    memory = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "memory.db"
+    return EnrichmentClient(URL, memory=memory, transport=Scripted())
 
-            async def get_client() -> EnrichmentClient:
-                return client
 
+async def main() -> None:
+    """Serve until stdin is closed, or until told to end."""
+    async with client_used() as get_client:
+        if "http" in sys.argv:
+            await serve_http(get_client, int(sys.argv[-1]))
+        else:
             await serve(get_client)
+
+
+async def serve_http(get_client: GetClient, port: int) -> None:
+    """Serve whoever comes."""
+    from mcp_enrichment.cli.http_server import listener, serve_app
+    from mcp_enrichment.mcp.http.app import Site, http_app
+    from mcp_enrichment.mcp.http.challenge import Challenges
+    from mcp_enrichment.mcp.http.credentials import Credentials
+    from mcp_enrichment.mcp.http.names import names_of
+    from mcp_enrichment.service.http.limits import RateLimit
+
+    async def no_team(_key: str) -> None:
+        return None
+
+    site = Site(
+        names=names_of("127.0.0.1", port),
+        credentials=Credentials(
+            challenges=Challenges(), team_of=no_team, tokens=None, open_to_all=True
+        ),
+        limit=RateLimit(quota=1_000_000, clock=time.monotonic),
+    )
+    server = create_server(get_client, keeps_connections=False)
+    with listener("127.0.0.1", port) as listening:
+        async with http_app(server, site) as app:
+            await serve_app(app, lambda: None, listening, "Serving")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""FastMCP over its own transport."""
+"""FastMCP over its own transports: `[http PORT]`."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from fastmcp import FastMCP
@@ -16,4 +17,8 @@ async def get_credits() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    server.run(show_banner=False, log_level="ERROR")
+    if "http" in sys.argv:
+        port, quiet = int(sys.argv[-1]), {"log_config": None, "access_log": False}
+        server.run("http", port=port, stateless_http=True, show_banner=False, uvicorn_config=quiet)
+    else:
+        server.run(show_banner=False, log_level="ERROR")

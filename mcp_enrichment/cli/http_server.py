@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
     async with served(settings, jobs=jobs) as (app, let_go):
-        await _serve(app, let_go, listening, f"Serving on {_where(listening)}")
+        await serve_app(app, let_go, listening, f"Serving on {_where(listening)}")
 
 
 async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
@@ -60,12 +60,13 @@ async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
 
     host, port, *_ = listening.getsockname()
     async with served_mcp(settings, host, port) as (app, let_go):
-        await _serve(app, let_go, listening, f"Serving MCP on {_where(listening)}/mcp")
+        await serve_app(app, let_go, listening, f"Serving MCP on {_where(listening)}/mcp")
 
 
-async def _serve(
+async def serve_app(
     app: ASGIApp, let_go: Callable[[], None], listening: socket.socket, said: str
 ) -> None:
+    """Serve until told to end, and then let the waits go. `said`: the line that tells of it."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import click
 
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.cli.serve import serve_stdio
 
+RARELY = (20_000, 50, 100)
+"""When the garbage collector looks: ten thousand waits are millions of objects, none of them
+garbage, and to look through them all takes seconds in which nobody is answered."""
 HOST = "127.0.0.1"
 PORT = 8701
 
@@ -36,6 +41,7 @@ def _serve_http(host: str, port: int) -> None:
     from mcp_enrichment.cli.http_server import listener, serve_mcp
     from mcp_enrichment.cli.logs import log_as_json
 
+    gc.set_threshold(*RARELY)
     chosen = settings()
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():

@@ -13,8 +13,9 @@ import anyio
 from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from
 from mcp_enrichment.client.asking import Asking, Question, is_young
+from mcp_enrichment.client.batches import Batches
 from mcp_enrichment.client.flights import Flights
-from mcp_enrichment.client.memory import KEEP, Memory, fingerprint, identity
+from mcp_enrichment.client.memory import KEEP, Ended, Memory, fingerprint, identity
 from mcp_enrichment.client.polls import Polls
 from mcp_enrichment.client.schedule import Schedule
 from mcp_enrichment.client.spending import Budget, Purse
@@ -75,6 +76,9 @@ class EnrichmentClient:
         are told there too."""
         self._wire = Wire(url.rstrip("/"), api_key, transport)
         self._memory = Memory(memory, account_of(url, api_key, account), keep=keep)
+        # Whoever waits begins and ends with the file: thousands do so at the same time.
+        self._seen = Batches(self._memory.by_ids)
+        self._ends = Batches(self._memory.note_ends)
         self._keep_misses = keep_misses
         self._budget = budget
         self._honours_keys = honours_keys
@@ -138,7 +142,7 @@ class EnrichmentClient:
         """A request as it stands. Never charged."""
         _check_id(enrichment_id)
         got = await _retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
-        seen = (await self._memory.by_ids([enrichment_id])).get(enrichment_id)
+        seen = (await self._seen.add([enrichment_id])).get(enrichment_id)
         return await self._known(got.enrichment, seen, took=None)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
@@ -146,17 +150,18 @@ class EnrichmentClient:
 
         Raises as soon as one of the ids is refused for good.
         """
-        ids = list(enrichment_ids)
+        ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
             _check_id(enrichment_id)
         known = await self._learned(ids)
+        left = max(until - anyio.current_time(), 0.0)
         answers: dict[str, Answer] = {}
         errors: list[EnrichmentError] = []
 
         async def wait_for_one(enrichment_id: str) -> None:
             try:
                 answers[enrichment_id] = await self._wait_one(
-                    enrichment_id, seconds, known.get(enrichment_id)
+                    enrichment_id, left, known.get(enrichment_id)
                 )
             except EnrichmentError as error:
                 errors.append(error)
@@ -189,7 +194,7 @@ class EnrichmentClient:
         if not self._has_learned:
             self._polls.schedule = Schedule(await self._memory.durations())
             self._has_learned = True
-        return await self._memory.by_ids(ids)
+        return await self._seen.add(ids)
 
     def let_go(self) -> None:
         """End all waits now, each with what was last seen: the process is about to end."""
@@ -198,9 +203,11 @@ class EnrichmentClient:
     async def _follow(self, first: Answer, seconds: float) -> Answer:
         """What has become of a request; as it was first seen where that cannot be told now: its id
         must not be lost, and waiting for it says what is wrong."""
+        until = anyio.current_time() + seconds
         try:
             known = await self._learned([first.id])
-            later = await self._wait_one(first.id, seconds, known.get(first.id))
+            left = max(until - anyio.current_time(), 0.0)
+            later = await self._wait_one(first.id, left, known.get(first.id))
         except EnrichmentError:
             return first
         charged = 0 if first.reused else later.credits_charged
@@ -226,7 +233,8 @@ class EnrichmentClient:
             return answer
         if answer.is_final and seen.ended_at is None:
             charged = bool(answer.credits_charged)
-            await self._memory.note_end(seen, answer.status, charged=charged, took=took)
+            ended = Ended(asked=seen, status=answer.status, charged=charged, took=took)
+            await self._ends.add([ended])
             if took is not None:
                 self._polls.schedule.learn(took)
         return replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type)

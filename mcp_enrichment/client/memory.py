@@ -58,6 +58,17 @@ class Asked:
     ended_at: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a question ended."""
+
+    asked: Asked
+    status: Status
+    charged: bool
+    took: float | None
+    """Seconds, where its end was seen as it came."""
+
+
 def fingerprint(*parts: str) -> str:
     """A SHA-256 over the parts, in hex; no two different lists of parts give the same text."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
@@ -109,7 +120,7 @@ class Memory:
 
         def find(db: sqlite3.Connection) -> dict[str, Asked]:
             mine = "enrichment_id = ? AND account = ?"
-            return {i: row for i in ids if (row := _first(db, mine, i, self.account))}
+            return {i: row for i in set(ids) if (row := _first(db, mine, i, self.account))}
 
         return await self._file.run(find)
 
@@ -129,26 +140,12 @@ class Memory:
         values = (State.UNKNOWN, asked.identity, State.ASKING)
         await self._file.run(lambda db: db.execute(unknown, values))
 
-    async def note_end(
-        self, asked: Asked, status: Status, *, charged: bool, took: float | None
-    ) -> None:
-        """The request has ended, after so many seconds where that was seen; told again, nothing
-        changes."""
+    async def note_ends(self, ends: Iterable[Ended]) -> None:
+        """These requests have ended; told again, nothing changes."""
 
         def note(db: sqlite3.Connection) -> None:
-            ended = (
-                "UPDATE asked SET status = ?, ended_at = ? WHERE identity = ? AND key = ?"
-                " AND ended_at IS NULL"
-            )
-            values = (status, time.time(), asked.identity, asked.key)
-            if not db.execute(ended, values).rowcount:
-                return
-            if charged:
-                spending.note(db, asked.key, spending.CHARGED)
-            else:
-                spending.give_back(db, asked.key)
-            if took is not None:
-                _add_duration(db, self.account, took)
+            for ended in ends:
+                _note_end(db, self.account, ended)
 
         await self._file.run(note)
 
@@ -221,6 +218,22 @@ class Memory:
     async def clear(self) -> int:
         """Forget every question of every account; how many there were."""
         return await self._file.run(lambda db: db.execute("DELETE FROM asked").rowcount)
+
+
+def _note_end(db: sqlite3.Connection, account: str, ended: Ended) -> None:
+    note = (
+        "UPDATE asked SET status = ?, ended_at = ? WHERE identity = ? AND key = ?"
+        " AND ended_at IS NULL"
+    )
+    values = (ended.status, time.time(), ended.asked.identity, ended.asked.key)
+    if not db.execute(note, values).rowcount:
+        return
+    if ended.charged:
+        spending.note(db, ended.asked.key, spending.CHARGED)
+    else:
+        spending.give_back(db, ended.asked.key)
+    if ended.took is not None:
+        _add_duration(db, account, ended.took)
 
 
 def _swap(db: sqlite3.Connection, identity: str, new: Asked | None, over: Asked | None) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +39,19 @@ GetClient = Callable[[], Awaitable["Enrichments"]]
 Result = CallToolResult | InputRequiredResult | dict[str, Any]
 """A task, which the SDK has no type for, is a dictionary as it goes on the wire."""
 
-PROGRESS_EVERY = 3.0
-"""Seconds between two progress notifications of a call that waits."""
+FIRST_PROGRESS = 3.0
+"""Seconds after which a call that has not ended tells its progress."""
+PROGRESS_EVERY = 4.5
+"""Seconds between two such notifications: of five, which are the promise, with some to spare."""
 
 GRACE = 0.5
 """Seconds after its cap at which a call that has not come back is cut off."""
+
+BEHIND = 0.05
+"""Seconds of delay of a timer from which on the process is late, and the call has `GRACE` again."""
+TURNS = 50
+"""Turns of the event loop that it has at last: what hangs does not use them, and what is only late,
+in a process that is busy, needs a few."""
 
 
 class CutOff(ServiceUnavailable):
@@ -89,7 +97,7 @@ class Caller:
             return results.of_error(error)
         called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
         async with _progress_reported(context, arguments.cap):
-            with anyio.move_on_after(arguments.cap + GRACE):
+            with _cut_off(called.began + arguments.cap):
                 return await self._told(called, arguments)
         return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
@@ -146,12 +154,43 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
         raise InvalidArguments(results.what_is_wrong(error, known)) from None
 
 
+@contextmanager
+def _cut_off(cap: float) -> Iterator[None]:
+    """Ends what hangs after that time, not what is late with all the others of a busy moment."""
+    loop, handles = asyncio.get_running_loop(), list[asyncio.Handle]()
+
+    def look_at(due: float) -> None:
+        handles[:] = [loop.call_at(due, look, due)]
+
+    def look(due: float) -> None:
+        if loop.time() - due > BEHIND:
+            look_at(loop.time() + GRACE)
+        else:
+            turn(TURNS)
+
+    def turn(left: int) -> None:
+        if left:
+            handles[:] = [loop.call_soon(turn, left - 1)]
+        else:
+            scope.cancel()
+
+    look_at(cap + GRACE)
+    try:
+        with anyio.CancelScope() as scope:
+            yield
+    finally:
+        handles[0].cancel()
+
+
 @asynccontextmanager
 async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
-    """Tells the client of what runs in it, from `PROGRESS_EVERY` seconds on.
+    """Tells a client that asks for it of what runs in it, from `FIRST_PROGRESS` seconds on.
 
     Most calls have ended by then, and do without the task, which would be half of their cost.
     """
+    if context.request and "progress_token" not in (context.meta or {}):
+        yield  # within one process the SDK needs no token to hand progress on
+        return
     began = anyio.current_time()
     reporting: list[anyio.CancelScope] = []
 
@@ -167,7 +206,7 @@ async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> 
         tasks.start_soon(report)
 
     async with anyio.create_task_group() as tasks:
-        first = asyncio.get_running_loop().call_later(PROGRESS_EVERY, start)
+        first = asyncio.get_running_loop().call_later(FIRST_PROGRESS, start)
         try:
             yield
         finally:

@@ -92,6 +92,8 @@ def create_server(
         version=__version__,
         instructions=INSTRUCTIONS,
         lifespan=background,
+        # Asked for at each call over HTTP, which would otherwise make the whole list of tools.
+        get_tool_input_schema={tool.name: tool.input_schema for tool in listing.tools}.get,
         on_list_tools=list_tools,
         on_list_resources=resources.list,
         on_list_resource_templates=resources.templates,

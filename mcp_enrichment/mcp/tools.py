@@ -50,6 +50,8 @@ class Tool:
     answer: type[BaseModel]
     annotations: ToolAnnotations
     run: Callable[[Enrichments, Any, Call], Awaitable[BaseModel]]
+    waits: bool = False
+    """Whether a call waits for a lookup, which may take as long as the cap."""
 
     @property
     def spends(self) -> bool:
@@ -116,6 +118,7 @@ TOOLS = (
         answer=Enrichment,
         annotations=_SPENDS,
         run=_request,
+        waits=True,
     ),
     Tool(
         name="get_enrichment",
@@ -138,6 +141,7 @@ TOOLS = (
         answer=Waited,
         annotations=_READS,
         run=_wait,
+        waits=True,
     ),
     Tool(
         name="get_credits",

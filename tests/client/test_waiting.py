@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,8 @@ from tests.support.far_end import FarEnd, replies
 from tests.support.lookups import ADDRESS, PROFILE, Lookups, enrichment, found
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anyio.abc import SocketStream
 
     from mcp_enrichment.client.answer import Answer
@@ -62,6 +67,19 @@ async def test_a_server_that_does_not_hold_is_asked_by_the_age_of_the_lookup(
     assert answer.email == ADDRESS
     assert late < 0.6
     assert 4 <= len(vendor.seen) <= 8
+
+
+async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
+    client: EnrichmentClient, vendor: FarEnd, memory: Path
+) -> None:
+    vendor.always(replies(200, enrichment()))
+    await client.get("e1")  # the files are there now
+    with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(1.0, other.execute, "ROLLBACK")
+        began = anyio.current_time()
+        await client.wait(["e1"], 1.5)
+    assert anyio.current_time() - began < 2.0
 
 
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(

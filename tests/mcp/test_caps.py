@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from mcp_enrichment.mcp import models
 from mcp_enrichment.settings import Settings
-from tests.mcp.faces import ADA, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
+from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
 from tests.support.far_end import Seen, hangs, replies
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
     asked = data_of(await buyer.call_tool("request_email_enrichment", WORK | {"wait_seconds": CAP}))
     assert (asked["status"], asked["is_final"], asked["email"]) == ("pending", False, None)
     assert "wait_for_enrichment" in asked["next_step"]
+
+
+async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_knows(
+    vendor: FarEnd, buyer: Client
+) -> None:
+    vendor.always(replies(200, wire("processing")))
+    # The process comes back only after the wait was to have been cut off.
+    asyncio.get_running_loop().call_later(0.9, time.sleep, 0.9)
+    waited = await buyer.call_tool("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 1})
+    assert data_of(waited)["timeout_applied"]
 
 
 async def trickles(stream: SocketStream, _seen: Seen) -> None:

@@ -78,6 +78,26 @@ async def test_a_wait_reports_its_progress_before_its_answer(
     assert len(told) == 1
 
 
+async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
+    era: str, vendor: FarEnd, tmp_path: Path
+) -> None:
+    told = anyio.Event()
+
+    async def once_told(stream: SocketStream, seen: Seen) -> None:
+        with anyio.move_on_after(8):
+            await told.wait()
+        await replies(200, wire("processing"))(stream, seen)
+
+    async def on_progress(_done: float, _total: float | None, _message: str | None) -> None:
+        told.set()
+
+    vendor.will(once_told)
+    with served(tmp_path, **_vendors(vendor)) as face:
+        async with talking(face.url, era) as client:
+            await client.call_tool("get_enrichment", {"id": ID}, progress_callback=on_progress)
+    assert told.is_set()
+
+
 async def test_a_client_that_closes_its_stream_ends_the_wait(
     era: str, vendor: FarEnd, tmp_path: Path
 ) -> None:

@@ -64,19 +64,28 @@ async def http_app(server: Server[Any], site: Site) -> AsyncIterator[ASGIApp]:
     """The application. Behind a proxy its paths may keep the public URL's prefix, or lose it."""
     # Answers that are under way are finished when the process is told to end, not cut off.
     AppStatus.enable_automatic_graceful_drain = False
-    manager = StreamableHTTPSessionManager(
+    streaming, plain = (_manager(server, plain=plain) for plain in (False, True))
+    endpoint = Endpoint(
+        streaming=streaming.handle_request,
+        plain=plain.handle_request,
+        credentials=site.credentials,
+        limit=site.limit,
+    )
+    prefixes = {"", urlsplit(site.public_url or "").path}
+    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, site.pushes)]
+    routes += site.resource.routes() if site.resource else ()
+    async with streaming.run(), plain.run():
+        yield _around(routes, site.names, exempt={prefix + HEALTH for prefix in prefixes})
+
+
+def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManager:
+    return StreamableHTTPSessionManager(
         server,
-        json_response=False,  # it would lose progress, and the end of who hangs up
+        json_response=plain,
         stateless=True,
         security_settings=_CHECKED_BEFORE,
         max_request_body_size=MAX_BODY,
     )
-    endpoint = Endpoint(mcp=manager.handle_request, credentials=site.credentials, limit=site.limit)
-    prefixes = {"", urlsplit(site.public_url or "").path}
-    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, site.pushes)]
-    routes += site.resource.routes() if site.resource else ()
-    async with manager.run():
-        yield _around(routes, site.names, exempt={prefix + HEALTH for prefix in prefixes})
 
 
 def _routes(prefix: str, endpoint: Endpoint, pushes: PushReceiver | None) -> Iterator[Route]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.datastructures import Headers, MutableHeaders
 
 from mcp_enrichment.contract.errors import RateLimited
+from mcp_enrichment.mcp.http.asked import Asked, asked_in
 from mcp_enrichment.mcp.http.body import body_of, handed_on
 from mcp_enrichment.mcp.http.callers import Call, Scope, current_call
 from mcp_enrichment.mcp.http.refused import Refused
@@ -42,7 +42,10 @@ class Limit(Protocol):
 class Endpoint:
     """The ASGI application of the one route."""
 
-    mcp: ASGIApp
+    streaming: ASGIApp
+    """The protocol, with progress, and with an end to the work for whoever hangs up."""
+    plain: ASGIApp
+    """The protocol for what is quick: at two thirds of the cost, without either."""
     credentials: Credentials
     limit: Limit
 
@@ -50,27 +53,28 @@ class Endpoint:
         try:
             caller = await self.credentials.caller_of(Headers(scope=scope))
             send = _with_headers(send, lambda: self.limit.headers(caller.name))
-            call, body = await self._admitted(scope, receive, caller)
+            call, asked, body = await self._admitted(scope, receive, caller)
         except Refused as refused:
             await refused.answer()(scope, receive, send)
         else:
             current_call.set(call)  # never reset: each request has a context of its own
-            await self.mcp(scope, handed_on(body, receive), send)
+            mcp = self.plain if asked.is_quick else self.streaming
+            await mcp(scope, handed_on(body, receive), send)
 
     async def _admitted(
         self, scope: Connection, receive: Receive, caller: Caller
-    ) -> tuple[Call, bytes]:
+    ) -> tuple[Call, Asked, bytes]:
         if scope["method"] != "POST":
             # No sessions: there is nothing to listen to by GET, and nothing to end by DELETE.
             raise Refused(405, "Send a POST.", headers={"Allow": "POST"})
         over_limit = self._counted(caller)
         body = await body_of(receive)
-        tool = tool_called(body)
-        if over_limit and tool is None:
+        asked = asked_in(body)
+        if over_limit and asked.tool is None:
             wait = math.ceil(over_limit.retry_after or 1)
             raise Refused(429, TOO_MANY, headers={"Retry-After": str(wait)})
-        self._check_scope(caller, tool)
-        return Call(caller=caller, over_limit=over_limit), body
+        self._check_scope(caller, asked.tool)
+        return Call(caller=caller, over_limit=over_limit), asked, body
 
     def _counted(self, caller: Caller) -> RateLimited | None:
         try:
@@ -85,16 +89,6 @@ class Endpoint:
         needed = Scope.SPEND if tool in SPENDING else Scope.READ
         if not caller.may(needed):
             raise self.credentials.challenges.missing(needed)
-
-
-def tool_called(body: bytes) -> str | None:
-    """The name of the tool that a body calls; None for anything else, junk included."""
-    try:
-        message = json.loads(body)
-        name = message["params"]["name"] if message["method"] == "tools/call" else None
-    except (ValueError, RecursionError, TypeError, LookupError):
-        return None
-    return name if isinstance(name, str) else None
 
 
 def _with_headers(send: Send, headers: Callable[[], Mapping[str, str]]) -> Send:

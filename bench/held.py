@@ -1,0 +1,161 @@
+"""Thousands of waits held over HTTP by one process: `[WAITS [IDS ...]]`.
+
+Each is a call of `wait_for_enrichment` on a connection of its own, called again where it runs out,
+as an assistant does. The vendor behind holds answers; its lookups end one after the other. Told
+are the memory of a wait, how late an answer comes after its end, the longest silence of a stream,
+and how many waits were lost: if one was, this ends with 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench.held_vendor import end_of, profile
+from bench.over_http import as_post, is_whole
+from bench.processes import listening, megabytes, process
+
+if TYPE_CHECKING:
+    from bench.processes import Listening
+
+WAITS = 10_000
+AHEAD = 30.0
+"""Seconds from the last request for a lookup to the first end, with all waits under way by then."""
+ASKED_A_SECOND, BEGUN_A_SECOND = 100, 100
+"""So many requests, and so many waits, any machine begins."""
+SPREAD = 20.0
+"""Seconds from the first end to the last."""
+AT_ONCE = 32
+"""Calls that begin at the same time."""
+GIVEN_UP = 180.0
+"""Seconds after the last end at which an answer is lost."""
+
+
+@dataclass
+class Waits:
+    """What has come of them."""
+
+    port: int
+    late: list[float] = field(default_factory=list)
+    """Seconds from each end to its answer."""
+    calls: int = 0
+    refused: int = 0
+    """Calls that were told to call again, as the service could not be reached."""
+    silence: float = 0.0
+    """The longest, in seconds, that nothing came on a stream."""
+    longest: float = 0.0
+    """Seconds of the longest call."""
+    begun: int = 0
+    _starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def ask(self, number: int, end: float) -> str:
+        """Request a lookup; its id."""
+        asked = {"linkedin_url": profile(number, end), "type": "work", "wait_seconds": 0}
+        async with self._starting:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            told = await self._call(reader, writer, "request_email_enrichment", asked)
+            writer.close()
+        return str(told["structuredContent"]["id"])
+
+    async def wait(self, enrichment_id: str) -> None:
+        """Wait until it is final, however many calls that takes."""
+        async with self._starting:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.begun += 1
+        all_final = False
+        while not all_final:
+            began = time.monotonic()
+            told = await self._call(reader, writer, "wait_for_enrichment", {"ids": enrichment_id})
+            self.refused += "structuredContent" not in told
+            all_final = told.get("structuredContent", {}).get("all_final", False)
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.calls += 1
+        self.late.append(time.monotonic() - end_of(enrichment_id))
+        writer.close()
+
+    async def _call(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, given: Any
+    ) -> dict[str, Any]:
+        meta = {"progressToken": 1}
+        writer.write(as_post(self.port, "tools/call", meta, name=name, arguments=given))
+        answer, heard = b"", time.monotonic()
+        while not (answer and is_whole(answer)):
+            chunk = await reader.read(1 << 16)
+            assert chunk, "the server has hung up"
+            answer += chunk
+            heard, before = time.monotonic(), heard
+            self.silence = max(self.silence, heard - before)
+        return result_of(answer)
+
+
+def result_of(answer: bytes) -> dict[str, Any]:
+    """The call's result, out of JSON or of the last event of a stream."""
+    start = answer.rindex(b'{"jsonrpc"')
+    message, _ = json.JSONDecoder().raw_decode(answer[start:].decode())
+    result: dict[str, Any] = message["result"]
+    return result
+
+
+async def hold(face: Listening, waits: int, ids: int) -> int:
+    """Hold so many waits for so many ids, and print; how many were lost."""
+    under_way = Waits(face.port)
+    first = time.monotonic() + ids / ASKED_A_SECOND + waits / BEGUN_A_SECOND + AHEAD
+    ends = [first + SPREAD * number / ids for number in range(ids)]
+    asked = [under_way.ask(number, end) for number, end in enumerate(ends)]
+    known = await asyncio.gather(*asked)
+    before, under_way.silence = megabytes(face.pid), 0.0
+    tasks = [asyncio.create_task(under_way.wait(known[n % ids])) for n in range(waits)]
+    await asyncio.sleep(first - 5 - time.monotonic())
+    held, memory = under_way.begun, megabytes(face.pid) - before
+    done, lost = await asyncio.wait(tasks, timeout=first + SPREAD + GIVEN_UP - time.monotonic())
+    failed = [task for task in done if task.exception()]
+    for task in lost:
+        task.cancel()
+    late = sorted(under_way.late)
+    p50, p99 = (late[int(len(late) * share)] for share in (0.5, 0.99))
+    print(
+        f"{held:,} waits on {ids:,} ids: {memory * 1024 / held:.0f} KiB each; "
+        f"{len(lost) + len(failed)} lost; "
+        f"late by {p50:.2f} s (p50), {p99:.2f} (p99), {late[-1]:.2f} (last); "
+        f"{under_way.calls:,} calls, {under_way.refused:,} refused, "
+        f"the longest {under_way.longest:.1f} s; silent for {under_way.silence:.1f} s at most",
+        flush=True,
+    )
+    return len(lost) + len(failed)
+
+
+def main(waits: int = WAITS, *ids: int) -> int:
+    """Waits that share so many ids, and waits each on its own; 1 where one was lost."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return int(sum(served(waits, ids) for ids in ids or (100, waits)) > 0)
+
+
+def served(waits: int, ids: int) -> int:
+    """The same with servers of its own."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        process(["-m", "bench.held_vendor"]) as vendor,
+        listening(
+            ["-m", "mcp_enrichment", "serve", "--http", "--port"],
+            {
+                "ENRICHMENT_API_URL": f"http://127.0.0.1:{vendor}",
+                "ENRICHMENT_API_KEY": "a-key",
+                "ENRICHMENT_HTTP_OPEN": "true",
+                "ENRICHMENT_RATE_LIMIT": "1000000",
+                "ENRICHMENT_STATE_DIR": folder,
+                "ENRICHMENT_DATA_DIR": folder,
+            },
+        ) as face,
+    ):
+        return asyncio.run(hold(face, waits, ids))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
