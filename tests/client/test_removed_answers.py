@@ -68,7 +68,7 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
         None,
     )
     assert lookups.accepted == 1
-    said = sentences.after(answer.status, answer.reason, 0) or ""
+    said = sentences.after(answer.status, answer.reason, None, 0) or ""
     assert "can be requested again, which may cost a credit" in said
     assert sentences.NO_GUESS in said
 
