@@ -52,7 +52,7 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
 async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(path: Path) -> None:
     row = dict.fromkeys(("first_name", "last_name", "company", "position", "source"), "")
     row |= {"linkedin_url": ADA, "type": "work", "email": ADAS, "connected_on": None}
-    row |= {"email_domain": "example.com", "rank": 0, "imported_at": SEEN_AT + 1}
+    row |= {"rank": 0, "imported_at": SEEN_AT + 1}
     async with serving(path, jobs=False) as asker:
         database = asker.service.database
         await database.write(lambda c: contacts.put(c, [row | {"seen_at": SEEN_AT}]))
