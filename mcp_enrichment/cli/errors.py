@@ -49,4 +49,5 @@ def settings() -> Settings:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         name = str(fault["loc"][0]).upper()
-        raise click.UsageError(f"ENRICHMENT_{name}: {fault['msg']}.") from None
+        said = fault["msg"].removeprefix("Value error, ")
+        raise click.UsageError(f"ENRICHMENT_{name}: {said}.") from None

@@ -77,7 +77,7 @@ def _named(name: str, among: Sequence[Source]) -> Source:
     for source in among:
         if source.name == name:
             return source
-    raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES.")
+    raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES: add it there.")
 
 
 def _profile(url: str) -> str:

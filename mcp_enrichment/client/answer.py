@@ -35,6 +35,8 @@ class Answer:
     """How far the address is known to be right, where the service tells."""
     checked_at: float | None = None
     """When its source last checked it, where it is known."""
+    evidence: str | None = None
+    """What an inferred address follows from: "first.last, 12 of 12 at example.com"."""
 
     @property
     def is_final(self) -> bool:
@@ -58,6 +60,7 @@ def answer_from(wire: WireEnrichment) -> Answer:
         source=wire.source if found else None,
         verification=wire.verification if found else None,
         checked_at=wire.checked_at if found else None,
+        evidence=wire.evidence if found else None,
     )
 
 

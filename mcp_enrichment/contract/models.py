@@ -20,6 +20,8 @@ from mcp_enrichment.contract.paths import ENRICHMENT_ID
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
+EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]{1,253}$"
+"""The one form of an inferred address's evidence: no other text from outside reaches a model."""
 """What a source may be called: no text of any other form reaches a model."""
 
 
@@ -164,10 +166,12 @@ class WireEnrichment(BaseModel):
     """Additive: how far the address is known to be right."""
     checked_at: float | None = None
     """Additive: when its source last checked it, in seconds since the epoch."""
+    evidence: Annotated[str | None, Field(pattern=EVIDENCE)] = None
+    """Additive: what an inferred address follows from."""
 
     @field_validator(
         *("enrichment_type", "email", "external_id", "credits_charged", "created_at"),
-        *("source", "checked_at"),
+        *("source", "checked_at", "evidence"),
         mode="wrap",
     )
     @classmethod

@@ -69,11 +69,18 @@ def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
 def embedded(settings: Settings) -> Iterator[Finding]:
     """The embedded service's balance, read from its database; the service itself is not started, as
     it would go on with lookups that cost credits."""
-    yield note("reach", "the service is embedded, on contacts of your own: nobody else is asked")
+    yield note("reach", f"the service is embedded, {_whom_it_asks(settings)}")
     if settings.database_url or settings.database_file.exists():
         yield _stored_balance(settings)
     else:
         yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
+
+
+def _whom_it_asks(settings: Settings) -> str:
+    if not settings.vendor_keys:
+        return "on contacts of your own: nobody else is asked"
+    vendors = ", ".join(settings.vendor_keys)
+    return f"and sends profiles to {vendors}: `mcp-enrichment sources list` says how they do"
 
 
 def _stored_balance(settings: Settings) -> Finding:

@@ -34,6 +34,7 @@ def enrichment_of(answer: Answer) -> Enrichment:
         source=answer.source,
         verification=answer.verification,
         checked_at=_moment(answer.checked_at),
+        evidence=answer.evidence,
         next_step=_next_step(answer),
     )
 

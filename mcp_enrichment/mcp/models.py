@@ -94,6 +94,7 @@ class Enrichment(BaseModel):
     source: Annotated[str | None, Field(description="Who has the address.")]
     verification: Verification | None
     checked_at: datetime | None
+    evidence: Annotated[str | None, Field(description="What it was inferred from.")]
     next_step: Annotated[str | None, Field(description="What to do now.")]
 
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.store.database import open_sqlite
 from tests.cli.commands import ADA, JONAS, SAMPLE, Shell
+from tests.support.colleagues import profile, staff, unaddressed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +96,16 @@ def test_a_found_address_is_all_that_enrich_prints(with_contacts: Shell) -> None
     anew = json.loads(with_contacts.run(*asked, "--json", "--refresh").out)
     assert (anew["reused"], anew["credits_charged"]) == (False, 1)
     assert with_contacts.balance() == 248
+
+
+def test_an_address_that_nobody_has_seen_is_printed_and_called_what_it_is(shell: Shell) -> None:
+    database = open_sqlite(shell.database)
+    olivia = unaddressed("Olivia", "Park", "Lumen", "olivia")
+    import_contacts(database, [*staff("Lumen", "lumen.example", 60), olivia], source="linkedin")
+    database.close()
+    found = shell.run("enrich", profile("olivia"), SOURCES="inferred")
+    assert found.out == "olivia.park@lumen.example\n"
+    assert found.err.startswith("inferred: Inferred from how addresses of its domain are formed;")
 
 
 def test_a_miss_ends_with_code_3_and_its_next_step_on_stderr(with_contacts: Shell) -> None:

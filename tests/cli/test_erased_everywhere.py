@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,10 +14,13 @@ import anyio.to_thread
 import httpx
 import pytest
 
+from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.service.sources.port import Hit, Unavailable
 from tests.cli.commands import SECONDS, Shell
 from tests.support.far_end import FarEnd, far_end, replies
-from tests.support.serving import rows, until
+from tests.support.serving import rows, serving, until
+from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,6 +34,8 @@ SLUG = "zelda-zyxwv"
 PROFILE = f"https://www.linkedin.com/in/{SLUG}"
 EMAIL = f"{SLUG}@lumenmail.example"
 HEADER = "First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
+AT_VENDORS = f"{SLUG}@{SLUG}.example"
+PUT_OFF = "SELECT 1 FROM jobs WHERE lease_until IS NULL AND due_at > ?"
 TRIES = "SELECT count(*) FROM callback_tries WHERE ended_at > 0"
 
 
@@ -88,6 +94,21 @@ def _url(log: Path, process: subprocess.Popen[str]) -> str:
     raise AssertionError(log.read_text())
 
 
+async def find_at_vendors(shell: Shell) -> None:
+    """One vendor's address of her was told; the other's is kept while a third one is waited for."""
+    told = Hit(email=AT_VENDORS, verification=Verification.VERIFIED)
+    kept = Hit(email=AT_VENDORS, verification=Verification.UNVERIFIED, evidence=AT_VENDORS)
+    away = Unavailable(retry_after=50)
+    async with serving(shell.database, scripted(told, name="hunter")) as it:
+        await it.final(await it.accepted(linkedin_url=PROFILE))
+    vendors = scripted(kept, name="wiza"), scripted(away, name="apollo")
+    async with serving(shell.database, *vendors) as it:
+        await it.accepted(linkedin_url=PROFILE, type="personal", external_id=AT_VENDORS)
+        await until(lambda: it.rows(PUT_OFF, time.time() + 30) != [])
+        assert it.rows("SELECT email FROM source_calls WHERE source = 'wiza'") == [(AT_VENDORS,)]
+        assert it.rows("SELECT email_local FROM people WHERE last_name = 'Zyxwv'") == [(SLUG,)]
+
+
 async def ask_all(http: httpx.AsyncClient, receiver: FarEnd) -> str:
     """All that can be asked about her, rightly and wrongly; the id of her request."""
     asked = {"linkedin_url": PROFILE, "type": "work", "external_id": EMAIL}
@@ -123,6 +144,7 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
         theirs.write_text(export_of(mailbox=mailbox))
         await run("contacts", "import", str(theirs))
     await run("enrich", PROFILE)
+    await find_at_vendors(shell)
     said.clear()  # it printed the address to whoever asked for it
     await run("teams", "add", "lumen", "--credits", "9")
     key = (await run("keys", "create", "lumen")).out.strip()
@@ -138,7 +160,8 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
             where = await ask_all(http, receiver)
             await until(lambda: rows(shell.database, TRIES) == [(2,)], seconds=SECONDS)
             assert (await other.get(where)).json()["email"]["email"] == EMAIL
-            assert "enrichment.db" in " ".join(files_with(shell.folder, EMAIL)), "it was there"
+            for email in (EMAIL, AT_VENDORS):
+                assert "enrichment.db" in " ".join(files_with(shell.folder, email)), "it was there"
             erased = await run("privacy", "erase", "--profile", PROFILE)
             assert files_with(shell.folder, "zyxwv", "lumenmail") == []
             for one in (http, other):
@@ -146,8 +169,8 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
                 assert (told["status"], told["reason"]) == ("not-found", "erased")
         exported = b"".join(seen.body for seen in collector.seen)
     assert files_with(shell.folder, "zyxwv", "lumenmail") == []
-    assert "contacts: 1\nidempotency_keys: 2\nrequests: 2\n" in erased.out
-    assert "Remembered questions: 1. Suppressed: 2." in erased.out
+    assert "people: 1\nrequests: 4\nsource_calls: 5\n" in erased.out
+    assert "Remembered questions: 1. Suppressed: 4." in erased.out
     printed = "".join(done.out + done.err for done in said) + str(exported)
     assert exported
     assert not any(word in printed.lower() for word in ("zyxwv", "lumenmail"))

@@ -163,7 +163,7 @@ def test_what_holds_names_and_secrets_is_readable_to_its_owner_alone(
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("DATA_DIR", "here", "absolute path"),
+        ("DATA_DIR", "here", "ENRICHMENT_DATA_DIR: it must be an absolute path."),
         ("CALLBACK_NETWORKS", "10.0.0.1/8", "ENRICHMENT_CALLBACK_NETWORKS:"),
         ("RESERVE", "-1", "ENRICHMENT_RESERVE"),
     ],

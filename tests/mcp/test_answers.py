@@ -91,6 +91,7 @@ async def test_an_answer_names_the_person_the_time_and_the_price(
         "source": None,
         "verification": None,
         "checked_at": None,
+        "evidence": None,
         "next_step": None,
     }
 

@@ -58,6 +58,7 @@ async def test_an_address_is_found_paid_for_once_and_told_again_for_nothing(
         "source": "contacts",
         "verification": "own-data",
         "checked_at": "",
+        "evidence": None,
         "next_step": None,
     }
     assert await balance(assistant) == 249

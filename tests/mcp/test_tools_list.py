@@ -48,7 +48,7 @@ REQUIRED = {
 }
 ENRICHMENT = (
     "id, status, is_final, email, type, linkedin_url, external_id, reused, asked_at, "
-    "credits_charged, source, verification, checked_at, next_step"
+    "credits_charged, source, verification, checked_at, evidence, next_step"
 )
 ANSWERS = {
     "request_email_enrichment": ENRICHMENT,

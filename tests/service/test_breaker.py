@@ -104,6 +104,16 @@ async def test_one_that_asks_to_wait_is_left_alone_for_as_long(path: Path) -> No
     assert len(vendor.asked) == 1
 
 
+async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(path: Path) -> None:
+    vendor, clock = scripted(Misconfigured()), Clock()
+    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+        await looked_up(it, 0, vendor)
+        clock.now -= 400 * 86_400.0
+        await looked_up(it, 1, vendor)
+        await looked_up(it, 2, vendor)
+    assert len(vendor.asked) == 2
+
+
 async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_once(
     path: Path,
 ) -> None:

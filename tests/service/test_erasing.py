@@ -135,7 +135,7 @@ def test_an_address_of_one_profile_alone_stands_for_the_whole_person(path: Path)
     database = with_contacts(path, ADA_READ, home, GRACE)
     erased = erase(database, ADDRESS)
     database.close()
-    assert erased.removed == {"contacts": 2}
+    assert erased.removed == {"contacts": 2, "people": 1}
     assert rows(path, "SELECT email FROM contacts") == [("grace@example.com",)]
     assert erased.suppressed == 3, "the profile and both addresses"
 
@@ -146,8 +146,18 @@ def test_of_a_shared_address_only_what_holds_it_is_erased(path: Path) -> None:
     database = with_contacts(path, *shared, home)
     erased = erase(database, Subject(address="office@EXAMPLE.com"))
     database.close()
-    assert (erased.shared_by, erased.removed, erased.suppressed) == (2, {"contacts": 2}, 1)
+    assert (erased.shared_by, erased.suppressed) == (2, 1)
+    assert erased.removed == {"contacts": 2, "people": 2}
     assert rows(path, "SELECT email FROM contacts") == [("ada@freemail.example",)]
+
+
+@pytest.mark.parametrize("email", ["Ada@freemail.example", "Ada@example.com", "Ada@bücher.example"])
+def test_an_address_without_a_profile_goes_from_every_table(path: Path, email: str) -> None:
+    database = with_contacts(path, replace(ADA_READ, profile=None, email=email), GRACE)
+    erase(database, Subject(address=email.lower()))
+    assert database.scrub_now()
+    database.close()
+    assert email.encode() not in path.read_bytes()
 
 
 def test_by_profile_the_address_goes_wherever_else_it_stands(path: Path) -> None:
@@ -217,5 +227,5 @@ def test_the_audit_trail_cannot_be_changed(path: Path, change: str) -> None:
     assert rows(path, "SELECT actor, action, counts FROM audit") == before
     assert before == [
         ("operator", "import", '{"contacts": 1, "suppressed": 0}'),
-        ("operator", "erase", '{"contacts": 1, "suppressions": 2}'),
+        ("operator", "erase", '{"people": 1, "contacts": 1, "suppressions": 2}'),
     ]

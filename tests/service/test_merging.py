@@ -99,12 +99,12 @@ async def test_a_date_in_the_future_wins_only_until_the_next_import(database: Da
     assert await answer(database) == "new@example.com"
 
 
-async def test_an_address_without_a_profile_answers_nobody_and_is_found_by_its_domain(
+async def test_an_address_without_a_profile_is_kept_and_answers_nobody(
     database: Database, path: Path
 ) -> None:
     import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
     assert await StoredContacts(database).is_empty()
-    assert rows(path, "SELECT first_name, email_domain FROM contacts") == [("Ada", "example.com")]
+    assert rows(path, "SELECT first_name, email FROM contacts") == [("Ada", "ada@EXAMPLE.com")]
 
 
 async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) -> None:
@@ -173,5 +173,5 @@ def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
     database = open_sqlite(path)
     [row], _ = first_contacts(database, 10)
     database.close()
-    assert (row.email, row.email_domain, row.seen_at) == ("Ada@example.com", "example.com", 5.0)
+    assert (row.email, row.seen_at) == ("Ada@example.com", 5.0)
     assert (row.source, row.connected_on, row.rank) == ("linkedin", "2024-03-05", 0)

@@ -34,12 +34,13 @@ async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(path
         assert await delete_expired(it.service) == 0
         assert (await it.get(request_id)).json() == before
         clock.now += 2
-        assert await delete_expired(it.service) == 1
+        assert await delete_expired(it.service) == 2, "the request, and what its source was asked"
         after = (await it.get(request_id)).json()
         assert await delete_expired(it.service) == 0
         kept = it.rows("SELECT linkedin_url, email, external_id, status FROM requests")
     told = {"status": "not-found", "reason": "expired", "email": None, "linkedin_url": ""}
-    assert after == {key: before[key] for key in before if key != "external_id"} | told
+    gone = {"external_id", "source", "verification"}
+    assert after == {key: before[key] for key in before if key not in gone} | told
     assert kept == [("", "", None, "completed")]
     ledger_is_exact(path)
 
@@ -84,9 +85,11 @@ async def test_it_is_deleted_in_batches_down_to_the_last(
         for n in range(5):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
-        assert await delete_expired(it.service) == 5
+        assert await delete_expired(it.service) == 10
         counts = it.rows("SELECT actor, action, subject, counts FROM audit")
-    of = [("service", "expire", None, f'{{"requests": {n}}}') for n in (2, 2, 1)]
+    of = [
+        ("service", "expire", None, f'{{"source_calls": {n}, "requests": {n}}}') for n in (2, 2, 1)
+    ]
     assert counts == of
 
 
@@ -95,7 +98,10 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 1)
     clock = Clock()
-    async with serving(path, Says(MISS), clock=clock) as one, serving(path, clock=clock) as two:
+    async with (
+        serving(path, Says(MISS), clock=clock) as one,
+        serving(path, Says(MISS), clock=clock) as two,
+    ):
         for n in range(8):
             await one.final(await one.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
@@ -107,7 +113,7 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
         async with anyio.create_task_group() as tasks:
             for it in (one, two):
                 tasks.start_soon(delete, it.service)
-        assert sum(deleted) == 8
+        assert sum(deleted) == 16
         assert one.rows("SELECT count(*) FROM audit WHERE action = 'expire'") == [(8,)]
 
 

@@ -37,7 +37,8 @@ def left_alone(
     if seen is None or seen.left_alone_until is None:
         return None
     until = seen.left_alone_until
-    if until <= now:
+    # Further off than any pause: the clock was set back since.
+    if not now < until <= now + LONGEST_REFUSAL_PAUSE:
         until = now + PROBE_SECONDS
         if source_health.take_probe(connection, seen, until=until):
             return None

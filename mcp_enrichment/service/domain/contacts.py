@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 BATCH = 2000
 """Rows of one transaction: others who write wait for a fraction of a second."""
 _COLUMNS = (
-    *("linkedin_url", "type", "email", "source", "email_domain", "first_name", "last_name"),
-    *("company", "position", "connected_on", "seen_at", "rank", "imported_at"),
+    *("linkedin_url", "type", "email", "source", "first_name", "last_name", "company"),
+    *("position", "connected_on", "seen_at", "rank", "imported_at"),
 )
 _KEY = 4
 """So many of them tell one row from another."""
@@ -143,10 +143,9 @@ def _values(row: Contact | Person, source: str, now: float) -> list[Any]:
     # A clock that was wrong somewhere else must not win over all that is to come.
     names, seen_at = (row.first_name, row.last_name, row.company), min(row.seen_at or now, now)
     if isinstance(row, Person):
-        return [row.profile, "", "", source, "", *names, "", None, seen_at, 0, now]
+        return [row.profile, "", "", source, *names, "", None, seen_at, 0, now]
     return [
         *(row.profile or "", row.kind.value, row.email, source),
-        row.email.rpartition("@")[2].lower(),
         *(*names, row.position),
         row.connected_on and row.connected_on.isoformat(),
         *(seen_at, row.rank, now),

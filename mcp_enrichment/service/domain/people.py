@@ -35,9 +35,12 @@ def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> Non
     known. Of several addresses of one person the main one is learned from."""
     found: dict[str, dict[str, Any]] = {}
     for row in sorted(rows, key=itemgetter("rank")):
-        if row["first_name"] and row["last_name"] and (row["linkedin_url"] or row["email"]):
+        if row["first_name"] and row["last_name"]:
             values = _values(row)
-            if not found.get(values["linkedin_url"], {}).get("email_domain"):
+            # Whose profile is not known tells something only by an address at work; and any other
+            # one would stand here in the profile's place, where nobody looks for an address.
+            is_of_use = row["linkedin_url"] or values["email_domain"]
+            if is_of_use and not found.get(values["linkedin_url"], {}).get("email_domain"):
                 found[values["linkedin_url"]] = values
     if found:
         store.put(connection, list(found.values()))

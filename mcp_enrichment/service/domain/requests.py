@@ -116,6 +116,7 @@ def on_the_wire(request: Request) -> WireEnrichment:
         source=request.source if request.email else None,
         verification=request.verification if request.email else None,
         checked_at=request.checked_at if request.email else None,
+        evidence=request.evidence if request.email else None,
         reason=request.reason,
     )
 

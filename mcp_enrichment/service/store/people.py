@@ -31,7 +31,7 @@ _DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows; of a profile that is there, what is older is replaced, but for an address of
-    the same company that the new row lacks."""
+    the same company that the new row lacks; and what is as old where it lacks an address."""
     new = upsert(connection, people)
     names = [column.name for column in people.c if not column.primary_key]
     fresh: dict[str, Any] = {name: new.excluded[name] for name in names}
@@ -40,7 +40,9 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
             (new.excluded.email_domain.is_not(None), new.excluded[name]),
             (new.excluded.company_key == people.c.company_key, people.c[name]),
         )
-    newer = new.excluded.seen_at >= people.c.seen_at
+    gains = new.excluded.email_domain.is_not(None) & people.c.email_domain.is_(None)
+    newer = new.excluded.seen_at > people.c.seen_at
+    newer |= (new.excluded.seen_at == people.c.seen_at) & gains
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh, where=newer)
     connection.execute(statement, rows)
     first = upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")

@@ -62,7 +62,7 @@ async def test_a_request_ends_with_what_is_inferred(database: Database, path: Pa
     async with serving(path, inferring(database)) as it:
         body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
         assert it.rows("SELECT source FROM requests") == [("inferred",)]
-    assert body["email"]["email"] == FOUND.email
+    assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)
 
 
 async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> None:

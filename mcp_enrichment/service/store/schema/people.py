@@ -22,7 +22,6 @@ contacts = Table(
     Column("type", String(8), primary_key=True),
     Column("email", String(254), primary_key=True),
     Column("source", String(32), primary_key=True),
-    Column("email_domain", String(254), nullable=False),
     Column("first_name", String, nullable=False),
     Column("last_name", String, nullable=False),
     Column("company", String, nullable=False),
@@ -32,7 +31,6 @@ contacts = Table(
     Column("rank", Integer, nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
-    Index("contacts_of_a_domain", "email_domain"),
 )
 
 people = Table(

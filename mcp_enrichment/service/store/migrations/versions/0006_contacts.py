@@ -7,8 +7,6 @@ revision = "0006"
 down_revision = "0005"
 
 KEPT = "linkedin_url, type, email, source, first_name, last_name, company, position, connected_on, imported_at"
-# The one name of it that each database has.
-AT_SIGN = {"sqlite": "instr(email, '@')", "postgresql": "strpos(email, '@')"}
 
 
 def upgrade() -> None:
@@ -19,7 +17,6 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=8), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("source", sa.String(length=32), nullable=False),
-        sa.Column("email_domain", sa.String(length=254), nullable=False),
         sa.Column("first_name", sa.String(), nullable=False),
         sa.Column("last_name", sa.String(), nullable=False),
         sa.Column("company", sa.String(), nullable=False),
@@ -31,10 +28,8 @@ def upgrade() -> None:
         sa.CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
         sa.PrimaryKeyConstraint("linkedin_url", "type", "email", "source"),
     )
-    at_sign = AT_SIGN[op.get_bind().dialect.name]
     op.execute(
-        f"INSERT INTO contacts ({KEPT}, email_domain, seen_at, rank)"  # noqa: S608 (all of it stands in this file)
-        f" SELECT {KEPT}, substr(email, {at_sign} + 1), imported_at, 0 FROM contacts_before"
+        f"INSERT INTO contacts ({KEPT}, seen_at, rank)"  # noqa: S608 (all of it stands in this file)
+        f" SELECT {KEPT}, imported_at, 0 FROM contacts_before"
     )
     op.drop_table("contacts_before")
-    op.create_index("contacts_of_a_domain", "contacts", ["email_domain"], unique=False)
