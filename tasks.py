@@ -73,6 +73,9 @@ def run_tests(*options):
 
 def cut_off(command):
     """The command, in a network of its own where loopback is all there is, as the same user."""
+    if not os.getuid():  # who has all users at hand, as whom servers are started
+        alone = 'ip link set lo up && exec "$0" "$@"'
+        return ["unshare", "--net", "bash", "-c", alone, *command]
     alone = 'ip link set lo up && exec unshare --user --map-user="$0" --map-group="$1" "${@:2}"'
     ids = [str(os.getuid()), str(os.getgid())]
     return ["unshare", "--map-root-user", "--net", "bash", "-c", alone, *ids, *command]
