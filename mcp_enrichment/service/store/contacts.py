@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, select
 
 from mcp_enrichment.service.store.schema import contacts
-from mcp_enrichment.service.store.upsert import upsert
+from mcp_enrichment.service.store.upsert import execute_for_each, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,9 +22,8 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     new = upsert(connection, contacts)
     fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
     newer = new.excluded.seen_at > contacts.c.seen_at
-    connection.execute(
-        new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer), rows
-    )
+    statement = new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer)
+    execute_for_each(connection, statement, rows)
 
 
 def count(connection: Connection) -> int:

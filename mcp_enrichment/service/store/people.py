@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, func, or_, select, update
 
 from mcp_enrichment.service.store.schema import inference_figures, people
-from mcp_enrichment.service.store.upsert import upsert
+from mcp_enrichment.service.store.upsert import execute_for_each, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     newer = new.excluded.seen_at > people.c.seen_at
     newer |= (new.excluded.seen_at == people.c.seen_at) & gains
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh, where=newer)
-    connection.execute(statement, rows)
+    execute_for_each(connection, statement, rows)
     first = upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
     one_more = {"puts": inference_figures.c.puts + 1}
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))

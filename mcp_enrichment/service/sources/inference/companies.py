@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from mcp_enrichment.service.sources.inference.words import LEGAL_FORMS
 
 _NO_WORD = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=10_000)
 def company_key(company: str) -> str:
     """What two spellings of a company's name have in common; empty where nothing is named."""
     folded = unicodedata.normalize("NFKC", company).casefold().replace(".", "").replace("'", "")
