@@ -30,7 +30,7 @@ const config = await getMcpConfigForManifest({
 });
 console.log(JSON.stringify(config));
 """
-LARGEST = 300_000
+LARGEST = 500_000
 """Bytes; what it depends on is fetched by uv and not a part of it."""
 
 

@@ -108,6 +108,7 @@ def test_the_image_runs_as_nobody_and_its_command_serves_what_its_health_check_a
         assert ill.returncode == 1
 
 
+@pytest.mark.installs
 def test_the_image_is_built_by_commands_that_work(tmp_path: Path) -> None:
     text = (DEPLOY / "Dockerfile").read_text("utf-8")
     build = re.findall(r"^RUN (.*)$", text.rpartition("\nFROM ")[0], re.MULTILINE)
