@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.store.database import Database
     from mcp_enrichment.service.store.subjects import Subjects
 
-BATCH = 2000
+BATCH = 6000
 """Rows of one transaction: others who write wait for a fraction of a second."""
 _COLUMNS = (
     *("linkedin_url", "type", "email", "source", "first_name", "last_name", "company"),
