@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.privacy import Erased, Subject
 
 NOT_SCRUBBED = (
-    "The rows are gone, but another process, or a full disk, kept the database's files from being "
-    "written anew, and they may still hold what was deleted. Run this again."
+    "The rows are gone, but another process, a full disk, or a role that does not own the database "
+    "kept its files from being written anew, and they may still hold what was deleted. Run this "
+    "again."
 )
 
 

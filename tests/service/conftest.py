@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import postgres
+from tests.support.places import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
 
 
@@ -28,10 +30,33 @@ def place(request: pytest.FixtureRequest) -> Place:
     return place
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest) -> Place:
+    """A place in which there is nothing yet, of both kinds."""
+    place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "empty_url")
+    return place
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    """The database there, open."""
+    made = opened(place)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def url(server: postgres.Server, template: str) -> Iterator[str]:
     """The URL of a migrated database on Postgres, for one test."""
     made = server.fresh(template)
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture
+def empty_url(server: postgres.Server) -> Iterator[str]:
+    """The URL of a database on Postgres in which there is nothing."""
+    made = server.fresh()
     yield made
     server.drop(made)
 

@@ -20,13 +20,13 @@ from mcp_enrichment.service.sources.port import (
     Unavailable,
 )
 from mcp_enrichment.service.store import source_health
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.jobs import Job, JobKind
+from tests.support.places import opened
 from tests.support.serving import ADA, HIT, Clock, Serving, serving
 from tests.support.vendors import Scripted, scripted
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
@@ -49,10 +49,10 @@ def left_alone_for(it: Serving) -> float | None:
 
 @pytest.mark.parametrize("failure", [DOWN, LOST])
 async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
-    path: Path, failure: Outcome
+    place: Place, failure: Outcome
 ) -> None:
     vendor, clock = scripted(failure), Clock()
-    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+    async with serving(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(5):
             await looked_up(it, number, vendor)
         assert len(vendor.asked) == 3
@@ -65,19 +65,19 @@ async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
         assert len(vendor.asked) == 3 + len(pauses), "one question each time"
 
 
-async def test_failures_between_answers_are_nothing(path: Path) -> None:
+async def test_failures_between_answers_are_nothing(place: Place) -> None:
     vendor = scripted(DOWN, DOWN, Miss(), DOWN, DOWN, Miss())
-    async with serving(path, jobs=False, clock=Clock()) as it:
+    async with serving(place, jobs=False, clock=Clock()) as it:
         for number in range(6):
             await looked_up(it, number, vendor)
         assert left_alone_for(it) is None
     assert len(vendor.asked) == 6
 
 
-async def test_while_one_question_shows_how_it_is_all_others_wait(path: Path) -> None:
+async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) -> None:
     vendor, clock = scripted(DOWN, DOWN, DOWN, HIT), Clock()
     others: list[Again | None] = []
-    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+    async with serving(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(3):
             await looked_up(it, number, vendor)
         clock.now += breaker.PAUSE
@@ -96,17 +96,17 @@ async def test_while_one_question_shows_how_it_is_all_others_wait(path: Path) ->
     assert len(vendor.asked) == 5
 
 
-async def test_one_that_asks_to_wait_is_left_alone_for_as_long(path: Path) -> None:
+async def test_one_that_asks_to_wait_is_left_alone_for_as_long(place: Place) -> None:
     vendor = scripted(Unavailable(retry_after=70))
-    async with serving(path, jobs=False, clock=Clock()) as it:
+    async with serving(place, jobs=False, clock=Clock()) as it:
         assert await looked_up(it, 1, vendor) == Again(70)
         assert await looked_up(it, 2, vendor) == Again(70)
     assert len(vendor.asked) == 1
 
 
-async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(path: Path) -> None:
+async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(place: Place) -> None:
     vendor, clock = scripted(Misconfigured()), Clock()
-    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+    async with serving(place, jobs=False, clock=clock, credits=99) as it:
         await looked_up(it, 0, vendor)
         clock.now -= 400 * 86_400.0
         await looked_up(it, 1, vendor)
@@ -115,10 +115,10 @@ async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(path: Path) ->
 
 
 async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_once(
-    path: Path,
+    place: Place,
 ) -> None:
     vendor, clock = scripted(Misconfigured(reason=Reason.SANDBOX)), Clock()
-    async with serving(path, jobs=False, clock=clock, credits=99) as it:
+    async with serving(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(3):
             assert await looked_up(it, number, vendor) is None
         assert it.rows("SELECT DISTINCT status, reason FROM requests") == [("failed", "sandbox")]
@@ -129,9 +129,9 @@ async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_o
         assert left_alone_for(it) == 2 * breaker.REFUSAL_PAUSE
 
 
-async def test_what_one_process_has_learned_all_others_know(path: Path) -> None:
-    vendor, other = scripted(DOWN), open_sqlite(path)
-    async with serving(path, jobs=False, clock=Clock()) as it:
+async def test_what_one_process_has_learned_all_others_know(place: Place) -> None:
+    vendor, other = scripted(DOWN), opened(place)
+    async with serving(place, jobs=False, clock=Clock()) as it:
         for number in range(3):
             await looked_up(it, number, vendor)
         elsewhere = replace(it, service=replace(it.service, database=other))

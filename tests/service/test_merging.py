@@ -11,32 +11,26 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.domain.contacts import StoredContacts, first_contacts, import_contacts
 from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused
 from mcp_enrichment.service.store import migrate
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.postgres import migrate_postgres
 from tests.cli.commands import Shell
+from tests.support.places import engine_of, opened
 from tests.support.serving import ADA, rows, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.service.store.database import Database
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 LAST_YEAR, THIS_YEAR = 1_760_000_000.0, 1_790_000_000.0
 HELD_UP_AT_MOST = 1.0
 """Seconds that a request waits for somebody else's import."""
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    opened = open_sqlite(path)
-    yield opened
-    opened.close()
 
 
 def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
@@ -100,11 +94,11 @@ async def test_a_date_in_the_future_wins_only_until_the_next_import(database: Da
 
 
 async def test_an_address_without_a_profile_is_kept_and_answers_nobody(
-    database: Database, path: Path
+    database: Database, place: Place
 ) -> None:
     import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
     assert await StoredContacts(database).is_empty()
-    assert rows(path, "SELECT first_name, email FROM contacts") == [("Ada", "ada@EXAMPLE.com")]
+    assert rows(place, "SELECT first_name, email FROM contacts") == [("Ada", "ada@EXAMPLE.com")]
 
 
 async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) -> None:
@@ -118,8 +112,8 @@ async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) 
     assert await StoredContacts(database).is_empty()
 
 
-async def test_others_may_write_while_an_import_reads(database: Database, path: Path) -> None:
-    other = open_sqlite(path)
+async def test_others_may_write_while_an_import_reads(database: Database, place: Place) -> None:
+    other = opened(place)
 
     def interrupted() -> Iterator[Contact]:
         for number in range(60_000):
@@ -130,20 +124,21 @@ async def test_others_may_write_while_an_import_reads(database: Database, path: 
     report = import_contacts(database, interrupted(), source="csv")
     other.close()
     assert (report.stored, report.read) == (60_000, 60_000)
-    assert rows(path, "SELECT count(*) FROM contacts") == [(60_003,)]
+    assert rows(place, "SELECT count(*) FROM contacts") == [(60_003,)]
 
 
 async def test_a_request_is_not_held_up_by_an_import_of_another_process(
-    path: Path, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
+    shell = Shell(tmp_path)
+    where = {} if isinstance(place, Path) else {"DATABASE_URL": place}
     export = tmp_path / "people.csv"
     lines = (f"https://linkedin.com/in/pat-{n}-example,{n}@example.com" for n in range(100_000))
     export.write_text("\n".join(("Profile,Mail", *lines)), "utf-8")
-    shell = Shell(path.parents[1])
     waits = list[float]()
-    async with serving(shell.database, jobs=False, credits=1_000_000) as it:
+    async with serving(place, jobs=False, credits=1_000_000) as it:
         options = ("import", str(export), "--map", "url=Profile,email=Mail")
-        importing = shell.start("contacts", *options)
+        importing = shell.start("contacts", *options, **where)
         for number in count():
             began = time.monotonic()
             await it.accepted(linkedin_url=f"https://www.linkedin.com/in/asked-{number}")
@@ -156,10 +151,9 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
 
 
 def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
-    path: Path,
+    empty: Place,
 ) -> None:
-    path.parent.mkdir()
-    engine = create_engine(f"sqlite:///{path}")
+    engine = engine_of(empty)
     with engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
@@ -170,7 +164,9 @@ def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
             " 'Ada@example.com', 'Ada', 'Okafor', '', '', '2024-03-05', 'linkedin', 5.0)"
         )
     engine.dispose()
-    database = open_sqlite(path)
+    if isinstance(empty, str):
+        migrate_postgres(empty)
+    database = opened(empty)
     [row], _ = first_contacts(database, 10)
     database.close()
     assert (row.email, row.seen_at) == ("Ada@example.com", 5.0)

@@ -24,8 +24,6 @@ from tests.support.places import change, rows
 from tests.support.serving import ADA, HIT, Says, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from tests.support.postgres import Server
@@ -33,14 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 VERSION = "SELECT version_num FROM alembic_version"
 COMMANDS = (["service", "--port", "0"], ["teams", "list"])
-
-
-@pytest.fixture
-def empty(server: Server) -> Iterator[str]:
-    """A database in which there is nothing."""
-    url = server.fresh()
-    yield url
-    server.drop(url)
 
 
 @pytest.fixture
@@ -75,49 +65,51 @@ def test_the_queues_tables_are_those_of_the_package_that_is_installed() -> None:
     assert fixed.read_text("utf-8") == shipped.read_text("utf-8"), "it needs a new migration"
 
 
-def test_the_command_migrates_a_database_and_does_it_once(shell: Shell, empty: str) -> None:
+def test_the_command_migrates_a_database_and_does_it_once(shell: Shell, empty_url: str) -> None:
     for _ in range(2):
-        done = shell.run("migrate", DATABASE_URL=empty)
+        done = shell.run("migrate", DATABASE_URL=empty_url)
         assert (done.code, done.out) == (0, f"The database is at revision {migrate.HEAD}.\n")
-    assert rows(empty, VERSION) == [(migrate.HEAD,)]
-    assert shell.run("teams", "add", "lumen", DATABASE_URL=empty).code == 0
-    assert rows(empty, "SELECT name FROM teams") == [("lumen",)]
+    assert rows(empty_url, VERSION) == [(migrate.HEAD,)]
+    assert shell.run("teams", "add", "lumen", DATABASE_URL=empty_url).code == 0
+    assert rows(empty_url, "SELECT name FROM teams") == [("lumen",)]
     assert not shell.database.exists()
 
 
-def test_doctor_reads_the_balance_that_is_kept_there(shell: Shell, url: str, empty: str) -> None:
+def test_doctor_reads_the_balance_that_is_kept_there(
+    shell: Shell, url: str, empty_url: str
+) -> None:
     assert shell.run("teams", "add", "default", "--credits", "77", DATABASE_URL=url).code == 0
     assert "77 credits" in shell.run("doctor", DATABASE_URL=url).out
-    ill = shell.run("doctor", DATABASE_URL=empty).out
+    ill = shell.run("doctor", DATABASE_URL=empty_url).out
     assert "mcp-enrichment migrate" in ill
     assert not shell.database.exists()
 
 
 def test_what_was_asked_of_a_database_is_remembered_for_that_one(
-    shell: Shell, url: str, empty: str
+    shell: Shell, url: str, empty_url: str
 ) -> None:
     assert "not-found" in shell.run("enrich", ADA, "--type", "work", DATABASE_URL=url).err
     ((request_id, status),) = rows(url, "SELECT id, status FROM requests")
     assert status == "not-found"
     assert request_id in shell.run("memory", "show", DATABASE_URL=url).out
-    assert request_id not in shell.run("memory", "show", DATABASE_URL=empty).out
+    assert request_id not in shell.run("memory", "show", DATABASE_URL=empty_url).out
     assert request_id not in shell.run("memory", "show").out
 
 
-def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty: str) -> None:
-    done = shell.run_all(*[["migrate"]] * 4, DATABASE_URL=empty)
+def test_commands_that_migrate_at_once_do_it_once(shell: Shell, empty_url: str) -> None:
+    done = shell.run_all(*[["migrate"]] * 4, DATABASE_URL=empty_url)
     assert {one.code for one in done} == {0}
-    assert rows(empty, VERSION) == [(migrate.HEAD,)]
+    assert rows(empty_url, VERSION) == [(migrate.HEAD,)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whatever_finds_no_schema_or_an_older_one_says_so_and_stops(
-    shell: Shell, empty: str, command: list[str]
+    shell: Shell, empty_url: str, command: list[str]
 ) -> None:
-    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty).refused()
-    migrate_postgres(empty)
-    change(empty, "UPDATE alembic_version SET version_num = '0001'")
-    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty).refused()
+    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty_url).refused()
+    migrate_postgres(empty_url)
+    change(empty_url, "UPDATE alembic_version SET version_num = '0001'")
+    assert "mcp-enrichment migrate" in shell.run(*command, DATABASE_URL=empty_url).refused()
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ["migrate"]])
@@ -129,12 +121,14 @@ def test_whatever_finds_a_newer_schema_says_so_and_leaves_it_alone(
     assert rows(url, VERSION) == [("ff",)]
 
 
-def test_a_database_of_another_program_is_told_and_left_as_it_was(shell: Shell, empty: str) -> None:
-    change(empty, "CREATE TABLE theirs (id integer)")
+def test_a_database_of_another_program_is_told_and_left_as_it_was(
+    shell: Shell, empty_url: str
+) -> None:
+    change(empty_url, "CREATE TABLE theirs (id integer)")
     for command in (["migrate"], ["teams", "list"], ["service", "--port", "0"]):
-        assert "another program's" in shell.run(*command, DATABASE_URL=empty).refused()
+        assert "another program's" in shell.run(*command, DATABASE_URL=empty_url).refused()
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    assert rows(empty, tables) == [("theirs",)]
+    assert rows(empty_url, tables) == [("theirs",)]
 
 
 @pytest.mark.parametrize(
@@ -221,8 +215,8 @@ def test_a_balance_passes_two_thousand_millions(url: str) -> None:
     database.close()
 
 
-def test_the_revision_is_checked_before_anything_is_made(empty: str) -> None:
+def test_the_revision_is_checked_before_anything_is_made(empty_url: str) -> None:
     with pytest.raises(StorageFailed) as raised:
-        open_postgres(empty)
+        open_postgres(empty_url)
     assert raised.value.fault is StorageFault.OLDER_SCHEMA
-    assert rows(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+    assert rows(empty_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

@@ -22,9 +22,8 @@ from tests.support.serving import ADA, ADAS, serving
 from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp_enrichment.mcp.models import Enrichment
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 SEEN_AT = 1_700_000_000.0
@@ -37,10 +36,10 @@ def told(body: object) -> Enrichment:
 
 @pytest.mark.parametrize("verification", Verification)
 async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_of_it(
-    path: Path, verification: Verification
+    place: Place, verification: Verification
 ) -> None:
     hit = Hit(email=ADAS, verification=verification, checked_at=SEEN_AT)
-    async with serving(path, scripted(hit, name="hunter")) as it:
+    async with serving(place, scripted(hit, name="hunter")) as it:
         body = await it.final(await it.accepted())
     answer = told(body)
     assert (answer.source, answer.verification) == ("hunter", verification)
@@ -49,14 +48,14 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
     assert answer.next_step == BY_VERIFICATION.get(verification)
 
 
-async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(path: Path) -> None:
+async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: Place) -> None:
     row = dict.fromkeys(("first_name", "last_name", "company", "position", "source"), "")
     row |= {"linkedin_url": ADA, "type": "work", "email": ADAS, "connected_on": None}
     row |= {"rank": 0, "imported_at": SEEN_AT + 1}
-    async with serving(path, jobs=False) as asker:
+    async with serving(place, jobs=False) as asker:
         database = asker.service.database
         await database.write(lambda c: contacts.put(c, [row | {"seen_at": SEEN_AT}]))
-        async with serving(path, ContactsSource(StoredContacts(database))) as it:
+        async with serving(place, ContactsSource(StoredContacts(database))) as it:
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
     assert known == ("contacts", "own-data", SEEN_AT)
@@ -89,12 +88,13 @@ def test_nothing_is_said_of_an_address_that_there_is_not() -> None:
     assert (answer.source, answer.verification, answer.checked_at) == (None, None, None)
 
 
-async def test_what_sources_answer_and_charge_is_counted_for_monitoring(path: Path) -> None:
-    vendors = [scripted(Miss(cost=0.25), name="counted-1"), scripted(Hit(email=ADAS), name="ctd-2")]
-    async with serving(path, *vendors) as it:
+async def test_what_sources_answer_and_charge_is_counted_for_monitoring(place: Place) -> None:
+    missing, finding = (f"{name}-{type(place).__name__}" for name in ("missing", "finding"))
+    vendors = [scripted(Miss(cost=0.25), name=missing), scripted(Hit(email=ADAS), name=finding)]
+    async with serving(place, *vendors) as it:
         await it.final(await it.accepted())
     shown = generate_latest(telemetry.REGISTRY).decode()
-    assert 'enrichment_source_answers_total{outcome="miss",source="counted-1"} 1.0' in shown
-    assert 'enrichment_source_spent_total{source="counted-1"} 0.25' in shown
-    assert 'enrichment_source_answers_total{outcome="hit",source="ctd-2"} 1.0' in shown
-    assert 'enrichment_source_seconds_count{source="ctd-2"} 1.0' in shown
+    assert f'enrichment_source_answers_total{{outcome="miss",source="{missing}"}} 1.0' in shown
+    assert f'enrichment_source_spent_total{{source="{missing}"}} 0.25' in shown
+    assert f'enrichment_source_answers_total{{outcome="hit",source="{finding}"}} 1.0' in shown
+    assert f'enrichment_source_seconds_count{{source="{finding}"}} 1.0' in shown

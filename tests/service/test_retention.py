@@ -17,17 +17,16 @@ from tests.support.exports import ADA_READ
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp_enrichment.service.domain.service import Service
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400.0
 
 
-async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(path: Path) -> None:
+async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(HIT), clock=clock) as it:
+    async with serving(place, Says(HIT), clock=clock) as it:
         request_id = await it.accepted(external_id="lead-42")
         before = await it.final(request_id)
         clock.now += 90 * DAY - 1
@@ -42,12 +41,12 @@ async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(path
     gone = {"external_id", "source", "verification"}
     assert after == {key: before[key] for key in before if key not in gone} | told
     assert kept == [("", "", None, "completed")]
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_whom_a_miss_was_about_is_deleted_too(path: Path) -> None:
+async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(MISS), clock=clock) as it:
+    async with serving(place, Says(MISS), clock=clock) as it:
         await it.final(await it.accepted())
         clock.now += 91 * DAY
         await delete_expired(it.service)
@@ -56,17 +55,17 @@ async def test_whom_a_miss_was_about_is_deleted_too(path: Path) -> None:
         ]
 
 
-async def test_a_running_request_is_never_too_old(path: Path) -> None:
+async def test_a_running_request_is_never_too_old(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(HIT), clock=clock, jobs=False) as it:
+    async with serving(place, Says(HIT), clock=clock, jobs=False) as it:
         await it.accepted()
         clock.now += 9999 * DAY
         assert await delete_expired(it.service) == 0
 
 
-async def test_an_expired_answer_can_be_asked_for_anew(path: Path) -> None:
+async def test_an_expired_answer_can_be_asked_for_anew(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(HIT), clock=clock) as it:
+    async with serving(place, Says(HIT), clock=clock) as it:
         first = await it.accepted()
         await it.final(first)
         clock.now += 91 * DAY
@@ -77,11 +76,11 @@ async def test_an_expired_answer_can_be_asked_for_anew(path: Path) -> None:
 
 
 async def test_it_is_deleted_in_batches_down_to_the_last(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     clock = Clock()
-    async with serving(path, Says(MISS), clock=clock) as it:
+    async with serving(place, Says(MISS), clock=clock) as it:
         for n in range(5):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
@@ -94,13 +93,13 @@ async def test_it_is_deleted_in_batches_down_to_the_last(
 
 
 async def test_two_services_share_the_work_and_count_nothing_twice(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 1)
     clock = Clock()
     async with (
-        serving(path, Says(MISS), clock=clock) as one,
-        serving(path, Says(MISS), clock=clock) as two,
+        serving(place, Says(MISS), clock=clock) as one,
+        serving(place, Says(MISS), clock=clock) as two,
     ):
         for n in range(8):
             await one.final(await one.accepted(linkedin_url=f"{ADA}-{n}"))
@@ -119,17 +118,20 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
 
 @pytest.mark.parametrize(("kept", "left"), [(None, 1), (30 * DAY, 0)])
 async def test_contacts_are_kept_unless_a_time_is_set(
-    path: Path, kept: float | None, left: int
+    place: Place, kept: float | None, left: int
 ) -> None:
     clock = Clock()
-    async with serving(path, clock=clock, retention=Retention(contacts=kept)) as it:
+    async with serving(place, clock=clock, retention=Retention(contacts=kept)) as it:
         import_contacts(
             it.service.database,
             [ADA_READ, replace(ADA_READ, profile=f"{ADA}-2")],
             source="linkedin",
         )
         await it.service.database.write(
-            lambda c: c.exec_driver_sql("UPDATE contacts SET imported_at = rowid * 20 * 86400")
+            lambda c: c.exec_driver_sql(
+                "UPDATE contacts SET imported_at = 20 * 86400 * "
+                "CASE WHEN linkedin_url LIKE '%%-2' THEN 2 ELSE 1 END"
+            )
         )
         clock.now = 60 * DAY
         await delete_expired(it.service)
@@ -137,9 +139,9 @@ async def test_contacts_are_kept_unless_a_time_is_set(
         assert it.rows("SELECT count(*) FROM contacts") == [(left + 1,)]
 
 
-async def test_a_service_deletes_from_its_start_on(path: Path) -> None:
+async def test_a_service_deletes_from_its_start_on(place: Place) -> None:
     clock = Clock()
-    async with serving(path, Says(MISS), clock=clock) as it:
+    async with serving(place, Says(MISS), clock=clock) as it:
         await it.final(await it.accepted())
         clock.now += 91 * DAY
         async with anyio.create_task_group() as tasks:

@@ -17,9 +17,9 @@ from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.privacy import Subject
 from mcp_enrichment.service.sources.exports.contact import SkipReason
 from mcp_enrichment.service.sources.port import Hit
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.exports import ADA_READ
 from tests.support.far_end import FarEnd, far_end, replies
+from tests.support.places import opened
 from tests.support.serving import (
     ADA,
     ADAS,
@@ -35,7 +35,11 @@ from tests.support.serving import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import Seen
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 PROFILE, ADDRESS = Subject(profile=ADA), Subject(address=ADAS)
@@ -62,31 +66,31 @@ def nothing_told(body: dict[str, Any], *, charged: int) -> None:
     [ADA, "linkedin.com/in/Ada-Okafor-Example/", "https://de.linkedin.com/in/ada-okafor-example?x"],
 )
 async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
-    path: Path, spelled: str
+    place: Place, spelled: str
 ) -> None:
     source = Says(HIT)
-    async with serving(path, source) as it:
+    async with serving(place, source) as it:
         suppress(it, Subject(profile=canonical("https://www.linkedin.com/in/ADA-okafor-example/")))
         nothing_told(await it.final(await it.accepted(linkedin_url=spelled)), charged=0)
         assert await it.balance() == 10
     assert source.asked == []
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
 @pytest.mark.parametrize(
     "found", [ADAS, "Ada@Example.COM", "ada@bücher.example", "ada@xn--bcher-kva.example"]
 )
-async def test_a_suppressed_address_is_a_miss_of_its_source_alone(path: Path, found: str) -> None:
+async def test_a_suppressed_address_is_a_miss_of_its_source_alone(place: Place, found: str) -> None:
     first, second = Says(Hit(email=found)), Says(Hit(email="ada@example.org"), name="second")
-    async with serving(path, first, second) as it:
+    async with serving(place, first, second) as it:
         suppress(it, ADDRESS)
         suppress(it, Subject(address="ADA@BÜCHER.example"))
         answer = await it.final(await it.accepted())
     assert answer["email"]["email"] == "ada@example.org"
 
 
-async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(path: Path) -> None:
-    async with serving(path, Says(HIT)) as it:
+async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place: Place) -> None:
+    async with serving(place, Says(HIT)) as it:
         suppress(it, ADDRESS)
         nothing_told(await it.final(await it.accepted()), charged=0)
         assert await it.balance() == 10
@@ -94,9 +98,9 @@ async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(path:
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
-    path: Path, subject: Subject
+    place: Place, subject: Subject
 ) -> None:
-    async with serving(path, Says(HIT)) as it:
+    async with serving(place, Says(HIT)) as it:
         request_id = await it.accepted()
         before = await it.final(request_id)
         suppress(it, subject)
@@ -105,12 +109,12 @@ async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
         assert privacy.lift(it.service.database, subject, at=time.time())
         assert (await it.get(request_id)).json() == before
         assert before["email"]["email"] == ADAS
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_held_answer_is_checked_when_it_is_told(path: Path) -> None:
+async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
     source = Slow(HIT)
-    async with serving(path, source) as it, anyio.create_task_group() as tasks:
+    async with serving(place, source) as it, anyio.create_task_group() as tasks:
         request_id, told = await it.accepted(), []
 
         async def hold() -> None:
@@ -127,9 +131,9 @@ async def test_a_held_answer_is_checked_when_it_is_told(path: Path) -> None:
     assert ADAS not in str(told)
 
 
-async def test_a_repeated_post_does_not_tell_either(path: Path) -> None:
+async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
     key = {"idempotency-key": "k"}
-    async with serving(path, Says(HIT)) as it:
+    async with serving(place, Says(HIT)) as it:
         first = await it.post(headers=key)
         await it.final(first.json()["_id"])
         suppress(it, ADDRESS)
@@ -140,25 +144,24 @@ async def test_a_repeated_post_does_not_tell_either(path: Path) -> None:
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_a_callback_does_not_tell_what_was_suppressed_before_it_is_sent(
-    path: Path, receiver: FarEnd, subject: Subject
+    place: Place, receiver: FarEnd, subject: Subject
 ) -> None:
-    receiver.will(replies(503), replies(204))
-    async with serving(path, Says(HIT), allow_private=True, delivery_delays=(0, 3600, 0)) as it:
+    async with serving(place, Says(HIT), allow_private=True, delivery_delays=(0, 0, 0)) as it:
+
+        async def fails_and_meanwhile(stream: SocketStream, seen: Seen) -> None:
+            suppress(it, subject)
+            await replies(503)(stream, seen)
+
+        receiver.will(fails_and_meanwhile, replies(204))
         await it.accepted(callback_url=f"{receiver.url}/hook")
-        await until(lambda: it.rows("SELECT outcome FROM callback_tries") == [("http-error",)])
-        suppress(it, subject)
-        await it.service.database.write(
-            lambda c: c.exec_driver_sql("UPDATE jobs SET due_at = 0, lease_until = NULL")
-        )
-        it.service.wake()
         await until(lambda: len(receiver.seen) == 2)
     before, after = (seen.json for seen in receiver.seen)
     assert before["email"]["email"] == ADAS
     nothing_told(after, charged=1)
 
 
-def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(path: Path) -> None:
-    database = open_sqlite(path)
+def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) -> None:
+    database = opened(place)
     other = replace(ADA_READ, profile="https://www.linkedin.com/in/ada-2", email="ADA@example.com")
     third = replace(other, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
     contacts = [replace(ADA_READ, email="ada@example.org"), other, third]
@@ -168,15 +171,17 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(path: Path) ->
     database.close()
     assert (report.read, report.stored, report.new) == (3, 1, 1)
     assert report.skipped == {SkipReason.SUPPRESSED: 2}
-    assert rows(path, "SELECT email, type FROM contacts") == [("grace@example.com", EmailType.WORK)]
+    assert rows(place, "SELECT email, type FROM contacts") == [
+        ("grace@example.com", EmailType.WORK)
+    ]
 
 
-def test_the_list_names_nobody(path: Path) -> None:
-    database = open_sqlite(path)
+def test_the_list_names_nobody(place: Place) -> None:
+    database = opened(place)
     privacy.suppress(database, PROFILE, at=1.0)
     privacy.suppress(database, ADDRESS, at=1.0)
     assert not privacy.suppress(database, ADDRESS, at=2.0), "once is enough"
     database.close()
-    kept = str(rows(path, "SELECT * FROM suppressions")) + str(rows(path, "SELECT * FROM audit"))
+    kept = str(rows(place, "SELECT * FROM suppressions")) + str(rows(place, "SELECT * FROM audit"))
     assert "ada-" not in kept
     assert "ada@" not in kept

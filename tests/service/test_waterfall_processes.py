@@ -16,9 +16,9 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.domain import asking
 from mcp_enrichment.service.domain.lookup import Again, look_up
 from mcp_enrichment.service.sources.port import Terms
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.fresh_copy import ROOT
+from tests.support.places import opened
 from tests.support.serving import HIT, MISS, Clock, ledger_is_exact, rows, serving, until
 from tests.support.vendors import scripted
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 ENDED = "SELECT status, email, source, verification FROM requests WHERE ended_at IS NOT NULL"
@@ -55,10 +56,10 @@ class PaidGate(Gate):
 
 
 @contextmanager
-def living(path: Path, ledger: Path, *, hangs: str, ahead: float = 0) -> Iterator[None]:
+def living(place: Place, ledger: Path, *, hangs: str, ahead: float = 0) -> Iterator[None]:
     """A process at work; killed at the end."""
     program = [sys.executable, "-m", "tests.support.paying"]
-    program += [str(path), str(ledger), hangs, str(ahead)]
+    program += [str(place), str(ledger), hangs, str(ahead)]
     with subprocess.Popen(program, cwd=ROOT) as process:
         try:
             yield
@@ -74,41 +75,41 @@ def living(path: Path, ledger: Path, *, hangs: str, ahead: float = 0) -> Iterato
     ],
 )
 async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer_alone(
-    path: Path, tmp_path: Path, hangs: str, end: tuple[str, ...]
+    place: Place, tmp_path: Path, hangs: str, end: tuple[str, ...]
 ) -> None:
     ledger = tmp_path / "paid"
     ledger.touch()
-    async with serving(path, jobs=False) as it:
+    async with serving(place, jobs=False) as it:
         await it.accepted()
-    with living(path, ledger, hangs=hangs):
+    with living(place, ledger, hangs=hangs):
         await until(lambda: hangs in ledger.read_text(), seconds=30)
-    with living(path, ledger, hangs="nobody", ahead=asking.ABANDONED_SECONDS):
-        await until(lambda: rows(path, ENDED) == [end], seconds=30)
+    with living(place, ledger, hangs="nobody", ahead=asking.ABANDONED_SECONDS):
+        await until(lambda: rows(place, ENDED) == [end], seconds=30)
     assert sorted(ledger.read_text().split()) == ["first", "second"]
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_two_processes_on_one_request_ask_a_vendor_once(path: Path) -> None:
+async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> None:
     """As when a process is taken for dead and comes back."""
     gate = PaidGate(HIT)
-    other = open_sqlite(path)
-    async with serving(path, gate, jobs=False) as it, anyio.create_task_group() as tasks:
+    other = opened(place)
+    async with serving(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, it.service, job)
         await gate.asked.wait()
         assert await look_up(replace(it.service, database=other), job) == Again(5.0)
         gate.may_answer.set()
-        await until(lambda: len(rows(path, ENDED)) == 1)
+        await until(lambda: len(rows(place, ENDED)) == 1)
         assert await look_up(replace(it.service, database=other), job) is None
     other.close()
     assert gate.questions == 1
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(path: Path) -> None:
+async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(place: Place) -> None:
     gate, spared, ends = Gate(MISS), scripted(HIT, name="spared"), scripted(HIT, name="ends")
-    other = open_sqlite(path)
-    async with serving(path, gate, jobs=False) as it, anyio.create_task_group() as tasks:
+    other = opened(place)
+    async with serving(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, replace(it.service, sources=[gate, spared]), job)
         await gate.asked.wait()
@@ -116,10 +117,10 @@ async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(path
         gate.may_answer.set()
     other.close()
     assert (len(ends.asked), len(spared.asked)) == (1, 0)
-    ledger_is_exact(path)
+    ledger_is_exact(place)
 
 
-async def test_a_process_that_stops_keeps_an_answer_that_has_come(path: Path) -> None:
+async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) -> None:
     """It is told to stop in the very moment in which the answer is there."""
     stop = anyio.CancelScope()
     vendor = scripted(HIT)
@@ -130,7 +131,7 @@ async def test_a_process_that_stops_keeps_an_answer_that_has_come(path: Path) ->
 
     vendor.interrupt = at_the_answer
     clock = Clock()
-    async with serving(path, vendor, jobs=False, clock=clock) as it:
+    async with serving(place, vendor, jobs=False, clock=clock) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         with stop:
             await look_up(it.service, job)

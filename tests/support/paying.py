@@ -1,6 +1,6 @@
 """A service with two vendors, in a process of its own that a test kills.
 
-`python -m tests.support.paying FILE LEDGER HANGS [SECONDS]`: each vendor writes its name into the
+`python -m tests.support.paying PLACE LEDGER HANGS [SECONDS]`: each vendor writes its name into the
 ledger, a file, as it is paid; the one of the name HANGS never answers after that. `SECONDS` is how
 far its clock is ahead.
 """
@@ -19,11 +19,11 @@ import anyio
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs.runner import Runner
+from mcp_enrichment.service.jobs import fleet
 from mcp_enrichment.service.jobs.sender import CallbackSender
 from mcp_enrichment.service.sources.port import Hit, Terms
-from mcp_enrichment.service.store.database import open_sqlite
-from tests.support.serving import ANY_LOOPBACK
+from tests.support.places import named, opened
+from tests.support.serving import ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome
@@ -54,20 +54,22 @@ class Paid:
 
 
 async def main() -> None:
-    path, ledger, hangs = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    place, ledger, hangs = named(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     ahead = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
+    # The work of one that was killed is found soon.
+    fleet.HEARTBEAT, fleet.SILENT, fleet.SWEEP = 0.3, 2.0, 0.3
     answers = {"first": MAYBE, "second": SURE}
-    database, runner = open_sqlite(path), Runner()
+    database, engine = opened(place), engine_of(place)
     service = Service(
         database=database,
         sources=[Paid(name, said, ledger, name == hangs) for name, said in answers.items()],  # type: ignore[misc]
         sender=CallbackSender(ANY_LOOPBACK),
         callback_rules=ANY_LOOPBACK,
         finals=Finals(database),
-        wake=runner.wake,
+        wake=engine.wake,
         clock=lambda: time.time() + ahead,
     )
-    await runner.run(service)
+    await engine.run(service)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from sqlalchemy import create_engine
 
 from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.service.store.postgres import open_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Engine
 
     from mcp_enrichment.service.store.database import Database
 
@@ -29,6 +32,14 @@ def named(text: str) -> Place:
 def opened(place: Place) -> Database:
     """The database there; one in a file is made when there is none."""
     return open_sqlite(place) if isinstance(place, Path) else open_postgres(place)
+
+
+def engine_of(place: Place) -> Engine:
+    """A way to what stands there, whatever its schema; a file's folder is made."""
+    if isinstance(place, Path):
+        place.parent.mkdir(exist_ok=True)
+        return create_engine(f"sqlite:///{place}")
+    return create_engine(place.replace("postgresql:", "postgresql+psycopg:"))
 
 
 def rows(place: Place, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
+
+
+def plan_of(connection: Connection, statement: str, values: Any) -> Sequence[Any]:
+    """How the database goes about it; Postgres as it would if there were many rows."""
+    explain = "EXPLAIN QUERY PLAN"
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN"
+    return connection.exec_driver_sql(f"{explain} {statement}", values).all()
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def left_alone(
 
 def note(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
     """What came of a question that was put to a vendor."""
-    before = source_health.get(connection, source)
+    before = source_health.get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
     if after:
         source_health.put(connection, after)

@@ -21,6 +21,7 @@ from mcp_enrichment.service.sources.exports.contact import (
 from mcp_enrichment.service.store import audit
 from mcp_enrichment.service.store import contacts as store
 from mcp_enrichment.service.store.audit import Action
+from mcp_enrichment.service.store.standstill import adding_contacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -131,6 +132,7 @@ class StoredContacts:
 
 def _put(connection: Connection, rows: list[dict[str, Any]], *, subjects: Subjects) -> None:
     # Asked once more, as somebody may have been erased since the rows were read.
+    adding_contacts(connection)
     is_left_out = left_out(connection, subjects)
     kept = [row for row in rows if not is_left_out(row["linkedin_url"], row["email"])]
     if contacts := [row for row in kept if row["email"]]:

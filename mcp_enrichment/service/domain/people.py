@@ -63,7 +63,7 @@ def figures(database: Database) -> Figures:
         return Figures()
     if kept and (read := Figures.read(json.loads(kept))):
         return read
-    found = database.read_now(work_out)
+    found = database.snapshot_now(work_out)
     worked_out = json.dumps(found.written())
     database.write_now(lambda connection: store.put_figures(connection, puts, worked_out))
     return found

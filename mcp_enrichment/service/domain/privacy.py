@@ -10,6 +10,7 @@ from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.store import audit, ledger, personal, suppressions
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.audit import Action
+from mcp_enrichment.service.store.standstill import erasing
 from mcp_enrichment.service.store.subjects import normalised
 from mcp_enrichment.service.store.suppressions import SubjectKind
 
@@ -161,6 +162,7 @@ def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]
 def _erase(
     connection: Connection, *, subjects: Subjects, subject: Subject, suppressing: bool, at: float
 ) -> Erased:
+    erasing(connection)
     person, shared_by = _person(connection, subject)
     _end_running(connection, person, at=at)
     removed = personal.remove(connection, person.choice, at=at, reason=Reason.ERASED)

@@ -53,16 +53,17 @@ class Database:
         subjects: Subjects,
         *,
         reads: Engine | None = None,
+        snapshots: Engine | None = None,
         queue: Queue = jobs,
         writers: int = 1,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
         ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
-        """`reads`: what reads go by, where that is another way. `writers`: writes at once; SQLite
-        has one writer at a time, and queueing here is cheaper than its busy handler's sleeps.
-        `may_run_again`: whether a transaction that failed so, before its commit, need only be run
-        once more."""
+        """`reads`, `snapshots`: what these go by, where that is another way. `writers`: writes at
+        once; SQLite has one writer at a time, and queueing here is cheaper than its busy handler's
+        sleeps. `may_run_again`: whether a transaction that failed so, before its commit, need only
+        be run once more."""
         self.subjects = subjects
         self.queue = queue
         """How a job is written down, for the engine that works on this database."""
@@ -71,6 +72,7 @@ class Database:
         unheard; None where the database does not tell of them."""
         self._engine = engine
         self._reads = reads or engine
+        self._snapshots = snapshots or self._reads
         self._is_in_place = is_in_place
         self._may_run_again = may_run_again
         self._reading = anyio.CapacityLimiter(READERS)
@@ -88,6 +90,10 @@ class Database:
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """`read`, in the calling thread."""
         return self._run(self._reads, work)
+
+    def snapshot_now(self, work: Callable[[Connection], T]) -> T:
+        """`read_now`, of all as it is at one moment: results may be streamed."""
+        return self._run(self._snapshots, work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""

@@ -209,7 +209,8 @@ def _first(
     table = at.table
     key = tuple_(*table.primary_key)
     these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
-    keys = [tuple(row) for row in connection.execute(these)]
+    # Whoever deletes them at the same time is waited for, and has them alone.
+    keys = [tuple(row) for row in connection.execute(these.with_for_update())]
     return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
 
 

@@ -53,6 +53,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
         subjects,
         # Each statement sees what is committed before it, in a transaction or not.
         reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        snapshots=engine.execution_options(isolation_level="REPEATABLE READ"),
         queue=fleet,
         writers=WRITERS,
         may_run_again=collided,

@@ -6,7 +6,8 @@ Its bytes can stay in a page's free space, in free pages and in the write-ahead 
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -18,12 +19,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
+OTHERS_SECONDS = 30.0
+"""How long others are waited for on Postgres, with each table."""
+LOOK_AGAIN = 0.05
+_UNDER_WAY = text("""
+    SELECT locks.virtualtransaction FROM pg_locks locks JOIN pg_stat_activity USING (pid)
+    WHERE locks.locktype = 'virtualxid' AND datname = current_database()
+    AND pid <> pg_backend_pid()
+""")
+
+
 def scrub(engine: Engine) -> bool:
     """Write what holds anything about people anew, without those bytes; False where another
     process, or a full disk, kept that from being done.
 
     Every process may go on meanwhile, but some wait. Postgres' write-ahead log is left to the
-    server, which uses its files again.
+    server, which uses its files again. There the role must own the database.
     """
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
@@ -48,9 +59,40 @@ def _scrub_postgres(engine: Engine) -> bool:
     outside = engine.execution_options(isolation_level="AUTOCOMMIT")
     try:
         with outside.connect() as connection:
+            warned = _warnings(connection)
+            connection.detach()  # what is set here is not for others
+            # Writing a large table anew takes long; waiting for it, everybody else waits too.
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text(f"SET lock_timeout = '{OTHERS_SECONDS:.0f}s'"))
+            if not _older_are_over(connection):
+                return False
             for held in PERSONAL:
-                connection.execute(text(f"VACUUM FULL {held.table.name}"))
-            connection.execute(text("CHECKPOINT"))
-    except OperationalError:  # its statement time-out, a lock that is held, or no room
+                connection.execute(text(f"VACUUM (FULL, ANALYZE) {held.table.name}"))
+            # The values that the planner keeps of each column, too.
+            connection.execute(text("VACUUM FULL pg_statistic"))
+    except OperationalError:  # a lock that is held, no room, or the server has gone
         return False
+    return not warned
+
+
+def _warnings(connection: Connection) -> list[object]:
+    """What the server warns of from now on, as that it leaves a table out which is another role's:
+    that is no error to it."""
+    warned: list[object] = []
+    driver: Any = connection.connection.driver_connection
+    driver.add_notice_handler(
+        lambda said: warned.append(said) if said.severity_nonlocalized == "WARNING" else None
+    )
+    return warned
+
+
+def _older_are_over(connection: Connection) -> bool:
+    """Wait for the transactions that are under way, as what they may still read is kept; False
+    where one takes longer than `OTHERS_SECONDS`."""
+    until = time.monotonic() + OTHERS_SECONDS
+    older = set(connection.execute(_UNDER_WAY).scalars())
+    while older := older.intersection(connection.execute(_UNDER_WAY).scalars()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_AGAIN)
     return True

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
 from mcp_enrichment.service.store.schema import RUNNING, requests
@@ -134,9 +134,9 @@ def forget_addresses(connection: Connection, request_id: str) -> None:
 
 
 def is_running(connection: Connection, request_id: str) -> bool:
-    """Whether the request has not ended."""
+    """Whether the request has not ended; nobody ends it before the transaction does."""
     this = select(requests.c.id).where(requests.c.id == request_id, RUNNING)
-    return bool(connection.execute(select(exists(this))).scalar())
+    return connection.execute(this.with_for_update(read=True)).first() is not None
 
 
 def _this(request_id: str, source: str) -> ColumnElement[bool]:

@@ -32,9 +32,11 @@ class Health:
     """Seconds since the epoch; None where it is asked all the same."""
 
 
-def get(connection: Connection, source: str) -> Health | None:
-    """How a source is; None where it is well."""
-    row = connection.execute(select(health).where(health.c.source == source)).first()
+def get(connection: Connection, source: str, *, to_change: bool = False) -> Health | None:
+    """How a source is; None where it is well. `to_change`: nobody else changes it before the
+    transaction ends."""
+    this = select(health).where(health.c.source == source)
+    row = connection.execute(this.with_for_update() if to_change else this).first()
     return Health(**row._mapping) if row else None
 
 

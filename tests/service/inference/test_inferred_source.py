@@ -13,17 +13,14 @@ from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.people import figures, inferring
 from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import people as store
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.colleagues import contact, profile, staff, unaddressed
 from tests.support.serving import serving
-from tests.support.statements import statements
+from tests.support.statements import plan_of, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
     from mcp_enrichment.service.store.database import Database
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 FOUND = Hit(
@@ -31,13 +28,6 @@ FOUND = Hit(
     verification=Verification.INFERRED,
     evidence="first.last, 60 of 60 at lumen.example",
 )
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    opened = open_sqlite(path)
-    yield opened
-    opened.close()
 
 
 def imported(database: Database, *rows: Contact | Skipped) -> None:
@@ -57,9 +47,9 @@ async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -
     assert await inferred(database) == FOUND
 
 
-async def test_a_request_ends_with_what_is_inferred(database: Database, path: Path) -> None:
+async def test_a_request_ends_with_what_is_inferred(database: Database, place: Place) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    async with serving(path, inferring(database)) as it:
+    async with serving(place, inferring(database)) as it:
         body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
         assert it.rows("SELECT source FROM requests") == [("inferred",)]
     assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)
@@ -187,7 +177,7 @@ async def test_no_statement_of_a_lookup_reads_all_rows(database: Database) -> No
     await inferred(database)
     with statements(database._engine) as said:
         assert await inferred(database) == FOUND
-    with database._engine.connect() as connection:
-        for statement, values in said:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
-            assert all("SCAN people" not in row.detail for row in plan), plan
+    for statement, values in said:
+        plan = str(database.write_now(lambda c: plan_of(c, statement, values)))  # noqa: B023
+        assert "SCAN people" not in plan, plan
+        assert "Seq Scan on people" not in plan, plan

@@ -1,0 +1,76 @@
+"""What a person relies on who is erased on Postgres while others write about them: on SQLite there
+is one writer at a time, and here it comes to the same."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from sqlalchemy import event
+
+from mcp_enrichment.service.domain import privacy
+from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.domain.lookup import look_up
+from mcp_enrichment.service.domain.privacy import Subject
+from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.service.store.postgres import open_postgres
+from tests.support.exports import ADA_READ
+from tests.support.places import rows
+from tests.support.serving import ADA, HIT, ledger_is_exact, serving
+from tests.support.vendors import scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_enrichment.service.store.database import Database
+
+pytestmark = pytest.mark.anyio
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+@contextmanager
+def erasing_before(statement: str, database: Database, url: str) -> Iterator[None]:
+    """Have another process erase her just before the database is told this: the statement is said
+    once the erasure has ended, or waits."""
+    other = open_postgres(url)
+    subject = Subject(profile=ADA)
+    erasing = Thread(target=lambda: privacy.erase(other, subject, suppressing=True, at=time.time()))
+
+    def meanwhile(_connection: object, _cursor: object, said: str, *_: object) -> None:
+        if said.startswith(statement) and erasing.ident is None:
+            erasing.start()
+            while erasing.is_alive() and rows(url, WAITS) == [(0,)]:
+                time.sleep(0.005)
+
+    event.listen(database._engine, "before_cursor_execute", meanwhile)
+    yield
+    event.remove(database._engine, "before_cursor_execute", meanwhile)
+    erasing.join(30)
+    other.close()
+
+
+def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str) -> None:
+    database = open_postgres(url)
+    with erasing_before("INSERT INTO contacts", database, url):
+        import_contacts(database, [ADA_READ], source="linkedin")
+    database.close()
+    assert rows(url, "SELECT * FROM contacts") == rows(url, "SELECT * FROM people") == []
+    assert rows(url, "SELECT count(*) FROM suppressions") == [(2,)], "the address as well"
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO source_calls", "UPDATE source_calls", "UPDATE requests SET status="]
+)
+async def test_what_a_vendor_answers_meanwhile_is_kept_nowhere(url: str, statement: str) -> None:
+    async with serving(url, scripted(HIT), jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        with erasing_before(statement, it.service.database, url), anyio.fail_after(30):
+            await look_up(it.service, job)
+        [(reason, email, profile)] = rows(url, "SELECT reason, email, linkedin_url FROM requests")
+        assert (reason, email or "", profile) == ("erased", "", "")
+        assert rows(url, "SELECT * FROM source_calls WHERE email IS NOT NULL") == []
+    ledger_is_exact(url)
