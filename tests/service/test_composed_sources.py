@@ -5,21 +5,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from mcp_enrichment.compose import connect
+from mcp_enrichment.compose_service import working
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.sources.exports.contact import Contact
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.port import Hit, Miss, Terms
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.settings import Settings
-from tests.support.serving import ADA, ADAS
+from tests.support.places import settings_of
+from tests.support.serving import ADA, ADAS, serving, until
 from tests.support.vendors import Scripted, scripted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 JONAS = "https://www.linkedin.com/in/jonas-weiss-example"
@@ -54,6 +59,35 @@ async def test_ones_own_contacts_come_first_and_a_vendor_is_closed_in_the_end(
     assert (ada.source, ada.verification) == ("contacts", "own-data")
     assert (jonas.source, jonas.verification) == ("hunter", "unverified")
     assert hunter.asked == [JONAS, "closed"]
+
+
+async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_together(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+) -> None:
+    for name, value in settings_of(place).items():
+        monkeypatch.setenv(name, value)
+    now, most = 0, 0
+
+    async def find(profile: str, _kind: EmailType) -> Miss:
+        nonlocal now, most
+        hunter.asked.append(profile)
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(0.02)  # it takes its time
+        now -= 1
+        return Miss()
+
+    monkeypatch.setattr(hunter, "find", find)
+    hunter.terms = Terms(hit=1, at_once=1)
+    settings = chosen(tmp_path, monkeypatch)
+    async with serving(place, jobs=False, credits=20) as it:
+        for number in range(12):
+            await it.accepted(linkedin_url=f"{JONAS}-{number}")
+        async with working(settings), working(settings):
+            ended = "SELECT count(*) FROM requests WHERE status = 'not-found'"
+            await until(lambda: it.rows(ended) == [(12,)], seconds=20)
+    assert most == 1
+    assert len([profile for profile in hunter.asked if profile != "closed"]) == 12
 
 
 async def test_a_miss_of_a_vendor_is_not_paid_for_again(

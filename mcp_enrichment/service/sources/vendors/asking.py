@@ -15,13 +15,10 @@ from mcp_enrichment import __version__
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.contract.retry_after import retry_after
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
-from mcp_enrichment.service.sources.vendors.pace import NoTurn
 from mcp_enrichment.service.sources.vendors.reading import OUT_OF_CREDIT, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from mcp_enrichment.service.sources.vendors.pace import Pace
 
 T = TypeVar("T")
 Failure = Unavailable | Lost | Misconfigured
@@ -83,14 +80,12 @@ class Asking:
         headers: Mapping[str, str],
         says: Mapping[int, Failure],
         reads: frozenset[int],
-        pace: Pace,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """`headers` bear the key. `says`: what a status means here, where it means something else
         than usually; `reads`: further statuses whose body is to be read."""
         self._says = says
         self._reads = READ | reads
-        self._pace = pace
         self._http: httpx.AsyncClient | None = None
         """None: nothing can be asked with these settings."""
         if not KEY_FORM.fullmatch(api_key):
@@ -115,10 +110,7 @@ class Asking:
         if self._http is None:
             return Misconfigured()
         try:
-            async with self._pace.turn():
-                answer = await _exchange(self._http, question)
-        except NoTurn as busy:
-            return Unavailable(retry_after=busy.seconds)
+            answer = await _exchange(self._http, question)
         except _NOTHING_SENT:
             return Unavailable()
         except httpx.DecodingError:

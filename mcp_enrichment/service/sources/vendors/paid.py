@@ -7,7 +7,6 @@ from urllib.parse import quote, unquote
 
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Terms, Working
 from mcp_enrichment.service.sources.vendors.asking import Answer, Asking, Question
-from mcp_enrichment.service.sources.vendors.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +50,6 @@ class PaidVendor:
             headers={self.key_header: self.key_form.format(api_key), **self.headers},
             says=self.says,
             reads=self.reads,
-            pace=Pace(at_once=self.at_once, per_second=self.per_second),
             transport=transport,
         )
 
