@@ -1,5 +1,5 @@
-"""What a person relies on who was erased: their address is in no file, database, write-ahead log or
-log of the program any more, nor in what it exports, while a service goes on."""
+"""What a person relies on who was erased, over a file: their address is in no file, database,
+write-ahead log or log of the program any more, nor in what it exports, while a service goes on."""
 
 from __future__ import annotations
 

@@ -10,25 +10,28 @@ import pytest
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.domain import privacy
 from mcp_enrichment.service.domain.privacy import Subject
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.store.postgres import migrate_postgres
+from tests.support.places import opened, rows
 from tests.support.serving import ADA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.places import Place
+
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
-def suppressing(path: Path, key: bytes | None) -> bool:
-    database = open_sqlite(path, privacy_key=key)
+def suppressing(place: Place, key: bytes | None) -> bool:
+    database = opened(place, privacy_key=key)
     new = privacy.suppress(database, Subject(profile=ADA), at=1.0)
     database.close()
     return new
 
 
-def refused(path: Path, key: bytes | None) -> None:
+def refused(place: Place, key: bytes | None) -> None:
     with pytest.raises(StorageFailed) as failure:
-        open_sqlite(path, privacy_key=key)
+        opened(place, privacy_key=key)
     assert failure.value.fault is StorageFault.OTHER_KEY
 
 
@@ -40,11 +43,11 @@ def test_a_file_holds_the_key_for_its_owner_alone_and_makes_the_same_hashes(path
     assert file.read_text().encode() not in path.read_bytes(), "a copy of the database has no key"
 
 
-def test_a_list_is_refused_under_another_key_and_obeyed_again_under_its_own(path: Path) -> None:
-    assert suppressing(path, KEY)
-    refused(path, OTHER)
-    refused(path, None)
-    assert not suppressing(path, KEY)
+def test_a_list_is_refused_under_another_key_and_obeyed_again_under_its_own(place: Place) -> None:
+    assert suppressing(place, KEY)
+    refused(place, OTHER)
+    refused(place, None)
+    assert not suppressing(place, KEY)
 
 
 def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
@@ -53,7 +56,25 @@ def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
     refused(path, None)
 
 
-def test_before_anybody_is_suppressed_the_key_may_be_changed(path: Path) -> None:
-    open_sqlite(path, privacy_key=KEY).close()
-    assert suppressing(path, OTHER)
-    refused(path, KEY)
+def test_before_anybody_is_suppressed_the_key_may_be_changed(place: Place) -> None:
+    opened(place, privacy_key=KEY).close()
+    assert suppressing(place, OTHER)
+    refused(place, KEY)
+
+
+def test_on_postgres_the_database_keeps_a_key_of_its_own_until_one_is_set(url: str) -> None:
+    [(own,)] = rows(url, "SELECT key FROM privacy_key")
+    assert len(bytes.fromhex(own)) == 32
+    opened(url).close()
+    migrate_postgres(url)
+    assert rows(url, "SELECT key FROM privacy_key") == [(own,)]
+    assert suppressing(url, KEY)
+    migrate_postgres(url)
+    assert rows(url, "SELECT key FROM privacy_key") == [(None,)]
+
+
+def test_on_postgres_a_list_under_the_databases_own_key_stays_readable(url: str) -> None:
+    assert suppressing(url, None)
+    migrate_postgres(url)
+    assert not suppressing(url, None)
+    refused(url, KEY)

@@ -29,9 +29,11 @@ def named(text: str) -> Place:
     return text if "://" in text else Path(text)
 
 
-def opened(place: Place) -> Database:
+def opened(place: Place, *, privacy_key: bytes | None = None) -> Database:
     """The database there; one in a file is made when there is none."""
-    return open_sqlite(place) if isinstance(place, Path) else open_postgres(place)
+    if isinstance(place, Path):
+        return open_sqlite(place, privacy_key=privacy_key)
+    return open_postgres(place, privacy_key=privacy_key)
 
 
 def engine_of(place: Place) -> Engine:
