@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.service.jobs import fleet
 from tests.support import postgres
 from tests.support.places import opened
 
@@ -24,8 +25,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest) -> Place:
-    """Where a test's database lies: the test is run over both kinds."""
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Where a test's database lies: the test is run over both kinds.
+
+    Tests of what wakes a fleet have the URL of their own, and its pause between two looks.
+    """
+    monkeypatch.setattr(fleet, "POLL", 0.1)
     place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "url")
     return place
 
