@@ -17,6 +17,7 @@ WHY = {
     "unavailable": "it is not available",
     "no-answer": "its answers do not come",
     "unreadable": "its answers cannot be read",
+    "failed": "it says that it fails",
     "sources-misconfigured": "it refuses its key or its settings",
 }
 """Of being left alone; every other reason speaks for itself."""

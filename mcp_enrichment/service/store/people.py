@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 
 from mcp_enrichment.service.store.schema import inference_figures, people
 from mcp_enrichment.service.store.upsert import execute_for_each, upsert
@@ -48,11 +48,6 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     first = upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
     one_more = {"puts": inference_figures.c.puts + 1}
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
-
-
-def forget(connection: Connection, linkedin_url: str) -> None:
-    """Remove the person with this canonical URL."""
-    connection.execute(delete(people).where(people.c.linkedin_url == linkedin_url))
 
 
 def without_address(connection: Connection, linkedin_url: str) -> Named | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType, Reason, Verification
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.people import figures, inferring
 from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import people as store
+from mcp_enrichment.service.store import personal
 from tests.support.colleagues import contact, profile, staff, unaddressed
 from tests.support.serving import serving
 from tests.support.statements import plan_of, statements
@@ -155,7 +156,8 @@ async def test_a_new_company_makes_the_old_address_tell_nothing(database: Databa
 
 async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    database.write_now(lambda c: store.forget(c, profile("olivia")))
+    olivia = personal.about([profile("olivia")], [])
+    database.write_now(lambda c: personal.remove(c, olivia, at=0.0, reason=Reason.ERASED))
     assert await inferred(database) == Miss()
 
 
