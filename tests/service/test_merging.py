@@ -47,8 +47,7 @@ def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
 
 
 async def answer(database: Database, kind: EmailType = EmailType.WORK) -> str | None:
-    found = await StoredContacts(database).email_of(ADA, kind)
-    return found and found[0]
+    return next(iter(await StoredContacts(database).emails_of(ADA, kind)), None)
 
 
 async def test_the_newest_address_answers_and_both_are_kept_with_where_they_came_from(

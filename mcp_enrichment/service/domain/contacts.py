@@ -123,8 +123,8 @@ class StoredContacts:
 
     database: Database
 
-    async def email_of(self, profile: str, kind: EmailType) -> tuple[str, float] | None:
-        return await self.database.read(lambda c: store.email_of(c, profile, kind))
+    async def emails_of(self, profile: str, kind: EmailType) -> dict[str, float]:
+        return await self.database.read(lambda c: store.emails_of(c, profile, kind))
 
     async def is_empty(self) -> bool:
         return not await self.database.read(store.any_stored)

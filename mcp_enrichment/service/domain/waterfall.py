@@ -123,12 +123,22 @@ async def _ask(walk: _Round, source: Source) -> Told | Pause:
 
 async def _ask_unpaid(walk: _Round, source: Source) -> Told | Pause:
     asked_at = walk.service.clock()
-    outcome = fitting(await source.find(walk.request.linkedin_url, walk.request.type))
+    found = await source.find(walk.request.linkedin_url, walk.request.type)
+    outcome = fitting(await _tellable(walk.service, found) if isinstance(found, Hit) else found)
     now = walk.service.clock()
     values = values_of(outcome, None, now=now)
     call = Call(request_id=walk.request.id, source=source.name, asked_at=asked_at, **values)
     walk.unpaid.append(call)
     return outcome_of(call, now=now)
+
+
+async def _tellable(service: Service, hit: Hit) -> Hit:
+    """The first of its addresses that may be told; itself where none may."""
+    for one in hit.others and (hit, *hit.others):
+        suppressed = await is_address_suppressed(service.database, one.email)
+        if not suppressed and await _defect(service, one.email) is None:
+            return one
+    return hit
 
 
 async def _defect(service: Service, email: str) -> AddressDefect | None:

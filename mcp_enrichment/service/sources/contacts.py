@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.contract.models import Reason, Verification
 from mcp_enrichment.service.sources.port import Hit, Miss
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mcp_enrichment.contract.models import EmailType
 
 
 class ContactBook(Protocol):
     """Where imported contacts can be looked up."""
 
-    async def email_of(self, profile: str, kind: EmailType) -> tuple[str, float] | None:
-        """The stored address of that kind, if there is one, and when it was imported."""
+    async def emails_of(self, profile: str, kind: EmailType) -> Mapping[str, float]:
+        """The stored addresses of that kind, the newest first, and when each was seen to be so."""
 
     async def is_empty(self) -> bool:
         """Whether nothing has been imported yet."""
@@ -30,8 +32,12 @@ class ContactsSource:
     name: str = "contacts"
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss:
-        if found := await self.book.email_of(profile, kind):
-            email, imported_at = found
-            own = Verification.OWN_DATA
-            return Hit(email=email, verification=own, checked_at=imported_at)
+        found = await self.book.emails_of(profile, kind)
+        hits = [_own(email, seen_at) for email, seen_at in found.items()]
+        if hits:
+            return replace(hits[0], others=tuple(hits[1:]))
         return Miss(reason=Reason.NO_CONTACTS if await self.book.is_empty() else None)
+
+
+def _own(email: str, seen_at: float) -> Hit:
+    return Hit(email=email, verification=Verification.OWN_DATA, checked_at=seen_at)

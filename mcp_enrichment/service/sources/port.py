@@ -26,6 +26,9 @@ class Hit:
     evidence: str | None = None
     """What an inferred address follows from: "first.last, 12 of 12 at example.com". At most 200
     characters, no address."""
+    others: tuple[Hit, ...] = ()
+    """Of a source that costs nothing: what it knows besides, the best first, in case that this
+    address may not be told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 _KEY = [column.name for column in contacts.primary_key]
+MOST = 50
+"""Rows of one person that are looked at for an address."""
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -37,14 +39,17 @@ def any_stored(connection: Connection) -> bool:
     return bool(connection.execute(select(exists(known))).scalar())
 
 
-def email_of(connection: Connection, linkedin_url: str, kind: str) -> tuple[str, float] | None:
-    """The newest address of that kind of the person with this canonical URL, and when it was
-    seen to be so."""
+def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str, float]:
+    """The addresses of that kind of the person with this canonical URL, the newest first, and
+    when each was seen to be so."""
     this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
     newest = (contacts.c.seen_at.desc(), contacts.c.imported_at.desc(), contacts.c.rank)
     found = select(contacts.c.email, contacts.c.seen_at).where(this)
-    row = connection.execute(found.order_by(*newest, contacts.c.email).limit(1)).first()
-    return (row.email, row.seen_at) if row else None
+    rows = connection.execute(found.order_by(*newest, contacts.c.email).limit(MOST)).all()
+    emails: dict[str, float] = {}
+    for row in rows:  # several sources may have the same one
+        emails.setdefault(row.email, row.seen_at)
+    return emails
 
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:

@@ -1,0 +1,69 @@
+"""What a user relies on whose contacts hold several addresses of a person: one that may not be told
+does not hide the others, and nobody is paid for what is known."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
+from mcp_enrichment.service.domain.privacy import Subject, suppress
+from mcp_enrichment.service.sources.contacts import ContactsSource
+from mcp_enrichment.service.sources.exports.contact import Contact
+from tests.support.ends import OFFICE, RefusesOffices
+from tests.support.places import opened
+from tests.support.serving import ADA, ADAS, HIT, serving
+from tests.support.vendors import Scripted, scripted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.places import Place
+    from tests.support.serving import Serving
+
+pytestmark = pytest.mark.anyio
+OLD = "ada.old@example.com"
+
+
+def row(*emails: str) -> list[Contact]:
+    """One row of an export: the first address is the main one."""
+    ada: dict[str, Any] = {"profile": ADA, "kind": EmailType.WORK, "connected_on": None}
+    ada |= {"first_name": "Ada", "last_name": "Okafor", "company": "", "position": ""}
+    return [Contact(email=email, rank=rank, **ada) for rank, email in enumerate(emails)]
+
+
+@asynccontextmanager
+async def known(place: Place, *emails: str) -> AsyncIterator[tuple[Serving, Scripted]]:
+    """A service whose contacts are these of Ada, with a vendor behind them."""
+    database, vendor = opened(place), scripted(HIT)
+    import_contacts(database, row(*emails), source="csv")
+    contacts = ContactsSource(StoredContacts(database))
+    try:
+        async with serving(place, contacts, vendor, checks=[RefusesOffices()]) as it:
+            yield it, vendor
+    finally:
+        database.close()
+
+
+async def test_the_address_of_an_office_does_not_hide_the_persons_own(place: Place) -> None:
+    async with known(place, OFFICE, ADAS) as (it, vendor):
+        body = await it.final(await it.accepted())
+    assert (body["email"]["email"], body["source"], vendor.asked) == (ADAS, "contacts", [])
+
+
+async def test_a_suppressed_address_does_not_hide_the_one_in_use(place: Place) -> None:
+    async with known(place, OLD, OFFICE, ADAS) as (it, vendor):
+        suppress(it.service.database, Subject(address=OLD), at=time.time())
+        body = await it.final(await it.accepted())
+    assert (body["email"]["email"], body["source"], vendor.asked) == (ADAS, "contacts", [])
+
+
+async def test_where_none_may_be_told_the_next_source_is_asked(place: Place) -> None:
+    async with known(place, OLD, OFFICE) as (it, vendor):
+        suppress(it.service.database, Subject(address=OLD), at=time.time())
+        body = await it.final(await it.accepted())
+    assert (body["source"], vendor.asked) == ("vendor", [ADA])
