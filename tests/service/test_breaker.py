@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
-LOST = Lost(why=LostWhy.NO_ANSWER)
+LOST, REFUSED = Lost(why=LostWhy.NO_ANSWER), Lost(why=LostWhy.REFUSED)
 
 
 async def looked_up(it: Serving, number: int, vendor: Scripted) -> Again | None:
@@ -72,6 +72,16 @@ async def test_failures_between_answers_are_nothing(place: Place) -> None:
             await looked_up(it, number, vendor)
         assert left_alone_for(it) is None
     assert len(vendor.asked) == 6
+
+
+async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place) -> None:
+    vendor = scripted(REFUSED, REFUSED, REFUSED, DOWN, DOWN, REFUSED, DOWN)
+    async with serving(place, jobs=False, clock=Clock()) as it:
+        for number in range(6):
+            await looked_up(it, number, vendor)
+        assert left_alone_for(it) is None
+        await looked_up(it, 6, vendor)
+        assert left_alone_for(it) == breaker.PAUSE, "nor do they make its failures good"
 
 
 async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.sources.port import Lost, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
 from mcp_enrichment.service.store import source_health
 from mcp_enrichment.service.store.source_health import Health
 
@@ -50,6 +50,8 @@ def left_alone(
 
 def note(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
     """What came of a question that was put to a vendor."""
+    if outcome == Lost(why=LostWhy.REFUSED):  # others may ask for other people
+        return
     before = source_health.get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
     if after:

@@ -66,6 +66,8 @@ class LostWhy(StrEnum):
     """The answer has a shape that this version does not know."""
     FAILED = "failed"
     """The source says that it failed, but not whether it charged."""
+    REFUSED = "refused"
+    """The source does not take this very question: that says nothing of the next one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

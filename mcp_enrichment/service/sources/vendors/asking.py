@@ -143,7 +143,7 @@ def _by_status(question: Question, answer: Answer) -> Failure:
     if answer.status == httpx.codes.PAYMENT_REQUIRED:
         return OUT_OF_CREDIT
     if answer.status in _NOT_THIS:
-        return Lost(why=LostWhy.FAILED)
+        return Lost(why=LostWhy.REFUSED)
     if httpx.codes.is_client_error(answer.status):
         return Misconfigured()
     if httpx.codes.is_server_error(answer.status):

@@ -66,7 +66,7 @@ class BetterContact(PaidVendor):
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 1.0
     ask_after = 15.0
-    says: ClassVar = {406: Lost(why=LostWhy.FAILED)}  # an id that it does not know
+    says: ClassVar = {406: Lost(why=LostWhy.REFUSED)}  # an id that it does not know
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:  # noqa: ARG002
         body = {

@@ -112,13 +112,13 @@ class FullEnrich(PaidVendor):
 
     def _begun(self, answer: Answer) -> Outcome | Working:
         if answer.status in self.reads:
-            return Lost(why=LostWhy.FAILED)
+            return Lost(why=LostWhy.REFUSED)
         return self._working(read(_Begun, answer.body).enrichment_id)
 
     def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
         if answer.status in self.reads:
             is_running = read(_Error, answer.body).code == "error.enrichment.in_progress"
-            return self._working(ticket) if is_running else Lost(why=LostWhy.FAILED)
+            return self._working(ticket) if is_running else Lost(why=LostWhy.REFUSED)
         status = read(_Status, answer.body).status
         if status in RUNNING:
             return self._working(ticket)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import httpx
+
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Miss, Unavailable
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
@@ -98,7 +100,9 @@ def _refusal(code: str, answer: Answer) -> Outcome:
         return OUT_OF_CREDIT
     if code == "RATE_LIMITED":
         return Unavailable(retry_after=answer.retry_after)
-    return Misconfigured() if code == "INVALID_API_KEY" else Lost(why=LostWhy.FAILED)
+    if code == "INVALID_API_KEY":
+        return Misconfigured()
+    return Lost(why=LostWhy.FAILED if answer.status == httpx.codes.OK else LostWhy.REFUSED)
 
 
 def _left(answer: Answer) -> float:

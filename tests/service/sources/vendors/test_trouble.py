@@ -65,6 +65,17 @@ async def test_a_vendor_that_is_closed_for_now_did_nothing_and_one_that_broke_ma
             assert outcome == (AGAIN if name in FREE_TO_REPEAT else {"lost": "failed"})
 
 
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_a_question_that_is_refused_is_no_miss_and_no_failure_of_the_vendor(
+    name: str,
+) -> None:
+    refused = {409, 410, 413, 414, 422}
+    async with vendor_at_far_end(name) as (asked, end):
+        for status in refused | ({400, 404} - asked.reads):
+            end.will(replies(status, {"message": "?"}))
+            assert as_recorded(await asked.find(PROFILE, EmailType.WORK)) == {"lost": "refused"}
+
+
 @pytest.mark.parametrize("name", sorted(COLLECTS))
 async def test_collecting_costs_nothing_and_may_be_tried_again(name: str) -> None:
     async with vendor_at_far_end(name) as (asked, end):
