@@ -1,8 +1,8 @@
 """Findymail's search by business profile.
 
 It tells only addresses that it has verified, and charges for those alone. A 200 may hold an error,
-and a paused subscription is a 423. Not documented: the body of its 404, and whether a repeat is
-charged.
+and a paused subscription is a 423. Not documented: the words of its 404, which is a miss unless it
+speaks of a route, and whether a repeat is charged.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 class _Error(Shape):
     error: Any = None
+    message: Any = None
+
+    def is_miss(self) -> bool:
+        """Of a 404: whether it says something, and not that its path is unknown."""
+        said = self.error or self.message
+        return isinstance(said, str) and bool(said.strip()) and "route" not in said.lower()
 
 
 class _Contact(Shape):
@@ -65,17 +71,17 @@ class Findymail(PaidVendor):
         return await self._balance("/credits", lambda answer: read(_Balance, answer.body).credits)
 
     def _read(self, answer: Answer, kind: EmailType) -> Outcome:
-        error = read(_Error, answer.body).error
-        if "credit" in str(error).lower():
+        said = read(_Error, answer.body)
+        if "credit" in str(said.error).lower():
             return OUT_OF_CREDIT
-        if answer.status in self.reads:  # one without an error is of another making
-            if not error:
+        if answer.status in self.reads:
+            if not said.is_miss():
                 raise Unreadable
             return Miss()
-        if error:
+        if said.error:
             return Lost(why=LostWhy.FAILED)
         contact = read(_Found, answer.body).contact
-        if contact is None:
+        if contact is None or contact.email is None:
             return Miss()
         if not contact.email:
             raise Unreadable
