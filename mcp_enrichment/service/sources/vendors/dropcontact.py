@@ -6,6 +6,7 @@ are asked for again. 403 means that the credits do not suffice.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -31,6 +32,7 @@ WORDS = {"nominative@pro": Verification.VERIFIED, "catch_all@pro": Verification.
 NOT_ASKED_FOR = ("generic@", "invalid@", "nominative@perso", "random@")
 """How the words begin for what is no work address of this very person."""
 BATCHES = "/enrich/all"
+_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 
 
 class _Begun(Shape):
@@ -91,7 +93,7 @@ class Dropcontact(PaidVendor):
             return self._working(ticket)
         person = read(_Ready, answer.body).data[0]
         emails = read(_Contact, person).email or []
-        if not emails and "@" in str(person):
+        if not emails and _ADDRESS.search(str(person)):
             raise Unreadable  # there is an address, but not where it should be
         fitting = [e for e in emails if not (e.qualification or "").startswith(NOT_ASKED_FOR)]
         if not fitting:
