@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.cli.database import when
+from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain.waterfall import is_vendor
 from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, Unavailable
 
@@ -69,7 +70,8 @@ def answer(outcome: Outcome) -> str:
         checked = f", checked {_day(outcome.checked_at)}" if outcome.checked_at else ""
         return f"{masked(outcome.email)}, {outcome.verification}{checked}"
     if isinstance(outcome, Miss):
-        return "it has no address"
+        suppressed = outcome.reason is Reason.SUPPRESSED
+        return "it has no address that may be told" if suppressed else "it has no address"
     if isinstance(outcome, Unavailable):
         return "not available now; nothing was charged"
     if isinstance(outcome, Lost):
@@ -78,8 +80,8 @@ def answer(outcome: Outcome) -> str:
 
 
 def is_well(said: Outcome | float) -> bool:
-    """Whether a source has answered as it should."""
-    return not isinstance(said, Unavailable | Lost | Misconfigured)
+    """Whether a source has answered as it should, and has credit left."""
+    return said > 0 if isinstance(said, int | float) else isinstance(said, Hit | Miss)
 
 
 def masked(email: str) -> str:

@@ -63,10 +63,11 @@ def check(name: str, url: str | None, kind: str, yes: bool) -> None:
     profile = _profile(url) if url else None
     with opened() as database:
         source = _named(name, _chosen(database))
+        _require_may_ask(database, source, profile, EmailType(kind))
         click.echo(f"{name}: {lines.price(source)}")
         if profile and is_vendor(source) and not yes:
             click.confirm("Make one lookup at this price?", abort=True, err=True)
-        said = anyio.run(_tried, source, profile, EmailType(kind))
+        said = anyio.run(_tried, database, source, profile, EmailType(kind))
         if not all(map(lines.is_well, said)):
             raise SystemExit(1)
         if said:
@@ -80,6 +81,23 @@ def _named(name: str, among: Sequence[Source]) -> Source:
     raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES: add it there.")
 
 
+def _require_may_ask(
+    database: Database, source: Source, profile: str | None, kind: EmailType
+) -> None:
+    """End the command where the source has no such addresses, or the person is suppressed."""
+    import anyio
+
+    from mcp_enrichment.service.domain.privacy import is_suppressed
+    from mcp_enrichment.service.domain.waterfall import is_vendor
+
+    if is_vendor(source) and kind not in source.kinds:
+        raise click.UsageError(f"{source.name} has no {kind} addresses.")
+    if profile and anyio.run(partial(is_suppressed, database, profile=profile)):
+        raise click.UsageError(
+            "This person is on the suppression list: nobody is asked about them."
+        )
+
+
 def _profile(url: str) -> str:
     from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
@@ -89,7 +107,9 @@ def _profile(url: str) -> str:
         raise click.UsageError(refusal.advice) from refusal
 
 
-async def _tried(source: Source, profile: str | None, kind: EmailType) -> Sequence[Outcome | float]:
+async def _tried(
+    database: Database, source: Source, profile: str | None, kind: EmailType
+) -> Sequence[Outcome | float]:
     """What the source has said, which is told too."""
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.service.domain.sources import balance_of, one_answer
@@ -102,7 +122,7 @@ async def _tried(source: Source, profile: str | None, kind: EmailType) -> Sequen
             click.echo(f"balance: {lines.balance(balance)}")
         if profile:
             click.echo("asking …", err=True)
-            said.append(answer := await one_answer(source, profile, kind))
+            said.append(answer := await one_answer(database, source, profile, kind))
             click.echo(f"lookup: {lines.answer(answer)}")
     return said
 

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mcp_enrichment.cli import main
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.domain import breaker
+from mcp_enrichment.service.domain.privacy import Subject, suppress
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Unavailable, Working
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.service.store import source_health
@@ -105,6 +107,59 @@ def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
     done = run("check", "hunter", "--profile", ADA, "--yes")
     assert "lookup: a***@example.com, unverified, checked 2023-11-14\n" in done.stdout
     assert ADAS not in done.output
+
+
+@pytest.mark.parametrize("url", [ADA, ADA.replace("www.", "de.") + "/?trk=x"])
+def test_nobody_is_asked_about_a_person_who_asked_to_be_left_out(
+    path: Path, hunter: Scripted, url: str
+) -> None:
+    _suppress(path, Subject(profile=ADA))
+    refused = run("check", "hunter", "--profile", url, "--yes")
+    assert refused.exit_code == 2
+    assert "on the suppression list" in refused.stderr
+    assert hunter.asked == []
+
+
+def test_a_suppressed_address_is_not_shown_masked_either(path: Path, hunter: Scripted) -> None:
+    _suppress(path, Subject(address=ADAS))
+    hunter.says[0] = Hit(email=ADAS)
+    done = run("check", "hunter", "--profile", ADA, "--yes")
+    assert done.exit_code == 0
+    assert "lookup: it has no address that may be told\n" in done.stdout
+    assert "***" not in done.output
+
+
+def test_a_vendor_is_not_asked_for_a_kind_of_address_that_it_does_not_have(
+    hunter: Scripted,
+) -> None:
+    hunter.kinds = frozenset({EmailType.WORK})
+    refused = run("check", "hunter", "--profile", ADA, "--type", "personal", "--yes")
+    assert refused.exit_code == 2
+    assert "hunter has no personal addresses" in refused.stderr
+    assert hunter.asked == []
+
+
+def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
+    path: Path, hunter: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_left() -> float:
+        return 0.0
+
+    monkeypatch.setattr(hunter, "balance", nothing_left)
+    database = open_sqlite(path)
+    why = "source-out-of-credit"
+    alone = Health(source="hunter", failures=1, why=why, left_alone_until=time.time() + 999)
+    database.write_now(lambda c: source_health.put(c, alone))
+    done = run("check", "hunter")
+    assert (done.exit_code, "balance: 0\n" in done.stdout) == (1, True)
+    assert database.read_now(lambda c: breaker.left_alone(c, "hunter", now=time.time()))
+    database.close()
+
+
+def _suppress(path: Path, subject: Subject) -> None:
+    database = open_sqlite(path)
+    suppress(database, subject, at=time.time())
+    database.close()
 
 
 @pytest.mark.parametrize("failure", [Misconfigured(), Unavailable()])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain.asking import WORKING_SECONDS
 from mcp_enrichment.service.domain.contacts import StoredContacts
 from mcp_enrichment.service.domain.people import inferring
+from mcp_enrichment.service.domain.privacy import is_address_suppressed
 from mcp_enrichment.service.domain.waterfall import is_vendor
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Working
+from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Miss, Working
 from mcp_enrichment.service.store import source_figures, source_health
 from mcp_enrichment.service.store.source_calls import State
 
@@ -74,8 +76,19 @@ async def balance_of(source: Source) -> float | Unavailable | Misconfigured | No
     return await source.balance() if is_vendor(source) else None
 
 
-async def one_answer(source: Source, profile: str, kind: EmailType) -> Outcome:
-    """What a source says of a profile, for nobody's request: neither kept nor counted."""
+async def one_answer(database: Database, source: Source, profile: str, kind: EmailType) -> Outcome:
+    """What a source says of a profile, for nobody's request: neither kept nor counted. A
+    suppressed address is told to nobody here either."""
+    answer = await _answer(source, profile, kind)
+    if not isinstance(answer, Hit):
+        return answer
+    for hit in (answer, *answer.others):
+        if not await is_address_suppressed(database, hit.email):
+            return hit
+    return Miss(reason=Reason.SUPPRESSED, cost=answer.cost)
+
+
+async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
     began = anyio.current_time()
     answer = await source.find(profile, kind)
     while isinstance(answer, Working):
