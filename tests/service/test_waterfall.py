@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
+FREE_MAIL = Hit(email="ada@freemail.example", verification=Verification.VERIFIED)
 WORKING = Working(ticket="t-1", ask_after=20.0)
 
 
@@ -126,6 +127,26 @@ async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_say
     assert (work["status"], personal["status"]) == ("not-found", "failed")
     assert personal["reason"] == "sources-misconfigured"
     assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "source"),
+    [
+        (FREE_MAIL, "work", "next"),
+        (replace(FREE_MAIL, kind=EmailType.WORK), "work", "vendor"),
+        (replace(HIT, kind=EmailType.PERSONAL), "work", "next"),
+        (FREE_MAIL, "personal", "vendor"),
+        (HIT, "personal", "vendor"),
+    ],
+)
+async def test_an_address_of_the_other_kind_is_a_miss_that_was_paid_for(
+    place: Place, says: Hit, kind: str, source: str
+) -> None:
+    async with serving(place, scripted(says), scripted(HIT, name="next")) as it:
+        body = await it.final(await it.accepted(type=kind))
+        paid = it.rows("SELECT state, cost FROM source_calls WHERE source = 'vendor'")
+    assert body["source"] == source
+    assert paid == [("hit" if source == "vendor" else "miss", PRICE)]
 
 
 async def test_an_unverified_address_is_not_kept_back_for_a_source_that_is_away_for_long(

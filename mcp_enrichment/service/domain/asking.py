@@ -15,8 +15,8 @@ from mcp_enrichment.contract.defects import told
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain import breaker
-from mcp_enrichment.service.domain.outcomes import Pause, fitting, outcome_of, values_of
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Unavailable, Working
+from mcp_enrichment.service.domain.outcomes import Pause, fitting, of_kind, outcome_of, values_of
+from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Unavailable, Working
 from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import Call, State
 
@@ -55,6 +55,8 @@ async def ask(service: Service, vendor: Vendor, request: Request) -> Told | Paus
     if not isinstance(found, Call):
         return found
     answer = fitting(await _call(vendor, request, found.ticket))
+    if isinstance(answer, Hit):
+        answer = of_kind(answer, request.type, vendor.terms)
     with anyio.CancelScope(shield=True):  # it may be paid for
         kept = await _keep(service, vendor, found, answer)
     return outcome_of(kept, now=service.clock())

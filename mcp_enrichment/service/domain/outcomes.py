@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.contract.models import Reason, Verification
+from mcp_enrichment.contract.models import EmailType, Reason, Verification
+from mcp_enrichment.service.sources.exports.mailbox import kind_of
 from mcp_enrichment.service.sources.port import (
     AddressDefect,
     Hit,
@@ -51,6 +52,13 @@ def fitting(outcome: Outcome | Working) -> Outcome | Working:
     if isinstance(outcome, Working) and not 0 < len(outcome.ticket) <= MAX_TICKET:
         return Lost(why=LostWhy.UNREADABLE)
     return outcome
+
+
+def of_kind(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
+    """The hit of a vendor, or a miss where its address is of the other kind. One at a free-mail
+    provider is no work address, unless the vendor says of this very one that it is."""
+    said = hit.kind or (kind_of(hit.email) if asked is EmailType.WORK else asked)
+    return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
 
 
 def values_of(outcome: Outcome | Working, terms: Terms | None, *, now: float) -> dict[str, Any]:

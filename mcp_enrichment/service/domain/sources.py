@@ -11,6 +11,7 @@ import anyio
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain.asking import WORKING_SECONDS
 from mcp_enrichment.service.domain.contacts import StoredContacts
+from mcp_enrichment.service.domain.outcomes import of_kind
 from mcp_enrichment.service.domain.people import inferring
 from mcp_enrichment.service.domain.privacy import is_address_suppressed
 from mcp_enrichment.service.domain.waterfall import is_vendor
@@ -80,6 +81,8 @@ async def one_answer(database: Database, source: Source, profile: str, kind: Ema
     """What a source says of a profile, for nobody's request: neither kept nor counted. A
     suppressed address is told to nobody here either."""
     answer = await _answer(source, profile, kind)
+    if isinstance(answer, Hit) and is_vendor(source):
+        answer = of_kind(answer, kind, source.terms)
     if not isinstance(answer, Hit):
         return answer
     for hit in (answer, *answer.others):

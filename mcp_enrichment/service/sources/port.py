@@ -17,6 +17,8 @@ class Hit:
     """The source has an address of the kind that was asked for."""
 
     email: str
+    kind: EmailType | None = None
+    """Of which kind the source says that this very address is; None: it does not say."""
     verification: Verification = Verification.UNVERIFIED
     checked_at: float | None = None
     """When it was last checked, in seconds since the epoch; None where the source does not say."""

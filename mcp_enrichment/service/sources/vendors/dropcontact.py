@@ -100,4 +100,5 @@ class Dropcontact(PaidVendor):
             return Miss()
         rank = list(WORDS)
         best = min(fitting, key=lambda e: rank.index(q) if (q := e.qualification) in rank else 9)
-        return told(best.email, best.qualification, WORDS, price=self.prices[kind])
+        said = kind if (best.qualification or "").endswith("@pro") else None
+        return told(best.email, best.qualification, WORDS, price=self.prices[kind], kind=said)

@@ -14,6 +14,8 @@ from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mcp_enrichment.contract.models import EmailType
+
     Words = Mapping[str, Verification | None]
     """What a vendor's words for an address mean, in lower case; None: it is of no use. A word that
     is not here leaves an address unverified."""
@@ -61,10 +63,12 @@ def told(
     price: float,
     charged: float | None = None,
     checked_at: float | None = None,
+    kind: EmailType | None = None,
 ) -> Hit | Miss | Misconfigured:
     """What the address that a vendor gives comes to, with its word for it.
 
-    `price`: what an address costs; `charged`: what the vendor says it charged. Raises `Unreadable`.
+    `price`: what an address costs; `charged`: what the vendor says it charged; `kind`: what it says
+    of the kind of this very address. Raises `Unreadable`.
     """
     means = words.get((word or "").lower(), Verification.UNVERIFIED)
     if not email:
@@ -81,4 +85,4 @@ def told(
     cost = price if charged is None else charged
     if means is None:
         return Miss(cost=cost)
-    return Hit(email=address, verification=means, cost=cost, checked_at=checked_at)
+    return Hit(email=address, kind=kind, verification=means, cost=cost, checked_at=checked_at)

@@ -61,4 +61,5 @@ class Salesfinity(PaidVendor):
             raise Unreadable
         if found.email.type not in (kind, None):
             return Miss(cost=self.prices[kind])
-        return told(found.email.email, None, {}, price=self.prices[kind])
+        said = found.email.type
+        return told(found.email.email, None, {}, price=self.prices[kind], kind=said)

@@ -114,4 +114,7 @@ class Wiza(PaidVendor):
             return Miss(cost=price if charged is None else charged)
         if not reveal.email and reveal.email_status == "unfound":
             return Miss(cost=charged)
-        return told(reveal.email, reveal.email_status, WORDS, price=price, charged=charged)
+        said = kind if reveal.email_type else None
+        return told(
+            reveal.email, reveal.email_status, WORDS, price=price, charged=charged, kind=said
+        )

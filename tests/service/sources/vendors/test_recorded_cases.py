@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+SAYS_THE_KIND = {"salesfinity", "wiza", "dropcontact"}
 ASKED_OF_ALL = {"found", "miss", "no credits", "rate limit", "wrong key", "changed shape"}
 
 
@@ -46,6 +47,17 @@ def _check_request(seen: Seen, case: Case) -> None:
     told = {k: v for k, v in seen.headers.items() if k not in ours | about_body}
     assert told == case.question["headers"]
     assert (seen.json if seen.body else None) == case.question.get("json")
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_only_what_a_vendor_says_of_the_very_address_is_its_word_for_the_kind(
+    name: str,
+) -> None:
+    [found] = [case for case in CASES if case.vendor == name and case.name == "found"]
+    async with vendor_at_far_end(name) as (asked, end):
+        end.will(found.answer)
+        hit = await found.put_to(asked)
+    assert hit.kind == (EmailType.WORK if name in SAYS_THE_KIND else None)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
