@@ -1,7 +1,7 @@
 """BetterContact's waterfall: a batch of one person, asked for again until it is terminated.
 
-Its balance is told only to a key in the URL, so it is not asked for. Not documented: how it says
-that the credits are used up. Its front end has refused programs with a 403, whatever their key.
+Its balance is told only to a key in the URL, so it is not asked for. Where the credits end in
+between, the batch is on hold. Its front end has refused programs with a 403, whatever their key.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
+    OUT_OF_CREDIT,
     Credits,
     Shape,
     Ticket,
@@ -36,6 +37,7 @@ WORDS = {
     "not_found": None,
 }
 RUNNING = frozenset({"not_started", "not started", "in progress", "in_progress", "processing"})
+ON_HOLD = frozenset({"on_hold", "on hold"})
 ENDED = frozenset({"failed", "error", "canceled", "cancelled"})
 BATCHES = "/async"
 
@@ -87,6 +89,8 @@ class BetterContact(PaidVendor):
         status = read(_Status, answer.body).status.lower()
         if status in RUNNING:
             return self._working(ticket)
+        if status in ON_HOLD:
+            return OUT_OF_CREDIT
         if status in ENDED:
             return Lost(why=LostWhy.FAILED)
         if status != "terminated":
