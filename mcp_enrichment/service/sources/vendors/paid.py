@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FEW = 5
 """Questions at the same time to a vendor that documents no limit."""
 
+_HEADERS = {"accept": "application/json"}
+"""Without it a vendor may show a program the page to log in at, in place of a 401."""
+
 
 class PaidVendor:
     """A vendor, declared by its attributes; a subclass adds what it asks and how it reads."""
@@ -47,7 +50,7 @@ class PaidVendor:
         self._asking = Asking(
             self.url,
             api_key=api_key,
-            headers={self.key_header: self.key_form.format(api_key), **self.headers},
+            headers={**_HEADERS, self.key_header: self.key_form.format(api_key), **self.headers},
             says=self.says,
             reads=self.reads,
             transport=transport,

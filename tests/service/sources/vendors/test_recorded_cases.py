@@ -46,6 +46,7 @@ def _check_request(seen: Seen, case: Case) -> None:
     about_body = {"content-length", "content-type"}
     told = {k: v for k, v in seen.headers.items() if k not in ours | about_body}
     assert told == case.question["headers"]
+    assert seen.headers["accept"] == "application/json"
     assert (seen.json if seen.body else None) == case.question.get("json")
 
 
