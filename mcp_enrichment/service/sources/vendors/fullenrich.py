@@ -6,7 +6,7 @@ own. Not documented: whether a bulk that is cancelled costs anything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -44,7 +44,8 @@ class _Begun(Shape):
 
 
 class _Error(Shape):
-    code: str
+    code: Any = None
+    error: Any = None
 
 
 class _Status(Shape):
@@ -117,7 +118,8 @@ class FullEnrich(PaidVendor):
 
     def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
         if answer.status in self.reads:
-            is_running = read(_Error, answer.body).code == "error.enrichment.in_progress"
+            said = read(_Error, answer.body)
+            is_running = "error.enrichment.in_progress" in (said.code, said.error)
             return self._working(ticket) if is_running else Lost(why=LostWhy.REFUSED)
         status = read(_Status, answer.body).status
         if status in RUNNING:
