@@ -63,10 +63,10 @@ def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
 
         if not vendors <= NAMES:
             raise ValueError(
-                f"a name is no source's; those are {', '.join(sorted(KEYLESS | NAMES))}"
+                f"unknown source; the sources are {', '.join(sorted(KEYLESS | NAMES))}"
             )
     if len(set(names)) < len(names):
-        raise ValueError("a source stands there twice")
+        raise ValueError("a source is listed twice")
     for name in names:
         if name not in KEYLESS:
             vendor_key(name)

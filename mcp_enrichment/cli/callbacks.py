@@ -14,7 +14,7 @@ LONGEST_TRY = 15.0
 
 @click.group()
 def callbacks() -> None:
-    """What was told to whom, and what could not be."""
+    """Callbacks: what was delivered, and what could not be."""
 
 
 @callbacks.command("list")
@@ -45,7 +45,7 @@ def _without_an_end(began: float | None) -> str:
 @TEAM
 @click.argument("callback_id", metavar="ID")
 def retry(team: str, callback_id: str) -> None:
-    """Deliver the callback ID once more, with three new tries, by the running service."""
+    """Have the running service deliver the callback ID again, with three new tries."""
     from mcp_enrichment.service.domain.delivery import repeat
     from mcp_enrichment.service.domain.teams import the_team
 

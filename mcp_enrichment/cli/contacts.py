@@ -25,10 +25,10 @@ SHOWN = 10
 WHY = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
-    "bad-url": "with a URL that is no person's profile",
+    "bad-url": "with a URL that is not a person's profile",
     "not-a-person": "with the URL of a company, a school or a post in place of a person's",
-    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which LinkedIn alone resolves",
-    "bad-email": "with an email that cannot be one",
+    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which only LinkedIn resolves",
+    "bad-email": "with an invalid email address",
     "masked": "with a placeholder in place of an email",
     "guessed": "with an email that the export itself calls a guess or unusable",
     "empty-row": "empty",
@@ -56,7 +56,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
     """Import an export of LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook, or a
     vCard; or the zip that it came in.
 
-    It is recognised by its content. Repeating an import adds nothing twice.
+    The format is recognised by the content. Repeating an import adds nothing twice.
     """
     with _told(), _opened(file, _columns(pairs)) as export:
         lines, report = _understood(export) if dry_run else ([], _store(export))

@@ -21,7 +21,7 @@ SWITCH = (
 
 @click.command()
 def report() -> None:
-    """Tell how right addresses are that are inferred from those of colleagues.
+    """Report how often inferred addresses are right, measured on your own contacts.
 
     Each known work address is left out in turn, inferred from the others, and compared.
     """
@@ -69,6 +69,6 @@ def _offered(figures: Figures) -> Iterator[str]:
         return
     part = offered.tested / figures.known
     yield (
-        f"What is offered: precision {offered.precision:.1%}, coverage {part:.1%} "
-        f"({offered.right:,} right of {offered.tested:,}). Nothing under {MIN_PRECISION:.0%} is."
+        f"Offered: precision {offered.precision:.1%}, coverage {part:.1%} "
+        f"({offered.right:,} of {offered.tested:,} right). Below {MIN_PRECISION:.0%} nothing is."
     )

@@ -38,10 +38,10 @@ def grant(amount: int, team: str) -> None:
 
 @credits_group.command(context_settings={"ignore_unknown_options": True})
 @click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
-@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
+@click.option("--reason", required=True, help="Why; recorded in the ledger.")
 @TEAM
 def correct(amount: int, reason: str, team: str) -> None:
-    """Add AMOUNT credits, or take them where it is negative, to put a mistake right."""
+    """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
     from mcp_enrichment.service.domain import credits as domain
     from mcp_enrichment.service.domain.teams import local_team
 

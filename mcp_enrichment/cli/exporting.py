@@ -55,7 +55,9 @@ def _provider() -> TracerProvider | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        logger.warning("OTEL_* is set, but not installed: pip install 'mcp-enrichment[otel]'")
+        logger.warning(
+            "OTEL_* is set, but OpenTelemetry is not installed: pip install 'mcp-enrichment[otel]'"
+        )
         return None
     resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

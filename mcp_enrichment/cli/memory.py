@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def memory() -> None:
-    """The memory of past requests, which never pays twice."""
+    """The memory of past requests, which keeps you from paying twice."""
 
 
 @memory.command()
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 def show(limit: int) -> None:
-    """List what was asked on this account, the newest first. Whom it was about is not kept."""
+    """List what was asked on this account, the newest first. Whom it was about is not stored."""
     import anyio
 
     from mcp_enrichment.compose import memory_of
@@ -40,7 +40,7 @@ def show(limit: int) -> None:
 @memory.command()
 @click.argument("url")
 def forget(url: str) -> None:
-    """Forget what was asked about the profile URL: the next request is a new one, and may cost."""
+    """Forget what was asked about the profile URL: the next request may cost a credit."""
     import anyio
 
     from mcp_enrichment.client.memory import identity

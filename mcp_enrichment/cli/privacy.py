@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.privacy import Erased, Subject
 
 NOT_SCRUBBED = (
-    "The rows are gone, but another process, a full disk, or a role that does not own the database "
-    "kept its files from being written anew, and they may still hold what was deleted. Run this "
-    "again."
+    "The rows are deleted, but the files could not be rewritten and may still hold them: another "
+    "process is reading, the disk is full, or the role does not own the database. Run this again."
 )
 
 
@@ -36,7 +35,7 @@ def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
 @privacy.command()
 @_of_a_person
 def suppress(profile: str | None, email: str | None) -> None:
-    """Look this profile up no more, or tell this address to nobody."""
+    """Never look up this profile again, or never give out this address."""
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
@@ -63,7 +62,7 @@ def lift(profile: str | None, email: str | None) -> None:
 def erase(profile: str | None, email: str | None, without_suppressing: bool) -> None:
     """Remove all that is stored about a person, and suppress them.
 
-    Of what was asked about them the ids, ends and credits stay. A service may run meanwhile.
+    Requests about them keep their ids, ends and credits. A service may run meanwhile.
     """
     from mcp_enrichment.service.domain import privacy as domain
 
@@ -90,7 +89,7 @@ def export(profile: str | None, email: str | None) -> None:
 
 @privacy.command("list")
 def list_suppressed() -> None:
-    """List the suppression list: hashes, as whom they are about is not kept."""
+    """List the suppression list, as hashes: whom an entry is about is not stored."""
     from mcp_enrichment.service.store import suppressions
 
     with opened() as database:
@@ -120,7 +119,9 @@ def _subject(profile: str | None, email: str | None) -> Subject:
         raise click.UsageError("Name the person by --profile or by --email.")
     if profile is None:
         if (address := clean_email(email or "")) is None:
-            raise click.ClickException("That is no address.")
+            raise click.ClickException(
+                "--email is not an email address; pass one like ada@example.com."
+            )
         return Subject(address=address)
     try:
         return Subject(profile=canonical(profile))
@@ -143,7 +144,7 @@ def _tell(done: Erased, *, forgotten: int) -> None:
     click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")
     if done.shared_by:
         click.echo(
-            f"The address is known for {done.shared_by:,} profiles, so whose it is cannot be told: "
+            f"The address is known for {done.shared_by:,} profiles, so its owner is not known: "
             "only what holds it was erased. Erase the person by --profile too.",
             err=True,
         )

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 WHY = {
     "unavailable": "it is not available",
-    "no-answer": "its answers do not come",
+    "no-answer": "it does not answer",
     "unreadable": "its answers cannot be read",
-    "failed": "it says that it fails",
+    "failed": "it reports a failure",
     "sources-misconfigured": "it refuses its key or its settings",
 }
-"""Of being left alone; every other reason speaks for itself."""
+"""Of being paused; every other reason speaks for itself."""
 
 
 def price(source: Source) -> str:
@@ -39,7 +39,7 @@ def state(figures: Figures, *, now: float) -> str:
     why = WHY.get(health.why, health.why)
     if health.left_alone_until is None or health.left_alone_until <= now:
         return f"ready after {health.failures} failures in a row: {why}"
-    return f"left alone until {when(health.left_alone_until)}: {why}"
+    return f"paused until {when(health.left_alone_until)}: {why}"
 
 
 def figures(of: Figures) -> str:

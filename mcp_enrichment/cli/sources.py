@@ -51,7 +51,7 @@ def check(name: str, url: str | None, kind: str, yes: bool) -> None:
     """Ask the source NAME for its balance, which is free, and with --profile for one address.
 
     The address is shown masked, and neither kept nor counted. A source that answers is no longer
-    left alone. Exit code 1: it does not answer as it should.
+    paused. Exit code 1: it does not answer as it should.
     """
     import anyio
 
@@ -77,7 +77,7 @@ def _named(name: str, among: Sequence[Source]) -> Source:
     for source in among:
         if source.name == name:
             return source
-    raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES: add it there.")
+    raise click.UsageError(f"{name} is not in ENRICHMENT_SOURCES: add it there.")
 
 
 def _profile(url: str) -> str:

@@ -73,7 +73,7 @@ def create_key(team: str) -> None:
 
 @keys.command("list")
 def list_keys() -> None:
-    """List the keys: their names, never the keys themselves."""
+    """List the keys by id; the keys themselves are not stored."""
     from mcp_enrichment.service.store import keys as store
 
     with opened() as database:
@@ -86,11 +86,11 @@ def list_keys() -> None:
 @keys.command("revoke")
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
-    """End the key that `keys list` names so, at once and for good."""
+    """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
     from mcp_enrichment.service.store import keys as store
 
     with opened() as database:
         ended = database.write_now(lambda c: store.revoke(c, key_id, at=time.time()))
     if not ended:
-        raise click.ClickException("There is no valid key of this name: `keys list` shows them.")
+        raise click.ClickException("There is no valid key with this id: `keys list` shows them.")
     click.echo(f"Revoked {key_id}.")

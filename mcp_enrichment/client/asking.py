@@ -280,4 +280,4 @@ def _told_all_the_same() -> Iterator[None]:
     try:
         yield
     except StorageFailed:
-        logger.warning("what came of a request could not be written to the memory")
+        logger.warning("the outcome of a request could not be written to the memory")

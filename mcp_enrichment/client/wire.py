@@ -39,7 +39,7 @@ POST_SECONDS = 30.0
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
 _UNUSABLE = (
-    "ENRICHMENT_API_URL is no URL, the API key holds a space, a line break or another "
+    "ENRICHMENT_API_URL is not a URL, the API key holds a space, a line break or another "
     "character that no key has, or a setting for proxies or certificates (HTTPS_PROXY, ALL_PROXY, "
     "NO_PROXY, SSL_CERT_FILE) cannot be used. Nothing was sent and nothing charged. Ask the user "
     "to correct it; do not retry before that."

@@ -100,8 +100,8 @@ class Unauthorized(Permanent):
 class InsufficientCredits(Permanent):
     code = "insufficient_credits"
     sentence = (
-        "The account has no credit free for this request: all are spent, or held by lookups that "
-        "still run. Nothing was started and nothing charged. "
+        "The account has no free credit: all are spent, or held by lookups that still run. "
+        "Nothing was started and nothing charged. "
         "Tell the user that credits must be added (to the embedded service by `mcp-enrichment "
         "credits grant N`); do not retry before that."
     )
@@ -134,17 +134,17 @@ class OutcomeUnknown(Permanent):
     code = "outcome_unknown"
     charged = None
     sentence = (
-        "No answer that can be used came after the request was sent, so it is not known whether a "
-        "lookup was started; one credit may have been charged. Do not request it again: tell the "
-        "user. If its id becomes known, as from its callback, call get_enrichment with it: that "
-        "settles it. Only if the user accepts to pay twice, call again with force_refresh=true."
+        "No usable answer came after the request was sent, so it is not known whether a lookup was "
+        "started; one credit may have been charged. Do not request it again: tell the user. If its "
+        "id becomes known, as from its callback, call get_enrichment with it: that settles it. "
+        "Only if the user agrees to pay twice, call again with force_refresh=true."
     )
 
 
 class BadAnswer(Permanent):
     code = "bad_answer"
     sentence = (
-        "The service answered with something that is not in its contract. Nothing was charged by "
+        "The service answered with something outside its contract. Nothing was charged by "
         "this call, and no address may be assumed. Tell the user that the service misbehaves."
     )
 
@@ -152,9 +152,9 @@ class BadAnswer(Permanent):
 class UnusableAddress(BadAnswer):
     charged = None
     sentence = (
-        "The service has ended the lookup with an address that cannot be one; one credit may have "
-        "been charged. No address may be assumed. Do not request it again: tell the user that the "
-        "service misbehaves."
+        "The service ended the lookup with an invalid address; one credit may have been charged. "
+        "No address may be assumed. Do not request it again: tell the user that the service "
+        "misbehaves."
     )
 
 
@@ -213,7 +213,7 @@ STORAGE_SENTENCES = {
     StorageFault.OLDER_SCHEMA: "The database is not at the version of this mcp-enrichment. "
     f"{_NOTHING_DONE} Tell the user to run `mcp-enrichment migrate` where the service runs.",
     StorageFault.OTHER_KEY: "The suppression list in the database was made with another key, so it "
-    f"cannot be obeyed. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
+    f"cannot be applied. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
     "or to set ENRICHMENT_PRIVACY_KEY as it was.",
     StorageFault.BUSY: "Other processes keep the enrichment database locked. "
     f"{_NOTHING_DONE} Call again in a minute.",

@@ -36,7 +36,7 @@ def versions() -> Iterator[Finding]:
         yield wrong(
             "sqlite",
             f"{sqlite3.sqlite_version} is older than 3.37. Use a Python that was built with a "
-            "newer one: `uv python install` brings such.",
+            "newer one: `uv python install` brings one.",
         )
     else:
         yield ok("sqlite", sqlite3.sqlite_version)
@@ -68,7 +68,7 @@ def _package() -> Finding:
     if installed != __version__:
         return wrong(
             "version",
-            f"the files are of {__version__}, but {installed} is installed: install it anew.",
+            f"the files are of {__version__}, but {installed} is installed: reinstall it.",
         )
     return ok("version", f"{__version__}, with mcp {version('mcp')}")
 

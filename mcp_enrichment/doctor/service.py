@@ -80,7 +80,9 @@ def _whom_it_asks(settings: Settings) -> str:
     if not settings.vendor_keys:
         return "on contacts of your own: nobody else is asked"
     vendors = ", ".join(settings.vendor_keys)
-    return f"and sends profiles to {vendors}: `mcp-enrichment sources list` says how they do"
+    return (
+        f"and sends profiles to {vendors}: `mcp-enrichment sources list` shows how they are doing"
+    )
 
 
 def _stored_balance(settings: Settings) -> Finding:

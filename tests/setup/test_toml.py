@@ -55,5 +55,5 @@ def test_what_is_no_toml_is_refused_with_its_line(text: str) -> None:
 
 
 def test_a_place_that_holds_no_servers_is_refused() -> None:
-    with pytest.raises(Unreadable, match="mcp_servers is no table"):
+    with pytest.raises(Unreadable, match="mcp_servers is not a table"):
         TOML.put("mcp_servers = 1", PATH, ENTRY)

@@ -99,7 +99,7 @@ def repeat(
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
-        raise InvalidArguments("The team has no callback of that id whose request has ended.")
+        raise InvalidArguments("The team has no callback with this id whose request has ended.")
     callbacks.next_round(connection, callback_id)
     queue.put_again(connection, JobKind.DELIVER, callback_id, team_id=team_id, at=at)
 

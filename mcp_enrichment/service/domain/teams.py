@@ -37,7 +37,7 @@ def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  
             "A team's name has 1 to 100 letters, digits, spaces, dots or dashes."
         )
     if teams.id_of(connection, name) is not None:
-        raise InvalidArguments(f"There is a team {name!r} already.")
+        raise InvalidArguments(f"There already is a team {name!r}.")
     return _with_credits(connection, name, credits, at=at)
 
 

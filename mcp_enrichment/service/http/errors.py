@@ -51,8 +51,8 @@ _FOR_CALLERS = {
     Unauthorized: "Send a valid API key in the header x-api-key.",
     RateLimited: "Too many requests with this key, or from this address without one. "
     "Wait as Retry-After says.",
-    InsufficientCredits: "No credit is free for this request: all are spent, or held by requests "
-    "that still run. Nothing was started and nothing charged.",
+    InsufficientCredits: "No credit is free: all are spent, or held by requests that still run. "
+    " Nothing was started and nothing charged.",
     UnknownEnrichment: "This team has no request with this id.",
     StorageFailed: "The service cannot use its database. Nothing was started and nothing charged. "
     "Try again later; whoever runs the service finds the cause under this code.",
@@ -60,9 +60,9 @@ _FOR_CALLERS = {
 """Where the caller is a program, and not the model that the contract's own sentence speaks to."""
 
 _OF_HTTP = {
-    400: ("malformed_request", "This is not HTTP/1.1 as RFC 9112 has it, or it broke off."),
+    400: ("malformed_request", "This is not HTTP/1.1 (RFC 9112), or it broke off."),
     404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not know the method."),
+    405: ("method_not_allowed", "This path does not allow the method."),
     414: ("uri_too_long", "The path and the query are longer than 2 KiB."),
     431: ("headers_too_large", "The headers are longer than 16 KiB."),
     413: ("too_large", "The body is longer than 64 KiB."),
