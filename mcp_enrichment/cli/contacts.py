@@ -45,7 +45,8 @@ def contacts() -> None:
 @contacts.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    *("--map", "pairs"),
+    "--map",
+    "pairs",
     multiple=True,
     metavar="url=COLUMN,email=COLUMN",
     help="The columns of any other CSV; also work_email, personal_email, first_name, last_name, "

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.api_key.of_vendors import variable_of
-from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings

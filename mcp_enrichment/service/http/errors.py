@@ -77,12 +77,12 @@ def answer(error: EnrichmentError) -> JSONResponse:
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
-    answered = JSONResponse(body.model_dump(), STATUS[type(error)])
+    response = JSONResponse(body.model_dump(), STATUS[type(error)])
     if isinstance(error, Unauthorized):
-        answered.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
+        response.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
     if error.retry_after is not None:
-        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return answered
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 def refusal(status: int) -> JSONResponse:
@@ -100,17 +100,17 @@ async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for what HTTP itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
-    answer = refusal(error.status_code)
-    answer.headers.update(error.headers or {})
-    return answer
+    response = refusal(error.status_code)
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def on_defect(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
     logger.error("a request raised %s", told(error))
-    answer = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
-    answer.headers.update(beside_all(request.scope))  # it is made outside of every middleware
-    return answer
+    response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
+    response.headers.update(beside_all(request.scope))  # it is made outside of every middleware
+    return response
 
 
 def beside_all(scope: Scope) -> dict[str, str]:

@@ -50,7 +50,7 @@ _people = schema.people.c
 PERSONAL: Sequence[Held] = (
     Held(
         table=schema.contacts,
-        columns=(*("linkedin_url", "email", "first_name", "last_name", "company", "position"),),
+        columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
         profile=schema.contacts.c.linkedin_url,
         address=schema.contacts.c.email,
         exported=tuple(schema.contacts.c.keys()),

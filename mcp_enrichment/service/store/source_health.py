@@ -14,8 +14,6 @@ from mcp_enrichment.service.store.schema import source_health as health
 from mcp_enrichment.service.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
 
@@ -38,11 +36,6 @@ def get(connection: Connection, source: str, *, to_change: bool = False) -> Heal
     this = select(health).where(health.c.source == source)
     row = connection.execute(this.with_for_update() if to_change else this).first()
     return Health(**row._mapping) if row else None
-
-
-def ailing(connection: Connection) -> Mapping[str, Health]:
-    """The sources that have failed last, by name."""
-    return {row.source: Health(**row._mapping) for row in connection.execute(select(health))}
 
 
 def put(connection: Connection, now: Health) -> None:
