@@ -61,7 +61,7 @@ def client(url: str, key: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=15)
 
 
-def test_it_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell) -> None:
+def test_the_service_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell) -> None:
     port, key = free_port(), key_of(with_contacts)
     with serving(with_contacts, port) as (_, url), client(url, key) as http:
         assert url == f"http://127.0.0.1:{port}"

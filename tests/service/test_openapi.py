@@ -82,7 +82,7 @@ async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
             _hold_to_contract(changed)
 
 
-async def test_it_is_valid_openapi_3_1(place: Place) -> None:
+async def test_the_document_is_valid_openapi_3_1(place: Place) -> None:
     async with serving(place, jobs=False) as it:
         said = await served(it)
     schemathesis.openapi.from_dict(said).validate()

@@ -36,7 +36,7 @@ def test_a_new_table_moves_nothing_of_what_is_there(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_it_is_taken_out_again_and_the_comments_stay(text: str) -> None:
+def test_an_entry_is_taken_out_of_toml_and_the_comments_stay(text: str) -> None:
     back = TOML.remove(TOML.put(text, PATH, ENTRY), PATH)
     assert back.split() == text.split()
 
