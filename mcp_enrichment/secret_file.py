@@ -29,7 +29,7 @@ def secret_in(file: Path) -> bytes:
 
 
 def _make(file: Path) -> None:
-    """Whole or not at all, and never over another's: whoever comes second takes the first's."""
+    """Write the secret in one step, and never over one that another process has just made."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

@@ -27,7 +27,7 @@ LAST_SECONDS = 0.3
 
 @contextmanager
 def spans_exported() -> Iterator[None]:
-    """Sends the spans of what is done in it, where that is wanted and installed."""
+    """Exports the block's spans, where OTEL_* asks for it and the extra is installed."""
     provider = _provider() if _is_wanted() else None
     try:
         yield

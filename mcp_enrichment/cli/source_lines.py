@@ -1,4 +1,4 @@
-"""What is said of a source, in a line."""
+"""The lines that `sources list` and `sources check` print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of addresses: how they do, and trying one."""
+"""The sources of addresses: how they are doing, and trying one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part that spends: one question, at most one POST, written down before it leaves."""
+"""The only code that spends: one question, at most one POST, written down before it leaves."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ ASK_SECONDS = 15.0
 OTHERS_SECONDS = 10.0
 """How long another process that is asking the same is waited for."""
 ABANDONED_SECONDS = ASK_SECONDS + POST_SECONDS + 15.0
-"""After this, a process that was asking is taken to have died in the middle."""
+"""After so long a process that was asking is taken to have died in the middle."""
 LAG_SECONDS = 60.0
-"""A server that does not know so young a request yet lags behind itself: nothing is forgotten."""
+"""A request younger than this that the server does not know is not forgotten: it may lag behind."""
 LOOK_EVERY = 0.1
 
 _FORGOTTEN = (
@@ -249,7 +249,7 @@ class Asking:
 
 
 def is_young(asked: Asked) -> bool:
-    """Whether a server that does not know it may only lag behind itself."""
+    """Whether a server that does not know the request may only lag behind itself."""
     return 0 <= time.time() - asked.asked_at < LAG_SECONDS
 
 

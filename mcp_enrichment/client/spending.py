@@ -68,7 +68,7 @@ class Purse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """A balance as the server told it, and the keys of the credits that were off it by then."""
+    """A balance as the server told it, and the keys of the credits that it had deducted by then."""
 
     balance: int
     reflected: frozenset[str]

@@ -1,4 +1,4 @@
-"""The seam to errors of the protocol, for all that is no tool call: those have results for it."""
+"""Errors as protocol errors, for every method but tools/call, whose errors are results."""
 
 from __future__ import annotations
 

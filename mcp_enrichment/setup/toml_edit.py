@@ -79,7 +79,7 @@ def _appended(text: str, path: KeyPath, value: dict[str, Any]) -> str:
 
 
 def _is_toml(text: str) -> bool:
-    """Whether it is: a table cannot be added to one that was written in a line."""
+    """Whether the text is TOML: it is not once a table was added to an inline one."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:

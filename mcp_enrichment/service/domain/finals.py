@@ -31,8 +31,8 @@ IDS_A_QUERY = 500
 
 
 class Finals:
-    """Wakes who waits for a request: at once where it ends here or the database tells of ends by
-    itself, else within `WATCH_EVERY`."""
+    """Wakes whoever waits for a request: at once where this process ends it or the database
+    notifies of it, else within `WATCH_EVERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What there is to see of the sources, and trying one."""
+"""Figures about the sources, and one trial lookup, for `sources list` and `check`."""
 
 from __future__ import annotations
 

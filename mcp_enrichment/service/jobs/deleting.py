@@ -1,4 +1,4 @@
-"""What deletes in time, as long as a service runs."""
+"""Deletes expired data, hourly, while a service runs."""
 
 from __future__ import annotations
 

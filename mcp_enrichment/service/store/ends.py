@@ -1,4 +1,4 @@
-"""Hearing of requests that end in any process, on Postgres: the commit itself tells it."""
+"""On Postgres: hears by LISTEN/NOTIFY of requests that end in any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements on the sources that fail: since how many questions, and until when each is left alone.
+"""Statements on sources that fail: at how many questions in a row, and until when each is paused.
 
 All processes of a database share it. A source without a row is well.
 """
@@ -46,7 +46,8 @@ def put(connection: Connection, now: Health) -> None:
 
 
 def take_probe(connection: Connection, seen: Health, *, until: float) -> bool:
-    """Be the one that asks a source after it was left alone; False where somebody was faster."""
+    """Claim the one question put to a source after its pause; False where another process was
+    faster."""
     this = (health.c.source == seen.source) & (health.c.left_alone_until == seen.left_alone_until)
     return (
         connection.execute(update(health).where(this).values(left_alone_until=until)).rowcount == 1
