@@ -40,8 +40,8 @@ def test_the_sources_pages_command_works(tmp_path: Path) -> None:
 def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
     flat = " ".join(TEXT.split())
     for said, figure in [
-        ("fails three times in a row is left alone for 30 seconds", (breaker.FAILURES, 3)),
-        ("left alone for 30 seconds", (breaker.PAUSE, 30)),
+        ("fails three times in a row is paused for 30 seconds", (breaker.FAILURES, 3)),
+        ("paused for 30 seconds", (breaker.PAUSE, 30)),
         ("up to 15 minutes", (breaker.LONGEST_PAUSE, 15 * 60)),
         ("for 15 minutes and then up to four hours", (breaker.REFUSAL_PAUSE, 15 * 60)),
         ("up to four hours", (breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),
