@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+from mcp_enrichment.contract.hosts import is_loopback
 
 
 def _absolute(path: Path) -> Path:
@@ -25,7 +26,6 @@ def _absolute(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _split(value: object) -> object:
@@ -34,7 +34,8 @@ def _split(value: object) -> object:
 
 def _https(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
+    is_http_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not is_http_here:
         raise ValueError("it must be an https URL")
     return url
 

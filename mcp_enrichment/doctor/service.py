@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from mcp_enrichment.contract.errors import (
     StorageFailed,
     Unauthorized,
 )
+from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, FIRST_GRANT
@@ -62,7 +62,7 @@ def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("key", f"from {found.origin}")
     url = urlsplit(settings.server_url)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
         yield wrong("key", "goes to the server unencrypted. Use https in ENRICHMENT_API_URL.")
 
 
@@ -154,10 +154,3 @@ def _server(settings: Settings) -> str:
     """The server's URL, without a user name and password that may stand in it."""
     url = urlsplit(settings.server_url)
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
