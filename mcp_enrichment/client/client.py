@@ -220,7 +220,7 @@ class EnrichmentClient:
         except UnknownEnrichment as error:
             if seen and is_young(seen):
                 raise ServiceUnavailable from error
-            raise UnknownEnrichment(f"{UnknownEnrichment.sentence} ({enrichment_id})") from error
+            raise UnknownEnrichment(enrichment_id=enrichment_id) from error
         return await self._known(polled.enrichment, seen, took=polled.took)
 
     async def _known(

@@ -129,6 +129,18 @@ class UnknownEnrichment(Permanent):
         "Use an id exactly as request_email_enrichment returned it."
     )
 
+    def __init__(
+        self,
+        sentence: str | None = None,
+        *,
+        enrichment_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        named = f" ({enrichment_id})" if enrichment_id else ""
+        super().__init__(f"{sentence or self.sentence}{named}", retry_after=retry_after)
+        self.enrichment_id = enrichment_id
+        """Which one is meant, where several were asked for."""
+
 
 class OutcomeUnknown(Permanent):
     code = "outcome_unknown"
