@@ -9,8 +9,8 @@ import anyio.to_thread
 import httpcore
 import httpx
 
-from mcp_enrichment import __version__
 from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.outbound import USER_AGENT
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.jobs.network import AddressRefused, JudgedNetwork
 from mcp_enrichment.service.store.callbacks import DELIVERED
@@ -28,7 +28,7 @@ GONE = 410
 """The receiver wants no more of this (Standard Webhooks, "Disabling endpoints")."""
 _HEADERS = {
     "content-type": "application/json",
-    "user-agent": f"mcp-enrichment/{__version__}",
+    "user-agent": USER_AGENT,
     "connection": "close",
 }
 
