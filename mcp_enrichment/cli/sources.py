@@ -57,7 +57,7 @@ def check(name: str, url: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store import source_health
 
     profile = _profile(url) if url else None
