@@ -134,7 +134,7 @@ async def working_service(
         finals=Finals(database),
         wake=engine.wake,
         turns=_turns(settings, sources),
-        checks=[address_check(check_mx=settings.check_mx)],
+        check=address_check(check_mx=settings.check_mx),
         sandbox=settings.sandbox,
         retention=Retention(
             answers=settings.answer_days * DAY,

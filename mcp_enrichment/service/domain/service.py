@@ -74,7 +74,7 @@ class Service:
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
     turns: Turns = field(default_factory=Turns)
-    checks: Sequence[AddressCheck] = ()
+    check: AddressCheck | None = None
     """What an address is looked at with before it is told."""
     retention: Retention = Retention()
     sandbox: bool = False
