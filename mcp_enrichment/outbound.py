@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USER_AGENT = f"mcp-enrichment/{__version__}"
+USER_AGENT = f"{PROGRAM}/{__version__}"
 MAX_ANSWER = 1024 * 1024
 """Bytes of an answer that are read at most; those that are expected are far below."""
 CONNECT_SECONDS = 5.0

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.hosts import is_loopback
 
 
@@ -42,9 +43,9 @@ def _https(url: str) -> str:
 
 def _base64(secret: SecretStr) -> SecretStr:
     try:
-        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+        b64decode(secret.get_secret_value().removeprefix(webhooks.PREFIX), validate=True)
     except ValueError:
-        raise ValueError("it must be of the form whsec_<base64>") from None
+        raise ValueError(f"it must be of the form {webhooks.PREFIX}<base64>") from None
     return secret
 
 

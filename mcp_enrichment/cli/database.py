@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.contract.models import DEFAULT_TEAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.service.store.database import Database
 
-TEAM = click.option("--team", default="default", show_default=True, help="Whose.")
+TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Whose.")
 
 
 @contextmanager

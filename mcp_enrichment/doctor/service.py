@@ -19,8 +19,9 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.models import DEFAULT_TEAM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
-from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, FIRST_GRANT
+from mcp_enrichment.service.domain.teams import FIRST_GRANT
 from mcp_enrichment.service.store import teams
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _stored_balance(settings: Settings) -> Finding:
         every = database.read_now(teams.every)
     finally:
         database.close()
-    mine = next((team.available for team in every if team.name == EMBEDDED_TEAM), FIRST_GRANT)
+    mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
 
 

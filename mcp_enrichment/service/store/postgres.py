@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.store import fleet
 from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database, written
@@ -99,7 +100,7 @@ def _engine(url: str) -> Engine:
 
     def connect() -> psycopg.Connection[Any]:
         try:
-            connection = psycopg.connect(url, **NETWORK, application_name="mcp-enrichment")
+            connection = psycopg.connect(url, **NETWORK, application_name=PROGRAM)
         except psycopg.ProgrammingError as no_url:
             raise StorageFailed(StorageFault.BAD_URL) from no_url
         try:

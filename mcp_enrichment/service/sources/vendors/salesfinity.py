@@ -15,7 +15,7 @@ from mcp_enrichment.contract.models import (
     Status,
     WireEnrichment,
 )
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, VENDOR_URL
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import Unreadable, read, told
@@ -29,7 +29,7 @@ class Salesfinity(PaidVendor):
     """It does not say how it checked an address."""
 
     name = "salesfinity"
-    url = "https://client-api.salesfinity.co"
+    url = VENDOR_URL
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
     at_once = FEW
     ask_after = 5.0
