@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.contract.models import DEFAULT_TEAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.service.store.database import Database
 
-TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Whose.")
-
 
 @contextmanager
-def opened() -> Iterator[Database]:
-    """The database, for what is done where the service runs and nowhere else."""
+def service_database() -> Iterator[Database]:
+    """The database, for what is done where the service runs: refused where that is elsewhere."""
     _require_local()
-    with opened_here() as database:
+    with local_database() as database:
         yield database
 
 
 @contextmanager
-def opened_here() -> Iterator[Database]:
+def local_database() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
     from mcp_enrichment.compose_service import open_database
 
@@ -59,10 +56,3 @@ def _require_local() -> None:
             "This is done where the service runs: unset ENRICHMENT_API_KEY and ENRICHMENT_API_URL, "
             "and where the keyring keeps a key, `mcp-enrichment key forget`."
         )
-
-
-def when(at: float | None) -> str:
-    """A time as people read it, in UTC."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.database import when
+from mcp_enrichment.cli.text import when
 from mcp_enrichment.service.sources.port import (
     Hit,
     Lost,
