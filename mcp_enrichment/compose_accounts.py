@@ -20,8 +20,8 @@ from mcp_enrichment.client.pushes import Pushes
 from mcp_enrichment.client.seal import Seal
 from mcp_enrichment.compose import client_of_app, connect
 from mcp_enrichment.compose_service import database, working_service
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.contract.models import DEFAULT_TEAM
 from mcp_enrichment.first_use import each_on_first_use, on_first_use
 from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
 from mcp_enrichment.mcp.http.pushed import PUSHES

@@ -42,7 +42,7 @@ def http_client(
     return httpx.AsyncClient(
         base_url=url,
         headers={"user-agent": USER_AGENT, **headers},
-        # No server of ours sets cookies, and one that is not ASCII would break every call.
+        # Nothing that we ask for needs cookies, and one that is not ASCII would break every call.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=transport,
         limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),

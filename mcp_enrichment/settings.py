@@ -13,8 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
-from mcp_enrichment.contract.models import DEFAULT_TEAM
-from mcp_enrichment.contract.paths import VENDOR_URL
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
 from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
 from mcp_enrichment.setting_types import (
     Comma,

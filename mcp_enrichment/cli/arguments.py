@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mcp_enrichment.contract.models import DEFAULT_TEAM
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 
 TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Whose.")
 

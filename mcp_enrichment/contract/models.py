@@ -17,8 +17,6 @@ from pydantic import (
 
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
 
-DEFAULT_TEAM = "default"
-"""The one team of an installation that has set up no other."""
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"

@@ -1,7 +1,5 @@
-"""Where the contract's routes are, and the vendor whose contract it is."""
+"""Where the contract's three routes are."""
 
-VENDOR_URL = "https://client-api.salesfinity.co"
-"""The vendor of the contract: whom a key is for when no URL is set."""
 ENRICHMENTS = "/v1/api/enrichment/email"
 """POST starts a request; GET below it, with an id, reads one."""
 CREDITS = "/v1/api/enrichment/credits"

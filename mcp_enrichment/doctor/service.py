@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from mcp_enrichment.api_key.finding import FoundKey, Origin
 from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
 from mcp_enrichment.compose_service import open_database
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     RateLimited,
@@ -19,7 +20,6 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.contract.key_form import KEY_FORM
-from mcp_enrichment.contract.models import DEFAULT_TEAM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import FIRST_GRANT
 from mcp_enrichment.service.store import teams

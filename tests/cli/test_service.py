@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from mcp_enrichment.contract.models import DEFAULT_TEAM
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.teams import embedded_team

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
-from mcp_enrichment.contract.models import DEFAULT_TEAM, Verification
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
-from mcp_enrichment.contract.models import DEFAULT_TEAM
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.store import ledger, teams
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.models import (
     Credits,
     EmailType,
@@ -15,7 +16,7 @@ from mcp_enrichment.contract.models import (
     Status,
     WireEnrichment,
 )
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, VENDOR_URL
+from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import Unreadable, read, told
