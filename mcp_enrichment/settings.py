@@ -10,8 +10,10 @@ import platformdirs
 from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
 from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
 from mcp_enrichment.setting_types import (
     Comma,
@@ -26,10 +28,6 @@ from mcp_enrichment.setting_types import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-VENDOR_URL = "https://client-api.salesfinity.co"
-"""The vendor of the contract: whom a key is for when no URL is set."""
-APP = "mcp-enrichment"
 
 
 class Settings(BaseSettings):
@@ -54,7 +52,7 @@ class Settings(BaseSettings):
     data_dir: Annotated[
         UserPath,
         Field(description="Folder of the embedded service's database, contacts included."),
-    ] = Path(platformdirs.user_data_dir(APP, appauthor=False))
+    ] = Path(platformdirs.user_data_dir(PROGRAM, appauthor=False))
     database_url: Annotated[
         DatabaseUrl | None,
         Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
@@ -62,7 +60,7 @@ class Settings(BaseSettings):
     state_dir: Annotated[
         UserPath,
         Field(description="Folder of the memory of past requests."),
-    ] = Path(platformdirs.user_state_dir(APP, appauthor=False))
+    ] = Path(platformdirs.user_state_dir(PROGRAM, appauthor=False))
     memory_days: Annotated[
         float,
         Field(gt=0, le=36_500, description="Days for which a question is remembered."),
@@ -181,7 +179,7 @@ class Settings(BaseSettings):
         Field(
             description="Team that callers with such a token act for, when the service is embedded."
         ),
-    ] = "default"
+    ] = DEFAULT_TEAM
     answer_days: Annotated[
         float,
         Field(gt=0, le=36_500, description="Days after which an answer is deleted."),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened_here, when
+from mcp_enrichment.cli.database import local_database
+from mcp_enrichment.cli.text import when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def list_contacts(limit: int) -> None:
     """List the imported contacts that have an address."""
     from mcp_enrichment.service.domain.contacts import first_contacts
 
-    with opened_here() as database:
+    with local_database() as database:
         rows, total = first_contacts(database, limit)
     for row in rows:
         name = f"{row.first_name} {row.last_name}".strip()
@@ -122,7 +123,7 @@ def _store(export: Export) -> ImportReport:
     from mcp_enrichment.service.domain.contacts import import_contacts
 
     first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
-    with opened_here() as database:
+    with local_database() as database:
         return import_contacts(database, chain(first, export.rows), source=export.name)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened_here
+from mcp_enrichment.cli.database import local_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ def report() -> None:
     """
     from mcp_enrichment.service.domain.people import figures
 
-    with opened_here() as database:
+    with local_database() as database:
         found = figures(database)
     for line in _lines(found):
         click.echo(line)

@@ -6,7 +6,9 @@ import time
 
 import click
 
-from mcp_enrichment.cli.database import TEAM, opened, when
+from mcp_enrichment.cli.arguments import TEAM
+from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.text import when
 from mcp_enrichment.cli.tool_calls import call_tool
 
 MAX_AMOUNT = 1_000_000
@@ -29,7 +31,7 @@ def grant(amount: int, team: str) -> None:
     from mcp_enrichment.service.domain import credits as domain
     from mcp_enrichment.service.domain.teams import local_team
 
-    with opened() as database:
+    with service_database() as database:
         now = database.write_now(
             lambda c: domain.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
         )
@@ -45,7 +47,7 @@ def correct(amount: int, reason: str, team: str) -> None:
     from mcp_enrichment.service.domain import credits as domain
     from mcp_enrichment.service.domain.teams import local_team
 
-    with opened() as database:
+    with service_database() as database:
         now = database.write_now(
             lambda c: domain.correct(
                 c, local_team(c, team, at=time.time()), amount, at=time.time(), reason=reason
@@ -62,7 +64,7 @@ def history(limit: int, team: str) -> None:
     from mcp_enrichment.service.domain.teams import local_team
     from mcp_enrichment.service.store import ledger
 
-    with opened() as database:
+    with service_database() as database:
         entries = database.write_now(
             lambda c: ledger.history(c, local_team(c, team, at=time.time()), limit=limit)
         )

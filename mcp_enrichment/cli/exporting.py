@@ -12,6 +12,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import PROGRAM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SERVICE = "mcp-enrichment"
-"""The service's name where OTEL_SERVICE_NAME gives none."""
 LAST_SECONDS = 0.3
 """For the last spans as the process ends. Whoever does not take them by then is not waited for."""
 
@@ -59,7 +59,8 @@ def _provider() -> TracerProvider | None:
             "OTEL_* is set, but OpenTelemetry is not installed: pip install 'mcp-enrichment[otel]'"
         )
         return None
-    resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
+    # Where OTEL_SERVICE_NAME gives none.
+    resource = Resource.create({"service.name": PROGRAM}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

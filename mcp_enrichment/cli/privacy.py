@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.database import opened, when
+from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.text import when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,7 +31,9 @@ def privacy() -> None:
 
 def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--email", metavar="ADDRESS", help="An address of the person.")(command)
-    return click.option("--profile", metavar="URL", help="The person's LinkedIn profile.")(command)
+    return click.option(
+        "--profile", metavar="URL", callback=of_profile, help="The person's LinkedIn profile."
+    )(command)
 
 
 @privacy.command()
@@ -39,7 +43,7 @@ def suppress(profile: str | None, email: str | None) -> None:
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         new = domain.suppress(database, subject, at=time.time())
     click.echo("Suppressed." if new else "It was suppressed already.")
 
@@ -51,7 +55,7 @@ def lift(profile: str | None, email: str | None) -> None:
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         was_there = domain.lift(database, subject, at=time.time())
     click.echo("Lifted." if was_there else "It was not suppressed.")
 
@@ -67,7 +71,7 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
         is_scrubbed = database.scrub_now()
     _tell(done, forgotten=_forget(done.profiles))
@@ -82,7 +86,7 @@ def export(profile: str | None, email: str | None) -> None:
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         found: dict[str, Any] = domain.export(database, subject, at=time.time())
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
@@ -92,7 +96,7 @@ def list_suppressed() -> None:
     """List the suppression list, as hashes: whom an entry is about is not stored."""
     from mcp_enrichment.service.store import suppressions
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(suppressions.since)
     for subject, kind, at in found:
         click.echo(f"{when(at)}\t{kind}\t{subject}")
@@ -104,29 +108,25 @@ def show_audit(limit: int) -> None:
     """Show who did what to how many rows, the newest first."""
     from mcp_enrichment.service.store import audit
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(lambda c: audit.newest(c, limit=limit))
     for one in found:
         click.echo(f"{when(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}")
 
 
 def _subject(profile: str | None, email: str | None) -> Subject:
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
     from mcp_enrichment.service.domain.privacy import Subject
     from mcp_enrichment.service.sources.exports.mailbox import clean_email
 
     if (profile is None) is (email is None):
         raise click.UsageError("Name the person by --profile or by --email.")
-    if profile is None:
-        if (address := clean_email(email or "")) is None:
-            raise click.ClickException(
-                "--email is not an email address; pass one like ada@example.com."
-            )
-        return Subject(address=address)
-    try:
-        return Subject(profile=canonical(profile))
-    except ProfileURLRefused as refusal:
-        raise click.ClickException(str(refusal)) from refusal
+    if profile:
+        return Subject(profile=profile)
+    if (address := clean_email(email or "")) is None:
+        raise click.ClickException(
+            "--email is not an email address; pass one like ada@example.com."
+        )
+    return Subject(address=address)
 
 
 def _forget(profiles: Collection[str]) -> int:

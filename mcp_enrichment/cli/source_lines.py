@@ -5,9 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.database import when
-from mcp_enrichment.service.domain.waterfall import is_vendor
-from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, Unavailable
+from mcp_enrichment.cli.text import when
+from mcp_enrichment.service.sources.port import (
+    Hit,
+    Lost,
+    Misconfigured,
+    Miss,
+    Unavailable,
+    is_vendor,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.domain.sources import Figures
@@ -53,7 +59,7 @@ def figures(of: Figures) -> str:
 
 def untried(source: Source) -> str | None:
     """A warning for a vendor that nobody has tried."""
-    if is_vendor(source) and getattr(source, "tried_on", None) is None:
+    if is_vendor(source) and source.tried_on is None:
         return "Built from the vendor's documents and not tried with a real key: check it first."
     return None
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened
+from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def list_sources() -> None:
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.service.domain.sources import figures_of
 
-    with opened() as database:
+    with service_database() as database:
         for number, source in enumerate(_chosen(database), start=1):
             figures = database.read_now(partial(figures_of, source=source.name))
             said = [lines.state(figures, now=time.time()), lines.price(source)]
@@ -44,10 +45,12 @@ def list_sources() -> None:
 
 @sources.command()
 @click.argument("name")
-@click.option("--profile", "url", help="URL of a LinkedIn profile: one real lookup is made.")
+@click.option(
+    "--profile", callback=of_profile, help="URL of a LinkedIn profile: one real lookup is made."
+)
 @click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
-def check(name: str, url: str | None, kind: str, yes: bool) -> None:
+def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
     """Ask the source NAME for its balance, which is free, and with --profile for one address.
 
     The address is shown masked, and neither kept nor counted. A source that answers is no longer
@@ -57,11 +60,10 @@ def check(name: str, url: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store import source_health
 
-    profile = _profile(url) if url else None
-    with opened() as database:
+    with service_database() as database:
         source = _named(name, _chosen(database))
         click.echo(f"{name}: {lines.price(source)}")
         if profile and is_vendor(source) and not yes:
@@ -78,15 +80,6 @@ def _named(name: str, among: Sequence[Source]) -> Source:
         if source.name == name:
             return source
     raise click.UsageError(f"{name} is not in ENRICHMENT_SOURCES: add it there.")
-
-
-def _profile(url: str) -> str:
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
-
-    try:
-        return canonical(url)
-    except ProfileURLRefused as refusal:
-        raise click.UsageError(refusal.advice) from refusal
 
 
 async def _tried(source: Source, profile: str | None, kind: EmailType) -> Sequence[Outcome | float]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from, as_reused
 from mcp_enrichment.client.memory import Asked, State, fingerprint, identity
+from mcp_enrichment.client.retrying import retrying
 from mcp_enrichment.client.spending import ACCEPTED, CHARGED, Seen
 from mcp_enrichment.client.wire import POST_SECONDS, check_email
 from mcp_enrichment.contract.errors import (
@@ -192,7 +192,11 @@ class Asking:
         self, question: Question, asked: Asked, *, before: Asked | None, repeatable: bool
     ) -> Answer:
         try:
-            posted = await self._until_answered(question, asked, repeatable=repeatable)
+            posted = await retrying(
+                lambda: self._post_once(question.body, asked.key),
+                seconds=ASK_SECONDS,
+                may_repeat=lambda error: repeatable and isinstance(error, OutcomeUnknown),
+            )
         except OutcomeUnknown:
             with _told_all_the_same():
                 await self.memory.note_unknown(asked)
@@ -211,21 +215,6 @@ class Asking:
             raise UnusableAddress from error
         answer = answer_from(posted.enrichment)
         return replace(answer, asked_at=asked.asked_at, type=answer.type or asked.type)
-
-    async def _until_answered(
-        self, question: Question, asked: Asked, *, repeatable: bool
-    ) -> Posted:
-        deadline, failures = anyio.current_time() + ASK_SECONDS, 0
-        while True:
-            try:
-                return await self._post_once(question.body, asked.key)
-            except EnrichmentError as error:
-                failures += 1
-                known = isinstance(error, OutcomeUnknown) and repeatable
-                pause = retry.pause_after(ServiceUnavailable() if known else error, failures)
-                if pause is None or anyio.current_time() + pause > deadline:
-                    raise
-            await anyio.sleep(pause)
 
     async def _post_once(self, body: EnrichmentRequest, key: str) -> Posted:
         """One POST, with the address that its end is to be pushed to where there is one."""

@@ -11,8 +11,8 @@ import anyio
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from mcp_enrichment.client.wire import bounded
 from mcp_enrichment.contract.errors import ServiceUnavailable
+from mcp_enrichment.outbound import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

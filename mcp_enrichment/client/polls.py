@@ -175,7 +175,8 @@ class Polls:
         return 0.0 if held else self.schedule.pause(age, polls)
 
     async def _get(self, poll: _Poll) -> bool:
-        """Read it; whether the server has held the answer for as long as it was asked to."""
+        """Read it; whether to ask again at once: the server has held the answer for as long as it
+        was asked to, or the request was called off for one that is held for less."""
         began = anyio.current_time()
         hold = self._hold(poll, began)
         poll.held_until = began + hold

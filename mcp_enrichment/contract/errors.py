@@ -129,6 +129,18 @@ class UnknownEnrichment(Permanent):
         "Use an id exactly as request_email_enrichment returned it."
     )
 
+    def __init__(
+        self,
+        sentence: str | None = None,
+        *,
+        enrichment_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        named = f" ({enrichment_id})" if enrichment_id else ""
+        super().__init__(f"{sentence or self.sentence}{named}", retry_after=retry_after)
+        self.enrichment_id = enrichment_id
+        """Which one is meant, where several were asked for."""
+
 
 class OutcomeUnknown(Permanent):
     code = "outcome_unknown"
@@ -195,6 +207,10 @@ class StorageFault(StrEnum):
     """The database server does not answer."""
     NO_DRIVER = "storage_no_driver"
     """This installation lacks what Postgres needs."""
+    BAD_URL = "storage_bad_url"
+    """The URL of the database server is none that Postgres understands."""
+    DAMAGED_SECRET = "storage_damaged_secret"  # noqa: S105 (a code, and no secret)
+    """A file that holds a secret is damaged."""
 
 
 _NOTHING_DONE = "Nothing was started and nothing charged."
@@ -221,6 +237,12 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.NO_DRIVER: "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is "
     f"installed. {_NOTHING_DONE} Tell the user to install mcp-enrichment[postgres].",
+    StorageFault.BAD_URL: "ENRICHMENT_DATABASE_URL is not a URL that Postgres understands. "
+    f"{_NOTHING_DONE} Tell the user to correct it: postgresql://user:password@host/database, with "
+    "% and @ in a password written as %25 and %40.",
+    StorageFault.DAMAGED_SECRET: "A file that holds a secret is damaged: http.secret in the state "
+    f"folder, or privacy.key in the data folder. {_NOTHING_DONE} Tell the user to restore it from "
+    "a backup.",
 }
 
 

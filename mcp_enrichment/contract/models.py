@@ -219,14 +219,27 @@ class Credits(BaseModel):
         return _or_none(value, read)
 
 
+class MovementKind(StrEnum):
+    """What moves credits."""
+
+    GRANT = "grant"
+    CORRECT = "correct"
+    """By hand, either way."""
+    HOLD = "hold"
+    """Set aside for a request that was accepted."""
+    SETTLE = "settle"
+    """Spent: the request has found an address."""
+    RELEASE = "release"
+    """Given back: it has found none."""
+
+
 class HistoryEntry(BaseModel):
     """One movement of credits."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     id: int
-    kind: str
-    """`grant`, `correct`, `hold`, `settle` or `release`."""
+    kind: MovementKind
     amount: int
     available_after: int
     request_id: str | None

@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.settings import Settings
 
-PACKAGE = "mcp-enrichment"
 OLDEST_SQLITE = (3, 37)
 """The first with STRICT tables."""
 LEAST_FREE = 50 * 1024 * 1024
@@ -62,7 +61,7 @@ async def memory(settings: Settings) -> Finding:
 
 def _package() -> Finding:
     try:
-        installed = version(PACKAGE)
+        installed = version(PROGRAM)
     except PackageNotFoundError:
         return note("version", f"{__version__}, run from its source")
     if installed != __version__:

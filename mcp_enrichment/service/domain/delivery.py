@@ -84,7 +84,7 @@ async def deliver(service: Service, job: Job) -> Again | None:
 async def _send(service: Service, claimed: _Try, body: bytes, headers: Mapping[str, str]) -> Sent:
     scene = service.scene_of(claimed.request.linkedin_url)
     if scene and scene.fails_try(claimed.number):
-        return Sent(outcome="http-error", http_status=503)
+        return Sent(outcome=callbacks.TryOutcome.HTTP_ERROR, http_status=503)
     return await service.sender.send(claimed.callback.url, body, headers)
 
 

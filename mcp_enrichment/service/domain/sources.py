@@ -11,9 +11,8 @@ import anyio
 from mcp_enrichment.service.domain.asking import WORKING_SECONDS
 from mcp_enrichment.service.domain.contacts import StoredContacts
 from mcp_enrichment.service.domain.people import inferring
-from mcp_enrichment.service.domain.waterfall import is_vendor
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Working
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Working, is_vendor
 from mcp_enrichment.service.store import source_figures, source_health
 from mcp_enrichment.service.store.source_calls import State
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defects import told
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
@@ -44,7 +45,6 @@ STATUS = {
 """What each error of the domain is over HTTP; a test holds that none is missing."""
 
 REQUEST_ID = "X-Request-Id"
-REALM = "mcp-enrichment"
 
 _HOW_TO_GET_MORE = "Ask who runs this service for `mcp-enrichment credits grant`."
 _FOR_CALLERS = {
@@ -79,7 +79,7 @@ def answer(error: EnrichmentError) -> JSONResponse:
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
     response = JSONResponse(body.model_dump(), STATUS[type(error)])
     if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
+        response.headers["WWW-Authenticate"] = f'ApiKey realm="{PROGRAM}", header="x-api-key"'
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response
