@@ -20,13 +20,14 @@ from mcp_enrichment.client.pushes import Pushes
 from mcp_enrichment.client.seal import Seal
 from mcp_enrichment.compose import client_of_app, connect
 from mcp_enrichment.compose_service import database, working_service
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.first_use import each_on_first_use, on_first_use
 from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
-from mcp_enrichment.mcp.http.names import is_loopback
 from mcp_enrichment.mcp.http.pushed import PUSHES
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.domain import keys
-from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, local_team
+from mcp_enrichment.service.domain.teams import local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.store import teams as store
@@ -67,7 +68,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 if caller.team_id is not None:
                     return await client_of_team(caller.team_id)
                 if caller == OPERATOR:
-                    return await client_of_team(await teams.named(EMBEDDED_TEAM))
+                    return await client_of_team(await teams.named(DEFAULT_TEAM))
                 client = await client_of_team(await teams.named(settings.oauth_team))
                 return _view(client, caller, secret)
 
@@ -96,7 +97,7 @@ class _Teams:
     async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
         """A client that acts for the team."""
         app = create_app(self._service, OneTeam(team_id))
-        embedded = await self._service.database.read(lambda c: store.id_of(c, EMBEDDED_TEAM))
+        embedded = await self._service.database.read(lambda c: store.id_of(c, DEFAULT_TEAM))
         # The embedded team's memory is the one that is used over stdio.
         team = "" if team_id == embedded else f"#{team_id}"
         async with client_of_app(app, self._settings, team=team) as client:

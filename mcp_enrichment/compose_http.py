@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.client.issuer_keys import IssuerKeys
 from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
 from mcp_enrichment.mcp.http.callers import current_call
 from mcp_enrichment.mcp.http.challenge import Challenges
 from mcp_enrichment.mcp.http.credentials import Credentials
 from mcp_enrichment.mcp.http.metadata import Resource
-from mcp_enrichment.mcp.http.names import is_loopback, names_of
+from mcp_enrichment.mcp.http.names import names_of
 from mcp_enrichment.mcp.http.pushed import PushReceiver
 from mcp_enrichment.mcp.http.tokens import Tokens
 from mcp_enrichment.mcp.server import create_server

@@ -134,7 +134,7 @@ async def working_service(
         finals=Finals(database),
         wake=engine.wake,
         turns=_turns(settings, sources),
-        checks=[address_check(check_mx=settings.check_mx)],
+        check=address_check(check_mx=settings.check_mx),
         sandbox=settings.sandbox,
         retention=Retention(
             answers=settings.answer_days * DAY,
@@ -154,7 +154,7 @@ async def working_service(
 def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
     """How much each source may be asked: a vendor as its terms have it, unless that is set."""
     from mcp_enrichment.service.domain.turns import Turns
-    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store.turns import Limit
 
     of_terms = {source.name: source.terms for source in sources if is_vendor(source)}

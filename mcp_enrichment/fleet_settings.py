@@ -40,7 +40,7 @@ def _limit(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not (parts := _LIMIT.fullmatch(value)):
-        raise ValueError("a limit is of the form source=at once/a second, as in contacts=50/200")
+        raise ValueError("a limit has the form source=at once/per second, as in contacts=50/200")
     return parts.groupdict()
 
 

@@ -21,16 +21,18 @@ def secret_in(file: Path) -> bytes:
         if not file.exists():
             _make(file)
         secret = bytes.fromhex(file.read_text("ascii"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
+    except ValueError as error:
+        raise StorageFailed(StorageFault.DAMAGED_SECRET) from error
     if len(secret) < BYTES:
-        raise StorageFailed(StorageFault.NOT_WRITABLE)
+        raise StorageFailed(StorageFault.DAMAGED_SECRET)
     return secret
 
 
 def _make(file: Path) -> None:
-    """Whole or not at all, and never over another's: whoever comes second takes the first's."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write the secret in one step, and never over one that another process has just made."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract.hosts import is_loopback
 
 
 def _absolute(path: Path) -> Path:
@@ -25,7 +27,6 @@ def _absolute(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_absolute)]
 """A path in which `~` is the home folder: what a chat client sets goes through no shell."""
 T = TypeVar("T")
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _split(value: object) -> object:
@@ -34,16 +35,17 @@ def _split(value: object) -> object:
 
 def _https(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in LOOPBACK):
+    is_http_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not is_http_here:
         raise ValueError("it must be an https URL")
     return url
 
 
 def _base64(secret: SecretStr) -> SecretStr:
     try:
-        b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+        b64decode(secret.get_secret_value().removeprefix(webhooks.PREFIX), validate=True)
     except ValueError:
-        raise ValueError("it must be of the form whsec_<base64>") from None
+        raise ValueError(f"it must be of the form {webhooks.PREFIX}<base64>") from None
     return secret
 
 
@@ -63,10 +65,10 @@ def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
 
         if not vendors <= NAMES:
             raise ValueError(
-                f"a name is no source's; those are {', '.join(sorted(KEYLESS | NAMES))}"
+                f"unknown source; the sources are {', '.join(sorted(KEYLESS | NAMES))}"
             )
     if len(set(names)) < len(names):
-        raise ValueError("a source stands there twice")
+        raise ValueError("a source is listed twice")
     for name in names:
         if name not in KEYLESS:
             vendor_key(name)

@@ -10,8 +10,10 @@ import platformdirs
 from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
 from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
 from mcp_enrichment.setting_types import (
     Comma,
@@ -26,10 +28,6 @@ from mcp_enrichment.setting_types import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-VENDOR_URL = "https://client-api.salesfinity.co"
-"""The vendor of the contract: whom a key is for when no URL is set."""
-APP = "mcp-enrichment"
 
 
 class Settings(BaseSettings):
@@ -54,7 +52,7 @@ class Settings(BaseSettings):
     data_dir: Annotated[
         UserPath,
         Field(description="Folder of the embedded service's database, contacts included."),
-    ] = Path(platformdirs.user_data_dir(APP, appauthor=False))
+    ] = Path(platformdirs.user_data_dir(PROGRAM, appauthor=False))
     database_url: Annotated[
         DatabaseUrl | None,
         Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
@@ -62,7 +60,7 @@ class Settings(BaseSettings):
     state_dir: Annotated[
         UserPath,
         Field(description="Folder of the memory of past requests."),
-    ] = Path(platformdirs.user_state_dir(APP, appauthor=False))
+    ] = Path(platformdirs.user_state_dir(PROGRAM, appauthor=False))
     memory_days: Annotated[
         float,
         Field(gt=0, le=36_500, description="Days for which a question is remembered."),
@@ -73,11 +71,17 @@ class Settings(BaseSettings):
     ] = 30
     daily_budget: Annotated[
         int | None,
-        Field(ge=0, description="Credits that may be spent a day (of UTC), by all processes."),
+        Field(
+            ge=0, description="Credits that may be spent per UTC day, by all processes together."
+        ),
     ] = None
     reserve: Annotated[
         int | None,
-        Field(ge=0, description="Credits below which the balance is never brought."),
+        Field(
+            ge=0,
+            description="Credits that are kept: nothing is requested that would take the balance "
+            "below this.",
+        ),
     ] = None
     confirm: Annotated[
         Confirm,
@@ -85,19 +89,19 @@ class Settings(BaseSettings):
     ] = Confirm.NEVER
     sandbox: Annotated[
         bool,
-        Field(description="The embedded service plays profiles named `sandbox-…`, for tests."),
+        Field(description="Profiles named `sandbox-…` get scripted answers, for tests."),
     ] = False
     check_mx: Annotated[
         bool,
-        Field(description="Ask DNS whether an address's domain takes mail before it is told."),
+        Field(description="Before an address is given out, ask DNS whether its domain takes mail."),
     ] = False
     sources: Annotated[
         SourceNames,
-        Field(min_length=1, description="Where addresses come from, in the order of asking."),
+        Field(min_length=1, description="Where addresses come from, in the order they are asked."),
     ] = ("contacts",)
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
-        Field(description="Networks that callbacks may reach although not public: `10.0.0.0/8,…`."),
+        Field(description="Non-public networks that callbacks may reach: `10.0.0.0/8,…`."),
     ] = ()
     callback_ports: Annotated[
         Comma[Port],
@@ -113,9 +117,7 @@ class Settings(BaseSettings):
     ] = (0, 5, 30)
     concurrency: Annotated[
         int,
-        Field(
-            ge=1, le=1000, description="Lookups, and on Postgres callbacks, at once per process."
-        ),
+        Field(ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."),
     ] = 16
     source_limits: Annotated[
         Comma[SourceLimit],
@@ -126,12 +128,12 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=1_000_000,
-            description="Requests a minute that each caller may make, of each process.",
+            description="Requests a minute that each caller may make to each process.",
         ),
     ] = 600
     metrics: Annotated[
         bool,
-        Field(description="Serve Prometheus metrics at `/metrics` to whoever asks."),
+        Field(description="Serve Prometheus metrics at `/metrics`, without a key."),
     ] = False
     public_url: Annotated[
         HttpUrl | None,
@@ -147,15 +149,18 @@ class Settings(BaseSettings):
     ] = ()
     http_open: Annotated[
         bool,
-        Field(description="Serve MCP over HTTP without a credential: on loopback alone."),
+        Field(description="Serve MCP over HTTP without a credential: on loopback only."),
     ] = False
     http_secret: Annotated[
         SecretStr | None,
-        Field(min_length=32, description="Seals ids for callers; alike on all machines of a site."),
+        Field(
+            min_length=32,
+            description="Secret behind each caller's ids; the same on every machine of a site.",
+        ),
     ] = None
     push_secrets: Annotated[
         Comma[WebhookSecret],
-        Field(description="Secrets (`whsec_…`) that signed pushes to us bear; others are refused."),
+        Field(description="Secrets (`whsec_…`), one of which pushes must be signed with."),
     ] = ()
     oauth_issuer: Annotated[
         HttpsUrl | None,
@@ -163,7 +168,7 @@ class Settings(BaseSettings):
     ] = None
     oauth_jwks_url: Annotated[
         HttpsUrl | None,
-        Field(description="The issuer's keys, where its metadata does not name them."),
+        Field(description="URL of the issuer's keys, if its metadata does not name it."),
     ] = None
     oauth_audience: Annotated[
         str | None,
@@ -171,15 +176,17 @@ class Settings(BaseSettings):
     ] = None
     oauth_team: Annotated[
         str,
-        Field(description="Team that their bearers act for, where the service is embedded."),
-    ] = "default"
+        Field(
+            description="Team that callers with such a token act for, when the service is embedded."
+        ),
+    ] = DEFAULT_TEAM
     answer_days: Annotated[
         float,
         Field(gt=0, le=36_500, description="Days after which an answer is deleted."),
     ] = 90
     contact_days: Annotated[
         float | None,
-        Field(gt=0, le=36_500, description="Days after its import that a contact is deleted."),
+        Field(gt=0, le=36_500, description="Days after which an imported contact is deleted."),
     ] = None
     privacy_key: Annotated[
         SecretStr | None,

@@ -13,7 +13,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ TRACEPARENT = "traceparent"
 """The header of https://www.w3.org/TR/trace-context/, and its name in MCP's `_meta`."""
 
 _W3C = TraceContextTextMapPropagator()
-_tracer = trace.get_tracer("mcp-enrichment", __version__)
+_tracer = trace.get_tracer(PROGRAM, __version__)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class KeyFileUnreadable(Unauthorized):
 
 
 class Origin(StrEnum):
-    """Where a key was found, the first first."""
+    """Where a key was found, in the order of looking."""
 
     ENVIRONMENT = "ENRICHMENT_API_KEY"
     FILE = "the file of ENRICHMENT_API_KEY_FILE"

@@ -1,4 +1,7 @@
-"""The system's keyring, one key a server: the only place that knows the optional library."""
+"""The system's keyring, one key a server: the only place that knows the optional library.
+
+It shows the keys under the program's name; the user name there is the server's URL.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import Unauthorized
 
 if TYPE_CHECKING:
@@ -15,9 +19,6 @@ if TYPE_CHECKING:
 
 # The library looks for backends when it is imported; who keeps no key there does not pay for it.
 # ruff: noqa: PLC0415
-
-SERVICE = "mcp-enrichment"
-"""What the keyring shows the keys under; the user name there is the server's URL."""
 
 
 class KeyringUnreadable(Unauthorized):
@@ -46,7 +47,7 @@ def read(url: str) -> str | None:
     """The key that is kept for the server of this URL. Raises `KeyringUnreadable`."""
     try:
         with _backend() as keyring:
-            return keyring.get_password(SERVICE, url)
+            return keyring.get_password(PROGRAM, url)
     except NoKeyring:
         return None  # then nothing can have been kept
 
@@ -55,15 +56,15 @@ def store(url: str, key: str) -> None:
     """Keep this key for the server, in place of an earlier one. Raises `NoKeyring` and
     `KeyringUnreadable`."""
     with _backend() as keyring:
-        keyring.set_password(SERVICE, url, key)
+        keyring.set_password(PROGRAM, url, key)
 
 
 def forget(url: str) -> bool:
     """Remove the server's key; whether there was one. Raises as `store` does."""
     with _backend() as keyring:
-        if keyring.get_password(SERVICE, url) is None:
+        if keyring.get_password(PROGRAM, url) is None:
             return False
-        keyring.delete_password(SERVICE, url)
+        keyring.delete_password(PROGRAM, url)
         return True
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
 from mcp_enrichment.cli.contacts_report import report
@@ -46,7 +46,7 @@ Examples:
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="mcp-enrichment")
+@click.version_option(__version__, prog_name=PROGRAM)
 @click.pass_context
 def main(context: click.Context) -> None:
     """Find the work or personal email of a LinkedIn profile, for AI assistants.

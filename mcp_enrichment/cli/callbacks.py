@@ -6,7 +6,9 @@ import time
 
 import click
 
-from mcp_enrichment.cli.database import TEAM, opened, when
+from mcp_enrichment.cli.arguments import TEAM
+from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.text import when
 
 LONGEST_TRY = 15.0
 """Seconds. One that began before and has no end was cut off with its process."""
@@ -14,7 +16,7 @@ LONGEST_TRY = 15.0
 
 @click.group()
 def callbacks() -> None:
-    """What was told to whom, and what could not be."""
+    """Callbacks: what was delivered, and what could not be."""
 
 
 @callbacks.command("list")
@@ -25,7 +27,7 @@ def list_callbacks(team: str, limit: int) -> None:
     from mcp_enrichment.service.domain.teams import the_team
     from mcp_enrichment.service.store import callbacks as store
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(
             lambda c: store.deliveries(c, team_id=the_team(c, team), limit=limit)
         )
@@ -45,11 +47,11 @@ def _without_an_end(began: float | None) -> str:
 @TEAM
 @click.argument("callback_id", metavar="ID")
 def retry(team: str, callback_id: str) -> None:
-    """Deliver the callback ID once more, with three new tries, by the running service."""
+    """Have the running service deliver the callback ID again, with three new tries."""
     from mcp_enrichment.service.domain.delivery import repeat
     from mcp_enrichment.service.domain.teams import the_team
 
-    with opened() as database:
+    with service_database() as database:
         queue = database.queue
         database.write_now(
             lambda c: repeat(c, queue, the_team(c, team), callback_id, at=time.time())

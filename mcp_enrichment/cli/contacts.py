@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened_here, when
+from mcp_enrichment.cli.database import local_database
+from mcp_enrichment.cli.text import when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,10 @@ SHOWN = 10
 WHY = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
-    "bad-url": "with a URL that is no person's profile",
+    "bad-url": "with a URL that is not a person's profile",
     "not-a-person": "with the URL of a company, a school or a post in place of a person's",
-    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which LinkedIn alone resolves",
-    "bad-email": "with an email that cannot be one",
+    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which only LinkedIn resolves",
+    "bad-email": "with an invalid email address",
     "masked": "with a placeholder in place of an email",
     "guessed": "with an email that the export itself calls a guess or unusable",
     "empty-row": "empty",
@@ -45,7 +46,8 @@ def contacts() -> None:
 @contacts.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    *("--map", "pairs"),
+    "--map",
+    "pairs",
     multiple=True,
     metavar="url=COLUMN,email=COLUMN",
     help="The columns of any other CSV; also work_email, personal_email, first_name, last_name, "
@@ -56,7 +58,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
     """Import an export of LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook, or a
     vCard; or the zip that it came in.
 
-    It is recognised by its content. Repeating an import adds nothing twice.
+    The format is recognised by the content. Repeating an import adds nothing twice.
     """
     with _told(), _opened(file, _columns(pairs)) as export:
         lines, report = _understood(export) if dry_run else ([], _store(export))
@@ -70,7 +72,7 @@ def list_contacts(limit: int) -> None:
     """List the imported contacts that have an address."""
     from mcp_enrichment.service.domain.contacts import first_contacts
 
-    with opened_here() as database:
+    with local_database() as database:
         rows, total = first_contacts(database, limit)
     for row in rows:
         name = f"{row.first_name} {row.last_name}".strip()
@@ -121,7 +123,7 @@ def _store(export: Export) -> ImportReport:
     from mcp_enrichment.service.domain.contacts import import_contacts
 
     first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
-    with opened_here() as database:
+    with local_database() as database:
         return import_contacts(database, chain(first, export.rows), source=export.name)
 
 

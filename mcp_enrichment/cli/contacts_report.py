@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened_here
+from mcp_enrichment.cli.database import local_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ SWITCH = (
 
 @click.command()
 def report() -> None:
-    """Tell how right addresses are that are inferred from those of colleagues.
+    """Report how often inferred addresses are right, measured on your own contacts.
 
     Each known work address is left out in turn, inferred from the others, and compared.
     """
     from mcp_enrichment.service.domain.people import figures
 
-    with opened_here() as database:
+    with local_database() as database:
         found = figures(database)
     for line in _lines(found):
         click.echo(line)
@@ -69,6 +69,6 @@ def _offered(figures: Figures) -> Iterator[str]:
         return
     part = offered.tested / figures.known
     yield (
-        f"What is offered: precision {offered.precision:.1%}, coverage {part:.1%} "
-        f"({offered.right:,} right of {offered.tested:,}). Nothing under {MIN_PRECISION:.0%} is."
+        f"Offered: precision {offered.precision:.1%}, coverage {part:.1%} "
+        f"({offered.right:,} of {offered.tested:,} right). Below {MIN_PRECISION:.0%} nothing is."
     )

@@ -6,7 +6,9 @@ import time
 
 import click
 
-from mcp_enrichment.cli.database import TEAM, opened, when
+from mcp_enrichment.cli.arguments import TEAM
+from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.text import when
 from mcp_enrichment.cli.tool_calls import call_tool
 
 MAX_AMOUNT = 1_000_000
@@ -29,7 +31,7 @@ def grant(amount: int, team: str) -> None:
     from mcp_enrichment.service.domain import credits as domain
     from mcp_enrichment.service.domain.teams import local_team
 
-    with opened() as database:
+    with service_database() as database:
         now = database.write_now(
             lambda c: domain.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
         )
@@ -38,14 +40,14 @@ def grant(amount: int, team: str) -> None:
 
 @credits_group.command(context_settings={"ignore_unknown_options": True})
 @click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
-@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
+@click.option("--reason", required=True, help="Why; recorded in the ledger.")
 @TEAM
 def correct(amount: int, reason: str, team: str) -> None:
-    """Add AMOUNT credits, or take them where it is negative, to put a mistake right."""
+    """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
     from mcp_enrichment.service.domain import credits as domain
     from mcp_enrichment.service.domain.teams import local_team
 
-    with opened() as database:
+    with service_database() as database:
         now = database.write_now(
             lambda c: domain.correct(
                 c, local_team(c, team, at=time.time()), amount, at=time.time(), reason=reason
@@ -62,7 +64,7 @@ def history(limit: int, team: str) -> None:
     from mcp_enrichment.service.domain.teams import local_team
     from mcp_enrichment.service.store import ledger
 
-    with opened() as database:
+    with service_database() as database:
         entries = database.write_now(
             lambda c: ledger.history(c, local_team(c, team, at=time.time()), limit=limit)
         )

@@ -14,19 +14,17 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.store.database import Database
 
-TEAM = click.option("--team", default="default", show_default=True, help="Whose.")
-
 
 @contextmanager
-def opened() -> Iterator[Database]:
-    """The database, for what is done where the service runs and nowhere else."""
+def service_database() -> Iterator[Database]:
+    """The database, for what is done where the service runs: refused where that is elsewhere."""
     _require_local()
-    with opened_here() as database:
+    with local_database() as database:
         yield database
 
 
 @contextmanager
-def opened_here() -> Iterator[Database]:
+def local_database() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
     from mcp_enrichment.compose_service import open_database
 
@@ -41,8 +39,8 @@ def opened_here() -> Iterator[Database]:
 def migrate() -> None:
     """Bring the database to this version's schema.
 
-    On Postgres this is done once, before the processes of a new version are started. A file is
-    migrated by whoever opens it.
+    On Postgres this is done once, before the processes of a new version are started. A SQLite file
+    is migrated when it is opened.
     """
     from mcp_enrichment import compose_service
     from mcp_enrichment.service.store.migrate import HEAD
@@ -55,13 +53,6 @@ def _require_local() -> None:
     """End the command where the settings name a service elsewhere: it is run there."""
     if not settings().is_embedded:
         raise click.UsageError(
-            "This is done where the service runs: unset ENRICHMENT_API_KEY and ENRICHMENT_API_URL, "
-            "and where the keyring keeps a key, `mcp-enrichment key forget`."
+            "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "
+            "unset. If the keyring holds a key, run `mcp-enrichment key forget` first."
         )
-
-
-def when(at: float | None) -> str:
-    """A time as people read it, in UTC."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"

@@ -40,7 +40,7 @@ def end_in_time() -> None:
 
 
 async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signals | None:
-    """The signal that has ended it, if one has."""
+    """Run `work`; the signal that ended it, or None."""
     received: signal.Signals | None = None
 
     async def cancel_at_signal() -> None:

@@ -19,11 +19,11 @@ PATIENCE = 20
 @click.command()
 @click.argument("url")
 @click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
-@click.option("--refresh", is_flag=True, help="Look up anew what was answered before.")
+@click.option("--refresh", is_flag=True, help="Look up again, even if there is an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tool's whole answer.")
 def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
-    """Find the email of the LinkedIn profile URL, and print it; on stderr how far it is to be
-    trusted, where nobody has verified it.
+    """Find the email of the LinkedIn profile URL, and print it; stderr says so if nobody has
+    verified it.
 
     Exit code 0: an address was found. 3: the lookup ended without one. 1: it could not be made.
     """

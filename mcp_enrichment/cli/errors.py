@@ -38,7 +38,8 @@ def _foreseen(group: ExceptionGroup[Exception]) -> Exception | None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"A file or a stream cannot be used: {error.strerror or type(error).__name__}."
+        why = error.strerror or type(error).__name__
+        return f"{error.filename or 'A stream'} cannot be used: {why}."
     return str(error)
 
 

@@ -12,6 +12,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import PROGRAM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,15 +21,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SERVICE = "mcp-enrichment"
-"""The service's name where OTEL_SERVICE_NAME gives none."""
 LAST_SECONDS = 0.3
 """For the last spans as the process ends. Whoever does not take them by then is not waited for."""
 
 
 @contextmanager
 def spans_exported() -> Iterator[None]:
-    """Sends the spans of what is done in it, where that is wanted and installed."""
+    """Exports the block's spans, where OTEL_* asks for it and the extra is installed."""
     provider = _provider() if _is_wanted() else None
     try:
         yield
@@ -55,9 +55,12 @@ def _provider() -> TracerProvider | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        logger.warning("OTEL_* is set, but not installed: pip install 'mcp-enrichment[otel]'")
+        logger.warning(
+            "OTEL_* is set, but OpenTelemetry is not installed: pip install 'mcp-enrichment[otel]'"
+        )
         return None
-    resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
+    # Where OTEL_SERVICE_NAME gives none.
+    resource = Resource.create({"service.name": PROGRAM}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def imported_for_good() -> Iterator[None]:
-    """What is imported in it is never thrown away, so it is kept from the collector, which would
-    look through it for nothing: several times before the start has ended, and at the end again.
+    """What is imported here is never freed, so it is hidden from the garbage collector, which would
+    scan it for nothing.
     """
     gc.disable()
     try:

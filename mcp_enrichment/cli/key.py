@@ -27,23 +27,24 @@ def key() -> None:
 @key.command("set", options_metavar="")
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def set_key(arguments: tuple[str, ...]) -> None:
-    """Keep a key. It is asked for, or read from stdin, and never an argument."""
+    """Store a key. It is asked for, or read from stdin; it is never an argument."""
     from mcp_enrichment.api_key import system_keyring
 
     if arguments:  # click's own refusal would repeat it
         raise click.UsageError(
-            "A key is no argument: others can see those, and the shell keeps them. Run "
-            "`mcp-enrichment key set` and paste it there. It is safest to replace this one."
+            "Do not pass a key as an argument: other users and the shell's history would see it. "
+            "Run `mcp-enrichment key set` and paste it there. It is safest to replace this one."
         )
     url = settings().server_url
     typed = _typed()
     if not KEY_FORM.fullmatch(typed):
         raise click.ClickException(
-            "That is no API key: one has at least a character, and no space. Nothing was stored."
+            "That is not an API key: it is empty, or holds a space or a character that no key has. "
+            "Nothing was stored."
         )
     with _told():
         system_keyring.store(url, typed)
-    click.echo(f"The keyring keeps the key for {url}.")
+    click.echo(f"Stored the key for {url} in the keyring.")
     for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
         if os.environ.get(comes_first):
             click.echo(f"{comes_first} is set too, and comes first: unset it.", err=True)
@@ -58,8 +59,8 @@ def forget() -> None:
     with _told():
         was_there = system_keyring.forget(url)
     if not was_there:
-        raise click.ClickException(f"The keyring keeps no key for {url}.")
-    click.echo(f"The keyring keeps no key for {url} any more.")
+        raise click.ClickException(f"The keyring holds no key for {url}.")
+    click.echo(f"Removed the key for {url} from the keyring.")
 
 
 def _typed() -> str:

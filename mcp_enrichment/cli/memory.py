@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import when
+from mcp_enrichment.cli.arguments import of_profile
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.text import when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def memory() -> None:
-    """The memory of past requests, which never pays twice."""
+    """The memory of past requests, which keeps you from paying twice."""
 
 
 @memory.command()
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 def show(limit: int) -> None:
-    """List what was asked on this account, the newest first. Whom it was about is not kept."""
+    """List what was asked on this account, the newest first. Whom it was about is not stored."""
     import anyio
 
     from mcp_enrichment.compose import memory_of
@@ -38,24 +39,17 @@ def show(limit: int) -> None:
 
 
 @memory.command()
-@click.argument("url")
+@click.argument("url", callback=of_profile)
 def forget(url: str) -> None:
-    """Forget what was asked about the profile URL: the next request is a new one, and may cost."""
+    """Forget what was asked about the profile URL: the next request may cost a credit."""
     import anyio
 
     from mcp_enrichment.client.memory import identity
     from mcp_enrichment.compose import memory_of
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
-    try:
-        profile = canonical(url)
-    except ProfileURLRefused as refusal:
-        raise click.ClickException(str(refusal)) from refusal
     kept = memory_of(settings())
-    forgotten = anyio.run(
-        kept.forget, [identity(kept.account, profile, kind) for kind in EmailType]
-    )
+    forgotten = anyio.run(kept.forget, [identity(kept.account, url, kind) for kind in EmailType])
     click.echo(f"Forgot {forgotten}.")
 
 

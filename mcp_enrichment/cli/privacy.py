@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.database import opened, when
+from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.text import when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.privacy import Erased, Subject
 
 NOT_SCRUBBED = (
-    "The rows are gone, but another process, a full disk, or a role that does not own the database "
-    "kept its files from being written anew, and they may still hold what was deleted. Run this "
-    "again."
+    "The rows are deleted, but the files could not be rewritten and may still hold them: another "
+    "process is reading, the disk is full, or the role does not own the database. Run this again."
 )
 
 
@@ -30,17 +31,19 @@ def privacy() -> None:
 
 def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--email", metavar="ADDRESS", help="An address of the person.")(command)
-    return click.option("--profile", metavar="URL", help="The person's LinkedIn profile.")(command)
+    return click.option(
+        "--profile", metavar="URL", callback=of_profile, help="The person's LinkedIn profile."
+    )(command)
 
 
 @privacy.command()
 @_of_a_person
 def suppress(profile: str | None, email: str | None) -> None:
-    """Look this profile up no more, or tell this address to nobody."""
+    """Never look up this profile again, or never give out this address."""
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         new = domain.suppress(database, subject, at=time.time())
     click.echo("Suppressed." if new else "It was suppressed already.")
 
@@ -52,7 +55,7 @@ def lift(profile: str | None, email: str | None) -> None:
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         was_there = domain.lift(database, subject, at=time.time())
     click.echo("Lifted." if was_there else "It was not suppressed.")
 
@@ -63,12 +66,12 @@ def lift(profile: str | None, email: str | None) -> None:
 def erase(profile: str | None, email: str | None, without_suppressing: bool) -> None:
     """Remove all that is stored about a person, and suppress them.
 
-    Of what was asked about them the ids, ends and credits stay. A service may run meanwhile.
+    Requests about them keep their ids, ends and credits. A service may run meanwhile.
     """
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
         is_scrubbed = database.scrub_now()
     _tell(done, forgotten=_forget(done.profiles))
@@ -83,17 +86,17 @@ def export(profile: str | None, email: str | None) -> None:
     from mcp_enrichment.service.domain import privacy as domain
 
     subject = _subject(profile, email)
-    with opened() as database:
+    with service_database() as database:
         found: dict[str, Any] = domain.export(database, subject, at=time.time())
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @privacy.command("list")
 def list_suppressed() -> None:
-    """List the suppression list: hashes, as whom they are about is not kept."""
+    """List the suppression list, as hashes: whom an entry is about is not stored."""
     from mcp_enrichment.service.store import suppressions
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(suppressions.since)
     for subject, kind, at in found:
         click.echo(f"{when(at)}\t{kind}\t{subject}")
@@ -105,27 +108,25 @@ def show_audit(limit: int) -> None:
     """Show who did what to how many rows, the newest first."""
     from mcp_enrichment.service.store import audit
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(lambda c: audit.newest(c, limit=limit))
     for one in found:
         click.echo(f"{when(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}")
 
 
 def _subject(profile: str | None, email: str | None) -> Subject:
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
     from mcp_enrichment.service.domain.privacy import Subject
     from mcp_enrichment.service.sources.exports.mailbox import clean_email
 
     if (profile is None) is (email is None):
         raise click.UsageError("Name the person by --profile or by --email.")
-    if profile is None:
-        if (address := clean_email(email or "")) is None:
-            raise click.ClickException("That is no address.")
-        return Subject(address=address)
-    try:
-        return Subject(profile=canonical(profile))
-    except ProfileURLRefused as refusal:
-        raise click.ClickException(str(refusal)) from refusal
+    if profile:
+        return Subject(profile=profile)
+    if (address := clean_email(email or "")) is None:
+        raise click.ClickException(
+            "--email is not an email address; pass one like ada@example.com."
+        )
+    return Subject(address=address)
 
 
 def _forget(profiles: Collection[str]) -> int:
@@ -143,7 +144,7 @@ def _tell(done: Erased, *, forgotten: int) -> None:
     click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")
     if done.shared_by:
         click.echo(
-            f"The address is known for {done.shared_by:,} profiles, so whose it is cannot be told: "
+            f"The address is known for {done.shared_by:,} profiles, so its owner is not known: "
             "only what holds it was erased. Erase the person by --profile too.",
             err=True,
         )

@@ -36,7 +36,10 @@ def serve_stdio() -> None:
     chosen = settings()
     log_to_stderr(chosen)
     if sys.stdin is None or sys.stdout is None:
-        raise click.ClickException("MCP is spoken over stdin and stdout: one is closed.")
+        raise click.ClickException(
+            "stdin or stdout is closed, and MCP needs both. Start it from a chat client or a "
+            "terminal."
+        )
     if sys.stdin.isatty():
         click.echo(BY_HAND, err=True)
 

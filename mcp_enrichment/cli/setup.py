@@ -25,16 +25,16 @@ KEY = "ENRICHMENT_API_KEY"
 @click.command()
 @click.argument("client", type=click.Choice(NAMES))
 @click.option("--print", "only_print", is_flag=True, help="Show the entry, and change nothing.")
-@click.option("--undo", is_flag=True, help="Take the entry back.")
+@click.option("--undo", is_flag=True, help="Remove the entry.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Another configuration than the user's own, such as .cursor/mcp.json of a project.",
+    help="A configuration other than your own, such as a project's .cursor/mcp.json.",
 )
 @click.option(
     "--with-key/--without-key",
     default=None,
-    help=f"Whether the configuration is to hold the key of {KEY}.",
+    help=f"Whether to write {KEY} into the configuration.",
 )
 def setup(
     client: str, only_print: bool, undo: bool, config: Path | None, with_key: bool | None
@@ -42,7 +42,7 @@ def setup(
     """Write the entry that starts this server into the configuration of a chat CLIENT.
 
     Everything else in the file stays as it is, and a copy of it is kept beside it. Settings that
-    are set in the environment go into the entry, but for the key: keep that with
+    are set in the environment go into the entry, except the key: keep that with
     `mcp-enrichment key set`, or in a file that ENRICHMENT_API_KEY_FILE names.
     """
     from mcp_enrichment.setup.clients import CLIENTS
@@ -77,7 +77,7 @@ def _set_up(client: ChatClient, config: Path | None, entry: dict[str, Any]) -> N
         file.replace(text)
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
-        click.echo(f"As it was before it is kept in {file.backup}; --undo goes back to that.")
+        click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")
     click.echo(f"Restart {client.title} to use it.")
 
 
@@ -86,13 +86,15 @@ def _undo(client: ChatClient, config: Path | None) -> None:
 
     with _configuration(client, config) as file:
         if file.text is None or not has_entry(client, file.text):
-            raise click.ClickException(f"{file.path} has no entry of ours. Nothing was changed.")
+            raise click.ClickException(
+                f"{file.path} has no entry for this server. Nothing was changed."
+            )
         before = file.kept_text()
         text = undone(client, file.text, before)
         file.replace(text)
         if text == (before or None):
             file.backup.unlink()
-    click.echo(f"Took the server {client.path[-1]!r} out of {file.path}")
+    click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
 
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
 
     if os.environ.get(KEY) and with_key is None:
         raise click.UsageError(
-            f"{KEY} is set. Say --with-key to write it into the configuration, where other "
+            f"{KEY} is set. Pass --with-key to write it into the configuration, where other "
             "programs can read it, or --without-key; `mcp-enrichment key set` keeps it safer."
         )
     environment = settings_to_hand_on(settings(), with_key=bool(with_key))
@@ -128,5 +130,5 @@ def _configuration(client: ChatClient, config: Path | None) -> Iterator[ConfigFi
     except OSError as error:
         raise click.ClickException(
             f"The configuration of {client.title} cannot be read or written. Nothing was changed. "
-            "Make it and its folder yours to write."
+            "Make it and its folder writable."
         ) from error

@@ -1,14 +1,20 @@
-"""What is said of a source, in a line."""
+"""The lines that `sources list` and `sources check` print."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.database import when
+from mcp_enrichment.cli.text import when
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.domain.waterfall import is_vendor
-from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, Unavailable
+from mcp_enrichment.service.sources.port import (
+    Hit,
+    Lost,
+    Misconfigured,
+    Miss,
+    Unavailable,
+    is_vendor,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.domain.sources import Figures
@@ -16,12 +22,12 @@ if TYPE_CHECKING:
 
 WHY = {
     "unavailable": "it is not available",
-    "no-answer": "its answers do not come",
+    "no-answer": "it does not answer",
     "unreadable": "its answers cannot be read",
-    "failed": "it says that it fails",
+    "failed": "it reports a failure",
     "sources-misconfigured": "it refuses its key or its settings",
 }
-"""Of being left alone; every other reason speaks for itself."""
+"""Of being paused; every other reason speaks for itself."""
 
 
 def price(source: Source) -> str:
@@ -40,7 +46,7 @@ def state(figures: Figures, *, now: float) -> str:
     why = WHY.get(health.why, health.why)
     if health.left_alone_until is None or health.left_alone_until <= now:
         return f"ready after {health.failures} failures in a row: {why}"
-    return f"left alone until {when(health.left_alone_until)}: {why}"
+    return f"paused until {when(health.left_alone_until)}: {why}"
 
 
 def figures(of: Figures) -> str:
@@ -54,7 +60,7 @@ def figures(of: Figures) -> str:
 
 def untried(source: Source) -> str | None:
     """A warning for a vendor that nobody has tried."""
-    if is_vendor(source) and getattr(source, "tried_on", None) is None:
+    if is_vendor(source) and source.tried_on is None:
         return "Built from the vendor's documents and not tried with a real key: check it first."
     return None
 

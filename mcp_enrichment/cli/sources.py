@@ -1,4 +1,4 @@
-"""The sources of addresses: how they do, and trying one."""
+"""The sources of addresses: how they are doing, and trying one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.database import opened
+from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def list_sources() -> None:
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.service.domain.sources import figures_of
 
-    with opened() as database:
+    with service_database() as database:
         for number, source in enumerate(_chosen(database), start=1):
             figures = database.read_now(partial(figures_of, source=source.name))
             said = [lines.state(figures, now=time.time()), lines.price(source)]
@@ -44,24 +45,25 @@ def list_sources() -> None:
 
 @sources.command()
 @click.argument("name")
-@click.option("--profile", "url", help="URL of a LinkedIn profile: one real lookup is made.")
+@click.option(
+    "--profile", callback=of_profile, help="URL of a LinkedIn profile: one real lookup is made."
+)
 @click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
-def check(name: str, url: str | None, kind: str, yes: bool) -> None:
+def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
     """Ask the source NAME for its balance, which is free, and with --profile for one address.
 
     The address is shown masked, and neither kept nor counted. A source that answers is no longer
-    left alone. Exit code 1: it does not answer as it should.
+    paused. Exit code 1: it does not answer as it should, or has no credit left.
     """
     import anyio
 
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store import source_health
 
-    profile = _profile(url) if url else None
-    with opened() as database:
+    with service_database() as database:
         source = _named(name, _chosen(database))
         _require_may_ask(database, source, profile, EmailType(kind))
         click.echo(f"{name}: {lines.price(source)}")
@@ -78,7 +80,7 @@ def _named(name: str, among: Sequence[Source]) -> Source:
     for source in among:
         if source.name == name:
             return source
-    raise click.UsageError(f"There is no {name} among ENRICHMENT_SOURCES: add it there.")
+    raise click.UsageError(f"{name} is not in ENRICHMENT_SOURCES: add it there.")
 
 
 def _require_may_ask(
@@ -88,7 +90,7 @@ def _require_may_ask(
     import anyio
 
     from mcp_enrichment.service.domain.privacy import is_suppressed
-    from mcp_enrichment.service.domain.waterfall import is_vendor
+    from mcp_enrichment.service.sources.port import is_vendor
 
     if is_vendor(source) and kind not in source.kinds:
         raise click.UsageError(f"{source.name} has no {kind} addresses.")
@@ -96,15 +98,6 @@ def _require_may_ask(
         raise click.UsageError(
             "This person is on the suppression list: nobody is asked about them."
         )
-
-
-def _profile(url: str) -> str:
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
-
-    try:
-        return canonical(url)
-    except ProfileURLRefused as refusal:
-        raise click.UsageError(refusal.advice) from refusal
 
 
 async def _tried(

@@ -7,7 +7,8 @@ from functools import partial
 
 import click
 
-from mcp_enrichment.cli.database import opened, when
+from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.text import when
 
 
 @click.group()
@@ -22,7 +23,7 @@ def add_team(name: str, amount: int) -> None:
     """Add a team."""
     from mcp_enrichment.service.domain import teams as domain
 
-    with opened() as database:
+    with service_database() as database:
         database.write_now(lambda c: domain.add(c, name, amount, at=time.time()))
     click.echo(f"Added {name} with {amount} credits. Next: mcp-enrichment keys create {name!r}")
 
@@ -32,7 +33,7 @@ def list_teams() -> None:
     """List the teams with their credits."""
     from mcp_enrichment.service.store import teams as store
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(store.every)
     for team in found:
         click.echo(f"{team.name}\t{team.available} available\t{team.held} held")
@@ -45,7 +46,7 @@ def show_secret(name: str, rotate: bool) -> None:
     """Show the secrets that sign the team's callbacks, the newest first."""
     from mcp_enrichment.service.domain import teams as domain
 
-    with opened() as database:
+    with service_database() as database:
         team_id = database.read_now(lambda c: domain.the_team(c, name))
         if rotate:
             database.write_now(lambda c: domain.rotate_secret(c, team_id, at=time.time()))
@@ -65,7 +66,7 @@ def create_key(team: str) -> None:
     """Make a key for TEAM. It is shown this once."""
     from mcp_enrichment.service.domain import keys as domain
 
-    with opened() as database:
+    with service_database() as database:
         made = database.write_now(partial(domain.create, team=team, at=time.time()))
     click.echo(made.key)
     click.echo("Keep it now: only its hash is stored, and it cannot be shown again.", err=True)
@@ -73,10 +74,10 @@ def create_key(team: str) -> None:
 
 @keys.command("list")
 def list_keys() -> None:
-    """List the keys: their names, never the keys themselves."""
+    """List the keys by id; the keys themselves are not stored."""
     from mcp_enrichment.service.store import keys as store
 
-    with opened() as database:
+    with service_database() as database:
         found = database.read_now(store.every)
     for key in found:
         state = f"revoked {when(key.revoked_at)}" if key.revoked_at else "valid"
@@ -86,11 +87,11 @@ def list_keys() -> None:
 @keys.command("revoke")
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
-    """End the key that `keys list` names so, at once and for good."""
+    """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
     from mcp_enrichment.service.store import keys as store
 
-    with opened() as database:
+    with service_database() as database:
         ended = database.write_now(lambda c: store.revoke(c, key_id, at=time.time()))
     if not ended:
-        raise click.ClickException("There is no valid key of this name: `keys list` shows them.")
+        raise click.ClickException("There is no valid key with this id: `keys list` shows them.")
     click.echo(f"Revoked {key_id}.")

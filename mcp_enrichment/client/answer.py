@@ -1,4 +1,4 @@
-"""What the client tells: a request as the service has it, with what this side knows of it."""
+"""What the client returns: a request as the service reports it, with what the memory knows."""
 
 from __future__ import annotations
 

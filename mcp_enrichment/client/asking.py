@@ -1,4 +1,4 @@
-"""The part that spends: one question, at most one POST, written down before it leaves."""
+"""The only code that spends: one question, at most one POST, written down before it leaves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from, as_reused
 from mcp_enrichment.client.memory import Asked, State, fingerprint, identity
+from mcp_enrichment.client.retrying import retrying
 from mcp_enrichment.client.spending import ACCEPTED, CHARGED, Seen
 from mcp_enrichment.client.wire import POST_SECONDS, check_email
 from mcp_enrichment.contract.errors import (
@@ -46,9 +46,9 @@ ASK_SECONDS = 15.0
 OTHERS_SECONDS = 10.0
 """How long another process that is asking the same is waited for."""
 ABANDONED_SECONDS = ASK_SECONDS + POST_SECONDS + 15.0
-"""After this, a process that was asking is taken to have died in the middle."""
+"""After so long a process that was asking is taken to have died in the middle."""
 LAG_SECONDS = 60.0
-"""A server that does not know so young a request yet lags behind itself: nothing is forgotten."""
+"""A request younger than this that the server does not know is not forgotten: it may lag behind."""
 LOOK_EVERY = 0.1
 
 _FORGOTTEN = (
@@ -192,7 +192,11 @@ class Asking:
         self, question: Question, asked: Asked, *, before: Asked | None, repeatable: bool
     ) -> Answer:
         try:
-            posted = await self._until_answered(question, asked, repeatable=repeatable)
+            posted = await retrying(
+                lambda: self._post_once(question.body, asked.key),
+                seconds=ASK_SECONDS,
+                may_repeat=lambda error: repeatable and isinstance(error, OutcomeUnknown),
+            )
         except OutcomeUnknown:
             with _told_all_the_same():
                 await self.memory.note_unknown(asked)
@@ -211,21 +215,6 @@ class Asking:
             raise UnusableAddress from error
         answer = answer_from(posted.enrichment)
         return replace(answer, asked_at=asked.asked_at, type=answer.type or asked.type)
-
-    async def _until_answered(
-        self, question: Question, asked: Asked, *, repeatable: bool
-    ) -> Posted:
-        deadline, failures = anyio.current_time() + ASK_SECONDS, 0
-        while True:
-            try:
-                return await self._post_once(question.body, asked.key)
-            except EnrichmentError as error:
-                failures += 1
-                known = isinstance(error, OutcomeUnknown) and repeatable
-                pause = retry.pause_after(ServiceUnavailable() if known else error, failures)
-                if pause is None or anyio.current_time() + pause > deadline:
-                    raise
-            await anyio.sleep(pause)
 
     async def _post_once(self, body: EnrichmentRequest, key: str) -> Posted:
         """One POST, with the address that its end is to be pushed to where there is one."""
@@ -249,7 +238,7 @@ class Asking:
 
 
 def is_young(asked: Asked) -> bool:
-    """Whether a server that does not know it may only lag behind itself."""
+    """Whether a server that does not know the request may only lag behind itself."""
     return 0 <= time.time() - asked.asked_at < LAG_SECONDS
 
 
@@ -280,4 +269,4 @@ def _told_all_the_same() -> Iterator[None]:
     try:
         yield
     except StorageFailed:
-        logger.warning("what came of a request could not be written to the memory")
+        logger.warning("the outcome of a request could not be written to the memory")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.contract.errors import Unauthorized, UnknownEnrichment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.client import EnrichmentClient
@@ -70,7 +70,9 @@ class BoundClient:
         try:
             answers = await self.client.wait([one.id for one in opened], seconds)
         except UnknownEnrichment as error:
-            raise _unknown(_meant(error, ids, opened)) from error
+            known_as = dict(zip((one.id for one in opened), ids, strict=True))
+            meant = known_as.get(error.enrichment_id or "")
+            raise UnknownEnrichment(enrichment_id=meant) from error
         return list(map(_told, answers, opened, ids))
 
     def signature(self, text: str) -> str:
@@ -83,17 +85,7 @@ class BoundClient:
         try:
             return self.seal.open(sealed)
         except UnknownEnrichment as error:
-            raise _unknown(sealed) from error
-
-
-def _unknown(sealed: str) -> UnknownEnrichment:
-    return UnknownEnrichment(f"{UnknownEnrichment.sentence} ({sealed})")
-
-
-def _meant(error: UnknownEnrichment, sealed: Sequence[str], opened: Sequence[Opened]) -> str:
-    """The id, as the caller knows it, that the client's sentence names."""
-    named = (s for s, one in zip(sealed, opened, strict=True) if f"({one.id})" in str(error))
-    return next(named)
+            raise UnknownEnrichment(enrichment_id=sealed) from error
 
 
 def _told(answer: Answer, opened: Opened, sealed: str) -> Answer:

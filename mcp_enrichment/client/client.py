@@ -6,17 +6,17 @@ import hmac
 import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from mcp_enrichment.client import retry
 from mcp_enrichment.client.answer import Answer, answer_from
 from mcp_enrichment.client.asking import Asking, Question, is_young
 from mcp_enrichment.client.batches import Batches
 from mcp_enrichment.client.flights import Flights
 from mcp_enrichment.client.memory import KEEP, Ended, Memory, fingerprint, identity
 from mcp_enrichment.client.polls import Polls
+from mcp_enrichment.client.retrying import retrying
 from mcp_enrichment.client.schedule import Schedule
 from mcp_enrichment.client.spending import Budget, Purse
 from mcp_enrichment.client.wire import Wire
@@ -32,7 +32,7 @@ from mcp_enrichment.contract.paths import ENRICHMENT_ID
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import httpx
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.memory import Asked
     from mcp_enrichment.client.pushes import Pushes
     from mcp_enrichment.contract.models import Credits, WireEnrichment
-
-T = TypeVar("T")
 
 READ_SECONDS = 10.0
 """How long a read that fails in passing is tried again."""
@@ -141,7 +139,7 @@ class EnrichmentClient:
     async def get(self, enrichment_id: str) -> Answer:
         """A request as it stands. Never charged."""
         _check_id(enrichment_id)
-        got = await _retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
+        got = await retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
         seen = (await self._seen.add([enrichment_id])).get(enrichment_id)
         return await self._known(got.enrichment, seen, took=None)
 
@@ -187,7 +185,7 @@ class EnrichmentClient:
         return Purse(balance=balance, spent_today=spent, left=left)
 
     async def _credits(self) -> Credits:
-        return await _retrying(self._wire.credits, seconds=READ_SECONDS)
+        return await retrying(self._wire.credits, seconds=READ_SECONDS)
 
     async def _learned(self, ids: Iterable[str]) -> Mapping[str, Asked]:
         """What the memory knows of these requests, and how long such ones take."""
@@ -220,7 +218,7 @@ class EnrichmentClient:
         except UnknownEnrichment as error:
             if seen and is_young(seen):
                 raise ServiceUnavailable from error
-            raise UnknownEnrichment(f"{UnknownEnrichment.sentence} ({enrichment_id})") from error
+            raise UnknownEnrichment(enrichment_id=enrichment_id) from error
         return await self._known(polled.enrichment, seen, took=polled.took)
 
     async def _known(
@@ -243,19 +241,6 @@ class EnrichmentClient:
 def account_of(url: str, api_key: str | None, account: str = "") -> str:
     """The hash that stands for an account: who pays, without the key that says so."""
     return fingerprint(url.rstrip("/"), api_key or "", account)
-
-
-async def _retrying(call: Callable[[], Awaitable[T]], *, seconds: float) -> T:
-    deadline, failures = anyio.current_time() + seconds, 0
-    while True:
-        try:
-            return await call()
-        except EnrichmentError as error:
-            failures += 1
-            pause = retry.pause_after(error, failures)
-            if pause is None or anyio.current_time() + pause > deadline:
-                raise
-        await anyio.sleep(pause)
 
 
 def _body(

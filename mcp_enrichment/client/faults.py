@@ -25,19 +25,10 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import ErrorBody
 from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.outbound import NOTHING_SENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-NOTHING_SENT: tuple[type[Exception], ...] = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-"""Failures that come before a byte of the request has left."""
 
 ANSWER_UNREADABLE: tuple[type[Exception], ...] = (httpx.DecodingError, httpx.TooManyRedirects)
 """Failures to understand an answer that did come."""

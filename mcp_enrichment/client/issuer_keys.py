@@ -11,8 +11,8 @@ import anyio
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from mcp_enrichment.client.wire import bounded
 from mcp_enrichment.contract.errors import ServiceUnavailable
+from mcp_enrichment.outbound import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 logger = logging.getLogger(__name__)
 
 FRESH = 600.0
-"""Seconds for which keys are used without asking again: so long may one last that was withdrawn."""
+"""Seconds for which keys are used without asking again: a withdrawn one works for so long."""
 USABLE = 86_400.0
 """Seconds for which they are used where the issuer cannot be reached."""
 AGAIN = 30.0
@@ -47,7 +47,7 @@ class _Unfetched(Exception):
 
 
 class IssuerKeys:
-    """The keys of one issuer. Whoever needs one is served from memory, but for the first."""
+    """The keys of one issuer, fetched at first use and kept."""
 
     def __init__(
         self, issuer: str, *, url: str | None = None, clock: Callable[[], float] = time.monotonic

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HOLD = 25
 """Seconds that a server is asked to hold an answer: below what proxies cut off."""
 TELL_BEFORE = 0.5
-"""Seconds before the first of those who wait leaves by which a held answer is to be here."""
+"""A held answer must be back this many seconds before the first waiter's deadline."""
 LAST_LOOK = 1.0
 """Seconds for one more request when all are let go, where none has been answered yet."""
 MAX_HOLDS = 8
@@ -175,7 +175,8 @@ class Polls:
         return 0.0 if held else self.schedule.pause(age, polls)
 
     async def _get(self, poll: _Poll) -> bool:
-        """Read it; whether the server has held the answer for as long as it was asked to."""
+        """Read it; whether to ask again at once: the server has held the answer for as long as it
+        was asked to, or the request was called off for one that is held for less."""
         began = anyio.current_time()
         hold = self._hold(poll, began)
         poll.held_until = began + hold

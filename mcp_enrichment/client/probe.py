@@ -70,7 +70,7 @@ async def probe(url: str, api_key: str | None) -> Probed:
 
 
 def obstacle_behind(error: BaseException) -> Obstacle:
-    """What a server could not be reached for, by the failure that an error of ours came from."""
+    """What kept the server from being reached, from the exceptions behind `error`."""
     causes = list(_causes(error))
     for kinds, obstacle in _OBSTACLES.items():
         if any(isinstance(cause, kinds) for cause in causes):

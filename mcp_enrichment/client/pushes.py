@@ -87,7 +87,7 @@ class Pushes:
         try:
             await self._file.expect(key, accepted.id)
         except StorageFailed:
-            logger.warning("that a push is expected could not be written down")
+            logger.warning("could not record that a push is expected")
 
     async def expected(self, enrichment_id: str) -> Expected | None:
         """How to wait for a request; None where it is polled."""

@@ -30,7 +30,7 @@ _TODAY_IS_SPENT = (
     "nothing charged. Tell the user; do not retry before midnight UTC unless it is raised."
 )
 _RESERVE_IS_REACHED = (
-    "The balance may not fall under {reserve} credits (ENRICHMENT_RESERVE), and with the lookups "
+    "The balance may not fall below {reserve} credits (ENRICHMENT_RESERVE), and with the lookups "
     "that are under way it would. Nothing was sent and nothing charged. Tell the user; do not "
     "retry unless credits are added or the reserve is lowered."
 )
@@ -68,7 +68,7 @@ class Purse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """A balance as the server told it, and the keys of the credits that were off it by then."""
+    """A balance as the server told it, and the keys of the credits that it had deducted by then."""
 
     balance: int
     reflected: frozenset[str]

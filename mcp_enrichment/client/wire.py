@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-import httpx
 from pydantic import BaseModel, ValidationError
 
-from mcp_enrichment import __version__, tracing
+from mcp_enrichment import tracing
 from mcp_enrichment.client import faults, retry
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.outbound import UNUSABLE, exchanged, http_client
 
 if TYPE_CHECKING:
+    import httpx
+
     from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import EnrichmentRequest
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_ANSWER = 1024 * 1024
-"""Bytes of an answer that are read at most; the contract's largest is far below."""
 MAX_IN_FLIGHT = 10
 """Requests to the service that one process has open at once."""
-CONNECT_SECONDS = 5.0
-IDLE_SECONDS = 2.0
-"""How long a connection is kept: less than the 5 s after which servers close theirs, since a POST
-on a connection that is just being closed cannot be told from one that has arrived."""
 ANSWER_SECONDS = 10.0
 """How long a server may take to answer a GET, beyond what it was asked to hold it."""
 POST_SECONDS = 30.0
@@ -39,7 +34,7 @@ POST_SECONDS = 30.0
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
 _UNUSABLE = (
-    "ENRICHMENT_API_URL is no URL, the API key holds a space, a line break or another "
+    "ENRICHMENT_API_URL is not a URL, the API key holds a space, a line break or another "
     "character that no key has, or a setting for proxies or certificates (HTTPS_PROXY, ALL_PROXY, "
     "NO_PROXY, SSL_CERT_FILE) cannot be used. Nothing was sent and nothing charged. Ask the user "
     "to correct it; do not retry before that."
@@ -72,22 +67,12 @@ class Wire:
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
     ) -> None:
         """Raises `Unauthorized` where the URL or the key is not even well-formed."""
-        headers = {"user-agent": f"mcp-enrichment/{__version__}"}
-        if api_key:
-            headers["x-api-key"] = api_key
-            if not KEY_FORM.fullmatch(api_key):
-                raise Unauthorized(_UNUSABLE)
+        if api_key and not KEY_FORM.fullmatch(api_key):
+            raise Unauthorized(_UNUSABLE)
+        headers = {"x-api-key": api_key} if api_key else {}
         try:
-            self._http = httpx.AsyncClient(
-                base_url=url,
-                headers=headers,
-                # The contract knows no cookies, and one that is not ASCII would break every call.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                transport=transport,
-                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
-                follow_redirects=False,
-            )
-        except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
+            self._http = http_client(url, headers, transport)
+        except UNUSABLE as error:
             raise Unauthorized(_UNUSABLE) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._closed_until = 0.0
@@ -180,28 +165,13 @@ class Wire:
     async def _exchange(
         self, method: str, path: str, seconds: float, options: dict[str, Any]
     ) -> tuple[httpx.Response, bytes]:
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         headers = options.pop("headers", {}) | tracing.headers()
         async with self._in_flight:
-            # httpx starts its clock anew with each byte that comes.
-            with anyio.fail_after(CONNECT_SECONDS + seconds):
-                async with self._http.stream(
-                    method, path, timeout=timeout, headers=headers, **options
-                ) as response:
-                    tracing.note({"http.response.status_code": response.status_code})
-                    return response, await bounded(response, most=MAX_ANSWER)
-
-
-async def bounded(response: httpx.Response, *, most: int) -> bytes:
-    """The body of a stream; empty where it is longer than so many bytes."""
-    if "," in response.headers.get("content-encoding", ""):
-        return b""  # one coding packs a thousand to one, two a million to one
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > most:
-            return b""  # no JSON document is empty: the caller takes it for unreadable
-    return bytes(body)
+            response, body = await exchanged(
+                self._http, method, path, seconds=seconds, headers=headers, **options
+            )
+        tracing.note({"http.response.status_code": response.status_code})
+        return response, body
 
 
 def check_email(enrichment: WireEnrichment) -> None:

@@ -1,4 +1,4 @@
-"""How a defect is told to a log: its kind and place, without its text."""
+"""How an unexpected exception is logged: class and traceback, never its message."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ class Unauthorized(Permanent):
 class InsufficientCredits(Permanent):
     code = "insufficient_credits"
     sentence = (
-        "The account has no credit free for this request: all are spent, or held by lookups that "
-        "still run. Nothing was started and nothing charged. "
+        "The account has no free credit: all are spent, or held by lookups that still run. "
+        "Nothing was started and nothing charged. "
         "Tell the user that credits must be added (to the embedded service by `mcp-enrichment "
         "credits grant N`); do not retry before that."
     )
@@ -129,22 +129,34 @@ class UnknownEnrichment(Permanent):
         "Use an id exactly as request_email_enrichment returned it."
     )
 
+    def __init__(
+        self,
+        sentence: str | None = None,
+        *,
+        enrichment_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        named = f" ({enrichment_id})" if enrichment_id else ""
+        super().__init__(f"{sentence or self.sentence}{named}", retry_after=retry_after)
+        self.enrichment_id = enrichment_id
+        """Which one is meant, where several were asked for."""
+
 
 class OutcomeUnknown(Permanent):
     code = "outcome_unknown"
     charged = None
     sentence = (
-        "No answer that can be used came after the request was sent, so it is not known whether a "
-        "lookup was started; one credit may have been charged. Do not request it again: tell the "
-        "user. If its id becomes known, as from its callback, call get_enrichment with it: that "
-        "settles it. Only if the user accepts to pay twice, call again with force_refresh=true."
+        "No usable answer came after the request was sent, so it is not known whether a lookup was "
+        "started; one credit may have been charged. Do not request it again: tell the user. If its "
+        "id becomes known, as from its callback, call get_enrichment with it: that settles it. "
+        "Only if the user agrees to pay twice, call again with force_refresh=true."
     )
 
 
 class BadAnswer(Permanent):
     code = "bad_answer"
     sentence = (
-        "The service answered with something that is not in its contract. Nothing was charged by "
+        "The service answered with something outside its contract. Nothing was charged by "
         "this call, and no address may be assumed. Tell the user that the service misbehaves."
     )
 
@@ -152,9 +164,9 @@ class BadAnswer(Permanent):
 class UnusableAddress(BadAnswer):
     charged = None
     sentence = (
-        "The service has ended the lookup with an address that cannot be one; one credit may have "
-        "been charged. No address may be assumed. Do not request it again: tell the user that the "
-        "service misbehaves."
+        "The service ended the lookup with an invalid address; one credit may have been charged. "
+        "No address may be assumed. Do not request it again: tell the user that the service "
+        "misbehaves."
     )
 
 
@@ -195,6 +207,10 @@ class StorageFault(StrEnum):
     """The database server does not answer."""
     NO_DRIVER = "storage_no_driver"
     """This installation lacks what Postgres needs."""
+    BAD_URL = "storage_bad_url"
+    """The URL of the database server is none that Postgres understands."""
+    DAMAGED_SECRET = "storage_damaged_secret"  # noqa: S105 (a code, and no secret)
+    """A file that holds a secret is damaged."""
 
 
 _NOTHING_DONE = "Nothing was started and nothing charged."
@@ -213,7 +229,7 @@ STORAGE_SENTENCES = {
     StorageFault.OLDER_SCHEMA: "The database is not at the version of this mcp-enrichment. "
     f"{_NOTHING_DONE} Tell the user to run `mcp-enrichment migrate` where the service runs.",
     StorageFault.OTHER_KEY: "The suppression list in the database was made with another key, so it "
-    f"cannot be obeyed. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
+    f"cannot be applied. {_NOTHING_DONE} Tell the user to restore privacy.key in the data folder, "
     "or to set ENRICHMENT_PRIVACY_KEY as it was.",
     StorageFault.BUSY: "Other processes keep the enrichment database locked. "
     f"{_NOTHING_DONE} Call again in a minute.",
@@ -221,6 +237,12 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.NO_DRIVER: "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is "
     f"installed. {_NOTHING_DONE} Tell the user to install mcp-enrichment[postgres].",
+    StorageFault.BAD_URL: "ENRICHMENT_DATABASE_URL is not a URL that Postgres understands. "
+    f"{_NOTHING_DONE} Tell the user to correct it: postgresql://user:password@host/database, with "
+    "% and @ in a password written as %25 and %40.",
+    StorageFault.DAMAGED_SECRET: "A file that holds a secret is damaged: http.secret in the state "
+    f"folder, or privacy.key in the data folder. {_NOTHING_DONE} Tell the user to restore it from "
+    "a backup.",
 }
 
 

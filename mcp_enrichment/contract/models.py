@@ -20,9 +20,9 @@ from mcp_enrichment.contract.paths import ENRICHMENT_ID
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
+"""What a source may be called: no text of any other form reaches a model."""
 EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]{1,253}$"
 """The one form of an inferred address's evidence: no other text from outside reaches a model."""
-"""What a source may be called: no text of any other form reaches a model."""
 
 
 class EmailType(StrEnum):
@@ -219,14 +219,27 @@ class Credits(BaseModel):
         return _or_none(value, read)
 
 
+class MovementKind(StrEnum):
+    """What moves credits."""
+
+    GRANT = "grant"
+    CORRECT = "correct"
+    """By hand, either way."""
+    HOLD = "hold"
+    """Set aside for a request that was accepted."""
+    SETTLE = "settle"
+    """Spent: the request has found an address."""
+    RELEASE = "release"
+    """Given back: it has found none."""
+
+
 class HistoryEntry(BaseModel):
     """One movement of credits."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     id: int
-    kind: str
-    """`grant`, `correct`, `hold`, `settle` or `release`."""
+    kind: MovementKind
     amount: int
     available_after: int
     request_id: str | None

@@ -1,4 +1,4 @@
-"""Where the contract's three routes are."""
+"""The contract's paths, and what an id may look like."""
 
 ENRICHMENTS = "/v1/api/enrichment/email"
 """POST starts a request; GET below it, with an id, reads one."""

@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.settings import Settings
 
-PACKAGE = "mcp-enrichment"
 OLDEST_SQLITE = (3, 37)
 """The first with STRICT tables."""
 LEAST_FREE = 50 * 1024 * 1024
@@ -36,7 +35,7 @@ def versions() -> Iterator[Finding]:
         yield wrong(
             "sqlite",
             f"{sqlite3.sqlite_version} is older than 3.37. Use a Python that was built with a "
-            "newer one: `uv python install` brings such.",
+            "newer one: `uv python install` brings one.",
         )
     else:
         yield ok("sqlite", sqlite3.sqlite_version)
@@ -62,13 +61,13 @@ async def memory(settings: Settings) -> Finding:
 
 def _package() -> Finding:
     try:
-        installed = version(PACKAGE)
+        installed = version(PROGRAM)
     except PackageNotFoundError:
         return note("version", f"{__version__}, run from its source")
     if installed != __version__:
         return wrong(
             "version",
-            f"the files are of {__version__}, but {installed} is installed: install it anew.",
+            f"the files are of {__version__}, but {installed} is installed: reinstall it.",
         )
     return ok("version", f"{__version__}, with mcp {version('mcp')}")
 

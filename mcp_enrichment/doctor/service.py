@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mcp_enrichment.api_key.finding import FoundKey, Origin
 from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
 from mcp_enrichment.compose_service import open_database
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     RateLimited,
@@ -18,9 +18,10 @@ from mcp_enrichment.contract.errors import (
     StorageFailed,
     Unauthorized,
 )
+from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
-from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, FIRST_GRANT
+from mcp_enrichment.service.domain.teams import FIRST_GRANT
 from mcp_enrichment.service.store import teams
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("key", f"from {found.origin}")
     url = urlsplit(settings.server_url)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
         yield wrong("key", "goes to the server unencrypted. Use https in ENRICHMENT_API_URL.")
 
 
@@ -80,7 +81,9 @@ def _whom_it_asks(settings: Settings) -> str:
     if not settings.vendor_keys:
         return "on contacts of your own: nobody else is asked"
     vendors = ", ".join(settings.vendor_keys)
-    return f"and sends profiles to {vendors}: `mcp-enrichment sources list` says how they do"
+    return (
+        f"and sends profiles to {vendors}: `mcp-enrichment sources list` shows how they are doing"
+    )
 
 
 def _stored_balance(settings: Settings) -> Finding:
@@ -92,7 +95,7 @@ def _stored_balance(settings: Settings) -> Finding:
         every = database.read_now(teams.every)
     finally:
         database.close()
-    mine = next((team.available for team in every if team.name == EMBEDDED_TEAM), FIRST_GRANT)
+    mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
 
 
@@ -154,10 +157,3 @@ def _server(settings: Settings) -> str:
     """The server's URL, without a user name and password that may stand in it."""
     url = urlsplit(settings.server_url)
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,4 +1,4 @@
-"""What the client tells, as the models that tools, resources and tasks answer with."""
+"""Converts what the client returns into the models of tools, resources and tasks."""
 
 from __future__ import annotations
 

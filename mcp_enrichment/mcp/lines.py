@@ -36,7 +36,7 @@ class Lines:
             self._add(piece)
 
     def end(self) -> None:
-        """What has come since the last line's end is a line; nothing is none."""
+        """Take what has come since the last line's end, if anything has, for a line."""
         if self._is_too_long:
             logger.warning("a line of more than %d bytes was dropped", LONGEST)
         elif self._last:

@@ -120,5 +120,5 @@ def _instructions(profiles: _Profiles, kind: str) -> str:
     ]
     if profiles.refused:
         which = ", ".join(map(str, profiles.refused))
-        parts.append(f"These entries of my list are no profiles, so tell me so: number {which}.")
+        parts.append(f"These entries of my list are not profiles, so tell me so: number {which}.")
     return "\n\n".join([*parts, "\n".join(numbered)])

@@ -1,4 +1,4 @@
-"""The seam to errors of the protocol, for all that is no tool call: those have results for it."""
+"""Errors as protocol errors, for every method but tools/call, whose errors are results."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Defect(Permanent):
     code = "internal_error"
     charged = None
     sentence = (
-        "This MCP server failed in a way that was not foreseen, and it is not known whether a "
-        "credit was charged. Do not call again with the same arguments: tell the user, and that "
-        "the server's log on stderr says where it failed."
+        "This MCP server failed unexpectedly, and it is not known whether a credit was charged. Do "
+        "not call again with the same arguments: tell the user, and that the server's log on "
+        "stderr says where it failed."
     )
 
 

@@ -38,7 +38,7 @@ BY_REASON = {
     ),
     Reason.ANSWER_LOST: (
         "A source was asked and may have charged, but its answer is lost. Tell the user, and "
-        f"request it again only if the user accepts that it may be paid twice. {NO_GUESS}"
+        f"request it again only if the user agrees that it may be paid twice. {NO_GUESS}"
     ),
     Reason.SOURCE_OUT_OF_CREDIT: (
         "A source of addresses has no credit left. Tell the user to buy some there: requesting it "
@@ -50,22 +50,22 @@ BY_REASON = {
     ),
     Reason.SANDBOX: SANDBOX,
     Reason.SUPPRESSED: (
-        "This person, or their address, is on the service's suppression list: nothing is told. "
+        "This person, or their address, is on the service's suppression list. "
         f"Tell the user so, and do not request it again. {NO_GUESS}"
     ),
     Reason.ERASED: f"What was stored about this person was erased. Tell the user so. {NO_GUESS}",
     Reason.EXPIRED: (
-        "This answer was deleted, as its time was over. It can be requested again, which may cost "
+        "This answer was deleted, as it had expired. It can be requested again, which may cost "
         f"a credit. {NO_GUESS}"
     ),
 }
 BY_VERIFICATION = {
     Verification.UNVERIFIED: "Not verified: say so when you use it.",
     Verification.CATCH_ALL: (
-        "Cannot be verified, as its domain takes any address: say so when you use it."
+        "Cannot be verified, as its domain accepts any address: say so when you use it."
     ),
     Verification.INFERRED: (
-        "Inferred from how addresses of its domain are formed; nobody has seen it: say so when you "
+        "Inferred from how addresses at its domain are formed, never confirmed: say so when you "
         "use it."
     ),
 }

@@ -21,7 +21,7 @@ from mcp.types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
 from mcp_enrichment.mcp.listening import Listening
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NAME = "mcp-enrichment"
 INSTRUCTIONS = (
     "Finds the work or personal email of a LinkedIn profile. Lookups take seconds to minutes and "
     "cost credits. request_email_enrichment and wait_for_enrichment do the waiting: never poll, "
@@ -88,7 +87,7 @@ def create_server(
     subscriptions = Subscriptions(get_client=get_client)
     listening = Listening(get_client=get_client, tasks=tasks)
     server = Server(
-        NAME,
+        PROGRAM,
         version=__version__,
         instructions=INSTRUCTIONS,
         lifespan=background,

@@ -52,7 +52,9 @@ class Subscriptions:
     ) -> EmptyResult:
         """Tell this connection once the enrichment is final."""
         if params.uri == resources.CREDITS:
-            raise MCPError(INVALID_PARAMS, "Of the credits nobody is told: read them when needed.")
+            raise MCPError(
+                INVALID_PARAMS, "Credits cannot be subscribed to: read them when needed."
+            )
         found = await answered(
             "resources/subscribe", resources.enrichment_at(params.uri, context, self.get_client)
         )

@@ -1,4 +1,4 @@
-"""A task as its id says it: nothing about it is kept, so that any process can answer for it.
+"""A task whose id holds all there is to know of it, so that any process can answer for it.
 
 The id holds what is waited for and since when, and a signature that only the account can make.
 Whether the caller may read the enrichments is asked anew each time, of the service.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 Sign = Callable[[str], str]
-"""Makes 32 hex digits of a text that nobody makes for another account, or another caller."""
+"""Makes 32 hex digits of a text that only this account and caller can make of it."""
 
 LONGEST_ID = 6144
 """Characters: it travels in a header of HTTP too, of which many servers take 8 KiB."""

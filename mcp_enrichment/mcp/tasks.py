@@ -68,20 +68,31 @@ class Tasks:
     def serve_on(self, server: Server[Any]) -> None:
         """Add the extension's methods."""
         server.add_request_handler(GET, TaskParams, self.get)
-        server.add_request_handler(UPDATE, UpdateParams, self.acknowledge)
-        server.add_request_handler(CANCEL, TaskParams, self.acknowledge)
+        server.add_request_handler(UPDATE, UpdateParams, self.update)
+        server.add_request_handler(CANCEL, TaskParams, self.cancel)
 
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
         """The task as it stands, with its result once it has one."""
         require(context)
         return await answered(GET, self.look(params.task_id))
 
-    async def acknowledge(
+    async def update(
+        self, context: ServerRequestContext[Any], params: UpdateParams
+    ) -> dict[str, Any]:
+        """Nothing is to be done: no task asks for input."""
+        return await self._acknowledged(UPDATE, context, params)
+
+    async def cancel(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        """Nothing is to be done: no task asks for input, and between two looks nobody waits."""
+        """Nothing is to be done: between two looks nobody waits."""
+        return await self._acknowledged(CANCEL, context, params)
+
+    async def _acknowledged(
+        self, method: str, context: ServerRequestContext[Any], params: TaskParams
+    ) -> dict[str, Any]:
         require(context)
-        await answered(CANCEL, self.opened(params.task_id))
+        await answered(method, self.opened(params.task_id))
         return {}
 
     async def opened(self, task_id: str) -> Task:

@@ -1,4 +1,4 @@
-"""Waiting on behalf of a subscriber, for as long as that one listens."""
+"""Waits in the background until a subscriber's enrichments are final."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ CALLBACK_TRIES = Counter(
 JOBS_WAITING = Gauge("enrichment_jobs_waiting", "Jobs not done yet.", ["kind"], registry=REGISTRY)
 OLDEST_JOB_SECONDS = Gauge(
     "enrichment_oldest_job_seconds",
-    "Seconds since the job that is due longest was due.",
+    "Seconds for which the oldest due job has been due.",
     registry=REGISTRY,
 )
 CREDITS = Gauge(
     "enrichment_credits",
-    "Credits of all teams: available and held, and in all granted, corrected, settled, released.",
+    "Credits of all teams: available and held, and in total granted, corrected, settled, released.",
     ["kind"],
     registry=REGISTRY,
 )

@@ -86,4 +86,4 @@ def _decoded(content: bytes, path: Path) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise SetupRefused(f"{path} is no text in UTF-8. Nothing was changed.") from None
+        raise SetupRefused(f"{path} is not UTF-8 text. Nothing was changed.") from None

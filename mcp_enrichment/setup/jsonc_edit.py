@@ -26,7 +26,7 @@ def load(text: str) -> dict[str, object]:
     """The text's value. Raises `Unreadable`, also where it is no object."""
     value = parse(_or_new(text)).root.value
     if not isinstance(value, dict):
-        raise Unreadable("the whole of it is no object")
+        raise Unreadable("it is not an object")
     return value
 
 
@@ -36,7 +36,7 @@ def put(text: str, path: KeyPath, value: object) -> str:
     node = edit.document.root
     for depth, key in enumerate(path):
         if node.members is None:
-            raise Unreadable(f"{'.'.join(path[:depth]) or 'the whole of it'} is no object")
+            raise Unreadable(f"{'.'.join(path[:depth]) or 'it'} is not an object")
         member = node.member(key)
         if member is None:
             for inner in reversed(path[depth + 1 :]):

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.api_key.of_vendors import variable_of
-from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
-PROGRAM = "mcp-enrichment"
 PASSING = ("archive-v", "environments-v")
 """How uv's cache calls the folders of environments that it may remove at any time."""
 KEY = "ENRICHMENT_API_KEY"

@@ -32,8 +32,8 @@ def has_entry(client: ChatClient, text: str | None) -> bool:
 
 
 def undone(client: ChatClient, text: str, before: str | None) -> str | None:
-    """The text as it was `before` where nothing else has changed since; otherwise the text with our
-    entry alone taken back. None: the file was made for us, and is to go.
+    """The text as it was `before` where nothing else has changed since; otherwise the text
+    with only our entry removed. None: the file was made for us, and is to go.
 
     Raises `Unreadable`.
     """

@@ -35,7 +35,7 @@ def put(text: str, path: KeyPath, value: object) -> str:
     for depth, key in enumerate(path[:-1]):
         table = table.setdefault(key, tomlkit.table(is_super_table=True))
         if not isinstance(table, dict):
-            raise Unreadable(f"{'.'.join(path[: depth + 1])} is no table")
+            raise Unreadable(f"{'.'.join(path[: depth + 1])} is not a table")
     if path[-1] not in table and isinstance(value, dict):
         appended = _appended(text, path, value)
         if _is_toml(appended):
@@ -79,7 +79,7 @@ def _appended(text: str, path: KeyPath, value: dict[str, Any]) -> str:
 
 
 def _is_toml(text: str) -> bool:
-    """Whether it is: a table cannot be added to one that was written in a line."""
+    """Whether the text is TOML: it is not once a table was added to an inline one."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -30,7 +30,7 @@ def test_help_lists_the_commands_with_examples(shell: Shell) -> None:
 NO_EXPORTS = {
     "missing.csv": "does not exist",
     "empty.csv": "is empty",
-    "a.pdf": "is no export that is known",
+    "a.pdf": "is not a known export",
     "folder": "is not a file",
 }
 
@@ -105,7 +105,7 @@ def test_an_address_that_nobody_has_seen_is_printed_and_called_what_it_is(shell:
     database.close()
     found = shell.run("enrich", profile("olivia"), SOURCES="inferred")
     assert found.out == "olivia.park@lumen.example\n"
-    assert found.err.startswith("inferred: Inferred from how addresses of its domain are formed;")
+    assert found.err.startswith("inferred: Inferred from how addresses at its domain are formed,")
 
 
 def test_a_miss_ends_with_code_3_and_its_next_step_on_stderr(with_contacts: Shell) -> None:

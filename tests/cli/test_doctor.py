@@ -54,7 +54,7 @@ def test_a_new_installation_is_well_and_stays_new(shell: Shell) -> None:
     assert os.listdir(shell.folder) == []
 
 
-def test_it_is_said_whom_the_embedded_service_asks(shell: Shell) -> None:
+def test_the_doctor_says_whom_the_embedded_service_asks(shell: Shell) -> None:
     assert "nobody else is asked" in lines(shell.run("doctor"))["note reach"]
     vendors = {"SOURCES": "contacts,hunter,wiza", "HUNTER_API_KEY": KEY, "WIZA_API_KEY": KEY}
     assert "sends profiles to hunter, wiza:" in lines(shell.run("doctor", **vendors))["note reach"]

@@ -45,7 +45,7 @@ def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> 
     assert told.out == (
         "Read 240 rows.\n"
         "Stored 200 with 280 addresses, 280 of them new.\n"
-        "Of those, 40 came with a URL of Sales Navigator or Recruiter, which LinkedIn alone "
+        "Of those, 40 came with a URL of Sales Navigator or Recruiter, which only LinkedIn "
         "resolves.\n"
         "Skipped 40 with the URL of a company, a school or a post in place of a person's.\n"
     )

@@ -70,7 +70,7 @@ async def test_the_environment_comes_first_then_the_file_then_the_keyring(
     forgotten = shell.run("key", "forget", API_URL=vendor.url)
     assert (forgotten.code, forgotten.err) == (0, "")
     assert await key_used() is None
-    assert "keeps no key" in shell.run("key", "forget", API_URL=vendor.url).refused()
+    assert "holds no key" in shell.run("key", "forget", API_URL=vendor.url).refused()
 
 
 async def test_a_key_is_kept_for_one_server_and_never_shown_to_another(
@@ -99,7 +99,7 @@ def test_what_is_typed_is_never_shown_and_what_is_no_key_is_not_stored(
     assert "comes first" in stored.err
     assert KEYS["keyring"] not in stored.out + stored.err
     for typed in ("", "\n", "two words", "schlüssel"):
-        assert "no API key" in run_with(shell, typed, "key", "set").refused()
+        assert "not an API key" in run_with(shell, typed, "key", "set").refused()
     as_argument = shell.run("key", "set", "sk-argument")
     assert "sk-argument" not in as_argument.refused(code=2)
     assert "sk-argument" not in keyring.read_text()

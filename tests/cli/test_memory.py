@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.commands import ADA, JONAS
 
 if TYPE_CHECKING:
@@ -31,8 +33,21 @@ def test_a_forgotten_question_is_asked_anew_and_the_others_are_not(with_contacts
     assert with_contacts.one("SELECT count(*) FROM requests") == 3
 
 
-def test_a_url_that_is_none_is_refused(shell: Shell) -> None:
-    assert "not on linkedin.com" in shell.run("memory", "forget", "https://example.com").refused()
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("memory", "forget"),
+        ("privacy", "erase", "--profile"),
+        ("sources", "check", "contacts", "--profile"),
+    ],
+)
+def test_a_url_of_no_profile_is_refused_alike_by_all_commands_and_not_repeated(
+    shell: Shell, command: tuple[str, ...]
+) -> None:
+    refused = shell.run(*command, "https://hidden.example")
+    assert "not on linkedin.com" in refused.refused(code=2)
+    assert "hidden" not in refused.err
+    assert "There is no URL" in shell.run(*command, "").refused(code=2)
 
 
 def test_everything_is_forgotten_only_when_that_is_confirmed(with_contacts: Shell) -> None:

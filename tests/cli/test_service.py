@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys
-from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM, embedded_team
+from mcp_enrichment.service.domain.teams import embedded_team
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.cli.commands import ADA, SECONDS, Shell
 
@@ -49,7 +50,7 @@ def key_of(shell: Shell) -> str:
 
     def make(connection: Connection) -> str:
         embedded_team(connection, at=0)
-        return keys.create(connection, EMBEDDED_TEAM, at=0).key
+        return keys.create(connection, DEFAULT_TEAM, at=0).key
 
     database = open_sqlite(shell.database)
     made = database.write_now(make)
@@ -61,7 +62,7 @@ def client(url: str, key: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=15)
 
 
-def test_it_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell) -> None:
+def test_the_service_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell) -> None:
     port, key = free_port(), key_of(with_contacts)
     with serving(with_contacts, port) as (_, url), client(url, key) as http:
         assert url == f"http://127.0.0.1:{port}"

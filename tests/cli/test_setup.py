@@ -198,7 +198,7 @@ def test_a_client_that_never_ran_here_is_told(home: Path, shell: Shell) -> None:
 
 def test_without_an_entry_there_is_nothing_to_undo(cursor: Path, shell: Shell) -> None:
     before = cursor.read_text()
-    assert "no entry of ours" in shell.run("setup", "cursor", "--undo").refused()
+    assert "no entry for this server" in shell.run("setup", "cursor", "--undo").refused()
     assert cursor.read_text() == before
 
 

@@ -72,7 +72,7 @@ async def test_the_list_says_who_is_left_alone_until_when_and_why(
     hunter.says[0] = Misconfigured()
     async with serving(path, hunter) as it:
         await it.final(await it.accepted())
-    assert "\tleft alone until 2" in run("list").stdout
+    assert "\tpaused until 2" in run("list").stdout
     assert ": it refuses its key or its settings\t" in run("list").stdout
 
 
@@ -173,8 +173,8 @@ def test_a_source_that_does_not_answer_fails_the_check(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"SOURCES": "contacts,hunt"}, "a name is no source's; those are contacts, hunter"),
-        ({"SOURCES": "contacts,contacts"}, "a source stands there twice"),
+        ({"SOURCES": "contacts,hunt"}, "unknown source; the sources are contacts, hunter"),
+        ({"SOURCES": "contacts,contacts"}, "a source is listed twice"),
         ({"SOURCES": "people-data"}, "set ENRICHMENT_PEOPLE_DATA_API_KEY"),
         ({"HUNTER_API_KEY": "", "HUNTER_API_KEY_FILE": "key"}, "must be an absolute path"),
         ({"HUNTER_API_KEY": "", "HUNTER_API_KEY_FILE": "/no/such"}, "cannot be read"),

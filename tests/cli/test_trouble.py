@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import click
 import pytest
+from click.testing import CliRunner
 
+from mcp_enrichment.cli.errors import PlainErrors
 from tests.cli.commands import ADA, SAMPLE, SECONDS, Done, Shell, imported_by
 from tests.support.far_end import hangs, replies
 
@@ -148,6 +151,13 @@ def test_an_output_that_takes_nothing_gives_no_traceback(
         process = with_contacts.start(*command, popen={"stdout": full, "stdin": nothing})
     _, err = process.communicate(timeout=SECONDS)
     assert "Traceback" not in err
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    command = click.Command("opens", callback=missing.read_text)
+    done = CliRunner().invoke(PlainErrors(commands=[command]), ["opens"])
+    assert done.output == f"Error: {missing} cannot be used: No such file or directory.\n"
 
 
 @POSIX

@@ -10,6 +10,7 @@ import anyio.abc
 import httpx
 import pytest
 
+from mcp_enrichment import outbound
 from mcp_enrichment.client import wire as wire_module
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.wire import Wire
@@ -116,7 +117,7 @@ async def test_an_answer_that_comes_byte_by_byte_does_not_outlast_its_time(
     vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(wire_module, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(wire_module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
     vendor.will(sends(start, *[b" "] * 1000, pause=0.05))
     with anyio.fail_after(2), pytest.raises(ServiceUnavailable):
         await Wire(vendor.url, None, None).credits()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -27,7 +26,8 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import Behaviour, FarEnd, breaks_off, hangs, replies, resets
+from tests.support.far_end import Behaviour, FarEnd, replies
+from tests.support.faults import BOMB, NO_ANSWER, PACKED
 from tests.support.lookups import HTML, PROFILE, accepts, enrichment
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-BOMB = gzip.compress(bytes(10_000_000))
 NO_ID = {"status": "pending", "linkedin_url": PROFILE}
 
 
@@ -44,14 +43,7 @@ def _refusal(status: int, code: str) -> Behaviour:
 
 
 MAY_HAVE_ARRIVED: dict[str, Behaviour] = {
-    "reset": resets(),
-    "closed without a word": breaks_off(b""),
-    "half an answer": breaks_off(b"HTTP/1.1 201 Created\r\ncontent-length: 500\r\n\r\n{"),
-    "no HTTP": breaks_off(b"SSH-2.0-OpenSSH_9.6\r\n"),
-    "no answer": hangs(),
-    "500": replies(500, HTML),
-    "502": replies(502, HTML),
-    "504": replies(504, HTML),
+    **NO_ANSWER,
     "599": replies(599),
     "303": replies(303, b"", {"location": "/elsewhere"}),
     "200, an HTML page": replies(200, HTML),
@@ -64,7 +56,7 @@ MAY_HAVE_ARRIVED: dict[str, Behaviour] = {
     "201, an id of 3 kB": replies(201, enrichment("e" * 3000)),
     "201, an id that is a number": replies(201, NO_ID | {"_id": 7}),
     "201, 3 MB": replies(201, enrichment() | {"more": "x" * 3_000_000}),
-    "201, a packed bomb": replies(201, BOMB, {"content-encoding": "gzip"}),
+    "201, a packed bomb": replies(201, BOMB, PACKED),
 }
 
 REFUSED: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {

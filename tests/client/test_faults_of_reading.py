@@ -22,7 +22,8 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import Status
-from tests.support.far_end import Behaviour, FarEnd, breaks_off, hangs, replies, resets
+from tests.support.far_end import Behaviour, FarEnd, replies
+from tests.support.faults import BOMB, NO_ANSWER, PACKED
 from tests.support.lookups import ADDRESS, HTML, enrichment, found
 
 if TYPE_CHECKING:
@@ -30,22 +31,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-BOMB = gzip.compress(bytes(10_000_000))
-PACKED = {"content-encoding": "gzip"}
 PACKED_TWICE = {"content-encoding": "gzip, gzip"}
 
 PASSING: dict[str, Behaviour] = {
-    "reset": resets(),
-    "closed without a word": breaks_off(b""),
-    "half an answer": breaks_off(),
-    "no HTTP": breaks_off(b"SSH-2.0-OpenSSH_9.6\r\n"),
-    "no answer": hangs(),
+    **NO_ANSWER,
     "408": replies(408, HTML),
     "429": replies(429, HTML),
-    "500": replies(500, HTML),
-    "502": replies(502, HTML),
     "503": replies(503, HTML),
-    "504": replies(504, HTML),
 }
 
 FINAL: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {

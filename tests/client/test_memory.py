@@ -145,7 +145,7 @@ async def test_a_miss_is_kept_for_as_long_as_it_is_set(
 ) -> None:
     async with new_client(keep_misses=keep_misses) as client:
         await _asked_and_ended(client, lookups, missed())
-        await anyio.sleep(0.25)
+        await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.status is (Status.NOT_FOUND if posts == 1 else Status.PENDING)
     assert len(vendor.posts) == posts
@@ -157,7 +157,7 @@ async def test_a_question_is_remembered_for_as_long_as_it_is_set(
 ) -> None:
     async with new_client(keep=keep) as client:
         await _asked_and_ended(client, lookups, found())
-        await anyio.sleep(0.25)
+        await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.reused is (posts == 1)
     assert len(vendor.posts) == posts

@@ -80,7 +80,7 @@ async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
 
     async def end_all() -> None:
         await lookups.read.wait()
-        await anyio.sleep(0.5)
+        await anyio.sleep(0.5)  # an eleventh request would show
         for enrichment_id in HUNDRED:
             lookups.end(found(enrichment_id))
 

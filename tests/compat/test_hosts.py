@@ -15,11 +15,13 @@ NEWEST = "2026-07-28"
 TOOLS = ["request_email_enrichment", "get_enrichment", "wait_for_enrichment", "get_credits"]
 
 
-def test_it_speaks_the_newest_version_that_it_knows(host: Host, verdict: dict[str, Any]) -> None:
+def test_each_host_speaks_the_newest_version_that_it_knows(
+    host: Host, verdict: dict[str, Any]
+) -> None:
     assert verdict["protocol"] == host.speaks
 
 
-def test_it_lists_the_four_tools(verdict: dict[str, Any]) -> None:
+def test_each_host_lists_the_four_tools(verdict: dict[str, Any]) -> None:
     assert verdict["tools"] == TOOLS
 
 

@@ -64,7 +64,7 @@ async def silent_vendor() -> AsyncIterator[str]:
 
 
 @ENDINGS
-async def test_it_ends_without_a_word_in_the_middle_of_a_wait(
+async def test_the_server_ends_without_a_word_in_the_middle_of_a_wait(
     ending: Ending, tmp_path: Path
 ) -> None:
     async with silent_vendor() as vendor, piped(tmp_path, API_URL=vendor) as server:

@@ -31,7 +31,7 @@ async def test_there_is_one_prompt_with_a_list_of_profiles_and_a_type(assistant:
     ]
 
 
-async def test_it_goes_through_the_budget_the_requests_and_one_wait_to_a_table(
+async def test_the_prompt_goes_through_budget_requests_and_one_wait_to_a_table(
     assistant: Client,
 ) -> None:
     text = await text_of(assistant, profiles=f"{ADA}\n{JONAS}")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
-from mcp import MCPError
+from mcp import Client, MCPError
 from mcp.types import Request
 
 from mcp_enrichment.client.client import EnrichmentClient
+from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.task import Kind, Task
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
 from tests.support.far_end import FarEnd, replies
-
-if TYPE_CHECKING:
-    from mcp import Client
-
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +102,19 @@ async def test_answers_that_no_task_asked_for_are_taken_and_ignored(
     answers = {"spend": {"action": "accept"}}
     updated = await asked(client.session, "tasks/update", task_id, inputResponses=answers)
     assert updated["resultType"] == "complete"
+
+
+@pytest.mark.parametrize(("method", "more"), METHODS)
+async def test_a_defect_is_logged_under_the_method_that_met_it(
+    method: str, more: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> Any:
+        raise RuntimeError
+
+    async with Client(create_server(broken), mode="auto", extensions=[TaskClient()]) as client:
+        with pytest.raises(MCPError):
+            await asked(client.session, method, ID, **more)
+    assert f"{method} raised RuntimeError" in caplog.text
 
 
 async def test_a_service_that_is_away_leaves_the_task_working_and_says_so(

@@ -92,7 +92,7 @@ def started(module: str, folder: Path, **channels: Any) -> Iterator[subprocess.P
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-def test_it_answers_what_the_sdks_own_transport_answers(era: str, tmp_path: Path) -> None:
+def test_our_transport_answers_what_the_sdks_own_answers(era: str, tmp_path: Path) -> None:
     ours, the_sdks = (answers_of(module, tmp_path / module, *script(era)) for module in MODULES)
     assert ours == the_sdks
 

@@ -64,7 +64,7 @@ async def test_a_process_that_dies_takes_no_client_with_it(era: str, tmp_path: P
 
 
 @pytest.mark.parametrize("how", ["keep", "strip"])
-async def test_it_answers_under_a_path_whether_the_proxy_keeps_it_or_not(
+async def test_the_server_answers_under_a_path_that_the_proxy_keeps_or_strips(
     era: str, how: str, tmp_path: Path
 ) -> None:
     async with balanced(tmp_path, prefix="/tools/enrichment", how=how, **OPEN) as site:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.mcp.http import body
-from mcp_enrichment.mcp.http.names import Names, is_loopback, names_of
+from mcp_enrichment.mcp.http.names import Names, names_of
 from mcp_enrichment.mcp.http.refused import Refused
 from tests.cli.commands import Shell
 from tests.over_http.served import call, served
@@ -69,23 +69,6 @@ def test_a_server_that_would_answer_to_no_name_is_not_started() -> None:
     assert names_of("::", 8701, hosts=["a.example"]).hosts == {"a.example"}
     assert names_of("10.0.0.5", 8701).hosts == {"10.0.0.5:8701"}
     assert names_of("fd00::5", 8701).origins == {"http://[fd00::5]:8701"}
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("localhost", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("[::1]", True),
-        ("localhost.example", False),
-        ("10.0.0.5", False),
-        ("0.0.0.0", False),  # noqa: S104
-        ("", False),
-    ],
-)
-def test_only_loopback_counts_as_this_machine(host: str, local: bool) -> None:
-    assert is_loopback(host) is local
 
 
 @pytest.mark.parametrize(

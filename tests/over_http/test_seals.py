@@ -53,6 +53,7 @@ def test_the_secret_is_made_once_however_many_begin_at_once(tmp_path: Path) -> N
     assert len(set(made)) == 1
     assert len(made[0]) == 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert [one.name for one in file.parent.iterdir()] == ["http.secret"]
 
 
@@ -60,8 +61,9 @@ def test_a_secret_that_is_damaged_is_told_and_not_replaced(tmp_path: Path) -> No
     file = tmp_path / "http.secret"
     for damaged in ("", "00", "no secret", "é"):
         file.write_text(damaged)
-        with pytest.raises(StorageFailed):
+        with pytest.raises(StorageFailed, match=r"restore it from a backup") as raised:
             secret_in(file)
+        assert not raised.value.retryable
         assert file.read_text() == damaged
 
 

@@ -75,7 +75,7 @@ def test_the_manifest_is_valid_and_keeps_the_key_secret(
     assert not any(field["required"] for field in form.values()), "it works without a key"
 
 
-def test_it_holds_the_package_and_no_dependency(bundle: Path) -> None:
+def test_the_bundle_holds_the_package_and_no_dependency(bundle: Path) -> None:
     with zipfile.ZipFile(bundle) as archive:
         names = set(archive.namelist())
     folders = {name.split("/")[0] for name in names}
@@ -84,7 +84,7 @@ def test_it_holds_the_package_and_no_dependency(bundle: Path) -> None:
     assert bundle.stat().st_size < LARGEST
 
 
-def test_it_is_started_as_the_host_starts_it(
+def test_the_bundle_is_started_as_the_host_starts_it(
     mcpb: Sequence[str], uv: Path, outside: Outside, installed: Path
 ) -> None:
     config = configured(mcpb, outside, installed)

@@ -18,14 +18,14 @@ TEXT = (ROOT / "docs" / "http.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", TEXT, re.MULTILINE)
 
 
-def test_every_setting_that_it_names_exists() -> None:
+def test_every_setting_of_the_http_page_exists() -> None:
     named = set(re.findall(r"ENRICHMENT_([A-Z_]+)", TEXT))
     assert named <= {name.upper() for name in Settings.model_fields}
     of_http = {name for name in Settings.model_fields if re.match("http_|oauth_|push_", name)}
     assert {name.upper() for name in of_http} - named <= {"OAUTH_JWKS_URL"}
 
 
-def test_its_commands_work_one_after_the_other(tmp_path: Path) -> None:
+def test_the_http_pages_commands_work_one_after_the_other(tmp_path: Path) -> None:
     program = str(Path(sys.executable).parent / "mcp-enrichment")
     home = {"ENRICHMENT_DATA_DIR": str(tmp_path), "ENRICHMENT_STATE_DIR": str(tmp_path)}
     *first, last = (

@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"^\$ mcp-enrichment (.*)$", TEXT, re.MULTILINE)
 SAMPLE = ROOT / "mcp_enrichment" / "data" / "Connections.csv"
 
 
-def test_every_setting_that_it_names_exists() -> None:
+def test_every_setting_of_the_privacy_page_exists() -> None:
     named = set(re.findall(r"ENRICHMENT_([A-Z_]+)", TEXT))
     assert named <= {name.upper() for name in Settings.model_fields}
     defaults = re.findall(r"`ENRICHMENT_(\w+)`[^|\d]*: (\d+) days", TEXT)
@@ -38,7 +38,7 @@ def test_every_command_that_it_explains_exists() -> None:
     assert run == set(privacy.commands) == explained | {"list", "lift"}
 
 
-def test_its_commands_work_one_after_the_other(tmp_path: Path) -> None:
+def test_the_privacy_pages_commands_work_one_after_the_other(tmp_path: Path) -> None:
     home = {"ENRICHMENT_DATA_DIR": str(tmp_path), "ENRICHMENT_STATE_DIR": str(tmp_path)}
 
     def run(*arguments: str) -> str:

@@ -20,7 +20,8 @@ from tests.support.waiting import until_listening
 
 README_TEXT = README.read_text("utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", README_TEXT, re.MULTILINE)
-JSON_BLOCKS = re.findall(r"```json\n(.*?)```", README_TEXT, re.DOTALL)
+INSTALL_TEXT = (ROOT / "docs" / "install.md").read_text("utf-8")
+JSON_BLOCKS = re.findall(r"```json\n(.*?)```", README_TEXT + INSTALL_TEXT, re.DOTALL)
 BIN = Path(sys.executable).parent
 
 AT_HOME = [c for c in COMMANDS if c.startswith("mcp-enrichment") and not c.endswith("service")]

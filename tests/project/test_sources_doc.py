@@ -17,17 +17,17 @@ from tests.support.generated import with_tables
 TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
 
 
-def test_its_table_is_what_the_code_says() -> None:
+def test_the_sources_pages_table_is_what_the_code_says() -> None:
     assert with_tables(TEXT) == TEXT, "run `python3 tasks.py docs`"
 
 
-def test_every_setting_that_it_names_exists() -> None:
+def test_every_setting_of_the_sources_page_exists() -> None:
     named = set(re.findall(r"ENRICHMENT_([A-Z_]+)", TEXT)) - {""}
     of_vendors = {name for name in named if name.startswith("HUNTER_API_KEY")}
     assert named - of_vendors <= {name.upper() for name in Settings.model_fields}
 
 
-def test_its_command_works(tmp_path: Path) -> None:
+def test_the_sources_pages_command_works(tmp_path: Path) -> None:
     (command,) = re.findall(r"^\$ mcp-enrichment (.*)$", TEXT, re.MULTILINE)
     program = str(Path(sys.executable).parent / "mcp-enrichment")
     environment = os.environ | {"ENRICHMENT_DATA_DIR": str(tmp_path)}
@@ -37,11 +37,11 @@ def test_its_command_works(tmp_path: Path) -> None:
     assert done.stdout.startswith(b"1. contacts\tready")
 
 
-def test_the_figures_that_it_names_are_those_of_the_code() -> None:
+def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
     flat = " ".join(TEXT.split())
     for said, figure in [
-        ("fails three times in a row is left alone for 30 seconds", (breaker.FAILURES, 3)),
-        ("left alone for 30 seconds", (breaker.PAUSE, 30)),
+        ("fails three times in a row is paused for 30 seconds", (breaker.FAILURES, 3)),
+        ("paused for 30 seconds", (breaker.PAUSE, 30)),
         ("up to 15 minutes", (breaker.LONGEST_PAUSE, 15 * 60)),
         ("for 15 minutes and then up to four hours", (breaker.REFUSAL_PAUSE, 15 * 60)),
         ("up to four hours", (breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),

@@ -260,7 +260,6 @@ async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) 
         assert _connections(url) <= int(service[1]) + int(service[2])
         tasks.cancel_scope.cancel()
     async with serving(url):
-        await anyio.sleep(1)
         await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)], seconds=30)
         ends = 1  # what a worker alone does not listen to
         assert _connections(url) - ends <= int(worker[1]) + int(worker[2])

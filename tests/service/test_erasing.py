@@ -18,7 +18,6 @@ from mcp_enrichment.service.domain import privacy
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.privacy import Erased, Subject
 from mcp_enrichment.service.store import schema
-from mcp_enrichment.service.store.database import Database
 from tests.support.exports import ADA_READ
 from tests.support.far_end import far_end, hangs
 from tests.support.places import opened

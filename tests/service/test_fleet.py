@@ -142,7 +142,7 @@ async def test_a_living_worker_keeps_the_job_that_takes_its_time(url: str) -> No
         await until(source.asked.is_set)
         mine = rows(url, JOBS)
         async with serving(url, Says(HIT)):
-            await anyio.sleep(engine.SILENT * 2)
+            await anyio.sleep(engine.SILENT * 2)  # nobody takes it over
             assert rows(url, JOBS) == mine
             source.may_answer.set()
             await until(lambda: _ended(url) == 1)
@@ -174,7 +174,7 @@ async def test_a_restart_of_postgres_in_the_middle_loses_nothing(
             await it.accepted(linkedin_url=f"{ADA}-{number}")
             if number == 20:
                 server.stop("immediate")
-                await anyio.sleep(1)
+                await anyio.sleep(1)  # lets the worker meet a server that is away
                 server.start()
         await until(lambda: _ended(url) == 30, seconds=30)
         await until(lambda: rows(url, JOBS) == [], seconds=30)

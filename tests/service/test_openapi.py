@@ -57,6 +57,13 @@ async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> No
     assert schemes == DOCUMENT["components"]["securitySchemes"]
 
 
+async def test_what_may_move_credits_is_told_whole(place: Place) -> None:
+    async with serving(place, jobs=False) as it:
+        schemas = (await served(it))["components"]["schemas"]
+    assert schemas["HistoryEntry"]["properties"]["kind"]["$ref"].endswith("/MovementKind")
+    assert schemas["MovementKind"]["enum"] == ["grant", "correct", "hold", "settle", "release"]
+
+
 async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
     async with serving(place, jobs=False) as it:
         said = json.dumps(await served(it))
@@ -82,7 +89,7 @@ async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
             _hold_to_contract(changed)
 
 
-async def test_it_is_valid_openapi_3_1(place: Place) -> None:
+async def test_the_document_is_valid_openapi_3_1(place: Place) -> None:
     async with serving(place, jobs=False) as it:
         said = await served(it)
     schemathesis.openapi.from_dict(said).validate()

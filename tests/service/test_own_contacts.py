@@ -43,7 +43,7 @@ async def known(place: Place, *emails: str) -> AsyncIterator[tuple[Serving, Scri
     import_contacts(database, row(*emails), source="csv")
     contacts = ContactsSource(StoredContacts(database))
     try:
-        async with serving(place, contacts, vendor, checks=[RefusesOffices()]) as it:
+        async with serving(place, contacts, vendor, check=RefusesOffices()) as it:
             yield it, vendor
     finally:
         database.close()

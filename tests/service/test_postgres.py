@@ -135,10 +135,11 @@ def test_a_database_of_another_program_is_told_and_left_as_it_was(
     ("url", "said"),
     [
         ("postgresql://me:pass-word@127.0.0.1:1/x", "cannot reach its database"),
-        ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", "cannot reach its database"),
+        ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", "Tell the user to correct it"),
+        ("postgresql://me:pass-word%@127.0.0.1:1/x", "Tell the user to correct it"),
     ],
 )
-def test_a_server_that_cannot_be_reached_is_told_without_its_password(
+def test_a_url_that_leads_to_no_database_is_told_without_its_password(
     shell: Shell, url: str, said: str
 ) -> None:
     refused = shell.run("teams", "list", DATABASE_URL=url)

@@ -75,7 +75,7 @@ async def test_an_expired_answer_can_be_asked_for_anew(place: Place) -> None:
     assert (again["status"], again["linkedin_url"]) == ("completed", ADA)
 
 
-async def test_it_is_deleted_in_batches_down_to_the_last(
+async def test_what_has_expired_is_deleted_in_batches_to_the_last(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)

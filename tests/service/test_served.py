@@ -149,7 +149,7 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
         async with _client(process, key) as http, anyio.create_task_group() as tasks:
             where = f"{ENRICHMENTS}/{_request_that_never_ends(place)}"
             tasks.start_soon(hold, http, where)
-            await anyio.sleep(0.5)
+            await anyio.sleep(0.5)  # nothing tells that an answer is held
             assert (await http.get(where)).json()["status"] == "pending"
             began = time.monotonic()
             process.send_signal(end)

@@ -242,7 +242,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     async with serving(place, source, turns=Turns({source.name: Limit(at_once=1)})) as it:
         request_id = await it.accepted()
         await until(source.asked.is_set)
-        await anyio.sleep(1)
+        await anyio.sleep(1)  # lets its lease pass more than twice
         lapsed = "SELECT count(*) FROM source_lookups WHERE until < ?"
         assert it.rows(lapsed, it.service.clock()) == [(0,)]
         source.may_answer.set()

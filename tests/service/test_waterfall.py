@@ -42,7 +42,7 @@ async def test_two_vendors_come_to_the_right_end_and_each_is_paid_once(
 ) -> None:
     clock = Clock()
     seconds = ENDS if isinstance(place, Path) else ENDS[::5]  # each takes longer on Postgres
-    async with serving(place, jobs=False, clock=clock, checks=[RefusesOffices()], credits=99) as it:
+    async with serving(place, jobs=False, clock=clock, check=RefusesOffices(), credits=99) as it:
         for number, second in enumerate(seconds):
             names = {f"first-{number}": first, f"second-{number}": second}
             vendors = [vendor_that(end, name) for name, end in names.items()]
@@ -222,7 +222,7 @@ async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
 
     away = scripted(Unavailable(), name="away")
     vendors = [scripted(answer), away]
-    async with serving(place, *vendors, jobs=False, checks=[Defect()]) as it:
+    async with serving(place, *vendors, jobs=False, check=Defect()) as it:
         job = await _job(it)
         with suppress(ValueError):
             await lookup.look_up(it.service, job)

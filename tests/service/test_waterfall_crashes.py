@@ -69,9 +69,7 @@ async def test_after_a_death_at_any_moment_the_end_is_right_and_each_vendor_paid
 ) -> None:
     clock, deaths = Clock(), 0
     seconds = ENDS if isinstance(place, Path) else FEW_ENDS
-    async with serving(
-        place, jobs=False, clock=clock, checks=[RefusesOffices()], credits=999
-    ) as it:
+    async with serving(place, jobs=False, clock=clock, check=RefusesOffices(), credits=999) as it:
         for second in seconds:
             steps, died = 0, True
             while died:

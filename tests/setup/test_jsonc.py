@@ -126,5 +126,5 @@ def test_what_is_no_json_is_refused_with_its_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "1", '"a"', '{"mcpServers": []}', '{"mcpServers": null}'])
 def test_a_place_that_holds_no_servers_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable, match="no object"):
+    with pytest.raises(Unreadable, match="is not an object"):
         JSON.put(text, PATH, ENTRY)

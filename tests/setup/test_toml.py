@@ -36,7 +36,7 @@ def test_a_new_table_moves_nothing_of_what_is_there(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_it_is_taken_out_again_and_the_comments_stay(text: str) -> None:
+def test_an_entry_is_taken_out_of_toml_and_the_comments_stay(text: str) -> None:
     back = TOML.remove(TOML.put(text, PATH, ENTRY), PATH)
     assert back.split() == text.split()
 
@@ -55,5 +55,5 @@ def test_what_is_no_toml_is_refused_with_its_line(text: str) -> None:
 
 
 def test_a_place_that_holds_no_servers_is_refused() -> None:
-    with pytest.raises(Unreadable, match="mcp_servers is no table"):
+    with pytest.raises(Unreadable, match="mcp_servers is not a table"):
         TOML.put("mcp_servers = 1", PATH, ENTRY)

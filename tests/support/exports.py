@@ -40,8 +40,8 @@ ADA_READ = Contact(
 )
 EXPORT = NOTES + HEADER + ADA
 NO_EXPORT = (
-    "is no export that is known: pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts "
-    "or Outlook export, or a vCard; of any other CSV name the columns: "
+    "is not a known export: pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or "
+    "Outlook export, or a vCard; of any other CSV name the columns: "
     "--map url=COLUMN,email=COLUMN."
 )
 

@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mcp_enrichment import __version__
+from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp.tools import TOOLS
 from mcp_enrichment.setting_types import LogLevel
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.clients import CLIENTS, ENTRY
-from mcp_enrichment.setup.launch import PROGRAM, Launch
+from mcp_enrichment.setup.launch import Launch
 
 if TYPE_CHECKING:
     from mcp_enrichment.mcp.tools import Tool

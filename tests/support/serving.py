@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.domain.teams import EMBEDDED_TEAM
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.jobs.fleet import Fleet
@@ -182,7 +182,7 @@ def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> E
     return Fleet(place, concurrency=concurrency, grace=0)
 
 
-def team_with(connection: Connection, amount: int, *, at: float, name: str = EMBEDDED_TEAM) -> int:
+def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:
     """The team of this name; its first grant is this one where there was no such team."""
     found = teams.id_of(connection, name)
     if found is not None:

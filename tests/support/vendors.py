@@ -32,6 +32,7 @@ class Scripted:
     tells: deque[Outcome | Working] = field(default_factory=deque)
     terms: Terms = field(default_factory=lambda: Terms(hit=PRICE))
     kinds: frozenset[EmailType] = BOTH
+    tried_on: str | None = None
     asked: list[str] = field(default_factory=list)
     collected: list[str] = field(default_factory=list)
     interrupt: Callable[[], None] = _nothing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.mcp.http.callers import Scope
 from mcp_enrichment.mcp.http.refused import Refused
 
-REALM = "mcp-enrichment"
 NO_CREDENTIAL = "Send a credential: Authorization: Bearer <key or access token>."
 BAD_CREDENTIAL = "The credential is unknown, expired, or not meant for this server."
 MALFORMED = "There must be one Authorization header, of the form: Bearer <key or access token>."
@@ -42,7 +42,7 @@ class Challenges:
 
     def _refused(self, status: int, sentence: str, *, error: str = "", scope: str = "") -> Refused:
         said = {
-            "realm": REALM,
+            "realm": PROGRAM,
             "error": error,
             "error_description": sentence if error else "",
             "scope": scope if self.metadata_url else "",

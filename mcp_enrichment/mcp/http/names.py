@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.hosts import DEFAULT_PORTS, is_loopback
 from mcp_enrichment.mcp.http.refused import Refused
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 NO_NAME = (
     "A server that listens on every address is to know its names: set ENRICHMENT_PUBLIC_URL or "
@@ -67,16 +67,6 @@ def names_of(
         own |= {netloc, f"{netloc}:{DEFAULT_PORTS[scheme]}"}
         own_origins.add(f"{scheme}://{netloc}")
     return Names(hosts=_lower(own | set(hosts)), origins=_lower(own_origins | set(origins)))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on that address, or bears that name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Named:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import idna
 
 from mcp_enrichment.contract.errors import CallbackRefused
+from mcp_enrichment.contract.hosts import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -21,7 +22,6 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_URL = 2048
-DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LOCAL_NAMES = re.compile(r"[^.]+|(.*\.)?(localhost|local|internal|localdomain|home\.arpa)")
 """Names without a dot among them: those are completed by what the machine is set up with."""

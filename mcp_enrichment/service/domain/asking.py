@@ -158,7 +158,7 @@ async def _written(service: Service, work: Callable[[Connection], T]) -> T:
         except StorageFailed as failure:
             if anyio.current_time() > until:
                 raise
-            logger.warning("what a source has answered cannot be kept yet: %s", failure.fault)
+            logger.warning("a source's answer cannot be stored yet: %s", failure.fault)
         await anyio.sleep(WRITE_AGAIN)
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
 
 FAILURES = 3
-"""In a row, until a vendor that fails is left alone."""
+"""Failures in a row after which a vendor is paused."""
 PAUSE, LONGEST_PAUSE = 30.0, 900.0
-"""Seconds for which it is left alone, at first and at most."""
+"""Seconds of its first pause, and of its longest."""
 REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
 """The same for one that refuses its key, its plan or its credit: a person has to do something."""
 PROBE_SECONDS = 90.0
@@ -32,7 +32,7 @@ _DOUBLINGS = 10  # more than lead to the longest
 def left_alone(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
-    """What a vendor counts as that is left alone; None where it is to be asked."""
+    """What a paused vendor counts as; None where it is to be asked."""
     seen = source_health.get(connection, source)
     if seen is None or seen.left_alone_until is None:
         return None
@@ -49,7 +49,7 @@ def left_alone(
 
 
 def note(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
-    """What came of a question that was put to a vendor."""
+    """Take note of what came of a question to a vendor."""
     if outcome == Lost(why=LostWhy.REFUSED):  # others may ask for other people
         return
     before = source_health.get(connection, source, to_change=True)
@@ -61,7 +61,7 @@ def note(connection: Connection, source: str, outcome: Outcome | Working, *, now
 
 
 def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) -> Health | None:
-    """How the vendor is now, after so many failures before; None: it is well."""
+    """How the vendor is now, after `before` earlier failures; None: it is well."""
     if isinstance(outcome, Misconfigured):
         seconds = _doubled(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
         return _health(source, outcome.reason, before, until=now + seconds)

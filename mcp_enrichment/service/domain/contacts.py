@@ -141,7 +141,8 @@ def _put(connection: Connection, rows: list[dict[str, Any]], *, subjects: Subjec
 
 
 def _values(row: Contact | Person, source: str, now: float) -> list[Any]:
-    """Of the columns, in their order; of a person without an address those of it are empty."""
+    """The values of `_COLUMNS`, in that order; type and email are empty for a person without an
+    address."""
     # A clock that was wrong somewhere else must not win over all that is to come.
     names, seen_at = (row.first_name, row.last_name, row.company), min(row.seen_at or now, now)
     if isinstance(row, Person):

@@ -46,7 +46,8 @@ def correct(
     """
     if not amount or not reason.strip() or len(reason) > MAX_REASON:
         raise InvalidArguments(
-            f"A correction has an amount other than 0 and a reason of 1 to {MAX_REASON} characters."
+            "A correction needs an amount other than 0 and a reason of 1 to "
+            f"{MAX_REASON} characters."
         )
     if not ledger.correct(connection, team_id, amount, at=at, reason=reason):
         raise InvalidArguments("The team has fewer credits available than would be taken.")

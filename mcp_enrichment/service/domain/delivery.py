@@ -84,7 +84,7 @@ async def deliver(service: Service, job: Job) -> Again | None:
 async def _send(service: Service, claimed: _Try, body: bytes, headers: Mapping[str, str]) -> Sent:
     scene = service.scene_of(claimed.request.linkedin_url)
     if scene and scene.fails_try(claimed.number):
-        return Sent(outcome="http-error", http_status=503)
+        return Sent(outcome=callbacks.TryOutcome.HTTP_ERROR, http_status=503)
     return await service.sender.send(claimed.callback.url, body, headers)
 
 
@@ -99,7 +99,7 @@ def repeat(
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
-        raise InvalidArguments("The team has no callback of that id whose request has ended.")
+        raise InvalidArguments("The team has no callback with this id whose request has ended.")
     callbacks.next_round(connection, callback_id)
     queue.put_again(connection, JobKind.DELIVER, callback_id, team_id=team_id, at=at)
 

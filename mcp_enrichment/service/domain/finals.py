@@ -31,8 +31,8 @@ IDS_A_QUERY = 500
 
 
 class Finals:
-    """Wakes who waits for a request: at once where it ends here or the database tells of ends by
-    itself, else within `WATCH_EVERY`."""
+    """Wakes whoever waits for a request: at once where this process ends it or the database
+    notifies of it, else within `WATCH_EVERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class Finals:
 
     async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
-            with survived(logger, "ends are not heard of"):
+            with survived(logger, "ends of requests cannot be listened for"):
                 async with aclosing(ends()) as ended:
                     async for request_id in ended:
                         if request_id is None:
@@ -85,7 +85,7 @@ class Finals:
         while True:
             await anyio.sleep(seconds)
             # Whoever waits runs into its own time-out, and then into the same failure.
-            with survived(logger, "nobody can be told of ends"):
+            with survived(logger, "ends of requests cannot be looked for"):
                 await self._tell_all_ended()
                 continue
             await anyio.sleep(WATCH_AFTER_A_FAILURE)

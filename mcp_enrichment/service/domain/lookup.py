@@ -33,8 +33,8 @@ TRIES = 5
 FIRST_DELAY = 2.0
 """Seconds before the second try; each further one waits twice as long."""
 WAIT_FOR_BETTER = 60.0
-"""Seconds for which an address that is not verified is kept back, once a source that could have a
-better one is away: for longer it is not."""
+"""Longest pause, in seconds, for which an unverified address is withheld while a source that may
+have a better one is away."""
 
 
 @dataclass(frozen=True, slots=True)

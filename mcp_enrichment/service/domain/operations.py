@@ -1,4 +1,4 @@
-"""What there is to see for those who run the service."""
+"""Readiness and totals, for those who run the service."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Totals:
     jobs_waiting: Mapping[str, int]
     """By kind of job; those being worked on count."""
     oldest_job_seconds: float
-    """Since when the job that is due longest is due; 0 where none is."""
+    """How long the job has been due that is due longest; 0 where none is."""
     credits: Mapping[str, int]
     """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
-    `settled` and `released`. The first two are granted + corrected - settled."""
+    `settled` and `released`. The first two add up to granted + corrected - settled."""
 
 
 async def answers(service: Service) -> None:

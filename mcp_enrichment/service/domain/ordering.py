@@ -1,4 +1,4 @@
-"""More rows in order than memory holds: what is too much for it waits in files without a name."""
+"""Sorts more rows than memory holds: sorted runs wait in unnamed temporary files and are merged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source has said, as the row that keeps it and back."""
+"""Converts a source's answer to the row that stores it, and back."""
 
 from __future__ import annotations
 

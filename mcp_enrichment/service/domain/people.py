@@ -1,4 +1,4 @@
-"""People of imported rows: keeping them, and what their addresses tell of those of others."""
+"""People from imported rows: storing them, and learning how their companies form addresses."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Subject:
     address: str | None = None
 
     def hashes(self, subjects: Subjects) -> dict[str, SubjectKind]:
-        """The hash of what is named."""
+        """The hash of the profile or address named, with its kind."""
         if self.profile is not None:
             return {subjects.of_profile(self.profile): SubjectKind.PROFILE}
         return {subjects.of_address(self.address or ""): SubjectKind.ADDRESS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.store import audit, personal
-from mcp_enrichment.service.store.audit import SERVICE, Action
+from mcp_enrichment.service.store.audit import Action, Actor
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,7 +37,7 @@ def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int
     if choice is None:
         return 0
     removed = personal.remove(connection, choice, at=now, reason=Reason.EXPIRED)
-    audit.write(connection, Action.EXPIRE, actor=SERVICE, at=now, counts=removed)
+    audit.write(connection, Action.EXPIRE, actor=Actor.SERVICE, at=now, counts=removed)
     return sum(removed.values())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.sources.sandbox import SandboxSource, scene_of
-from mcp_enrichment.service.store.callbacks import DELIVERED
+from mcp_enrichment.service.store.callbacks import TryOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +34,7 @@ class Sender(Protocol):
 class Sent:
     """How one try of a callback ended."""
 
-    outcome: str
-    """`delivered`, `http-error`, `unreachable`, `timed-out` or `address-refused`."""
+    outcome: TryOutcome
     http_status: int | None = None
     may_try_again: bool = True
     retry_after: float | None = None
@@ -43,7 +42,7 @@ class Sent:
 
     @property
     def delivered(self) -> bool:
-        return self.outcome == DELIVERED
+        return self.outcome is TryOutcome.DELIVERED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +73,7 @@ class Service:
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
     turns: Turns = field(default_factory=Turns)
-    checks: Sequence[AddressCheck] = ()
+    check: AddressCheck | None = None
     """What an address is looked at with before it is told."""
     retention: Retention = Retention()
     sandbox: bool = False

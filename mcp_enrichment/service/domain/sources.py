@@ -1,4 +1,4 @@
-"""What there is to see of the sources, and trying one."""
+"""Figures about the sources, and one trial lookup, for `sources list` and `check`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from mcp_enrichment.service.domain.contacts import StoredContacts
 from mcp_enrichment.service.domain.outcomes import of_kind
 from mcp_enrichment.service.domain.people import inferring
 from mcp_enrichment.service.domain.privacy import is_address_suppressed
-from mcp_enrichment.service.domain.waterfall import is_vendor
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Miss, Working
+from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Miss, Working, is_vendor
 from mcp_enrichment.service.store import source_figures, source_health
 from mcp_enrichment.service.store.source_calls import State
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.store import ledger, teams
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-EMBEDDED_TEAM = "default"
-"""The one team of an installation that has set up no other."""
 FIRST_GRANT = 250
 """Credits that a new installation starts with."""
 SECRETS_VALID = 2
@@ -26,8 +25,8 @@ _NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no space at an end, where nob
 
 def embedded_team(connection: Connection, *, at: float) -> int:
     """The id of the embedded team, made with its first grant where it does not exist."""
-    found = teams.id_of(connection, EMBEDDED_TEAM)
-    return found or _with_credits(connection, EMBEDDED_TEAM, FIRST_GRANT, at=at)
+    found = teams.id_of(connection, DEFAULT_TEAM)
+    return found or _with_credits(connection, DEFAULT_TEAM, FIRST_GRANT, at=at)
 
 
 def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
@@ -37,7 +36,7 @@ def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  
             "A team's name has 1 to 100 letters, digits, spaces, dots or dashes."
         )
     if teams.id_of(connection, name) is not None:
-        raise InvalidArguments(f"There is a team {name!r} already.")
+        raise InvalidArguments(f"There already is a team {name!r}.")
     return _with_credits(connection, name, credits, at=at)
 
 
@@ -51,7 +50,7 @@ def the_team(connection: Connection, name: str) -> int:
 
 def local_team(connection: Connection, name: str, *, at: float) -> int:
     """The team of this name for who sits at the machine: the embedded one is made when needed."""
-    return embedded_team(connection, at=at) if name == EMBEDDED_TEAM else the_team(connection, name)
+    return embedded_team(connection, at=at) if name == DEFAULT_TEAM else the_team(connection, name)
 
 
 def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Sequence[str]:

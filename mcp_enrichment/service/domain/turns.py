@@ -1,4 +1,4 @@
-"""Whose turn it is at a source: its limits hold for all processes of a database together."""
+"""Limits of sources, shared by all processes of one database."""
 
 from __future__ import annotations
 

@@ -16,19 +16,17 @@ from mcp_enrichment.service.domain.outcomes import (
 )
 from mcp_enrichment.service.domain.privacy import is_address_suppressed
 from mcp_enrichment.service.domain.verdicts import Answered, judge, wins
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.port import Hit, Miss, is_vendor
 from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import Call, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from typing_extensions import TypeIs
-
     from mcp_enrichment.service.domain.outcomes import Told
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.domain.verdicts import Down, End
-    from mcp_enrichment.service.sources.port import AddressDefect, Source, Vendor
+    from mcp_enrichment.service.sources.port import AddressDefect, Source
     from mcp_enrichment.service.store.requests import Request
 
 
@@ -50,11 +48,6 @@ class _Round:
     known: Mapping[str, Call]
     """What the vendors were asked before."""
     unpaid: list[Call] = field(default_factory=list)
-
-
-def is_vendor(source: Source) -> TypeIs[Vendor]:
-    """Whether the source is paid."""
-    return hasattr(source, "terms")
 
 
 async def ask_sources(service: Service, request: Request) -> Came:
@@ -142,7 +135,4 @@ async def _tellable(service: Service, hit: Hit) -> Hit:
 
 
 async def _defect(service: Service, email: str) -> AddressDefect | None:
-    for check in service.checks:
-        if defect := await check.defect_of(email):
-            return defect
-    return None
+    return await service.check.defect_of(email) if service.check else None

@@ -123,7 +123,7 @@ async def _admitted(request: Request) -> Caller:
 
 
 async def _known(request: Request) -> Caller:
-    """Who is calling. Where nobody is known too often, from one place, it is a 429."""
+    """Who is calling. Too many unknown callers from one address: 429."""
     try:
         caller: Caller = await request.app.state.authenticate(request)
     except Unauthorized:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defects import told
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
@@ -44,15 +45,14 @@ STATUS = {
 """What each error of the domain is over HTTP; a test holds that none is missing."""
 
 REQUEST_ID = "X-Request-Id"
-REALM = "mcp-enrichment"
 
 _HOW_TO_GET_MORE = "Ask who runs this service for `mcp-enrichment credits grant`."
 _FOR_CALLERS = {
     Unauthorized: "Send a valid API key in the header x-api-key.",
     RateLimited: "Too many requests with this key, or from this address without one. "
     "Wait as Retry-After says.",
-    InsufficientCredits: "No credit is free for this request: all are spent, or held by requests "
-    "that still run. Nothing was started and nothing charged.",
+    InsufficientCredits: "No credit is free: all are spent, or held by requests that still run. "
+    " Nothing was started and nothing charged.",
     UnknownEnrichment: "This team has no request with this id.",
     StorageFailed: "The service cannot use its database. Nothing was started and nothing charged. "
     "Try again later; whoever runs the service finds the cause under this code.",
@@ -60,9 +60,9 @@ _FOR_CALLERS = {
 """Where the caller is a program, and not the model that the contract's own sentence speaks to."""
 
 _OF_HTTP = {
-    400: ("malformed_request", "This is not HTTP/1.1 as RFC 9112 has it, or it broke off."),
+    400: ("malformed_request", "This is not HTTP/1.1 (RFC 9112), or it broke off."),
     404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not know the method."),
+    405: ("method_not_allowed", "This path does not allow the method."),
     414: ("uri_too_long", "The path and the query are longer than 2 KiB."),
     431: ("headers_too_large", "The headers are longer than 16 KiB."),
     413: ("too_large", "The body is longer than 64 KiB."),
@@ -77,12 +77,12 @@ def answer(error: EnrichmentError) -> JSONResponse:
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
-    answered = JSONResponse(body.model_dump(), STATUS[type(error)])
+    response = JSONResponse(body.model_dump(), STATUS[type(error)])
     if isinstance(error, Unauthorized):
-        answered.headers["WWW-Authenticate"] = f'ApiKey realm="{REALM}", header="x-api-key"'
+        response.headers["WWW-Authenticate"] = f'ApiKey realm="{PROGRAM}", header="x-api-key"'
     if error.retry_after is not None:
-        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return answered
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 def refusal(status: int) -> JSONResponse:
@@ -100,17 +100,17 @@ async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for what HTTP itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
-    answer = refusal(error.status_code)
-    answer.headers.update(error.headers or {})
-    return answer
+    response = refusal(error.status_code)
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def on_defect(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
     logger.error("a request raised %s", told(error))
-    answer = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
-    answer.headers.update(beside_all(request.scope))  # it is made outside of every middleware
-    return answer
+    response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
+    response.headers.update(beside_all(request.scope))  # it is made outside of every middleware
+    return response
 
 
 def beside_all(scope: Scope) -> dict[str, str]:

@@ -38,13 +38,13 @@ _EVERYWHERE = (401, 414, 429, 431, 503)
 _HEADERS = {
     "X-Request-Id": "names this answer in the service's log",
     "RateLimit-Policy": "the quota of the key, after draft-ietf-httpapi-ratelimit-headers-10",
-    "RateLimit": "what is left of it, and in how many seconds it is whole again",
+    "RateLimit": "what is left of it, and the seconds until it is full again",
 }
 _HEADERS_OF: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "the header that the key is expected in"},
     429: {"Retry-After": "seconds, or an HTTP date"},
 }
-_REPLAYED = "with an Idempotency-Key: `true` where this is the first answer once more"
+_REPLAYED = "with an Idempotency-Key: `true` where this repeats the first answer"
 _APPLIED = "`wait=N`, where Prefer asked for it"
 _KEY = "the same key with the same body answers with the first request, with another body 422"
 _PREFER = (

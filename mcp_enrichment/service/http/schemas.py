@@ -34,7 +34,7 @@ _DESCRIPTIONS = {
 }
 """For whoever integrates; the models' own docstrings are for whoever reads the code."""
 _NULL_TELLS = {"email"}
-"""Of a request that has ended: that there is none."""
+"""Their null means something: that a request has ended without an address."""
 _NARROWER = {"pattern"}
 """What the models check and the contract leaves open: nobody is to rely on it."""
 

@@ -1,4 +1,4 @@
-"""What deletes in time, as long as a service runs."""
+"""Deletes expired data, hourly, while a service runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY = 3600.0
 async def delete_in_time(service: Service) -> None:
     """Delete what has been kept for its time, at once and from then on, until cancelled."""
     while True:
-        with survived(logger, "what is too old cannot be deleted"):
+        with survived(logger, "expired data cannot be deleted"):
             if deleted := await delete_expired(service):
-                logger.info("%d rows were deleted or emptied, as their time was over", deleted)
+                logger.info("%d expired rows were deleted or emptied", deleted)
         await anyio.sleep(EVERY)

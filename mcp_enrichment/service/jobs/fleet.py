@@ -176,7 +176,7 @@ async def _each_statement_alone(connection: AsyncConnection) -> None:
 
 
 class _Worker:
-    """What one kind of job is worked on with."""
+    """The procrastinate worker of one kind of job."""
 
     def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
         self.kind = kind
@@ -189,8 +189,8 @@ class _Worker:
         self.app.task(name=kind.value, pass_context=True, retry=_Always())(self._do)
 
     async def put_back_strays(self) -> None:
-        """Have done anew what the database says is worked on here and is not, as after a fetch
-        whose answer was lost. What is seen once may be on its way."""
+        """Put back jobs that the database says this worker has and it does not, as after a fetch
+        whose answer was lost. Only what is seen so twice: once may be on its way."""
         database, worker_id = self._service.database, self._taken.worker_id
         if worker_id is None:
             return

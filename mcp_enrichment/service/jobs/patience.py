@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.turns import Turns
 
 logger = logging.getLogger(__name__)
-for _library in ("psycopg", "psycopg.pool"):
-    # What they say of an outage are the server's words and places; here it is said once, in ours.
-    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
 
@@ -50,6 +47,9 @@ class PatientConnector(PsycopgConnector):
     def __init__(self) -> None:
         super().__init__()
         self._patient = True
+        for library in ("psycopg", "psycopg.pool"):
+            # They tell an outage in the server's words and places; here it is told once, in ours.
+            logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def give_up(self) -> None:
         """Say nothing again from now on."""
@@ -57,7 +57,12 @@ class PatientConnector(PsycopgConnector):
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
         say = super().execute_query_async
-        await self._patiently(lambda: say(query, **arguments), done=None)
+        try:
+            await self._patiently(lambda: say(query, **arguments))
+        except ConnectorException as error:
+            # "No such job": it was heard before, or done elsewhere.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
         say = super().execute_query_one_async
@@ -71,16 +76,14 @@ class PatientConnector(PsycopgConnector):
         listen = super().listen_notify
         await self._patiently(lambda: listen(on_notification, channels))
 
-    async def _patiently(self, say: Callable[[], Awaitable[T]], **done: T) -> T:
+    async def _patiently(self, say: Callable[[], Awaitable[T]]) -> T:
         said = 0
         while True:
             try:
                 return await say()
             except ConnectorException as error:
-                cause = error.__cause__
-                if done and isinstance(cause, psycopg.errors.RaiseException):
-                    return done["done"]  # "no such job": it was heard before, or done elsewhere
-                if not self._patient or not isinstance(cause, psycopg.OperationalError):
+                is_away = isinstance(error.__cause__, psycopg.OperationalError)
+                if not (self._patient and is_away):
                     raise
             # At once the first time: one connection may have died unseen, and others live.
             await anyio.sleep(PAUSE if said else 0)

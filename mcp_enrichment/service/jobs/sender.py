@@ -9,11 +9,11 @@ import anyio.to_thread
 import httpcore
 import httpx
 
-from mcp_enrichment import __version__
 from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.outbound import USER_AGENT
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.jobs.network import AddressRefused, JudgedNetwork
-from mcp_enrichment.service.store.callbacks import DELIVERED
+from mcp_enrichment.service.store.callbacks import TryOutcome
 
 if TYPE_CHECKING:
     import ssl
@@ -28,7 +28,7 @@ GONE = 410
 """The receiver wants no more of this (Standard Webhooks, "Disabling endpoints")."""
 _HEADERS = {
     "content-type": "application/json",
-    "user-agent": f"mcp-enrichment/{__version__}",
+    "user-agent": USER_AGENT,
     "connection": "close",
 }
 
@@ -46,11 +46,11 @@ class CallbackSender:
             with anyio.fail_after(TRY_SECONDS):
                 return await self._post(httpx.URL(url), body, headers)
         except AddressRefused:
-            return Sent(outcome="address-refused", may_try_again=False)
+            return Sent(outcome=TryOutcome.ADDRESS_REFUSED, may_try_again=False)
         except (TimeoutError, httpcore.TimeoutException):
-            return Sent(outcome="timed-out")
+            return Sent(outcome=TryOutcome.TIMED_OUT)
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, httpx.InvalidURL):
-            return Sent(outcome="unreachable")
+            return Sent(outcome=TryOutcome.UNREACHABLE)
 
     async def _post(self, url: httpx.URL, body: bytes, signed: Mapping[str, str]) -> Sent:
         target = httpcore.URL(
@@ -80,10 +80,10 @@ class CallbackSender:
 
 def _judged(response: httpcore.Response) -> Sent:
     if response.status in _SUCCESS:
-        return Sent(outcome=DELIVERED, http_status=response.status)
+        return Sent(outcome=TryOutcome.DELIVERED, http_status=response.status)
     asked = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
     return Sent(
-        outcome="http-error",
+        outcome=TryOutcome.HTTP_ERROR,
         http_status=response.status,
         may_try_again=response.status != GONE,
         retry_after=retry_after(asked.decode("latin-1") if asked else None),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.service.sources.port import is_vendor
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -32,8 +34,8 @@ async def closing(sources: Sequence[Source]) -> AsyncIterator[None]:
     finally:
         with anyio.move_on_after(CLOSING_SECONDS, shield=True):
             for source in sources:
-                if close := getattr(source, "aclose", None):
-                    await close()
+                if is_vendor(source):
+                    await source.aclose()
 
 
 def _vendor(name: str, key: SecretStr) -> Source:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from mcp_enrichment.contract.models import Reason, Verification
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from mcp_enrichment.contract.models import EmailType
 
 
@@ -128,11 +130,24 @@ class Vendor(Source, Protocol):
     def kinds(self) -> frozenset[EmailType]:
         """The kinds of addresses that it has at all; it is not asked for another one."""
 
+    @property
+    def tried_on(self) -> str | None:
+        """The day on which somebody ran it with a real key; None: it is made from documents
+        alone."""
+
     async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
         """Ask for the outcome of what was begun; this is never charged."""
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         """Its own credits that are left; None where it cannot be asked. This is never charged."""
+
+    async def aclose(self) -> None:
+        """Close what it has opened."""
+
+
+def is_vendor(source: Source) -> TypeIs[Vendor]:
+    """Whether the source is paid."""
+    return hasattr(source, "terms")
 
 
 class AddressDefect(StrEnum):

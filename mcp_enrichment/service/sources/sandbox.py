@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,9 +25,21 @@ RETRY_AFTER = 30.0
 """Seconds that a refused caller is asked to wait."""
 FAILING_TRIES = 2
 
+
+class Play(StrEnum):
+    """What can be played; a profile is named for it."""
+
+    FOUND = "found"
+    SLOW = "slow"
+    NOT_FOUND = "not-found"
+    FAILED = "failed"
+    NO_CREDITS = "no-credits"
+    RATE_LIMITED = "rate-limited"
+    CALLBACK_FAILS_TWICE = "callback-fails-twice"
+
+
 _SCENE = re.compile(
-    r".*/in/sandbox-(?P<scene>found|slow|not-found|failed|no-credits|rate-limited"
-    r"|callback-fails-twice)(?:(?<=slow)-(?P<seconds>[0-9]{1,3}))?"
+    rf".*/in/sandbox-(?P<play>{'|'.join(Play)})(?:(?<=slow)-(?P<seconds>[0-9]{{1,3}}))?"
 )
 
 
@@ -34,28 +47,28 @@ _SCENE = re.compile(
 class Scene:
     """What is played for one profile."""
 
-    name: str
+    play: Play
     seconds: float = 0.0
     """How long the lookup takes."""
 
     @property
     def refusal(self) -> EnrichmentError | None:
         """What the POST is refused with."""
-        if self.name == "no-credits":
+        if self.play is Play.NO_CREDITS:
             return InsufficientCredits()
-        return RateLimited(retry_after=RETRY_AFTER) if self.name == "rate-limited" else None
+        return RateLimited(retry_after=RETRY_AFTER) if self.play is Play.RATE_LIMITED else None
 
     def fails_try(self, number: int) -> bool:
         """Whether this try of the callback is to fail."""
-        return self.name == "callback-fails-twice" and number <= FAILING_TRIES
+        return self.play is Play.CALLBACK_FAILS_TWICE and number <= FAILING_TRIES
 
 
 def scene_of(profile: str) -> Scene | None:
     """What is to be played for the profile with this canonical URL; None for an ordinary one."""
     found = _SCENE.fullmatch(profile)
-    if found is None or (found["scene"] == "slow") is (found["seconds"] is None):
+    if found is None or (found["play"] == Play.SLOW) is (found["seconds"] is None):
         return None
-    return Scene(name=found["scene"], seconds=float(found["seconds"] or 0))
+    return Scene(play=Play(found["play"]), seconds=float(found["seconds"] or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +80,9 @@ class SandboxSource:
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss | Misconfigured:
         await anyio.sleep(self.scene.seconds)
-        if self.scene.name == "not-found":
+        if self.scene.play is Play.NOT_FOUND:
             return Miss(reason=Reason.SANDBOX)
-        if self.scene.name == "failed":
+        if self.scene.play is Play.FAILED:
             return Misconfigured(reason=Reason.SANDBOX)
         person = profile.rpartition("/")[2]
         return Hit(email=f"{person}.{kind}@example.com", reason=Reason.SANDBOX)

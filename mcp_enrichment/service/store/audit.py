@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-OPERATOR, SERVICE = "operator", "service"
-"""Who acted: a person at the command line, or the service by itself."""
+
+class Actor(StrEnum):
+    """Who acted."""
+
+    OPERATOR = "operator"
+    """A person at the command line."""
+    SERVICE = "service"
+    """The service, by itself."""
 
 
 class Action(StrEnum):
@@ -50,7 +56,7 @@ def write(
     at: float,
     counts: Mapping[str, int],
     subject: str | None = None,
-    actor: str = OPERATOR,
+    actor: Actor = Actor.OPERATOR,
 ) -> None:
     """Add a row."""
     row = {"at": at, "actor": actor, "action": action, "subject": subject}

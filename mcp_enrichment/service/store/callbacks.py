@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
@@ -17,8 +18,20 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 3
 """The contract's number, of one round; the table itself refuses a fourth."""
-DELIVERED = "delivered"
-"""The outcome of a try that the receiver answered with a 2xx."""
+
+
+class TryOutcome(StrEnum):
+    """How one try of a callback ended."""
+
+    DELIVERED = "delivered"
+    """The receiver answered with a 2xx."""
+    HTTP_ERROR = "http-error"
+    """It answered with anything else."""
+    UNREACHABLE = "unreachable"
+    """No connection, or one that broke before an answer that can be read."""
+    TIMED_OUT = "timed-out"
+    ADDRESS_REFUSED = "address-refused"
+    """Its address is one that callbacks may not reach."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +93,7 @@ def next_round(connection: Connection, callback_id: str) -> None:
 def claim_try(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """The number of the try that may now be sent; None where the round is over."""
     outcomes = connection.execute(select(tries.c.outcome).where(_round(callback))).scalars().all()
-    if DELIVERED in outcomes or len(outcomes) >= MAX_TRIES:
+    if TryOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_TRIES:
         return None
     number = len(outcomes) + 1
     row = {
@@ -99,7 +112,7 @@ def close_try(
     number: int,
     *,
     at: float,
-    outcome: str,
+    outcome: TryOutcome,
     http_status: int | None,
 ) -> None:
     """Write down how a try ended."""

@@ -1,4 +1,4 @@
-"""Hearing of requests that end in any process, on Postgres: the commit itself tells it."""
+"""On Postgres: hears by LISTEN/NOTIFY of requests that end in any process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def ends(url: str) -> AsyncGenerator[str | None, None]:
                 async for notice in connection.notifies():
                     yield notice.payload
         except psycopg.OperationalError:
-            logger.warning("ends are not heard of; who waits looks for them until they are")
+            logger.warning("the database does not notify of ends; they are looked for meanwhile")
         await anyio.sleep(PAUSE)
 
 

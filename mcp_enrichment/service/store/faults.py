@@ -62,7 +62,7 @@ def storage_failed(error: DBAPIError) -> StorageFailed | None:
 def collided(error: DBAPIError) -> bool:
     """Whether a transaction on Postgres was undone by another one, or by a connection that died.
 
-    Run again it sees what the other one did: SQLite's single writer would have had it wait for it.
+    Run again, it sees what the other one did: SQLite's single writer would have had it wait for it.
     """
     return error.connection_invalidated or _sqlstate(error) in _COLLISIONS
 

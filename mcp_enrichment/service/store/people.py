@@ -30,8 +30,10 @@ _DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows; of a profile that is there, what is older is replaced, but for an address of
-    the same company that the new row lacks; and what is as old where it lacks an address."""
+    """Insert the rows. A stored row gives way to a newer one, and to one of the same age that has
+    an address where it has none. An address of the same company is kept where the newer row has
+    none.
+    """
     new = upsert(connection, people)
     names = [column.name for column in people.c if not column.primary_key]
     fresh: dict[str, Any] = {name: new.excluded[name] for name in names}

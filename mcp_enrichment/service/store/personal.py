@@ -36,13 +36,13 @@ class Held:
     address: ColumnElement[Any] | None = None
     """Holds an address of the person, as it was written."""
     link: tuple[Column[Any], Column[Any]] | None = None
-    """A column of this table, and the one of an earlier table of the list that it points to: a row
-    is about whom that row is about."""
+    """A column of this table and the one that it points to, in a table earlier in the list: both
+    rows are about the same person."""
     exported: Sequence[str] = ()
     """What a person who asks is told of a row."""
     emptied: Mapping[str, Any] | None = None
-    """The values that take the place of what a row held, which then says when and why where it has
-    a `removed_at`; None: the row itself is deleted."""
+    """The values that replace what a row held; `removed_at` and `reason` are set too, where it has
+    them. None: the row itself is deleted."""
 
 
 _email = schema.requests.c.email
@@ -50,7 +50,7 @@ _people = schema.people.c
 PERSONAL: Sequence[Held] = (
     Held(
         table=schema.contacts,
-        columns=(*("linkedin_url", "email", "first_name", "last_name", "company", "position"),),
+        columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
         profile=schema.contacts.c.linkedin_url,
         address=schema.contacts.c.email,
         exported=tuple(schema.contacts.c.keys()),

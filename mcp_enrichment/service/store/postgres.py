@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.store import fleet
 from mcp_enrichment.service.store.database import BUSY_TIMEOUT, READERS, Database, written
@@ -36,9 +37,9 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """Open the database that a libpq URL names.
 
     `privacy_key`: of the suppression list; None for the one that the database keeps. Raises
-    `StorageFailed` where it cannot be reached, its suppression list was made with another key, or
-    `mcp-enrichment migrate` is due: several processes use it, and none of them may change it under
-    the others.
+    `StorageFailed` where the URL is none, the database cannot be reached, its suppression list was
+    made with another key, or `mcp-enrichment migrate` is due: several processes use it, and none
+    of them may change it under the others.
     """
     engine = _engine(url)
     try:
@@ -99,9 +100,9 @@ def _engine(url: str) -> Engine:
 
     def connect() -> psycopg.Connection[Any]:
         try:
-            connection = psycopg.connect(url, **NETWORK, application_name="mcp-enrichment")
+            connection = psycopg.connect(url, **NETWORK, application_name=PROGRAM)
         except psycopg.ProgrammingError as no_url:
-            raise StorageFailed(StorageFault.UNREACHABLE) from no_url
+            raise StorageFailed(StorageFault.BAD_URL) from no_url
         try:
             connection.execute(f"SET statement_timeout = '{BUSY_TIMEOUT:.0f}s'")
             connection.commit()

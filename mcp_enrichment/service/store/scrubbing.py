@@ -76,8 +76,8 @@ def _scrub_postgres(engine: Engine) -> bool:
 
 
 def _warnings(connection: Connection) -> list[object]:
-    """What the server warns of from now on, as that it leaves a table out which is another role's:
-    that is no error to it."""
+    """Collects the server's warnings from now on: skipping another role's table is only a warning
+    to it."""
     warned: list[object] = []
     driver: Any = connection.connection.driver_connection
     driver.add_notice_handler(

@@ -20,7 +20,7 @@ _CAME = (State.HIT, State.MISS, State.REFUSED)
 
 
 def counts(connection: Connection, source: str) -> dict[State, int]:
-    """How many requests stand where with a source."""
+    """How many requests are in each state at a source."""
     mine = select(calls.c.state, func.count()).where(calls.c.source == source)
     rows = connection.execute(mine.group_by(calls.c.state))
     return {State(state): count for state, count in rows}

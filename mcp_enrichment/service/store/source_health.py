@@ -1,4 +1,4 @@
-"""Statements on the sources that fail: since how many questions, and until when each is left alone.
+"""Statements on sources that fail: at how many questions in a row, and until when each is paused.
 
 All processes of a database share it. A source without a row is well.
 """
@@ -14,8 +14,6 @@ from mcp_enrichment.service.store.schema import source_health as health
 from mcp_enrichment.service.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
 
@@ -40,11 +38,6 @@ def get(connection: Connection, source: str, *, to_change: bool = False) -> Heal
     return Health(**row._mapping) if row else None
 
 
-def ailing(connection: Connection) -> Mapping[str, Health]:
-    """The sources that have failed last, by name."""
-    return {row.source: Health(**row._mapping) for row in connection.execute(select(health))}
-
-
 def put(connection: Connection, now: Health) -> None:
     """Write down how a source is."""
     values = asdict(now)
@@ -53,7 +46,8 @@ def put(connection: Connection, now: Health) -> None:
 
 
 def take_probe(connection: Connection, seen: Health, *, until: float) -> bool:
-    """Be the one that asks a source after it was left alone; False where somebody was faster."""
+    """Claim the one question put to a source after its pause; False where another process was
+    faster."""
     this = (health.c.source == seen.source) & (health.c.left_alone_until == seen.left_alone_until)
     return (
         connection.execute(update(health).where(this).values(left_alone_until=until)).rowcount == 1

@@ -1,4 +1,4 @@
-"""Whom something is about, as a hash under a key: comparable, and nobody's name.
+"""People as keyed hashes: they can be compared, and give away no name.
 
 With the key a list of hashes can be tried against every profile there is; so it is not kept in the
 database, and a copy of that alone tells nobody. On Postgres it is, unless one is set.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN = 0.05
 """Seconds after which to ask again where others are first, or all places are taken."""
 WAITER = 2.0
-"""Seconds after which who waits and does not ask again has gone."""
+"""Seconds without asking again after which a waiting lookup counts as gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,7 +46,7 @@ def by_row(items: Iterable[Contact | Skipped]) -> list[list[Contact | Skipped]]:
 
 
 @each_format
-def test_it_is_recognised_by_its_content_and_every_row_is_understood(
+def test_a_format_is_recognised_by_its_content_and_every_row_is_understood(
     written: Any, name: str, write: Callable[[], tuple[bytes, list[Row]]]
 ) -> None:
     content, people = write()

@@ -11,9 +11,9 @@ from mcp_enrichment.service.sources.exports.contact import ExportRefused
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LINKEDIN_S = "connections.csv"
+_CONNECTIONS_CSV = "connections.csv"
 _EXPORTS = (".csv", ".vcf")
-_OF_THE_SYSTEM = "__MACOSX"
+_MACOS_FOLDER = "__MACOSX"
 _OFFICE_MARK = "[Content_Types].xml"
 _ENCRYPTED = 0x1
 # The other methods of packing do not limit what one read may unpack to.
@@ -29,8 +29,8 @@ def member_of(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     found = [info for info in archive.infolist() if _is_export(info.filename)]
     if not found:
         raise _without_export(archive, path)
-    member = min(found, key=lambda info: (not _is_linkedin_s(info), info.filename.count("/")))
-    if len(found) > 1 and not _is_linkedin_s(member):
+    member = min(found, key=lambda info: (not _is_connections_csv(info), info.filename.count("/")))
+    if len(found) > 1 and not _is_connections_csv(member):
         raise ExportRefused.because(path, "holds several tables", _UNPACK)
     if member.flag_bits & _ENCRYPTED:
         raise ExportRefused.because(path, "is protected by a password", _UNPACK)
@@ -41,11 +41,11 @@ def member_of(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
 def _is_export(filename: str) -> bool:
     *folders, name = re.split(r"[/\\]", filename)
-    return name.casefold().endswith(_EXPORTS) and _OF_THE_SYSTEM not in folders
+    return name.casefold().endswith(_EXPORTS) and _MACOS_FOLDER not in folders
 
 
-def _is_linkedin_s(info: zipfile.ZipInfo) -> bool:
-    return re.split(r"[/\\]", info.filename)[-1].casefold() == _LINKEDIN_S
+def _is_connections_csv(info: zipfile.ZipInfo) -> bool:
+    return re.split(r"[/\\]", info.filename)[-1].casefold() == _CONNECTIONS_CSV
 
 
 def _without_export(archive: zipfile.ZipFile, path: Path) -> ExportRefused:

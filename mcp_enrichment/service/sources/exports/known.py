@@ -10,4 +10,4 @@ from mcp_enrichment.service.sources.exports.outlook import OUTLOOK
 from mcp_enrichment.service.sources.exports.salesforce import SALESFORCE
 
 KNOWN = (LINKEDIN, APOLLO, GOOGLE, OUTLOOK, HUBSPOT, SALESFORCE)
-"""Those that are told by more first."""
+"""In the order they are tried: the most distinctive header first."""

@@ -23,7 +23,7 @@ HEADER_WITHIN_CHARS = 64 * 2**10
 _DELIMITERS = ",;\t"
 _NOWHERE = -1
 """The place of what a file does not have: each row is given an empty cell at its end."""
-_LINKEDIN_S = "linkedin.com"
+_LINKEDIN_DOMAIN = "linkedin.com"
 _IMPERSONAL = ("company", "account", "organi", "firma", "unternehmen")
 _DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
 
@@ -55,7 +55,7 @@ class Layout:
         cells = cells[: self.width]
         cells += [""] * (self.width - len(cells) + 1)
         urls = [cells[place] for place in self.profiles if cells[place]]
-        urls += [u for place in self.websites if _LINKEDIN_S in (u := cells[place]).lower()]
+        urls += [u for place in self.websites if _LINKEDIN_DOMAIN in (u := cells[place]).lower()]
         emails = [_email(cells, place) for place in self.emails if cells[place.cell].strip()]
         first, last, full, company, position, connected, changed = (cells[p] for p in self.texts)
         return Raw(first, last, full, company, position, connected, changed, urls, emails)

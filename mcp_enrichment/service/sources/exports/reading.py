@@ -83,7 +83,7 @@ def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | 
 def _unknown(path: Path, columns: Format | None) -> ExportRefused:
     if columns:
         return ExportRefused.because(path, "has no header with those columns", _CHECK)
-    return ExportRefused.because(path, "is no export that is known", _WHICH)
+    return ExportRefused.because(path, "is not a known export", _WHICH)
 
 
 def _lines(text: TextIOWrapper) -> Iterator[str]:

@@ -66,7 +66,7 @@ class Inference:
 
 
 class Decided(NamedTuple):
-    """What most of the votes are for."""
+    """How many of the votes agree."""
 
     votes: int
     of: int
@@ -77,7 +77,7 @@ class Decided(NamedTuple):
 
 
 def winner_of(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T, Decided] | None:
-    """What has the votes that are needed; a vote for None is one against all others."""
+    """The value with enough votes; a vote for None counts against every value."""
     counted = list(votes)
     most = max(
         ((what, n) for what, n in counted if what is not None), key=itemgetter(1), default=None
@@ -186,7 +186,7 @@ def _infer(person: _Person, others: Counter[Seen]) -> Inference | None:
 
 
 def _pattern_of(person: _Person, others: Counter[Seen]) -> tuple[str, Decided] | None:
-    """The pattern, by those whose address tells one result of the rest."""
+    """The pattern, by the votes of those whose address leaves one result for this person."""
     votes: Counter[tuple[str, ...] | None] = Counter()
     named: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for one, people in others.items():
@@ -216,7 +216,8 @@ def _spelling_of(person: _Person, pattern: str, alike: Alike) -> tuple[str, Deci
 
 
 def _script_holds(alike: Alike) -> Decided | None:
-    """Whether people with names of that script write them as we do: there are many ways."""
+    """The votes of people with names of that script for spelling as ours; None where too few
+    agree."""
     votes: Counter[str | None] = Counter()
     for one, people in alike:
         votes["as we do" if one.patterns else None] += people

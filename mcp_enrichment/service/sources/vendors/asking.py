@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
 import httpx
 from pydantic_core import from_json
 
-from mcp_enrichment import __version__
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.outbound import NOTHING_SENT, UNUSABLE, exchanged, http_client
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.vendors.reading import OUT_OF_CREDIT, Unreadable
 
@@ -23,13 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Failure = Unavailable | Lost | Misconfigured
 
-MAX_ANSWER = 1024 * 1024
-"""Bytes of an answer that are read at most."""
-CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 45.0
 """How long a vendor may take to answer: some look for the person meanwhile."""
-IDLE_SECONDS = 2.0
-"""How long a connection is kept: a question on one that is just being closed may be lost."""
 
 READ = frozenset({200, 201, 202})
 """Statuses whose body says what came of the question."""
@@ -37,15 +30,6 @@ _NOT_NOW = frozenset({408, 425, 429, 503})
 """Refused before anything was done, and only for now."""
 _NOT_THIS = frozenset({400, 404, 409, 410, 413, 414, 422})
 """This question is refused, for a reason that is not known: no fault of the key, and no miss."""
-_NOTHING_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-"""Failures that come before a byte of the question has left."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,16 +74,8 @@ class Asking:
         """None: nothing can be asked with these settings."""
         if not KEY_FORM.fullmatch(api_key):
             return  # no header can carry it
-        with suppress(httpx.InvalidURL, ValueError, OSError, ImportError):  # proxies, certificates
-            self._http = httpx.AsyncClient(
-                base_url=url,
-                headers={"user-agent": f"mcp-enrichment/{__version__}", **headers},
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                transport=transport,
-                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
-                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-                follow_redirects=False,
-            )
+        with suppress(*UNUSABLE):
+            self._http = http_client(url, headers, transport)
 
     async def aclose(self) -> None:
         if self._http:
@@ -111,7 +87,7 @@ class Asking:
             return Misconfigured()
         try:
             answer = await _exchange(self._http, question)
-        except _NOTHING_SENT:
+        except NOTHING_SENT:
             return Unavailable()
         except httpx.DecodingError:
             return Lost(why=LostWhy.UNREADABLE)
@@ -152,28 +128,19 @@ def _by_status(question: Question, answer: Answer) -> Failure:
 
 
 async def _exchange(http: httpx.AsyncClient, question: Question) -> Answer:
-    # httpx starts its clock anew with each byte that comes.
-    with anyio.fail_after(CONNECT_SECONDS + ANSWER_SECONDS):
-        async with http.stream(
-            question.method, question.path, params=question.params, json=question.json
-        ) as response:
-            return Answer(
-                status=response.status_code,
-                retry_after=retry_after(response.headers.get("retry-after")),
-                body=_parsed(await _bounded(response)),
-            )
-
-
-async def _bounded(response: httpx.Response) -> bytes:
-    """The body; empty, and so unreadable, where it is too large."""
-    if "," in response.headers.get("content-encoding", ""):
-        return b""  # one coding packs a thousand to one, two a million to one
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            return b""
-    return bytes(body)
+    response, body = await exchanged(
+        http,
+        question.method,
+        question.path,
+        seconds=ANSWER_SECONDS,
+        params=question.params,
+        json=question.json,
+    )
+    return Answer(
+        status=response.status_code,
+        retry_after=retry_after(response.headers.get("retry-after")),
+        body=_parsed(body),
+    )
 
 
 def _parsed(body: bytes) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
@@ -100,7 +101,7 @@ class FullEnrich(PaidVendor):
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
         person = {"linkedin_url": profile, "enrich_fields": [FIELDS[kind]]}
         return await self._find(
-            "POST", BULKS, self._begun, json={"name": "mcp-enrichment", "data": [person]}
+            "POST", BULKS, self._begun, json={"name": PROGRAM, "data": [person]}
         )
 
     async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:

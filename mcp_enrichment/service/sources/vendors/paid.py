@@ -44,7 +44,6 @@ class PaidVendor:
     says: ClassVar[Mapping[int, Failure]] = {}
     reads: frozenset[int] = frozenset()
     tried_on: str | None = None
-    """The day on which somebody ran it with a real key; None: it is made from documents alone."""
 
     def __init__(self, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._asking = Asking(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.models import (
     Credits,
     EmailType,
@@ -29,7 +30,7 @@ class Salesfinity(PaidVendor):
     """It does not say how it checked an address."""
 
     name = "salesfinity"
-    url = "https://client-api.salesfinity.co"
+    url = VENDOR_URL
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
     at_once = FEW
     ask_after = 5.0

@@ -14,6 +14,8 @@ from sqlalchemy import (
 
 from mcp_enrichment.service.store.schema.metadata import metadata
 
+# One row for an address as one source has it: which of a person's addresses answers is decided
+# where it is read, by the newest, so that no import takes anything from another.
 contacts = Table(
     "contacts",
     metadata,

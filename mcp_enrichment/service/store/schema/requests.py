@@ -186,6 +186,3 @@ callback_tries = Table(
     Column("http_status", Integer),
     CheckConstraint("number BETWEEN 1 AND 3", name="callback_tries_at_most_three"),
 )
-
-# One row for an address as one source has it: which of a person's addresses answers is decided
-# where it is read, by the newest, so that no import takes anything from another.

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcp_enrichment import outbound
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import (
     Hit,
@@ -24,7 +25,6 @@ from mcp_enrichment.service.sources.port import (
     Unavailable,
     Working,
 )
-from mcp_enrichment.service.sources.vendors import asking
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from tests.service.sources.vendors.recorded import (
     CASES,
@@ -179,7 +179,7 @@ async def test_an_outage_or_a_quota_wall_is_never_a_miss_whatever_its_body(
 @pytest.mark.anyio
 async def test_json_that_is_too_deep_too_long_or_no_json_is_unreadable() -> None:
     [found] = [case for case in FOUND if case.vendor == "hunter"]
-    padded = json.dumps(found.body | {"padding": "a" * asking.MAX_ANSWER}).encode()
+    padded = json.dumps(found.body | {"padding": "a" * outbound.MAX_ANSWER}).encode()
     packed = {"content-encoding": "gzip, gzip"}
     answers = [
         replies(200, padded),

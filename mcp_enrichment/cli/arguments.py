@@ -1,0 +1,19 @@
+"""What several commands take."""
+
+from __future__ import annotations
+
+import click
+
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+
+TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Name of the team.")
+
+
+def of_profile(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    """The callback of what takes a profile's URL: it is made canonical, or refused."""
+    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+    try:
+        return None if url is None else canonical(url)
+    except ProfileURLRefused as refusal:
+        raise click.BadParameter(refusal.advice) from refusal

@@ -1,0 +1,73 @@
+"""What the calls that we make over HTTP have in common: which failures come before a byte has left,
+how much of an answer is read, and how long a connection is waited for and kept."""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+
+from mcp_enrichment import PROGRAM, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USER_AGENT = f"{PROGRAM}/{__version__}"
+MAX_ANSWER = 1024 * 1024
+"""Bytes of an answer that are read at most; those that are expected are far below."""
+CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 2.0
+"""How long a connection is kept: less than the 5 s after which servers close theirs, since a POST
+on a connection that is just being closed cannot be told from one that has arrived."""
+
+NOTHING_SENT: tuple[type[Exception], ...] = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""Failures that come before a byte of the request has left."""
+UNUSABLE: tuple[type[Exception], ...] = (httpx.InvalidURL, ValueError, OSError, ImportError)
+"""Failures to make a client: the URL is none, or a setting for proxies or certificates is wrong."""
+
+
+def http_client(
+    url: str, headers: Mapping[str, str], transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
+    """A client of one server. Raises one of `UNUSABLE`."""
+    return httpx.AsyncClient(
+        base_url=url,
+        headers={"user-agent": USER_AGENT, **headers},
+        # Nothing that we ask for needs cookies, and one that is not ASCII would break every call.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        transport=transport,
+        limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+        follow_redirects=False,
+    )
+
+
+async def exchanged(
+    http: httpx.AsyncClient, method: str, path: str, *, seconds: float, **options: Any
+) -> tuple[httpx.Response, bytes]:
+    """The answer, waited for so many seconds once connected, and its body, which is `bounded`."""
+    timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+    # httpx starts its clock anew with each byte that comes.
+    with anyio.fail_after(CONNECT_SECONDS + seconds):
+        async with http.stream(method, path, timeout=timeout, **options) as response:
+            return response, await bounded(response, most=MAX_ANSWER)
+
+
+async def bounded(response: httpx.Response, *, most: int) -> bytes:
+    """The body of a stream; empty where it is longer than so many bytes."""
+    if "," in response.headers.get("content-encoding", ""):
+        return b""  # one coding packs a thousand to one, two a million to one
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most:
+            return b""  # no JSON document is empty: the caller takes it for unreadable
+    return bytes(body)
