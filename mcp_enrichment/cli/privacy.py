@@ -142,7 +142,13 @@ def _tell(done: Erased, *, forgotten: int) -> None:
     for table, rows in sorted(done.removed.items()):
         click.echo(f"{table}: {rows:,}")
     click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")
-    if done.shared_by:
+    if done.shared_by and done.profiles:
+        click.echo(
+            f"An address of this person is known for {done.shared_by:,} other profiles as well: "
+            "what holds it was erased there too.",
+            err=True,
+        )
+    elif done.shared_by:
         click.echo(
             f"The address is known for {done.shared_by:,} profiles, so its owner is not known: "
             "only what holds it was erased. Erase the person by --profile too.",

@@ -102,3 +102,13 @@ def test_a_shared_address_says_whom_it_did_not_erase(shell: Shell) -> None:
     done = shell.run("privacy", "erase", "--email", "ada@example.com")
     assert (done.code, done.out.splitlines()[0]) == (0, "contacts: 2")
     assert "known for 2 profiles" in done.err
+
+
+def test_an_erased_person_whose_address_others_have_too_says_what_went_with_it(
+    shell: Shell,
+) -> None:
+    export = shell.folder / "Connections.csv"
+    export.write_text(HEADER + EXPORTED + EXPORTED.replace("ada-okafor", "grace-lin"))
+    shell.run("contacts", "import", str(export))
+    done = shell.run("privacy", "erase", "--profile", ADA)
+    assert "known for 1 other profiles as well" in done.err

@@ -185,6 +185,21 @@ async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> N
     assert told["audit"] == [{"at": 5.0, "action": "suppress"}]
 
 
+async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(place: Place) -> None:
+    shared = [replace(one, email="office@example.com") for one in (ADA_READ, GRACE)]
+    async with serving(place, Says(HIT)) as it:
+        import_contacts(it.service.database, shared, source="linkedin")
+        await it.final(await it.accepted())
+        await it.final(await it.accepted(linkedin_url=GRACE.profile))
+        told = privacy.export(it.service.database, PROFILE, at=6.0)
+        by_address = Subject(address="office@example.com")
+        nobodys = privacy.export(it.service.database, by_address, at=7.0)
+    assert "grace" not in json.dumps(told)
+    assert (told["addresses_shared_by"], nobodys["addresses_shared_by"]) == (1, 2)
+    assert {len(told[table]) for table in ("contacts", "people", "requests", "source_calls")} == {1}
+    assert "linkedin.com" not in json.dumps(nobodys)
+
+
 @pytest.mark.parametrize("change", ["UPDATE audit SET at = 0", "DELETE FROM audit"])
 def test_the_audit_trail_cannot_be_changed(place: Place, change: str) -> None:
     database = with_contacts(place, ADA_READ)

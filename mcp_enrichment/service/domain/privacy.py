@@ -69,8 +69,8 @@ class Erased:
     suppressed: int
     """New entries on the suppression list."""
     shared_by: int
-    """Profiles that the named address is known for, where it is more than one: none of them was
-    erased whole, only what holds the address."""
+    """Other profiles that an address of the person is known for: of them only what holds it was
+    erased. Of several that a named address is known for, none was erased whole."""
 
 
 async def is_suppressed(database: Database, *, profile: str) -> bool:
@@ -142,15 +142,16 @@ def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]
     subjects = database.subjects
 
     def tell(connection: Connection) -> dict[str, Any]:
-        person, _ = _person(connection, subject)
+        person, shared_by = _person(connection, subject)
         hashes = person.hashes(subjects)
-        told = personal.export(connection, person.choice)
+        told = personal.export(connection, personal.held_by(person.profiles, person.spellings))
         history = audit.about(connection, hashes)
         counts = {table: len(rows) for table, rows in told.items() if rows}
         _write(connection, Action.EXPORT, subject.hashes(subjects), at=at, counts=counts)
         return {
             "profiles": sorted(person.profiles),
             "addresses": sorted(person.addresses),
+            "addresses_shared_by": shared_by,
             "suppressed": suppressions.any_of(connection, hashes),
             **told,
             "audit": [{"at": entry.at, "action": entry.action} for entry in history],
@@ -180,24 +181,27 @@ def _end_running(connection: Connection, person: Person, *, at: float) -> None:
 
 
 def _person(connection: Connection, subject: Subject) -> tuple[Person, int]:
-    """Who is meant; and how many profiles the named address is known for, where that is more than
-    one: which of them it belongs to cannot be told then, and none is taken for the person's."""
+    """Who is meant; and how many other profiles the person's addresses are known for. Of several
+    with the address that was named, it cannot be told whose it is, and none is the person's."""
     profiles = {subject.profile} if subject.profile is not None else set()
     addresses = {normalised(subject.address)} if subject.address is not None else set()
     if addresses:
-        spelled = personal.spellings_of(connection, addresses)
-        profiles = personal.profiles_of(connection, personal.about((), spelled))
-    shared_by = len(profiles) if len(profiles) > 1 else 0
-    if shared_by:
-        profiles = set()
+        known_for = _known_for(connection, addresses)
+        profiles = known_for if len(known_for) == 1 else set()
     addresses |= personal.addresses_of(connection, personal.about(profiles, ()))
     spellings = personal.spellings_of(connection, addresses)
+    others = personal.profiles_of(connection, personal.about((), spellings)) - profiles
     person = Person(
         profiles=frozenset(profiles),
         addresses=frozenset(addresses),
         spellings=frozenset(spellings),
     )
-    return person, shared_by
+    return person, len(others)
+
+
+def _known_for(connection: Connection, addresses: set[str]) -> set[str]:
+    spellings = personal.spellings_of(connection, addresses)
+    return personal.profiles_of(connection, personal.about((), spellings))
 
 
 def _write(

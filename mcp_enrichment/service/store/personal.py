@@ -136,6 +136,19 @@ def about(profiles: Collection[str], spellings: Collection[str]) -> Choice:
     return chosen
 
 
+def held_by(profiles: Collection[str], spellings: Collection[str]) -> Choice:
+    """What `about` chooses, without what is held under somebody else's profile: an address may be
+    that of an office or a family."""
+
+    def chosen(held: Held) -> ColumnElement[bool] | None:
+        if held.profile is None or held.address is None:
+            return None
+        nobodys = (held.profile == "") | held.profile.startswith(NO_PROFILE)
+        return held.profile.in_(profiles) | (held.address.in_(spellings) & nobodys)
+
+    return chosen
+
+
 def ended_before(connection: Connection, before: float, *, limit: int) -> Choice | None:
     """The first requests that ended before this time and are not empty yet; None: there are
     none."""

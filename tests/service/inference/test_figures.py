@@ -10,12 +10,14 @@ from mcp_enrichment.service.sources.inference.figures import (
     Kind,
     Tally,
     domain_of,
+    kind_of,
     leave_each_out,
 )
-from mcp_enrichment.service.sources.inference.learning import Known
+from mcp_enrichment.service.sources.inference.learning import Domain, Known
 from mcp_enrichment.service.sources.inference.names import Name
 from tests.support.colleagues import NAMES
 
+CYRILLIC = [("Петров", "petrov"), ("Попов", "popov"), ("Иванов", "ivanov")]
 ALL, MOST = "all agree", "8 of 10 agree"
 
 
@@ -52,6 +54,18 @@ def test_a_pattern_that_is_wrong_too_often_is_left_out() -> None:
     assert two.offers(Kind("last", ALL))
     assert two.offers(Kind("flast", ALL))
     assert two.offered() == Tally(190, 190)
+
+
+def test_names_that_leave_more_open_are_judged_apart_from_plain_ones() -> None:
+    umlauts = [Known(Name(f, "Müller"), "lumen", f"{f}.mueller".lower()) for f, _ in NAMES[:4]]
+    cyrillic = [Known(Name("Иван", s), "lumen", f"ivan.{r}") for s, r in CYRILLIC]
+    learned = Domain([*people(40), *umlauts, *cyrillic])
+    told = Counter(kind_of(found).level for _, found in learned.leave_each_out() if found)
+    assert told == {
+        "all agree": 40,
+        "all agree, a name with several spellings": 4,
+        "all agree, a name in another script": 3,
+    }
 
 
 def test_what_is_kept_is_read_again_unless_the_rules_are_others() -> None:

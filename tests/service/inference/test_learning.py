@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from mcp_enrichment.service.sources.inference.companies import company_key
 from mcp_enrichment.service.sources.inference.learning import Domain, Known
 from mcp_enrichment.service.sources.inference.names import Name
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
@@ -68,6 +69,12 @@ def test_people_whose_names_cannot_be_used_count_neither_way() -> None:
     inference = domain(*known, ("Ada O.", "ada"), ("X", "x1")).infer(name("Olivia Brown"))
     assert inference is not None
     assert (inference.confirmations, inference.of) == (3, 3)
+
+
+@pytest.mark.parametrize("said", ["Freelance", "Self-employed", "Indépendant", "Stealth Startup"])
+def test_who_names_no_company_has_no_colleagues(said: str) -> None:
+    assert company_key(said) == ""
+    assert company_key(f"{said} Brewing Ltd") == company_key(f"{said} Brewing")
 
 
 UMLAUTS = [("Jürgen Müller", "juergen.mueller"), ("Björn Jäger", "bjoern.jaeger")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.domain.contacts import ImportReport, import_contacts
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
 from mcp_enrichment.service.sources.exports.reading import opened_export, read
@@ -83,3 +84,50 @@ def test_what_is_stored_and_what_is_skipped_is_all_that_was_read(
     )
     assert report.read == report.stored + report.skipped.total()
     assert again.new == 0
+
+
+@pytest.mark.parametrize(
+    ("title", "is_own"),
+    [
+        ("LinkedIn Profil-Link", True),
+        ("Contact LinkedIn", True),
+        ("linkedin_url_2__c", True),
+        ("Sales Rep LinkedIn", False),
+        ("Manager LinkedIn URL", False),
+        ("Referred By (LinkedIn)", False),
+    ],
+)
+def test_a_column_that_was_added_is_the_contacts_profile_unless_it_names_somebody_else(
+    written: Any, title: str, is_own: bool
+) -> None:
+    url = "https://www.linkedin.com/in/ada-example"
+    content = f"Record ID,First Name,Email,LinkedIn URL,{title}\n1,Ada,ada@example.com,,{url}\n"
+    row = next(iter(read(written(content))))
+    assert isinstance(row, Contact)
+    assert row.profile == (url if is_own else None)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        "Record ID,LinkedIn,Email",
+        "Contact ID,Last Name,LinkedIn,Email",
+        "Person Linkedin Url,Email",
+    ],
+    ids=["hubspot", "salesforce", "apollo"],
+)
+def test_addresses_in_columns_that_were_added_or_stand_there_twice_are_read(
+    written: Any, known: str
+) -> None:
+    before = "," * (known.count(",") - 1) + "linkedin.com/in/ada-example,,"
+    content = f"{known},Work Email,Primary Email,Personal Email,Email\n{before}"
+    content += "w@example.com,p@example.com,h@example.com,second@example.com\n"
+    found = {row.email: row.kind for row in read(written(content)) if isinstance(row, Contact)}
+    assert found["h@example.com"] is EmailType.PERSONAL
+    assert set(found) == {f"{one}@example.com" for one in ("w", "p", "h", "second")}
+
+
+def test_columns_may_be_separated_by_bars(written: Any) -> None:
+    row = next(iter(read(written("Record ID|First Name|Email\n1|Ada|ada@example.com\n"))))
+    assert isinstance(row, Contact)
+    assert row.email == "ada@example.com"

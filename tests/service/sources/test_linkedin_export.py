@@ -162,7 +162,11 @@ def test_a_row_with_too_many_or_too_few_cells_is_read_as_far_as_it_goes(written:
 
 
 def test_quoted_line_breaks_become_spaces_and_lines_stay_counted(written: Any) -> None:
-    first, second = rows(written(HEADER + ADA.replace("Head of", '"Head\r\nof"') + "Jonas\r\n"))
+    first, second = rows(
+        written(
+            HEADER + ADA.replace("Head of Partnerships", '"Head\r\nof Partnerships"') + "Jonas\r\n"
+        )
+    )
     assert first == ADA_READ
     assert second == Skipped(reason=SkipReason.NO_EMAIL, line=4)
 
@@ -243,6 +247,21 @@ def test_a_quotation_mark_that_nothing_closes_costs_its_own_row_alone(tmp_path: 
     first, *rest = rows(file)
     assert first == Skipped(reason=SkipReason.UNREADABLE, line=2)
     assert len([row for row in rest if isinstance(row, Contact)]) == 100
+
+
+def test_a_note_of_many_lines_is_a_cell_and_none_of_its_lines_a_row(written: Any) -> None:
+    planted = "Eve,Liar,https://www.linkedin.com/in/victim-example,eve@evil.example,,,\r\n"
+    note = ADA.replace('"Lumen Harbour, Inc."', f'"He wrote ""hi"":\r\n{planted * 1000}"')
+    ada, last = rows(written(HEADER + note + ADA))
+    assert isinstance(ada, Contact)
+    assert (ada.email, last) == (ADA_READ.email, ADA_READ)
+
+
+def test_two_stray_quotation_marks_cost_what_they_spoil_and_no_row_between(written: Any) -> None:
+    broken = ADA.replace("Ada,", '"Ada,')
+    found = rows(written(HEADER + broken + ADA * 20 + broken + ADA))
+    assert [row for row in found if isinstance(row, Contact)] == [ADA_READ] * 21
+    assert sum(isinstance(row, Skipped) for row in found) == 2
 
 
 def test_a_name_cannot_move_the_cursor_or_turn_the_text_of_a_terminal(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ from mcp_enrichment.service.sources.exports.mailbox import (
 
 
 @pytest.mark.parametrize(
-    "domain", ["gmail.com", "GMX.de", "icloud.com", "qq.com", "vip.qq.com", SAMPLE_FREE_MAIL]
+    "domain",
+    [
+        *("gmail.com", "GMX.de", "icloud.com", "qq.com", "vip.qq.com", SAMPLE_FREE_MAIL),
+        *("sfr.fr", "tutanota.com", "docomo.ne.jp", "privaterelay.appleid.com"),
+    ],
 )
 def test_an_address_at_a_free_mail_provider_is_personal(domain: str) -> None:
     assert kind_of(f"someone@{domain}") is EmailType.PERSONAL

@@ -69,7 +69,7 @@ def hubspot() -> tuple[bytes, list[Row]]:
 
     def own_property(row: Row) -> None:
         plain(row)
-        row.cells |= {"LinkedIn URL": "", "SDR LinkedIn Link": f"{row.url}/?trk=x"}
+        row.cells |= {"LinkedIn URL": "", "Prospect LinkedIn Link": f"{row.url}/?trk=x"}
 
     def navigator(row: Row) -> None:
         plain(row)
@@ -78,7 +78,7 @@ def hubspot() -> tuple[bytes, list[Row]]:
 
     def rescued(row: Row) -> None:
         plain(row)
-        row.cells |= {"LinkedIn URL": SALES_NAVIGATOR, "SDR LinkedIn Link": row.url}
+        row.cells |= {"LinkedIn URL": SALES_NAVIGATOR, "Prospect LinkedIn Link": row.url}
 
     def company(row: Row) -> None:
         plain(row)
@@ -90,8 +90,9 @@ def hubspot() -> tuple[bytes, list[Row]]:
     header = (
         "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Last Activity Date,"
         "Lead Status,Marketing contact status,Create Date,Last Modified Date,Job Title,"
-        "Website URL,LinkedIn URL,LinkedIn Connections,SDR LinkedIn Link,LinkedIn Company Page,"
-        "Work email,Additional email addresses,Associated Company,Associated Company IDs"
+        "Website URL,LinkedIn URL,LinkedIn Connections,Prospect LinkedIn Link,"
+        "LinkedIn Company Page,Work email,Additional email addresses,Associated Company,"
+        "Associated Company IDs"
     )
     return table(header, rows, quoted=True).encode(), rows
 

@@ -60,6 +60,17 @@ def marks(*alternatives: Iterable[str]) -> tuple[frozenset[str], ...]:
 
 
 WORK, PERSONAL = EmailType.WORK, EmailType.PERSONAL
+OTHER_EMAILS = (
+    EmailColumn("work email", WORK),
+    EmailColumn("work_email", WORK),
+    EmailColumn("business email", WORK),
+    EmailColumn("personal email", PERSONAL),
+    EmailColumn("personal_email", PERSONAL),
+    EmailColumn("primary email"),
+    EmailColumn("alternate email"),
+    EmailColumn("other email"),
+)
+"""Columns that people and programs add to the addresses that a program has by itself."""
 PROFILES: Titles = (
     *("linkedin url", "linkedin profile url", "linkedin profile", "linkedin"),
     *("hs_linkedin_url", "linkedin_personal_url", "linkedin contact profile url"),

@@ -1,9 +1,8 @@
 """HubSpot's export of contacts, by the names of its properties or by their labels."""
 
 from mcp_enrichment.service.sources.exports.format import (
-    PERSONAL,
+    OTHER_EMAILS,
     PROFILES,
-    WORK,
     EmailColumn,
     Format,
     marks,
@@ -22,11 +21,10 @@ HUBSPOT = Format(
     websites=("website url", "website"),
     emails=(
         EmailColumn("email"),
-        EmailColumn("work email", WORK),
-        EmailColumn("work_email", WORK),
-        EmailColumn("personal email", PERSONAL),
         EmailColumn("additional email addresses"),
         EmailColumn("hs_additional_emails"),
+        EmailColumn("secondary email"),
+        *OTHER_EMAILS,
     ),
     company=("company name", "company", "associated company", "primary associated company"),
     position=("job title", "jobtitle"),

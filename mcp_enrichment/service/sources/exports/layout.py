@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,11 +21,16 @@ HEADER_WITHIN_LINES = 200
 HEADER_WITHIN_CHARS = 64 * 2**10
 """A file that has no header in both is another file; LinkedIn's own notes take 3 lines."""
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
 _NOWHERE = -1
 """The place of what a file does not have: each row is given an empty cell at its end."""
 _LINKEDIN_DOMAIN = "linkedin.com"
-_IMPERSONAL = ("company", "account", "organi", "firma", "unternehmen")
+_OWN = re.compile(
+    r"(?:linkedin|url|uri|web|site|adresse|address|profile?|links?|page|public|person(?:al)?|"
+    r"contact|prospect|lead|member|sales|navigator|nav|hs|c|[\W\d_])+"
+)
+"""Titles made of these words mean the row's own profile. Any other word may make it somebody
+else's: a company's, a manager's, that of whoever sold to or recommended the person."""
 _DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
 
 
@@ -90,7 +96,7 @@ def _layout(line: str, number: int, formats: Iterable[Format]) -> Layout | None:
 
 def _arranged(known: Format, titles: list[str], delimiter: str, line: int) -> Layout:
     def places(wanted: Titles) -> tuple[int, ...]:
-        return tuple(titles.index(title) for title in wanted if title in titles)
+        return tuple(p for title in wanted for p, held in enumerate(titles) if held == title)
 
     def place(wanted: Titles) -> int:
         return next(iter(places(wanted)), _NOWHERE)
@@ -109,9 +115,9 @@ def _arranged(known: Format, titles: list[str], delimiter: str, line: int) -> La
         profiles=profiles,
         websites=tuple(p for p in _websites(known, titles) if p not in profiles),
         emails=tuple(
-            _EmailPlace(titles.index(e.title), e.kind, place(e.labels), place((e.status,)))
+            _EmailPlace(cell, e.kind, place(e.labels), place((e.status,)))
             for e in known.emails
-            if e.title in titles
+            for cell in places((e.title,))
         ),
     )
 
@@ -119,6 +125,6 @@ def _arranged(known: Format, titles: list[str], delimiter: str, line: int) -> La
 def _websites(known: Format, titles: list[str]) -> Iterator[int]:
     """Columns of sites, and those that somebody has made for LinkedIn under another title."""
     for place, title in enumerate(titles):
-        own = "linkedin" in title and not any(word in title for word in _IMPERSONAL)
+        own = "linkedin" in title and _OWN.fullmatch(title)
         if own or title in known.websites:
             yield place

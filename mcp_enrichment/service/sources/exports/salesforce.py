@@ -1,6 +1,7 @@
 """Salesforce's contacts and leads: exported with API names, or as a report with labels."""
 
 from mcp_enrichment.service.sources.exports.format import (
+    OTHER_EMAILS,
     PERSONAL,
     PROFILES,
     WORK,
@@ -26,8 +27,9 @@ SALESFORCE = Format(
         EmailColumn("work_email__c", WORK),
         EmailColumn("npe01__homeemail__c", PERSONAL),
         EmailColumn("personal_email__c", PERSONAL),
-        EmailColumn("personal email", PERSONAL),
         EmailColumn("npe01__alternateemail__c"),
+        EmailColumn("secondary email"),
+        *OTHER_EMAILS,
     ),
     company=("account.name", "account name", "company", "company / account"),
     changed_at=("lastmodifieddate", "last modified date"),

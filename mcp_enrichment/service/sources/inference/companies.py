@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from mcp_enrichment.service.sources.inference.words import LEGAL_FORMS
+from mcp_enrichment.service.sources.inference.words import LEGAL_FORMS, NO_COMPANY
 
 _NO_WORD = re.compile(r"[\W_]+")
 
@@ -20,4 +20,5 @@ def company_key(company: str) -> str:
         words = words[1:]
     while len(words) > 1 and words[-1] in LEGAL_FORMS:
         words = words[:-1]
-    return " ".join(words)[:100]
+    key = " ".join(words)[:100]
+    return "" if key in NO_COMPANY else key

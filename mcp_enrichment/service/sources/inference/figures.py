@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.inference.names import Name
 
 MIN_PRECISION = 0.95
-VERSION = 1
+VERSION = 2
 """Of the rules by which addresses are inferred: figures of another one say nothing."""
 MIN_TESTED = 50
 """Known addresses that must have been inferred before the precision of a kind says anything."""
@@ -27,7 +27,6 @@ MIN_COLLEAGUES = 2
 """People of a company who must have an address at the domain that it is taken to have."""
 LEVELS = {"all agree": 1.0, "19 of 20 agree": 0.95, "9 of 10 agree": 0.9, "8 of 10 agree": 0.8}
 """Inferences by the least agreement that they have."""
-SHORTENED = ", a name that is often shortened"
 
 
 class Kind(NamedTuple):
@@ -64,7 +63,8 @@ class Tally(NamedTuple):
 def kind_of(inference: Inference) -> Kind:
     """The kind that an inference is judged with."""
     level = next(name for name, least in LEVELS.items() if inference.agreement >= least)
-    return Kind(inference.pattern, level + SHORTENED * inference.is_shortened)
+    doubt = f", {inference.doubt}" if inference.doubt else ""
+    return Kind(inference.pattern, level + doubt)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
@@ -38,6 +39,15 @@ class Known:
     """The address before the @, in lower case."""
 
 
+class Doubt(StrEnum):
+    """What a name leaves open about its bearer's address, and others confirm less surely."""
+
+    NONE = ""
+    SHORTENED = "a name that is often shortened"
+    SPELLINGS = "a name with several spellings"
+    SCRIPT = "a name in another script"
+
+
 class Seen(NamedTuple):
     """How one known address can have been formed: no pattern where none fits."""
 
@@ -57,8 +67,8 @@ class Inference:
     """How many people could have confirmed the pattern."""
     agreement: float
     """The least there is on the pattern and, where that is in question, on the spelling."""
-    is_shortened: bool
-    """Whether people of that given name often write by a shorter one."""
+    doubt: Doubt
+    """What the name leaves open."""
 
     def evidence(self, domain: str) -> str:
         """The reasons in one line."""
@@ -181,8 +191,16 @@ def _infer(person: _Person, others: Counter[Seen]) -> Inference | None:
         confirmations=decided.votes,
         of=decided.of,
         agreement=min(each.agreement for each in (decided, script, how or decided)),
-        is_shortened=person.spelled.is_shortened,
+        doubt=_doubt_of(person.spelled, has_spellings=how is not None),
     )
+
+
+def _doubt_of(spelled: Spelled, *, has_spellings: bool) -> Doubt:
+    if spelled.scripts:
+        return Doubt.SCRIPT
+    if has_spellings:
+        return Doubt.SPELLINGS
+    return Doubt.SHORTENED if spelled.is_shortened else Doubt.NONE
 
 
 def _pattern_of(person: _Person, others: Counter[Seen]) -> tuple[str, Decided] | None:

@@ -36,3 +36,14 @@ LEGAL_FORMS = _listed(
     "kk eurl sl slu lda ltda eood ooo oao zao ооо оао зао пао αε ae aş",
 )
 """What a company is called beside its name, without dots."""
+NO_COMPANY = frozenset(
+    (
+        *("freelance", "freelancer", "self employed", "selfemployed", "independent", "consultant"),
+        *("independent consultant", "stealth", "stealth startup", "stealth mode", "retired"),
+        *("student", "unemployed", "none", "private", "confidential", "various", "own company"),
+        *("selbständig", "selbstständig", "freiberuflich", "freiberufler", "privat", "rentner"),
+        *("indépendant", "indépendante", "auto entrepreneur", "retraité", "étudiant", "autónomo"),
+        *("autonomo", "jubilado", "libero professionista", "zzp", "zelfstandig"),
+    )
+)
+"""What people write in place of a company: whoever else writes it is no colleague."""
