@@ -26,9 +26,10 @@ class _Batch(Generic[T, R]):
 
 
 class Batches(Generic[T, R]):
-    """Collects what comes while it is busy, and then does all of that at once.
+    """Does what comes while it is busy all at once, as soon as it is not.
 
-    Where whoever began the work leaves in the middle it is done again, so it must be idempotent.
+    The work may be done twice, where whoever began it leaves in the middle: it is to be such that
+    this changes nothing.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], Awaitable[R]]) -> None:

@@ -156,8 +156,7 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
 
 @contextmanager
 def _cut_off(cap: float) -> Iterator[None]:
-    """Cancel the block `GRACE` seconds after `cap`. A busy process fires timers late: the block
-    then gets `GRACE` again, and at last `TURNS` turns of the loop."""
+    """Ends what hangs after that time, not what is late with all the others of a busy moment."""
     loop, handles = asyncio.get_running_loop(), list[asyncio.Handle]()
 
     def look_at(due: float) -> None:

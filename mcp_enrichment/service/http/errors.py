@@ -77,12 +77,12 @@ def answer(error: EnrichmentError) -> JSONResponse:
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
-    response = JSONResponse(body.model_dump(), STATUS[type(error)])
+    answered = JSONResponse(body.model_dump(), STATUS[type(error)])
     if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = f'ApiKey realm="{PROGRAM}", header="x-api-key"'
+        answered.headers["WWW-Authenticate"] = f'ApiKey realm="{PROGRAM}", header="x-api-key"'
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return response
+        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return answered
 
 
 def refusal(status: int) -> JSONResponse:
