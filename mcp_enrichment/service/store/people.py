@@ -12,7 +12,7 @@ from mcp_enrichment.service.store.schema import inference_figures, people
 from mcp_enrichment.service.store.upsert import execute_for_each, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -29,7 +29,7 @@ _NAMED: list[Any] = [people.c.first_name, people.c.last_name, people.c.company_k
 _DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert the rows; of a profile that is there, what is older is replaced, but for an address of
     the same company that the new row lacks; and what is as old where it lacks an address."""
     new = upsert(connection, people)
