@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 6000
 """Rows of one transaction: others who write wait for a fraction of a second."""
-WINDOW = 60_000
+WINDOW = 40_000
 """People who are stored by company and not as they come, as their table has indexes by company:
 the more, the fewer of the pages are written again, and the more memory is needed."""
 _PROFILE, _EMAIL, _RANK = 0, 2, 10

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-CACHE_KIB = 16 * 2**10
+CACHE_KIB = 8 * 2**10
 """What a transaction changes fits in, so that none of its pages is written twice."""
 LOG_PAGES = 16 * 2**10
 """64 MiB: a page that several transactions change is written back once for all of them."""
