@@ -115,7 +115,7 @@ def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_
     people = [replace(ADA_READ, profile=f"{ADA}-{n}", email=f"{n}@b.example") for n in range(1000)]
     database = open_sqlite(path)
     [(taken,)] = rows(path, "PRAGMA page_count")
-    disk.pages = taken + 50
+    disk.pages = taken + 15
     with pytest.raises(StorageFailed, match="free space") as raised:
         import_contacts(database, people, source="csv")
     [(stored,)] = rows(path, "SELECT count(*) FROM contacts")
