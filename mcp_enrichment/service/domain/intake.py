@@ -50,8 +50,7 @@ class Intake:
         """Store them, which costs least in their order. Raises `StorageFailed`."""
         try:
             for batch in self._batches(texts, unpacked):
-                people = people_of(self._put(batch))
-                self._people += map(packed_person, people)
+                self._people += map(packed_person, people_of(self._put(batch)))
                 if len(self._people) >= WINDOW:
                     self._put_people()
             self._put_people()
@@ -98,8 +97,8 @@ class Intake:
         return [row for row in rows if not is_left_out(row[_PROFILE], email_of(row))]
 
     def _batches(
-        self, texts: Iterable[str], unpacked: Callable[..., Values]
+        self, texts: Iterable[str], unpack: Callable[..., Values]
     ) -> Iterator[list[Values]]:
         texts = iter(texts)
         while some := list(islice(texts, BATCH)):
-            yield [unpacked(text, source=self.source, at=self.at) for text in some]
+            yield [unpack(text, source=self.source, at=self.at) for text in some]
