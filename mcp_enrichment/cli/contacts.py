@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Lines that a dry run shows, one for each address."""
+WIDEST = 60
+"""Characters of a cell that a dry run shows."""
 WHY = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
@@ -143,11 +145,15 @@ def _line_on(row: Contact | Skipped) -> str:
 
     if isinstance(row, Contact):
         name = f"{row.first_name} {row.last_name}".strip()
-        known = f"{name}\t{row.kind}\t{row.email}\t{row.profile or '-'}"
-        return f"{known}\t{row.company}\t{row.position}\t{when(row.seen_at)[:10]}"
+        cells = (name, row.kind, row.email, row.profile or "-", row.company, row.position)
+        return "\t".join((*map(_shortened, cells), when(row.seen_at)[:10]))
     if row.is_part:
         return f"  left out: {WHY[row.reason]}"
     return f"(line {row.line} skipped: {WHY[row.reason]})"
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= WIDEST else f"{cell[: WIDEST - 1]}…"
 
 
 def _tell(report: ImportReport, *, dry_run: bool) -> None:

@@ -247,9 +247,9 @@ STORAGE_SENTENCES = {
 
 
 class StorageFailed(ServiceUnavailable):
-    """The transaction did not happen, as a whole."""
+    """The transaction did not happen, as a whole; `done` tells of earlier ones that did."""
 
-    def __init__(self, fault: StorageFault) -> None:
-        super().__init__(STORAGE_SENTENCES[fault])
+    def __init__(self, fault: StorageFault, *, done: str = _NOTHING_DONE) -> None:
+        super().__init__(STORAGE_SENTENCES[fault].replace(_NOTHING_DONE, done))
         self.fault = fault
         self.retryable = fault in (StorageFault.BUSY, StorageFault.UNREACHABLE)

@@ -41,6 +41,10 @@ _LEGACY = re.compile(
 )
 _MEMBER_IDS = ("ACoAA", "ACwAA")
 _DOT_SEGMENTS = frozenset({".", ".."})
+# As most are, of a million in one import: nothing of them is to be folded, decoded or refused.
+_PLAIN = re.compile(
+    r"https?://(?:www\.)?linkedin\.com/in/((?=-*[a-z0-9])[a-z0-9-]{3,100})/?", re.ASCII
+)
 _IMPERSONAL = (
     *("article", "company", "company-beta", "edu", "events", "feed", "groups", "hashtag", "job"),
     *("jobs", "learning", "newsletters", "organization", "posts", "products", "pulse", "school"),
@@ -60,6 +64,8 @@ def canonical(text: str) -> str:
     The slug is NFC, in lower case and percent-encoded UTF-8 (RFC 3986, 2.5), so that every spelling
     of one person gives the same URL. Raises `ProfileURLRefused` for everything else.
     """
+    if plain := _PLAIN.fullmatch(text):
+        return _PROFILES + plain[1]
     return _PROFILES + quote(_slug(_path(_bare(text))), safe="")
 
 

@@ -40,6 +40,14 @@ def test_a_dry_run_shows_the_first_rows_as_understood_and_stores_nothing(
     assert not shell.database.exists()
 
 
+def test_a_dry_run_shows_the_beginning_of_what_is_too_long(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"Name,Mail\n{'a' * 60_000},ada@b.example\n", "utf-8")
+    options = ("--map", "name=Name,email=Mail", "--dry-run")
+    _, ada, *_ = shell.run("contacts", "import", str(path), *options).out.splitlines()
+    assert ada.split("\t")[:3] == ["a" * 59 + "…", "work", "ada@b.example"]
+
+
 def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> None:
     told = shell.run("contacts", "import", export)
     assert told.out == (

@@ -210,3 +210,15 @@ def test_upper_and_lower_case_spellings_are_one_person(name: str) -> None:
     lower = normalize("NFC", name.lower())
     assume(lower.upper().lower() == lower)
     assert outcome(HOME + lower.upper()) == outcome(HOME + lower)
+
+
+@given(st.text("acAC09-é.", max_size=8), st.sampled_from(["", "x" * 97, "ACoAAx", "acoaax"]))
+def test_what_is_written_plainly_is_read_as_anything_else_is(name: str, more: str) -> None:
+    def read(text: str) -> str | RefusalKind:
+        try:
+            return canonical(text)
+        except ProfileURLRefused as refusal:
+            return refusal.kind
+
+    plain = f"{HOME}{more}{name}"
+    assert read(plain) == read(f"{plain}?query")

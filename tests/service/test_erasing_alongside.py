@@ -53,9 +53,10 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     other.close()
 
 
-def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str) -> None:
+@pytest.mark.parametrize("statement", ["INSERT INTO contacts", "INSERT INTO people"])
+def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: str) -> None:
     database = open_postgres(url)
-    with erasing_before("INSERT INTO contacts", database, url):
+    with erasing_before(statement, database, url):
         import_contacts(database, [ADA_READ], source="linkedin")
     database.close()
     assert rows(url, "SELECT * FROM contacts") == rows(url, "SELECT * FROM people") == []

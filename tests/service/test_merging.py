@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,8 +123,19 @@ async def test_others_may_write_while_an_import_reads(database: Database, place:
 
     report = import_contacts(database, interrupted(), source="csv")
     other.close()
-    assert (report.stored, report.read) == (60_000, 60_000)
+    assert (report.stored, report.read, report.new) == (60_000, 60_000, 60_000)
     assert rows(place, "SELECT count(*) FROM contacts") == [(60_003,)]
+
+
+def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Place) -> None:
+    databases = [opened(place), opened(place)]
+    people = [ada(f"{number}@example.com") for number in range(20_000)]
+    with ThreadPoolExecutor() as threads:
+        begun = [threads.submit(import_contacts, one, people, source="csv") for one in databases]
+    for database in databases:
+        database.close()
+    assert sum(done.result().new for done in begun) == len(people)
+    assert rows(place, "SELECT count(*) FROM contacts") == [(len(people),)]
 
 
 async def test_a_request_is_not_held_up_by_an_import_of_another_process(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from sqlalchemy import update
 
 from mcp_enrichment.service.domain import retention
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.retention import delete_expired
 from mcp_enrichment.service.domain.service import Retention
 from mcp_enrichment.service.jobs.deleting import delete_in_time
+from mcp_enrichment.service.store import schema
 from tests.support.exports import ADA_READ
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
 
@@ -137,6 +139,21 @@ async def test_contacts_are_kept_unless_a_time_is_set(
         await delete_expired(it.service)
         assert it.rows("SELECT count(*) FROM contacts WHERE linkedin_url = ?", ADA) == [(left,)]
         assert it.rows("SELECT count(*) FROM contacts") == [(left + 1,)]
+
+
+async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
+    place: Place,
+) -> None:
+    contact = replace(ADA_READ, seen_at=DAY)
+    async with serving(place, retention=Retention(contacts=30 * DAY)) as it:
+        import_contacts(it.service.database, [contact], source="hubspot")
+        for table in (schema.contacts, schema.people):
+            long_ago = update(table).values(imported_at=DAY)
+            await it.service.database.write(lambda c, change=long_ago: c.execute(change))
+        import_contacts(it.service.database, [contact], source="hubspot")
+        await delete_expired(it.service)
+        assert it.rows("SELECT count(*) FROM contacts") == [(1,)]
+        assert it.rows("SELECT count(*) FROM people") == [(1,)]
 
 
 async def test_a_service_deletes_from_its_start_on(place: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,9 +15,12 @@ from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.paths import CREDITS
+from mcp_enrichment.service.domain import intake
+from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.http.errors import answer
 from mcp_enrichment.service.store import database
 from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.exports import ADA_READ
 from tests.support.openapi import must_be
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Says, ledger_is_exact, serving, until
@@ -37,10 +41,11 @@ class Disk:
     """The disk under every database that is opened in this test."""
 
     full = False
+    pages = ROOM
 
     def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
         # SQLite takes a limit under the file's size for that size: no page more.
-        connection.execute(f"PRAGMA max_page_count = {1 if self.full else ROOM}")
+        connection.execute(f"PRAGMA max_page_count = {1 if self.full else self.pages}")
 
 
 @pytest.fixture
@@ -101,6 +106,37 @@ def test_a_new_database_on_a_full_disk_is_refused_and_opens_when_there_is_room(
     disk.full = False
     open_sqlite(path).close()
     assert rows(path, "SELECT * FROM teams") == []
+
+
+def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_adds_the_rest(
+    path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 100)
+    people = [replace(ADA_READ, profile=f"{ADA}-{n}", email=f"{n}@b.example") for n in range(1000)]
+    database = open_sqlite(path)
+    [(taken,)] = rows(path, "PRAGMA page_count")
+    disk.pages = taken + 15
+    with pytest.raises(StorageFailed, match="free space") as raised:
+        import_contacts(database, people, source="csv")
+    [(stored,)] = rows(path, "SELECT count(*) FROM contacts")
+    assert 0 < stored < 1000
+    assert f"{stored} rows with an address are stored" in str(raised.value)
+    assert "Nothing was started" not in str(raised.value)
+    disk.pages = ROOM
+    report = import_contacts(database, people, source="csv")
+    database.close()
+    assert (report.stored, report.new) == (1000, 1000 - stored)
+    assert rows(path, "SELECT count(*) FROM people") == [(1000,)]
+
+
+def test_an_import_into_a_full_disk_says_that_nothing_was_done(path: Path, disk: Disk) -> None:
+    people = [replace(ADA_READ, profile=f"{ADA}-{n}", email=f"{n}@b.example") for n in range(1000)]
+    database = open_sqlite(path)
+    disk.full = True
+    with pytest.raises(StorageFailed, match="Nothing was started"):
+        import_contacts(database, people, source="csv")
+    database.close()
+    assert rows(path, "SELECT count(*) FROM contacts") == [(0,)]
 
 
 async def test_a_database_that_another_program_keeps_locked_is_a_503_that_may_be_retried(

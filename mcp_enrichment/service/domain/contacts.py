@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment.service.domain.intake import Intake
 from mcp_enrichment.service.domain.ordering import in_order
-from mcp_enrichment.service.domain.people import put_people
+from mcp_enrichment.service.domain.packing import packed
 from mcp_enrichment.service.domain.privacy import left_out
 from mcp_enrichment.service.sources.exports.contact import (
     Contact,
@@ -21,25 +21,14 @@ from mcp_enrichment.service.sources.exports.contact import (
 from mcp_enrichment.service.store import audit
 from mcp_enrichment.service.store import contacts as store
 from mcp_enrichment.service.store.audit import Action
-from mcp_enrichment.service.store.standstill import adding_contacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
-    from mcp_enrichment.service.store.subjects import Subjects
-
-BATCH = 6000
-"""Rows of one transaction: others who write wait for a fraction of a second."""
-_COLUMNS = (
-    *("linkedin_url", "type", "email", "source", "first_name", "last_name", "company"),
-    *("position", "connected_on", "seen_at", "rank", "imported_at"),
-)
-_KEY = 4
-"""So many of them tell one row from another."""
 
 
 def _nobody(_profile: str, _email: str) -> bool:
@@ -98,15 +87,12 @@ def import_contacts(
     adds what is missing, and nothing twice.
     """
     now = time.time()
-    subjects = database.subjects
-    is_left_out = database.read_now(partial(left_out, subjects=subjects))
+    is_left_out = database.read_now(partial(left_out, subjects=database.subjects))
     report = ImportReport(is_left_out=is_left_out)
-    found = (_values(row, source, now) for row in report.told_by(rows))
-    ordered = in_order(found, by=_KEY)
-    before = database.read_now(store.count)
-    while batch := [dict(zip(_COLUMNS, row, strict=True)) for row in islice(ordered, BATCH)]:
-        database.write_now(partial(_put, rows=batch, subjects=subjects))
-    report.new = database.read_now(store.count) - before
+    found = enumerate(report.told_by(rows))
+    intake = Intake(database, source, now)
+    intake.take(in_order(packed(row, number, until=now) for number, row in found))
+    report.new = intake.new
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit.write, action=Action.IMPORT, at=now, counts=counts))
     return report
@@ -128,28 +114,3 @@ class StoredContacts:
 
     async def is_empty(self) -> bool:
         return not await self.database.read(store.any_stored)
-
-
-def _put(connection: Connection, rows: list[dict[str, Any]], *, subjects: Subjects) -> None:
-    # Asked once more, as somebody may have been erased since the rows were read.
-    adding_contacts(connection)
-    is_left_out = left_out(connection, subjects)
-    kept = [row for row in rows if not is_left_out(row["linkedin_url"], row["email"])]
-    if contacts := [row for row in kept if row["email"]]:
-        store.put(connection, contacts)
-    put_people(connection, kept)
-
-
-def _values(row: Contact | Person, source: str, now: float) -> list[Any]:
-    """The values of `_COLUMNS`, in that order; type and email are empty for a person without an
-    address."""
-    # A clock that was wrong somewhere else must not win over all that is to come.
-    names, seen_at = (row.first_name, row.last_name, row.company), min(row.seen_at or now, now)
-    if isinstance(row, Person):
-        return [row.profile, "", "", source, *names, "", None, seen_at, 0, now]
-    return [
-        *(row.profile or "", row.kind.value, row.email, source),
-        *(*names, row.position),
-        row.connected_on and row.connected_on.isoformat(),
-        *(seen_at, row.rank, now),
-    ]

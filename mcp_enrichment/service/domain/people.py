@@ -21,29 +21,34 @@ from mcp_enrichment.service.sources.inferred import InferredSource, Person
 from mcp_enrichment.service.store import people as store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection, Row
 
     from mcp_enrichment.service.store.database import Database
 
-_KEPT = ("first_name", "last_name", "company", "source", "seen_at", "imported_at")
+    Values = tuple[Any, ...]
+
+_RANK = 10
+"""Where it stands in a row of the contacts' table."""
+_PROFILE, _LOCAL, _DOMAIN = 0, 5, 6
+"""Where they stand in one of the people's."""
 
 
-def put_people(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Keep who is named in rows as the contacts' table has them; `email` is empty where none is
-    known. Of several addresses of one person the main one is learned from."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=itemgetter("rank")):
-        if row["first_name"] and row["last_name"]:
-            values = _values(row)
-            # Whose profile is not known tells something only by an address at work; and any other
-            # one would stand here in the profile's place, where nobody looks for an address.
-            is_of_use = row["linkedin_url"] or values["email_domain"]
-            if is_of_use and not found.get(values["linkedin_url"], {}).get("email_domain"):
-                found[values["linkedin_url"]] = values
-    if found:
-        store.put(connection, list(found.values()))
+def people_of(rows: Iterable[Values]) -> list[Values]:
+    """Who is named in rows of the contacts' table, as rows of the people's; `email` is empty where
+    none is known. Of several addresses of one person the main one is learned from."""
+    found: dict[str, Values] = {}
+    for row in sorted(rows, key=itemgetter(_RANK)):
+        person = _person_of(row)
+        if person and not ((known := found.get(person[_PROFILE])) and known[_DOMAIN]):
+            found[person[_PROFILE]] = person
+    return list(found.values())
+
+
+def address_of(person: Values) -> str:
+    """The work address of a row of the people's table; empty where it has none."""
+    return f"{person[_LOCAL]}@{person[_DOMAIN]}" if person[_DOMAIN] else ""
 
 
 def work_out(connection: Connection) -> Figures:
@@ -123,16 +128,16 @@ def _name(row: Row[Any]) -> Name:
     return Name(row.first_name, row.last_name)
 
 
-def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    local, domain = _at_work(row["email"])
-    return {
-        # Who writes from a company tells of it, with a profile or without.
-        "linkedin_url": row["linkedin_url"] or f"{store.NO_PROFILE}{row['email']}",
-        "company_key": company_key(row["company"]),
-        "email_local": local,
-        "email_domain": domain,
-        **{name: row[name] for name in _KEPT},
-    }
+def _person_of(row: Values) -> Values | None:
+    url, _, email, source, first, last, company, _, _, seen_at, _, imported_at = row
+    local, domain = _at_work(email)
+    # Whose profile is not known tells something only by an address at work; and any other one
+    # would stand here in the profile's place, where nobody looks for an address.
+    if not (first and last and (url or domain)):
+        return None
+    # Who writes from a company tells of it, with a profile or without.
+    profile, key = url or f"{store.NO_PROFILE}{email}", company_key(company)
+    return profile, first, last, company, key, local, domain, source, seen_at, imported_at
 
 
 def _at_work(email: str) -> tuple[str | None, str | None]:

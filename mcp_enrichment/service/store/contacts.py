@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, select
 
 from mcp_enrichment.service.store.schema import contacts
-from mcp_enrichment.service.store.upsert import execute_for_each, upsert
+from mcp_enrichment.service.store.upsert import execute_for_each, is_renewed, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -19,13 +19,17 @@ MOST = 50
 """Rows of one person that are looked at for an address."""
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows; what a source has told of an address before gives way to what is newer."""
+def put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert the rows; what a source has told of an address before gives way to what is newer. How
+    many addresses are new, whatever others insert at the same time."""
     new = upsert(connection, contacts)
-    fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
-    newer = new.excluded.seen_at > contacts.c.seen_at
-    statement = new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer)
-    execute_for_each(connection, statement, rows)
+    added = execute_for_each(connection, new.on_conflict_do_nothing(), rows)
+    if added < len(rows):
+        fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
+        newer = (new.excluded.seen_at > contacts.c.seen_at) | is_renewed(new, contacts)
+        statement = new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer)
+        execute_for_each(connection, statement, rows)
+    return added
 
 
 def count(connection: Connection) -> int:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, func, or_, select, update
 
 from mcp_enrichment.service.store.schema import inference_figures, people
-from mcp_enrichment.service.store.upsert import execute_for_each, upsert
+from mcp_enrichment.service.store.upsert import execute_for_each, is_renewed, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -29,7 +29,7 @@ _NAMED: list[Any] = [people.c.first_name, people.c.last_name, people.c.company_k
 _DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert the rows. A stored row gives way to a newer one, and to one of the same age that has
     an address where it has none. An address of the same company is kept where the newer row has
     none.
@@ -43,7 +43,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
             (new.excluded.company_key == people.c.company_key, people.c[name]),
         )
     gains = new.excluded.email_domain.is_not(None) & people.c.email_domain.is_(None)
-    newer = new.excluded.seen_at > people.c.seen_at
+    newer = (new.excluded.seen_at > people.c.seen_at) | is_renewed(new, people)
     newer |= (new.excluded.seen_at == people.c.seen_at) & gains
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh, where=newer)
     execute_for_each(connection, statement, rows)

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from sqlalchemy import literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy.engine.default import DefaultDialect
 
-_OF_DIALECT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    Insert = sqlite.Insert | postgresql.Insert
+
+_OF_DIALECT: dict[str, Callable[[Table], Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+_PLACES: dict[str, Literal["qmark", "format"]] = {"sqlite": "qmark", "postgresql": "format"}
+"""How each driver writes the places of values that come in an order."""
 
 
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+RENEWED_AFTER: ColumnElement[float] = literal_column("86400.0")
+"""Seconds after which a row that is imported again, unchanged, counts as imported anew. It is the
+time from which what is kept for some days is kept, and not worth a write sooner."""
+
+
+def is_renewed(new: Insert, table: Table) -> ColumnElement[bool]:
+    """Whether the row is as new as the stored one, and was imported at least a day after it."""
+    as_new = new.excluded.seen_at == table.c.seen_at
+    return as_new & (new.excluded.imported_at > table.c.imported_at + RENEWED_AFTER)
+
+
+def upsert(connection: Connection, table: Table) -> Insert:
     """An insert into the table that can say what to do where a row is there already."""
     return _OF_DIALECT[connection.dialect.name](table)
 
 
 def execute_for_each(
-    connection: Connection,
-    statement: sqlite.Insert | postgresql.Insert,
-    rows: Sequence[Mapping[str, Any]],
-) -> None:
-    """Run the statement for each row, whose values must be what the driver takes: SQLAlchemy, which
-    looks at each of them, takes longer than SQLite."""
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    names = compiled.positiontup
-    values = [tuple(row[name] for name in names) for row in rows] if names else list(rows)
-    connection.exec_driver_sql(str(compiled), values)
+    connection: Connection, statement: Insert, rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """Run the statement for each row; how many it has inserted or changed.
+
+    A row has the table's columns in their order, with values that the driver takes: SQLAlchemy,
+    which looks at each of them, takes longer than SQLite.
+    """
+    of_driver = cast("type[DefaultDialect]", type(connection.dialect))
+    dialect = of_driver(paramstyle=_PLACES[connection.dialect.name])
+    compiled = statement.compile(dialect=dialect, column_keys=statement.table.c.keys())
+    return connection.exec_driver_sql(str(compiled), list(rows)).rowcount

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
 from mcp_enrichment.service.sources.exports.dates import moment_of
-from mcp_enrichment.service.sources.exports.mailbox import is_mask, kind_of_label
+from mcp_enrichment.service.sources.exports.mailbox import clean_email, is_mask, kind_of_label
 from mcp_enrichment.service.sources.exports.names import split_name
 from mcp_enrichment.service.sources.exports.reading import opened_export
 from tests.support.exporters.address_books import google
@@ -201,3 +203,12 @@ def test_a_label_may_say_nothing(label: str) -> None:
 @pytest.mark.parametrize("email", ["email_not_unlocked@domain.com", "a***@harbour.example"])
 def test_a_mask_is_no_address(email: str) -> None:
     assert is_mask(email)
+
+
+@given(st.text("aB9.-+_ü", min_size=1, max_size=4), st.sampled_from(["", "x" * 62]), st.data())
+def test_an_address_is_read_alike_with_nothing_and_with_space_around(
+    local: str, more: str, data: st.DataObject
+) -> None:
+    domain = data.draw(st.text("aB9.-ü", min_size=1, max_size=6))
+    email = f"{local}{more}@{domain}.example"
+    assert clean_email(email) == clean_email(f" {email}")

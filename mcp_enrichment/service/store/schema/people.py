@@ -33,6 +33,8 @@ contacts = Table(
     Column("rank", Integer, nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
+    # The rows lie in their key's order, and the key, which is most of a row, is stored once.
+    sqlite_with_rowid=False,
 )
 
 people = Table(

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("imported_at", sa.Float(), nullable=False),
         sa.CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
         sa.PrimaryKeyConstraint("linkedin_url", "type", "email", "source"),
+        sqlite_with_rowid=False,
     )
     op.execute(
         f"INSERT INTO contacts ({KEPT}, seen_at, rank)"  # noqa: S608 (all of it stands in this file)

@@ -1,0 +1,104 @@
+"""Storing the rows of an import: in batches, and each where the database writes least for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.domain.packing import packed_person, unpacked, unpacked_person
+from mcp_enrichment.service.domain.people import address_of, people_of
+from mcp_enrichment.service.domain.privacy import left_out
+from mcp_enrichment.service.store import bulk, contacts, people
+from mcp_enrichment.service.store.standstill import adding_contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.store.database import Database
+
+    Values = tuple[Any, ...]
+
+BATCH = 6000
+"""Rows of one transaction: others who write wait for a fraction of a second."""
+WINDOW = 40_000
+"""People who are stored by company and not as they come, as their table has indexes by company:
+the more, the fewer of the pages are written again, and the more memory is needed."""
+_PROFILE, _EMAIL, _RANK = 0, 2, 10
+"""Where they stand in a row of the contacts' table; the profile in one of the people's as well."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes in packed rows of the contacts' table."""
+
+    database: Database
+    source: str
+    at: float
+    rows: int = 0
+    """Rows of the export of which an address is stored."""
+    new: int = 0
+    """Addresses that were not stored before."""
+    _people: list[str] = field(default_factory=list)
+
+    def take(self, texts: Iterable[str]) -> None:
+        """Store them, which costs least in their order. Raises `StorageFailed`."""
+        try:
+            for batch in self._batches(texts, unpacked):
+                self._people += map(packed_person, people_of(self._put(batch)))
+                if len(self._people) >= WINDOW:
+                    self._put_people()
+            self._put_people()
+        except StorageFailed as failure:
+            raise self._cut_short(failure) from failure
+
+    def _cut_short(self, failure: StorageFailed) -> StorageFailed:
+        if not self.rows:
+            return failure
+        done = f"{self.rows:,} rows with an address are stored: importing the file again adds the "
+        return StorageFailed(failure.fault, done=f"{done}rest, and nothing twice.")
+
+    def _put(self, batch: list[Values]) -> list[Values]:
+        """Those of the batch that may be kept."""
+        kept, new = self.database.write_now(partial(self._put_contacts, batch))
+        self.rows += sum(1 for row in kept if row[_EMAIL] and not row[_RANK])
+        self.new += new
+        return kept
+
+    def _put_contacts(
+        self, batch: list[Values], connection: Connection
+    ) -> tuple[list[Values], int]:
+        kept = self._to_be_kept(connection, batch, itemgetter(_EMAIL))
+        addressed = [row for row in kept if row[_EMAIL]]
+        return kept, contacts.put(connection, addressed) if addressed else 0
+
+    def _put_people(self) -> None:
+        self._people.sort()
+        for batch in self._batches(self._people, unpacked_person):
+            self.database.write_now(partial(self._put_some_people, batch))
+        self._people.clear()
+
+    def _put_some_people(self, batch: list[Values], connection: Connection) -> None:
+        if kept := self._to_be_kept(connection, batch, address_of):
+            people.put(connection, kept)
+
+    def _to_be_kept(
+        self, connection: Connection, rows: list[Values], email_of: Callable[[Values], str]
+    ) -> list[Values]:
+        bulk.prepare(connection)
+        # Asked once more, as somebody may have been erased since the rows were read.
+        adding_contacts(connection)
+        is_left_out = left_out(connection, self.database.subjects)
+        return [row for row in rows if not is_left_out(row[_PROFILE], email_of(row))]
+
+    def _batches(
+        self, texts: Iterable[str], unpack: Callable[..., Values]
+    ) -> Iterator[list[Values]]:
+        texts = iter(texts)
+        while some := list(islice(texts, BATCH)):
+            yield [unpack(text, source=self.source, at=self.at) for text in some]
