@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COMING = 2
-"""Lookups that a process takes on before the first of them has asked for its turn."""
+"""Lookups that a process takes on before the first of them has asked for its turn; where no source
+has a limit as many as it likes."""
 LEASE = 20.0
 """Seconds after which the lookup of a process that died counts as over."""
 
@@ -54,14 +56,16 @@ class Turns:
             with anyio.CancelScope(shield=True):
                 await self._give_back(service, source, request_id)
 
-    async def room(self) -> None:
-        """Return once no lookup of this process waits for its turn, or is about to.
+    async def room(self) -> int:
+        """How many lookups may be taken on, once none of this process waits for its turn, or is
+        about to.
 
         Who takes no more lookups on until then leaves them to be taken in order by whoever has
         room: a team's thousands, waiting here, would have everybody else's wait behind them.
         """
         while self._waiting or len(self._coming) >= COMING:
             await self._changed.wait()
+        return COMING - len(self._coming) if self._limits else sys.maxsize
 
     def coming(self, request_id: str) -> None:
         """Somebody has taken this request on, and will ask for its turn."""

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -89,7 +88,8 @@ class Fleet:
     async def run(self, service: Service) -> None:
         """Work until cancelled; then wait for what is under way, and give back what is left."""
         connector = PatientConnector()
-        workers = [_Worker(kind, service, connector) for kind in JobKind]
+        at_once = self._concurrency
+        workers = [_Worker(kind, service, connector, at_once) for kind in JobKind]
         async with self._connected(connector), anyio.create_task_group() as tasks:
             tasks.start_soon(self._sweep, service, workers)
             tasks.start_soon(service.turns.keep, service)
@@ -178,11 +178,15 @@ async def _each_statement_alone(connection: AsyncConnection) -> None:
 class _Worker:
     """What one kind of job is worked on with."""
 
-    def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
+    def __init__(
+        self, kind: JobKind, service: Service, connector: PatientConnector, concurrency: int
+    ) -> None:
         self.kind = kind
         self.app = App(connector=connector)
         self._turns = service.turns if kind is JobKind.LOOK_UP else Turns()
-        self.app.job_manager = self._taken = Taken(connector, kind.value, self._turns)
+        self.app.job_manager = self._taken = Taken(
+            connector, kind.value, self._turns, concurrency=concurrency
+        )
         self.leave = self._taken.leave
         self._service = service
         self._strays: set[int] = set()
@@ -207,7 +211,8 @@ class _Worker:
             team_id=team_id,
             claims=context.job.attempts + 1,
             has_begun=True,
-            take_off=partial(self._taken.take_off, job=context.job),
+            number=context.job.id,
+            take_off=self._taken.take_off,
         )
         off: _PutOff | None = None
 

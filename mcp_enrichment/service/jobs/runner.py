@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
+    from sqlalchemy import Connection
 
     from mcp_enrichment.service.domain.lookup import Again
     from mcp_enrichment.service.domain.service import Service
@@ -46,6 +48,7 @@ class Runner:
         self._lease = lease
         self._concurrency = concurrency
         self._at_work: set[Job] = set()
+        self._taken_off: set[Job] = set()
         self._stir = anyio.Event()
 
     def wake(self) -> None:
@@ -96,7 +99,12 @@ class Runner:
             share=DELIVERIES_OF_A_TEAM,
             at_work=deliveries,
         )
-        return await service.database.write(lambda c: [*look_up(c), *deliver(c)])
+        claimed = await service.database.write(lambda c: [*look_up(c), *deliver(c)])
+        return [replace(job, take_off=self._take_off) for job in claimed]
+
+    def _take_off(self, connection: Connection, done: Sequence[Job]) -> None:
+        jobs.finish(connection, self._owner, done)
+        self._taken_off.update(done)
 
     def _count(self, kind: JobKind) -> Counter[int]:
         """How many jobs of a kind are at work, by team."""
@@ -109,14 +117,15 @@ class Runner:
                 await self._settle(service, job, await outcome(service, job))
         finally:
             self._at_work.remove(job)
+            self._taken_off.discard(job)
             self.wake()
 
     async def _settle(self, service: Service, job: Job, again: Again | None) -> None:
-        if again is None:
-            await service.database.write(lambda c: jobs.finish(c, self._owner, job))
-            return
-        due_at = service.clock() + again.seconds
-        await service.database.write(lambda c: jobs.put_off(c, self._owner, job, due_at=due_at))
+        if again:
+            due_at = service.clock() + again.seconds
+            await service.database.write(lambda c: jobs.put_off(c, self._owner, job, due_at=due_at))
+        elif job not in self._taken_off:
+            await service.database.write(lambda c: jobs.finish(c, self._owner, [job]))
 
     async def _keep_leases(self, service: Service) -> None:
         while True:
