@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,9 @@ class Turns:
         self._limits = limits or {}
         self._held: set[tuple[str, str]] = set()
         self._coming: set[str] = set()
-        self._waiting = 0
+        self._lines: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self.waiting = 0
+        """Lookups of this process that wait for their turn."""
         self._changed = anyio.Event()
 
     @asynccontextmanager
@@ -63,7 +66,7 @@ class Turns:
         Who takes no more lookups on until then leaves them to be taken in order by whoever has
         room: a team's thousands, waiting here, would have everybody else's wait behind them.
         """
-        while self._waiting or len(self._coming) >= COMING:
+        while self.waiting or len(self._coming) >= COMING:
             await self._changed.wait()
         return COMING - len(self._coming) if self._limits else sys.maxsize
 
@@ -92,18 +95,21 @@ class Turns:
             now = service.clock()
             return turns.take(connection, source, request_id, limit, now=now, lease=LEASE)
 
-        self._waiting += 1
+        self.waiting += 1
+        service.wake()  # whoever waits works on nothing: there is room for another lookup
         self._coming.discard(request_id)
         try:
-            while seconds := await service.database.write(take):
-                with anyio.move_on_after(seconds):
-                    await self._changed.wait()
+            # One of this process at a time asks, in their order: the others would ask in vain.
+            async with self._lines[source]:
+                while seconds := await service.database.write(take):
+                    with anyio.move_on_after(seconds):
+                        await self._changed.wait()
         except BaseException:  # whoever comes after must not wait for one who is not coming
             with anyio.CancelScope(shield=True):
                 await self._give_back(service, source, request_id)
             raise
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
             self._change()
 
     async def _give_back(self, service: Service, source: str, request_id: str) -> None:

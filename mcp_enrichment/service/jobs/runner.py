@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
-    from sqlalchemy import Connection
 
     from mcp_enrichment.service.domain.lookup import Again
     from mcp_enrichment.service.domain.service import Service
@@ -32,6 +31,9 @@ LEASE = 30.0
 """Seconds after which a job of a process that died may be taken over."""
 CONCURRENCY = 16
 """Jobs of each kind that one process works on at once: callbacks that hang hold up no lookup."""
+WAITING = 100
+"""Lookups beside these, at most, that only wait for their turn at a source: a source that is full
+holds up none that another one answers."""
 DELIVERIES_OF_A_TEAM = 4
 """Of these: a team whose receivers hang holds up no other team's callbacks."""
 GIVE_BACK_SECONDS = 1.5
@@ -89,7 +91,7 @@ class Runner:
             jobs.claim,
             lease=lease,
             kind=JobKind.LOOK_UP,
-            limit=self._concurrency - lookups.total(),
+            limit=self._concurrency - lookups.total() + min(service.turns.waiting, WAITING),
         )
         deliver = partial(
             jobs.claim_fairly,
@@ -102,7 +104,7 @@ class Runner:
         claimed = await service.database.write(lambda c: [*look_up(c), *deliver(c)])
         return [replace(job, take_off=self._take_off) for job in claimed]
 
-    def _take_off(self, connection: Connection, done: Sequence[Job]) -> None:
+    def _take_off(self, connection: Any, done: Sequence[Job]) -> None:
         jobs.finish(connection, self._owner, done)
         self._taken_off.update(done)
 
