@@ -11,6 +11,7 @@ from mcp_enrichment.service.domain.asking import count
 from mcp_enrichment.service.domain.ending import Ending, end_together
 from mcp_enrichment.service.domain.outcomes import Pause
 from mcp_enrichment.service.domain.privacy import is_suppressed
+from mcp_enrichment.service.domain.turns import Full
 from mcp_enrichment.service.domain.verdicts import Down, End
 from mcp_enrichment.service.domain.waterfall import Came, ask_sources
 from mcp_enrichment.service.store import requests as store
@@ -40,6 +41,8 @@ class Again:
     """The job is not done: run it again in so many seconds."""
 
     seconds: float
+    in_line_at: str | None = None
+    """The source that is full, where a lookup has to wait for its turn at one."""
 
 
 SUPPRESSED = End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
@@ -51,7 +54,10 @@ async def look_up(service: Service, job: Job) -> Again | None:
     if request is None:
         return None
     with tracing.span("look up", parent=request.traceparent):
-        came = await _asked(service, request)
+        try:
+            came = await _asked(service, job, request)
+        except Full as full:
+            return Again(0.0, in_line_at=full.source)
         verdict = came.verdict
         if isinstance(verdict, Pause):
             return Again(verdict.seconds)
@@ -77,10 +83,10 @@ async def give_up(service: Service, job: Job) -> None:
         await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
 
 
-async def _asked(service: Service, request: Request) -> Came:
+async def _asked(service: Service, job: Job, request: Request) -> Came:
     if await is_suppressed(service.database, profile=request.linkedin_url):
         return Came(verdict=SUPPRESSED, unpaid=())
-    return await ask_sources(service, request)
+    return await ask_sources(service, request, may_wait=job.may_wait)
 
 
 async def _begun(service: Service, job: Job) -> Request | None:

@@ -95,11 +95,18 @@ class Taken(JobManager):
     """Knows which jobs its worker has taken, and misses no notification."""
 
     def __init__(
-        self, connector: PatientConnector, queue: str, turns: Turns, *, concurrency: int
+        self,
+        connector: PatientConnector,
+        queue: str,
+        turns: Turns,
+        *,
+        concurrency: int,
+        line_at: str = "",
     ) -> None:
         super().__init__(connector)
         self._queue = queue
         self._turns = turns
+        self._line_at = line_at
         self._concurrency = concurrency
         self._ready: deque[Job] = deque()
         """Taken, and to be begun as soon as the worker asks for the next."""
@@ -109,7 +116,7 @@ class Taken(JobManager):
         """The worker that fetched last."""
         self.at_work: dict[int | None, int] = {}
         """The ids of its jobs, until their end has been written down, and whose they are."""
-        self._given_back: set[int | None] = set()
+        self._given_back: dict[int | None, str] = {}
         self._taken_off: set[int | None] = set()
         self._told = 0
         self._tell: NotificationCallback | None = None
@@ -131,19 +138,21 @@ class Taken(JobManager):
         while self._ready:
             job = self._ready.popleft()
             self._turns.gone(str(job.task_kwargs["subject"]))
-            self.is_given_back(job)
+            self.is_given_back(job.id)
             await self.retry_job(job)
         await super().unregister_worker(worker_id)
 
     async def _take(self, worker_id: int) -> None:
-        room = 0
-        with anyio.CancelScope() as self._at_the_door:
-            room = await self._turns.room()
+        room = AT_ONCE
+        if self._line_at:
+            with anyio.CancelScope() as self._at_the_door:
+                room = await self._turns.room(self._line_at)
         while not self._leaving:
             told = self._told
             for row in await self._next(worker_id, room):
                 self.at_work[row["id"]] = row["args"]["team_id"]
-                self._turns.coming(row["args"]["subject"])
+                if self._line_at:
+                    self._turns.coming(row["args"]["subject"], self._line_at)
                 self._ready.append(Job.from_row(row))
             # Who is told of a job while it looks would wait for the next look: the worker forgets
             # what it was told when it has looked.
@@ -152,9 +161,8 @@ class Taken(JobManager):
 
     async def _next(self, worker_id: int, room: int) -> list[dict[str, Any]]:
         mine = {"queue": self._queue, "worker_id": worker_id}
-        if self._queue == JobKind.LOOK_UP:
-            free = self._concurrency - len(self.at_work)
-            limit = max(1, min(room, free, AT_ONCE))
+        if self._queue != JobKind.DELIVER:
+            limit = max(1, min(room, self._concurrency - len(self.at_work)))
             return await self.connector.execute_query_all_async(
                 query=fleet.FETCH, limit=limit, **mine
             )
@@ -165,9 +173,9 @@ class Taken(JobManager):
             **mine,
         )
 
-    def is_given_back(self, job: Job) -> None:
-        """A shutdown stopped the job, which is no try of it."""
-        self._given_back.add(job.id)
+    def is_given_back(self, job_id: int | None, *, to: str | None = None) -> None:
+        """What was done of the job is no try of it. `to`: another queue."""
+        self._given_back[job_id] = to or self._queue
 
     def take_off(self, connection: Any, done: Sequence[jobs.Job]) -> None:
         """Remove jobs in the transaction that completes their work; nothing is left to finish."""
@@ -184,8 +192,8 @@ class Taken(JobManager):
 
     async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
         try:
-            if job.id in self._given_back:
-                await self.connector.execute_query_async(query=fleet.GIVE_BACK, id=job.id)
+            if queue := self._given_back.get(job.id):
+                await self.connector.execute_query_async(fleet.GIVE_BACK, id=job.id, queue=queue)
             else:
                 await super().retry_job(job, *when, **how)
         finally:
@@ -194,7 +202,7 @@ class Taken(JobManager):
     async def _forget(self, job: Job) -> None:
         team_id = self.at_work.pop(job.id, None)
         self._taken_off.discard(job.id)
-        self._given_back.discard(job.id)
+        self._given_back.pop(job.id, None)
         if team_id is not None and self._tell and self._queue == JobKind.DELIVER:
             # What was left for want of room of its team is told of by nobody else.
             await self._tell(channel=self._queue, notification=_ROOM)

@@ -46,6 +46,8 @@ class Job:
     claims: int = 1
     has_begun: bool = field(default=False, compare=False)
     """The request of a lookup became `processing` when the job was taken."""
+    may_wait: bool = field(default=True, compare=False)
+    """A lookup may wait for its turn at a source that is full; else it goes to the line there."""
     number: int | None = field(default=None, compare=False)
     """What its engine knows it by."""
     take_off: TakeOff | None = field(default=None, compare=False, repr=False)
