@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -59,11 +58,12 @@ class Turns:
             self.gone(request_id)
             yield
             return
-        take = partial(self._take, service, source, request_id, limit)
-        if may_wait:
-            await self._wait(service, source, request_id, take)
-        elif await service.database.write(partial(take, waits=False)):
-            raise Full(source)
+        try:
+            await self._begin(service, source, request_id, limit, may_wait=may_wait)
+        except BaseException:  # whoever comes after must not wait for one who is not coming
+            with anyio.CancelScope(shield=True):
+                await self._give_back(service, source, request_id)
+            raise
         self._held.add((source, request_id))
         try:
             yield
@@ -115,18 +115,17 @@ class Turns:
     def _number_coming(self, source: str) -> int:
         return sum(its == source for its in self._coming.values())
 
-    def _take(
-        self,
-        service: Service,
-        source: str,
-        request_id: str,
-        limit: Limit,
-        connection: Connection,
-        *,
-        waits: bool = True,
-    ) -> float:
-        now = service.clock()
-        return turns.take(connection, source, request_id, limit, now=now, lease=LEASE, waits=waits)
+    async def _begin(
+        self, service: Service, source: str, request_id: str, limit: Limit, *, may_wait: bool
+    ) -> None:
+        def take(connection: Connection) -> float:
+            now = service.clock()
+            return turns.take(connection, source, request_id, limit, now=now, lease=LEASE)
+
+        if may_wait:
+            await self._wait(service, source, request_id, take)
+        elif self._waiting[source] or await service.database.write(take) > 0:
+            raise Full(source)
 
     async def _wait(
         self, service: Service, source: str, request_id: str, take: Callable[[Connection], float]
@@ -141,10 +140,6 @@ class Turns:
                 while seconds := await service.database.write(take):
                     with anyio.move_on_after(seconds):
                         await self._changed.wait()
-        except BaseException:  # whoever comes after must not wait for one who is not coming
-            with anyio.CancelScope(shield=True):
-                await self._give_back(service, source, request_id)
-            raise
         finally:
             self._waiting[source] -= 1
             self._change()

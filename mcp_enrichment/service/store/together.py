@@ -41,7 +41,7 @@ class Together(Generic[T, R]):
     async def _lead(self, group: _Group[T, R]) -> None:
         try:
             async with self._turn:
-                self._next = None
+                self._next = None  # whoever comes from here on is of the next group
                 group.outcomes = await self._outcomes(group.members)
         finally:
             group.done.set()

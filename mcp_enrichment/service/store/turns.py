@@ -36,20 +36,12 @@ class Limit:
 
 
 def take(
-    connection: Connection,
-    source: str,
-    request_id: str,
-    limit: Limit,
-    *,
-    now: float,
-    lease: float,
-    waits: bool = True,
+    connection: Connection, source: str, request_id: str, limit: Limit, *, now: float, lease: float
 ) -> float:
     """Let the request's lookup begin, and 0; else the seconds after which to ask again.
 
-    Who asked first begins first; who does not wait has not asked. What has begun is under way
-    until it is given back, or for `lease` seconds unless that is renewed; a lookup that is taken
-    over from a process that died has begun.
+    Who asked first begins first. What has begun is under way until it is given back, or for `lease`
+    seconds unless that is renewed; a lookup that is taken over from a process that died has begun.
     """
     next_at = _locked(connection, source)
     of_source = lookups.c.source == source
@@ -60,8 +52,6 @@ def take(
         return 0.0
     asked_at = found.asked_at if found else now
     wait = _wait(connection, source, limit, asked_at=asked_at, next_at=next_at, now=now)
-    if wait and not waits:
-        return wait
     until = now + wait + WAITER if wait else now + lease
     row = {"asked_at": asked_at, "has_begun": not wait, "until": until}
     if found:
