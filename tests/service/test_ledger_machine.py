@@ -218,7 +218,7 @@ class Ledger(RuleBasedStateMachine):
         return self.database.write_now(lambda c: jobs.claim(c, lease, JobKind.LOOK_UP, limit=limit))
 
     def finish(self, owner: str, job: Job) -> None:
-        self.database.write_now(lambda c: jobs.finish(c, owner, job))
+        self.database.write_now(lambda c: jobs.finish(c, owner, [job]))
 
     def put_off(self, owner: str, job: Job, seconds: float) -> None:
         due_at = self.clock() + seconds

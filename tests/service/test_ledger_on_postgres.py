@@ -40,11 +40,11 @@ class LedgerOnPostgres(Ledger):
         with psycopg.connect(str(self.place)) as connection:
             registered = connection.execute("SELECT procrastinate_register_worker_v1()")
             worker = registered.fetchall()[0][0]
-            for _ in range(limit):
-                for found in connection.execute(FETCH, {"queue": "look-up", "worker_id": worker}):
-                    job = Job(kind=JobKind.LOOK_UP, **_job_of(found))
-                    self._held[owner, job.subject] = found[0]
-                    taken.append(job)
+            taking = {"queue": "look-up", "worker_id": worker, "limit": limit}
+            for found in connection.execute(FETCH, taking):
+                job = Job(kind=JobKind.LOOK_UP, **_job_of(found))
+                self._held[owner, job.subject] = found[0]
+                taken.append(job)
         return taken
 
     def finish(self, owner: str, job: Job) -> None:

@@ -102,11 +102,10 @@ async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
     async with serving(place, Says(HIT)) as it:
         request_id = await it.accepted()
         await it.final(request_id)
-        for close in (ledger.settle, ledger.release):
+        for is_spent in (True, False):
+            end = ledger.EndOfHold(team_id=it.team_id, request_id=request_id, is_spent=is_spent)
             with pytest.raises(IntegrityError):
-                await it.service.database.write(
-                    lambda c, close=close: close(c, it.team_id, request_id, at=0)
-                )
+                await it.service.database.write(lambda c, end=end: ledger.close(c, [end], at=0))
     ledger_is_exact(place)
 
 

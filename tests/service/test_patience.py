@@ -18,7 +18,7 @@ from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.jobs import patience
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from tests.support.places import rows
-from tests.support.serving import serving, until
+from tests.support.serving import ADA, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,11 +61,13 @@ class Absent(PatientConnector):
 
 
 @asynccontextmanager
-async def taken(url: str, connector: PatientConnector) -> AsyncIterator[Taken]:
+async def taken(
+    url: str, connector: PatientConnector, *, at_once: int = 16
+) -> AsyncIterator[Taken]:
     """What a worker of lookups takes its jobs by."""
     async with AsyncConnectionPool(url, open=False, min_size=1) as pool:
         await connector.open_async(pool)
-        yield Taken(connector, "look-up", Turns())
+        yield Taken(connector, "look-up", Turns(), concurrency=at_once)
 
 
 async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: str) -> None:
@@ -118,3 +120,26 @@ async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
     async with serving(url, jobs=False), taken(url, PatientConnector()) as jobs:
         with anyio.fail_after(5), pytest.raises(ConnectorException):
             await jobs.connector.execute_query_async("SELECT no_such_column")
+
+
+async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url: str) -> None:
+    async with serving(url, jobs=False) as it, taken(url, PatientConnector()) as jobs:
+        for number in range(3):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        worker_id = await jobs.register_worker()
+        begun = await jobs.fetch_job(["look-up"], worker_id)
+        assert begun
+        assert rows(url, JOBS) == [("doing",)] * 3, "they were taken together"
+        await jobs.unregister_worker(worker_id)
+        assert jobs.at_work.keys() == {begun.id}
+    left = "SELECT id, status::text, attempts FROM procrastinate_jobs WHERE id <> ? ORDER BY id"
+    assert [of_job for _, *of_job in rows(url, left, begun.id)] == [["todo", 0]] * 2
+
+
+async def test_a_worker_takes_no_more_than_it_has_room_for(url: str) -> None:
+    async with serving(url, jobs=False) as it, taken(url, PatientConnector(), at_once=2) as jobs:
+        for number in range(3):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        worker_id = await jobs.register_worker()
+        assert await jobs.fetch_job(["look-up"], worker_id)
+        assert sorted(rows(url, JOBS)) == [("doing",), ("doing",), ("todo",)]

@@ -265,7 +265,7 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
             for number in range(3):
                 await it.accepted(linkedin_url=f"{ADA}-{number}")
             await until(source.asked.is_set)
-            await until(lambda: it.service.turns._waiting > 0)
+            await until(lambda: it.service.turns.waiting > 0)
     owners = rows(url, "SELECT lease_owner FROM jobs")
     assert owners == [(None,)] * 3
 

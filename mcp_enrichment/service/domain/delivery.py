@@ -15,7 +15,7 @@ from mcp_enrichment.service.domain.privacy import as_told
 from mcp_enrichment.service.domain.requests import on_the_wire
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.domain.teams import signing_secrets
-from mcp_enrichment.service.store import callbacks
+from mcp_enrichment.service.store import callbacks, jobs
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.jobs import JobKind
 from mcp_enrichment.service.telemetry import CALLBACK_TRIES
@@ -72,8 +72,8 @@ async def deliver(service: Service, job: Job) -> Again | None:
         again = _next(service, sent, claimed.number)
         if again and _is_repeated(connection, claimed.callback):
             again = None  # the repeat has a job of its own
-        if job.take_off and again is None:
-            job.take_off(connection)
+        if again is None:
+            jobs.take_off(connection, [job])
         return again
 
     again = await service.database.write(close)

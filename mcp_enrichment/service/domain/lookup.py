@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.domain.asking import count
+from mcp_enrichment.service.domain.ending import Ending, end_together
 from mcp_enrichment.service.domain.outcomes import Pause
 from mcp_enrichment.service.domain.privacy import is_suppressed
-from mcp_enrichment.service.domain.verdicts import Down, End, costs
+from mcp_enrichment.service.domain.turns import Full
+from mcp_enrichment.service.domain.verdicts import Down, End
 from mcp_enrichment.service.domain.waterfall import Came, ask_sources
-from mcp_enrichment.service.store import callbacks, ledger, source_calls
 from mcp_enrichment.service.store import requests as store
-from mcp_enrichment.service.store.jobs import JobKind
+from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import State
 from mcp_enrichment.service.telemetry import LOOKUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sqlalchemy import Connection
 
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.jobs import Job
@@ -42,6 +41,8 @@ class Again:
     """The job is not done: run it again in so many seconds."""
 
     seconds: float
+    in_line_at: str | None = None
+    """The source that is full, where a lookup has to wait for its turn at one."""
 
 
 SUPPRESSED = End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
@@ -53,7 +54,10 @@ async def look_up(service: Service, job: Job) -> Again | None:
     if request is None:
         return None
     with tracing.span("look up", parent=request.traceparent):
-        came = await _asked(service, request)
+        try:
+            came = await _asked(service, job, request)
+        except Full as full:
+            return Again(0.0, in_line_at=full.source)
         verdict = came.verdict
         if isinstance(verdict, Pause):
             return Again(verdict.seconds)
@@ -79,50 +83,26 @@ async def give_up(service: Service, job: Job) -> None:
         await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
 
 
-async def _asked(service: Service, request: Request) -> Came:
+async def _asked(service: Service, job: Job, request: Request) -> Came:
     if await is_suppressed(service.database, profile=request.linkedin_url):
         return Came(verdict=SUPPRESSED, unpaid=())
-    return await ask_sources(service, request)
+    return await ask_sources(service, request, may_wait=job.may_wait)
 
 
 async def _begun(service: Service, job: Job) -> Request | None:
     """The job's request, which is being processed from now on; None where it has ended."""
     if job.has_begun:
-        return await service.database.read(lambda c: store.running(c, job.subject))
-    return await service.database.write(lambda c: store.begin(c, job.subject))
+        return await service.database.read_together(store.running, job.subject)
+    return await service.database.write_together(store.begin, job.subject)
 
 
 async def _finish(
     service: Service, job: Job, request: Request, end: End, unpaid: Sequence[Call] = ()
 ) -> None:
-    def write(connection: Connection) -> bool:
-        ended = _end(connection, service, request, end, unpaid)
-        if job.take_off:
-            job.take_off(connection)
-        return ended
-
-    if await service.database.write(write):
+    ending = Ending(service=service, job=job, request=request, end=end, unpaid=unpaid)
+    if await service.database.write_together(end_together, ending):
         LOOKUPS.labels(status=end.status.value, source=end.source or "none").inc()
         for call in unpaid:
             count(call)
     service.finals.announce(request.id)
     service.wake()
-
-
-def _end(
-    connection: Connection, service: Service, request: Request, end: End, unpaid: Sequence[Call]
-) -> bool:
-    """Write an end down; False where the request had ended before."""
-    at = service.clock()
-    if not store.end(connection, request.id, at=at, **asdict(end)):
-        return False
-    put, team_id = service.database.queue.put, request.team_id
-    source_calls.put(connection, unpaid)
-    source_calls.forget_addresses(connection, request.id)
-    for callback in callbacks.of_request(connection, request.id):
-        delay = service.delivery_delays[0]
-        put(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
-    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
-    close = ledger.settle if costs(end.status, end.verification) else ledger.release
-    close(connection, team_id, request.id, at=at)
-    return True

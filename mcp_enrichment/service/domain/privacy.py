@@ -75,14 +75,12 @@ class Erased:
 
 async def is_suppressed(database: Database, *, profile: str) -> bool:
     """Whether nobody may be asked about this profile."""
-    hashed = database.subjects.of_profile(profile)
-    return await database.read(lambda c: suppressions.any_of(c, [hashed]))
+    return await database.read_together(suppressions.each, database.subjects.of_profile(profile))
 
 
 async def is_address_suppressed(database: Database, email: str) -> bool:
     """Whether this address may be told to nobody."""
-    hashed = database.subjects.of_address(email)
-    return await database.read(lambda c: suppressions.any_of(c, [hashed]))
+    return await database.read_together(suppressions.each, database.subjects.of_address(email))
 
 
 def as_told(connection: Connection, subjects: Subjects, request: Request) -> Request:
@@ -175,9 +173,13 @@ def _erase(
 
 def _end_running(connection: Connection, person: Person, *, at: float) -> None:
     """Whoever still looks for an answer then finds that the request has ended, and leaves it."""
-    for request in store.running_about(connection, person.profiles):
-        if store.end(connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED):
-            ledger.release(connection, request.team_id, request.id, at=at)
+    ended = [
+        ledger.EndOfHold(team_id=request.team_id, request_id=request.id, is_spent=False)
+        for request in store.running_about(connection, person.profiles)
+        if store.end(connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED)
+    ]
+    if ended:
+        ledger.close(connection, ended, at=at)
 
 
 def _person(connection: Connection, subject: Subject) -> tuple[Person, int]:

@@ -183,7 +183,7 @@ def _take_on(
 
 def _tell_too(connection: Connection, request_id: str, url: str, external_id: str | None) -> None:
     """Have the end of a request told there too. The same wish twice is one."""
-    known = callbacks.of_request(connection, request_id)
+    known = callbacks.of_requests(connection, [request_id])
     if any((other.url, other.external_id) == (url, external_id) for other in known):
         return
     if len(known) >= MAX_CALLBACKS:

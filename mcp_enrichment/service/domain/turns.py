@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.service.store import turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COMING = 2
-"""Lookups that a process takes on before the first of them has asked for its turn."""
+"""Lookups that a process takes on for a source before the first of them has asked for its turn."""
 LEASE = 20.0
 """Seconds after which the lookup of a process that died counts as over."""
+
+
+class Full(Exception):
+    """It is not the lookup's turn at a source, and it may not wait for it here."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.source = source
 
 
 class Turns:
@@ -33,19 +42,28 @@ class Turns:
     def __init__(self, limits: Mapping[str, Limit] | None = None) -> None:
         self._limits = limits or {}
         self._held: set[tuple[str, str]] = set()
-        self._coming: set[str] = set()
-        self._waiting = 0
+        self._coming: dict[str, str] = {}
+        self._lines: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._waiting: Counter[str] = Counter()
         self._changed = anyio.Event()
 
     @asynccontextmanager
-    async def turn(self, service: Service, source: str, request_id: str) -> AsyncIterator[None]:
-        """Within it the request may be looked up at the source of this name."""
+    async def turn(
+        self, service: Service, source: str, request_id: str, *, may_wait: bool
+    ) -> AsyncIterator[None]:
+        """Within it the request may be looked up at the source of this name. Raises `Full` where
+        it would have to wait for that, and may not."""
         limit = self._limits.get(source)
         if limit is None:
             self.gone(request_id)
             yield
             return
-        await self._wait(service, source, request_id, limit)
+        try:
+            await self._begin(service, source, request_id, limit, may_wait=may_wait)
+        except BaseException:  # whoever comes after must not wait for one who is not coming
+            with anyio.CancelScope(shield=True):
+                await self._give_back(service, source, request_id)
+            raise
         self._held.add((source, request_id))
         try:
             yield
@@ -54,23 +72,34 @@ class Turns:
             with anyio.CancelScope(shield=True):
                 await self._give_back(service, source, request_id)
 
-    async def room(self) -> None:
-        """Return once no lookup of this process waits for its turn, or is about to.
+    @property
+    def sources(self) -> Collection[str]:
+        """Those that have a limit."""
+        return self._limits.keys()
+
+    @property
+    def waiting(self) -> int:
+        """Lookups of this process that wait for their turn somewhere."""
+        return self._waiting.total()
+
+    async def room(self, source: str) -> int:
+        """How many lookups may be taken on that wait for their turn at this source, once none of
+        this process does, or is about to.
 
         Who takes no more lookups on until then leaves them to be taken in order by whoever has
         room: a team's thousands, waiting here, would have everybody else's wait behind them.
         """
-        while self._waiting or len(self._coming) >= COMING:
+        while self._waiting[source] or (room := COMING - self._number_coming(source)) <= 0:
             await self._changed.wait()
+        return room
 
-    def coming(self, request_id: str) -> None:
-        """Somebody has taken this request on, and will ask for its turn."""
-        if self._limits:
-            self._coming.add(request_id)
+    def coming(self, request_id: str, source: str) -> None:
+        """Somebody has taken this request on, and will ask for its turn at this source."""
+        self._coming[request_id] = source
 
     def gone(self, request_id: str) -> None:
         """It asks for no turn any more."""
-        self._coming.discard(request_id)
+        self._coming.pop(request_id, None)
         self._change()
 
     async def keep(self, service: Service) -> None:
@@ -83,23 +112,36 @@ class Turns:
             with survived(logger, "the turns cannot be kept"):
                 await service.database.write(lambda c: turns.renew(c, held, until=until))  # noqa: B023
 
-    async def _wait(self, service: Service, source: str, request_id: str, limit: Limit) -> None:
+    def _number_coming(self, source: str) -> int:
+        return sum(its == source for its in self._coming.values())
+
+    async def _begin(
+        self, service: Service, source: str, request_id: str, limit: Limit, *, may_wait: bool
+    ) -> None:
         def take(connection: Connection) -> float:
             now = service.clock()
             return turns.take(connection, source, request_id, limit, now=now, lease=LEASE)
 
-        self._waiting += 1
-        self._coming.discard(request_id)
+        if may_wait:
+            await self._wait(service, source, request_id, take)
+        elif self._waiting[source] or await service.database.write(take) > 0:
+            raise Full(source)
+
+    async def _wait(
+        self, service: Service, source: str, request_id: str, take: Callable[[Connection], float]
+    ) -> None:
+        self._waiting[source] += 1
+        service.wake()  # whoever waits works on nothing: there is room for another lookup
+        if self._coming.get(request_id) == source:
+            del self._coming[request_id]
         try:
-            while seconds := await service.database.write(take):
-                with anyio.move_on_after(seconds):
-                    await self._changed.wait()
-        except BaseException:  # whoever comes after must not wait for one who is not coming
-            with anyio.CancelScope(shield=True):
-                await self._give_back(service, source, request_id)
-            raise
+            # One of this process at a time asks, in their order: the others would ask in vain.
+            async with self._lines[source]:
+                while seconds := await service.database.write(take):
+                    with anyio.move_on_after(seconds):
+                        await self._changed.wait()
         finally:
-            self._waiting -= 1
+            self._waiting[source] -= 1
             self._change()
 
     async def _give_back(self, service: Service, source: str, request_id: str) -> None:

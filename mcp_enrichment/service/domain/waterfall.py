@@ -45,22 +45,25 @@ class _Round:
 
     service: Service
     request: Request
+    may_wait: bool
     known: Mapping[str, Call]
     """What the vendors were asked before."""
     unpaid: list[Call] = field(default_factory=list)
 
 
-async def ask_sources(service: Service, request: Request) -> Came:
+async def ask_sources(service: Service, request: Request, *, may_wait: bool) -> Came:
     """Ask the sources until one has a verified address, or all were asked.
 
     Run again it asks only whom it must: what a vendor has answered is read from the database.
+    Raises `Full` where it would have to wait for its turn at one, and may not.
     """
     sources = [
         source
         for source in service.sources_for(request.linkedin_url)
         if not is_vendor(source) or request.type in source.kinds
     ]
-    walk = _Round(service=service, request=request, known=await _known(service, request, sources))
+    known = await _known(service, request, sources)
+    walk = _Round(service=service, request=request, may_wait=may_wait, known=known)
     answers: list[Answered] = []
     for source in sources:
         told = await _told(walk, source)
@@ -108,7 +111,8 @@ async def _said(walk: _Round, source: Source) -> Told | Pause:
 
 async def _ask(walk: _Round, source: Source) -> Told | Pause:
     """The one place where a source is asked, once it is the request's turn there."""
-    async with walk.service.turns.turn(walk.service, source.name, walk.request.id):
+    turn = walk.service.turns.turn
+    async with turn(walk.service, source.name, walk.request.id, may_wait=walk.may_wait):
         if is_vendor(source):
             return await asking.ask(walk.service, source, walk.request)
         return await _ask_unpaid(walk, source)

@@ -1,7 +1,8 @@
 """The engine of a fleet: procrastinate on Postgres, which calls the same two jobs.
 
 It gives the queue, the waking by LISTEN/NOTIFY, the workers' heartbeats and the counts of tries.
-Each process has a worker for each kind of job: callbacks that hang hold up no lookup.
+Each process has a worker for each kind of job: callbacks that hang hold up no lookup. Nor do those
+lookups that wait for their turn at a source: they stand in a queue of their own, with its worker.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from mcp_enrichment.service.jobs.runner import CONCURRENCY
 from mcp_enrichment.service.jobs.work import outcome
@@ -66,12 +66,13 @@ class _PutOff(Exception):
 
 
 class _Always(BaseRetryStrategy):
-    """What was put off comes again at its time; what a shutdown stopped, at once, elsewhere."""
+    """What was put off comes again at its time, and stands in no line; what a shutdown stopped, at
+    once, elsewhere."""
 
-    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:  # noqa: ARG002
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:
         off = exception if isinstance(exception, _PutOff) else _PutOff(0.0)
         due_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
-        return RetryDecision(retry_at=due_at, priority=off.priority)
+        return RetryDecision(retry_at=due_at, priority=off.priority, queue=job.task_name)
 
 
 class Fleet:
@@ -89,7 +90,10 @@ class Fleet:
     async def run(self, service: Service) -> None:
         """Work until cancelled; then wait for what is under way, and give back what is left."""
         connector = PatientConnector()
-        workers = [_Worker(kind, service, connector) for kind in JobKind]
+        at_once = self._concurrency
+        new = partial(_Worker, service=service, connector=connector, concurrency=at_once)
+        workers = [new(kind) for kind in JobKind]
+        workers += [new(JobKind.LOOK_UP, line_at=source) for source in service.turns.sources]
         async with self._connected(connector), anyio.create_task_group() as tasks:
             tasks.start_soon(self._sweep, service, workers)
             tasks.start_soon(service.turns.keep, service)
@@ -129,7 +133,7 @@ class Fleet:
                     worker.leave()
                     await self._end(working, connector)
                 raise
-            logger.error("the worker of %s jobs ended; it is started again", worker.kind)
+            logger.error("the worker of %s jobs ended; it is started again", worker.queue)
             await anyio.sleep(POLL)
 
     async def _end(self, working: asyncio.Task[None], connector: PatientConnector) -> None:
@@ -142,7 +146,7 @@ class Fleet:
     async def _work(self, worker: _Worker) -> None:
         try:
             await worker.app.run_worker_async(
-                queues=[worker.kind.value],
+                queues=[worker.queue],
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=POLL,
                 abort_job_polling_interval=FORGOTTEN,  # nobody aborts a job
@@ -165,6 +169,7 @@ class Fleet:
             with survived(logger, "no job can be taken over"):
                 if may_take_over:
                     await service.database.write(lambda c: fleet.take_over(c, silent=SILENT))
+                await service.database.write(lambda c: fleet.take_in(c, service.turns.sources))
                 for worker in workers:
                     await worker.put_back_strays()
                 was_well = True
@@ -178,11 +183,21 @@ async def _each_statement_alone(connection: AsyncConnection) -> None:
 class _Worker:
     """The procrastinate worker of one kind of job."""
 
-    def __init__(self, kind: JobKind, service: Service, connector: PatientConnector) -> None:
+    def __init__(
+        self,
+        kind: JobKind,
+        service: Service,
+        connector: PatientConnector,
+        concurrency: int,
+        line_at: str = "",
+    ) -> None:
         self.kind = kind
+        self.queue = fleet.line_at(line_at) if line_at else kind.value
         self.app = App(connector=connector)
-        self._turns = service.turns if kind is JobKind.LOOK_UP else Turns()
-        self.app.job_manager = self._taken = Taken(connector, kind.value, self._turns)
+        self._may_wait = bool(line_at)
+        self.app.job_manager = self._taken = Taken(
+            connector, self.queue, service.turns, concurrency=concurrency, line_at=line_at
+        )
         self.leave = self._taken.leave
         self._service = service
         self._strays: set[int] = set()
@@ -207,7 +222,9 @@ class _Worker:
             team_id=team_id,
             claims=context.job.attempts + 1,
             has_begun=True,
-            take_off=partial(self._taken.take_off, job=context.job),
+            may_wait=self._may_wait,
+            number=context.job.id,
+            take_off=self._taken.take_off,
         )
         off: _PutOff | None = None
 
@@ -221,7 +238,7 @@ class _Worker:
             async with anyio.create_task_group() as alone:
                 alone.start_soon(work)
         except anyio.get_cancelled_exc_class():
-            self._taken.is_given_back(context.job)
+            self._taken.is_given_back(context.job.id)
             raise
         if off is not None:
             raise off
@@ -230,12 +247,15 @@ class _Worker:
         """Do the job; until when it is put off where it is not done."""
         try:
             again = await outcome(self._service, job)
+            if again and again.in_line_at:
+                self._taken.is_given_back(job.number, to=fleet.line_at(again.in_line_at))
+                return _PutOff(0.0)
             return _PutOff(again.seconds, await self._place(job)) if again else None
         except StorageFailed as failure:
             logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
             return _PutOff(AFTER_AN_OUTAGE)
         finally:
-            self._turns.gone(job.subject)
+            self._service.turns.gone(job.subject)
 
     async def _place(self, job: Job) -> int | None:
         """A lookup that is put off takes its turn anew; callbacks have no turns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -15,11 +15,11 @@ from procrastinate.jobs import Job, JobInserted
 from procrastinate.manager import JobManager
 
 from mcp_enrichment.service.jobs.runner import DELIVERIES_OF_A_TEAM
-from mcp_enrichment.service.store import fleet
+from mcp_enrichment.service.store import fleet, jobs
 from mcp_enrichment.service.store.jobs import JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from procrastinate.connector import Notify
     from procrastinate.jobs import Status
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 PAUSE = 0.5
 """Seconds between two tries while the database is away."""
+AT_ONCE = 10
+"""Lookups that are taken in one statement at most: what one worker takes no other one has."""
 _ROOM: JobInserted = {"type": "job_inserted", "job_id": 0}
 """What a worker is told to have it look for jobs."""
 
@@ -95,17 +97,29 @@ class PatientConnector(PsycopgConnector):
 class Taken(JobManager):
     """Knows which jobs its worker has taken, and misses no notification."""
 
-    def __init__(self, connector: PatientConnector, queue: str, turns: Turns) -> None:
+    def __init__(
+        self,
+        connector: PatientConnector,
+        queue: str,
+        turns: Turns,
+        *,
+        concurrency: int,
+        line_at: str = "",
+    ) -> None:
         super().__init__(connector)
         self._queue = queue
         self._turns = turns
+        self._line_at = line_at
+        self._concurrency = concurrency
+        self._ready: deque[Job] = deque()
+        """Taken, and to be begun as soon as the worker asks for the next."""
         self._leaving = False
         self._at_the_door: anyio.CancelScope | None = None
         self.worker_id: int | None = None
         """The worker that fetched last."""
         self.at_work: dict[int | None, int] = {}
         """The ids of its jobs, until their end has been written down, and whose they are."""
-        self._given_back: set[int | None] = set()
+        self._given_back: dict[int | None, str] = {}
         self._taken_off: set[int | None] = set()
         self._told = 0
         self._tell: NotificationCallback | None = None
@@ -118,24 +132,43 @@ class Taken(JobManager):
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:  # noqa: ARG002
         self.worker_id = worker_id
-        with anyio.CancelScope() as self._at_the_door:
-            await self._turns.room()
+        if not self._ready:
+            await self._take(worker_id)
+        return self._ready.popleft() if self._ready and not self._leaving else None
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        """Give back what was not begun, and say that the worker is gone."""
+        while self._ready:
+            job = self._ready.popleft()
+            self._turns.gone(str(job.task_kwargs["subject"]))
+            self.is_given_back(job.id)
+            await self.retry_job(job)
+        await super().unregister_worker(worker_id)
+
+    async def _take(self, worker_id: int) -> None:
+        room = AT_ONCE
+        if self._line_at:
+            with anyio.CancelScope() as self._at_the_door:
+                room = await self._turns.room(self._line_at)
         while not self._leaving:
             told = self._told
-            for row in await self._next(worker_id):
+            for row in await self._next(worker_id, room):
                 self.at_work[row["id"]] = row["args"]["team_id"]
-                self._turns.coming(row["args"]["subject"])
-                return Job.from_row(row)
+                if self._line_at:
+                    self._turns.coming(row["args"]["subject"], self._line_at)
+                self._ready.append(Job.from_row(row))
             # Who is told of a job while it looks would wait for the next look: the worker forgets
             # what it was told when it has looked.
-            if told == self._told:
+            if self._ready or told == self._told:
                 break
-        return None
 
-    async def _next(self, worker_id: int) -> list[dict[str, Any]]:
+    async def _next(self, worker_id: int, room: int) -> list[dict[str, Any]]:
         mine = {"queue": self._queue, "worker_id": worker_id}
-        if self._queue == JobKind.LOOK_UP:
-            return await self.connector.execute_query_all_async(query=fleet.FETCH, **mine)
+        if self._queue != JobKind.DELIVER:
+            limit = max(1, min(room, self._concurrency - len(self.at_work)))
+            return await self.connector.execute_query_all_async(
+                query=fleet.FETCH, limit=limit, **mine
+            )
         return await self.connector.execute_query_all_async(
             query=fleet.FETCH_FAIRLY,
             share=DELIVERIES_OF_A_TEAM,
@@ -143,15 +176,15 @@ class Taken(JobManager):
             **mine,
         )
 
-    def is_given_back(self, job: Job) -> None:
-        """A shutdown stopped the job, which is no try of it."""
-        self._given_back.add(job.id)
+    def is_given_back(self, job_id: int | None, *, to: str | None = None) -> None:
+        """What was done of the job is no try of it. `to`: another queue."""
+        self._given_back[job_id] = to or self._queue
 
-    def take_off(self, connection: Any, *, job: Job) -> None:
-        """Remove the job in the transaction that completes its work; nothing is left to finish."""
-        assert job.id is not None  # noqa: S101 (it was fetched)
-        fleet.take_off(connection, job.id)
-        self._taken_off.add(job.id)
+    def take_off(self, connection: Any, done: Sequence[jobs.Job]) -> None:
+        """Remove jobs in the transaction that completes their work; nothing is left to finish."""
+        ids = [job.number for job in done if job.number is not None]
+        fleet.take_off(connection, ids)
+        self._taken_off.update(ids)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         try:
@@ -162,8 +195,8 @@ class Taken(JobManager):
 
     async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
         try:
-            if job.id in self._given_back:
-                await self.connector.execute_query_async(query=fleet.GIVE_BACK, id=job.id)
+            if queue := self._given_back.get(job.id):
+                await self.connector.execute_query_async(fleet.GIVE_BACK, id=job.id, queue=queue)
             else:
                 await super().retry_job(job, *when, **how)
         finally:
@@ -172,7 +205,7 @@ class Taken(JobManager):
     async def _forget(self, job: Job) -> None:
         team_id = self.at_work.pop(job.id, None)
         self._taken_off.discard(job.id)
-        self._given_back.discard(job.id)
+        self._given_back.pop(job.id, None)
         if team_id is not None and self._tell and self._queue == JobKind.DELIVER:
             # What was left for want of room of its team is told of by nobody else.
             await self._tell(channel=self._queue, notification=_ROOM)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -30,6 +31,9 @@ LEASE = 30.0
 """Seconds after which a job of a process that died may be taken over."""
 CONCURRENCY = 16
 """Jobs of each kind that one process works on at once: callbacks that hang hold up no lookup."""
+WAITING = 100
+"""Lookups beside these, at most, that only wait for their turn at a source: a source that is full
+holds up none that another one answers."""
 DELIVERIES_OF_A_TEAM = 4
 """Of these: a team whose receivers hang holds up no other team's callbacks."""
 GIVE_BACK_SECONDS = 1.5
@@ -46,6 +50,7 @@ class Runner:
         self._lease = lease
         self._concurrency = concurrency
         self._at_work: set[Job] = set()
+        self._taken_off: set[Job] = set()
         self._stir = anyio.Event()
 
     def wake(self) -> None:
@@ -86,7 +91,7 @@ class Runner:
             jobs.claim,
             lease=lease,
             kind=JobKind.LOOK_UP,
-            limit=self._concurrency - lookups.total(),
+            limit=self._concurrency - lookups.total() + min(service.turns.waiting, WAITING),
         )
         deliver = partial(
             jobs.claim_fairly,
@@ -96,7 +101,12 @@ class Runner:
             share=DELIVERIES_OF_A_TEAM,
             at_work=deliveries,
         )
-        return await service.database.write(lambda c: [*look_up(c), *deliver(c)])
+        claimed = await service.database.write(lambda c: [*look_up(c), *deliver(c)])
+        return [replace(job, take_off=self._take_off) for job in claimed]
+
+    def _take_off(self, connection: Any, done: Sequence[Job]) -> None:
+        jobs.finish(connection, self._owner, done)
+        self._taken_off.update(done)
 
     def _count(self, kind: JobKind) -> Counter[int]:
         """How many jobs of a kind are at work, by team."""
@@ -109,14 +119,15 @@ class Runner:
                 await self._settle(service, job, await outcome(service, job))
         finally:
             self._at_work.remove(job)
+            self._taken_off.discard(job)
             self.wake()
 
     async def _settle(self, service: Service, job: Job, again: Again | None) -> None:
-        if again is None:
-            await service.database.write(lambda c: jobs.finish(c, self._owner, job))
-            return
-        due_at = service.clock() + again.seconds
-        await service.database.write(lambda c: jobs.put_off(c, self._owner, job, due_at=due_at))
+        if again:
+            due_at = service.clock() + again.seconds
+            await service.database.write(lambda c: jobs.put_off(c, self._owner, job, due_at=due_at))
+        elif job not in self._taken_off:
+            await service.database.write(lambda c: jobs.finish(c, self._owner, [job]))
 
     async def _keep_leases(self, service: Service) -> None:
         while True:

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from mcp_enrichment.service.store.schema import callback_tries as tries
 from mcp_enrichment.service.store.schema import callbacks, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
 MAX_TRIES = 3
 """The contract's number, of one round; the table itself refuses a fourth."""
+# Made once, as every lookup says it.
+_OF_REQUESTS = select(callbacks).where(
+    callbacks.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
 
 
 class TryOutcome(StrEnum):
@@ -69,7 +73,7 @@ def add(
         "external_id": external_id,
         "round": 1,
     }
-    connection.execute(insert(callbacks).values(row))
+    connection.execute(insert(callbacks), row)
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
@@ -78,9 +82,9 @@ def get(connection: Connection, callback_id: str) -> Callback | None:
     return Callback(**row._mapping) if row else None
 
 
-def of_request(connection: Connection, request_id: str) -> Sequence[Callback]:
-    """The callbacks of a request."""
-    rows = connection.execute(select(callbacks).where(callbacks.c.request_id == request_id))
+def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequence[Callback]:
+    """The callbacks of requests."""
+    rows = connection.execute(_OF_REQUESTS, {"request_ids": request_ids})
     return [Callback(**row._mapping) for row in rows]
 
 

@@ -22,14 +22,16 @@ from mcp_enrichment.service.store.migrate import upgrade
 from mcp_enrichment.service.store.schema import teams
 from mcp_enrichment.service.store.scrubbing import scrub
 from mcp_enrichment.service.store.subjects import Subjects, settle_key
+from mcp_enrichment.service.store.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from mcp_enrichment.service.store.jobs import Queue
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a transaction waits for another process's before it fails as busy."""
@@ -78,6 +80,7 @@ class Database:
         self._reading = anyio.CapacityLimiter(READERS)
         self._writing = anyio.CapacityLimiter(writers)
         self._writable_until = 0.0
+        self._groups: dict[Callable[..., Any], Together[Any, Any]] = {}
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction and return what it returns."""
@@ -86,6 +89,20 @@ class Database:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a write transaction: committed when it returns, undone when it raises."""
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
+
+    async def read_together(
+        self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
+    ) -> R:
+        """`read`, for this one and those for whom others want the same `work` at this time, which
+        says in their order what has come of each. A function of a module: it names the work."""
+        return await self._together(self.read, work)(one)
+
+    async def write_together(
+        self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
+    ) -> R:
+        """`write`, for this one and others at this time: one commit for all. Where it raises each
+        of them has a transaction of its own."""
+        return await self._together(self.write, work)(one)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """`read`, in the calling thread."""
@@ -119,6 +136,15 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _together(
+        self,
+        run: Callable[[Callable[[Connection], Sequence[R]]], Awaitable[Sequence[R]]],
+        work: Callable[[Connection, Sequence[T]], Sequence[R]],
+    ) -> Together[T, R]:
+        if work not in self._groups:
+            self._groups[work] = Together(lambda members: run(lambda c: work(c, members)))
+        return self._groups[work]
 
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with _told_as_storage():

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.store.jobs import JobKind
 
 FETCH = """
-    WITH taken AS (
-        UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
-        WHERE id = (
-            SELECT id FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = %(queue)s
-            AND (scheduled_at IS NULL OR scheduled_at <= now())
-            ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
+    WITH next AS (
+        SELECT id FROM procrastinate_jobs
+        WHERE status = 'todo' AND queue_name = %(queue)s
+        AND (scheduled_at IS NULL OR scheduled_at <= now())
+        ORDER BY priority DESC, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE procrastinate_jobs job SET status = 'doing', worker_id = %(worker_id)s
+        FROM next WHERE job.id = next.id
+        RETURNING job.id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
                   queue_name, attempts, worker_id
     ), begun AS (
         UPDATE requests SET status = 'processing' FROM taken
         WHERE requests.id = taken.args ->> 'subject' AND requests.status = 'pending'
     )
-    SELECT * FROM taken
+    SELECT * FROM taken ORDER BY priority DESC, id
 """
-"""What `procrastinate_fetch_job_v2` does, less its locks, which no job of ours has; and a lookup's
-request begins with it, in one commit. That function is for any list of queues, so no index gives it
-the next job of one: with 100,000 lookups waiting each look for a callback took it 30 ms, and before
-the statistics were fresh each look for a lookup 100 ms."""
+"""What `procrastinate_fetch_job_v2` does, for up to `limit` jobs at once, less its locks, which no
+job of ours has; and the lookups' requests begin with it, in one commit. That function is for any
+list of queues, so no index gives it the next job of one: with 100,000 lookups waiting each look for
+a callback took it 30 ms, and before the statistics were fresh each look for a lookup 100 ms."""
 
 FETCH_FAIRLY = """
     WITH RECURSIVE owners (team_id) AS (
@@ -78,17 +78,29 @@ FETCH_FAIRLY = """
 queue's is, so that no team's backlog keeps another one waiting. A callback always has its time."""
 
 GIVE_BACK = """
-    UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL, scheduled_at = now()
-    WHERE id = %(id)s AND status = 'doing'
+    WITH given_back AS (
+        UPDATE procrastinate_jobs
+        SET status = 'todo', worker_id = NULL, scheduled_at = now(), queue_name = %(queue)s
+        WHERE id = %(id)s AND status = 'doing' RETURNING id, queue_name
+    )
+    SELECT pg_notify(
+        'procrastinate_queue_v1#' || queue_name,
+        json_build_object('type', 'job_inserted', 'job_id', id)::text
+    ) FROM given_back
 """
-"""Have a job done elsewhere, at once, as if it had not been taken."""
+"""Have a job done by another worker, at once, as if it had not been taken: of the same queue, or of
+the line at a source. It keeps its place."""
 
 _PLACE = """
     SELECT -least(2147483647, teams.held + 1 + coalesce((
-        SELECT -priority FROM procrastinate_jobs
-        WHERE status = 'todo' AND queue_name = 'look-up'
-        AND (scheduled_at IS NULL OR scheduled_at <= now())
-        ORDER BY priority DESC, id LIMIT 1
+        SELECT min(-first.priority) FROM (
+            SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_turns
+        ) AS queues (name) CROSS JOIN LATERAL (
+            SELECT priority FROM procrastinate_jobs
+            WHERE status = 'todo' AND queue_name = queues.name
+            AND (scheduled_at IS NULL OR scheduled_at <= now())
+            ORDER BY priority DESC, id LIMIT 1
+        ) AS first
     ), 0))
     FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :subject
 """
@@ -105,12 +117,20 @@ _DEFER = text(f"""
         CASE WHEN :delay > 0 OR :kind = 'deliver' THEN now() + make_interval(secs => :delay) END
     )]::procrastinate_job_to_defer_v1[])
 """)
+_TAKE_IN = text("""
+    UPDATE procrastinate_jobs SET queue_name = 'look-up'
+    WHERE status = 'todo' AND queue_name IN (
+        SELECT 'look-up/' || source FROM source_turns WHERE source <> ALL(:sources)
+    )
+""")
 _WITHDRAW = text("""
     SELECT procrastinate_cancel_job_v1(id, abort => false, delete_job => true)
     FROM procrastinate_jobs
     WHERE status = 'todo' AND task_name = :kind AND args ->> 'subject' = :subject
 """)
-_TAKE_OFF = text("DELETE FROM procrastinate_jobs WHERE id = :id AND status IN ('todo', 'doing')")
+_TAKE_OFF = text("""
+    DELETE FROM procrastinate_jobs WHERE id = ANY(:ids) AND status IN ('todo', 'doing')
+""")
 _OF_SILENT_WORKERS = text("""
     SELECT count(procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)) FROM (
         SELECT jobs.id FROM procrastinate_jobs jobs
@@ -159,9 +179,19 @@ def place(connection: Connection, request_id: str) -> int:
     return int(connection.execute(text(_PLACE), {"subject": request_id}).scalar_one())
 
 
-def take_off(connection: Connection, job_id: int) -> None:
-    """Remove a job that is done; where it is gone, as after it was taken over, nothing happens."""
-    connection.execute(_TAKE_OFF, {"id": job_id})
+def take_off(connection: Connection, ids: Collection[int]) -> None:
+    """Remove jobs that are done; what is gone, as after it was taken over, is left at that."""
+    connection.execute(_TAKE_OFF, {"ids": list(ids)})
+
+
+def line_at(source: str) -> str:
+    """The queue of the lookups that wait for their turn at this source."""
+    return f"look-up/{source}"
+
+
+def take_in(connection: Connection, sources: Collection[str]) -> None:
+    """Have those looked up that wait for a turn at another source: it has no limit any more."""
+    connection.execute(_TAKE_IN, {"sources": list(sources)})
 
 
 def take_over(connection: Connection, *, silent: float) -> int:

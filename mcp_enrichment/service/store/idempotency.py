@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from mcp_enrichment.service.store.schema import idempotency_keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+# Made once, as every request says them.
+_DROP_OLDER = delete(idempotency_keys).where(idempotency_keys.c.created_at < bindparam("than"))
+_GET = select(idempotency_keys.c.body_hash, idempotency_keys.c.request_id).where(
+    idempotency_keys.c.team_id == bindparam("team_id"), idempotency_keys.c.key == bindparam("key")
+)
+_PUT = insert(idempotency_keys)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,14 +30,12 @@ class Seen:
 
 def drop_older(connection: Connection, than: float) -> None:
     """Forget the keys that were first used before this time."""
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < than))
+    connection.execute(_DROP_OLDER, {"than": than})
 
 
 def get(connection: Connection, team_id: int, key: str) -> Seen | None:
     """What the team's key was used for."""
-    columns = select(idempotency_keys.c.body_hash, idempotency_keys.c.request_id)
-    mine = (idempotency_keys.c.team_id == team_id) & (idempotency_keys.c.key == key)
-    row = connection.execute(columns.where(mine)).first()
+    row = connection.execute(_GET, {"team_id": team_id, "key": key}).first()
     return Seen(**row._mapping) if row else None
 
 
@@ -45,4 +50,4 @@ def put(
         "request_id": request_id,
         "created_at": at,
     }
-    connection.execute(insert(idempotency_keys).values(row))
+    connection.execute(_PUT, row)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from sqlalchemy import delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
 
 from mcp_enrichment.service.store.schema import jobs
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
+
+    TakeOff: TypeAlias = Callable[[Connection, Sequence["Job"]], None]
+
+
+# The count of claims tells a claim from a later one of the same process.
+_THIS_CLAIM = and_(
+    jobs.c.subject == bindparam("this_subject"),
+    jobs.c.kind == bindparam("this_kind"),
+    jobs.c.lease_owner == bindparam("this_owner"),
+    jobs.c.claims == bindparam("this_claim"),
+)
+_FINISH = delete(jobs).where(_THIS_CLAIM)
 
 
 class JobKind(StrEnum):
@@ -33,9 +46,23 @@ class Job:
     claims: int = 1
     has_begun: bool = field(default=False, compare=False)
     """The request of a lookup became `processing` when the job was taken."""
-    take_off: Callable[[Connection], None] | None = field(default=None, compare=False, repr=False)
-    """Removes the job, in the transaction that completes its work; None where the engine does that
-    by itself when it is told of the end."""
+    may_wait: bool = field(default=True, compare=False)
+    """A lookup may wait for its turn at a source that is full; else it goes to the line there."""
+    number: int | None = field(default=None, compare=False)
+    """What its engine knows it by."""
+    take_off: TakeOff | None = field(default=None, compare=False, repr=False)
+    """Its engine's: removes jobs, in the transaction that completes their work; None where that is
+    left until the engine is told of the end."""
+
+
+def take_off(connection: Connection, done: Sequence[Job]) -> None:
+    """Have the engines of these jobs remove them, where they do so."""
+    of_engine: defaultdict[TakeOff | None, list[Job]] = defaultdict(list)
+    for job in done:
+        of_engine[job.take_off].append(job)
+    for remove, its in of_engine.items():
+        if remove:
+            remove(connection, its)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,15 +171,15 @@ def renew(connection: Connection, owner: str, held: Collection[Job], *, until: f
     connection.execute(update(jobs).where(these).values(lease_until=until))
 
 
-def finish(connection: Connection, owner: str, job: Job) -> None:
-    """Remove a job that is done, unless somebody else has taken it over."""
-    connection.execute(delete(jobs).where(_mine(owner, job)))
+def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
+    """Remove jobs that are done, unless somebody else has taken them over."""
+    connection.execute(_FINISH, [_mine(owner, job) for job in done])
 
 
 def put_off(connection: Connection, owner: str, job: Job, *, due_at: float) -> None:
     """Give a job back, to be claimed again at `due_at`."""
     back = {"lease_owner": None, "lease_until": None, "due_at": due_at}
-    connection.execute(update(jobs).where(_mine(owner, job)).values(back))
+    connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
 
 
 def give_back(connection: Connection, owner: str) -> None:
@@ -203,7 +230,6 @@ def _teams_with_claimable(connection: Connection, kind: JobKind, now: float) -> 
     return {team_id: due_at for team_id, due_at in rows if due_at is not None}
 
 
-def _mine(owner: str, job: Job) -> ColumnElement[bool]:
-    # The count of claims tells this claim from a later one of the same process.
-    this = (jobs.c.subject == job.subject) & (jobs.c.kind == job.kind)
-    return this & (jobs.c.lease_owner == owner) & (jobs.c.claims == job.claims)
+def _mine(owner: str, job: Job) -> Mapping[str, Any]:
+    this = {"this_subject": job.subject, "this_kind": job.kind}
+    return this | {"this_owner": owner, "this_claim": job.claims}

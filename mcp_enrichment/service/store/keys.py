@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from mcp_enrichment.service.store.schema import api_keys, teams
 
@@ -40,9 +40,7 @@ def valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
 
     It is one row in any case: that a name exists is not to be seen by the time it takes.
     """
-    this = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
-    found = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(this)
-    stored, team_id = connection.execute(found).one()
+    stored, team_id = connection.execute(_VALID, {"id": key_id}).one()
     return stored, team_id
 
 
@@ -58,6 +56,10 @@ def revoke(connection: Connection, key_id: str, *, at: float) -> bool:
     return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount == 1
 
 
+# Made once, as every request says it.
+_VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
+    api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
+)
 _KEYS = select(
     api_keys.c.id,
     api_keys.c.team_id,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.service.store.schema import ledger, teams
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+# Made once, as every request and every lookup says them.
+_FIGURES = ("available", "held", "granted", "corrected", "settled", "released")
+_MOVE = (
+    update(teams)
+    .where(teams.c.id == bindparam("team"), teams.c.available + bindparam("by_available") >= 0)
+    .values({name: teams.c[name] + bindparam(f"by_{name}") for name in _FIGURES})
+)
+_AVAILABLE = select(teams.c.available).where(teams.c.id == bindparam("team")).scalar_subquery()
+_ENTER = insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Balance:
@@ -21,6 +32,15 @@ class Balance:
 
     available: int
     held: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndOfHold:
+    """What becomes of the credit that a request holds."""
+
+    team_id: int
+    request_id: str
+    is_spent: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,27 +101,45 @@ def hold(connection: Connection, team_id: int, request_id: str, *, at: float) ->
     return True
 
 
-def settle(connection: Connection, team_id: int, request_id: str, *, at: float) -> None:
-    """Spend the credit that a request holds. A second end of one request is refused by the keys."""
-    _move(connection, team_id, held=-1, settled=1)
-    _enter(connection, team_id, "settle", 1, at=at, request_id=request_id)
+def close(connection: Connection, ends: Sequence[EndOfHold], *, at: float) -> None:
+    """Spend or give back the credits that requests hold; of one at least. A second end of one
+    request is refused by the keys."""
+    spent = Counter(end.team_id for end in ends if end.is_spent)
+    freed = Counter(end.team_id for end in ends if not end.is_spent)
+    # In the order of the teams: no two transactions wait for each other's balances.
+    moves = [
+        _figures(
+            team_id,
+            available=freed[team_id],
+            held=-spent[team_id] - freed[team_id],
+            settled=spent[team_id],
+            released=freed[team_id],
+        )
+        for team_id in sorted(spent | freed)
+    ]
+    connection.execute(_MOVE, moves)
+    entries = []
+    for end in ends:
+        kind = "settle" if end.is_spent else "release"
+        freed[end.team_id] -= not end.is_spent
+        entry = _entry(end.team_id, kind, 1, at=at, request_id=end.request_id)
+        entries.append(entry | {"entered_later": freed[end.team_id]})
+    connection.execute(_ENTER, entries)
 
 
-def release(connection: Connection, team_id: int, request_id: str, *, at: float) -> None:
-    """Give back the credit that a request holds."""
-    _move(connection, team_id, available=1, held=-1, released=1)
-    _enter(connection, team_id, "release", 1, at=at, request_id=request_id)
+def _move(connection: Connection, team_id: int, **by: int) -> bool:
+    return connection.execute(_MOVE, _figures(team_id, **by)).rowcount == 1
 
 
-def _move(connection: Connection, team_id: int, *, available: int = 0, **others: int) -> bool:
-    enough = (teams.c.id == team_id) & (teams.c.available + available >= 0)
-    figures = {"available": available, **others}
-    moved = {name: teams.c[name] + by for name, by in figures.items()}
-    return connection.execute(update(teams).where(enough).values(moved)).rowcount == 1
+def _enter(connection: Connection, team_id: int, kind: str, amount: int, **what: Any) -> None:
+    connection.execute(_ENTER, _entry(team_id, kind, amount, **what))
 
 
-def _enter(
-    connection: Connection,
+def _figures(team_id: int, **by: int) -> dict[str, int]:
+    return {"team": team_id} | {f"by_{name}": by.get(name, 0) for name in _FIGURES}
+
+
+def _entry(
     team_id: int,
     kind: str,
     amount: int,
@@ -109,15 +147,6 @@ def _enter(
     at: float,
     request_id: str | None = None,
     reason: str | None = None,
-) -> None:
-    after = select(teams.c.available).where(teams.c.id == team_id).scalar_subquery()
-    entry = {
-        "team_id": team_id,
-        "request_id": request_id,
-        "kind": kind,
-        "amount": amount,
-        "available_after": after,
-        "reason": reason,
-        "at": at,
-    }
-    connection.execute(insert(ledger).values(entry))
+) -> dict[str, Any]:
+    entry = {"team_id": team_id, "kind": kind, "amount": amount, "at": at}
+    return entry | {"request_id": request_id, "reason": reason, "team": team_id, "entered_later": 0}

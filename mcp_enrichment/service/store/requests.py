@@ -5,17 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
 from mcp_enrichment.service.store.schema import RUNNING, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
-_RUNNING = (Status.PENDING, Status.PROCESSING)
+# Made once, as every request, poll and lookup says them.
+_GET = select(requests).where(requests.c.id == bindparam("id"))
+_GET_OF_TEAM = _GET.where(requests.c.team_id == bindparam("team_id"))
+_TWIN = (
+    select(requests)
+    .where(*(requests.c[name] == bindparam(name) for name in ("team_id", "linkedin_url", "type")))
+    .where(RUNNING)
+    .with_for_update(key_share=True)
+)
+_ADD = insert(requests)
+_RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+_BEGIN = (
+    update(requests)
+    .where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+    .values(status=Status.PROCESSING)
+    .returning(*requests.c)
+)
+_END = update(requests).where(requests.c.id == bindparam("this"), RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,20 +65,19 @@ class Request:
 
 def add(connection: Connection, request: Request) -> None:
     """Insert it. A second running one for the same question is refused by the index."""
-    connection.execute(insert(requests).values(**asdict(request)))
+    connection.execute(_ADD, asdict(request))
 
 
 def get(connection: Connection, request_id: str) -> Request | None:
     """The request with this id, of whichever team."""
-    row = connection.execute(select(requests).where(requests.c.id == request_id)).first()
+    row = connection.execute(_GET, {"id": request_id}).first()
     return _request(row) if row else None
 
 
 def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
     """The request with this id where it is the team's own. Another team's is never loaded: it
     differs in nothing from one that does not exist, not in time either."""
-    mine = (requests.c.id == request_id) & (requests.c.team_id == team_id)
-    row = connection.execute(select(requests).where(mine)).first()
+    row = connection.execute(_GET_OF_TEAM, {"id": request_id, "team_id": team_id}).first()
     return _request(row) if row else None
 
 
@@ -70,13 +86,8 @@ def running_twin(connection: Connection, request: Request) -> Request | None:
 
     It stays running for as long as the transaction lasts: whoever joins it is told of its end.
     """
-    twin = (
-        (requests.c.team_id == request.team_id)
-        & (requests.c.linkedin_url == request.linkedin_url)
-        & (requests.c.type == request.type)
-    )
-    held = select(requests).where(twin, RUNNING).with_for_update(key_share=True)
-    row = connection.execute(held).first()
+    question = {"linkedin_url": request.linkedin_url, "type": request.type}
+    row = connection.execute(_TWIN, question | {"team_id": request.team_id}).first()
     return _request(row) if row else None
 
 
@@ -86,28 +97,22 @@ def running_about(connection: Connection, profiles: Collection[str]) -> Sequence
     return [_request(row) for row in connection.execute(select(requests).where(these, RUNNING))]
 
 
-def begin(connection: Connection, request_id: str) -> Request | None:
-    """pending → processing; the request, or None where it has ended or there is none."""
-    running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
-    change = update(requests).where(running).values(status=Status.PROCESSING)
-    row = connection.execute(change.returning(*requests.c)).first()
-    return _request(row) if row else None
+def begin(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
+    """pending → processing; each request, or None where it has ended or there is none."""
+    return _each(ids, connection.execute(_BEGIN, {"ids": sorted(ids)}))
 
 
-def running(connection: Connection, request_id: str) -> Request | None:
-    """The request, or None where it has ended or there is none."""
-    this = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
-    row = connection.execute(select(requests).where(this)).first()
-    return _request(row) if row else None
+def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
+    """Each request, or None where it has ended or there is none."""
+    return _each(ids, connection.execute(_RUNNING, {"ids": ids}))
 
 
 def end(
     connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
 ) -> bool:
     """pending or processing → a final status; False where it had ended before."""
-    running = (requests.c.id == request_id) & requests.c.status.in_(_RUNNING)
-    change = update(requests).where(running).values(status=status, ended_at=at, **found)
-    return connection.execute(change).rowcount == 1
+    row = {"this": request_id, "status": status, "ended_at": at, **found}
+    return connection.execute(_END, row).rowcount == 1
 
 
 def count_try(connection: Connection, request_id: str) -> int:
@@ -121,6 +126,11 @@ def ended_among(connection: Connection, ids: Collection[str]) -> set[str]:
     """Those of the ids whose request is final."""
     final = requests.c.id.in_(ids) & requests.c.status.in_(FINAL)
     return set(connection.execute(select(requests.c.id).where(final)).scalars())
+
+
+def _each(ids: Sequence[str], rows: Iterable[Row[Any]]) -> Sequence[Request | None]:
+    found = {row.id: _request(row) for row in rows}
+    return [found.get(one) for one in ids]
 
 
 def _request(row: Row[Any]) -> Request:

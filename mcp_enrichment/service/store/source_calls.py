@@ -8,21 +8,35 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
 from mcp_enrichment.service.store.schema import RUNNING, requests
 from mcp_enrichment.service.store.schema import source_calls as calls
-from mcp_enrichment.service.store.upsert import upsert
+from mcp_enrichment.service.store.upsert import upsert, upsert_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Insert, Row
 
 _KEY = ["request_id", "source"]
+# Made once, as every lookup says them.
+_OF_REQUEST = select(calls).where(calls.c.request_id == bindparam("request_id"))
+_FORGET = (
+    update(calls)
+    .where(calls.c.request_id.in_(bindparam("request_ids", expanding=True)))
+    .where(calls.c.email.is_not(None))
+    .values(email=None, evidence=None)
+)
+_IS_RUNNING = (
+    select(requests.c.id)
+    .where(requests.c.id == bindparam("request_id"), RUNNING)
+    .with_for_update(read=True)
+)
 
 
 class State(StrEnum):
@@ -84,7 +98,7 @@ class Call:
 
 def of_request(connection: Connection, request_id: str) -> Mapping[str, Call]:
     """What was asked for a request, by the names of the sources."""
-    rows = connection.execute(select(calls).where(calls.c.request_id == request_id))
+    rows = connection.execute(_OF_REQUEST, {"request_id": request_id})
     return {row.source: _call(row) for row in rows}
 
 
@@ -117,26 +131,30 @@ def refuse(connection: Connection, request_id: str, source: str, defect: str) ->
     connection.execute(update(calls).where(_this(request_id, source)).values(refused))
 
 
-def put(connection: Connection, answered: Iterable[Call]) -> None:
-    """Write down what sources that cost nothing have answered for a request that has ended."""
-    for call in answered:
-        values = asdict(call) | {"email": None, "evidence": None}
-        new = upsert(connection, calls).values(values)
-        fresh: dict[str, Any] = {name: new.excluded[name] for name in values.keys() - set(_KEY)}
-        fresh["calls"] = calls.c.calls + 1
-        connection.execute(new.on_conflict_do_update(index_elements=_KEY, set_=fresh))
+def put(connection: Connection, answered: Sequence[Call]) -> None:
+    """Write down what sources that cost nothing have answered for requests that have ended."""
+    if answered:
+        rows = [asdict(call) | {"email": None, "evidence": None} for call in answered]
+        connection.execute(_put(connection.dialect.name), rows)
 
 
-def forget_addresses(connection: Connection, request_id: str) -> None:
-    """Drop the addresses of a request that has ended: the one that was told is kept with it."""
-    known = (calls.c.request_id == request_id) & calls.c.email.is_not(None)
-    connection.execute(update(calls).where(known).values(email=None, evidence=None))
+def forget_addresses(connection: Connection, request_ids: Collection[str]) -> None:
+    """Drop the addresses of requests that have ended: the ones that were told are kept with
+    them."""
+    connection.execute(_FORGET, {"request_ids": request_ids})
 
 
 def is_running(connection: Connection, request_id: str) -> bool:
     """Whether the request has not ended; nobody ends it before the transaction does."""
-    this = select(requests.c.id).where(requests.c.id == request_id, RUNNING)
-    return connection.execute(this.with_for_update(read=True)).first() is not None
+    return connection.execute(_IS_RUNNING, {"request_id": request_id}).first() is not None
+
+
+@cache
+def _put(dialect: str) -> Insert:
+    new = upsert_of(dialect, calls)
+    fresh: dict[str, Any] = {c.name: new.excluded[c.name] for c in calls.c if not c.primary_key}
+    fresh["calls"] = calls.c.calls + 1
+    return new.on_conflict_do_update(index_elements=_KEY, set_=fresh)
 
 
 def _this(request_id: str, source: str) -> ColumnElement[bool]:

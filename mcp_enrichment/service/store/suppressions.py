@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-# Made once: each answer that is told asks it.
+# Made once: each lookup asks the one, and each answer that is told the other.
+_AMONG = select(suppressions.c.subject).where(
+    suppressions.c.subject.in_(bindparam("subjects", expanding=True))
+)
 _EITHER = select(suppressions.c.kind).where(
     or_(suppressions.c.subject == bindparam("one"), suppressions.c.subject == bindparam("other"))
 )
@@ -43,6 +46,12 @@ def drop(connection: Connection, subject: str) -> bool:
     return connection.execute(this).rowcount == 1
 
 
+def each(connection: Connection, subjects: Sequence[str]) -> Sequence[bool]:
+    """Of each hash whether it is on the list."""
+    listed = _among(connection, subjects)
+    return [one in listed for one in subjects]
+
+
 def any_of(connection: Connection, subjects: Collection[str]) -> bool:
     """Whether one of the hashes is on the list."""
     return bool(_among(connection, subjects))
@@ -66,5 +75,4 @@ def since(connection: Connection) -> Sequence[tuple[str, str, float]]:
 
 
 def _among(connection: Connection, subjects: Collection[str]) -> set[str]:
-    these = select(suppressions.c.subject).where(suppressions.c.subject.in_(subjects))
-    return set(connection.execute(these).scalars())
+    return set(connection.execute(_AMONG, {"subjects": list(subjects)}).scalars())

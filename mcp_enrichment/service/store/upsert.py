@@ -36,7 +36,12 @@ def is_renewed(new: Insert, table: Table) -> ColumnElement[bool]:
 
 def upsert(connection: Connection, table: Table) -> Insert:
     """An insert into the table that can say what to do where a row is there already."""
-    return _OF_DIALECT[connection.dialect.name](table)
+    return upsert_of(connection.dialect.name, table)
+
+
+def upsert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """`upsert`, by the name of the database's dialect, for a statement that is made once."""
+    return _OF_DIALECT[dialect](table)
 
 
 def execute_for_each(
