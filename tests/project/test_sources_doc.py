@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mcp_enrichment.compose_service import EMBEDDED_SECONDS
 from mcp_enrichment.service.domain import asking, breaker, lookup
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
@@ -49,6 +50,7 @@ def test_the_figures_that_it_names_are_those_of_the_code() -> None:
         ("lost a minute and a half later", (asking.ABANDONED_SECONDS // 10, 9)),
         ("five times in all", (lookup.TRIES, 5)),
         ("not waited for longer than a minute", (lookup.WAIT_FOR_BETTER, 60)),
+        ("it waits for 0.4 seconds", (EMBEDDED_SECONDS, 0.4)),
     ]:
         assert said in flat
         assert figure[0] == figure[1]

@@ -50,13 +50,16 @@ WORKING_SECONDS = 600.0
 
 async def ask(service: Service, vendor: Vendor, request: Request) -> Told | Pause:
     """What the vendor says, or has said before: only a question that it does not have is put."""
+    if service.ending.has_begun:
+        return Pause(0.0)  # another process asks it
     asker = secrets.token_hex(8)
-    found = await service.database.write(lambda c: _begin(c, service, vendor, request, asker))
-    if not isinstance(found, Call):
-        return found
-    answer = fitting(await _call(vendor, request, found.ticket))
-    with anyio.CancelScope(shield=True):  # it may be paid for
-        kept = await _keep(service, vendor, found, answer)
+    with service.ending.spared():
+        found = await service.database.write(lambda c: _begin(c, service, vendor, request, asker))
+        if not isinstance(found, Call):
+            return found
+        answer = fitting(await _call(vendor, request, found.ticket))
+        with anyio.CancelScope(shield=True):  # it may be paid for
+            kept = await _keep(service, vendor, found, answer)
     return outcome_of(kept, now=service.clock())
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.service.domain.ending import Ending
 from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.sources.sandbox import SandboxSource, scene_of
 from mcp_enrichment.service.store.callbacks import DELIVERED
@@ -74,6 +75,7 @@ class Service:
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
     turns: Turns = field(default_factory=Turns)
+    ending: Ending = field(default_factory=Ending)
     checks: Sequence[AddressCheck] = ()
     """What an address is looked at with before it is told."""
     retention: Retention = Retention()
