@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from mcp_enrichment.compose_service import EMBEDDED_SECONDS
+from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER
 from mcp_enrichment.service.domain import asking, breaker, lookup
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
@@ -49,7 +50,9 @@ def test_the_figures_that_it_names_are_those_of_the_code() -> None:
         ("for up to ten minutes", (asking.WORKING_SECONDS, 600)),
         ("lost a minute and a half later", (asking.ABANDONED_SECONDS // 10, 9)),
         ("five times in all", (lookup.TRIES, 5)),
-        ("not waited for longer than a minute", (lookup.WAIT_FOR_BETTER, 60)),
+        ("more than two minutes is not waited for", (lookup.LONGEST_WAIT, 120)),
+        ("once an address is kept, one that asks for more than one", (lookup.WAIT_FOR_BETTER, 60)),
+        ("as long as it asks, up to a day", (LONGEST_RETRY_AFTER, 86_400)),
         ("it waits for 0.4 seconds", (EMBEDDED_SECONDS, 0.4)),
     ]:
         assert said in flat

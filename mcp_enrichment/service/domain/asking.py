@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -145,9 +146,12 @@ def _bounded(asked: Call, answer: Outcome | Working, *, now: float) -> Outcome |
     """
     if asked.ticket and isinstance(answer, Unavailable):
         answer = Working(ticket=asked.ticket, ask_after=answer.retry_after or COLLECT_AGAIN)
-    if isinstance(answer, Working) and not 0 <= now - asked.asked_at < WORKING_SECONDS:
+    if not isinstance(answer, Working):
+        return answer
+    left = asked.asked_at + WORKING_SECONDS - now
+    if not 0 < left <= WORKING_SECONDS:
         return Lost(why=LostWhy.NO_ANSWER)
-    return answer
+    return replace(answer, ask_after=min(answer.ask_after, left))
 
 
 async def _written(service: Service, work: Callable[[Connection], T]) -> T:
