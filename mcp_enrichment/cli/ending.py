@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-ORDER_SECONDS = 0.6
+ORDER_SECONDS = 0.5
 """How long putting things in order may take. Another process may hold the database for longer; what
 is not given back then is taken over when its lease has run out."""
 

@@ -111,7 +111,7 @@ async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
 
     async def in_a_moment(stream: SocketStream, seen: Seen) -> None:
         asked.set()
-        await anyio.sleep(0.2)  # it shows nowhere that the process is about to end
+        await anyio.sleep(0.1)  # it shows nowhere that the process is about to end
         found = {"contact": {"email": "ada.okafor@okafor.example"}}
         await replies(200, found)(stream, seen)
 

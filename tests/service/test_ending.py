@@ -4,6 +4,7 @@ be paid already, and its answer is waited for; nothing new is begun meanwhile.""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from anyio.abc import SocketStream
 
@@ -45,6 +47,11 @@ ENDED = "SELECT status, email, source, verification FROM requests WHERE ended_at
 CALLS = "SELECT source, state, cost, calls FROM source_calls"
 OWNERS = "SELECT lease_owner FROM jobs"
 LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
+COMMANDS = {
+    "service": ["service", "--port", "0"],
+    "mcp": ["serve", "--http", "--port", "0"],
+    "worker": ["worker"],
+}
 SOON = 4.0
 """Seconds in which a process has ended that waits for nothing, on a machine that is busy."""
 
@@ -99,9 +106,8 @@ def program(
     ours = {"SOURCES": sources, "LOG_LEVEL": "ERROR"} | settings
     keys = {f"{name.upper()}_API_KEY": "sk-test-1" for name in sources.split(",")}
     named = {f"ENRICHMENT_{name}": str(value) for name, value in (ours | keys).items()}
-    port = ["--port", "0"] if command == "service" else []
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.asked_program", command, *port],
+        [sys.executable, "-m", "tests.support.asked_program", *COMMANDS[command]],
         cwd=ROOT,
         env=os.environ | settings_of(place) | named | {"VENDORS_AT": vendor.url},
         text=True,
@@ -110,15 +116,21 @@ def program(
     ) as process:
         try:
             assert process.stderr
-            where = process.stderr.readline().partition("127.0.0.1:")[2].partition(" ")[0]
-            yield Program(process, place, int(where) if where else None)
+            where = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+            yield Program(process, place, int(where[1]) if where else None)
         finally:
             process.kill()
 
 
-@pytest.fixture(params=["service on a file", "service on Postgres", "worker on Postgres"])
-def at(request: pytest.FixtureRequest) -> tuple[Place, str]:
+@pytest.fixture(
+    params=["service on a file", "mcp on a file", "service on Postgres", "worker on Postgres"]
+)
+def at(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Place, str]:
     """A database, and the command that works on it."""
+    monkeypatch.setenv("ENRICHMENT_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ENRICHMENT_HTTP_OPEN", "true")
     command, _, where = request.param.partition(" on ")
     return request.getfixturevalue("path" if where == "a file" else "url"), command
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -203,7 +203,8 @@ class _Worker:
         while True:
             await anyio.sleep(HEARTBEAT)
             if worker_id := self._taken.worker_id:
-                await self._taken.update_heartbeat(worker_id)
+                with suppress(ConnectorException):  # it has given up: nobody can be told now
+                    await self._taken.update_heartbeat(worker_id)
 
     async def put_back_strays(self) -> None:
         """Have done anew what the database says is worked on here and is not, as after a fetch
