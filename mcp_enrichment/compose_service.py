@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 DAY = 86_400.0
-EMBEDDED_SECONDS = 0.3
+EMBEDDED_SECONDS = 0.25
 """For a vendor that is being asked as a chat client ends its server: it allows for a second."""
 
 

@@ -53,7 +53,7 @@ def test_the_figures_that_it_names_are_those_of_the_code() -> None:
         ("more than two minutes is not waited for", (lookup.LONGEST_WAIT, 120)),
         ("once an address is kept, one that asks for more than one", (lookup.WAIT_FOR_BETTER, 60)),
         ("as long as it asks, up to a day", (LONGEST_RETRY_AFTER, 86_400)),
-        ("it waits for 0.3 seconds", (EMBEDDED_SECONDS, 0.3)),
+        ("a second, it waits for a quarter of one", (EMBEDDED_SECONDS, 0.25)),
     ]:
         assert said in flat
         assert figure[0] == figure[1]
