@@ -78,6 +78,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     from mcp_enrichment.mcp.http.challenge import Challenges
     from mcp_enrichment.mcp.http.credentials import Credentials
     from mcp_enrichment.mcp.http.names import names_of
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.service.http.limits import RateLimit
 
     async def no_team(_key: str) -> None:
@@ -93,7 +94,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     server = create_server(get_client, keeps_connections=False)
     with listener("127.0.0.1", port) as listening:
         async with http_app(server, site) as app:
-            await serve_app(app, lambda: None, listening, "Serving")
+            await serve_app(app, Stopping(), listening, "Serving")
 
 
 if __name__ == "__main__":
