@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from mcp_enrichment.mcp.stream import stream_of_call
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -20,6 +22,7 @@ PROGRESS_EVERY = 4.5
 """Seconds between two such notifications: of five, which are the promise, with some to spare."""
 APART = 0.1
 """Of that pause, what lies between two at least where the first was late."""
+MESSAGE = "waiting for the lookup"
 
 
 @asynccontextmanager
@@ -58,14 +61,25 @@ class _Progress:
         # be told at the same time ever after.
         missed = (self._loop.time() - self._due) / PROGRESS_EVERY + APART
         self._wait_until(self._due + PROGRESS_EVERY * (1 + int(missed)))
-        if not self._is_telling:  # a client that takes nothing is not told more of it
+        # A client that takes nothing is not told more of it.
+        if not self._is_telling and not self._told_at_once():
             self._is_telling = True
             self._tasks.start_soon(self._tell)
 
+    def _told_at_once(self) -> bool:
+        stream, meta = stream_of_call.get(), self._context.meta
+        if stream is None or meta is None:
+            return False
+        progress = {"progress": self._elapsed(), "total": self._cap, "message": MESSAGE}
+        params = {"progressToken": meta["progress_token"], **progress}
+        return stream.tell("notifications/progress", params)
+
     async def _tell(self) -> None:
-        elapsed = round(self._loop.time() - self._began, 1)
-        await self._context.session.report_progress(elapsed, self._cap, "waiting for the lookup")
+        await self._context.session.report_progress(self._elapsed(), self._cap, MESSAGE)
         self._is_telling = False
+
+    def _elapsed(self) -> float:
+        return round(self._loop.time() - self._began, 1)
 
     def end(self) -> None:
         """Tell nothing more."""
