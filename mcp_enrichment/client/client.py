@@ -41,6 +41,9 @@ T = TypeVar("T")
 
 READ_SECONDS = 10.0
 """How long a read that fails in passing is tried again."""
+NOTE_SECONDS = 0.25
+"""For which an answer waits until its end is written down, which happens all the same: answers of a
+busy moment would otherwise come after the caps of their calls."""
 KEEP_MISSES = 30 * 86_400.0
 """Seconds for which a miss is answered from the memory."""
 NO_BUDGET = Budget()
@@ -236,7 +239,8 @@ class EnrichmentClient:
         if answer.is_final and seen.ended_at is None:
             charged = bool(answer.credits_charged)
             ended = Ended(asked=seen, status=answer.status, charged=charged, took=took)
-            await self._ends.add([ended])
+            with anyio.move_on_after(NOTE_SECONDS):
+                await self._ends.add([ended])
             if took is not None:
                 self._polls.schedule.learn(took)
         return replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type)
