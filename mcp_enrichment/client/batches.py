@@ -55,10 +55,14 @@ class Batches(Generic[T, R]):
         return batch.result[0]
 
     async def _do_all(self) -> None:
-        while self._next.is_wanted:
-            batch, self._next = self._next, _Batch()
-            await self._do(batch)
-        self._is_busy = False
+        try:
+            while self._next.is_wanted:
+                batch, self._next = self._next, _Batch()
+                await self._do(batch)
+        finally:
+            self._is_busy = False
+            if self._next.is_wanted:  # the client is closed
+                self._next.is_done.set()
 
     async def _do(self, batch: _Batch[T, R]) -> None:
         try:
