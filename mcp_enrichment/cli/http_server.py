@@ -6,11 +6,13 @@ import asyncio
 import logging
 import signal
 import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 import uvicorn
 
+from mcp_enrichment.cli.imports import imported_for_good
 from mcp_enrichment.compose_service import served
 from mcp_enrichment.service.http.protocol import BACKLOG, BoundedProtocol, connections_within
 
@@ -68,10 +70,13 @@ async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = 
 
 async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
     """Serve MCP until told to end; waits are then answered with what was last seen."""
-    from mcp_enrichment.compose_http import served_mcp
-
     host, port, *_ = listening.getsockname()
-    async with served_mcp(settings, host, port) as (app, stopping):
+    async with AsyncExitStack() as stack:
+        with imported_for_good():
+            from mcp_enrichment.compose_http import served_mcp
+
+            serving = served_mcp(settings, host, port)
+            app, stopping = await stack.enter_async_context(serving)
         await serve_app(app, stopping, listening, f"Serving MCP on {_where(listening)}/mcp")
 
 
