@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Dialect, Table
 
     Insert = sqlite.Insert | postgresql.Insert
 
@@ -17,8 +18,12 @@ _OF_DIALECT: dict[str, Callable[[Table], Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-_PLACES = {"sqlite": "qmark", "postgresql": "format"}
-"""How each driver writes the places of values that come in an order."""
+_PSYCOPG: Any = PGDialect_psycopg
+_IN_ORDER: dict[str, Dialect] = {
+    "sqlite": sqlite.dialect(),
+    "postgresql": _PSYCOPG(paramstyle="format"),
+}
+"""Writes statements whose values come in an order, not by name."""
 
 
 def upsert(connection: Connection, table: Table) -> Insert:
@@ -34,6 +39,6 @@ def execute_for_each(
     A row has the table's columns in their order, with values that the driver takes: SQLAlchemy,
     which looks at each of them, takes longer than SQLite.
     """
-    dialect = type(connection.dialect)(paramstyle=_PLACES[connection.dialect.name])
+    dialect = _IN_ORDER[connection.dialect.name]
     compiled = statement.compile(dialect=dialect, column_keys=statement.table.c.keys())
     return connection.exec_driver_sql(str(compiled), list(rows)).rowcount
