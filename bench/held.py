@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.held_memory import remember
 from bench.held_vendor import end_of, profile
 from bench.over_http import as_post, is_whole
 from bench.processes import listening, megabytes, process
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
 
 WAITS = 10_000
 AHEAD = 30.0
-"""Seconds from the last request for a lookup to the first end, with all waits under way by then."""
-ASKED_A_SECOND, BEGUN_A_SECOND = 100, 100
-"""So many requests, and so many waits, any machine begins."""
+"""Seconds from the last wait's beginning to the first end."""
+BEGUN_A_SECOND = 100
+"""So many waits any machine begins."""
+KEY = "a-key"
 SPREAD = 20.0
 """Seconds from the first end to the last."""
 AT_ONCE = 32
@@ -55,14 +58,11 @@ class Waits:
     begun: int = 0
     _starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def ask(self, number: int, end: float) -> str:
-        """Request a lookup; its id."""
-        asked = {"linkedin_url": profile(number, end), "type": "work", "wait_seconds": 0}
-        async with self._starting:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            told = await self._call(reader, writer, "request_email_enrichment", asked)
-            writer.close()
-        return str(told["structuredContent"]["id"])
+    async def look(self, enrichment_id: str) -> None:
+        """Wait for a second: the first call loads what all need."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        await self._call(reader, writer, ids=enrichment_id, timeout_seconds=1)
+        writer.close()
 
     async def wait(self, enrichment_id: str) -> None:
         """Wait until it is final, however many calls that takes."""
@@ -72,7 +72,7 @@ class Waits:
         all_final = False
         while not all_final:
             began = time.monotonic()
-            told = await self._call(reader, writer, "wait_for_enrichment", {"ids": enrichment_id})
+            told = await self._call(reader, writer, ids=enrichment_id)
             self.refused += "structuredContent" not in told
             all_final = told.get("structuredContent", {}).get("all_final", False)
             self.longest = max(self.longest, time.monotonic() - began)
@@ -81,10 +81,10 @@ class Waits:
         writer.close()
 
     async def _call(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, given: Any
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, **arguments: Any
     ) -> dict[str, Any]:
-        meta = {"progressToken": 1}
-        writer.write(as_post(self.port, "tools/call", meta, name=name, arguments=given))
+        called = {"name": "wait_for_enrichment", "arguments": arguments}
+        writer.write(as_post(self.port, "tools/call", {"progressToken": 1}, **called))
         answer, heard = b"", time.monotonic()
         while not (answer and is_whole(answer)):
             chunk = await reader.read(1 << 16)
@@ -103,13 +103,13 @@ def result_of(answer: bytes) -> dict[str, Any]:
     return result
 
 
-async def hold(face: Listening, waits: int, ids: int) -> int:
+async def hold(face: Listening, vendor: str, folder: Path, waits: int, ids: int) -> int:
     """Hold so many waits for so many ids, and print; how many were lost."""
     under_way = Waits(face.port)
-    first = time.monotonic() + ids / ASKED_A_SECOND + waits / BEGUN_A_SECOND + AHEAD
-    ends = [first + SPREAD * number / ids for number in range(ids)]
-    asked = [under_way.ask(number, end) for number, end in enumerate(ends)]
-    known = await asyncio.gather(*asked)
+    first = time.monotonic() + waits / BEGUN_A_SECOND + AHEAD
+    profiles = [profile(number, first + SPREAD * number / ids) for number in range(ids)]
+    known = await remember(folder / "memory.db", vendor, KEY, profiles)
+    await under_way.look(known[0])
     before, under_way.silence = megabytes(face.pid), 0.0
     tasks = [asyncio.create_task(under_way.wait(known[n % ids])) for n in range(waits)]
     await asyncio.sleep(first - 5 - time.monotonic())
@@ -142,12 +142,12 @@ def served(waits: int, ids: int) -> int:
     """The same with servers of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        process(["-m", "bench.held_vendor"]) as vendor,
+        process(["-m", "bench.held_vendor"]) as port,
         listening(
             ["-m", "mcp_enrichment", "serve", "--http", "--port"],
             {
-                "ENRICHMENT_API_URL": f"http://127.0.0.1:{vendor}",
-                "ENRICHMENT_API_KEY": "a-key",
+                "ENRICHMENT_API_URL": (vendor := f"http://127.0.0.1:{port}"),
+                "ENRICHMENT_API_KEY": KEY,
                 "ENRICHMENT_HTTP_OPEN": "true",
                 "ENRICHMENT_RATE_LIMIT": "1000000",
                 "ENRICHMENT_STATE_DIR": folder,
@@ -155,7 +155,7 @@ def served(waits: int, ids: int) -> int:
             },
         ) as face,
     ):
-        return asyncio.run(hold(face, waits, ids))
+        return asyncio.run(hold(face, vendor, Path(folder), waits, ids))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""What the face remembers of lookups that were requested before the waits begin."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import astuple
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.client.client import account_of
+from mcp_enrichment.client.memory import Asked, State, identity
+from mcp_enrichment.client.memory_file import MemoryFile
+from mcp_enrichment.contract.models import EmailType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> list[str]:
+    """Note that all were requested, in one transaction; the ids. Requested one by one, ten thousand
+    would take longer than all the rest."""
+    account = account_of(url, key)
+    asked = [_accepted(account, profile) for profile in profiles]
+    insert = f"INSERT INTO asked VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)
+    await MemoryFile(file).run(lambda db: db.executemany(insert, map(astuple, asked)))
+    return [str(one.enrichment_id) for one in asked]
+
+
+def _accepted(account: str, profile: str) -> Asked:
+    name = profile.rpartition("/")[2]
+    return Asked(
+        identity=identity(account, profile, EmailType.WORK),
+        account=account,
+        type=EmailType.WORK,
+        key=name,
+        state=State.ACCEPTED,
+        enrichment_id=name,
+        asked_at=time.time(),
+    )
