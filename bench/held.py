@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import resource
 import sys
 import tempfile
@@ -117,7 +118,7 @@ async def hold(face: Listening, waits: int, ids: int) -> int:
     failed = [task for task in done if task.exception()]
     for task in lost:
         task.cancel()
-    late = sorted(under_way.late)
+    late = sorted(under_way.late) or [math.inf]
     p50, p99 = (late[int(len(late) * share)] for share in (0.5, 0.99))
     print(
         f"{held:,} waits on {ids:,} ids: {memory * 1024 / held:.0f} KiB each; "

@@ -45,7 +45,11 @@ def listening(
         yield Listening(port, running.pid)
     finally:
         running.terminate()
-        running.wait(timeout=20)
+        try:
+            running.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            running.kill()  # one that does not end is told of, and not left behind
+            raise
 
 
 def until_listening(port: int) -> None:

@@ -27,6 +27,7 @@ from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
 from mcp_enrichment.mcp.http.pushed import PUSHES
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.domain import keys
+from mcp_enrichment.service.domain.stopping import Stopping
 from mcp_enrichment.service.domain.teams import local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
@@ -48,8 +49,8 @@ class Accounts:
     team_of: Callable[[str], Awaitable[int | None]]
     """The team of a key."""
     client_of: Callable[[Caller], Awaitable[Enrichments]]
-    let_go: Callable[[], None]
-    """Ends all waits with what was last seen."""
+    stopping: Stopping
+    """Lets all waits go, with what was last seen."""
     pushes: Pushes | None = None
     """Where a vendor tells the ends of lookups."""
 
@@ -73,7 +74,8 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 return _view(client, caller, secret)
 
             team_of = partial(keys.team_of, service.database)
-            yield Accounts(team_of=team_of, client_of=client_of, let_go=teams.let_go)
+            service.stopping.at_first(teams.let_go)
+            yield Accounts(team_of=team_of, client_of=client_of, stopping=service.stopping)
 
 
 class _Teams:
@@ -127,7 +129,9 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
         async def client_of(caller: Caller) -> Enrichments:
             return client if caller == OPERATOR else _view(client, caller, secret)
 
-        yield Accounts(team_of=team_of, client_of=client_of, let_go=client.let_go, pushes=pushes)
+        stopping = Stopping()
+        stopping.at_first(client.let_go)
+        yield Accounts(team_of=team_of, client_of=client_of, stopping=stopping, pushes=pushes)
 
 
 def _pushes(settings: Settings, secret: bytes) -> Pushes | None:

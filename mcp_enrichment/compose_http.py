@@ -23,13 +23,14 @@ from mcp_enrichment.service.http.limits import RateLimit
 from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.types import ASGIApp
 
     from mcp_enrichment.client.port import Enrichments
     from mcp_enrichment.compose_accounts import Accounts
     from mcp_enrichment.mcp.http.names import Names
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.settings import Settings
 
 OPEN_TO_OTHERS = (
@@ -44,8 +45,8 @@ NO_RESOURCE = (
 @asynccontextmanager
 async def served_mcp(
     settings: Settings, host: str, port: int
-) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
-    """MCP for who listens there, and what lets all waits go.
+) -> AsyncIterator[tuple[ASGIApp, Stopping]]:
+    """MCP for who listens there, and its end, which lets all waits go.
 
     Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
     """
@@ -64,7 +65,7 @@ async def served_mcp(
             lambda: _client_of_caller(accounts), confirm=confirm, keeps_connections=False
         )
         async with http_app(server, _site(settings, names, accounts)) as app:
-            yield app, accounts.let_go
+            yield app, accounts.stopping
 
 
 async def _client_of_caller(accounts: Accounts) -> Enrichments:

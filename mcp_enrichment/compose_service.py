@@ -14,11 +14,12 @@ import anyio
 import anyio.to_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.types import ASGIApp
 
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.service.domain.turns import Turns
     from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.sources.port import Source
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 DAY = 86_400.0
+EMBEDDED_SECONDS = 0.25
+"""For a vendor that is being asked as a chat client ends its server: it allows for a second."""
 
 
 def open_database(settings: Settings) -> Database:
@@ -58,8 +61,8 @@ def migrate(settings: Settings) -> None:
 @asynccontextmanager
 async def served(
     settings: Settings, *, jobs: bool = True
-) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
-    """The service for a team's callers, each by its key, and what lets go of held answers.
+) -> AsyncIterator[tuple[ASGIApp, Stopping]]:
+    """The service for a team's callers, each by its key; and its end, which lets held answers go.
 
     Without `jobs` the work is left to other processes. Raises `StorageFailed`.
     """
@@ -74,7 +77,8 @@ async def served(
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
-        yield app, service.finals.let_go
+        service.stopping.at_first(service.finals.let_go)
+        yield app, service.stopping
 
 
 @asynccontextmanager
@@ -86,15 +90,19 @@ async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
 
     async with database(settings) as opened:
         team_id = await opened.write(partial(embedded_team, at=time.time()))
-        async with working_service(settings, opened) as service:
+        seconds = min(settings.stop_seconds, EMBEDDED_SECONDS)
+        async with working_service(settings, opened, seconds=seconds) as service:
             yield create_app(service, OneTeam(team_id))
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[None]:
-    """The jobs of the database at work, and nobody served. Raises `StorageFailed`."""
-    async with database(settings) as opened, working_service(settings, opened, holds=False):
-        yield
+async def working(settings: Settings) -> AsyncIterator[Stopping]:
+    """The jobs of the database at work until its end, and nobody served. Raises `StorageFailed`."""
+    async with (
+        database(settings) as opened,
+        working_service(settings, opened, holds=False) as service,
+    ):
+        yield service.stopping
 
 
 @asynccontextmanager
@@ -109,14 +117,20 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def working_service(
-    settings: Settings, database: Database, *, jobs: bool = True, holds: bool = True
+    settings: Settings,
+    database: Database,
+    *,
+    jobs: bool = True,
+    holds: bool = True,
+    seconds: float | None = None,
 ) -> AsyncIterator[Service]:
     """The domain over its database: its `jobs` at work or left to other processes; where answers
-    are held, ends are watched for."""
+    are held, ends are watched for. `seconds`: for its end, where not those of the settings."""
     from mcp_enrichment.service.domain.addresses import CallbackRules
     from mcp_enrichment.service.domain.finals import Finals
     from mcp_enrichment.service.domain.service import Retention, Service
     from mcp_enrichment.service.domain.sources import own_sources
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.service.jobs.deleting import delete_in_time
     from mcp_enrichment.service.jobs.sender import CallbackSender
     from mcp_enrichment.service.sources import chosen
@@ -134,6 +148,7 @@ async def working_service(
         finals=Finals(database),
         wake=engine.wake,
         turns=_turns(settings, sources),
+        stopping=Stopping(settings.stop_seconds if seconds is None else seconds),
         check=address_check(check_mx=settings.check_mx),
         sandbox=settings.sandbox,
         retention=Retention(
@@ -143,7 +158,7 @@ async def working_service(
     )
     async with chosen.closing(sources), anyio.create_task_group() as tasks:
         if jobs:
-            tasks.start_soon(engine.run, service)
+            tasks.start_soon(service.stopping.work, partial(engine.run, service))
             tasks.start_soon(delete_in_time, service)
         if holds:
             tasks.start_soon(service.finals.watch)

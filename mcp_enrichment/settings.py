@@ -123,6 +123,14 @@ class Settings(BaseSettings):
         Comma[SourceLimit],
         Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
     ] = ()
+    stop_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=60,
+            description="Seconds for a vendor that is being asked when the process is told to end.",
+        ),
+    ] = 8
     rate_limit: Annotated[
         int,
         Field(

@@ -6,6 +6,7 @@ answer. Over HTTP all stands in front of it that the command puts there.
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import time
@@ -73,12 +74,17 @@ async def main() -> None:
 
 async def serve_http(get_client: GetClient, port: int) -> None:
     """Serve whoever comes."""
-    from mcp_enrichment.cli.http_server import listener, serve_app
-    from mcp_enrichment.mcp.http.app import Site, http_app
-    from mcp_enrichment.mcp.http.challenge import Challenges
-    from mcp_enrichment.mcp.http.credentials import Credentials
-    from mcp_enrichment.mcp.http.names import names_of
-    from mcp_enrichment.service.http.limits import RateLimit
+    with imported_for_good():
+        from mcp_enrichment.cli.http_server import listener, serve_app
+        from mcp_enrichment.cli.serve_mcp import RARELY
+        from mcp_enrichment.mcp.http.app import Site, http_app
+        from mcp_enrichment.mcp.http.challenge import Challenges
+        from mcp_enrichment.mcp.http.credentials import Credentials
+        from mcp_enrichment.mcp.http.names import names_of
+        from mcp_enrichment.service.domain.stopping import Stopping
+        from mcp_enrichment.service.http.limits import RateLimit
+
+    gc.set_threshold(*RARELY)
 
     async def no_team(_key: str) -> None:
         return None
@@ -93,7 +99,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     server = create_server(get_client, keeps_connections=False)
     with listener("127.0.0.1", port) as listening:
         async with http_app(server, site) as app:
-            await serve_app(app, lambda: None, listening, "Serving")
+            await serve_app(app, Stopping(), listening, "Serving")
 
 
 if __name__ == "__main__":

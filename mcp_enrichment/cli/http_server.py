@@ -6,19 +6,22 @@ import asyncio
 import logging
 import signal
 import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 import uvicorn
 
+from mcp_enrichment.cli.imports import imported_for_good
 from mcp_enrichment.compose_service import served
 from mcp_enrichment.service.http.protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import FrameType
 
     from starlette.types import ASGIApp
 
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,15 +35,26 @@ ENOUGH_FILES = 65_536
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
         super().__init__(config)
-        self._let_go = let_go
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:  # told again; uvicorn's own way of it leaves a traceback in the log
+            asyncio.get_running_loop().call_soon_threadsafe(self._cut)
+        else:
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._let_go()
-        cut = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._hang_up)
+        self._stopping.begin()
+        at_last = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._hang_up)
         await super().shutdown(sockets)
-        cut.cancel()
+        at_last.cancel()
+        await self._stopping.over()
+
+    def _cut(self) -> None:
+        self._hang_up()
+        self._stopping.cut()
 
     def _hang_up(self) -> None:
         # uvicorn would answer whoever is left with a 500 that is none of ours.
@@ -50,23 +64,25 @@ class _Server(uvicorn.Server):
 
 async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    async with served(settings, jobs=jobs) as (app, let_go):
-        await serve_app(app, let_go, listening, f"Serving on {_where(listening)}")
+    async with served(settings, jobs=jobs) as (app, stopping):
+        await serve_app(app, stopping, listening, f"Serving on {_where(listening)}")
 
 
 async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
     """Serve MCP until told to end; waits are then answered with what was last seen."""
-    from mcp_enrichment.compose_http import served_mcp
-
     host, port, *_ = listening.getsockname()
-    async with served_mcp(settings, host, port) as (app, let_go):
-        await serve_app(app, let_go, listening, f"Serving MCP on {_where(listening)}/mcp")
+    async with AsyncExitStack() as stack:
+        with imported_for_good():
+            from mcp_enrichment.compose_http import served_mcp
+
+            serving = served_mcp(settings, host, port)
+            app, stopping = await stack.enter_async_context(serving)
+        await serve_app(app, stopping, listening, f"Serving MCP on {_where(listening)}/mcp")
 
 
-async def serve_app(
-    app: ASGIApp, let_go: Callable[[], None], listening: socket.socket, said: str
-) -> None:
-    """Serve until told to end, and then let the waits go. `said`: the line that tells of it."""
+async def serve_app(app: ASGIApp, stopping: Stopping, listening: socket.socket, said: str) -> None:
+    """Serve until told to end, and then until all has ended that has its time for it; told again,
+    no longer. `said`: the line that tells of it."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -81,7 +97,7 @@ async def serve_app(
     logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
     logger.info("%s (Ctrl-C ends it)", said)
     _survive_signals()
-    await _Server(config, let_go).serve(sockets=[listening])
+    await _Server(config, stopping).serve(sockets=[listening])
 
 
 def _where(listening: socket.socket) -> str:

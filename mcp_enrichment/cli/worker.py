@@ -11,6 +11,9 @@ import click
 from mcp_enrichment.cli.errors import settings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -34,13 +37,23 @@ def worker() -> None:
 
 
 async def _work(chosen: Settings) -> None:
-    """Work until told to end; what is not finished then is given back."""
+    """Work until told to end; what is not finished in time is given back, at once if told again."""
     import anyio
 
     from mcp_enrichment.compose_service import working
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as told_to_end:
-        async with working(chosen):
+        async with working(chosen) as stopping:
             logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
             logger.info("Working (Ctrl-C ends it)")
             await anext(told_to_end)
+            stopping.begin()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cut, stopping, told_to_end)
+                await stopping.over()
+                tasks.cancel_scope.cancel()
+
+
+async def _cut(stopping: Stopping, told_again: AsyncIterator[signal.Signals]) -> None:
+    await anext(told_again)
+    stopping.cut()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
@@ -13,23 +12,20 @@ import anyio
 from mcp_enrichment.client.answer import Answer, answer_from
 from mcp_enrichment.client.asking import Asking, Question, is_young
 from mcp_enrichment.client.batches import Batches
+from mcp_enrichment.client.checks import body_of, check_id
 from mcp_enrichment.client.flights import Flights
 from mcp_enrichment.client.memory import KEEP, Ended, Memory, fingerprint, identity
-from mcp_enrichment.client.polls import Polls
+from mcp_enrichment.client.polls import NoAnswerYet, Polls
 from mcp_enrichment.client.retrying import retrying
 from mcp_enrichment.client.schedule import Schedule
 from mcp_enrichment.client.spending import Budget, Purse
 from mcp_enrichment.client.wire import Wire
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
-    InvalidArguments,
-    InvalidProfileURL,
     ServiceUnavailable,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
-from mcp_enrichment.contract.paths import ENRICHMENT_ID
-from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +39,9 @@ if TYPE_CHECKING:
 
 READ_SECONDS = 10.0
 """How long a read that fails in passing is tried again."""
+NOTE_SECONDS = 0.25
+"""For which an answer waits until its end is written down, which happens all the same: answers of a
+busy moment would otherwise come after the caps of their calls."""
 KEEP_MISSES = 30 * 86_400.0
 """Seconds for which a miss is answered from the memory."""
 NO_BUDGET = Budget()
@@ -74,9 +73,6 @@ class EnrichmentClient:
         are told there too."""
         self._wire = Wire(url.rstrip("/"), api_key, transport)
         self._memory = Memory(memory, account_of(url, api_key, account), keep=keep)
-        # Whoever waits begins and ends with the file: thousands do so at the same time.
-        self._seen = Batches(self._memory.by_ids)
-        self._ends = Batches(self._memory.note_ends)
         self._keep_misses = keep_misses
         self._budget = budget
         self._honours_keys = honours_keys
@@ -90,6 +86,9 @@ class EnrichmentClient:
         if self._pushes:
             self._tasks.start_soon(self._pushes.watch, self._polls)
         self._flights: Flights[Answer] = Flights(self._tasks)
+        # Whoever waits begins and ends with the file: thousands do so at the same time.
+        self._seen = Batches(self._memory.by_ids, self._tasks)
+        self._ends = Batches(self._memory.note_ends, self._tasks)
         self._asking = Asking(
             wire=self._wire,
             memory=self._memory,
@@ -124,7 +123,7 @@ class EnrichmentClient:
         costs a credit when an address is found. `force_refresh` asks anew what has ended. Without
         `may_spend` a new one raises `NotConfirmed`, and nothing is sent.
         """
-        body = _body(linkedin_url, type, callback_url, external_id)
+        body = body_of(linkedin_url, type, callback_url, external_id)
         hashed = identity(self._memory.account, body.linkedin_url, body.type)
         question = Question(identity=hashed, body=body, may_spend=may_spend)
         until = anyio.current_time() + wait
@@ -138,7 +137,7 @@ class EnrichmentClient:
 
     async def get(self, enrichment_id: str) -> Answer:
         """A request as it stands. Never charged."""
-        _check_id(enrichment_id)
+        check_id(enrichment_id)
         got = await retrying(lambda: self._wire.get(enrichment_id), seconds=READ_SECONDS)
         seen = (await self._seen.add([enrichment_id])).get(enrichment_id)
         return await self._known(got.enrichment, seen, took=None)
@@ -150,7 +149,7 @@ class EnrichmentClient:
         """
         ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
-            _check_id(enrichment_id)
+            check_id(enrichment_id)
         known = await self._learned(ids)
         left = max(until - anyio.current_time(), 0.0)
         answers: dict[str, Answer] = {}
@@ -166,6 +165,8 @@ class EnrichmentClient:
                 if not error.retryable:
                     tasks.cancel_scope.cancel()
 
+        if len(ids) == 1:  # as nearly always: it needs no task
+            return [await self._wait_one(ids[0], left, known.get(ids[0]))]
         async with anyio.create_task_group() as tasks:
             for enrichment_id in dict.fromkeys(ids):
                 tasks.start_soon(wait_for_one, enrichment_id)
@@ -215,6 +216,10 @@ class EnrichmentClient:
         asked_at = seen.asked_at if seen else None
         try:
             polled = await self._polls.wait(enrichment_id, seconds, asked_at=asked_at)
+        except NoAnswerYet:
+            if seen is None:
+                raise
+            return _as_accepted(seen, enrichment_id)
         except UnknownEnrichment as error:
             if seen and is_young(seen):
                 raise ServiceUnavailable from error
@@ -232,7 +237,8 @@ class EnrichmentClient:
         if answer.is_final and seen.ended_at is None:
             charged = bool(answer.credits_charged)
             ended = Ended(asked=seen, status=answer.status, charged=charged, took=took)
-            await self._ends.add([ended])
+            with anyio.move_on_after(NOTE_SECONDS):
+                await self._ends.add([ended])
             if took is not None:
                 self._polls.schedule.learn(took)
         return replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type)
@@ -243,36 +249,6 @@ def account_of(url: str, api_key: str | None, account: str = "") -> str:
     return fingerprint(url.rstrip("/"), api_key or "", account)
 
 
-def _body(
-    linkedin_url: str,
-    type: EmailType,  # noqa: A002
-    callback_url: str | None,
-    external_id: str | None,
-) -> EnrichmentRequest:
-    if external_id is not None and len(external_id) > MAX_EXTERNAL_ID:
-        raise InvalidArguments(
-            f"external_id is longer than {MAX_EXTERNAL_ID} characters. Nothing was sent and "
-            "nothing charged. Shorten it."
-        )
-    if external_id is not None and "\0" in external_id:
-        raise InvalidArguments(
-            "external_id holds a NUL character. Nothing was sent and nothing charged. Leave it out."
-        )
-    try:
-        profile = canonical(linkedin_url)
-    except ProfileURLRefused as refusal:
-        raise InvalidProfileURL(f"{refusal.advice} Nothing was sent and nothing charged.") from None
-    try:
-        body = EnrichmentRequest(
-            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
-        )
-        body.model_dump_json()  # half a surrogate pair is a str, and cannot be sent
-    except ValueError:
-        raise InvalidArguments from None
-    return body
-
-
-def _check_id(enrichment_id: str) -> None:
-    """An id that would lead to another path, or to none, is not sent."""
-    if not re.fullmatch(ENRICHMENT_ID, enrichment_id):
-        raise UnknownEnrichment
+def _as_accepted(seen: Asked, enrichment_id: str) -> Answer:
+    """All that the memory knows of a request whose state could not be asked for."""
+    return Answer(id=enrichment_id, status=Status.PENDING, type=seen.type, asked_at=seen.asked_at)

@@ -10,6 +10,7 @@ import anyio
 
 from mcp_enrichment.client import retry
 from mcp_enrichment.client.schedule import Schedule
+from mcp_enrichment.client.wire import MAX_IN_FLIGHT
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ TELL_BEFORE = 0.5
 LAST_LOOK = 1.0
 """Seconds for one more request when all are let go, where none has been answered yet."""
 MAX_HOLDS = 8
-"""Held requests at once; the rest of those that may be in flight stay free for other calls."""
+"""Held requests at once; the rest of those that may be in flight stay free for others."""
+MAX_READS = MAX_IN_FLIGHT - 1
+"""Requests at once, held or not: thousands that are due do not keep another call waiting."""
+READS_A_SECOND = 200
+"""At most; each poll pauses for longer where that many are running."""
+
+
+class NoAnswerYet(ServiceUnavailable):
+    """None came in time though none has failed: the service is slow, or so many are waited for."""
 
 
 class Polled(NamedTuple):
@@ -67,6 +76,7 @@ class Polls:
         self._pushes = pushes
         self._tasks = tasks
         self._running: dict[str, _Poll] = {}
+        self._turns = anyio.CapacityLimiter(MAX_READS)
         self._holds = 0
         self.schedule = Schedule()
 
@@ -93,8 +103,8 @@ class Polls:
     ) -> Polled:
         """The request once it is final, or as it was last seen when the seconds are over.
 
-        Raises what makes polling pointless at once, and `ServiceUnavailable` or `RateLimited` where
-        in all that time no answer came.
+        Raises what makes polling pointless at once, `ServiceUnavailable` or `RateLimited` where in
+        all that time no answer came, and `NoAnswerYet` where nothing had failed either.
         """
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
         poll = self._join(enrichment_id, asked_at, scope)
@@ -104,7 +114,7 @@ class Polls:
         finally:
             self._leave(poll, scope)
         if poll.last is None or (poll.over.is_set() and not poll.last.status.is_final):
-            raise poll.error or ServiceUnavailable()
+            raise poll.error or NoAnswerYet()
         return Polled(poll.last, None if asked_at is None else poll.took)
 
     def _join(self, enrichment_id: str, asked_at: float | None, scope: anyio.CancelScope) -> _Poll:
@@ -172,11 +182,17 @@ class Polls:
         poll.watched = True
         if poll.pushed:
             return retry.PUSHED_PAUSE
-        return 0.0 if held else self.schedule.pause(age, polls)
+        if held:
+            return 0.0
+        return max(self.schedule.pause(age, polls), len(self._running) / READS_A_SECOND)
 
     async def _get(self, poll: _Poll) -> bool:
         """Read it; whether to ask again at once: the server has held the answer for as long as it
         was asked to, or the request was called off for one that is held for less."""
+        async with self._turns:
+            return await self._get_now(poll)
+
+    async def _get_now(self, poll: _Poll) -> bool:
         began = anyio.current_time()
         hold = self._hold(poll, began)
         poll.held_until = began + hold
@@ -193,8 +209,10 @@ class Polls:
         return got.held and hold > 0 and anyio.current_time() - began >= hold / 2
 
     def _hold(self, poll: _Poll, now: float) -> int:
-        """Seconds to ask for; 0 where nobody can wait that long, or enough is held already."""
-        if self._holds >= MAX_HOLDS or poll.pushed:
+        """Seconds to ask for; 0 where nobody can wait that long, where enough is held already, or
+        where others are due."""
+        others_are_due = self._turns.statistics().tasks_waiting > 0
+        if self._holds >= MAX_HOLDS or others_are_due or poll.pushed:
             return 0
         ends = (wait.deadline for wait in poll.waits)
         left = min(ends, default=now) - TELL_BEFORE - now

@@ -21,8 +21,11 @@ MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
 """What a source may be called: no text of any other form reaches a model."""
-EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]{1,253}$"
-"""The one form of an inferred address's evidence: no other text from outside reaches a model."""
+EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]+$"
+"""The one form of an inferred address's evidence: no other text from outside reaches a model. A
+bound on the domain would make two megabytes of it."""
+MAX_EVIDENCE = 295
+"""Characters, of which a domain has at most 253."""
 
 
 class EmailType(StrEnum):
@@ -166,7 +169,7 @@ class WireEnrichment(BaseModel):
     """Additive: how far the address is known to be right."""
     checked_at: float | None = None
     """Additive: when its source last checked it, in seconds since the epoch."""
-    evidence: Annotated[str | None, Field(pattern=EVIDENCE)] = None
+    evidence: Annotated[str | None, Field(pattern=EVIDENCE, max_length=MAX_EVIDENCE)] = None
     """Additive: what an inferred address follows from."""
 
     @field_validator(

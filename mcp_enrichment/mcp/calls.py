@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
 )
 from mcp_enrichment.mcp import confirming, deferring, results
+from mcp_enrichment.mcp.progress import progress_reported
 from mcp_enrichment.mcp.refusals import Defect
 from mcp_enrichment.mcp.tools import Call, Tool
 
@@ -38,11 +38,6 @@ logger = logging.getLogger(__name__)
 GetClient = Callable[[], Awaitable["Enrichments"]]
 Result = CallToolResult | InputRequiredResult | dict[str, Any]
 """A task, which the SDK has no type for, is a dictionary as it goes on the wire."""
-
-FIRST_PROGRESS = 3.0
-"""Seconds after which a call that has not ended tells its progress."""
-PROGRESS_EVERY = 4.5
-"""Seconds between two such notifications: of five, which are the promise, with some to spare."""
 
 GRACE = 0.5
 """Seconds after its cap at which a call that has not come back is cut off."""
@@ -96,8 +91,8 @@ class Caller:
         except InvalidArguments as error:
             return results.of_error(error)
         called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
-        async with _progress_reported(context, arguments.cap):
-            with _cut_off(called.began + arguments.cap):
+        async with progress_reported(context, arguments.cap):
+            with _CutOffAt(called.began + arguments.cap):
                 return await self._told(called, arguments)
         return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
@@ -154,62 +149,33 @@ def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
         raise InvalidArguments(results.what_is_wrong(error, known)) from None
 
 
-@contextmanager
-def _cut_off(cap: float) -> Iterator[None]:
+class _CutOffAt:
     """Ends what hangs after that time, not what is late with all the others of a busy moment."""
-    loop, handles = asyncio.get_running_loop(), list[asyncio.Handle]()
 
-    def look_at(due: float) -> None:
-        handles[:] = [loop.call_at(due, look, due)]
+    __slots__ = ("_cap", "_handle", "_loop", "_scope")
 
-    def look(due: float) -> None:
-        if loop.time() - due > BEHIND:
-            look_at(loop.time() + GRACE)
+    def __init__(self, cap: float) -> None:
+        self._cap, self._loop, self._scope = cap, asyncio.get_running_loop(), anyio.CancelScope()
+
+    def __enter__(self) -> None:
+        self._look_at(self._cap + GRACE)
+        self._scope.__enter__()
+
+    def __exit__(self, *exc_info: Any) -> bool:
+        self._handle.cancel()
+        return self._scope.__exit__(*exc_info)
+
+    def _look_at(self, due: float) -> None:
+        self._handle: asyncio.Handle = self._loop.call_at(due, self._look, due)
+
+    def _look(self, due: float) -> None:
+        if self._loop.time() - due > BEHIND:
+            self._look_at(self._loop.time() + GRACE)
         else:
-            turn(TURNS)
+            self._turn(TURNS)
 
-    def turn(left: int) -> None:
+    def _turn(self, left: int) -> None:
         if left:
-            handles[:] = [loop.call_soon(turn, left - 1)]
+            self._handle = self._loop.call_soon(self._turn, left - 1)
         else:
-            scope.cancel()
-
-    look_at(cap + GRACE)
-    try:
-        with anyio.CancelScope() as scope:
-            yield
-    finally:
-        handles[0].cancel()
-
-
-@asynccontextmanager
-async def _progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
-    """Tells a client that asks for it of what runs in it, from `FIRST_PROGRESS` seconds on.
-
-    Most calls have ended by then, and do without the task, which would be half of their cost.
-    """
-    if context.request and "progress_token" not in (context.meta or {}):
-        yield  # within one process the SDK needs no token to hand progress on
-        return
-    began = anyio.current_time()
-    reporting: list[anyio.CancelScope] = []
-
-    async def report() -> None:
-        while True:
-            await context.session.report_progress(
-                round(anyio.current_time() - began, 1), cap, "waiting for the lookup"
-            )
-            await anyio.sleep(PROGRESS_EVERY)
-
-    def start() -> None:
-        reporting.append(tasks.cancel_scope)
-        tasks.start_soon(report)
-
-    async with anyio.create_task_group() as tasks:
-        first = asyncio.get_running_loop().call_later(FIRST_PROGRESS, start)
-        try:
-            yield
-        finally:
-            first.cancel()
-            for scope in reporting:
-                scope.cancel()
+            self._scope.cancel()

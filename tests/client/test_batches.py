@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,9 @@ import pytest
 from mcp_enrichment.client.batches import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from anyio.abc import TaskGroup
 
 pytestmark = pytest.mark.anyio
 
@@ -18,10 +21,10 @@ pytestmark = pytest.mark.anyio
 class Work:
     """Work that is done when it may be; what it was given, each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: TaskGroup) -> None:
         self.given: list[list[int]] = []
         self.may_end = anyio.Event()
-        self.batches = Batches(self.do)
+        self.batches = Batches(self.do, tasks)
 
     async def do(self, items: Sequence[int]) -> int:
         self.given.append(list(items))
@@ -31,8 +34,15 @@ class Work:
         return sum(items)
 
 
-async def test_what_comes_meanwhile_is_done_at_once() -> None:
-    work, told = Work(), list[int]()
+@pytest.fixture
+async def work() -> AsyncIterator[Work]:
+    async with anyio.create_task_group() as tasks:
+        yield Work(tasks)
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_comes_meanwhile_is_done_at_once(work: Work) -> None:
+    told = list[int]()
 
     async def add(item: int) -> None:
         told.append(await work.batches.add([item]))
@@ -48,8 +58,32 @@ async def test_what_comes_meanwhile_is_done_at_once() -> None:
     assert told == [1] + [5049] * 99
 
 
-async def test_whoever_leaves_in_the_middle_leaves_the_others_their_answer() -> None:
-    work, told = Work(), list[int]()
+async def test_all_are_told_at_the_same_moment_however_many_they_are(work: Work) -> None:
+    told = list[int]()
+
+    async def add(item: int) -> None:
+        await work.batches.add([item])
+        told.append(turns)
+
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    async with anyio.create_task_group() as tasks:
+        for item in range(1000):
+            tasks.start_soon(add, item)
+        await anyio.wait_all_tasks_blocked()
+        work.may_end.set()
+        turn()
+    assert len(told) == 1000
+    assert max(told) - min(told) <= 1, "so many turns of all else that the process does"
+
+
+async def test_whoever_leaves_in_the_middle_leaves_the_others_their_answer(work: Work) -> None:
+    told = list[int]()
 
     async def add(item: int) -> None:
         told.append(await work.batches.add([item]))
@@ -61,12 +95,12 @@ async def test_whoever_leaves_in_the_middle_leaves_the_others_their_answer() -> 
             await anyio.wait_all_tasks_blocked()
             leaving.cancel_scope.cancel()
         work.may_end.set()
-    assert work.given == [[1, 2]] * 2
+    assert work.given == [[1, 2]]
     assert told == [3]
 
 
-async def test_a_failure_is_told_to_all_of_its_batch_and_to_nobody_else() -> None:
-    work, failed = Work(), list[int]()
+async def test_a_failure_is_told_to_all_of_its_batch_and_to_nobody_else(work: Work) -> None:
+    failed = list[int]()
 
     async def add(item: int) -> None:
         try:

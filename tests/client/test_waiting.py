@@ -82,6 +82,27 @@ async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
     assert anyio.current_time() - began < 2.0
 
 
+async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
+    client: EnrichmentClient, vendor: FarEnd, memory: Path
+) -> None:
+    vendor.always(lookups := Lookups())
+    await client.request(PROFILE, EmailType.WORK)
+    with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
+
+        async def end() -> None:
+            await lookups.read.wait()  # the wait has read the memory by then
+            other.execute("BEGIN EXCLUSIVE")
+            lookups.end(found())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(end)
+            with anyio.fail_after(3):
+                [answer] = await client.wait(["e1"], 20)
+    assert answer.email == ADDRESS
+    [asked] = await client._memory.newest(1)
+    assert asked.status is Status.COMPLETED, "it is written down all the same"
+
+
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
     client: EnrichmentClient, vendor: FarEnd
 ) -> None:

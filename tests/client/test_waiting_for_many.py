@@ -11,9 +11,9 @@ from mcp_enrichment.client import polls
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.client.wire import MAX_IN_FLIGHT
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, UnknownEnrichment
-from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.models import EmailType, Status
 from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import ADDRESS, HTML, Lookups, enrichment, found
+from tests.support.lookups import ADDRESS, HTML, PROFILE, Lookups, accepts, enrichment, found
 from tests.support.serving import until
 
 if TYPE_CHECKING:
@@ -154,6 +154,26 @@ async def test_an_outage_for_one_id_among_many_is_told_when_the_time_is_over(
     with anyio.fail_after(2), pytest.raises(EnrichmentError) as caught:
         await client.wait(["e1", "e2"], 0.4)
     assert caught.type is ServiceUnavailable
+
+
+async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(accepts("e1"))
+    vendor.always(Lookups(takes=5))
+    asked = await client.request(PROFILE, EmailType.WORK)
+    [answer] = await client.wait(["e1"], 0.5)
+    assert (answer.id, answer.status, answer.type) == ("e1", Status.PENDING, EmailType.WORK)
+    assert answer.asked_at == asked.asked_at
+
+
+async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
+    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polls, "READS_A_SECOND", 20)
+    vendor.always(Lookups())
+    await client.wait(HUNDRED, 2)
+    assert len(vendor.seen) == len(HUNDRED)
 
 
 async def test_waiting_for_nothing_is_over_at_once(

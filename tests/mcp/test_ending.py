@@ -18,10 +18,15 @@ import pytest
 
 from tests.mcp.faces import ADA
 from tests.mcp.pipes import SECONDS, Piped, environment, handshake, piped, request
+from tests.support.far_end import hangs, replies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import FarEnd, Seen
 
 pytestmark = [
     pytest.mark.anyio,
@@ -64,7 +69,7 @@ async def silent_vendor() -> AsyncIterator[str]:
 
 
 @ENDINGS
-async def test_the_server_ends_without_a_word_in_the_middle_of_a_wait(
+async def test_it_ends_without_a_word_in_the_middle_of_a_wait(
     ending: Ending, tmp_path: Path
 ) -> None:
     async with silent_vendor() as vendor, piped(tmp_path, API_URL=vendor) as server:
@@ -96,6 +101,59 @@ async def test_a_lookup_that_was_under_way_is_given_back_at_once_and_finished_by
         waited = await server.call("wait_for_enrichment", ids=[begun["id"]], timeout_seconds=20)
     assert [one["status"] for one in waited["enrichments"]] == ["not-found"]
     assert of_database(tmp_path, "SELECT count(*) FROM requests") == 1
+
+
+@ENDINGS
+async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
+    ending: Ending, tmp_path: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = anyio.Event()
+
+    async def in_a_moment(stream: SocketStream, seen: Seen) -> None:
+        asked.set()
+        await anyio.sleep(0.1)  # it shows nowhere that the process is about to end
+        found = {"contact": {"email": "ada.okafor@okafor.example"}}
+        await replies(200, found)(stream, seen)
+
+    vendor.will(in_a_moment)
+    async with asking(vendor, tmp_path, monkeypatch) as server:
+        with anyio.fail_after(SECONDS):
+            await asked.wait()
+        assert await end(server, ending) == status_of(ending)
+        assert server.stderr() == ""
+    assert of_database(tmp_path, "SELECT email FROM requests") == "ada.okafor@okafor.example"
+    assert of_database(tmp_path, "SELECT cost FROM source_calls") == 1
+    assert of_database(tmp_path, "SELECT count(*) FROM jobs") == 0
+
+
+@ENDINGS
+async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
+    ending: Ending, tmp_path: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.will(hangs())
+    async with asking(vendor, tmp_path, monkeypatch) as server:
+        with anyio.fail_after(SECONDS):
+            while not vendor.seen:
+                await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(2):
+            assert await end(server, ending) == status_of(ending)
+        assert server.stderr() == ""
+    assert of_database(tmp_path, "SELECT state FROM source_calls") == "asked"
+    assert of_database(tmp_path, "SELECT count(lease_owner) FROM jobs") == 0
+
+
+@asynccontextmanager
+async def asking(
+    vendor: FarEnd, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Piped]:
+    """The server with a request for which it asks a vendor."""
+    monkeypatch.setenv("VENDORS_AT", vendor.url)
+    settings = {"SOURCES": "findymail", "FINDYMAIL_API_KEY": "sk-test-1"}
+    async with piped(folder, module="tests.support.asked_program", **settings) as server:
+        await server.ask("initialize", handshake())
+        asked = {"linkedin_url": ADA, "type": "work", "wait_seconds": 0}
+        await server.call("request_email_enrichment", **asked)
+        yield server
 
 
 @ENDINGS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.mcp import calls
+from mcp_enrichment.mcp import progress
 from tests.mcp.faces import ID, WORK, data_of, wire
 from tests.support.far_end import Seen, replies
 
@@ -26,12 +26,12 @@ WAIT_A_SECOND = {"ids": [ID], "timeout_seconds": 1}
 
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "FIRST_PROGRESS", 0.2)
-    monkeypatch.setattr(calls, "PROGRESS_EVERY", 0.2)
+    monkeypatch.setattr(progress, "FIRST_PROGRESS", 0.2)
+    monkeypatch.setattr(progress, "PROGRESS_EVERY", 0.2)
 
 
 def test_progress_comes_at_least_every_five_seconds() -> None:
-    assert calls.FIRST_PROGRESS < calls.PROGRESS_EVERY < 5
+    assert progress.FIRST_PROGRESS < progress.PROGRESS_EVERY < 5
 
 
 @pytest.mark.usefixtures("_often")
@@ -43,8 +43,8 @@ async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
     async def reports(tool: str, arguments: dict[str, Any]) -> None:
         told: list[float] = []
 
-        async def on_progress(progress: float, _total: float | None, _message: str | None) -> None:
-            told.append(progress)
+        async def on_progress(elapsed: float, _total: float | None, _message: str | None) -> None:
+            told.append(elapsed)
 
         data_of(await buyer.call_tool(tool, arguments, progress_callback=on_progress))
         when_answered = list(told)

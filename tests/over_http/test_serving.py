@@ -70,12 +70,13 @@ async def test_a_wait_reports_its_progress_before_its_answer(
 
     with served(tmp_path, **_vendors(vendor)) as face:
         async with talking(face.url, era) as client:
-            waiting = WAIT | {"timeout_seconds": 3.5}
+            waiting = WAIT | {"timeout_seconds": 8.5}
             waited = await client.call_tool(
                 "wait_for_enrichment", waiting, progress_callback=on_progress
             )
     assert data_of(waited)["timeout_applied"]
-    assert len(told) == 1
+    assert len(told) == 2
+    assert told[0] < told[1]
 
 
 async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mcp_enrichment.compose_service import EMBEDDED_SECONDS
+from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER
 from mcp_enrichment.service.domain import asking, breaker, lookup
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
@@ -48,7 +50,10 @@ def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
         ("for up to ten minutes", (asking.WORKING_SECONDS, 600)),
         ("lost a minute and a half later", (asking.ABANDONED_SECONDS // 10, 9)),
         ("five times in all", (lookup.TRIES, 5)),
-        ("not waited for longer than a minute", (lookup.WAIT_FOR_BETTER, 60)),
+        ("more than two minutes is not waited for", (lookup.LONGEST_WAIT, 120)),
+        ("once an address is kept, one that asks for more than one", (lookup.WAIT_FOR_BETTER, 60)),
+        ("as long as it asks, up to a day", (LONGEST_RETRY_AFTER, 86_400)),
+        ("a second, it waits for a quarter of one", (EMBEDDED_SECONDS, 0.25)),
     ]:
         assert said in flat
         assert figure[0] == figure[1]

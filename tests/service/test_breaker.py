@@ -114,6 +114,21 @@ async def test_one_that_asks_to_wait_is_left_alone_for_as_long(place: Place) -> 
     assert len(vendor.asked) == 1
 
 
+async def test_one_that_asks_to_wait_for_a_day_is_left_alone_for_it_and_no_request_waits(
+    place: Place,
+) -> None:
+    vendor, clock = scripted(Unavailable(retry_after=86_400), HIT), Clock()
+    async with serving(place, jobs=False, clock=clock) as it:
+        assert await looked_up(it, 1, vendor) is None
+        clock.now += 86_399
+        assert await looked_up(it, 2, vendor) == Again(2.0)
+        assert len(vendor.asked) == 1
+        clock.now += 2
+        assert await looked_up(it, 3, vendor) is None
+        ends = it.rows("SELECT status, reason FROM requests WHERE ended_at IS NOT NULL")
+    assert sorted(ends, key=str) == [("completed", None), ("failed", "sources-unavailable")]
+
+
 async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(place: Place) -> None:
     vendor, clock = scripted(Misconfigured()), Clock()
     async with serving(place, jobs=False, clock=clock, credits=99) as it:

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.service.domain.stopping import Stopping
 from mcp_enrichment.service.jobs import fleet as engine
-from mcp_enrichment.service.jobs.fleet import Fleet
 from mcp_enrichment.service.sources.port import Unavailable
 from mcp_enrichment.service.store import fleet
 from tests.cli.commands import Shell
@@ -196,12 +196,10 @@ async def test_a_worker_that_is_told_to_end_gives_back_what_it_cannot_finish(url
 
 async def test_a_worker_that_is_told_to_end_finishes_what_takes_a_moment(url: str) -> None:
     source = Slow(HIT)
-    async with serving(url, source, jobs=False) as it, anyio.create_task_group() as tasks:
+    async with serving(url, source, stopping=(stopping := Stopping(20))) as it:
         await it.accepted()
-        tasks.start_soon(Fleet(url, grace=20).run, it.service)
         await until(source.asked.is_set)
-        tasks.cancel_scope.cancel()
-        source.may_answer.set()
+        stopping.at_first(source.may_answer.set)
     assert _ended(url) == 1
     assert len(rows(url, "SELECT * FROM ledger WHERE kind = 'settle'")) == 1
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 DOWN, WRONG = Unavailable(), Misconfigured()
+AWAY = Unavailable(retry_after=86_400)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,31 @@ async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: P
     async with serving(place, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Again(90)
+
+
+@pytest.mark.parametrize(
+    ("next_says", "status", "reason"),
+    [(HIT, "completed", None), (MISS, "failed", "sources-unavailable")],
+)
+async def test_a_source_that_asks_to_wait_for_hours_holds_no_request_and_no_credit(
+    place: Place, next_says: Outcome, status: str, reason: str | None
+) -> None:
+    async with serving(place, Says(AWAY), Says(next_says), jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        assert await look_up(it.service, job) is None
+        body = (await it.get(job.subject)).json()
+        assert await it.balance() == (9 if status == "completed" else 10)
+    assert (body["status"], body.get("reason")) == (status, reason)
+    ledger_is_exact(place)
+
+
+async def test_while_one_source_is_away_for_hours_another_is_waited_for(place: Place) -> None:
+    brief = Says(DOWN, HIT)
+    async with serving(place, Says(AWAY), brief, jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        assert await look_up(it.service, job) == Again(2.0)
+        assert await look_up(it.service, job) is None
+        assert (await it.get(job.subject)).json()["status"] == "completed"
 
 
 @pytest.mark.parametrize(("then", "status"), [(HIT, "completed"), (MISS, "not-found")])

@@ -52,6 +52,7 @@ def served(
     callbacks = {
         "ENRICHMENT_CALLBACK_NETWORKS": "127.0.0.0/8",
         "ENRICHMENT_CALLBACK_PORTS": f"443,{callbacks_to}",
+        "ENRICHMENT_STOP_SECONDS": "1",
     }
     environment = os.environ | settings_of(place) | callbacks
     with subprocess.Popen(

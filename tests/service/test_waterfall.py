@@ -104,6 +104,18 @@ async def test_a_vendor_that_works_for_ever_is_given_up_and_said_to_have_lost_th
     assert len(vendor.asked) == 1
 
 
+async def test_a_vendor_that_begins_and_then_asks_to_wait_for_a_day_holds_the_request_no_longer(
+    place: Place,
+) -> None:
+    vendor = scripted(WORKING, tells=(Unavailable(retry_after=86_400),))
+    clock = Clock()
+    async with serving(place, vendor, jobs=False, clock=clock) as it:
+        ended = await run_to_end(it, await it.accepted(), clock)
+    assert ended.reason == "answer-lost"
+    assert clock.now - Clock().now == asking.WORKING_SECONDS
+    assert (len(vendor.asked), len(vendor.collected)) == (1, 2)
+
+
 async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_late(
     place: Place,
 ) -> None:

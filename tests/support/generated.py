@@ -36,7 +36,7 @@ OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """How the settings begin that only MCP over HTTP has."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
 """How those begin that say how long what is known about people is kept."""
-OF_SOURCES = ("sources", "source_limits", "check_mx")
+OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_")
 """And those that say where addresses come from."""
 PUBLISHED = {
     ROOT / "server.json": published.server_json,

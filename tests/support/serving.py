@@ -179,7 +179,7 @@ def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> E
     """Who has the jobs of that database done."""
     if isinstance(place, Path):
         return Runner(lease=lease, concurrency=concurrency)
-    return Fleet(place, concurrency=concurrency, grace=0)
+    return Fleet(place, concurrency=concurrency)
 
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:

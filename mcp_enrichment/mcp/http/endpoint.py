@@ -13,6 +13,7 @@ from mcp_enrichment.mcp.http.asked import Asked, asked_in
 from mcp_enrichment.mcp.http.body import body_of, handed_on
 from mcp_enrichment.mcp.http.callers import Call, Scope, current_call
 from mcp_enrichment.mcp.http.refused import Refused
+from mcp_enrichment.mcp.stream import Stream, stream_of_call
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Endpoint:
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
             caller = await self.credentials.caller_of(Headers(scope=scope))
-            send = _with_headers(send, lambda: self.limit.headers(caller.name))
+            stream_of_call.set(stream := Stream(send))
+            send = _with_headers(stream, lambda: self.limit.headers(caller.name))
             call, asked, body = await self._admitted(scope, receive, caller)
         except Refused as refused:
             await refused.answer()(scope, receive, send)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -50,15 +51,18 @@ WORKING_SECONDS = 600.0
 
 async def ask(service: Service, vendor: Vendor, request: Request) -> Told | Pause:
     """What the vendor says, or has said before: only a question that it does not have is put."""
+    if service.stopping.has_begun:
+        return Pause(0.0)  # another process asks it
     asker = secrets.token_hex(8)
-    found = await service.database.write(lambda c: _begin(c, service, vendor, request, asker))
-    if not isinstance(found, Call):
-        return found
-    answer = fitting(await _call(vendor, request, found.ticket))
-    if isinstance(answer, Hit):
-        answer = of_kind(answer, request.type, vendor.terms)
-    with anyio.CancelScope(shield=True):  # it may be paid for
-        kept = await _keep(service, vendor, found, answer)
+    with service.stopping.spared():
+        found = await service.database.write(lambda c: _begin(c, service, vendor, request, asker))
+        if not isinstance(found, Call):
+            return found
+        answer = fitting(await _call(vendor, request, found.ticket))
+        if isinstance(answer, Hit):
+            answer = of_kind(answer, request.type, vendor.terms)
+        with anyio.CancelScope(shield=True):  # it may be paid for
+            kept = await _keep(service, vendor, found, answer)
     return outcome_of(kept, now=service.clock())
 
 
@@ -144,9 +148,12 @@ def _bounded(asked: Call, answer: Outcome | Working, *, now: float) -> Outcome |
     """
     if asked.ticket and isinstance(answer, Unavailable):
         answer = Working(ticket=asked.ticket, ask_after=answer.retry_after or COLLECT_AGAIN)
-    if isinstance(answer, Working) and not 0 <= now - asked.asked_at < WORKING_SECONDS:
+    if not isinstance(answer, Working):
+        return answer
+    left = asked.asked_at + WORKING_SECONDS - now
+    if not 0 < left <= WORKING_SECONDS:
         return Lost(why=LostWhy.NO_ANSWER)
-    return answer
+    return replace(answer, ask_after=min(answer.ask_after, left))
 
 
 async def _written(service: Service, work: Callable[[Connection], T]) -> T:

@@ -31,9 +31,10 @@ TRIES = 5
 """How often sources that stay unavailable are asked before the request fails."""
 FIRST_DELAY = 2.0
 """Seconds before the second try; each further one waits twice as long."""
+LONGEST_WAIT = 120.0
+"""Seconds for which a source is waited for that is away: one that is away for longer is not."""
 WAIT_FOR_BETTER = 60.0
-"""Longest pause, in seconds, for which an unverified address is withheld while a source that may
-have a better one is away."""
+"""The same where an unverified address is withheld, as that source may have a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,20 @@ async def look_up(service: Service, job: Job) -> Again | None:
         if isinstance(verdict, Down):
             # Counted here and not by claims of the job: a restart is no fault of a source.
             tries = await service.database.write(lambda c: store.count_try(c, request.id))
-            delay = max(FIRST_DELAY * 2 ** (tries - 1), verdict.retry_after)
-            may_wait = verdict.otherwise.email is None or delay <= WAIT_FOR_BETTER
-            if tries < TRIES and may_wait:
-                return Again(delay)
+            if again := _again(tries, verdict):
+                return again
             verdict = verdict.otherwise
         await _finish(service, job, request, verdict, came.unpaid)
     return None
+
+
+def _again(tries: int, down: Down) -> Again | None:
+    """When the sources that are away are asked again, after so many tries; None: never."""
+    longest = LONGEST_WAIT if down.otherwise.email is None else WAIT_FOR_BETTER
+    waits = [wait for wait in down.waits if wait <= longest]
+    if tries >= TRIES or not waits:
+        return None
+    return Again(max(FIRST_DELAY * 2 ** (tries - 1), *waits))
 
 
 async def give_up(service: Service, job: Job) -> None:

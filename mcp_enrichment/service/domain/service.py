@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.service.domain.stopping import Stopping
 from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.sources.sandbox import SandboxSource, scene_of
 from mcp_enrichment.service.store.callbacks import TryOutcome
@@ -73,6 +74,7 @@ class Service:
     wake: Callable[[], None] = field(default=_nobody_to_wake)
     """Called after a transaction that left a job to do."""
     turns: Turns = field(default_factory=Turns)
+    stopping: Stopping = field(default_factory=Stopping)
     check: AddressCheck | None = None
     """What an address is looked at with before it is told."""
     retention: Retention = Retention()

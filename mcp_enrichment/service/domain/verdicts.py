@@ -44,8 +44,8 @@ class End:
 class Down:
     """A source could not be asked, and no other one has a verified address."""
 
-    retry_after: float
-    """Seconds that the sources asked to wait; 0 where they did not."""
+    waits: Sequence[float]
+    """Seconds that each source which is away asked to wait; 0 where it did not."""
     otherwise: End
     """How the request ends if the source stays away."""
 
@@ -66,7 +66,7 @@ def judge(answers: Sequence[Answered]) -> End | Down:
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
     end = _best(answers) or _failure(outcomes) or _not_found(outcomes)
     decided = any(wins(outcome) for outcome in outcomes)
-    return Down(retry_after=max(waits), otherwise=end) if waits and not decided else end
+    return Down(waits=waits, otherwise=end) if waits and not decided else end
 
 
 def _best(answers: Sequence[Answered]) -> End | None:

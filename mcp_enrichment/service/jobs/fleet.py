@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from mcp_enrichment.service.jobs.runner import CONCURRENCY
+from mcp_enrichment.service.jobs.upkeep import kept_up
 from mcp_enrichment.service.jobs.work import outcome
 from mcp_enrichment.service.store import fleet
 from mcp_enrichment.service.store.jobs import Job, JobKind
@@ -48,8 +49,6 @@ FORGOTTEN = 3600.0
 """Seconds after which the name of a dead worker is struck off."""
 POLL = 1.0
 """Seconds between two looks for jobs of which nobody is told: those put off until now."""
-GRACE = 5.0
-"""Seconds for jobs under way when the process is told to end; what takes longer is given back."""
 FAREWELL = 2.0
 """Seconds more in which the database may be told what is given back."""
 AFTER_AN_OUTAGE = 1.0
@@ -78,11 +77,10 @@ class _Always(BaseRetryStrategy):
 class Fleet:
     """Works on the jobs of a Postgres, together with any number of other processes."""
 
-    def __init__(self, url: str, *, concurrency: int = CONCURRENCY, grace: float = GRACE) -> None:
-        """`concurrency`: jobs of each kind at once. `grace`: seconds, see `GRACE`."""
+    def __init__(self, url: str, *, concurrency: int = CONCURRENCY) -> None:
+        """`concurrency`: jobs of each kind at once."""
         self._url = url
         self._concurrency = concurrency
-        self._grace = grace
 
     def wake(self) -> None:
         """Nothing: the commit of a job wakes the workers, in whichever process they are."""
@@ -94,11 +92,18 @@ class Fleet:
         new = partial(_Worker, service=service, connector=connector, concurrency=at_once)
         workers = [new(kind) for kind in JobKind]
         workers += [new(JobKind.LOOK_UP, line_at=source) for source in service.turns.sources]
-        async with self._connected(connector), anyio.create_task_group() as tasks:
+        async with (
+            self._connected(connector),
+            kept_up(partial(service.turns.keep, service)),
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(self._sweep, service, workers)
-            tasks.start_soon(service.turns.keep, service)
             for worker in workers:
                 tasks.start_soon(self._keep_working, worker, connector)
+            try:
+                await anyio.sleep_forever()
+            finally:
+                service.stopping.begin()
 
     @asynccontextmanager
     async def _connected(self, connector: PatientConnector) -> AsyncIterator[None]:
@@ -131,17 +136,20 @@ class Fleet:
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
                     worker.leave()
-                    await self._end(working, connector)
+                    await self._end(working, worker, connector)
                 raise
             logger.error("the worker of %s jobs ended; it is started again", worker.queue)
             await anyio.sleep(POLL)
 
-    async def _end(self, working: asyncio.Task[None], connector: PatientConnector) -> None:
+    async def _end(
+        self, working: asyncio.Task[None], worker: _Worker, connector: PatientConnector
+    ) -> None:
         working.cancel()
-        with anyio.move_on_after(self._grace + FAREWELL):
+        async with kept_up(worker.give_signs_of_life):
+            with anyio.move_on_after(worker.grace + FAREWELL):
+                await asyncio.wait([working])
+            connector.give_up()
             await asyncio.wait([working])
-        connector.give_up()
-        await asyncio.wait([working])
 
     async def _work(self, worker: _Worker) -> None:
         try:
@@ -150,7 +158,7 @@ class Fleet:
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=POLL,
                 abort_job_polling_interval=FORGOTTEN,  # nobody aborts a job
-                shutdown_graceful_timeout=self._grace,
+                shutdown_graceful_timeout=worker.grace,
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=FORGOTTEN,
                 delete_jobs="always",
@@ -200,8 +208,18 @@ class _Worker:
         )
         self.leave = self._taken.leave
         self._service = service
+        self.grace = service.stopping.seconds
+        """For jobs under way when the process is told to end; the rest is given back."""
         self._strays: set[int] = set()
         self.app.task(name=kind.value, pass_context=True, retry=_Always())(self._do)
+
+    async def give_signs_of_life(self) -> None:
+        """As long as jobs are waited for: procrastinate gives none then."""
+        while True:
+            await anyio.sleep(HEARTBEAT)
+            if worker_id := self._taken.worker_id:
+                with suppress(ConnectorException):  # it has given up: nobody can be told now
+                    await self._taken.update_heartbeat(worker_id)
 
     async def put_back_strays(self) -> None:
         """Put back jobs that the database says this worker has and it does not, as after a fetch
@@ -235,11 +253,15 @@ class _Worker:
         # In a task of its own: a shutdown cancels this one, and would not wait for the thread that
         # is in the midst of a transaction.
         try:
-            async with anyio.create_task_group() as alone:
-                alone.start_soon(work)
+            with self._service.stopping.job() as scope:
+                async with anyio.create_task_group() as alone:
+                    alone.start_soon(work)
         except anyio.get_cancelled_exc_class():
             self._taken.is_given_back(context.job.id)
             raise
+        if scope.cancelled_caught:
+            self._taken.is_given_back(context.job.id)
+            off = _PutOff(0.0)
         if off is not None:
             raise off
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.service.jobs.upkeep import kept_up
 from mcp_enrichment.service.jobs.work import outcome
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.jobs import JobKind
@@ -58,18 +59,23 @@ class Runner:
         self._stir.set()
 
     async def run(self, service: Service) -> None:
-        """Work until cancelled; then give the unfinished jobs back at once."""
+        """Work until cancelled; then give back at once what is unfinished and not spared."""
+        upkeep = (partial(one, service) for one in (self._keep_leases, service.turns.keep))
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_leases, service)
-                tasks.start_soon(service.turns.keep, service)
-                while True:
-                    pause = await self._start_due(service, tasks)
-                    with anyio.move_on_after(pause):
-                        await self._stir.wait()
+            async with kept_up(*upkeep), anyio.create_task_group() as tasks:
+                try:
+                    await self._start_jobs(service, tasks)
+                finally:
+                    service.stopping.begin()
         finally:
             with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await self._give_back(service)
+
+    async def _start_jobs(self, service: Service, tasks: TaskGroup) -> None:
+        while True:
+            pause = await self._start_due(service, tasks)
+            with anyio.move_on_after(pause):
+                await self._stir.wait()
 
     async def _start_due(self, service: Service, tasks: TaskGroup) -> float:
         """Start what is due and may be started; the seconds until there can be more to start."""
@@ -115,7 +121,8 @@ class Runner:
     async def _work(self, service: Service, job: Job) -> None:
         try:
             # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
-            with survived(logger, f"job {job.kind} of {job.subject} stopped"):
+            what = f"job {job.kind} of {job.subject} stopped"
+            with service.stopping.job(), survived(logger, what):
                 await self._settle(service, job, await outcome(service, job))
         finally:
             self._at_work.remove(job)

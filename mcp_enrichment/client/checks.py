@@ -1,0 +1,45 @@
+"""What a caller asks for, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+
+from mcp_enrichment.contract.errors import InvalidArguments, InvalidProfileURL, UnknownEnrichment
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
+from mcp_enrichment.contract.paths import ENRICHMENT_ID
+from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+
+
+def body_of(
+    linkedin_url: str,
+    type: EmailType,  # noqa: A002
+    callback_url: str | None,
+    external_id: str | None,
+) -> EnrichmentRequest:
+    if external_id is not None and len(external_id) > MAX_EXTERNAL_ID:
+        raise InvalidArguments(
+            f"external_id is longer than {MAX_EXTERNAL_ID} characters. Nothing was sent and "
+            "nothing charged. Shorten it."
+        )
+    if external_id is not None and "\0" in external_id:
+        raise InvalidArguments(
+            "external_id holds a NUL character. Nothing was sent and nothing charged. Leave it out."
+        )
+    try:
+        profile = canonical(linkedin_url)
+    except ProfileURLRefused as refusal:
+        raise InvalidProfileURL(f"{refusal.advice} Nothing was sent and nothing charged.") from None
+    try:
+        body = EnrichmentRequest(
+            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
+        )
+        body.model_dump_json()  # half a surrogate pair is a str, and cannot be sent
+    except ValueError:
+        raise InvalidArguments from None
+    return body
+
+
+def check_id(enrichment_id: str) -> None:
+    """An id that would lead to another path, or to none, is not sent."""
+    if not re.fullmatch(ENRICHMENT_ID, enrichment_id):
+        raise UnknownEnrichment
