@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
@@ -17,7 +17,11 @@ from mcp_enrichment.service.store.migrate import require_head, upgrade
 from mcp_enrichment.service.store.subjects import Subjects, keep_a_key, kept_key, settle_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
 
 WRITERS = 4
 """Writes that one process has under way at once. Its pool has a connection for each, and for each
@@ -43,7 +47,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """
     engine = _engine(url)
     try:
-        subjects = written(engine, partial(_subjects, privacy_key=privacy_key))
+        subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
     except BaseException:
         engine.dispose()
         raise
@@ -66,9 +70,19 @@ def migrate_postgres(url: str) -> None:
     """Bring the database to this version's schema. Raises `StorageFailed`."""
     engine = _engine(url)
     try:
-        written(engine, _upgrade)
+        _opened(engine, _upgrade)
     finally:
         engine.dispose()
+
+
+def _opened(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """`written`, where nothing has shown yet that there is a database under the URL."""
+    try:
+        return written(engine, work)
+    except StorageFailed as failure:
+        if failure.fault is StorageFault.UNREACHABLE:
+            raise StorageFailed(StorageFault.NOT_FOUND) from failure
+        raise
 
 
 def _upgrade(connection: Connection) -> None:
