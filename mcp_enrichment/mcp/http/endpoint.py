@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.callers import Caller
     from mcp_enrichment.mcp.http.credentials import Credentials
 
-SPENDING = frozenset(tool.name for tool in TOOLS if not tool.annotations.read_only_hint)
+SPENDING = frozenset(tool.name for tool in TOOLS if tool.spends)
 TOO_MANY = "Too many requests with this credential. Wait as Retry-After says."
 
 
@@ -76,7 +77,8 @@ class Endpoint:
             wait = math.ceil(over_limit.retry_after or 1)
             raise Refused(429, TOO_MANY, headers={"Retry-After": str(wait)})
         self._check_scope(caller, asked.tool)
-        return Call(caller=caller, over_limit=over_limit), asked, body
+        anew = partial(self.credentials.caller_of, Headers(scope=scope))
+        return Call(caller=caller, checked_anew=anew, over_limit=over_limit), asked, body
 
     def _counted(self, caller: Caller) -> RateLimited | None:
         try:
