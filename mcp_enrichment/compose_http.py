@@ -23,7 +23,7 @@ from mcp_enrichment.mcp.http.refused import Refused
 from mcp_enrichment.mcp.http.tokens import Tokens
 from mcp_enrichment.mcp.listening import Bounds
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.service.http.limits import RateLimit
+from mcp_enrichment.service.http.limits import RateLimit, peer_of
 from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
@@ -106,10 +106,13 @@ def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
         tokens=_tokens(settings, resource) if resource else None,
         open_to_all=settings.http_open,
     )
+    limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
+    peers = limit.for_peers()
     return Site(
         names=names,
         credentials=credentials,
-        limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
+        limit=limit,
+        wrong=lambda address: peers.take(peer_of(address)),
         public_url=settings.public_root,
         resource=resource,
         pushes=_receiver(settings, accounts),
