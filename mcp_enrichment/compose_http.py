@@ -6,20 +6,24 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import anyio
+
 from mcp_enrichment.client.issuer_keys import IssuerKeys
 from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
-from mcp_enrichment.mcp.http.callers import current_call
+from mcp_enrichment.mcp.http.callers import Scope, current_call
 from mcp_enrichment.mcp.http.challenge import Challenges
 from mcp_enrichment.mcp.http.credentials import Credentials
 from mcp_enrichment.mcp.http.metadata import Resource
 from mcp_enrichment.mcp.http.names import names_of
 from mcp_enrichment.mcp.http.pushed import PushReceiver
+from mcp_enrichment.mcp.http.refused import Refused
 from mcp_enrichment.mcp.http.tokens import Tokens
+from mcp_enrichment.mcp.listening import Bounds
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.service.http.limits import RateLimit
+from mcp_enrichment.service.http.limits import RateLimit, peer_of
 from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ OPEN_TO_OTHERS = (
 NO_RESOURCE = (
     "ENRICHMENT_OAUTH_ISSUER needs ENRICHMENT_PUBLIC_URL: a token is made for a server of that URL."
 )
+LISTENING_SECONDS = 600.0
+"""Seconds after which whoever listens has to ask anew, and is checked anew."""
 
 
 @asynccontextmanager
@@ -62,7 +68,10 @@ async def served_mcp(
     async with opening(settings) as accounts:
         confirm = settings.confirm is Confirm.ALWAYS
         server = create_server(
-            lambda: _client_of_caller(accounts), confirm=confirm, keeps_connections=False
+            lambda: _client_of_caller(accounts),
+            confirm=confirm,
+            keeps_connections=False,
+            bounds=_bounds(accounts.stopping),
         )
         async with http_app(server, _site(settings, names, accounts)) as app:
             yield app, accounts.stopping
@@ -75,6 +84,20 @@ async def _client_of_caller(accounts: Accounts) -> Enrichments:
     return await accounts.client_of(call.caller)
 
 
+def _bounds(stopping: Stopping) -> Bounds:
+    is_over = anyio.Event()
+    stopping.at_first(is_over.set)
+    return Bounds(seconds=LISTENING_SECONDS, is_over=is_over, still_may=_still_reads)
+
+
+async def _still_reads() -> bool:
+    try:
+        caller = await current_call.get().checked_anew()
+    except Refused:
+        return False
+    return caller.may(Scope.READ)
+
+
 def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
     resource = _resource(settings)
     credentials = Credentials(
@@ -83,10 +106,13 @@ def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
         tokens=_tokens(settings, resource) if resource else None,
         open_to_all=settings.http_open,
     )
+    limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
+    peers = limit.for_peers()
     return Site(
         names=names,
         credentials=credentials,
-        limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
+        limit=limit,
+        wrong=lambda address: peers.take(peer_of(address)),
         public_url=settings.public_root,
         resource=resource,
         pushes=_receiver(settings, accounts),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +27,9 @@ from mcp_enrichment.mcp.tasks import require
 from mcp_enrichment.mcp.watching import when_final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from anyio.abc import TaskGroup
     from mcp.server.context import ServerRequestContext
     from mcp.types import SubscriptionsListenRequestParams
 
@@ -45,12 +47,28 @@ class TaskNews(BaseModel):
     params: dict[str, Any]
 
 
+async def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """How long a client may listen. One whose stream ends in order asks anew."""
+
+    seconds: float = math.inf
+    is_over: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the process is told to end."""
+    still_may: Callable[[], Awaitable[bool]] = _always
+    """Whether the client may still be told anything; asked before each notification."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listening:
-    """Tells on the request's own stream, until its client closes that."""
+    """Tells on the request's own stream, until its client closes that or its bounds are reached."""
 
     get_client: GetClient
     tasks: Tasks
+    bounds: Bounds
 
     async def listen(
         self, context: ServerRequestContext[Any], params: SubscriptionsListenRequestParams
@@ -63,13 +81,22 @@ class Listening:
         await _acknowledge(context, list(watched), list(tasks), meta)
         async with anyio.create_task_group() as watches:
             for uri, enrichment_id in watched.items():
-                tell = partial(_tell_resource, context, uri, meta)
+                tell = partial(self._tell, watches, partial(_tell_resource, context, uri, meta))
                 watches.start_soon(when_final, self.get_client, [enrichment_id], tell)
             for task_id, task in tasks.items():
                 news = partial(self._tell_task, context, task_id, meta)
-                watches.start_soon(when_final, self.get_client, task.ids, news)
-            await anyio.sleep_forever()
+                tell = partial(self._tell, watches, news)
+                watches.start_soon(when_final, self.get_client, task.ids, tell)
+            with anyio.move_on_after(self.bounds.seconds):
+                await self.bounds.is_over.wait()
+            watches.cancel_scope.cancel()
         return SubscriptionsListenResult(_meta=meta)
+
+    async def _tell(self, watches: TaskGroup, news: Callable[[], Awaitable[None]]) -> None:
+        if await self.bounds.still_may():
+            await news()
+        else:
+            watches.cancel_scope.cancel()
 
     async def _tasks_in(
         self, context: ServerRequestContext[Any], wanted: SubscriptionFilter

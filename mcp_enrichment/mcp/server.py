@@ -24,7 +24,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import Caller, GetClient, Result
-from mcp_enrichment.mcp.listening import Listening
+from mcp_enrichment.mcp.listening import Bounds, Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.stdio import transport
 from mcp_enrichment.mcp.subscriptions import Subscriptions, background
@@ -60,12 +60,17 @@ _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
 def create_server(
-    get_client: GetClient, *, confirm: bool = False, keeps_connections: bool = True
+    get_client: GetClient,
+    *,
+    confirm: bool = False,
+    keeps_connections: bool = True,
+    bounds: Bounds | None = None,
 ) -> Server[Any]:
     """The server; `get_client` is called by the first tool call that needs it, and not before.
 
     `confirm`: the person is asked before a credit is spent. `keeps_connections`: clients that have
     shaken hands can be told something later, as over stdio, but not over stateless HTTP.
+    `bounds`: how long those that have not may listen; without them, as long as they like.
     """
     listing = ListToolsResult(tools=[tool.on_the_wire() for tool in TOOLS])
     caller = Caller(get_client=get_client, confirm=confirm)
@@ -85,7 +90,7 @@ def create_server(
 
     resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
     subscriptions = Subscriptions(get_client=get_client)
-    listening = Listening(get_client=get_client, tasks=tasks)
+    listening = Listening(get_client=get_client, tasks=tasks, bounds=bounds or Bounds())
     server = Server(
         PROGRAM,
         version=__version__,

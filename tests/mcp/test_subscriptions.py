@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from mcp import MCPError
+from mcp import Client, MCPError
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import ResourceUpdatedNotification
 
+from mcp_enrichment.compose import connected_on_first_use
 from mcp_enrichment.mcp import watching
+from mcp_enrichment.mcp.listening import Bounds
+from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ID, face, wire
 from tests.support.far_end import FarEnd, Seen, replies
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import SocketStream
-    from mcp import Client
 
     from mcp_enrichment.settings import Settings
 
@@ -208,6 +210,17 @@ async def test_without_a_handshake_the_client_is_told_what_will_be_told(
     ):
         assert news.honored.resource_subscriptions == [URI]
         assert news.honored.tools_list_changed is None
+
+
+async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
+    lookup: Vendor, remote: Settings
+) -> None:
+    assert lookup.status == "processing"
+    async with connected_on_first_use(remote) as get_client:
+        server = create_server(get_client, bounds=Bounds(seconds=0.1))
+        async with Client(server) as client, client.listen(resource_subscriptions=[URI]) as news:
+            with anyio.fail_after(20):
+                assert [event async for event in news] == []
 
 
 async def test_an_enrichment_that_nobody_knows_ends_its_watch_and_no_other(

@@ -174,6 +174,23 @@ async def test_a_caller_has_a_quota_of_its_own_and_a_tool_says_when_it_is_used_u
     assert re.fullmatch('"default";r=0;t=[0-9]+', limited.headers["ratelimit"])
 
 
+async def test_wrong_keys_from_one_address_are_limited_and_keep_out_no_right_one(
+    tmp_path: Path,
+) -> None:
+    key = key_of(tmp_path, "acme")
+    wrong = key[:-1] + ("1" if key.endswith("0") else "0")
+    with served(tmp_path, RATE_LIMIT="12") as face:
+        answers = [
+            await _posted(face.url, [("authorization", f"Bearer {wrong}")]) for _ in range(20)
+        ]
+        without = await _posted(face.url, [])
+        right = await _posted(face.url, [("authorization", f"Bearer {key}")])
+    assert [answer.status_code for answer in answers[:12]] == [401] * 12
+    assert answers[-1].status_code == 429
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 5
+    assert (without.status_code, right.status_code) == (401, 200)
+
+
 async def test_an_open_server_takes_a_key_for_what_it_is_and_refuses_a_wrong_one(
     tmp_path: Path,
 ) -> None:

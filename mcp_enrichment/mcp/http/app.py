@@ -26,7 +26,7 @@ from mcp_enrichment.mcp.http.names import Named
 from mcp_enrichment.mcp.http.pushed import PUSHES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from mcp.server.lowlevel import Server
     from starlette.requests import Request
@@ -52,6 +52,8 @@ class Site:
     names: Names
     credentials: Credentials
     limit: Limit
+    wrong: Callable[[str], None] | None = None
+    """Counts a wrong credential from an address. Raises `RateLimited` for too many."""
     public_url: str | None = None
     resource: Resource | None = None
     """Set where an issuer's tokens are accepted."""
@@ -70,6 +72,7 @@ async def http_app(server: Server[Any], site: Site) -> AsyncIterator[ASGIApp]:
         plain=plain.handle_request,
         credentials=site.credentials,
         limit=site.limit,
+        wrong=site.wrong,
     )
     prefixes = {"", urlsplit(site.public_url or "").path}
     routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, site.pushes)]

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mcp_enrichment.contract.errors import RateLimited
 
 
@@ -47,6 +49,8 @@ class Call:
     """One request as it was admitted."""
 
     caller: Caller
+    checked_anew: Callable[[], Awaitable[Caller]]
+    """Who bears the credential now. Raises `Refused` where it has ended since."""
     over_limit: RateLimited | None = None
     """Set where the caller has used up its requests: a tool then tells so, and does nothing."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.callers import Caller
     from mcp_enrichment.mcp.http.credentials import Credentials
 
-SPENDING = frozenset(tool.name for tool in TOOLS if not tool.annotations.read_only_hint)
+SPENDING = frozenset(tool.name for tool in TOOLS if tool.spends)
+TOO_MANY_WRONG = "Too many wrong credentials from this address. Wait as Retry-After says."
 TOO_MANY = "Too many requests with this credential. Wait as Retry-After says."
 
 
@@ -49,10 +52,12 @@ class Endpoint:
     """The protocol for what is quick: at two thirds of the cost, without either."""
     credentials: Credentials
     limit: Limit
+    wrong: Callable[[str], None] | None = None
+    """Counts a wrong credential from that address. Raises `RateLimited` for too many."""
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
-            caller = await self.credentials.caller_of(Headers(scope=scope))
+            caller = await self._known(scope)
             stream_of_call.set(stream := Stream(send))
             send = _with_headers(stream, lambda: self.limit.headers(caller.name))
             call, asked, body = await self._admitted(scope, receive, caller)
@@ -62,6 +67,24 @@ class Endpoint:
             current_call.set(call)  # never reset: each request has a context of its own
             mcp = self.plain if asked.is_quick else self.streaming
             await mcp(scope, handed_on(body, receive), send)
+
+    async def _known(self, scope: Connection) -> Caller:
+        """Who is calling. What bears no credential costs no look for it, and is not counted: that
+        is how a client begins to look for the issuer."""
+        headers = Headers(scope=scope)
+        try:
+            return await self.credentials.caller_of(headers)
+        except Refused as refused:
+            if refused.status == HTTPStatus.UNAUTHORIZED and "authorization" in headers:
+                self._count_wrong(scope["client"])
+            raise
+
+    def _count_wrong(self, client: tuple[str, int] | None) -> None:
+        if self.wrong and client:
+            try:
+                self.wrong(client[0])
+            except RateLimited as error:
+                raise _limited(TOO_MANY_WRONG, error) from None
 
     async def _admitted(
         self, scope: Connection, receive: Receive, caller: Caller
@@ -73,10 +96,10 @@ class Endpoint:
         body = await body_of(receive)
         asked = asked_in(body)
         if over_limit and asked.tool is None:
-            wait = math.ceil(over_limit.retry_after or 1)
-            raise Refused(429, TOO_MANY, headers={"Retry-After": str(wait)})
+            raise _limited(TOO_MANY, over_limit)
         self._check_scope(caller, asked.tool)
-        return Call(caller=caller, over_limit=over_limit), asked, body
+        anew = partial(self.credentials.caller_of, Headers(scope=scope))
+        return Call(caller=caller, checked_anew=anew, over_limit=over_limit), asked, body
 
     def _counted(self, caller: Caller) -> RateLimited | None:
         try:
@@ -91,6 +114,11 @@ class Endpoint:
         needed = Scope.SPEND if tool in SPENDING else Scope.READ
         if not caller.may(needed):
             raise self.credentials.challenges.missing(needed)
+
+
+def _limited(sentence: str, error: RateLimited) -> Refused:
+    wait = math.ceil(error.retry_after or 1)
+    return Refused(429, sentence, headers={"Retry-After": str(wait)})
 
 
 def _with_headers(send: Send, headers: Callable[[], Mapping[str, str]]) -> Send:

@@ -1,0 +1,107 @@
+"""Who listens over HTTP is told news, until the server ends or the credential does."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.cli.commands import Shell
+from tests.mcp.faces import WORK, data_of
+from tests.mcp.pipes import modern
+from tests.over_http.served import ACCEPT, key_of, served, talking
+from tests.support.lookups import Lookups, found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+SECONDS = 20
+
+
+class Listener:
+    """A client with an open stream, and what was said there until it ended in order."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key = url, key
+        self.heard: list[dict[str, Any]] = []
+        self.is_acknowledged, self.is_told = anyio.Event(), anyio.Event()
+        self.has_ended = anyio.Event()
+
+    async def listen(self, enrichment_id: str) -> None:
+        wanted = {"resourceSubscriptions": [f"enrichment://{enrichment_id}"]}
+        method = "subscriptions/listen"
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method}
+        asked["params"] = modern(notifications=wanted)
+        headers = ACCEPT | {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        headers["authorization"] = f"Bearer {self.key}"
+        async with (
+            httpx.AsyncClient(timeout=SECONDS) as http,
+            http.stream("POST", self.url, json=asked, headers=headers) as stream,
+        ):
+            async for line in stream.aiter_lines():
+                if line.startswith("data: {"):
+                    self.heard.append(json.loads(line.removeprefix("data: ")))
+                    (self.is_told if self.is_acknowledged.is_set() else self.is_acknowledged).set()
+        self.has_ended.set()
+
+    @property
+    def methods(self) -> list[str]:
+        return [one.get("method", "result") for one in self.heard]
+
+
+ACKNOWLEDGED, UPDATED = (
+    "notifications/subscriptions/acknowledged",
+    "notifications/resources/updated",
+)
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
+    is_revoked: bool, vendor: FarEnd, tmp_path: Path
+) -> None:
+    lookups = Lookups(holds=True)
+    vendor.always(lookups)
+    key = key_of(tmp_path, "acme")
+    with served(tmp_path, API_URL=vendor.url, API_KEY="a-key") as face:
+        listener = Listener(face.url, key)
+        async with anyio.create_task_group() as tasks:
+            with anyio.fail_after(SECONDS):
+                tasks.start_soon(listener.listen, await _requested(face.url, key))
+                await listener.is_acknowledged.wait()
+                if is_revoked:
+                    assert Shell(tmp_path).run("keys", "revoke", key.split("_")[1]).code == 0
+                lookups.end(found())
+                await listener.is_told.wait()
+            tasks.cancel_scope.cancel()
+    assert listener.methods == [ACKNOWLEDGED, "result" if is_revoked else UPDATED]
+
+
+async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
+    vendor: FarEnd, tmp_path: Path
+) -> None:
+    vendor.always(Lookups(holds=True))
+    key = key_of(tmp_path, "acme")
+    with served(tmp_path, API_URL=vendor.url, API_KEY="a-key") as face:
+        listener = Listener(face.url, key)
+        async with anyio.create_task_group() as tasks:
+            with anyio.fail_after(SECONDS):
+                tasks.start_soon(listener.listen, await _requested(face.url, key))
+                await listener.is_acknowledged.wait()
+            face.process.send_signal(signal.SIGTERM)
+            with anyio.fail_after(5):
+                await listener.has_ended.wait()
+        assert await face.told() == ""
+    assert listener.methods == [ACKNOWLEDGED, "result"]
+
+
+async def _requested(url: str, key: str) -> str:
+    async with talking(url, "auto", key) as client:
+        asked = await client.call_tool("request_email_enrichment", WORK | {"wait_seconds": 0})
+        return str(data_of(asked)["id"])
