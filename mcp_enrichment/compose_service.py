@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.sources.port import Source
     from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.store.teams import Team
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -43,6 +44,18 @@ def open_database(settings: Settings) -> Database:
 
     url = settings.database_url.get_secret_value()
     return open_postgres(url, privacy_key=settings.privacy_secret)
+
+
+def stored_teams(settings: Settings) -> Sequence[Team]:
+    """The teams in that database, which stays as it is. Raises `StorageFailed`, also where it would
+    have to be migrated."""
+    from mcp_enrichment.service.store import looking, teams
+
+    key = settings.privacy_secret
+    if settings.database_url is None:
+        return looking.look_into_sqlite(settings.database_file, teams.every, privacy_key=key)
+    url = settings.database_url.get_secret_value()
+    return looking.look_into_postgres(url, teams.every, privacy_key=key)
 
 
 def migrate(settings: Settings) -> None:

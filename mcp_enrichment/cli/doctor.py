@@ -51,7 +51,7 @@ async def _of_what_they_name(chosen: Settings) -> list[Finding]:
     from mcp_enrichment.doctor import installation, service
 
     found = _shown(*service.key(chosen), *installation.folders(chosen))
-    found += _shown(await installation.memory(chosen))
+    found += _shown(installation.memory(chosen))
     if chosen.is_embedded:
         return found + _shown(*service.embedded(chosen))
     async for finding in service.remote(chosen):
