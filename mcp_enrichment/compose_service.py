@@ -165,19 +165,24 @@ async def working_service(
 
 
 def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
-    """How much each source may be asked: a vendor as its terms have it, unless that is set."""
+    """How much each source may be asked: a vendor as its terms have it, where nothing else is
+    set."""
     from mcp_enrichment.service.domain.turns import Turns
     from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store.turns import Limit
 
-    of_terms = {source.name: source.terms for source in sources if is_vendor(source)}
-    set_here = {limit.source: limit for limit in settings.source_limits}
-    return Turns(
-        {
-            name: Limit(at_once=limit.at_once, per_second=limit.per_second)
-            for name, limit in (of_terms | set_here).items()
-        }
-    )
+    limits = {
+        source.name: Limit(at_once=source.terms.at_once, per_second=source.terms.per_second)
+        for source in sources
+        if is_vendor(source)
+    }
+    for limit in settings.source_limits:
+        known = limits.get(limit.source, Limit())
+        limits[limit.source] = Limit(
+            at_once=limit.at_once or known.at_once,
+            per_second=limit.per_second or known.per_second,
+        )
+    return Turns(limits)
 
 
 def _engine(settings: Settings) -> Engine:

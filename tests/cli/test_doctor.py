@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import click
 import httpx
 import pytest
 from alembic import command
@@ -20,6 +21,7 @@ from alembic.config import Config
 from anyio.streams.tls import TLSStream
 from sqlalchemy import create_engine
 
+from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.client.probe import Obstacle, obstacle_behind
 from mcp_enrichment.service.store import migrate
 from tests.support.certificates import self_signed
@@ -88,6 +90,53 @@ async def test_a_server_is_asked_once_for_its_balance_and_nothing_else(
     assert "ENRICHMENT_API_KEY" in told["ok key"]
     assert [(seen.method, seen.path) for seen in vendor.seen] == [("GET", CREDITS)]
     assert vendor.seen[0].headers["x-api-key"] == KEY
+
+
+UNREAD = {
+    "RATELIMIT": "5",
+    "SOURCE_LIMITS": "hunter=3",
+    "WIZA_API_KEY": KEY,
+    "HUNTER_API_KEY_FILE": "/none",
+}
+
+
+def test_a_name_that_no_setting_has_and_a_limit_of_no_source_are_told(shell: Shell) -> None:
+    done = shell.run("doctor", **UNREAD)
+    notes = [line for line in done.out.splitlines() if line.startswith("note   settings")]
+    assert done.code == 0
+    assert len(notes) == 2
+    assert "reads ENRICHMENT_RATELIMIT." in notes[0]
+    assert "hunter" in notes[1]
+
+
+CANNOT_WORK = [
+    ("PUBLIC_URL", "https://mcp.example/mcp"),
+    ("PUBLIC_URL", "https://mcp.example/mcp/"),
+    ("PUBLIC_URL", "https://mcp.example?q=1"),
+    ("PUBLIC_URL", "https://mcp.example#top"),
+    ("HTTP_ORIGINS", "*"),
+    ("HTTP_ORIGINS", "https://app.example,https://app.example/"),
+    ("HTTP_HOSTS", "https://mcp.example"),
+    ("HTTP_HOSTS", "mcp.example/mcp"),
+    ("SOURCE_LIMITS", "contat=1"),
+    ("SOURCE_LIMITS", "contacts="),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), CANNOT_WORK)
+def test_a_setting_that_cannot_work_is_refused_by_its_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ENRICHMENT_{name}", value)
+    with pytest.raises(click.UsageError, match=f"ENRICHMENT_{name}: "):
+        settings()
+
+
+def test_settings_that_work_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENRICHMENT_PUBLIC_URL", "https://mcp.example/team")
+    monkeypatch.setenv("ENRICHMENT_HTTP_ORIGINS", "https://app.example:8443,http://[::1]:1")
+    monkeypatch.setenv("ENRICHMENT_HTTP_HOSTS", "mcp.example:443,localhost,[::1]:8701")
+    assert settings().http_hosts == ("mcp.example:443", "localhost", "[::1]:8701")
 
 
 def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
