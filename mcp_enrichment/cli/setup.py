@@ -70,7 +70,7 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
 def _set_up(
     client: ChatClient, config: Path | None, entry: dict[str, Any], *, keep_secrets: bool
 ) -> None:
-    from mcp_enrichment.setup.plan import added, has_entry, set_up
+    from mcp_enrichment.setup.plan import added, has_entry, holds_secrets, set_up
 
     with _configuration(client, config) as file:
         text = set_up(client, file.text, entry, keep_secrets=keep_secrets)
@@ -81,7 +81,7 @@ def _set_up(
             return
         if not has_entry(client, file.text) or file.kept_text() is None:
             file.keep()
-        file.replace(text)
+        file.replace(text, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
         click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")

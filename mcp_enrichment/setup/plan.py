@@ -40,6 +40,11 @@ def added(client: ChatClient, text: str, entry: dict[str, Any]) -> list[str]:
     return [v for v in named if v.startswith("ENRICHMENT_") and v not in entry.get("env", {})]
 
 
+def holds_secrets(entry: dict[str, Any]) -> bool:
+    """Whether others than its owner should not read the entry."""
+    return any(is_secret(variable) for variable in entry.get("env", {}))
+
+
 def has_entry(client: ChatClient, text: str | None) -> bool:
     """Whether our entry stands in the text. Raises `Unreadable`."""
     return is_ours(client.format.at(text or "", client.path))
