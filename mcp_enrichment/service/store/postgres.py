@@ -45,7 +45,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     made with another key, or `mcp-enrichment migrate` is due: several processes use it, and none
     of them may change it under the others.
     """
-    engine = _engine(url)
+    engine = engine_of(url)
     try:
         subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
     except BaseException:
@@ -68,7 +68,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
 
 def migrate_postgres(url: str) -> None:
     """Bring the database to this version's schema. Raises `StorageFailed`."""
-    engine = _engine(url)
+    engine = engine_of(url)
     try:
         _opened(engine, _upgrade)
     finally:
@@ -106,7 +106,8 @@ def _alone(connection: Connection) -> None:
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
 
 
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
+    """What connects to the database. Raises `StorageFailed`, as each of its connections does."""
     try:
         import psycopg  # noqa: PLC0415 (the extra may not be installed)
     except ModuleNotFoundError as missing:
