@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.text import to_the_user
 
 if TYPE_CHECKING:
     from mcp_enrichment.doctor.finding import Finding
@@ -63,5 +64,5 @@ async def _of_what_they_name(chosen: Settings) -> list[Finding]:
 
 def _shown(*found: Finding) -> list[Finding]:
     for finding in found:
-        click.echo(f"{finding.state:6} {finding.what:9} {finding.says}")
+        click.echo(f"{finding.state:6} {finding.what:9} {to_the_user(finding.says)}")
     return list(found)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from mcp_enrichment.cli.text import to_the_user
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.settings import Settings
 
@@ -40,7 +41,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
         return f"{error.filename or 'A stream'} cannot be used: {why}."
-    return str(error)
+    return to_the_user(str(error))
 
 
 def settings() -> Settings:

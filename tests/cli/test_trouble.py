@@ -58,7 +58,7 @@ def test_a_database_of_a_newer_version_is_told(with_contacts: Shell) -> None:
     with closing(sqlite3.connect(with_contacts.database)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     for done in with_contacts.run_all(*COMMANDS):
-        assert "upgrade" in done.refused()
+        assert "Upgrade" in done.refused()
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_done(
     shell = Shell(small_disk)
     (small_disk / "filler").write_bytes(b"x" * 50_000)
     told = shell.run(*command).refused()
-    assert "free space" in told or "cannot be written" in told
+    assert "Free space" in told or "cannot be written" in told
     (small_disk / "filler").unlink()
     subprocess.run(["mount", "-o", "remount,size=10M", str(small_disk)], check=True)  # noqa: S607
     imported_by(shell)
@@ -99,7 +99,7 @@ def test_files_that_may_not_grow_are_told_like_a_full_disk(shell: Shell) -> None
 
     process = shell.start("credits", popen={"preexec_fn": no_file_over_20_kib})
     out, err = process.communicate(timeout=SECONDS)
-    assert "free space" in Done(process.returncode, out, err).refused()
+    assert "Free space" in Done(process.returncode, out, err).refused()
 
 
 def _no_file_over(size: int) -> Callable[[], None]:

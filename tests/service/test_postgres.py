@@ -135,9 +135,9 @@ def test_a_database_of_another_program_is_told_and_left_as_it_was(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://me:pass-word@127.0.0.1:1/x", "check its host, port, user, password"),
-        ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", "Tell the user to correct it"),
-        ("postgresql://me:pass-word%@127.0.0.1:1/x", "Tell the user to correct it"),
+        ("postgresql://me:pass-word@127.0.0.1:1/x", "Check its host, port, user, password"),
+        ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", ". Correct it: "),
+        ("postgresql://me:pass-word%@127.0.0.1:1/x", ". Correct it: "),
     ],
 )
 def test_a_url_that_leads_to_no_database_is_told_without_its_password(
