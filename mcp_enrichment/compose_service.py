@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.jobs.work import Engine
     from mcp_enrichment.service.sources.port import Source
     from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.store.teams import Team
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -46,6 +47,18 @@ def open_database(settings: Settings) -> Database:
 
     url = settings.database_url.get_secret_value()
     return open_postgres(url, privacy_key=settings.privacy_secret)
+
+
+def stored_teams(settings: Settings) -> Sequence[Team]:
+    """The teams in that database, which stays as it is. Raises `StorageFailed`, also where it would
+    have to be migrated."""
+    from mcp_enrichment.service.store import looking, teams
+
+    key = settings.privacy_secret
+    if settings.database_url is None:
+        return looking.look_into_sqlite(settings.database_file, teams.every, privacy_key=key)
+    url = settings.database_url.get_secret_value()
+    return looking.look_into_postgres(url, teams.every, privacy_key=key)
 
 
 def migrate(settings: Settings) -> None:
@@ -167,19 +180,24 @@ async def working_service(
 
 
 def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
-    """How much each source may be asked: a vendor as its terms have it, unless that is set."""
+    """How much each source may be asked: a vendor as its terms have it, where nothing else is
+    set."""
     from mcp_enrichment.service.domain.turns import Turns
     from mcp_enrichment.service.sources.port import is_vendor
     from mcp_enrichment.service.store.turns import Limit
 
-    of_terms = {source.name: source.terms for source in sources if is_vendor(source)}
-    set_here = {limit.source: limit for limit in settings.source_limits}
-    return Turns(
-        {
-            name: Limit(at_once=limit.at_once, per_second=limit.per_second)
-            for name, limit in (of_terms | set_here).items()
-        }
-    )
+    limits = {
+        source.name: Limit(at_once=source.terms.at_once, per_second=source.terms.per_second)
+        for source in sources
+        if is_vendor(source)
+    }
+    for limit in settings.source_limits:
+        known = limits.get(limit.source, Limit())
+        limits[limit.source] = Limit(
+            at_once=limit.at_once or known.at_once,
+            per_second=limit.per_second or known.per_second,
+        )
+    return Turns(limits)
 
 
 def _engine(settings: Settings) -> Engine:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+from mcp_enrichment.api_key.of_vendors import KEYLESS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _of_postgres(url: SecretStr) -> SecretStr:
@@ -39,10 +44,33 @@ _LIMIT = re.compile(r"(?P<source>[\w-]+)=(?P<at_once>\d+)?(?:/(?P<per_second>[\d
 def _limit(value: object) -> object:
     if not isinstance(value, str):
         return value
-    if not (parts := _LIMIT.fullmatch(value)):
+    parts = _LIMIT.fullmatch(value)
+    if not parts or not (parts["at_once"] or parts["per_second"]):
         raise ValueError("a limit has the form source=at once/per second, as in contacts=50/200")
     return parts.groupdict()
 
 
 SourceLimit = Annotated[LimitOfSource, BeforeValidator(_limit)]
 """`contacts=50/200`: 50 lookups at once, 200 begun in a second; either may be left out."""
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Raise `ValueError` unless these are sources, and none is there twice."""
+    if vendors := set(names) - KEYLESS:
+        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+
+        if not vendors <= NAMES:
+            raise ValueError(
+                f"unknown source; the sources are {', '.join(sorted(KEYLESS | NAMES))}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError("a source is listed twice")
+
+
+def _of_sources(limits: tuple[LimitOfSource, ...]) -> tuple[LimitOfSource, ...]:
+    require_known([limit.source for limit in limits])
+    return limits
+
+
+EachOnce = AfterValidator(_of_sources)
+"""Limits of sources that there are, one of each."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64decode
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.fleet_settings import require_known
 
 
 def _absolute(path: Path) -> Path:
@@ -49,6 +51,38 @@ def _base64(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _root(url: HttpUrl) -> HttpUrl:
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("it must be a URL without ? and #")
+    if (url.path or "").rstrip("/").endswith("/mcp"):
+        raise ValueError("it must be the URL without /mcp at its end, which is added")
+    return url
+
+
+_HOST = r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
+
+
+def _host(name: str) -> str:
+    if not re.fullmatch(_HOST, name):
+        raise ValueError("a name must be of the form host:port, without https:// and paths")
+    return name
+
+
+def _origin(name: str) -> str:
+    if not re.fullmatch(rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}", name):
+        raise ValueError(
+            "an origin must be of the form https://host, without a slash at its end; there is no "
+            "sign for all of them"
+        )
+    return name
+
+
+RootUrl = Annotated[HttpUrl, AfterValidator(_root)]
+"""A URL to which paths are added."""
+HostName = Annotated[str, AfterValidator(_host)]
+"""What a `Host` header says."""
+Origin = Annotated[str, AfterValidator(_origin)]
+"""What an `Origin` header says."""
 WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
 """A secret after the Standard Webhooks specification."""
 HttpsUrl = Annotated[str, AfterValidator(_https)]
@@ -60,15 +94,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
     """Whether these sources can be asked: known, each once, each vendor with its key."""
-    if vendors := set(names) - KEYLESS:
-        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
-
-        if not vendors <= NAMES:
-            raise ValueError(
-                f"unknown source; the sources are {', '.join(sorted(KEYLESS | NAMES))}"
-            )
-    if len(set(names)) < len(names):
-        raise ValueError("a source is listed twice")
+    require_known(names)
     for name in names:
         if name not in KEYLESS:
             vendor_key(name)

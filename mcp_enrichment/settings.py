@@ -14,13 +14,16 @@ from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
-from mcp_enrichment.fleet_settings import DatabaseUrl, SourceLimit, name_of
+from mcp_enrichment.fleet_settings import DatabaseUrl, EachOnce, SourceLimit, name_of
 from mcp_enrichment.setting_types import (
     Comma,
     Confirm,
+    HostName,
     HttpsUrl,
     LogLevel,
+    Origin,
     Port,
+    RootUrl,
     SourceNames,
     UserPath,
     WebhookSecret,
@@ -121,6 +124,7 @@ class Settings(BaseSettings):
     ] = 16
     source_limits: Annotated[
         Comma[SourceLimit],
+        EachOnce,
         Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
     ] = ()
     stop_seconds: Annotated[
@@ -144,15 +148,15 @@ class Settings(BaseSettings):
         Field(description="Serve Prometheus metrics at `/metrics`, without a key."),
     ] = False
     public_url: Annotated[
-        HttpUrl | None,
+        RootUrl | None,
         Field(description="URL under which MCP over HTTP is reached from outside, without `/mcp`."),
     ] = None
     http_hosts: Annotated[
-        Comma[str],
+        Comma[HostName],
         Field(description="Further names, `host:port`, that MCP over HTTP answers to."),
     ] = ()
     http_origins: Annotated[
-        Comma[str],
+        Comma[Origin],
         Field(description="Web pages' origins, `https://host`, that may call MCP over HTTP."),
     ] = ()
     http_open: Annotated[

@@ -33,13 +33,15 @@ def _of_settings() -> list[Finding]:
     import anyio
 
     from mcp_enrichment.contract.errors import Unauthorized
+    from mcp_enrichment.doctor import environment
     from mcp_enrichment.doctor.finding import ok, wrong
 
     try:
         chosen = settings()
     except click.UsageError as fault:
-        return _shown(wrong("settings", fault.message))
-    found = _shown(ok("settings", "as they should be"))
+        return _shown(wrong("settings", fault.message), *environment.unread())
+    notes = [*environment.unread(), *environment.idle(chosen)]
+    found = _shown(*(notes or [ok("settings", "as they should be")]))
     try:
         chosen.is_embedded  # noqa: B018 (where the key cannot be read, who answers is not known)
     except Unauthorized as error:
@@ -51,7 +53,7 @@ async def _of_what_they_name(chosen: Settings) -> list[Finding]:
     from mcp_enrichment.doctor import installation, service
 
     found = _shown(*service.key(chosen), *installation.folders(chosen))
-    found += _shown(await installation.memory(chosen))
+    found += _shown(installation.memory(chosen))
     if chosen.is_embedded:
         return found + _shown(*service.embedded(chosen))
     async for finding in service.remote(chosen):

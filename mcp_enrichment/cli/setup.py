@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.setup.files import ConfigFile
 
 NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
-KEY = "ENRICHMENT_API_KEY"
+HIDDEN = "(not shown)"
 
 
 @click.command()
@@ -34,7 +34,7 @@ KEY = "ENRICHMENT_API_KEY"
 @click.option(
     "--with-key/--without-key",
     default=None,
-    help=f"Whether to write {KEY} into the configuration.",
+    help="Whether to write keys and other secrets that are set into the configuration.",
 )
 def setup(
     client: str, only_print: bool, undo: bool, config: Path | None, with_key: bool | None
@@ -42,7 +42,7 @@ def setup(
     """Write the entry that starts this server into the configuration of a chat CLIENT.
 
     Everything else in the file stays as it is, and a copy of it is kept beside it. Settings that
-    are set in the environment go into the entry, except the key: keep that with
+    are set in the environment go into the entry, except keys and other secrets: keep the key with
     `mcp-enrichment key set`, or in a file that ENRICHMENT_API_KEY_FILE names.
     """
     from mcp_enrichment.setup.clients import CLIENTS
@@ -53,28 +53,35 @@ def setup(
     elif only_print:
         _print(chosen, _entry(chosen, with_key=with_key))
     else:
-        _set_up(chosen, config, _entry(chosen, with_key=with_key))
+        entry = _entry(chosen, with_key=with_key)
+        _set_up(chosen, config, entry, keep_secrets=with_key is not False)
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
+    from mcp_enrichment.setup.launch import is_secret
     from mcp_enrichment.setup.plan import set_up
 
-    if KEY in entry.get("env", {}):
-        entry = entry | {"env": entry["env"] | {KEY: "(your key)"}}
+    if environment := entry.get("env"):
+        shown = {name: HIDDEN if is_secret(name) else v for name, v in environment.items()}
+        entry = entry | {"env": shown}
     click.echo(set_up(client, None, entry), nl=False)
 
 
-def _set_up(client: ChatClient, config: Path | None, entry: dict[str, Any]) -> None:
-    from mcp_enrichment.setup.plan import has_entry, set_up
+def _set_up(
+    client: ChatClient, config: Path | None, entry: dict[str, Any], *, keep_secrets: bool
+) -> None:
+    from mcp_enrichment.setup.plan import added, has_entry, holds_secrets, set_up
 
     with _configuration(client, config) as file:
-        text = set_up(client, file.text, entry)
+        text = set_up(client, file.text, entry, keep_secrets=keep_secrets)
+        if still := added(client, text, entry):
+            click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
         if text == file.text:
             click.echo(f"{file.path} has the entry already.")
             return
         if not has_entry(client, file.text) or file.kept_text() is None:
             file.keep()
-        file.replace(text)
+        file.replace(text, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
         click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")
@@ -98,15 +105,34 @@ def _undo(client: ChatClient, config: Path | None) -> None:
 
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
-    from mcp_enrichment.setup.launch import launch_of_this, settings_to_hand_on
+    from mcp_enrichment.setup.launch import (
+        first_missing,
+        is_secret,
+        launch_of_this,
+        settings_to_hand_on,
+    )
 
-    if os.environ.get(KEY) and with_key is None:
+    chosen = settings()
+    environment = settings_to_hand_on(chosen)
+    if secrets := [] if with_key else [name for name in environment if is_secret(name)]:
+        if with_key is None:
+            raise _undecided(secrets)
+        environment = {name: v for name, v in environment.items() if name not in secrets}
+        click.echo(f"Left out: {', '.join(secrets)}.", err=True)
+    if missing := first_missing(chosen, environment):
         raise click.UsageError(
-            f"{KEY} is set. Pass --with-key to write it into the configuration, where other "
-            "programs can read it, or --without-key; `mcp-enrichment key set` keeps it safer."
+            f"The server cannot start without {missing}, which ENRICHMENT_SOURCES needs. Name a "
+            f"file that holds it in {missing}_FILE, or pass --with-key."
         )
-    environment = settings_to_hand_on(settings(), with_key=bool(with_key))
     return client.entry(launch_of_this(), environment)
+
+
+def _undecided(secrets: list[str]) -> click.UsageError:
+    return click.UsageError(
+        f"{' and '.join(secrets)} {'are' if secrets[1:] else 'is'} set. Pass --with-key to write "
+        "that into the configuration, where other programs can read it, or --without-key; "
+        "`mcp-enrichment key set` keeps a key safer."
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -112,12 +113,33 @@ class MemoryFile:
         )
 
 
+def is_usable(path: Path) -> bool:
+    """Whether the file that is there is whole, and of a version that is known: one that is not, its
+    next use sets aside. It is only read. Raises `StorageFailed`."""
+    with _told_as_storage(), closing(_connect_to_read(path)) as db:
+        try:
+            whole: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE in _BROKEN:
+                return False
+            raise
+    return whole == "ok" and version <= VERSION
+
+
 class _Newer(Exception):
     """The file's schema is one that only a newer version of the program knows."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if not os.access(path, os.W_OK):
+        raise StorageFailed(StorageFault.NOT_WRITABLE)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
 
 def _in_transaction(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:

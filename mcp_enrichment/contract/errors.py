@@ -205,6 +205,10 @@ class StorageFault(StrEnum):
     """Other processes kept it locked for too long."""
     UNREACHABLE = "storage_unreachable"
     """The database server does not answer."""
+    NOT_FOUND = "storage_not_found"
+    """No database was opened where its URL leads."""
+    NOT_PERMITTED = "storage_not_permitted"
+    """The database server lets nothing be written, or not by this user."""
     NO_DRIVER = "storage_no_driver"
     """This installation lacks what Postgres needs."""
     BAD_URL = "storage_bad_url"
@@ -235,6 +239,12 @@ STORAGE_SENTENCES = {
     f"{_NOTHING_DONE} Call again in a minute.",
     StorageFault.UNREACHABLE: "The service cannot reach its database. "
     f"{_NOTHING_DONE} Call again in a minute.",
+    StorageFault.NOT_FOUND: "ENRICHMENT_DATABASE_URL leads to no database that can be opened. "
+    f"{_NOTHING_DONE} Tell the user to check its host, port, user, password and database name; if "
+    "they are right, the server may just be starting: call again in a minute.",
+    StorageFault.NOT_PERMITTED: "The user in ENRICHMENT_DATABASE_URL may not do this in the "
+    f"database, or the server is a standby. {_NOTHING_DONE} Tell the user to make that user the "
+    "database's owner, or to name the primary server.",
     StorageFault.NO_DRIVER: "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is "
     f"installed. {_NOTHING_DONE} Tell the user to install mcp-enrichment[postgres].",
     StorageFault.BAD_URL: "ENRICHMENT_DATABASE_URL is not a URL that Postgres understands. "
@@ -246,10 +256,13 @@ STORAGE_SENTENCES = {
 }
 
 
+_PASSING = {StorageFault.BUSY, StorageFault.UNREACHABLE, StorageFault.NOT_FOUND}
+
+
 class StorageFailed(ServiceUnavailable):
     """The transaction did not happen, as a whole; `done` tells of earlier ones that did."""
 
     def __init__(self, fault: StorageFault, *, done: str = _NOTHING_DONE) -> None:
         super().__init__(STORAGE_SENTENCES[fault].replace(_NOTHING_DONE, done))
         self.fault = fault
-        self.retryable = fault in (StorageFault.BUSY, StorageFault.UNREACHABLE)
+        self.retryable = fault in _PASSING

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM, __version__
-from mcp_enrichment.client.memory_file import MemoryFile
+from mcp_enrichment.client.memory_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 
@@ -48,15 +48,21 @@ def folders(settings: Settings) -> Iterator[Finding]:
     yield _folder("state", settings.state_dir, "ENRICHMENT_STATE_DIR")
 
 
-async def memory(settings: Settings) -> Finding:
-    """Whether the memory of past requests can be used; one that is broken is set aside."""
-    if not settings.memory_file.exists():
+def memory(settings: Settings) -> Finding:
+    """Whether the memory of past requests can be used."""
+    file = settings.memory_file
+    if not file.exists():
         return note("memory", "empty: nothing was asked yet")
     try:
-        await MemoryFile(settings.memory_file).run(lambda _: None)
+        if is_usable(file):
+            return ok("memory", str(file))
     except StorageFailed as failure:
-        return wrong("memory", f"{settings.memory_file}: {failure}")
-    return ok("memory", str(settings.memory_file))
+        return wrong("memory", f"{file}: {failure}")
+    return wrong(
+        "memory",
+        f"{file} is damaged, or of a newer version. Restore it, or upgrade: otherwise its next use "
+        "sets it aside, and what it held may be paid for again.",
+    )
 
 
 def _package() -> Finding:

@@ -9,20 +9,20 @@ from urllib.parse import urlsplit
 
 from mcp_enrichment.api_key.finding import FoundKey, Origin
 from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
-from mcp_enrichment.compose_service import open_database
+from mcp_enrichment.compose_service import stored_teams
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     RateLimited,
     ServiceUnavailable,
     StorageFailed,
+    StorageFault,
     Unauthorized,
 )
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import FIRST_GRANT
-from mcp_enrichment.service.store import teams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -88,13 +88,11 @@ def _whom_it_asks(settings: Settings) -> str:
 
 def _stored_balance(settings: Settings) -> Finding:
     try:
-        database = open_database(settings)
+        every = stored_teams(settings)
     except StorageFailed as failure:
+        if failure.fault is StorageFault.OLDER_SCHEMA and settings.database_url is None:
+            return note("balance", "in a database of an older version: its next use upgrades it")
         return wrong("balance", f"{settings.database_name}: {failure}")
-    try:
-        every = database.read_now(teams.every)
-    finally:
-        database.close()
     mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
 

@@ -41,20 +41,25 @@ class ConfigFile:
         """Keep it as it is now. That there is no file is kept as an empty one."""
         _write(self.backup, self.content or b"", like=self.path)
 
-    def replace(self, text: str | None) -> None:
-        """Give it this content; None removes it. Raises `SetupRefused` where somebody else has
-        changed it since it was read."""
+    def replace(self, text: str | None, *, private: bool = False) -> None:
+        """Give it this content; None removes it. `private`: only its owner may read it from now on.
+        Raises `SetupRefused` where somebody else has changed it since it was read."""
         if _read(self.path) != self.content:
             raise SetupRefused(f"{self.path} was changed by another program just now. Try again.")
         if text is None:
             self.path.unlink()
         else:
-            _write(self.path, text.encode(), like=self.path)
+            _write(self.path, text.encode(), like=None if private else self.path)
 
 
 def read(path: Path) -> ConfigFile:
     """The file as it is now."""
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except RuntimeError:  # what Python 3.11 says of links that lead in a circle
+        raise SetupRefused(f"{path} is a link that leads to itself. Nothing was changed.") from None
+    if not target.parent.is_dir():
+        raise SetupRefused(f"The folder {target.parent} is missing. Nothing was changed. Make it.")
     return ConfigFile(path=target, content=_read(target))
 
 
@@ -65,7 +70,7 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _write(path: Path, content: bytes, *, like: Path) -> None:
+def _write(path: Path, content: bytes, *, like: Path | None) -> None:
     """Write it in one step, readable for whom the other file is, and until then for its owner."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -73,7 +78,7 @@ def _write(path: Path, content: bytes, *, like: Path) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if like.exists():
+        if like and like.exists():
             shutil.copymode(like, name)
         Path(name).replace(path)
     except BaseException:

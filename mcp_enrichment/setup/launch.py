@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.api_key.of_vendors import variable_of
-
-if TYPE_CHECKING:
-    from mcp_enrichment.settings import Settings
+from mcp_enrichment.settings import Settings
 
 PASSING = ("archive-v", "environments-v")
 """How uv's cache calls the folders of environments that it may remove at any time."""
-KEY = "ENRICHMENT_API_KEY"
+NOT_OF_STDIO = ("http_", "oauth_", "push_", "public_")
+"""How the settings begin that a server which a chat client starts has no use for."""
+SECRETS = frozenset(
+    f"ENRICHMENT_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if "SecretStr" in repr(field.annotation)
+)
+"""The variables whose values nobody else is to see; each vendor's key is another."""
+_OF_A_VENDOR = re.compile(r"ENRICHMENT_\w+_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,22 +57,33 @@ def is_ours(entry: object) -> bool:
     return any(PROGRAM in str(word).replace("_", "-") for word in words)
 
 
-def settings_to_hand_on(chosen: Settings, *, with_key: bool) -> dict[str, str]:
-    """The settings of this process that the server will need too: a chat client does not have the
-    environment of a terminal, and runs in another folder."""
+def is_secret(variable: str) -> bool:
+    """Whether a variable of ours holds a key, a password or another secret."""
+    return variable in SECRETS or bool(_OF_A_VENDOR.fullmatch(variable))
+
+
+def settings_to_hand_on(chosen: Settings) -> dict[str, str]:
+    """The settings of this process that the server will need too, secrets among them: a chat client
+    does not have the environment of a terminal, and runs in another folder."""
     environment = {}
     for name, value in chosen:
         variable = f"ENRICHMENT_{name.upper()}"
         raw = os.environ.get(variable)
-        if raw and (variable != KEY or with_key):
+        if raw and not name.startswith(NOT_OF_STDIO):
             environment[variable] = str(value) if isinstance(value, Path) else raw
-    return environment | _vendors_to_hand_on(chosen, with_key=with_key)
+    return environment | _vendors_to_hand_on(chosen)
 
 
-def _vendors_to_hand_on(chosen: Settings, *, with_key: bool) -> dict[str, str]:
+def _vendors_to_hand_on(chosen: Settings) -> dict[str, str]:
     keys = [variable_of(vendor) for vendor in chosen.vendor_keys]
-    names = [*(keys if with_key else ()), *(f"{key}_FILE" for key in keys)]
+    names = [*keys, *(f"{key}_FILE" for key in keys)]
     return {name: raw for name in names if (raw := os.environ.get(name))}
+
+
+def first_missing(chosen: Settings, environment: dict[str, str]) -> str | None:
+    """The variable of the first vendor's key that a server with this environment would miss."""
+    keys = (variable_of(vendor) for vendor in chosen.vendor_keys)
+    return next((k for k in keys if not {k, f"{k}_FILE"} & set(environment)), None)
 
 
 def _by_uvx(*, with_keyring: bool) -> Launch:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.setup.launch import is_ours
+from mcp_enrichment.setup.launch import is_ours, is_secret
 from mcp_enrichment.setup.refusals import SetupRefused
 
 if TYPE_CHECKING:
     from mcp_enrichment.setup.clients import ChatClient
 
 
-def set_up(client: ChatClient, text: str | None, entry: dict[str, Any]) -> str:
-    """The text with our entry. What its owner added to an entry of ours is kept.
+def set_up(
+    client: ChatClient, text: str | None, entry: dict[str, Any], *, keep_secrets: bool = True
+) -> str:
+    """The text with our entry. What its owner added to an entry of ours is kept, but for our
+    secrets where these are not to stay.
 
     Raises `Unreadable`, and `SetupRefused` where another server bears our name.
     """
@@ -23,7 +26,23 @@ def set_up(client: ChatClient, text: str | None, entry: dict[str, Any]) -> str:
             f"{client.title} has another server that is called {client.path[-1]!r}. Nothing was "
             "changed. Rename that one first."
         )
-    return client.format.merged(text, client.path, entry)
+    text = client.format.merged(text, client.path, entry)
+    for variable in () if keep_secrets else added(client, text, entry):
+        if is_secret(variable):
+            text = client.format.remove(text, (*client.path, "env", variable))
+    return text
+
+
+def added(client: ChatClient, text: str, entry: dict[str, Any]) -> list[str]:
+    """The variables of ours that stand in the text's entry, and not in this one."""
+    there = client.format.at(text, (*client.path, "env"))
+    named = there if isinstance(there, dict) else {}
+    return [v for v in named if v.startswith("ENRICHMENT_") and v not in entry.get("env", {})]
+
+
+def holds_secrets(entry: dict[str, Any]) -> bool:
+    """Whether others than its owner should not read the entry."""
+    return any(is_secret(variable) for variable in entry.get("env", {}))
 
 
 def has_entry(client: ChatClient, text: str | None) -> bool:

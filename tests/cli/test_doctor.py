@@ -8,15 +8,22 @@ import sys
 import time
 from email.utils import formatdate
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import click
 import httpx
 import pytest
+from alembic import command
+from alembic.config import Config
 from anyio.streams.tls import TLSStream
+from sqlalchemy import create_engine
 
+from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.client.probe import Obstacle, obstacle_behind
+from mcp_enrichment.service.store import migrate
 from tests.support.certificates import self_signed
 from tests.support.far_end import hangs, replies
 from tests.support.serving import MISS, Says, rows, serving
@@ -83,6 +90,103 @@ async def test_a_server_is_asked_once_for_its_balance_and_nothing_else(
     assert "ENRICHMENT_API_KEY" in told["ok key"]
     assert [(seen.method, seen.path) for seen in vendor.seen] == [("GET", CREDITS)]
     assert vendor.seen[0].headers["x-api-key"] == KEY
+
+
+UNREAD = {
+    "RATELIMIT": "5",
+    "SOURCE_LIMITS": "hunter=3",
+    "WIZA_API_KEY": KEY,
+    "HUNTER_API_KEY_FILE": "/none",
+}
+
+
+def test_a_name_that_no_setting_has_and_a_limit_of_no_source_are_told(shell: Shell) -> None:
+    done = shell.run("doctor", **UNREAD)
+    notes = [line for line in done.out.splitlines() if line.startswith("note   settings")]
+    assert done.code == 0
+    assert len(notes) == 2
+    assert "reads ENRICHMENT_RATELIMIT." in notes[0]
+    assert "hunter" in notes[1]
+
+
+CANNOT_WORK = [
+    ("PUBLIC_URL", "https://mcp.example/mcp"),
+    ("PUBLIC_URL", "https://mcp.example/mcp/"),
+    ("PUBLIC_URL", "https://mcp.example?q=1"),
+    ("PUBLIC_URL", "https://mcp.example#top"),
+    ("HTTP_ORIGINS", "*"),
+    ("HTTP_ORIGINS", "https://app.example,https://app.example/"),
+    ("HTTP_HOSTS", "https://mcp.example"),
+    ("HTTP_HOSTS", "mcp.example/mcp"),
+    ("SOURCE_LIMITS", "contat=1"),
+    ("SOURCE_LIMITS", "contacts="),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), CANNOT_WORK)
+def test_a_setting_that_cannot_work_is_refused_by_its_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ENRICHMENT_{name}", value)
+    with pytest.raises(click.UsageError, match=f"ENRICHMENT_{name}: "):
+        settings()
+
+
+def test_settings_that_work_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENRICHMENT_PUBLIC_URL", "https://mcp.example/team")
+    monkeypatch.setenv("ENRICHMENT_HTTP_ORIGINS", "https://app.example:8443,http://[::1]:1")
+    monkeypatch.setenv("ENRICHMENT_HTTP_HOSTS", "mcp.example:443,localhost,[::1]:8701")
+    assert settings().http_hosts == ("mcp.example:443", "localhost", "[::1]:8701")
+
+
+def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
+    memory = shell.folder / "state" / "memory.db"
+    memory.parent.mkdir()
+    memory.write_bytes(b"no database, but long enough to be read as one\n" * 100)
+    before = kept_in(shell.folder)
+    assert "damaged" in lines(shell.run("doctor"))["wrong memory"]
+    assert kept_in(shell.folder) == before
+
+
+def test_a_database_of_an_older_version_is_told_and_left(shell: Shell) -> None:
+    shell.database.parent.mkdir()
+    brought_to(shell.database, "0004")
+    before = kept_in(shell.folder)
+    assert "older version" in lines(shell.run("doctor"))["note balance"]
+    assert kept_in(shell.folder) == before
+
+
+async def test_a_database_is_looked_at_while_others_have_it_open_and_when_nobody_has(
+    shell: Shell,
+) -> None:
+    async with serving(shell.database, Says(MISS), credits=7, jobs=False):
+        assert "7 credits" in (await examined(shell))["ok balance"]
+    before = kept_in(shell.folder)
+    assert "7 credits" in (await examined(shell))["ok balance"]
+    assert kept_in(shell.folder) == before
+
+
+def test_a_key_of_the_suppression_list_that_is_not_its_own_is_told(shell: Shell) -> None:
+    suppressed = shell.run("privacy", "suppress", "--email", "ada@example.com")
+    assert suppressed.code == 0, suppressed
+    assert "250 credits" in lines(shell.run("doctor"))["ok balance"]
+    other = lines(shell.run("doctor", PRIVACY_KEY="another" * 8))
+    assert "another key" in other["wrong balance"]
+
+
+def kept_in(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder and below it."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def brought_to(file: Path, revision: str) -> None:
+    """A database of an older version."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+        command.upgrade(config, revision)
+    engine.dispose()
 
 
 ANSWERS: dict[str, tuple[Behaviour, str, str]] = {

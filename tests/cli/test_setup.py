@@ -209,16 +209,26 @@ def test_the_key_is_written_only_when_that_is_said_and_never_shown(
     settings = NO_FOLDERS | {"API_KEY": key}
     undecided, *told = (
         shell.run("setup", "vscode", *options, **settings)
-        for options in ([], ["--print", "--with-key"], ["--without-key"])
+        for options in ([], ["--print", "--with-key"])
     )
     assert "--with-key" in undecided.refused(code=2)
+    assert not file.exists()
+    assert "(not shown)" in told[0].out
+    told.append(shell.run("setup", "vscode", "--without-key", **settings))
     assert entry_in(file).get("env") is None
-    assert "(your key)" in told[0].out
     told.append(shell.run("setup", "vscode", "--with-key", **settings))
     entry = entry_in(file)
     assert entry["env"] == {"ENRICHMENT_API_KEY": key}
     assert key not in " ".join([entry["command"], *entry["args"]])
     assert all(key not in done.out + done.err for done in told)
+
+
+def test_a_folder_that_is_missing_and_a_link_to_itself_are_told(home: Path, shell: Shell) -> None:
+    project = home / "project" / "mcp.json"
+    assert "is missing" in shell.run("setup", "cursor", "--config", str(project)).refused()
+    circle = home / "circle.json"
+    circle.symlink_to(circle)
+    assert "leads to itself" in shell.run("setup", "cursor", "--config", str(circle)).refused()
 
 
 def test_print_shows_what_would_be_written_and_changes_nothing(home: Path, shell: Shell) -> None:

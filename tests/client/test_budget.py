@@ -168,7 +168,7 @@ async def test_the_balance_never_falls_under_the_reserve(
         came = await _ask_all(client, 100)
         assert len(vendor.posts) == 5
         assert came.count("budget_exceeded") == 95
-        with pytest.raises(BudgetExceeded, match="not fall under 20 credits"):
+        with pytest.raises(BudgetExceeded, match="not fall below 20 credits"):
             await client.request(PROFILE, EmailType.WORK)
 
 

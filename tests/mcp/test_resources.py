@@ -100,6 +100,6 @@ async def test_a_defect_is_told_without_the_text_that_it_came_with(
     async with Client(create_server(broken), mode=era) as client:  # type: ignore[arg-type]
         with pytest.raises(MCPError) as refused:
             await client.read_resource("enrichment://credits")
-    assert "not foreseen" in refused.value.message
+    assert "failed unexpectedly" in refused.value.message
     assert PERSONAL not in str(refused.value) + caplog.text
     assert "ValueError" in caplog.text

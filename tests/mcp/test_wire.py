@@ -156,7 +156,7 @@ def test_where_there_is_no_wire_it_says_so(closed: str, tmp_path: Path) -> None:
         command, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "one is closed" in done.stderr
+    assert "stdin or stdout is closed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

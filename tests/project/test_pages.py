@@ -35,7 +35,7 @@ IN_TESTS_OF_PACKAGING = [
     "pipx install mcp-enrichment",
     "uv tool install mcp-enrichment",
     "pip install mcp-enrichment",
-    'pipx install "mcp-enrichment[keyring]"',
+    'pipx install --force "mcp-enrichment[keyring]"',
     "python3 packaging/mcpb/bundle.py dist/mcpb",
     "npx @anthropic-ai/mcpb pack dist/mcpb dist/mcp-enrichment.mcpb",
 ]

@@ -39,6 +39,11 @@ def test_without_postgres_a_test_is_skipped_by_name_and_in_ci_it_fails(
         postgres.programs()
 
 
+def test_what_ci_runs_says_that_it_is_ci() -> None:
+    said = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert said.index("export CI=true") < said.index("python3 tasks.py test")
+
+
 def test_whoever_may_not_install_is_told_what_is_left_out(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

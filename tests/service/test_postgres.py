@@ -21,6 +21,7 @@ from mcp_enrichment.service.store import migrate, schema
 from mcp_enrichment.service.store.postgres import migrate_postgres, open_postgres
 from tests.cli.commands import Shell
 from tests.support.places import change, rows
+from tests.support.postgres import USER
 from tests.support.serving import ADA, HIT, Says, serving
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def test_a_database_of_another_program_is_told_and_left_as_it_was(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://me:pass-word@127.0.0.1:1/x", "cannot reach its database"),
+        ("postgresql://me:pass-word@127.0.0.1:1/x", "check its host, port, user, password"),
         ("postgresql://me:pass-word@127.0.0.1:1/x?pass-word=1", "Tell the user to correct it"),
         ("postgresql://me:pass-word%@127.0.0.1:1/x", "Tell the user to correct it"),
     ],
@@ -145,6 +146,35 @@ def test_a_url_that_leads_to_no_database_is_told_without_its_password(
     refused = shell.run("teams", "list", DATABASE_URL=url)
     assert said in refused.refused()
     assert "pass-word" not in refused.err
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["doctor"], ["worker"]])
+def test_the_name_of_no_database_is_told_as_one_that_may_be_wrong(
+    shell: Shell, server: Server, command: list[str]
+) -> None:
+    told = shell.run(*command, DATABASE_URL=server.url("no_such_database"))
+    assert told.code == 1
+    assert "ENRICHMENT_DATABASE_URL leads to no database" in told.out + told.err
+
+
+def test_a_user_who_may_not_make_tables_is_told_and_no_folder_is_blamed(
+    shell: Shell, server: Server, empty_url: str
+) -> None:
+    server.execute("CREATE ROLE reader LOGIN")
+    try:
+        theirs = empty_url.replace(USER, "reader")
+        refused = shell.run("migrate", DATABASE_URL=theirs).refused()
+    finally:
+        server.execute("DROP ROLE reader")
+    assert "make that user the database's owner" in refused
+    assert "DATA_DIR" not in refused
+
+
+def test_a_database_that_takes_no_writes_is_told_as_a_standby(shell: Shell, url: str) -> None:
+    name = url.rpartition("/")[2]
+    change(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    refused = shell.run("teams", "add", "lumen", DATABASE_URL=url).refused()
+    assert "name the primary server" in refused
 
 
 def test_a_url_of_another_kind_is_refused_by_the_variables_name(shell: Shell) -> None:

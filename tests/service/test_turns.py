@@ -281,11 +281,14 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 def test_the_limits_are_set_in_a_few_characters(
     monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
 ) -> None:
-    monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, other=1")
-    assert Settings().source_limits == (read, SourceLimit(source="other", at_once=1))
+    monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
+    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
 
 
-@pytest.mark.parametrize("given", ["contacts", "contacts=0", "contacts=/0", "=1", "contacts=1/2/3"])
+NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"
+
+
+@pytest.mark.parametrize("given", [*NONE.split(), "contacts=1,contacts=/2"])
 def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", given)
     with pytest.raises(ValidationError):

@@ -147,7 +147,7 @@ class Database:
         return self._groups[work]
 
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        with _told_as_storage():
+        with told_as_storage():
             for _ in range(RUNS - 1):
                 try:
                     return self._once(engine, work)
@@ -203,7 +203,7 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
 def written(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Run `work` in a write transaction, before there is a `Database`. Raises `StorageFailed`."""
     writing = engine.execution_options(writes=True)
-    with _told_as_storage(), writing.begin() as connection:
+    with told_as_storage(), writing.begin() as connection:
         return work(connection)
 
 
@@ -274,7 +274,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _told_as_storage() -> Iterator[None]:
+def told_as_storage() -> Iterator[None]:
+    """The seam from the driver's errors to `StorageFailed`."""
     try:
         yield
     except DBAPIError as error:

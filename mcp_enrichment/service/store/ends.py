@@ -24,15 +24,19 @@ PAUSE = 0.5
 
 async def ends(url: str) -> AsyncGenerator[str | None, None]:
     """The ids of requests as they end, for ever; None where some may have ended unheard."""
+    is_told = False
     while True:
         try:
             async with _connected(url) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
+                is_told = False
                 yield None
                 async for notice in connection.notifies():
                     yield notice.payload
         except psycopg.OperationalError:
-            logger.warning("the database does not notify of ends; they are looked for meanwhile")
+            if not is_told:
+                logger.warning("the database tells of no ends; they are looked for meanwhile")
+            is_told = True
         await anyio.sleep(PAUSE)
 
 

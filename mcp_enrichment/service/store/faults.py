@@ -22,8 +22,8 @@ _BY_SQLITE_CODE = {
 _BY_SQLSTATE = {
     "53100": StorageFault.FULL,
     "58030": StorageFault.FULL,  # an error of input or output
-    "25006": StorageFault.NOT_WRITABLE,  # a standby, or set to read only
-    "42501": StorageFault.NOT_WRITABLE,  # the role may not
+    "25006": StorageFault.NOT_PERMITTED,  # a standby, or set to read only
+    "42501": StorageFault.NOT_PERMITTED,  # the role may not
     "40001": StorageFault.BUSY,
     "40P01": StorageFault.BUSY,
     "55P03": StorageFault.BUSY,

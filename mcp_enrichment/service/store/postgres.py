@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
@@ -17,7 +17,11 @@ from mcp_enrichment.service.store.migrate import require_head, upgrade
 from mcp_enrichment.service.store.subjects import Subjects, keep_a_key, kept_key, settle_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
 
 WRITERS = 4
 """Writes that one process has under way at once. Its pool has a connection for each, and for each
@@ -41,9 +45,9 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     made with another key, or `mcp-enrichment migrate` is due: several processes use it, and none
     of them may change it under the others.
     """
-    engine = _engine(url)
+    engine = engine_of(url)
     try:
-        subjects = written(engine, partial(_subjects, privacy_key=privacy_key))
+        subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
     except BaseException:
         engine.dispose()
         raise
@@ -64,11 +68,21 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
 
 def migrate_postgres(url: str) -> None:
     """Bring the database to this version's schema. Raises `StorageFailed`."""
-    engine = _engine(url)
+    engine = engine_of(url)
     try:
-        written(engine, _upgrade)
+        _opened(engine, _upgrade)
     finally:
         engine.dispose()
+
+
+def _opened(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """`written`, where nothing has shown yet that there is a database under the URL."""
+    try:
+        return written(engine, work)
+    except StorageFailed as failure:
+        if failure.fault is StorageFault.UNREACHABLE:
+            raise StorageFailed(StorageFault.NOT_FOUND) from failure
+        raise
 
 
 def _upgrade(connection: Connection) -> None:
@@ -92,7 +106,8 @@ def _alone(connection: Connection) -> None:
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
 
 
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
+    """What connects to the database. Raises `StorageFailed`, as each of its connections does."""
     try:
         import psycopg  # noqa: PLC0415 (the extra may not be installed)
     except ModuleNotFoundError as missing:

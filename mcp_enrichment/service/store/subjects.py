@@ -60,13 +60,19 @@ def normalised(address: str) -> str:
 
 def settle_key(connection: Connection, subjects: Subjects) -> None:
     """Hold the database to one key. Raises `StorageFailed` where another one has made hashes."""
-    known = connection.execute(select(privacy_key.c.fingerprint)).scalar()
-    if known == subjects.fingerprint:
+    if require_key(connection, subjects):
         return
-    if known and _has_hashes(connection):
-        raise StorageFailed(StorageFault.OTHER_KEY)
     connection.execute(delete(privacy_key))
     connection.execute(insert(privacy_key).values(fingerprint=subjects.fingerprint))
+
+
+def require_key(connection: Connection, subjects: Subjects) -> bool:
+    """Whether the database is held to this key. Raises `StorageFailed` where another one has made
+    hashes."""
+    known = connection.execute(select(privacy_key.c.fingerprint)).scalar()
+    if known and known != subjects.fingerprint and _has_hashes(connection):
+        raise StorageFailed(StorageFault.OTHER_KEY)
+    return bool(known == subjects.fingerprint)
 
 
 def kept_key(connection: Connection) -> bytes:

@@ -1,0 +1,78 @@
+"""`mcp-enrichment setup`: no secret is written, shown or left behind unless that is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.test_setup import LINUX, NO_FOLDERS, cursor, entry_in, home, mode_of, pytestmark
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.commands import Shell
+
+__all__ = ["cursor", "home", "pytestmark"]
+SECRETS = {
+    "DATABASE_URL": "postgresql://ada:planted-1@db.example/enrichment",
+    "PRIVACY_KEY": "planted-2" * 4,
+    "HTTP_SECRET": "planted-3" * 4,
+    "PUSH_SECRETS": "whsec_cGxhbnRlZA==",
+    "HUNTER_API_KEY": "planted-4",
+}
+
+
+@pytest.mark.parametrize("client", ["cursor", "codex"])
+def test_every_secret_is_a_key_and_what_stdio_does_not_use_is_left_out(
+    client: str, home: Path, shell: Shell
+) -> None:
+    file = home / LINUX[client][0]
+    for name in ("DATABASE_URL", "PRIVACY_KEY"):
+        undecided = shell.run("setup", client, **{name: SECRETS[name]})
+        assert f"ENRICHMENT_{name}" in undecided.refused(code=2)
+        assert shell.run("setup", client, "--without-key", **NO_FOLDERS, **SECRETS).code == 0
+        assert entry_in(file).get("env") is None
+    settings = NO_FOLDERS | SECRETS | {"SOURCES": "contacts,hunter"}
+    shown = shell.run("setup", client, "--print", "--with-key", **settings)
+    assert "planted" not in shown.out + shown.err
+    assert shell.run("setup", client, "--with-key", **settings).code == 0
+    kept = {"DATABASE_URL", "PRIVACY_KEY", "HUNTER_API_KEY", "SOURCES"}
+    assert entry_in(file)["env"] == {f"ENRICHMENT_{name}": settings[name] for name in kept}
+
+
+def test_an_entry_that_could_not_start_for_want_of_a_vendors_key_is_not_written(
+    home: Path, shell: Shell
+) -> None:
+    hunter = {"SOURCES": "contacts,hunter", "HUNTER_API_KEY": "planted-4"}
+    assert "HUNTER_API_KEY" in shell.run("setup", "cursor", **hunter).refused(code=2)
+    missing = shell.run("setup", "cursor", "--without-key", **hunter)
+    assert "ENRICHMENT_HUNTER_API_KEY_FILE" in missing.err
+    assert missing.code == 2
+    assert not (home / LINUX["cursor"][0]).exists()
+    (home / "hunter.key").write_text("planted-4")
+    in_a_file = {"SOURCES": "contacts,hunter", "HUNTER_API_KEY_FILE": str(home / "hunter.key")}
+    assert shell.run("setup", "cursor", **in_a_file).code == 0
+
+
+@pytest.mark.parametrize("client", ["cursor", "codex"])
+def test_without_key_removes_the_keys_of_an_earlier_entry_and_tells_what_stays(
+    client: str, home: Path, shell: Shell
+) -> None:
+    file = home / LINUX[client][0]
+    earlier = {"API_KEY": "sk-planted", "API_URL": "https://team.example", "PRIVACY_KEY": "k" * 32}
+    shell.run("setup", client, "--with-key", **NO_FOLDERS, **earlier)
+    file.write_text(file.read_text().replace("ENRICHMENT_PRIVACY_KEY", "OF_ANOTHER_PROGRAM"))
+    told = shell.run("setup", client, "--without-key", **NO_FOLDERS)
+    assert told.code == 0
+    assert "ENRICHMENT_API_URL" in told.err
+    assert entry_in(file)["env"] == {
+        "ENRICHMENT_API_URL": "https://team.example",
+        "OF_ANOTHER_PROGRAM": "k" * 32,
+    }
+
+
+def test_a_file_that_is_given_a_key_is_its_owners_alone(cursor: Path, shell: Shell) -> None:
+    cursor.chmod(0o644)
+    assert shell.run("setup", "cursor", "--with-key", API_KEY="sk-planted").code == 0
+    assert mode_of(cursor) == 0o600
