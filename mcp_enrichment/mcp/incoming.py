@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.lowlevel
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
+from mcp.types import (
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 from mcp_enrichment.mcp.descriptors import has_hung_up
@@ -25,6 +32,15 @@ CHUNK = 64 * 1024
 PATIENCE = 0.2
 """Seconds for which a client that has closed stdin may take nothing, where its answers keep its
 requests from being read to their end, before it is taken to have left."""
+
+NO_BATCHES = JSONRPCError(
+    jsonrpc="2.0",
+    id=None,
+    error=ErrorData(
+        code=INVALID_REQUEST, message="Batches are not taken: send one message a line."
+    ),
+)
+"""2025-03-26 has batches; a client that sends one would wait for ever."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +59,22 @@ class Incoming:
         """The next message. Raises `EndOfStream` once the client has closed stdin."""
         while True:
             await self._room()
-            message = _understood(await self._line())
+            line = await self._line()
+            message = _understood(line)
             if message is None:
+                if line.lstrip().startswith(b"["):
+                    await self._refuse_batch()
                 await anyio.lowlevel.checkpoint()  # lines and lines of junk must hold nobody up
             elif isinstance(message, JSONRPCRequest):
                 self._outgoing.asked()
                 return SessionMessage(message, self._of_request)
             else:
                 return SessionMessage(message)
+
+    async def _refuse_batch(self) -> None:
+        self._outgoing.asked()
+        with suppress(anyio.BrokenResourceError):  # told by whoever keeps writing
+            await self._outgoing.send(SessionMessage(NO_BATCHES))
 
     async def _line(self) -> bytes:
         while not self._lines:

@@ -20,7 +20,7 @@ from mcp_enrichment.mcp.refusals import answered
 from mcp_enrichment.mcp.watching import when_final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.abc import TaskGroup
     from mcp.server.connection import Connection
@@ -65,7 +65,8 @@ class Subscriptions:
             scope = watches[params.uri] = anyio.CancelScope()
             connection.exit_stack.callback(scope.cancel)
             tell = partial(connection.send_resource_updated, params.uri)
-            context.lifespan_context.start_soon(self._watch, scope, found.id, tell)
+            watch = partial(when_final, self.get_client, [found.id], tell)
+            context.lifespan_context.start_soon(_watched, watches, params.uri, scope, watch)
         return EmptyResult()
 
     async def unsubscribe(
@@ -76,9 +77,17 @@ class Subscriptions:
             scope.cancel()
         return EmptyResult()
 
-    async def _watch(self, scope: anyio.CancelScope, enrichment_id: str, tell: Any) -> None:
-        with scope:
-            await when_final(self.get_client, [enrichment_id], tell)
+
+async def _watched(
+    watches: dict[str, anyio.CancelScope],
+    uri: str,
+    scope: anyio.CancelScope,
+    watch: Callable[[], Awaitable[None]],
+) -> None:
+    with scope:
+        await watch()
+    if watches.get(uri) is scope:  # it is told, and counts no more
+        del watches[uri]
 
 
 def _connection(context: ServerRequestContext[Any]) -> Connection:

@@ -187,7 +187,6 @@ async def test_with_a_handshake_a_subscription_to_nothing_is_refused(
 async def test_with_a_handshake_a_hundred_subscriptions_are_enough(
     lookup: Vendor, remote: Settings
 ) -> None:
-    lookup.status = "not-found"
     async with face(remote, "legacy") as client:
         for number in range(100):
             await client.subscribe_resource(f"enrichment://{number:024x}")
@@ -196,6 +195,19 @@ async def test_with_a_handshake_a_hundred_subscriptions_are_enough(
             await client.subscribe_resource(f"enrichment://{ID}")
         await client.unsubscribe_resource(f"enrichment://{OTHER}")
         await client.subscribe_resource(f"enrichment://{ID}")
+
+
+async def test_with_a_handshake_a_subscription_that_was_told_counts_no_more(
+    lookup: Vendor, remote: Settings
+) -> None:
+    lookup.status = "not-found"
+    async with subscriber(remote, "legacy") as one:
+        for number in range(101):
+            one.news = anyio.Event()
+            await one.client.subscribe_resource(f"enrichment://{number:024x}")
+            with anyio.fail_after(20):
+                await one.news.wait()
+    assert len(one.told) == 101
 
 
 async def test_without_a_handshake_the_client_is_told_what_will_be_told(

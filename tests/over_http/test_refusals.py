@@ -116,13 +116,26 @@ async def test_a_page_that_rebinds_a_name_reaches_nothing_but_the_health_of_the_
 async def test_a_body_has_bounds_and_junk_is_survived(tmp_path: Path) -> None:
     headers = call("legacy", "get_credits", {})["headers"]
     modern = call("auto", "get_credits", {})["headers"]
-    bodies = [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60_000, b'{"id":' + b"9" * 60_000]
+    bodies = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b"[{}]",
+        b'{"jsonrpc":"2.0","id":1,"method":5}',
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b'{"id":' + b"9" * 60_000,
+    ]
     with served(tmp_path, HTTP_OPEN="true", LOG_LEVEL="DEBUG") as face:
         async with httpx.AsyncClient(timeout=20) as http:
             for era in (headers, modern):
                 for junk in bodies:
                     answer = await http.post(face.url, content=junk, headers=era)
                     assert answer.status_code == 400, junk[:9]
+                    assert answer.json()["error"]["code"] in {-32600, -32700}
+                    assert len(answer.text) < 150
             large = await http.post(face.url, content=b" " * (body.MAX_BODY + 1), headers=headers)
             assert large.status_code == 413
             assert (await http.post(face.url, **call("legacy", "get_credits", {}))).is_success

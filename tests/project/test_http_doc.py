@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -23,6 +24,16 @@ def test_every_setting_of_the_http_page_exists() -> None:
     assert named <= {name.upper() for name in Settings.model_fields}
     of_http = {name for name in Settings.model_fields if re.match("http_|oauth_|push_", name)}
     assert {name.upper() for name in of_http} - named <= {"OAUTH_JWKS_URL"}
+
+
+def test_the_http_page_shows_how_clients_connect() -> None:
+    entries = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
+    assert [list(entry) for entry in entries] == [["mcpServers"], ["servers"]]
+    assert "claude mcp add --transport http" in TEXT
+
+
+def test_the_http_pages_proxy_passes_the_host_on_with_its_port() -> None:
+    assert set(re.findall(r"proxy_set_header Host (\S+);", TEXT)) == {"$http_host"}
 
 
 def test_the_http_pages_commands_work_one_after_the_other(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_enrichment.mcp import prompts, resources
 from tests.support.fresh_copy import ROOT, fresh_copy
 from tests.support.generated import README, with_tables
 from tests.support.waiting import until_listening
@@ -42,6 +43,11 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 def test_the_tables_are_what_the_code_says() -> None:
     assert with_tables(README_TEXT) == README_TEXT, "run `python3 tasks.py docs`"
+
+
+def test_the_readme_names_what_is_served_beside_the_tools() -> None:
+    for named in (prompts.NAME, resources.CREDITS, f"{resources.SCHEME}{{id}}"):
+        assert f"`{named}`" in README_TEXT
 
 
 def test_the_readme_is_short() -> None:

@@ -17,14 +17,19 @@ class Refused(Exception):
     """A request that goes no further. The sentence holds no text from outside."""
 
     def __init__(
-        self, status: int, sentence: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        sentence: str,
+        *,
+        code: int = SERVER_ERROR,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sentence)
-        self.status = status
+        self.status, self.code = status, code
         self._headers = headers
 
     def answer(self) -> JSONResponse:
         """The answer. Its `id` is null: clients take it for that of the request it answers."""
-        error = {"code": SERVER_ERROR, "message": str(self)}
+        error = {"code": self.code, "message": str(self)}
         body = {"jsonrpc": "2.0", "id": None, "error": error}
         return JSONResponse(body, self.status, headers=self._headers)
