@@ -43,6 +43,23 @@ class LosesAnswers(PsycopgConnector):
             raise ConnectorException from psycopg.OperationalError()
 
 
+class Unreached(PsycopgConnector):
+    """Reaches no server."""
+
+    tries = 0
+
+    async def execute_query_async(self, query: Any, **_: Any) -> None:
+        await self.execute_query_all_async(query)
+
+    async def execute_query_all_async(self, query: Any, **_: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+        self.tries += 1
+        raise ConnectorException from psycopg.OperationalError()
+
+
+class Away(PatientConnector, Unreached):
+    """Finds its database away."""
+
+
 class Patient(PatientConnector, LosesAnswers):
     """Says again what it has not heard the answer of."""
 
@@ -107,13 +124,15 @@ async def test_a_job_is_finished_although_the_answer_to_that_was_lost(
     assert jobs.at_work == {}
 
 
-async def test_who_is_told_to_give_up_says_nothing_again(url: str) -> None:
-    connector = Patient()
-    async with serving(url, jobs=False), taken(url, connector) as jobs:
-        worker_id = await jobs.register_worker()
-        connector.give_up()
-        with pytest.raises(ConnectorException):
-            await jobs.update_heartbeat(worker_id)
+async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: str) -> None:
+    away = Away()
+    async with taken(url, away) as jobs:
+        away.give_up()
+        with anyio.fail_after(5):
+            await jobs.update_heartbeat(1)
+            assert away.tries == 2
+            assert await jobs.fetch_job(["look-up"], 1) is None
+            assert away.tries == 3
 
 
 async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:

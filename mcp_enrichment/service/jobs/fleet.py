@@ -49,8 +49,8 @@ FORGOTTEN = 3600.0
 """Seconds after which the name of a dead worker is struck off."""
 POLL = 1.0
 """Seconds between two looks for jobs of which nobody is told: those put off until now."""
-FAREWELL = 2.0
-"""Seconds more in which the database may be told what is given back."""
+FAREWELL = 4.0
+"""Seconds more at most in which the database is told what is given back."""
 AFTER_AN_OUTAGE = 1.0
 """Seconds until a job that the database stopped is run again."""
 CONNECTIONS = 4
@@ -126,7 +126,7 @@ class Fleet:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await pool.close()
+                await pool.close(timeout=1.0)
 
     async def _keep_working(self, worker: _Worker, connector: PatientConnector) -> None:
         while True:
@@ -136,20 +136,16 @@ class Fleet:
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
                     worker.leave()
-                    await self._end(working, worker, connector)
+                    connector.give_up()
+                    await self._end(working, worker)
                 raise
             logger.error("the worker of %s jobs ended; it is started again", worker.queue)
             await anyio.sleep(POLL)
 
-    async def _end(
-        self, working: asyncio.Task[None], worker: _Worker, connector: PatientConnector
-    ) -> None:
+    async def _end(self, working: asyncio.Task[None], worker: _Worker) -> None:
         working.cancel()
         async with kept_up(worker.give_signs_of_life):
-            with anyio.move_on_after(worker.grace + FAREWELL):
-                await asyncio.wait([working])
-            connector.give_up()
-            await asyncio.wait([working])
+            await asyncio.wait([working], timeout=worker.grace + FAREWELL)
 
     async def _work(self, worker: _Worker) -> None:
         try:

@@ -48,14 +48,15 @@ class PatientConnector(PsycopgConnector):
 
     def __init__(self) -> None:
         super().__init__()
-        self._patient = True
+        self._is_patient = True
+        self._is_away = False
         for library in ("psycopg", "psycopg.pool"):
             # They tell an outage in the server's words and places; here it is told once, in ours.
             logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def give_up(self) -> None:
-        """Say nothing again from now on."""
-        self._patient = False
+        """From now on wait for no database that is away: the process is about to end."""
+        self._is_patient = False
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
         say = super().execute_query_async
@@ -63,7 +64,9 @@ class PatientConnector(PsycopgConnector):
             await self._patiently(lambda: say(query, **arguments))
         except ConnectorException as error:
             # "No such job": it was heard before, or done elsewhere.
-            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+            heard = isinstance(error.__cause__, psycopg.errors.RaiseException)
+            # What nobody could be told shows in this worker's silence: its jobs are taken over.
+            if not (heard or self.has_given_up_on(error)):
                 raise
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
@@ -76,22 +79,40 @@ class PatientConnector(PsycopgConnector):
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         listen = super().listen_notify
-        await self._patiently(lambda: listen(on_notification, channels))
+        # Who listens is cancelled at the end, and need not give up.
+        await self._patiently(lambda: listen(on_notification, channels), gives_up=False)
 
-    async def _patiently(self, say: Callable[[], Awaitable[T]]) -> T:
+    def has_given_up_on(self, error: ConnectorException) -> bool:
+        """Whether it is raised as nobody waits for the database any more."""
+        return not self._is_patient and _tells_an_outage(error)
+
+    async def _patiently(self, say: Callable[[], Awaitable[T]], *, gives_up: bool = True) -> T:
         said = 0
         while True:
             try:
-                return await say()
+                answer = await say()
             except ConnectorException as error:
-                is_away = isinstance(error.__cause__, psycopg.OperationalError)
-                if not (self._patient and is_away):
+                if not _tells_an_outage(error):
                     raise
+                if said:
+                    self._tell_outage()
+                if self._is_away and gives_up and not self._is_patient:
+                    raise
+            else:
+                self._is_away = False
+                return answer
             # At once the first time: one connection may have died unseen, and others live.
             await anyio.sleep(PAUSE if said else 0)
-            if said == 1:
-                logger.warning("the queue's database is away; work goes on when it is back")
             said += 1
+
+    def _tell_outage(self) -> None:
+        if not self._is_away:
+            logger.warning("the queue's database is away; work goes on when it is back")
+        self._is_away = True
+
+
+def _tells_an_outage(error: ConnectorException) -> bool:
+    return isinstance(error.__cause__, psycopg.OperationalError)
 
 
 class Taken(JobManager):
@@ -107,6 +128,7 @@ class Taken(JobManager):
         line_at: str = "",
     ) -> None:
         super().__init__(connector)
+        self._connector = connector
         self._queue = queue
         self._turns = turns
         self._line_at = line_at
@@ -138,11 +160,12 @@ class Taken(JobManager):
 
     async def unregister_worker(self, worker_id: int) -> None:
         """Give back what was not begun, and say that the worker is gone."""
-        while self._ready:
-            job = self._ready.popleft()
-            self._turns.gone(str(job.task_kwargs["subject"]))
-            self.is_given_back(job.id)
-            await self.retry_job(job)
+        async with anyio.create_task_group() as tasks:
+            for job in self._ready:
+                self._turns.gone(str(job.task_kwargs["subject"]))
+                self.is_given_back(job.id)
+                tasks.start_soon(self.retry_job, job)
+        self._ready.clear()
         await super().unregister_worker(worker_id)
 
     async def _take(self, worker_id: int) -> None:
@@ -152,7 +175,7 @@ class Taken(JobManager):
                 room = await self._turns.room(self._line_at)
         while not self._leaving:
             told = self._told
-            for row in await self._next(worker_id, room):
+            for row in await self._next_or_none(worker_id, room):
                 self.at_work[row["id"]] = row["args"]["team_id"]
                 if self._line_at:
                     self._turns.coming(row["args"]["subject"], self._line_at)
@@ -161,6 +184,14 @@ class Taken(JobManager):
             # what it was told when it has looked.
             if self._ready or told == self._told:
                 break
+
+    async def _next_or_none(self, worker_id: int, room: int) -> list[dict[str, Any]]:
+        try:
+            return await self._next(worker_id, room)
+        except ConnectorException as error:
+            if not self._connector.has_given_up_on(error):
+                raise
+            return []
 
     async def _next(self, worker_id: int, room: int) -> list[dict[str, Any]]:
         mine = {"queue": self._queue, "worker_id": worker_id}

@@ -1,0 +1,68 @@
+"""What an operator relies on while Postgres is away: a process that is told to end does, soon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.places import rows, settings_of
+from tests.support.serving import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.postgres import Server
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="has no such signals"),
+]
+COMMANDS = (["worker"], ["service", "--port", "0"], ["serve", "--http", "--port", "0"])
+LISTENING = """SELECT count(*) FROM pg_stat_activity
+WHERE query LIKE 'LISTEN "procrastinate%' AND datname = current_database()"""
+IN_TIME = 10.0
+"""Seconds that Docker allows for, unless told otherwise."""
+
+
+def _at_work(command: list[str], url: str, folder: Path) -> subprocess.Popen[str]:
+    ours = {"ENRICHMENT_STATE_DIR": str(folder), "ENRICHMENT_HTTP_OPEN": "true"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "mcp_enrichment", *command],
+        env=os.environ | ours | settings_of(url),
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _says(process: subprocess.Popen[str], what: str) -> None:
+    assert process.stderr
+    assert any(what in line for line in process.stderr)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+async def test_told_to_end_while_postgres_is_away_it_ends_in_time_and_without_a_traceback(
+    server: Server, url: str, tmp_path: Path, command: list[str]
+) -> None:
+    with _at_work(command, url, tmp_path) as process:
+        try:
+            await until(lambda: rows(url, LISTENING) == [(2,)], seconds=20)
+            server.stop("immediate")
+            try:
+                _says(process, "no job can be taken over")  # by then all else has failed too
+                began = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                _, told = process.communicate(timeout=60)
+                took = time.monotonic() - began
+            finally:
+                server.start()
+        finally:
+            process.kill()
+    assert took < IN_TIME
+    assert process.returncode == 0
+    assert "Traceback" not in told
