@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class _OnFirstUse(Generic[T]):
             await self._wanted.wait()
             try:
                 async with self._opening() as resource:
-                    self._tell(_Opened(resource))
+                    self._publish(_Opened(resource))
                     await anyio.sleep_forever()
             except Exception as error:  # noqa: BLE001 (raised again in whoever waits for it)
                 if not isinstance(error, EnrichmentError):
-                    logger.error("what is opened on first use raised %s", told(error))  # noqa: TRY400
+                    logger.error("what is opened on first use raised %s", kind_and_place(error))  # noqa: TRY400
                 self._begin_anew(error)
 
     def _begin_anew(self, error: Exception) -> None:
@@ -61,7 +61,7 @@ class _OnFirstUse(Generic[T]):
         self._state = error
         tried.set()
 
-    def _tell(self, opened: _Opened[T]) -> None:
+    def _publish(self, opened: _Opened[T]) -> None:
         self._state = opened
         self._tried.set()
 

@@ -37,7 +37,7 @@ def span(
     one, or with one that is no such thing, the step belongs to what it is done in."""
     with _tracer.start_as_current_span(
         name,
-        context=_told_by(parent),
+        context=_context_of(parent),
         kind=kind,
         record_exception=False,  # its text may hold what is nobody's business
         set_status_on_exception=False,
@@ -53,7 +53,7 @@ def span(
 @contextmanager
 def following(parent: str | None) -> Iterator[None]:
     """What is done in it belongs to the trace that this `traceparent`, from outside, tells of."""
-    came = _told_by(parent)
+    came = _context_of(parent)
     if came is None:
         yield
         return
@@ -85,6 +85,6 @@ def headers() -> dict[str, str]:
     return {TRACEPARENT: here} if here else {}
 
 
-def _told_by(parent: str | None) -> Context | None:
+def _context_of(parent: str | None) -> Context | None:
     came = trace.get_current_span(_W3C.extract({TRACEPARENT: parent or ""}))
     return trace.set_span_in_context(came) if came.get_span_context().is_valid else None

@@ -62,10 +62,10 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 
     The format is recognised by the content. Repeating an import adds nothing twice.
     """
-    with _told(), _opened(file, _columns(pairs)) as export:
+    with _refusals_as_errors(), _opened(file, _columns(pairs)) as export:
         lines, report = _understood(export) if dry_run else ([], _store(export))
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
-    _tell(report, dry_run=dry_run)
+    _print_report(report, dry_run=dry_run)
 
 
 @contacts.command("list")
@@ -98,7 +98,7 @@ def _columns(pairs: tuple[str, ...]) -> Format | None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _refusals_as_errors() -> Iterator[None]:
     from mcp_enrichment.service.sources.exports.contact import ExportRefused
 
     try:
@@ -134,7 +134,7 @@ def _understood(export: Export) -> tuple[list[str], ImportReport]:
     from mcp_enrichment.service.domain.contacts import ImportReport
 
     first, report = list(islice(export.rows, SHOWN)), ImportReport()
-    for _ in report.told_by(chain(first, export.rows)):
+    for _ in report.contacts_among(chain(first, export.rows)):
         pass
     title = f"Read as {export.name}; the first rows as understood:"
     return [title, *map(_line_on, first)], report
@@ -156,7 +156,7 @@ def _shortened(cell: str) -> str:
     return cell if len(cell) <= WIDEST else f"{cell[: WIDEST - 1]}…"
 
 
-def _tell(report: ImportReport, *, dry_run: bool) -> None:
+def _print_report(report: ImportReport, *, dry_run: bool) -> None:
     click.echo(f"Read {report.read:,} rows.")
     one_each = report.addresses == report.stored
     addresses = "an address" if one_each else f"{report.addresses:,} addresses"

@@ -42,7 +42,7 @@ def set_key(arguments: tuple[str, ...]) -> None:
             "That is not an API key: it is empty, or holds a space or a character that no key has. "
             "Nothing was stored."
         )
-    with _told():
+    with _refusals_as_errors():
         system_keyring.store(url, typed)
     click.echo(f"Stored the key for {url} in the keyring.")
     for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
@@ -56,7 +56,7 @@ def forget() -> None:
     from mcp_enrichment.api_key import system_keyring
 
     url = settings().server_url
-    with _told():
+    with _refusals_as_errors():
         was_there = system_keyring.forget(url)
     if not was_there:
         raise click.ClickException(f"The keyring holds no key for {url}.")
@@ -71,7 +71,7 @@ def _typed() -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _refusals_as_errors() -> Iterator[None]:
     from mcp_enrichment.api_key.system_keyring import NoKeyring
 
     try:

@@ -74,7 +74,7 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
     with service_database() as database:
         done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
         is_scrubbed = database.scrub_now()
-    _tell(done, forgotten=_forget(done.profiles))
+    _print_report(done, forgotten=_forget(done.profiles))
     if not is_scrubbed:
         raise click.ClickException(NOT_SCRUBBED)
 
@@ -138,7 +138,7 @@ def _forget(profiles: Collection[str]) -> int:
     return anyio.run(memory_of(settings()).forget_profiles, profiles)
 
 
-def _tell(done: Erased, *, forgotten: int) -> None:
+def _print_report(done: Erased, *, forgotten: int) -> None:
     for table, rows in sorted(done.removed.items()):
         click.echo(f"{table}: {rows:,}")
     click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")

@@ -62,7 +62,7 @@ class BoundClient:
 
     async def get(self, enrichment_id: str) -> Answer:
         opened = self.seal.open(enrichment_id)
-        return _told(await self.client.get(opened.id), opened, enrichment_id)
+        return _as_caller_sees_it(await self.client.get(opened.id), opened, enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
         ids = list(enrichment_ids)
@@ -73,7 +73,7 @@ class BoundClient:
             known_as = dict(zip((one.id for one in opened), ids, strict=True))
             meant = known_as.get(error.enrichment_id or "")
             raise UnknownEnrichment(enrichment_id=meant) from error
-        return list(map(_told, answers, opened, ids))
+        return list(map(_as_caller_sees_it, answers, opened, ids))
 
     def signature(self, text: str) -> str:
         return self.client.signature(f"{self.seal.caller}\n{text}")
@@ -88,5 +88,5 @@ class BoundClient:
             raise UnknownEnrichment(enrichment_id=sealed) from error
 
 
-def _told(answer: Answer, opened: Opened, sealed: str) -> Answer:
+def _as_caller_sees_it(answer: Answer, opened: Opened, sealed: str) -> Answer:
     return replace(answer, id=sealed, external_id=answer.external_id if opened.is_own else None)

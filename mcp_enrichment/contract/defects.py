@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def told(defect: BaseException) -> str:
+def kind_and_place(defect: BaseException) -> str:
     """Its kind, and where it was raised. Its message is left out: that may hold personal data."""
     place = "".join(traceback.format_tb(defect.__traceback__))
     return f"{type(defect).__name__}, most recent call last:\n{place}"
@@ -27,4 +27,4 @@ def survived(logger: logging.Logger, what: str) -> Iterator[None]:
     except StorageFailed as failure:
         logger.warning("%s: %s", what, failure.fault)
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("%s: it raised %s", what, told(defect))  # noqa: TRY400
+        logger.error("%s: it raised %s", what, kind_and_place(defect))  # noqa: TRY400

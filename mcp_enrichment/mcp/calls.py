@@ -12,7 +12,7 @@ import anyio
 from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import ValidationError
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
@@ -74,7 +74,7 @@ class _Called:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
+class ToolCalls:
     """Carries out the calls of one server."""
 
     get_client: GetClient
@@ -93,10 +93,10 @@ class Caller:
         called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
         async with progress_reported(context, arguments.cap):
             with _CutOffAt(called.began + arguments.cap):
-                return await self._told(called, arguments)
+                return await self._result_or_error(called, arguments)
         return results.of_error(CutOff() if tool.spends else ServiceUnavailable())
 
-    async def _told(self, called: _Called, arguments: Arguments) -> Result:
+    async def _result_or_error(self, called: _Called, arguments: Arguments) -> Result:
         try:
             if deferring.are_welcome(called.context, arguments) and (
                 result := await self._first_look(called, arguments)
@@ -106,7 +106,7 @@ class Caller:
         except EnrichmentError as error:
             return results.of_error(error)
         except Exception as defect:  # noqa: BLE001 (the SDK would tell the client or the log its text)
-            logger.error("%s raised %s", called.tool.name, told(defect))  # noqa: TRY400 (without its text)
+            logger.error("%s raised %s", called.tool.name, kind_and_place(defect))  # noqa: TRY400 (without its text)
             return results.of_error(Defect())
 
     async def _first_look(self, called: _Called, arguments: Arguments) -> Result | None:

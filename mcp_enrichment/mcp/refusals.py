@@ -9,7 +9,7 @@ import anyio
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
@@ -52,7 +52,7 @@ async def answered(method: str, work: Awaitable[T]) -> T:
     except TimeoutError as error:
         raise of_error(ServiceUnavailable()) from error
     except Exception as defect:  # noqa: BLE001 (the SDK would log its text)
-        logger.error("%s raised %s", method, told(defect))  # noqa: TRY400 (without its text)
+        logger.error("%s raised %s", method, kind_and_place(defect))  # noqa: TRY400 (without its text)
         raise of_error(Defect()) from None
 
 

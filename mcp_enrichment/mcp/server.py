@@ -23,7 +23,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
-from mcp_enrichment.mcp.calls import Caller, GetClient, Result
+from mcp_enrichment.mcp.calls import GetClient, Result, ToolCalls
 from mcp_enrichment.mcp.listening import Bounds, Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.stdio import transport
@@ -73,7 +73,7 @@ def create_server(
     `bounds`: how long those that have not may listen; without them, as long as they like.
     """
     listing = ListToolsResult(tools=[tool.on_the_wire() for tool in TOOLS])
-    caller = Caller(get_client=get_client, confirm=confirm)
+    calls = ToolCalls(get_client=get_client, confirm=confirm)
 
     async def list_tools(
         _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
@@ -86,7 +86,7 @@ def create_server(
         tool = _BY_NAME.get(params.name)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
-        return await caller.call(tool, params, context)
+        return await calls.call(tool, params, context)
 
     resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
     subscriptions = Subscriptions(get_client=get_client)

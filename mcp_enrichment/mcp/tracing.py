@@ -42,9 +42,9 @@ class Traced:
 
         header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
         with tracing.following(header):
-            return await self._spans(self._told(ctx), as_it_came)
+            return await self._spans(self._redacted(ctx), as_it_came)
 
-    def _told(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
+    def _redacted(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
         """The message as its span may tell it: names of ours, and ids that are numbers."""
         name = (ctx.params or {}).get("name")
         return replace(

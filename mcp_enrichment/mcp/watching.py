@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def when_final(
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         logger.info("a subscriber left before it was told")
     except Exception as defect:  # noqa: BLE001 (one watch may not end all that the server does)
-        logger.error("a subscription raised %s", told(defect))  # noqa: TRY400 (without its text)
+        logger.error("a subscription raised %s", kind_and_place(defect))  # noqa: TRY400 (without its text)
 
 
 async def _become_final(get_client: GetClient, ids: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain import breaker
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.domain.outcomes import Told
+    from mcp_enrichment.service.domain.outcomes import SourceOutcome
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.sources.port import Outcome, Vendor
     from mcp_enrichment.service.store.requests import Request
@@ -49,7 +49,7 @@ WORKING_SECONDS = 600.0
 """How long a vendor may work on a request before its answer counts as lost."""
 
 
-async def ask(service: Service, vendor: Vendor, request: Request) -> Told | Pause:
+async def ask(service: Service, vendor: Vendor, request: Request) -> SourceOutcome | Pause:
     """What the vendor says, or has said before: only a question that it does not have is put."""
     if service.stopping.has_begun:
         return Pause(0.0)  # another process asks it
@@ -68,7 +68,7 @@ async def ask(service: Service, vendor: Vendor, request: Request) -> Told | Paus
 
 def _begin(
     connection: Connection, service: Service, vendor: Vendor, request: Request, asker: str
-) -> Call | Told | Pause:
+) -> Call | SourceOutcome | Pause:
     """The row of the question that is to be put now, or what there is to say without."""
     now = service.clock()
     seen = source_calls.of_request(connection, request.id).get(vendor.name)
@@ -100,7 +100,9 @@ def _is_fresh(seen: Call, *, now: float) -> bool:
     return 0 <= now - seen.asked_at < ABANDONED_SECONDS
 
 
-def _claim(connection: Connection, mine: Call, *, over: Call | None) -> Call | Told | Pause:
+def _claim(
+    connection: Connection, mine: Call, *, over: Call | None
+) -> Call | SourceOutcome | Pause:
     if not source_calls.is_running(connection, mine.request_id):
         return Pause(0.0)  # somebody else has ended it: nothing more is paid for it
     if alone := breaker.left_alone(connection, mine.source, now=mine.asked_at):
@@ -117,7 +119,7 @@ async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome
                 return await vendor.collect(ticket, request.type)
             return await vendor.find(request.linkedin_url, request.type)
     except Exception as defect:  # noqa: BLE001 (an adapter's: the vendor may have charged)
-        logger.error("the source %s raised %s", vendor.name, told(defect))  # noqa: TRY400
+        logger.error("the source %s raised %s", vendor.name, kind_and_place(defect))  # noqa: TRY400
         why = LostWhy.UNREADABLE
     free = ticket or vendor.terms.repeats_are_free
     return Unavailable() if free else Lost(why=why)

@@ -54,11 +54,11 @@ class ImportReport:
     is_left_out: Callable[[str, str], bool] = field(default=_nobody, repr=False, compare=False)
     """Whether this profile, or this address, is on the suppression list."""
 
-    def told_by(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
+    def contacts_among(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
         """The contacts among the rows, and people without an address; everything is counted."""
         for row in rows:
             if isinstance(row, Contact):
-                yield from self._told_by(row)
+                yield from self._contacts_of(row)
             elif row.is_part:
                 self.left_out[row.reason] += 1
             else:
@@ -67,7 +67,7 @@ class ImportReport:
                 if row.person:
                     yield row.person
 
-    def _told_by(self, row: Contact) -> Iterator[Contact]:
+    def _contacts_of(self, row: Contact) -> Iterator[Contact]:
         self.read += row.rank == 0
         if self.is_left_out(row.profile or "", row.email):
             (self.left_out if row.rank else self.skipped)[SkipReason.SUPPRESSED] += 1
@@ -89,7 +89,7 @@ def import_contacts(
     now = time.time()
     is_left_out = database.read_now(partial(left_out, subjects=database.subjects))
     report = ImportReport(is_left_out=is_left_out)
-    found = enumerate(report.told_by(rows))
+    found = enumerate(report.contacts_among(rows))
     intake = Intake(database, source, now)
     intake.take(in_order(packed(row, number, until=now) for number, row in found))
     report.new = intake.new

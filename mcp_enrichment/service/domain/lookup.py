@@ -13,7 +13,7 @@ from mcp_enrichment.service.domain.outcomes import Pause
 from mcp_enrichment.service.domain.privacy import is_suppressed
 from mcp_enrichment.service.domain.turns import Full
 from mcp_enrichment.service.domain.verdicts import Down, End
-from mcp_enrichment.service.domain.waterfall import Came, ask_sources
+from mcp_enrichment.service.domain.waterfall import LookupResult, ask_sources
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import State
@@ -91,9 +91,9 @@ async def give_up(service: Service, job: Job) -> None:
         await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
 
 
-async def _asked(service: Service, job: Job, request: Request) -> Came:
+async def _asked(service: Service, job: Job, request: Request) -> LookupResult:
     if await is_suppressed(service.database, profile=request.linkedin_url):
-        return Came(verdict=SUPPRESSED, unpaid=())
+        return LookupResult(verdict=SUPPRESSED, unpaid=())
     return await ask_sources(service, request, may_wait=job.may_wait)
 
 

@@ -28,7 +28,7 @@ class Totals:
     `settled` and `released`. The first two add up to granted + corrected - settled."""
 
 
-async def answers(service: Service) -> None:
+async def check_database(service: Service) -> None:
     """Return where the database takes what is written to it. Raises `StorageFailed`."""
     await service.database.check()
 

@@ -42,7 +42,7 @@ class Pause:
     seconds: float
 
 
-Told = Outcome | Refused
+SourceOutcome = Outcome | Refused
 
 
 def fitting(outcome: Outcome | Working) -> Outcome | Working:
@@ -90,7 +90,7 @@ def _answered(outcome: Outcome, terms: Terms | None, *, now: float) -> dict[str,
     return {"state": State.MISCONFIGURED, "reason": outcome.reason}
 
 
-def outcome_of(call: Call, *, now: float) -> Told | Pause:
+def outcome_of(call: Call, *, now: float) -> SourceOutcome | Pause:
     """What a row says. `Pause` where its outcome is still to come."""
     if call.state is State.HIT and call.email is not None:
         return _hit(call, call.email)
@@ -111,7 +111,7 @@ def _hit(call: Call, email: str) -> Hit:
     )
 
 
-def _without(call: Call, *, wait: float) -> Told | Pause:
+def _without(call: Call, *, wait: float) -> SourceOutcome | Pause:
     """What a row says that holds no answer, or none that is told."""
     if call.state is State.REFUSED:
         return Refused(AddressDefect(str(call.reason)))

@@ -17,7 +17,7 @@ from mcp_enrichment.service.sources.inference.companies import company_key
 from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
 from mcp_enrichment.service.sources.inference.learning import Known
 from mcp_enrichment.service.sources.inference.names import Name
-from mcp_enrichment.service.sources.inferred import InferredSource, Person
+from mcp_enrichment.service.sources.inferred import Candidate, InferredSource
 from mcp_enrichment.service.store import people as store
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class StoredPeople:
     database: Database
     _working_out: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def person(self, profile: str) -> Person | None:
+    async def person(self, profile: str) -> Candidate | None:
         row = await self.database.read(lambda c: store.without_address(c, profile))
         if row is None:
             return None
-        return Person(profile=profile, name=_name(row), company=row.company_key)
+        return Candidate(profile=profile, name=_name(row), company=row.company_key)
 
     async def domains_of(self, company: str) -> Counter[str]:
         rows = await self.database.read(lambda c: store.domains_of(c, company))
@@ -97,7 +97,7 @@ class StoredPeople:
     async def is_taken(self, local: str, domain: str) -> bool:
         return await self.database.read(lambda c: store.is_taken(c, local, domain))
 
-    async def namesakes(self, person: Person) -> list[Name]:
+    async def namesakes(self, person: Candidate) -> list[Name]:
         rows = await self.database.read(lambda c: store.namesakes(c, person.profile))
         return [_name(row) for row in rows]
 

@@ -40,7 +40,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Person:
+class DataSubject:
     """All that is known to be one person's. Addresses are normalised."""
 
     profiles: frozenset[str]
@@ -171,7 +171,7 @@ def _erase(
     return Erased(profiles=person.profiles, removed=removed, suppressed=listed, shared_by=shared_by)
 
 
-def _end_running(connection: Connection, person: Person, *, at: float) -> None:
+def _end_running(connection: Connection, person: DataSubject, *, at: float) -> None:
     """Whoever still looks for an answer then finds that the request has ended, and leaves it."""
     ended = [
         ledger.EndOfHold(team_id=request.team_id, request_id=request.id, is_spent=False)
@@ -182,7 +182,7 @@ def _end_running(connection: Connection, person: Person, *, at: float) -> None:
         ledger.close(connection, ended, at=at)
 
 
-def _person(connection: Connection, subject: Subject) -> tuple[Person, int]:
+def _person(connection: Connection, subject: Subject) -> tuple[DataSubject, int]:
     """Who is meant; and how many other profiles the person's addresses are known for. Of several
     with the address that was named, it cannot be told whose it is, and none is the person's."""
     profiles = {subject.profile} if subject.profile is not None else set()
@@ -193,7 +193,7 @@ def _person(connection: Connection, subject: Subject) -> tuple[Person, int]:
     addresses |= personal.addresses_of(connection, personal.about(profiles, ()))
     spellings = personal.spellings_of(connection, addresses)
     others = personal.profiles_of(connection, personal.about((), spellings)) - profiles
-    person = Person(
+    person = DataSubject(
         profiles=frozenset(profiles),
         addresses=frozenset(addresses),
         spellings=frozenset(spellings),

@@ -11,7 +11,7 @@ from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_enrichment.service.domain.outcomes import Told
+    from mcp_enrichment.service.domain.outcomes import SourceOutcome
 
 WINNING = (Verification.VERIFIED, Verification.OWN_DATA)
 """After an address of these no further source is asked."""
@@ -24,7 +24,7 @@ class Answered:
     """What a source has said."""
 
     source: str
-    outcome: Told
+    outcome: SourceOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Down:
     """How the request ends if the source stays away."""
 
 
-def wins(outcome: Told) -> bool:
+def wins(outcome: SourceOutcome) -> bool:
     """Whether no further source is to be asked."""
     return isinstance(outcome, Hit) and outcome.verification in WINNING
 
@@ -90,7 +90,7 @@ def _found(hit: Hit, source: str) -> End:
     )
 
 
-def _failure(outcomes: Sequence[Told]) -> End | None:
+def _failure(outcomes: Sequence[SourceOutcome]) -> End | None:
     """Why it is not known whether there is an address; what may have cost money comes first."""
     if any(isinstance(outcome, Lost) for outcome in outcomes):
         return _failed(Reason.ANSWER_LOST)
@@ -107,7 +107,7 @@ def _failed(reason: Reason) -> End:
     return End(status=Status.FAILED, reason=reason)
 
 
-def _not_found(outcomes: Sequence[Told]) -> End:
+def _not_found(outcomes: Sequence[SourceOutcome]) -> End:
     """Every source missed. A reason is told where it is the same for all."""
     reasons = {outcome.reason if isinstance(outcome, Miss) else None for outcome in outcomes}
     return End(status=Status.NOT_FOUND, reason=reasons.pop() if len(reasons) == 1 else None)

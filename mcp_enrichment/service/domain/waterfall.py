@@ -23,7 +23,7 @@ from mcp_enrichment.service.store.source_calls import Call, State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_enrichment.service.domain.outcomes import Told
+    from mcp_enrichment.service.domain.outcomes import SourceOutcome
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.domain.verdicts import Down, End
     from mcp_enrichment.service.sources.port import AddressDefect, Source
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Came:
+class LookupResult:
     """What asking the sources has come to."""
 
     verdict: End | Down | Pause
@@ -40,7 +40,7 @@ class Came:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Round:
+class _Walk:
     """One walk through the sources, for one request."""
 
     service: Service
@@ -51,7 +51,7 @@ class _Round:
     unpaid: list[Call] = field(default_factory=list)
 
 
-async def ask_sources(service: Service, request: Request, *, may_wait: bool) -> Came:
+async def ask_sources(service: Service, request: Request, *, may_wait: bool) -> LookupResult:
     """Ask the sources until one has a verified address, or all were asked.
 
     Run again it asks only whom it must: what a vendor has answered is read from the database.
@@ -63,16 +63,16 @@ async def ask_sources(service: Service, request: Request, *, may_wait: bool) -> 
         if not is_vendor(source) or request.type in source.kinds
     ]
     known = await _known(service, request, sources)
-    walk = _Round(service=service, request=request, may_wait=may_wait, known=known)
+    walk = _Walk(service=service, request=request, may_wait=may_wait, known=known)
     answers: list[Answered] = []
     for source in sources:
-        told = await _told(walk, source)
+        told = await _usable_answer(walk, source)
         if isinstance(told, Pause):
-            return Came(verdict=told, unpaid=walk.unpaid)
+            return LookupResult(verdict=told, unpaid=walk.unpaid)
         answers.append(Answered(source.name, told))
         if wins(told):
             break
-    return Came(verdict=judge(answers), unpaid=walk.unpaid)
+    return LookupResult(verdict=judge(answers), unpaid=walk.unpaid)
 
 
 async def _known(
@@ -83,9 +83,9 @@ async def _known(
     return await service.database.read(lambda c: source_calls.of_request(c, request.id))
 
 
-async def _told(walk: _Round, source: Source) -> Told | Pause:
+async def _usable_answer(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     """What a source says, or has said before, unless its address is not to be told."""
-    told = await _said(walk, source)
+    told = await _stored_or_new_answer(walk, source)
     if not isinstance(told, Hit):
         return told
     if await is_address_suppressed(walk.service.database, told.email):
@@ -101,7 +101,7 @@ async def _told(walk: _Round, source: Source) -> Told | Pause:
     return Refused(defect)
 
 
-async def _said(walk: _Round, source: Source) -> Told | Pause:
+async def _stored_or_new_answer(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     now = walk.service.clock()
     seen = walk.known.get(source.name) if is_vendor(source) else None
     if seen and seen.state in source_calls.ANSWERED:
@@ -109,16 +109,16 @@ async def _said(walk: _Round, source: Source) -> Told | Pause:
     return await _ask(walk, source)
 
 
-async def _ask(walk: _Round, source: Source) -> Told | Pause:
+async def _ask(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     """The one place where a source is asked, once it is the request's turn there."""
     turn = walk.service.turns.turn
     async with turn(walk.service, source.name, walk.request.id, may_wait=walk.may_wait):
         if is_vendor(source):
             return await asking.ask(walk.service, source, walk.request)
-        return await _ask_unpaid(walk, source)
+        return await _ask_free(walk, source)
 
 
-async def _ask_unpaid(walk: _Round, source: Source) -> Told | Pause:
+async def _ask_free(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     asked_at = walk.service.clock()
     found = await source.find(walk.request.linkedin_url, walk.request.type)
     outcome = fitting(await _tellable(walk.service, found) if isinstance(found, Hit) else found)

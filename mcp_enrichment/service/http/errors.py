@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
     EnrichmentError,
@@ -107,7 +107,7 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def on_defect(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
-    logger.error("a request raised %s", told(error))
+    logger.error("a request raised %s", kind_and_place(error))
     response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
     response.headers.update(beside_all(request.scope))  # it is made outside of every middleware
     return response

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mcp_enrichment.service import telemetry
-from mcp_enrichment.service.domain.operations import Totals, answers, totals
+from mcp_enrichment.service.domain.operations import Totals, check_database, totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ async def _health(_request: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     """The database answers; a `StorageFailed` is told as 503."""
-    await answers(request.app.state.service)
+    await check_database(request.app.state.service)
     return JSONResponse({"status": "ready"})
 
 

@@ -24,7 +24,7 @@ from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from mcp_enrichment.service.jobs.runner import CONCURRENCY
 from mcp_enrichment.service.jobs.upkeep import kept_up
-from mcp_enrichment.service.jobs.work import outcome
+from mcp_enrichment.service.jobs.work import run_job
 from mcp_enrichment.service.store import fleet
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from mcp_enrichment.service.store.postgres import NETWORK
@@ -264,7 +264,7 @@ class _Worker:
     async def _put_off(self, job: Job) -> _PutOff | None:
         """Do the job; until when it is put off where it is not done."""
         try:
-            again = await outcome(self._service, job)
+            again = await run_job(self._service, job)
             if again and again.in_line_at:
                 self._taken.is_given_back(job.number, to=fleet.line_at(again.in_line_at))
                 return _PutOff(0.0)

@@ -13,7 +13,7 @@ import anyio
 
 from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.service.jobs.upkeep import kept_up
-from mcp_enrichment.service.jobs.work import outcome
+from mcp_enrichment.service.jobs.work import run_job
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.jobs import JobKind
 
@@ -123,7 +123,7 @@ class Runner:
             # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
             what = f"job {job.kind} of {job.subject} stopped"
             with service.stopping.job(), survived(logger, what):
-                await self._settle(service, job, await outcome(service, job))
+                await self._settle(service, job, await run_job(service, job))
         finally:
             self._at_work.remove(job)
             self._taken_off.discard(job)

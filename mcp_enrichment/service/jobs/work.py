@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_enrichment.contract.defects import told
+from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.domain.delivery import deliver
 from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Work until cancelled; then give the unfinished jobs back."""
 
 
-async def outcome(service: Service, job: Job) -> Again | None:
+async def run_job(service: Service, job: Job) -> Again | None:
     """What the job's handler says; one that raises is to be run again, ever later.
 
     Raises `StorageFailed` where the database stopped it: nobody can say then how far it came.
@@ -59,7 +59,7 @@ async def outcome(service: Service, job: Job) -> Again | None:
     except StorageFailed:
         raise
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("job %s of %s raised %s", job.kind, job.subject, told(defect))  # noqa: TRY400
+        logger.error("job %s of %s raised %s", job.kind, job.subject, kind_and_place(defect))  # noqa: TRY400
         if job.claims >= CLAIMS_OF_A_DEFECT:
             await _GIVE_UP[job.kind](service, job)
             return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Person:
+class Candidate:
     """Somebody of the user's own rows, of whom no work address is known."""
 
     profile: str
@@ -31,7 +31,7 @@ class Person:
 class Book(Protocol):
     """The user's own rows."""
 
-    async def person(self, profile: str) -> Person | None:
+    async def person(self, profile: str) -> Candidate | None:
         """Who has this canonical URL, where no work address is known."""
 
     async def domains_of(self, company: str) -> Counter[str]:
@@ -43,7 +43,7 @@ class Book(Protocol):
     async def is_taken(self, local: str, domain: str) -> bool:
         """Whether somebody is known to have that address."""
 
-    async def namesakes(self, person: Person) -> list[Name]:
+    async def namesakes(self, person: Candidate) -> list[Name]:
         """Others of the company without an address whose names look like this one's."""
 
     async def figures(self) -> Figures:
@@ -73,7 +73,7 @@ class InferredSource:
             evidence=inference.evidence(domain),
         )
 
-    async def _infer(self, person: Person, domain: str) -> Inference | None:
+    async def _infer(self, person: Candidate, domain: str) -> Inference | None:
         """The person's address, where nobody else has it or would be given it."""
         learned = Domain(await self.book.known(domain))
         inference = learned.infer(person.name)

@@ -132,24 +132,24 @@ def leave_each_out(
 
     `companies`: the domains of each company's addresses. `known_of`: the people of one domain.
     """
-    told = _Told()
+    tallies = _Tallies()
     elsewhere: dict[str, list[Name]] = defaultdict(list)
     for domain, people in domains:
-        told.known += len(people)
+        tallies.known += len(people)
         learned = Domain(people)
-        told.pattern_of(learned)
+        tallies.pattern_of(learned)
         for person, inference in learned.leave_each_out():
             meant = _without(companies.get(person.company, Counter()), domain)
             if meant == domain:
-                told.tell(inference, person.local)
+                tallies.tell(inference, person.local)
             elif meant:
                 elsewhere[meant].append(person.name)
     # Whoever writes from another domain than the colleagues is inferred wrongly, or not at all.
     for domain, names in elsewhere.items():
         learned = Domain(known_of(domain))
         for name in names:
-            told.tell(learned.infer(name), None)
-    return told.figures()
+            tallies.tell(learned.infer(name), None)
+    return tallies.figures()
 
 
 def _without(colleagues: Counter[str], domain: str) -> str | None:
@@ -157,7 +157,7 @@ def _without(colleagues: Counter[str], domain: str) -> str | None:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Tallies:
     known: int = 0
     domains: Counter[str] = field(default_factory=Counter)
     tallies: dict[Kind, Tally] = field(default_factory=lambda: defaultdict(Tally))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Miss
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Shape, read, told
+from mcp_enrichment.service.sources.vendors.reading import Shape, outcome_for, read
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
@@ -55,4 +55,4 @@ class Apollo(PaidVendor):
         person = read(_Found, answer.body).person
         if person is None:
             return Miss()
-        return told(person.email, person.email_status, WORDS, price=self.prices[kind])
+        return outcome_for(person.email, person.email_status, WORDS, price=self.prices[kind])

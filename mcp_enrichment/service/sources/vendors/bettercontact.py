@@ -19,8 +19,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     Ticket,
     Unreadable,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class BetterContact(PaidVendor):
             raise Unreadable
         batch = read(_Terminated, answer.body)
         contact, price = batch.data[0], self.prices[kind]
-        return told(
+        return outcome_for(
             contact.contact_email_address,
             contact.contact_email_address_status,
             WORDS,

@@ -14,7 +14,7 @@ from pydantic import Field
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Misconfigured, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Shape, read, told
+from mcp_enrichment.service.sources.vendors.reading import Shape, outcome_for, read
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
@@ -83,7 +83,7 @@ class ContactOut(PaidVendor):
             emails = read(_Personal, found.profile).emails
         first = next(iter(emails), None)
         best = next((e for e in emails if (words.get(e) or "").lower() in WORDS), first)
-        return told(best, words.get(best or ""), WORDS, price=self.prices[kind])
+        return outcome_for(best, words.get(best or ""), WORDS, price=self.prices[kind])
 
 
 def _is_sample(profile: _Profile, message: str) -> bool:

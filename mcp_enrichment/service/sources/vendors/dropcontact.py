@@ -20,8 +20,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     Ticket,
     Unreadable,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -101,4 +101,6 @@ class Dropcontact(PaidVendor):
         rank = list(WORDS)
         best = min(fitting, key=lambda e: rank.index(q) if (q := e.qualification) in rank else 9)
         said = kind if (best.qualification or "").endswith("@pro") else None
-        return told(best.email, best.qualification, WORDS, price=self.prices[kind], kind=said)
+        return outcome_for(
+            best.email, best.qualification, WORDS, price=self.prices[kind], kind=said
+        )

@@ -17,8 +17,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Credits,
     Shape,
     Unreadable,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ class Findymail(PaidVendor):
         if not contact.email:
             raise Unreadable
         words = {"": Verification.VERIFIED}
-        return told(contact.email, "", words, price=self.prices[kind])
+        return outcome_for(contact.email, "", words, price=self.prices[kind])

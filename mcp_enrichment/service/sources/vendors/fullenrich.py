@@ -20,8 +20,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     Ticket,
     Unreadable,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -136,4 +136,4 @@ class FullEnrich(PaidVendor):
     def _finished(self, bulk: _Finished, kind: EmailType) -> Outcome:
         email = (bulk.data[0].contact_info or _Info()).of(kind)
         charged, price = bulk.cost.credits, self.prices[kind]
-        return told(email.email, email.status, WORDS, price=price, charged=charged)
+        return outcome_for(email.email, email.status, WORDS, price=price, charged=charged)

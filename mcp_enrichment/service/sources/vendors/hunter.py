@@ -21,8 +21,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Credits,
     Shape,
     Unreadable,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Hunter(PaidVendor):
         verified = person.verification or _Verified(status=None)
         is_guess = any(source.type == "generated" for source in person.sources or ())
         unusable = verified.status == "invalid"
-        return told(
+        return outcome_for(
             person.email,
             "generated" if is_guess and not unusable else verified.status,
             WORDS,

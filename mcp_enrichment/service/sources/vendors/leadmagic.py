@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Credits, Shape, read, told
+from mcp_enrichment.service.sources.vendors.reading import Credits, Shape, outcome_for, read
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
@@ -75,4 +75,4 @@ class LeadMagic(PaidVendor):
             email = read(_Work, answer.body).email
         else:
             email = read(_Personal, answer.body).personal_email
-        return told(email, None, {}, price=self.prices[kind], charged=consumed)
+        return outcome_for(email, None, {}, price=self.prices[kind], charged=consumed)

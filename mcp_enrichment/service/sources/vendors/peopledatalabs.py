@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.port import Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import HIDDEN, Shape, Unreadable, read, told
+from mcp_enrichment.service.sources.vendors.reading import (
+    HIDDEN,
+    Shape,
+    Unreadable,
+    outcome_for,
+    read,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
@@ -61,4 +67,4 @@ class PeopleDataLabs(PaidVendor):
             return Miss(cost=self.prices[kind])
         if not isinstance(email, str) or not email:
             raise Unreadable
-        return told(email, None, {}, price=self.prices[kind])
+        return outcome_for(email, None, {}, price=self.prices[kind])

@@ -18,8 +18,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
     Credits,
     Shape,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Prospeo(PaidVendor):
         if not email.revealed:
             return HIDDEN
         price = 0.0 if found.free_enrichment else self.prices[kind]
-        return told(email.email, email.status, WORDS, price=price)
+        return outcome_for(email.email, email.status, WORDS, price=price)
 
 
 def _refusal(code: str, answer: Answer) -> Outcome:

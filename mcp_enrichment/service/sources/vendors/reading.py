@@ -55,7 +55,7 @@ def read(shape: type[S], body: Any) -> S:
         raise Unreadable from None
 
 
-def told(
+def outcome_for(
     email: str | None,
     word: str | None,
     words: Words,

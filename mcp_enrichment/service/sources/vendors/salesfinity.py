@@ -19,7 +19,7 @@ from mcp_enrichment.contract.models import (
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Unreadable, read, told
+from mcp_enrichment.service.sources.vendors.reading import Unreadable, outcome_for, read
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
@@ -63,4 +63,4 @@ class Salesfinity(PaidVendor):
         if found.email.type not in (kind, None):
             return Miss(cost=self.prices[kind])
         said = found.email.type
-        return told(found.email.email, None, {}, price=self.prices[kind], kind=said)
+        return outcome_for(found.email.email, None, {}, price=self.prices[kind], kind=said)

@@ -17,8 +17,8 @@ from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
     Credits,
     Shape,
+    outcome_for,
     read,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -115,6 +115,6 @@ class Wiza(PaidVendor):
         if not reveal.email and reveal.email_status == "unfound":
             return Miss(cost=charged)
         said = kind if reveal.email_type else None
-        return told(
+        return outcome_for(
             reveal.email, reveal.email_status, WORDS, price=price, charged=charged, kind=said
         )
