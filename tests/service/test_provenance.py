@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,12 @@ from mcp_enrichment.contract.models import Verification, WireEnrichment
 from mcp_enrichment.mcp.answers import enrichment_of
 from mcp_enrichment.mcp.sentences import BY_VERIFICATION
 from mcp_enrichment.service import telemetry
-from mcp_enrichment.service.domain.contacts import StoredContacts
+from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.port import Hit, Miss
-from mcp_enrichment.service.store import contacts
+from tests.support.exports import ADA_READ
 from tests.support.lookups import found, missed
-from tests.support.serving import ADA, ADAS, serving
+from tests.support.serving import ADAS, serving
 from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
@@ -49,12 +50,9 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
 
 
 async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: Place) -> None:
-    row = dict.fromkeys(("first_name", "last_name", "company", "position", "source"), "")
-    row |= {"linkedin_url": ADA, "type": "work", "email": ADAS, "connected_on": None}
-    row |= {"rank": 0, "imported_at": SEEN_AT + 1}
     async with serving(place, jobs=False) as asker:
         database = asker.service.database
-        await database.write(lambda c: contacts.put(c, [row | {"seen_at": SEEN_AT}]))
+        import_contacts(database, [replace(ADA_READ, seen_at=SEEN_AT)], source="hubspot")
         async with serving(place, ContactsSource(StoredContacts(database))) as it:
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
