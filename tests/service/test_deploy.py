@@ -238,6 +238,21 @@ def test_the_commands_of_the_page_work_one_after_the_other(
     assert rows(url, "SELECT name, available FROM teams") == [("acme", 1000)]
 
 
+def test_each_container_command_of_the_page_names_the_file_and_what_can_be_done() -> None:
+    first, *lines = re.findall(r"^((?:export|docker compose) .*)$", PAGE, re.MULTILINE)
+    assert first.startswith("export POSTGRES_PASSWORD="), "the file wants it for every command"
+    assert len(lines) > 10
+    for line in lines:
+        file, verb, words = re.fullmatch(r"docker compose --file (\S+) (\S+) ?(.*)", line).groups()
+        assert (ROOT / file) == DEPLOY / "compose.yaml"
+        named = [word for word in words.split() if word in COMPOSE]
+        assert named or verb in ("build", "up"), line
+        if verb == "run":
+            ours = shlex.split(words)[shlex.split(words).index("migrate") + 1 :]
+            command = [BIN / "mcp-enrichment", *ours[:2], "--help"]
+            subprocess.run(command, check=True, capture_output=True)
+
+
 def test_the_queries_of_the_page_are_queries(url: str) -> None:
     assert QUERIES
     statements = [one for one in QUERIES[1].split(";") if one.strip()]
