@@ -16,4 +16,5 @@ def when(at: float | None) -> str:
 
 def to_the_user(advice: str) -> str:
     """What an error says to do, without the assistant between it and whoever is at the terminal."""
-    return _TO_AN_ASSISTANT.sub(lambda found: found[1].upper(), advice)
+    said = _TO_AN_ASSISTANT.sub(lambda found: found[1].upper(), advice)
+    return said if said == advice else said.replace(" or to ", " or ")

@@ -120,7 +120,7 @@ def test_a_locked_keyring_ends_the_call_and_never_the_choice_of_the_server(
     asked = shell.run_all(["enrich", ADA], ["credits"], ["key", "forget"])
     for done in (*asked, run_with(shell, "sk-1", "key", "set")):
         told = done.refused()
-        assert "unlock it" in told
+        assert "Unlock it, or set" in told
         assert "planted" not in done.err
     assert not shell.database.exists()
 
