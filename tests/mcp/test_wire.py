@@ -34,7 +34,6 @@ JUNK = (
     b"\xff\xfe\x00",
     b'{"jsonrpc": "2.0"',
     b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}',
-    b'[{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]',
     b'{"jsonrpc": "2.0", "id": "j1", "result": {}}',
     b'{"jsonrpc": "2.0", "id": "j2", "error": {"code": 1, "message": "no"}}',
     b'{"jsonrpc": "2.0", "method": "notifications/unheard-of", "params": {}}',
