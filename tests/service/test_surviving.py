@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.service.domain import finals, lookup
+from mcp_enrichment.service.jobs import work
 from mcp_enrichment.service.sources.port import Unavailable
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store import requests as store
@@ -46,6 +47,7 @@ async def test_a_defect_between_two_jobs_is_logged_and_work_goes_on(
     statement: str,
 ) -> None:
     monkeypatch.setattr(jobs, statement, _breaking_once(getattr(jobs, statement)))
+    monkeypatch.setattr(work, "AFTER_A_DEFECT", 0.01)
     source = Slow(HIT)
     async with serving(path, source, lease=0.2) as it:
         request_id = await it.accepted()

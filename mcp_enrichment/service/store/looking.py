@@ -40,9 +40,10 @@ def look_into_postgres(
     url: str, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
     """What `work` reads there. Raises `StorageFailed` where `open_postgres` would."""
-    from mcp_enrichment.service.store.postgres import engine_of  # noqa: PLC0415 (of the extra)
+    from mcp_enrichment.service.store import postgres  # noqa: PLC0415 (of the extra)
 
-    return _seen(engine_of(url), work, privacy_key)
+    with postgres.reached_first():
+        return _seen(postgres.engine_of(url), work, privacy_key)
 
 
 def _seen(engine: Engine, work: Callable[[Connection], T], key: bytes | None) -> T:

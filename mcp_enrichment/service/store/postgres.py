@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from mcp_enrichment.service.store.migrate import require_head, upgrade
 from mcp_enrichment.service.store.subjects import Subjects, keep_a_key, kept_key, settle_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -76,9 +77,16 @@ def migrate_postgres(url: str) -> None:
 
 
 def _opened(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """`written`, where nothing has shown yet that there is a database under the URL."""
-    try:
+    with reached_first():
         return written(engine, work)
+
+
+@contextmanager
+def reached_first() -> Iterator[None]:
+    """Where nothing has shown yet that there is a database under the URL: one that cannot be
+    reached may not be there."""
+    try:
+        yield
     except StorageFailed as failure:
         if failure.fault is StorageFault.UNREACHABLE:
             raise StorageFailed(StorageFault.NOT_FOUND) from failure
