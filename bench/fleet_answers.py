@@ -18,6 +18,7 @@ from mcp_enrichment.service.domain import requests, teams
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.domain.stopping import Stopping
 from mcp_enrichment.service.jobs.fleet import Fleet
 from mcp_enrichment.service.jobs.runner import Runner
 from mcp_enrichment.service.jobs.sender import CallbackSender
@@ -119,7 +120,7 @@ async def service(place: Path | str, seconds: float, *, works: bool) -> AsyncIte
     if isinstance(place, Path):
         database, engine = open_sqlite(place), Runner(concurrency=CONCURRENCY)
     else:
-        database, engine = open_postgres(place), Fleet(place, concurrency=CONCURRENCY, grace=1)
+        database, engine = open_postgres(place), Fleet(place, concurrency=CONCURRENCY)
     made = Service(
         database=database,
         sources=[TakesAWhile(seconds)],
@@ -127,6 +128,7 @@ async def service(place: Path | str, seconds: float, *, works: bool) -> AsyncIte
         callback_rules=rules,
         finals=Finals(database),
         wake=engine.wake,
+        stopping=Stopping(1),
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.finals.watch)
