@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 def unread() -> Iterator[Finding]:
     """Names that no setting has."""
+    known = _known()
     names = [name for name in os.environ if name.upper().startswith("ENRICHMENT_")]
-    if unknown := sorted(name for name in names if name.upper() not in _known()):
+    if unknown := sorted(name for name in names if name.upper() not in known):
         yield note("settings", f"nothing reads {', '.join(unknown)}. Check the spelling.")
 
 

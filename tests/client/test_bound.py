@@ -9,14 +9,11 @@ import pytest
 from mcp_enrichment.client.bound import BoundClient
 from mcp_enrichment.client.seal import Seal
 from mcp_enrichment.contract.errors import UnknownEnrichment
-from tests.support.far_end import replies
-from tests.support.lookups import HTML, enrichment
+from tests.support.lookups import knows_all_but_gone
 
 if TYPE_CHECKING:
-    from anyio.abc import SocketStream
-
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.far_end import FarEnd, Seen
+    from tests.support.far_end import FarEnd
 
 pytestmark = pytest.mark.anyio
 
@@ -32,12 +29,7 @@ def adas(client: EnrichmentClient) -> BoundClient:
 async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
     adas: BoundClient, vendor: FarEnd
 ) -> None:
-    async def answer(stream: SocketStream, seen: Seen) -> None:
-        known = not seen.path.endswith("/gone")
-        body = enrichment(seen.path.rpartition("/")[2])
-        await replies(200 if known else 404, body if known else HTML)(stream, seen)
-
-    vendor.always(answer)
+    vendor.always(knows_all_but_gone)
     sealed = [ADA.close(one, is_own=True) for one in IDS]
     with pytest.raises(UnknownEnrichment) as raised:
         await adas.wait(sealed, 20)

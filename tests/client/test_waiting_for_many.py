@@ -13,7 +13,15 @@ from mcp_enrichment.client.wire import MAX_IN_FLIGHT
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, UnknownEnrichment
 from mcp_enrichment.contract.models import EmailType, Status
 from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import ADDRESS, HTML, PROFILE, Lookups, accepts, enrichment, found
+from tests.support.lookups import (
+    ADDRESS,
+    HTML,
+    PROFILE,
+    Lookups,
+    accepts,
+    found,
+    knows_all_but_gone,
+)
 from tests.support.serving import until
 
 if TYPE_CHECKING:
@@ -133,12 +141,7 @@ async def test_many_requests_at_once_are_at_most_ten_in_flight(
 async def test_one_unknown_id_among_many_is_named_at_once(
     client: EnrichmentClient, vendor: FarEnd
 ) -> None:
-    async def answer(stream: SocketStream, seen: Seen) -> None:
-        known = not seen.path.endswith("/gone")
-        body = enrichment(seen.path.rpartition("/")[2])
-        await replies(200 if known else 404, body if known else HTML)(stream, seen)
-
-    vendor.always(answer)
+    vendor.always(knows_all_but_gone)
     with anyio.fail_after(3), pytest.raises(UnknownEnrichment, match="gone"):
         await client.wait(["e1", "gone", "e2"], 20)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,8 +18,10 @@ from tests.over_http.served import ACCEPT, key_of, served, talking
 from tests.support.lookups import Lookups, found
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.over_http.served import Served
     from tests.support.far_end import FarEnd
 
 pytestmark = pytest.mark.anyio
@@ -68,18 +71,12 @@ async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
 ) -> None:
     lookups = Lookups(holds=True)
     vendor.always(lookups)
-    key = key_of(tmp_path, "acme")
-    with served(tmp_path, API_URL=vendor.url, API_KEY="a-key") as face:
-        listener = Listener(face.url, key)
-        async with anyio.create_task_group() as tasks:
-            with anyio.fail_after(SECONDS):
-                tasks.start_soon(listener.listen, await _requested(face.url, key))
-                await listener.is_acknowledged.wait()
-                if is_revoked:
-                    assert Shell(tmp_path).run("keys", "revoke", key.split("_")[1]).code == 0
-                lookups.end(found())
-                await listener.is_told.wait()
-            tasks.cancel_scope.cancel()
+    async with _listening(vendor, tmp_path) as (_, listener):
+        if is_revoked:
+            assert Shell(tmp_path).run("keys", "revoke", listener.key.split("_")[1]).code == 0
+        lookups.end(found())
+        with anyio.fail_after(SECONDS):
+            await listener.is_told.wait()
     assert listener.methods == [ACKNOWLEDGED, "result" if is_revoked else UPDATED]
 
 
@@ -87,18 +84,26 @@ async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
     vendor: FarEnd, tmp_path: Path
 ) -> None:
     vendor.always(Lookups(holds=True))
-    key = key_of(tmp_path, "acme")
-    with served(tmp_path, API_URL=vendor.url, API_KEY="a-key") as face:
+    async with _listening(vendor, tmp_path) as (face, listener):
+        face.process.send_signal(signal.SIGTERM)
+        with anyio.fail_after(5):
+            await listener.has_ended.wait()
+        assert await face.told() == ""
+    assert listener.methods == [ACKNOWLEDGED, "result"]
+
+
+@asynccontextmanager
+async def _listening(vendor: FarEnd, folder: Path) -> AsyncIterator[tuple[Served, Listener]]:
+    """A server, and whoever listens there for a request that is under way."""
+    key = key_of(folder, "acme")
+    with served(folder, API_URL=vendor.url, API_KEY="a-key") as face:
         listener = Listener(face.url, key)
         async with anyio.create_task_group() as tasks:
             with anyio.fail_after(SECONDS):
                 tasks.start_soon(listener.listen, await _requested(face.url, key))
                 await listener.is_acknowledged.wait()
-            face.process.send_signal(signal.SIGTERM)
-            with anyio.fail_after(5):
-                await listener.has_ended.wait()
-        assert await face.told() == ""
-    assert listener.methods == [ACKNOWLEDGED, "result"]
+            yield face, listener
+            tasks.cancel_scope.cancel()
 
 
 async def _requested(url: str, key: str) -> str:

@@ -38,6 +38,13 @@ def accepts(enrichment_id: str = "e1", *, replayed: bool | None = None) -> Behav
     return replies(201, enrichment(enrichment_id), headers)
 
 
+async def knows_all_but_gone(stream: SocketStream, seen: Seen) -> None:
+    """Answers a read of any request but the one whose id is `gone`."""
+    known = not seen.path.endswith("/gone")
+    body = enrichment(seen.path.rpartition("/")[2])
+    await replies(200 if known else 404, body if known else HTML)(stream, seen)
+
+
 class Lookups:
     """A service in miniature: accepts every request and ends it when the test says so.
 

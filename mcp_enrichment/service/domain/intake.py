@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.domain.packing import packed_person, unpacked, unpacked_person
+from mcp_enrichment.service.domain.packing import (
+    EMAIL,
+    PROFILE,
+    RANK,
+    packed_person,
+    unpacked,
+    unpacked_person,
+)
 from mcp_enrichment.service.domain.people import address_of, people_of
 from mcp_enrichment.service.domain.privacy import left_out
 from mcp_enrichment.service.store import bulk, contacts, people
@@ -20,17 +27,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mcp_enrichment.service.domain.packing import Values
     from mcp_enrichment.service.store.database import Database
-
-    Values = tuple[Any, ...]
 
 BATCH = 6000
 """Rows of one transaction: others who write wait for a fraction of a second."""
 WINDOW = 40_000
 """People who are stored by company and not as they come, as their table has indexes by company:
 the more, the fewer of the pages are written again, and the more memory is needed."""
-_PROFILE, _EMAIL, _RANK = 0, 2, 10
-"""Where they stand in a row of the contacts' table; the profile in one of the people's as well."""
 
 
 @dataclass(slots=True)
@@ -66,15 +70,15 @@ class Intake:
     def _put(self, batch: list[Values]) -> list[Values]:
         """Those of the batch that may be kept."""
         kept, new = self.database.write_now(partial(self._put_contacts, batch))
-        self.rows += sum(1 for row in kept if row[_EMAIL] and not row[_RANK])
+        self.rows += sum(1 for row in kept if row[EMAIL] and not row[RANK])
         self.new += new
         return kept
 
     def _put_contacts(
         self, batch: list[Values], connection: Connection
     ) -> tuple[list[Values], int]:
-        kept = self._to_be_kept(connection, batch, itemgetter(_EMAIL))
-        addressed = [row for row in kept if row[_EMAIL]]
+        kept = self._to_be_kept(connection, batch, itemgetter(EMAIL))
+        addressed = [row for row in kept if row[EMAIL]]
         return kept, contacts.put(connection, addressed) if addressed else 0
 
     def _put_people(self) -> None:
@@ -94,7 +98,7 @@ class Intake:
         # Asked once more, as somebody may have been erased since the rows were read.
         adding_contacts(connection)
         is_left_out = left_out(connection, self.database.subjects)
-        return [row for row in rows if not is_left_out(row[_PROFILE], email_of(row))]
+        return [row for row in rows if not is_left_out(row[PROFILE], email_of(row))]
 
     def _batches(
         self, texts: Iterable[str], unpack: Callable[..., Values]

@@ -9,7 +9,10 @@ from mcp_enrichment.service.sources.exports.contact import Person
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.contact import Contact
 
-    Values = tuple[Any, ...]
+Values = tuple[Any, ...]
+"""A row of the contacts' table, or of the people's, in the order of its columns."""
+PROFILE, EMAIL, RANK = 0, 2, 10
+"""Where they stand in a row of the contacts' table; the profile in one of the people's as well."""
 
 _BETWEEN = "\0"
 """No cell of an export has it, and it sorts before whatever they have."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.domain.packing import PROFILE, RANK
 from mcp_enrichment.service.sources.exports.mailbox import kind_of
 from mcp_enrichment.service.sources.inference.companies import company_key
 from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
@@ -25,24 +26,21 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from mcp_enrichment.service.domain.packing import Values
     from mcp_enrichment.service.store.database import Database
 
-    Values = tuple[Any, ...]
-
-_RANK = 10
-"""Where it stands in a row of the contacts' table."""
-_PROFILE, _LOCAL, _DOMAIN = 0, 5, 6
-"""Where they stand in one of the people's."""
+_LOCAL, _DOMAIN = 5, 6
+"""Where they stand in a row of the people's table."""
 
 
 def people_of(rows: Iterable[Values]) -> list[Values]:
     """Who is named in rows of the contacts' table, as rows of the people's; `email` is empty where
     none is known. Of several addresses of one person the main one is learned from."""
     found: dict[str, Values] = {}
-    for row in sorted(rows, key=itemgetter(_RANK)):
+    for row in sorted(rows, key=itemgetter(RANK)):
         person = _person_of(row)
-        if person and not ((known := found.get(person[_PROFILE])) and known[_DOMAIN]):
-            found[person[_PROFILE]] = person
+        if person and not ((known := found.get(person[PROFILE])) and known[_DOMAIN]):
+            found[person[PROFILE]] = person
     return list(found.values())
 
 
