@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.sources.exports.reading import read
 from mcp_enrichment.service.store.database import open_sqlite
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 SAMPLE = str(files("mcp_enrichment") / "data" / "Connections.csv")
 ADA = "https://www.linkedin.com/in/ada-okafor-example"
 JONAS = "https://www.linkedin.com/in/jonas-wei%C3%9F-example"
-SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Shell:
     def run_all(self, *commands: Sequence[str], **settings: str) -> list[Done]:
         """Run commands side by side, each to its end."""
         processes = [self.start(*command, **settings) for command in commands]
-        said = [process.communicate(timeout=SECONDS) for process in processes]
+        said = [process.communicate(timeout=HANG) for process in processes]
         return [Done(p.returncode, *s) for p, s in zip(processes, said, strict=True)]
 
     def start(

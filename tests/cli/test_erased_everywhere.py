@@ -17,10 +17,11 @@ import pytest
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Hit, Unavailable
-from tests.cli.commands import SECONDS, Shell
+from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.serving import rows, serving, until
 from tests.support.vendors import scripted
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     import subprocess
@@ -77,14 +78,14 @@ async def service(
     with log.open("w") as stderr:
         process = shell.start("service", "--port", "0", popen={"stderr": stderr}, **settings)
         try:
-            options = {"base_url": _url(log, process), "timeout": SECONDS}
+            options = {"base_url": _url(log, process), "timeout": HANG}
             async with httpx.AsyncClient(headers={"x-api-key": key}, **options) as http:
                 yield http
             process.send_signal(signal.SIGTERM)
-            await anyio.to_thread.run_sync(process.wait, SECONDS)
+            await anyio.to_thread.run_sync(process.wait, HANG)
         finally:
             process.kill()
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=HANG)
 
 
 def _url(log: Path, process: subprocess.Popen[str]) -> str:
@@ -158,7 +159,7 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
             service(shell, receiver, "two", key) as other,
         ):
             where = await ask_all(http, receiver)
-            await until(lambda: rows(shell.database, TRIES) == [(2,)], seconds=SECONDS)
+            await until(lambda: rows(shell.database, TRIES) == [(2,)])
             assert (await other.get(where)).json()["email"]["email"] == EMAIL
             for email in (EMAIL, AT_VENDORS):
                 assert "enrichment.db" in " ".join(files_with(shell.folder, email)), "it was there"

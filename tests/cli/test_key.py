@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import pytest
 
-from tests.cli.commands import ADA, SECONDS, Done, Shell
+from tests.cli.commands import ADA, Done, Shell
 from tests.support.far_end import replies
 from tests.support.fresh_copy import ROOT
 from tests.support.optional import needs_package
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +38,7 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_with(shell: Shell, typed: str, *arguments: str, **settings: str) -> Done:
     """A command that is given this on stdin."""
     process = shell.start(*arguments, popen={"stdin": subprocess.PIPE}, **settings)
-    out, err = process.communicate(typed, timeout=SECONDS)
+    out, err = process.communicate(typed, timeout=HANG)
     return Done(process.returncode, out, err)
 
 

@@ -17,7 +17,8 @@ from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.teams import embedded_team
 from mcp_enrichment.service.store.database import open_sqlite
-from tests.cli.commands import ADA, SECONDS, Shell
+from tests.cli.commands import ADA, Shell
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,7 +38,7 @@ def serving(shell: Shell, port: int = 0, **settings: str) -> Iterator[tuple[subp
         yield process, said.split()[2]
     finally:
         process.kill()
-        process.communicate(timeout=SECONDS)
+        process.communicate(timeout=HANG)
 
 
 def free_port() -> int:
@@ -59,7 +60,7 @@ def key_of(shell: Shell) -> str:
 
 
 def client(url: str, key: str) -> httpx.Client:
-    return httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=15)
+    return httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=HANG)
 
 
 def test_the_service_serves_the_contract_on_the_port_that_was_chosen(with_contacts: Shell) -> None:
@@ -82,7 +83,7 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, shell: Shell) -> None
         with client(url, key) as http:
             assert http.get(CREDITS).status_code == 200
         process.send_signal(number)
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=HANG)
         assert (process.returncode, out, err) == (0, "", "")
 
 

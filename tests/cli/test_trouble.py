@@ -18,8 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_enrichment.cli.errors import PlainErrors
-from tests.cli.commands import ADA, SAMPLE, SECONDS, Done, Shell, imported_by
+from tests.cli.commands import ADA, SAMPLE, Done, Shell, imported_by
 from tests.support.far_end import hangs, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def test_files_that_may_not_grow_are_told_like_a_full_disk(shell: Shell) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_480, 20_480))
 
     process = shell.start("credits", popen={"preexec_fn": no_file_over_20_kib})
-    out, err = process.communicate(timeout=SECONDS)
+    out, err = process.communicate(timeout=HANG)
     assert "Free space" in Done(process.returncode, out, err).refused()
 
 
@@ -114,7 +115,7 @@ def test_a_disk_that_fills_at_any_moment_of_the_first_lookup_costs_nothing(
     shell: Shell, kib: int
 ) -> None:
     limited = shell.start("enrich", ADA, popen={"preexec_fn": _no_file_over(kib * 1024)})
-    out, err = limited.communicate(timeout=SECONDS)
+    out, err = limited.communicate(timeout=HANG)
     told = Done(limited.returncode, out, err)
     assert "Traceback" not in err
     if told.code == 1:
@@ -149,7 +150,7 @@ def test_an_output_that_takes_nothing_gives_no_traceback(
 ) -> None:
     with open("/dev/full", "w") as full, open(os.devnull) as nothing:
         process = with_contacts.start(*command, popen={"stdout": full, "stdin": nothing})
-    _, err = process.communicate(timeout=SECONDS)
+    _, err = process.communicate(timeout=HANG)
     assert "Traceback" not in err
 
 
@@ -200,7 +201,7 @@ def test_a_reader_that_has_gone_gives_no_traceback(
     os.close(write_end)
     assert process.stderr
     assert process.stderr.read() == ""
-    process.communicate(timeout=SECONDS)
+    process.communicate(timeout=HANG)
 
 
 @POSIX
@@ -220,7 +221,7 @@ async def test_ctrl_c_ends_a_lookup_without_a_traceback(
         vendor.will(replies(201, body))
     vendor.always(then_hangs)
     process = shell.start("enrich", ADA, API_URL=vendor.url)
-    with anyio.fail_after(SECONDS):
+    with anyio.fail_after(HANG):
         await asked.wait()
     process.send_signal(signal.SIGINT)
     out, err = await anyio.to_thread.run_sync(process.communicate)

@@ -10,6 +10,7 @@ import anyio
 from mcp_enrichment.client.push_file import PushFile
 from mcp_enrichment.client.pushes import Pushes
 from tests.support.serving import until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ async def waiting(
     async def wait() -> None:
         answers.extend(await client.wait([enrichment_id], 20))
 
-    with anyio.fail_after(15):
+    with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await until(lambda: not client._polls.are_idle())

@@ -16,6 +16,7 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.models import EmailType, Status
 from tests.support.far_end import FarEnd, replies
 from tests.support.lookups import ADDRESS, PROFILE, accepts, enrichment, found, missed
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
@@ -139,9 +140,9 @@ async def test_what_an_answer_has_beyond_the_contract_is_ignored(
 async def test_an_id_that_can_be_none_is_refused_before_anything_is_sent(
     client: EnrichmentClient, vendor: FarEnd, odd: str
 ) -> None:
-    with anyio.fail_after(2), pytest.raises(UnknownEnrichment):
+    with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment):
         await client.get(odd)
-    with anyio.fail_after(2), pytest.raises(UnknownEnrichment):
+    with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment):
         await client.wait([odd], 5)
     assert not vendor.seen
 

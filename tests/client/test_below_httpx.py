@@ -24,6 +24,7 @@ from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
 from tests.support.certificates import self_signed
 from tests.support.far_end import Behaviour, FarEnd, Seen, replies
 from tests.support.lookups import PROFILE, enrichment
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,7 @@ async def test_an_answer_that_comes_byte_by_byte_does_not_outlast_its_time(
     monkeypatch.setattr(wire_module, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
     vendor.will(sends(start, *[b" "] * 1000, pause=0.05))
-    with anyio.fail_after(2), pytest.raises(ServiceUnavailable):
+    with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable):
         await Wire(vendor.url, None, None).credits()
 
 

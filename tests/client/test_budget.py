@@ -15,6 +15,7 @@ from mcp_enrichment.contract.errors import BudgetExceeded, EnrichmentError, Outc
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies, resets
 from tests.support.lookups import HTML, PROFILE, Lookups, accepts, enrichment, found, missed
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ async def test_four_processes_spend_one_budget(vendor: FarEnd, memory: Path) -> 
         done = await anyio.run_process([*program, str(first), "25", "9"], stderr=None)
         told.extend(json.loads(done.stdout))
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             for number in range(4):
                 tasks.start_soon(run, number * 100)

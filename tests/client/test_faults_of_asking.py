@@ -29,6 +29,7 @@ from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import Behaviour, FarEnd, replies
 from tests.support.faults import BOMB, NO_ANSWER, PACKED
 from tests.support.lookups import HTML, PROFILE, accepts, enrichment
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ async def test_a_post_that_may_have_arrived_is_never_repeated(
     monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
     vendor.will(MAY_HAVE_ARRIVED[fault])
     for _ in range(3):
-        with anyio.fail_after(5), pytest.raises(OutcomeUnknown) as caught:
+        with anyio.fail_after(HANG), pytest.raises(OutcomeUnknown) as caught:
             await client.request(PROFILE, EmailType.WORK)
         assert caught.value.charged is None
     assert len(vendor.seen) == 1
@@ -99,7 +100,7 @@ async def test_a_refusal_is_told_and_leaves_no_trace(
 ) -> None:
     behaviour, kind = REFUSED[fault]
     vendor.will(behaviour)
-    with anyio.fail_after(5), pytest.raises(EnrichmentError) as caught:
+    with anyio.fail_after(HANG), pytest.raises(EnrichmentError) as caught:
         await client.request(PROFILE, EmailType.WORK)
     assert caught.type is kind
     assert caught.value.charged is False
@@ -116,7 +117,7 @@ async def test_a_post_that_surely_began_nothing_is_repeated(
 ) -> None:
     busy = replies(SURELY_NOT_BEGUN[fault], HTML)
     vendor.will(busy, busy, accepts())
-    with anyio.fail_after(5):
+    with anyio.fail_after(HANG):
         assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
     assert len(vendor.posts) == 3
     assert len({post.headers["idempotency-key"] for post in vendor.posts}) == 1
@@ -127,7 +128,7 @@ async def test_a_server_that_stays_busy_is_told_as_such_and_can_be_asked_again(
 ) -> None:
     monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
     vendor.always(replies(429, HTML))
-    with anyio.fail_after(5), pytest.raises(RateLimited):
+    with anyio.fail_after(HANG), pytest.raises(RateLimited):
         await client.request(PROFILE, EmailType.WORK)
     vendor.always(accepts())
     assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
@@ -159,7 +160,7 @@ async def test_a_server_that_comes_up_late_is_asked_once(
                 await listener.serve(end.serve)
 
         t.start_soon(comes_up)
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
         t.cancel_scope.cancel()
     assert len(end.posts) == 1
@@ -171,7 +172,7 @@ async def test_a_server_that_is_down_is_told_and_can_be_asked_again(
     monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
     async with EnrichmentClient("http://127.0.0.1:1", memory=memory) as client:
         for _ in range(2):  # the second is refused by the network again, and not by the memory
-            with anyio.fail_after(5), pytest.raises(ServiceUnavailable) as caught:
+            with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable) as caught:
                 await client.request(PROFILE, EmailType.WORK)
             assert caught.value.charged is False
 
@@ -193,7 +194,7 @@ async def test_a_connection_reset_before_the_body_was_read_is_not_tried_again(
         tasks.start_soon(listener.serve, reset)
         async with EnrichmentClient(url, memory=memory) as client:
             for _ in range(2):
-                with anyio.fail_after(5), pytest.raises(OutcomeUnknown):
+                with anyio.fail_after(HANG), pytest.raises(OutcomeUnknown):
                     await client.request(PROFILE, EmailType.WORK)
         tasks.cancel_scope.cancel()
     assert len(connections) == 1

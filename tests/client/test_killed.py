@@ -12,6 +12,7 @@ from mcp_enrichment.client import asking
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
 ) -> None:
     monkeypatch.setattr(asking, "ABANDONED_SECONDS", 0)
     unknown, step = 0, 1
-    with anyio.fail_after(120):
+    with anyio.fail_after(HANG):
         while True:
             memory = tmp_path / str(step) / "memory.db"
             lookups = _lookups(vendor, honours_keys=honours_keys)

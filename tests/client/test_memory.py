@@ -26,6 +26,7 @@ from tests.support.lookups import (
     found,
     missed,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.answer import Answer
@@ -38,7 +39,7 @@ FAILED = enrichment(status="failed")
 
 
 async def _ask(client: EnrichmentClient, **options: object) -> Answer:
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG):
         return await client.request(PROFILE, EmailType.WORK, **options)  # type: ignore[arg-type]
 
 
@@ -175,7 +176,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
     status: int,
     kind: type[Exception],
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.05)
+    monkeypatch.setattr(asking, "ASK_SECONDS", 0.5)
     async with new_client() as client:
         await _asked_and_ended(client, lookups, found())
         vendor.always(replies(status, HTML))
@@ -222,7 +223,7 @@ async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new
 async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
     client: EnrichmentClient, vendor: FarEnd, lookups: Lookups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.05)
+    monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.5)
     await _asked_and_ended(client, lookups, found())
     vendor.always(replies(503, HTML))
     with pytest.raises(ServiceUnavailable):

@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, hangs
 from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ async def test_four_processes_make_one_post(
     lookups = Lookups(honours_keys=honours_keys, takes=0.05)
     lookups.end(found())
     vendor.always(lookups)
-    with anyio.fail_after(30):
+    with anyio.fail_after(HANG):
         processes = [await _asker(vendor, memory, 25) for _ in range(4)]
         told = await _let_go(processes)
     assert told == [["Answer", "e1", ADDRESS]] * 100
@@ -146,7 +147,7 @@ async def _killed_in_the_middle(vendor: FarEnd, memory: Path) -> None:
 async def test_a_process_killed_after_its_post_leaves_an_unknown_outcome(
     new_client: NewClient, vendor: FarEnd, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with anyio.fail_after(15):
+    with anyio.fail_after(HANG):
         await _killed_in_the_middle(vendor, memory)
     monkeypatch.setattr(asking, "OTHERS_SECONDS", 0.1)
     async with new_client() as client:
@@ -167,7 +168,7 @@ async def test_a_process_killed_after_its_post_is_succeeded_where_keys_are_honou
     vendor.always(Lookups(honours_keys=True))
     async with new_client() as client:
         await client.request("linkedin.com/in/grace", EmailType.WORK)
-        with anyio.fail_after(15):
+        with anyio.fail_after(HANG):
             await _killed_in_the_middle(vendor, memory)
         answer = await client.request(PROFILE, EmailType.WORK)
     assert answer.id == "e2"

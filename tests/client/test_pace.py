@@ -12,6 +12,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, RateLimited
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies
 from tests.support.lookups import PROFILE, Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
@@ -59,7 +60,7 @@ async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
         lookups.end(found(enrichment_id))
     vendor.will(SLOW_DOWN)
     vendor.always(lookups)
-    with anyio.fail_after(20):
+    with anyio.fail_after(HANG):
         answers = await client.wait(ids, 15)
     assert all(answer.is_final for answer in answers)
     refused_or_in_flight = 10

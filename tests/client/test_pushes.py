@@ -15,6 +15,7 @@ from tests.client.pushing import new_pushes, token, waiting
 from tests.support.far_end import replies
 from tests.support.lookups import ADDRESS, PROFILE, Lookups, accepts, enrichment, found
 from tests.support.serving import until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ async def test_a_push_may_overtake_the_answer_to_the_post(
         await accepts()(stream, seen)
 
     vendor.will(tells_first)
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG):
         answer = await pushed.request(PROFILE, EmailType.WORK, wait=20)
     assert answer.email == ADDRESS
     assert [seen.method for seen in vendor.seen] == ["POST", "GET"]

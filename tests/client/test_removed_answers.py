@@ -11,6 +11,7 @@ import pytest
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 from mcp_enrichment.mcp import sentences
 from tests.support.lookups import PROFILE, Lookups, found, missed
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,7 +31,7 @@ def lookups(vendor: FarEnd) -> Lookups:
 
 
 async def ask(client: EnrichmentClient) -> Answer:
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG):
         return await client.request(PROFILE, EmailType.WORK)
 
 

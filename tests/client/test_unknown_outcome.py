@@ -14,6 +14,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, Stor
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, hangs, replies, resets
 from tests.support.lookups import HTML, PROFILE, Lookups, accepts
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def _ask(client: EnrichmentClient, who: str = PROFILE, **options: Any) -> Answer:
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG):
         return await client.request(who, EmailType.WORK, **options)
 
 
@@ -79,9 +80,14 @@ async def test_a_refusal_of_who_insists_does_not_make_the_outcome_known(
 async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: Behaviour
 ) -> None:
-    monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
     await _shows_that_it_honours_keys(client, vendor)
-    vendor.will(fault, fault, accepts(replayed=True))
+    monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
+
+    async def the_last_one(stream: SocketStream, seen: Seen) -> None:
+        monkeypatch.setattr(wire, "POST_SECONDS", HANG)
+        await fault(stream, seen)
+
+    vendor.will(fault, the_last_one, accepts(replayed=True))
     assert (await _ask(client)).id == "e1"
     assert len(vendor.posts) == 3
     assert len({(post.headers["idempotency-key"], post.body) for post in vendor.posts}) == 1

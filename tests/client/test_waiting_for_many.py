@@ -23,6 +23,7 @@ from tests.support.lookups import (
     knows_all_but_gone,
 )
 from tests.support.serving import until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
@@ -53,7 +54,7 @@ async def test_all_who_wait_for_one_id_share_one_poll(
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(wait)
-        await until(lambda: _waiting(client) == 50, seconds=20)
+        await until(lambda: _waiting(client) == 50)
         lookups.end(found())
     assert answers == [ADDRESS] * 100
     assert len(vendor.seen) == 1
@@ -67,13 +68,13 @@ async def test_who_leaves_does_not_end_the_wait_of_the_others(
     async with anyio.create_task_group() as leaving, anyio.create_task_group() as staying:
         leaving.start_soon(client.wait, ["e1"], 20)
         staying.start_soon(_expects_the_address, client)
-        await until(lambda: _waiting(client) == 2, seconds=20)
+        await until(lambda: _waiting(client) == 2)
         leaving.cancel_scope.cancel()
         lookups.end(found())
 
 
 async def _expects_the_address(client: EnrichmentClient) -> None:
-    with anyio.CancelScope(shield=True), anyio.fail_after(5):
+    with anyio.CancelScope(shield=True), anyio.fail_after(HANG):
         [answer] = await client.wait(["e1"], 20)
     assert answer.email == ADDRESS
 
@@ -94,7 +95,7 @@ async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(end_all)
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG):
             answers = await client.wait(HUNDRED, 20)
     assert [answer.id for answer in answers] == HUNDRED
     assert all(answer.email == ADDRESS for answer in answers)
@@ -119,7 +120,7 @@ async def test_held_waits_leave_room_for_other_calls(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.wait, HUNDRED, 20)
         await held.wait()
-        with anyio.fail_after(2):
+        with anyio.fail_after(HANG):
             assert (await client.credits()).balance == 5
             request = await client.request("linkedin.com/in/grace", EmailType.WORK)
         assert request.id == "e1"
@@ -142,7 +143,7 @@ async def test_one_unknown_id_among_many_is_named_at_once(
     client: EnrichmentClient, vendor: FarEnd
 ) -> None:
     vendor.always(knows_all_but_gone)
-    with anyio.fail_after(3), pytest.raises(UnknownEnrichment, match="gone"):
+    with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment, match="gone"):
         await client.wait(["e1", "gone", "e2"], 20)
 
 
@@ -154,7 +155,7 @@ async def test_an_outage_for_one_id_among_many_is_told_when_the_time_is_over(
         await replies(503 if down else 200, HTML if down else found())(stream, seen)
 
     vendor.always(answer)
-    with anyio.fail_after(2), pytest.raises(EnrichmentError) as caught:
+    with anyio.fail_after(HANG), pytest.raises(EnrichmentError) as caught:
         await client.wait(["e1", "e2"], 0.4)
     assert caught.type is ServiceUnavailable
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests.support.waiting import HANG
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 LONGEST_LINE = 1_000_000
-SECONDS = 10.0
-"""For the end of a process, on a machine that has other things to do as well."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Piped:
         """The answer to a request: its `result`, or its `error`."""
         self._last_id += 1
         await self.send(request(self._last_id, method, params))
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             while True:
                 answer = json.loads(await self.line())
                 if answer.get("id") == self._last_id:
@@ -70,7 +70,7 @@ class Piped:
 
     async def ended(self) -> int:
         """The exit code of a process that ends, once stdout has been read to its end."""
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(HANG):
             try:
                 while True:
                     await self.line()

@@ -12,15 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.mcp.pipes import SECONDS, environment, handshake, modern, request
+from tests.mcp.pipes import environment, handshake, modern, request
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 CHUNK = 1 << 20
-HANG = 60.0
-"""Seconds without an answer that count as a hang: ten thousand requests may come before it."""
 OPENING = {"legacy": ("initialize", handshake()), "modern": ("server/discover", modern())}
 PROBE = {"legacy": ("ping", {}), "modern": ("server/discover", modern())}
 
@@ -76,7 +75,7 @@ class RawPipe:
 
     def _received(self) -> list[Any]:
         chunk = os.read(self._stdout, CHUNK)
-        assert chunk, f"it has ended with {self.process.wait(SECONDS)}"
+        assert chunk, f"it has ended with {self.process.wait(HANG)}"
         *lines, self._unread = (self._unread + chunk).split(b"\n")
         answers = [json.loads(line) for line in lines]
         assert all(answer["jsonrpc"] == "2.0" for answer in answers)
@@ -110,6 +109,6 @@ def raw_pipe(folder: Path, era: str) -> Iterator[RawPipe]:
             yield pipe
             assert process.stdin
             process.stdin.close()
-            assert process.wait(SECONDS) == 0
+            assert process.wait(HANG) == 0
         finally:
             process.kill()

@@ -12,6 +12,7 @@ from mcp_enrichment.mcp import models
 from mcp_enrichment.setting_types import Confirm
 from tests.mcp.faces import WORK, data_of, error_of, face, wire
 from tests.support.far_end import FarEnd, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -100,7 +101,7 @@ async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
         raise AssertionError
 
     async with face(careful, "legacy", person=thinks) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG):
             error = error_of(await client.call_tool(REQUEST, WORK | {"wait_seconds": 0}))
     assert (error["code"], error["charged"]) == ("budget_exceeded", False)
     assert not vendor.seen

@@ -17,8 +17,9 @@ import anyio
 import pytest
 
 from tests.mcp.faces import ADA
-from tests.mcp.pipes import SECONDS, Piped, environment, handshake, piped, request
+from tests.mcp.pipes import Piped, environment, handshake, piped, request
 from tests.support.far_end import hangs, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -88,7 +89,7 @@ async def test_a_lookup_that_was_under_way_is_given_back_at_once_and_finished_by
         await server.ask("initialize", handshake())
         asked = {"linkedin_url": ADA, "type": "work", "wait_seconds": 0}
         begun = await server.call("request_email_enrichment", **asked)
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(HANG):
             while (await server.call("get_enrichment", id=begun["id"]))["status"] != "processing":
                 await anyio.lowlevel.checkpoint()
         assert of_database(tmp_path, "SELECT count(lease_owner) FROM jobs") == 1
@@ -117,7 +118,7 @@ async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
 
     vendor.will(in_a_moment)
     async with asking(vendor, tmp_path, monkeypatch) as server:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(HANG):
             await asked.wait()
         assert await end(server, ending) == status_of(ending)
         assert server.stderr() == ""
@@ -132,10 +133,10 @@ async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
 ) -> None:
     vendor.will(hangs())
     async with asking(vendor, tmp_path, monkeypatch) as server:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(HANG):
             while not vendor.seen:
                 await anyio.lowlevel.checkpoint()
-        with anyio.fail_after(2):
+        with anyio.fail_after(HANG):
             assert await end(server, ending) == status_of(ending)
         assert server.stderr() == ""
     assert of_database(tmp_path, "SELECT state FROM source_calls") == "asked"
@@ -207,7 +208,7 @@ def test_a_client_that_asks_and_does_not_read_is_held_back_and_does_not_hold_up_
             process.stdin.close()
         else:
             process.send_signal(ending)
-        assert process.wait(SECONDS) == status_of(ending)
+        assert process.wait(HANG) == status_of(ending)
         assert process.stderr.read() == b""
 
 
@@ -218,7 +219,7 @@ def test_a_client_that_has_closed_stdout_ends_it_with_the_next_answer(tmp_path: 
         assert process.stderr
         process.stdout.close()
         process.stdin.write(request(2, "tools/list").encode() + b"\n")
-        assert process.wait(SECONDS) == 0
+        assert process.wait(HANG) == 0
         assert process.stderr.read() == b""
 
 
@@ -235,7 +236,7 @@ def test_a_client_that_reads_only_after_it_has_closed_stdin_still_gets_every_ans
             process.wait(0.5)
         answers = [json.loads(line) for line in process.stdout.read().splitlines()]
         assert sorted(answer["id"] for answer in answers) == list(range(MORE_THAN_FIT))
-        assert process.wait(SECONDS) == 0
+        assert process.wait(HANG) == 0
 
 
 @pytest.mark.parametrize("ending", [STDIN_CLOSED, signal.SIGINT])

@@ -17,6 +17,7 @@ from mcp_enrichment.client import asking, client, retry, schedule
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, face, text_of, wire
 from tests.support.far_end import FarEnd, breaks_off, replies, resets
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +133,7 @@ async def test_the_model_gets_the_truth_and_the_server_no_request_too_many(
     fault = FAULTS[name]
     vendor.will(*fault.far_end)
     async with face(remote, "auto") as it:
-        with anyio.fail_after(15):
+        with anyio.fail_after(HANG):
             result = await it.call_tool(*fault.call)
     assert _told(result) == fault.gets
     assert " ".join(seen.method for seen in vendor.seen) == fault.seen

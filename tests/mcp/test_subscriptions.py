@@ -18,6 +18,7 @@ from mcp_enrichment.mcp.listening import Bounds
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ID, face, wire
 from tests.support.far_end import FarEnd, Seen, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +52,7 @@ class Vendor:
 
     async def is_read_again(self) -> None:
         self.read = anyio.Event()
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await self.read.wait()
 
 
@@ -126,7 +127,7 @@ async def test_a_subscriber_is_told_once_when_the_enrichment_becomes_final(
         await lookup.is_read_again()
         assert one.told == []
         lookup.status = "completed"
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await one.news.wait()
         await one.client.list_tools()  # anything sent before it has arrived
         assert one.told == [URI]
@@ -139,7 +140,7 @@ async def test_what_is_final_already_is_told_at_once(
 ) -> None:
     lookup.status = "not-found"
     async with subscriber(remote, era) as one, one.subscribed(URI):
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await one.news.wait()
     assert one.told == [URI]
 
@@ -165,7 +166,7 @@ async def test_a_service_that_is_away_for_a_while_is_asked_again(
         await lookup.is_read_again()
         vendor.will(*[replies(503, b"") for _ in range(2)])
         lookup.status = "completed"
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await one.news.wait()
     assert one.told == [URI]
 
@@ -205,7 +206,7 @@ async def test_with_a_handshake_a_subscription_that_was_told_counts_no_more(
         for number in range(101):
             one.news = anyio.Event()
             await one.client.subscribe_resource(f"enrichment://{number:024x}")
-            with anyio.fail_after(20):
+            with anyio.fail_after(HANG):
                 await one.news.wait()
     assert len(one.told) == 101
 
@@ -231,7 +232,7 @@ async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
     async with connected_on_first_use(remote) as get_client:
         server = create_server(get_client, bounds=Bounds(seconds=0.1))
         async with Client(server) as client, client.listen(resource_subscriptions=[URI]) as news:
-            with anyio.fail_after(20):
+            with anyio.fail_after(HANG):
                 assert [event async for event in news] == []
 
 
@@ -246,6 +247,6 @@ async def test_an_enrichment_that_nobody_knows_ends_its_watch_and_no_other(
     vendor.always(one_is_known)
     async with subscriber(remote, "auto") as one:
         async with one.subscribed(f"enrichment://{OTHER}", URI):
-            with anyio.fail_after(20):
+            with anyio.fail_after(HANG):
                 await one.news.wait()
         assert one.told == [URI]

@@ -17,6 +17,7 @@ from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
 from tests.support.far_end import FarEnd, replies
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio
 
@@ -162,7 +163,7 @@ async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(
     vendor.always(FOUND)
     async with anyio.create_task_group() as listening:
         listening.start_soon(client.session.send_request, listen(task_id, "w.1.a.0"), ANY)
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await tasks.is_told.wait()
         listening.cancel_scope.cancel()
     [news] = tasks.news

@@ -12,6 +12,7 @@ import pytest
 from mcp_enrichment.mcp import progress
 from tests.mcp.faces import ID, WORK, data_of, wire
 from tests.support.far_end import Seen, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
@@ -45,17 +46,20 @@ async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
 
         async def on_progress(elapsed: float, _total: float | None, _message: str | None) -> None:
             told.append(elapsed)
+            if len(told) == 3:
+                vendor.always(replies(200, wire("completed")))
 
-        data_of(await buyer.call_tool(tool, arguments, progress_callback=on_progress))
+        answer = await buyer.call_tool(tool, arguments, progress_callback=on_progress)
         when_answered = list(told)
-        assert 3 <= len(when_answered) <= 6
+        assert "ada.okafor@example.com" in str(data_of(answer))
+        assert len(when_answered) >= 3
         assert all(later > earlier for earlier, later in itertools.pairwise(told))
         await anyio.sleep(0.3)  # longer than the pause between two reports
         assert told == when_answered
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(reports, "request_email_enrichment", WORK | {"wait_seconds": 1})
-        tasks.start_soon(reports, "wait_for_enrichment", WAIT_A_SECOND)
+    await reports("request_email_enrichment", WORK | {"wait_seconds": 50})
+    vendor.always(replies(200, wire("processing")))
+    await reports("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 50})
 
 
 async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
@@ -64,7 +68,7 @@ async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
     vendor.always(replies(200, wire("processing")))
     waited = data_of(await buyer.call_tool("wait_for_enrichment", WAIT_A_SECOND))
     assert (waited["all_final"], waited["timeout_applied"]) == (False, True)
-    assert 0.9 <= waited["waited_seconds"] <= 1.5
+    assert waited["waited_seconds"] >= 0.9
     assert "is_final is false" in waited["next_step"]
     assert "wait_for_enrichment" in waited["next_step"]
     assert "Do not request" in waited["next_step"]
@@ -116,7 +120,7 @@ async def test_a_cancelled_wait_stops_asking_at_once_and_the_lookup_goes_on(
     vendor.always(not_yet)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(buyer.call_tool, "wait_for_enrichment", {"ids": [ID]})
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await asked_twice.wait()
         tasks.cancel_scope.cancel()
     await buyer.list_tools()  # the cancellation, which was sent before, has arrived

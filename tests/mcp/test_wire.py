@@ -18,7 +18,8 @@ from mcp.types import JSONRPCRequest, JSONRPCResponse
 from mcp_enrichment.mcp.incoming import Incoming
 from mcp_enrichment.mcp.lines import LONGEST, Lines
 from mcp_enrichment.mcp.outgoing import MOST_UNANSWERED, Outgoing
-from tests.mcp.pipes import SECONDS, environment, handshake, modern, piped, request
+from tests.mcp.pipes import environment, handshake, modern, piped, request
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -73,7 +74,7 @@ def answers_of(module: str, folder: Path, lines: list[bytes], count: int) -> lis
         answers = [json.loads(process.stdout.readline()) for _ in range(count)]
         process.stdin.close()
         assert process.stdout.read() == b""
-        assert process.wait(SECONDS) == 0
+        assert process.wait(HANG) == 0
     return sorted(answers, key=lambda answer: str(answer["id"]))
 
 
@@ -129,7 +130,7 @@ def test_sockets_do_as_well_as_pipes(is_one: bool, tmp_path: Path) -> None:
         assert json.loads(answers.readline())["id"] == 2
         to_server.shutdown(socket.SHUT_WR)
         assert answers.readline() == b""
-        assert process.wait(SECONDS) == 0
+        assert process.wait(HANG) == 0
     to_server.close()
     from_server.close()
 
@@ -142,7 +143,7 @@ def test_files_do_as_well_as_pipes(files: tuple[str, ...], tmp_path: Path) -> No
         given = {"stdin": stdin, "stdout": stdout}
         channels = {name: given[name] for name in files}
         with started("mcp_enrichment", tmp_path, **channels) as process:
-            said, _ = process.communicate(None if "stdin" in files else asked, timeout=SECONDS)
+            said, _ = process.communicate(None if "stdin" in files else asked, timeout=HANG)
     assert process.returncode == 0
     answer = (tmp_path / "stdout").read_bytes() if "stdout" in files else said
     assert json.loads(answer)["id"] == 1

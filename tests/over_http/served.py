@@ -20,6 +20,7 @@ from mcp_enrichment.service.domain import keys, teams
 from mcp_enrichment.service.store import teams as store
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.support.far_end import FarEnd
 
-SECONDS = 20
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
@@ -51,7 +51,7 @@ class Served:
         return (await anyio.to_thread.run_sync(self._communicate))[1]
 
     def _communicate(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=SECONDS)
+        return self.process.communicate(timeout=HANG)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ async def talking(
     """The SDK's client of a server, in one era of the protocol, with a credential or without."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     async with (
-        httpx2.AsyncClient(headers=headers, auth=auth, timeout=60) as http,
+        httpx2.AsyncClient(headers=headers, auth=auth, timeout=HANG) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client

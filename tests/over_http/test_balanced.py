@@ -12,6 +12,7 @@ import pytest
 from tests.mcp.faces import WORK, data_of
 from tests.over_http.served import balanced, push, talking
 from tests.support.lookups import ADDRESS, Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ async def test_what_one_process_began_another_tells(
         async with anyio.create_task_group() as tasks:
             for _ in range(4):
                 tasks.start_soon(wait)
-            with anyio.fail_after(10):
+            with anyio.fail_after(HANG):
                 await lookups.read.wait()
             lookups.end(found(asked["id"]))
             assert (await push(vendor)).status_code == 204

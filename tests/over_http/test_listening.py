@@ -16,6 +16,7 @@ from tests.mcp.faces import WORK, data_of
 from tests.mcp.pipes import modern
 from tests.over_http.served import ACCEPT, key_of, served, talking
 from tests.support.lookups import Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tests.support.far_end import FarEnd
 
 pytestmark = pytest.mark.anyio
-SECONDS = 20
 
 
 class Listener:
@@ -45,7 +45,7 @@ class Listener:
         headers = ACCEPT | {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
         headers["authorization"] = f"Bearer {self.key}"
         async with (
-            httpx.AsyncClient(timeout=SECONDS) as http,
+            httpx.AsyncClient(timeout=HANG) as http,
             http.stream("POST", self.url, json=asked, headers=headers) as stream,
         ):
             async for line in stream.aiter_lines():
@@ -75,7 +75,7 @@ async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
         if is_revoked:
             assert Shell(tmp_path).run("keys", "revoke", listener.key.split("_")[1]).code == 0
         lookups.end(found())
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(HANG):
             await listener.is_told.wait()
     assert listener.methods == [ACKNOWLEDGED, "result" if is_revoked else UPDATED]
 
@@ -86,7 +86,7 @@ async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
     vendor.always(Lookups(holds=True))
     async with _listening(vendor, tmp_path) as (face, listener):
         face.process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await listener.has_ended.wait()
         assert await face.told() == ""
     assert listener.methods == [ACKNOWLEDGED, "result"]
@@ -99,7 +99,7 @@ async def _listening(vendor: FarEnd, folder: Path) -> AsyncIterator[tuple[Served
     with served(folder, API_URL=vendor.url, API_KEY="a-key") as face:
         listener = Listener(face.url, key)
         async with anyio.create_task_group() as tasks:
-            with anyio.fail_after(SECONDS):
+            with anyio.fail_after(HANG):
                 tasks.start_soon(listener.listen, await _requested(face.url, key))
                 await listener.is_acknowledged.wait()
             yield face, listener

@@ -17,6 +17,7 @@ from tests.over_http.served import balanced, call, served, talking
 from tests.support.far_end import far_end, replies
 from tests.support.issuer import Issuer
 from tests.support.lookups import Lookups
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +46,7 @@ async def _asked(
     headers = asked["headers"] | {"host": "mcp.example"}
     if token:
         headers |= {"authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(timeout=20) as http:
+    async with httpx.AsyncClient(timeout=HANG) as http:
         return await http.post(url, json=asked["json"], headers=headers)
 
 

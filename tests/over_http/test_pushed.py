@@ -18,6 +18,7 @@ from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
 from tests.over_http.served import balanced, key_of, push, served, talking
 from tests.support.lookups import ADDRESS, Lookups, found
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ async def _ends(client: Client, vendor: FarEnd, lookups: Lookups) -> dict[str, A
         waiting = {"ids": [asked["id"]], "timeout_seconds": 30}
         answers.append(data_of(await client.call_tool("wait_for_enrichment", waiting)))
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await anyio.sleep(0.5)  # nothing tells that it waits: that is the point

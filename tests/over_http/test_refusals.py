@@ -15,6 +15,7 @@ from mcp_enrichment.mcp.http.names import Names, names_of
 from mcp_enrichment.mcp.http.refused import Refused
 from tests.cli.commands import Shell
 from tests.over_http.served import call, served
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +130,7 @@ async def test_a_body_has_bounds_and_junk_is_survived(tmp_path: Path) -> None:
         b'{"id":' + b"9" * 60_000,
     ]
     with served(tmp_path, HTTP_OPEN="true", LOG_LEVEL="DEBUG") as face:
-        async with httpx.AsyncClient(timeout=20) as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             for era in (headers, modern):
                 for junk in bodies:
                     answer = await http.post(face.url, content=junk, headers=era)
@@ -151,6 +152,6 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(
     async def never() -> None:
         await anyio.sleep_forever()
 
-    with anyio.fail_after(5), pytest.raises(Refused) as raised:
+    with anyio.fail_after(HANG), pytest.raises(Refused) as raised:
         await body.body_of(never)
     assert raised.value.status == 408

@@ -13,6 +13,7 @@ import pytest
 from tests.mcp.faces import ERAS, ID, WORK, data_of, error_of, wire
 from tests.over_http.served import call, served, talking
 from tests.support.far_end import Seen, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,13 +106,13 @@ async def test_a_client_that_closes_its_stream_ends_the_wait(
     holds = Holds()
     vendor.always(holds)
     with served(tmp_path, **_vendors(vendor)) as face:
-        async with httpx.AsyncClient(timeout=20) as http, anyio.create_task_group() as tasks:
+        async with httpx.AsyncClient(timeout=HANG) as http, anyio.create_task_group() as tasks:
             asked = call(era, "wait_for_enrichment", WAIT)
             tasks.start_soon(lambda: http.post(face.url, **asked))
-            with anyio.fail_after(10):
+            with anyio.fail_after(HANG):
                 await holds.asked.wait()
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await holds.hung_up.wait()
         face.process.send_signal(signal.SIGTERM)
         assert await face.told() == ""
@@ -125,13 +126,13 @@ async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_
     vendor.always(holds)
 
     async def wait(url: str) -> None:
-        async with httpx.AsyncClient(timeout=20) as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             answers.append(await http.post(url, **call(era, "wait_for_enrichment", WAIT)))
 
     with served(tmp_path, **_vendors(vendor)) as face:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, face.url)
-            with anyio.fail_after(10):
+            with anyio.fail_after(HANG):
                 await holds.asked.wait()
             face.process.send_signal(end)
             assert await face.told() == ""

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.first_use import each_on_first_use, on_first_use
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ async def test_a_defect_while_opening_reaches_who_waits_and_the_next_try_opens()
             raise RuntimeError
         yield "opened"
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(HANG):
         async with on_first_use(opening) as get:
             with pytest.raises(RuntimeError):
                 await get()
@@ -47,7 +48,7 @@ async def test_what_died_in_use_is_opened_anew() -> None:
             yield len(tries)
             tasks.cancel_scope.cancel()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(HANG):
         async with on_first_use(opening) as get:
             assert await get() == 1
             dies.set()
@@ -72,7 +73,7 @@ async def test_each_key_has_a_resource_of_its_own_that_is_opened_once_and_closed
         yield key.upper()
         told.append(f"closed {key}")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(HANG):
         async with each_on_first_use(opening) as get:
             assert [await get(key) for key in ("a", "b", "a")] == ["A", "B", "A"]
             assert told == ["opened a", "opened b"]

@@ -14,6 +14,7 @@ import httpx
 
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
+from tests.support.waiting import HANG
 
 TEXT = (ROOT / "docs" / "http.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", TEXT, re.MULTILINE)
@@ -53,6 +54,6 @@ def test_the_http_pages_commands_work_one_after_the_other(tmp_path: Path) -> Non
             assert said
             assert httpx.get(f"{said[1]}/health").is_success
             process.terminate()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG) == 0
         finally:
             process.kill()

@@ -17,7 +17,7 @@ import pytest
 from mcp_enrichment.mcp import prompts, resources
 from tests.support.fresh_copy import ROOT, fresh_copy
 from tests.support.generated import README, with_tables
-from tests.support.waiting import until_listening
+from tests.support.waiting import HANG, until_listening
 
 README_TEXT = README.read_text("utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", README_TEXT, re.MULTILINE)
@@ -96,7 +96,7 @@ def test_the_service_answers_on_the_port_it_names(
             assert json.load(answer) == {"balance": 100, "held": 0}
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=HANG)
 
 
 @pytest.mark.parametrize("text", JSON_BLOCKS)

@@ -22,6 +22,7 @@ from tests.support.certificates import self_signed
 from tests.support.far_end import FarEnd, far_end, hangs, replies
 from tests.support.names import Names
 from tests.support.serving import ANY_LOOPBACK
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ async def _sent_over_tls(certificate: Path, behaviour: Behaviour) -> Sent:
     async with listener, anyio.create_task_group() as tasks:
         served = TLSListener(listener, context, standard_compatible=False)
         tasks.start_soon(served.serve, end.serve)
-        with anyio.fail_after(8):
+        with anyio.fail_after(HANG):
             sent = await CallbackSender(ANY_LOOPBACK).send(end.url, b"{}", {})
         tasks.cancel_scope.cancel()
     return sent
@@ -103,7 +104,7 @@ async def test_a_receiver_that_answers_without_end_is_read_for_64_kib_and_left(
     else:
         async with far_end() as receiver:
             receiver.will(flood)
-            with anyio.fail_after(8):  # seconds: without a bound it would go on for ten
+            with anyio.fail_after(HANG):
                 sent = await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", {})
     assert sent == Sent(outcome="unreachable")
     assert flood.sent < BUFFERED
@@ -176,7 +177,7 @@ async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: Names
 async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(network, "CONNECT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]  # with its queue full, nobody can connect
@@ -195,7 +196,10 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
     assert sent.delivered
 
 
-async def test_names_that_do_not_resolve_hold_up_no_other_receiver(names: Names) -> None:
+async def test_names_that_do_not_resolve_hold_up_no_other_receiver(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_enrichment.service.jobs.sender.TRY_SECONDS", 3600)
     sender = CallbackSender(ANY_LOOPBACK)
     async with far_end() as receiver, anyio.create_task_group() as tasks:
         receiver.will(replies(200))
@@ -203,7 +207,7 @@ async def test_names_that_do_not_resolve_hold_up_no_other_receiver(names: Names)
             tasks.start_soon(sender.send, f"http://slow-{number}.example/", b"{}", {})
         await anyio.lowlevel.checkpoint()
         url = receiver.url.replace("127.0.0.1", "three.example")
-        with anyio.fail_after(5):  # seconds; those that hang take ten
+        with anyio.fail_after(HANG):  # seconds; those that hang take an hour
             assert (await sender.send(url, b"{}", {})).delivered
         tasks.cancel_scope.cancel()
 

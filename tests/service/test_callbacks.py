@@ -21,6 +21,7 @@ from tests.support.names import Names
 from tests.support.openapi import must_be
 from tests.support.places import rows
 from tests.support.serving import ADAS, HIT, MISS, Says, Serving, serving, until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,7 +165,7 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(place: Place, receiver
         await it.accepted(callback_url=f"{receiver.url}/hangs")
         await until(lambda: len(receiver.seen) == 1)
         await it.accepted(callback_url=f"{receiver.url}/answers", type="personal")
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await until(lambda: it.rows(TRIES) == [(1, None, None), (1, "delivered", 200)])
 
 

@@ -86,7 +86,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
             await it.accepted(linkedin_url=f"{JONAS}-{number}")
         async with working(settings), working(settings):
             ended = "SELECT count(*) FROM requests WHERE status = 'not-found'"
-            await until(lambda: it.rows(ended) == [(12,)], seconds=20)
+            await until(lambda: it.rows(ended) == [(12,)])
     assert most == 1
     assert len([profile for profile in hunter.asked if profile != "closed"]) == 12
 

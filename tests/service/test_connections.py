@@ -18,6 +18,7 @@ from tests.support.keyed import key_of
 from tests.support.listening import calling, listening
 from tests.support.openapi import must_be
 from tests.support.serving import serving
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ POST = f"POST {ENRICHMENTS} HTTP/1.1\r\nHost: it\r\nContent-Type: application/js
 async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 1.0)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         if b"Length" in said or b"chunked" in said:
             said = said.replace(
@@ -54,11 +55,11 @@ async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
 async def test_one_byte_now_and_then_does_not_keep_a_connection(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 1.0)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         await caller.say(HEALTH)
         assert b"200 OK" in await caller.head()  # it counts anew for each request
-        with anyio.fail_after(5), suppress(ConnectionError):
+        with anyio.fail_after(HANG), suppress(ConnectionError):
             while True:
                 await caller.say(b"G" * 3)
                 await anyio.sleep(0.02)
@@ -67,11 +68,11 @@ async def test_one_byte_now_and_then_does_not_keep_a_connection(
 async def test_an_answer_that_takes_long_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.5)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         request_id, key = await it.accepted(), await key_of(it, "default")
         head = f"GET {ENRICHMENTS}/{request_id} HTTP/1.1\r\nHost: it\r\nx-api-key: {key}\r\n"
-        await caller.say(f"{head}Prefer: wait=1\r\n\r\n".encode())
+        await caller.say(f"{head}Prefer: wait=2\r\n\r\n".encode())
         assert b"200 OK" in await caller.head()
 
 

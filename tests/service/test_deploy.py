@@ -30,7 +30,7 @@ from tests.support.keyed import key_of
 from tests.support.nginx import nginx
 from tests.support.places import rows
 from tests.support.serving import ADA, serving, until
-from tests.support.waiting import until_listening
+from tests.support.waiting import HANG, until_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,10 +76,10 @@ def running(command: Sequence[str], home: dict[str, str]) -> Iterator[subprocess
     try:
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=HANG) == 0
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=HANG)
 
 
 def _free_port() -> int:
@@ -154,7 +154,7 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
         for port in ports.values():
             until_listening(port)
         headers = {"x-api-key": key}
-        async with httpx.AsyncClient(base_url=where, headers=headers, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=where, headers=headers, timeout=HANG) as http:
             assert await _statuses(http, 6) == {"not-found"}
             one.kill()
             assert await _statuses(http, 6) == {"not-found"}, "the other one serves on"
@@ -232,7 +232,7 @@ def test_the_commands_of_the_page_work_one_after_the_other(
                 answers = ANSWERS.get(said.partition(" http")[0])
                 assert answers or said.startswith("Working")
                 if answers:
-                    assert httpx.get(f"http://127.0.0.1:{port}/{answers}", timeout=20).is_success
+                    assert httpx.get(f"http://127.0.0.1:{port}/{answers}", timeout=HANG).is_success
         else:
             subprocess.run(["/bin/sh", "-c", command], env=home, cwd=tmp_path, check=True)
     assert rows(url, "SELECT name, available FROM teams") == [("acme", 1000)]
@@ -275,7 +275,7 @@ async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) 
         assert _connections(url) <= int(service[1]) + int(service[2])
         tasks.cancel_scope.cancel()
     async with serving(url):
-        await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)], seconds=30)
+        await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)])
         ends = 1  # what a worker alone does not listen to
         assert _connections(url) - ends <= int(worker[1]) + int(worker[2])
 

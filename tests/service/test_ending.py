@@ -26,6 +26,7 @@ from tests.support.lookups import enrichment
 from tests.support.places import rows, settings_of
 from tests.support.serving import ADA, HIT, Clock, ledger_is_exact, serving, until
 from tests.support.vendors import scripted
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Program:
     async def told(self, end: signal.Signals = signal.SIGTERM) -> None:
         """Tell it to end, and return once it has begun to."""
         self.process.send_signal(end)
-        await until(self._is_told, seconds=20)
+        await until(self._is_told)
 
     def _is_told(self) -> bool:
         """Whether it serves nobody new, or, where it serves nobody, hears of no job."""
@@ -93,7 +94,7 @@ class Program:
     async def ended(self) -> float:
         """Return once it has ended in order, after so many seconds."""
         began = time.monotonic()
-        out, told = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=30))
+        out, told = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=HANG))
         assert (self.process.returncode, out, told) == (0, "", "")
         return time.monotonic() - began
 
@@ -175,7 +176,7 @@ async def test_the_vendor_after_it_is_asked_by_the_next_process(
         assert rows(place, OWNERS) == [(None,)]
         vendor.will(replies(400, {"error": True, "error_code": "NO_MATCH"}))
         with program(*at, vendor, sources=both):
-            await until(lambda: len(rows(place, ENDED)) == 1, seconds=20)
+            await until(lambda: len(rows(place, ENDED)) == 1)
     assert [call[:2] for call in rows(place, f"{CALLS} ORDER BY source")] == [
         ("findymail", "miss"),
         ("prospeo", "miss"),
@@ -240,12 +241,12 @@ async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
         email = {"email": ADDRESS, "type": "work"}
         vendor.always(replies(200, enrichment("t-1", "completed", email=email)))
         with program(*at, vendor, sources="salesfinity"):
-            await until(lambda: len(rows(place, ENDED)) == 1, seconds=20)
+            await until(lambda: len(rows(place, ENDED)) == 1)
     assert rows(place, ENDED) == [("completed", ADDRESS, "salesfinity", "unverified")]
     assert len(vendor.posts) == 1
     ledger_is_exact(place)
 
 
 async def _asked(gated: Gated) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(HANG):
         await gated.asked.wait()

@@ -10,6 +10,7 @@ import pytest
 
 from mcp_enrichment.service.store import ends
 from tests.support.places import rows
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio
 CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -37,7 +38,7 @@ async def test_an_outage_is_told_once_however_often_it_is_tried(
     async with await asyncio.start_server(cut, "127.0.0.1", 0) as away:
         port = away.sockets[0].getsockname()[1]
         listening = asyncio.ensure_future(anext(ends.ends(f"postgresql://it@127.0.0.1:{port}/it")))
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG):
             for _ in range(5):
                 await tries.get()
         listening.cancel()
@@ -47,7 +48,7 @@ async def test_an_outage_is_told_once_however_often_it_is_tried(
 async def test_the_next_outage_is_told_again(url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with aclosing(ends.ends(url)) as heard:
         for outages in range(3):
-            with anyio.fail_after(10):
+            with anyio.fail_after(HANG):
                 assert await anext(heard) is None
             assert _warnings(caplog) == outages
             assert rows(url, CUT) == [(1,)]

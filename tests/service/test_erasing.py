@@ -32,6 +32,7 @@ from tests.support.serving import (
     serving,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.contact import Contact
@@ -93,7 +94,7 @@ async def test_a_running_request_ends_at_once_and_what_its_source_then_says_is_d
 
         tasks.start_soon(hold)
         erase(it.service.database, PROFILE)
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             while not told:
                 await anyio.lowlevel.checkpoint()
         source.may_answer.set()

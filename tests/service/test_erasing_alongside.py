@@ -22,6 +22,7 @@ from tests.support.exports import ADA_READ
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, ledger_is_exact, serving
 from tests.support.vendors import scripted
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: s
 async def test_what_a_vendor_answers_meanwhile_is_kept_nowhere(url: str, statement: str) -> None:
     async with serving(url, scripted(HIT), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
-        with erasing_before(statement, it.service.database, url), anyio.fail_after(30):
+        with erasing_before(statement, it.service.database, url), anyio.fail_after(HANG):
             await look_up(it.service, job)
         [(reason, email, profile)] = rows(url, "SELECT reason, email, linkedin_url FROM requests")
         assert (reason, email or "", profile) == ("erased", "", "")

@@ -31,6 +31,7 @@ from tests.support.serving import (
     serving,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ async def test_a_burst_of_jobs_leaves_none_asleep(
         async with anyio.create_task_group() as tasks:
             for share in range(8):
                 tasks.start_soon(ask, share)
-        await until(lambda: _ended(url) == 200, seconds=30)
+        await until(lambda: _ended(url) == 200)
     ledger_is_exact(url)
 
 
@@ -103,7 +104,7 @@ async def test_services_and_workers_share_the_work_and_do_each_job_once(url: str
     ):
         for number in range(60):
             await here.accepted(linkedin_url=f"{ADA}-{number}")
-        await until(lambda: _ended(url) == 60, seconds=30)
+        await until(lambda: _ended(url) == 60)
     assert sorted(one.asked + other.asked) == sorted(f"{ADA}-{number}" for number in range(60))
     ledger_is_exact(url)
 
@@ -115,7 +116,7 @@ async def test_the_jobs_of_a_worker_that_falls_silent_are_taken_over(url: str) -
         await it.service.database.write(_taken_by_a_worker_that_dies)
         assert rows(url, JOBS) == [("look-up", request_id, 1, "1")]
         async with serving(url, Says(HIT)):
-            await until(lambda: _ended(url) == 1, seconds=20)
+            await until(lambda: _ended(url) == 1)
     ledger_is_exact(url)
 
 
@@ -161,7 +162,7 @@ async def test_a_job_whose_fetch_was_never_answered_is_done_anew(url: str) -> No
             lost = await other.accepted(type="personal")
         assert len([owner for *_, owner in rows(url, JOBS) if owner == worker_id]) == 2
         source.may_answer.set()
-        await until(lambda: _ended(url) == 2, seconds=20)
+        await until(lambda: _ended(url) == 2)
         assert (await it.get(lost)).json()["status"] == "completed"
 
 
@@ -176,8 +177,8 @@ async def test_a_restart_of_postgres_in_the_middle_loses_nothing(
                 server.stop("immediate")
                 await anyio.sleep(1)  # lets the worker meet a server that is away
                 server.start()
-        await until(lambda: _ended(url) == 30, seconds=30)
-        await until(lambda: rows(url, JOBS) == [], seconds=30)
+        await until(lambda: _ended(url) == 30)
+        await until(lambda: rows(url, JOBS) == [])
     ledger_is_exact(url)
     assert "Traceback" not in caplog.text
 
@@ -232,7 +233,7 @@ async def test_a_service_without_jobs_and_a_worker_do_it_together(tmp_path: Path
             shown = await _answer(serves.split()[2], key)
             for process in processes:
                 process.send_signal(signal.SIGTERM)
-            ends = [process.communicate(timeout=20) for process in processes]
+            ends = [process.communicate(timeout=HANG) for process in processes]
         finally:
             for process in processes:
                 process.kill()
@@ -252,7 +253,7 @@ async def test_a_worker_serves_a_database_file_too(tmp_path: Path) -> None:
                 seconds=20,
             )
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20)[0] == ""
+            assert process.communicate(timeout=HANG)[0] == ""
         finally:
             process.kill()
     assert process.returncode == 0
@@ -276,7 +277,7 @@ def _taken_by_a_worker_that_dies(connection: Connection) -> None:
 
 async def _answer(where: str, key: str) -> dict[str, Any]:
     """What a request there has come to."""
-    async with httpx.AsyncClient(base_url=where, headers={"x-api-key": key}, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=where, headers={"x-api-key": key}, timeout=HANG) as http:
         asked = {"linkedin_url": ADA, "type": "work"}
         request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
         held = await http.get(f"{ENRICHMENTS}/{request_id}", headers={"prefer": "wait=20"})

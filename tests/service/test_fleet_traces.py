@@ -10,6 +10,7 @@ import pytest
 from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, replies
 from tests.support.serving import serving
+from tests.support.waiting import HANG
 from tests.tracing.conftest import collector, receiver
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def test_a_worker_goes_on_with_the_trace_that_a_request_came_with(
         try:
             await collector.has("look up", "deliver callback")
             process.send_signal(signal.SIGTERM)
-            assert process.communicate(timeout=20)[0] == ""
+            assert process.communicate(timeout=HANG)[0] == ""
         finally:
             process.kill()
     found = [collector.spans[name] for name in ("look up", "deliver callback")]

@@ -12,6 +12,7 @@ import pytest
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http import reading
 from tests.support.serving import ADA, ADAS, HIT, MISS, Says, Slow, serving
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from tests.support.places import Place
@@ -87,7 +88,7 @@ async def test_a_preferred_wait_is_held_until_the_request_is_final(place: Place)
         async def ask() -> None:
             answers.append(await it.get(request_id, prefer="respond-async, wait=30"))
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask)
                 await source.asked.wait()
@@ -113,7 +114,7 @@ async def test_a_preferred_wait_that_runs_out_answers_with_what_is_known(
 ) -> None:
     monkeypatch.setattr(reading, "MAX_WAIT", 0)  # the cap is obeyed: this does not take a minute
     async with serving(place, jobs=False) as it:
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             response = await it.get(await it.accepted(), prefer="wait=60")
     assert response.json()["status"] == "pending"
     assert response.headers["preference-applied"] == "wait=0"

@@ -13,11 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import keys
-from tests.cli.commands import SECONDS, Shell
+from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.keyed import key_of, keyed
 from tests.support.places import change
 from tests.support.serving import Clock, serving, until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,10 +131,10 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
                 answers = await _scenario(http, receiver)
                 metrics = await _settled_metrics(http)
             process.send_signal(signal.SIGTERM)
-            out, log = process.communicate(timeout=SECONDS)
+            out, log = process.communicate(timeout=HANG)
         finally:
             process.kill()
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=HANG)
     assert [answer.status_code for answer in answers] == [
         *(201, 201, 200, 200),
         *(400, 400, 400, 404, 404, 405, 400, 401),

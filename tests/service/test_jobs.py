@@ -25,6 +25,7 @@ from tests.support.serving import (
     serving,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ async def test_a_job_goes_to_the_service_that_has_room_for_it(path: Path) -> Non
     one, other = Slow(HIT, name="one"), Slow(HIT, name="other")
     async with serving(path, one, concurrency=1) as here, serving(path, other, concurrency=1):
         ids = [await here.accepted(linkedin_url=f"{ADA}-{n}") for n in range(2)]
-        with anyio.fail_after(5):  # each takes one: with both in one process this would not end
+        with anyio.fail_after(HANG):  # each takes one: with both in one process this would not end
             await one.asked.wait()
             await other.asked.wait()
         one.may_answer.set()

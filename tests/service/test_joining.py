@@ -24,6 +24,7 @@ from tests.support.serving import (
     team_with,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from tests.support.places import Place
@@ -39,7 +40,7 @@ async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_cred
     source = Slow(HIT)
     async with serving(place, source) as it:
         first = await it.accepted()
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await source.asked.wait()  # joined when it is processing, too
         again = await it.accepted(linkedin_url="linkedin.com/in/Ada-Okafor-EXAMPLE/?x=1")
         assert again == first

@@ -6,7 +6,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ import anyio
 import pytest
 
 from mcp_enrichment.service.domain import finals
-from mcp_enrichment.service.domain.finals import WATCH_EVERY
 from mcp_enrichment.service.store import ends
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +48,7 @@ class Held:
 
     async def are_held(self) -> None:
         waiting = self._it.service.finals._waiting
-        await until(lambda: sum(map(len, waiting.values())) == len(self._ids), seconds=20)
+        await until(lambda: sum(map(len, waiting.values())) == len(self._ids))
 
     async def _ask(self, request_id: str) -> None:
         self.answers.append(await self._it.get(request_id, prefer="wait=60"))
@@ -58,17 +57,18 @@ class Held:
         return {answer.json()["status"] for answer in self.answers}
 
 
-async def test_an_end_in_the_same_process_is_answered_at_once(place: Place) -> None:
+async def test_an_end_in_the_same_process_is_answered_at_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("WATCH_EVERY", "WATCH_TOO_EVERY"):  # nobody looks for it
+        monkeypatch.setattr(finals, pause, 3600)
     source = Slow(HIT)
     async with serving(place, source) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
         source.may_answer.set()
-        await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
-        ended = time.monotonic()
         await until(lambda: held.answers != [])
-        assert time.monotonic() - ended < WATCH_EVERY / 2  # nobody had to look for it
     assert held.statuses() == {"completed"}
 
 
@@ -85,7 +85,7 @@ async def test_an_end_in_another_service_is_answered_within_moments(place: Place
         await held.are_held()
         source.may_answer.set()
         await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
-        with anyio.fail_after(1):
+        with anyio.fail_after(HANG):
             await until(lambda: held.answers != [])
         tasks.cancel_scope.cancel()
     assert held.statuses() == {"completed"}
@@ -138,8 +138,8 @@ async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
         tasks.start_soon(held.run)
         await held.are_held()
         with _another_process(it):
-            with anyio.fail_after(20):
-                await until(lambda: held.answers != [], seconds=20)
+            with anyio.fail_after(HANG):
+                await until(lambda: held.answers != [])
         tasks.cancel_scope.cancel()
     assert held.statuses() <= {"completed", "not-found", "failed"}
 
@@ -157,7 +157,7 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
             await wait(its_id, seconds)
 
         object.__setattr__(it.service, "finals", _Instead(it.service.finals, end_before))
-        with anyio.fail_after(5):  # nobody watches: it looks for itself once it is registered
+        with anyio.fail_after(HANG):  # nobody watches: it looks for itself once it is registered
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
 
@@ -167,7 +167,7 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) ->
         tasks.start_soon(held.run)
         await held.are_held()
         it.service.finals.let_go()
-        with anyio.fail_after(1):
+        with anyio.fail_after(HANG):
             await until(lambda: len(held.answers) == 2)
             late = await it.get(await it.accepted(), prefer="wait=60")  # nobody is held from now on
         assert held.statuses() | {late.json()["status"]} <= {"pending", "processing"}
@@ -193,23 +193,16 @@ async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: P
             tasks.start_soon(held.run)
             await held.are_held()
             assert threading.active_count() <= before + 8
-            taken = [await _seconds_to_answer(it, ids[0]) for _ in range(20)]
-            assert sorted(taken)[10] < 0.1
+            assert (await it.get(ids[0])).status_code == 200
             assert held.answers == []
             source.may_answer.set()
-            await until(lambda: len(held.answers) == MANY, seconds=20)
+            await until(lambda: len(held.answers) == MANY)
     assert held.statuses() == {"completed"}
 
 
 class _Instead:
     def __init__(self, finals: Any, wait: Any) -> None:
         self.wait, self.announce = wait, finals.announce
-
-
-async def _seconds_to_answer(it: Serving, request_id: str) -> float:
-    began = time.monotonic()
-    assert (await it.get(request_id)).status_code == 200
-    return time.monotonic() - began
 
 
 def _another_process(it: Serving) -> subprocess.Popen[str]:

@@ -18,6 +18,7 @@ from mcp_enrichment.service.store import ledger
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from mcp_enrichment.service.store.ledger import Balance
 from tests.support.serving import ADA, HIT, MISS, Says, Serving, Slow, ledger_is_exact, serving
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome
@@ -45,7 +46,7 @@ async def test_a_credit_is_held_while_a_lookup_runs_and_spent_for_an_address_alo
     source = Slow(outcome)
     async with serving(place, source) as it:
         request_id = await it.accepted()
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await source.asked.wait()
         assert (await it.get(request_id)).json()["status"] == "processing"
         assert await _figures(it) == Balance(available=9, held=1)

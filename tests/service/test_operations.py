@@ -21,11 +21,12 @@ from mcp_enrichment.service.domain.lookup import look_up
 from mcp_enrichment.service.domain.operations import totals
 from mcp_enrichment.service.store import callbacks
 from mcp_enrichment.service.store.jobs import Job, JobKind
-from tests.cli.commands import SECONDS, Shell
+from tests.cli.commands import Shell
 from tests.support.keyed import key_of
 from tests.support.places import settings_of
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, Slow, ledger_is_exact, serving, until
 from tests.support.statements import statements
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,9 +132,9 @@ async def test_on_a_full_disk_the_service_is_not_ready(tmp_path: Path) -> None:
         process = shell.start("service", "--port", "0", popen=full | {"stderr": log})
         try:
             said = (tmp_path / "log").read_text
-            await until(lambda: "http://" in said(), seconds=SECONDS)
+            await until(lambda: "http://" in said())
             url = "http://" + said().partition("http://")[2].split()[0]
-            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=SECONDS) as http:
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=HANG) as http:
                 before = after = await http.get("/ready")
                 statuses: list[int] = []
                 # It looks once a second, and what it writes is little: the disk is kept full.
@@ -143,10 +144,10 @@ async def test_on_a_full_disk_the_service_is_not_ready(tmp_path: Path) -> None:
                     statuses.append(answer.status_code)
                     after = await http.get("/ready")
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=HANG)
         finally:
             process.kill()
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=HANG)
     assert (before.status_code, after.status_code) == (200, 503)
     assert set(statuses) <= {201, 503}
     assert after.json()["error"]["code"] == "storage_full"

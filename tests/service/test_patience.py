@@ -19,6 +19,7 @@ from mcp_enrichment.service.jobs import patience
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from tests.support.places import rows
 from tests.support.serving import ADA, serving, until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,7 +129,7 @@ async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: st
     away = Away()
     async with taken(url, away) as jobs:
         away.give_up()
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             await jobs.update_heartbeat(1)
             assert away.tries == 2
             assert await jobs.fetch_job(["look-up"], 1) is None
@@ -137,7 +138,7 @@ async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: st
 
 async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
     async with serving(url, jobs=False), taken(url, PatientConnector()) as jobs:
-        with anyio.fail_after(5), pytest.raises(ConnectorException):
+        with anyio.fail_after(HANG), pytest.raises(ConnectorException):
             await jobs.connector.execute_query_async("SELECT no_such_column")
 
 

@@ -14,8 +14,9 @@ import httpx
 import pytest
 import yaml
 
-from tests.cli.commands import SECONDS, Shell
+from tests.cli.commands import Shell
 from tests.support.openapi import DOCUMENT
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
             yield _url(folder / "log", process), key
         finally:
             process.kill()
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=HANG)
     assert "Traceback" not in (folder / "log").read_text()
     assert '"level": "ERROR"' not in (folder / "log").read_text()
 

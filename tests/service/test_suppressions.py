@@ -32,6 +32,7 @@ from tests.support.serving import (
     serving,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,7 +125,7 @@ async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
         await source.asked.wait()
         suppress(it, PROFILE)
         source.may_answer.set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             while not told:
                 await anyio.lowlevel.checkpoint()
     assert (told[0]["status"], told[0]["reason"]) == ("not-found", "suppressed")

@@ -15,6 +15,7 @@ from mcp_enrichment.service.domain.lookup import look_up
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.places import opened, rows
 from tests.support.serving import ADA, HIT, MISS, Slow, ledger_is_exact, serving
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +96,7 @@ async def test_who_is_cancelled_while_it_acts_for_others_keeps_none_of_them_wait
             first.set()
             await _put(database, "one", outcomes)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             _may_go_on.clear()
             tasks.start_soon(_put, database, "waits", outcomes)

@@ -33,6 +33,7 @@ from tests.support.serving import (
     team_with,
     until,
 )
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
@@ -107,7 +108,7 @@ async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(url: str) -> No
         async with serving(url, source, concurrency=1):
             for number in range(100):
                 await it.accepted(linkedin_url=f"{ADA}-later-{number}")
-            await until(lambda: len(source.asked) == 120, seconds=20)
+            await until(lambda: len(source.asked) == 120)
     assert source.asked[:20] == [f"{ADA}-first-{number}" for number in range(20)]
 
 
@@ -133,7 +134,7 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
     ):
         for number in range(30):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
-        await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)], seconds=30)
+        await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
     assert 0 < source.most <= at_once
     assert rows(place, UNDER_WAY) == [(0,)]
     ledger_is_exact(place)
@@ -148,7 +149,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
     ):
         for number in range(10):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
-        await until(lambda: len(source.began) == 10, seconds=30)
+        await until(lambda: len(source.began) == 10)
     assert source.began[-1] - source.began[0] > (10 - 3) / rate
 
 
@@ -260,7 +261,7 @@ async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Pl
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
     source = Slow(HIT)
     limits = {source.name: Limit(at_once=1)}
-    with anyio.fail_after(20):
+    with anyio.fail_after(HANG):
         async with serving(url, source, turns=Turns(limits)) as it:
             for number in range(3):
                 await it.accepted(linkedin_url=f"{ADA}-{number}")

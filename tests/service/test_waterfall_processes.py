@@ -82,9 +82,9 @@ async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer
     async with serving(place, jobs=False) as it:
         await it.accepted()
     with living(place, ledger, hangs=hangs):
-        await until(lambda: hangs in ledger.read_text(), seconds=30)
+        await until(lambda: hangs in ledger.read_text())
     with living(place, ledger, hangs="nobody", ahead=asking.ABANDONED_SECONDS):
-        await until(lambda: rows(place, ENDED) == [end], seconds=30)
+        await until(lambda: rows(place, ENDED) == [end])
     assert sorted(ledger.read_text().split()) == ["first", "second"]
     ledger_is_exact(place)
 

@@ -15,6 +15,8 @@ import httpx
 import uvicorn
 from starlette.responses import StreamingResponse
 
+from tests.support.waiting import HANG
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -27,7 +29,7 @@ HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"content-leng
 def balancer(prefix: str, ports: list[int], *, strip: bool) -> ASGIApp:
     """The application; the request's `Host` is passed on as it came."""
     turns = itertools.cycle(ports)
-    client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+    client = httpx.AsyncClient(timeout=HANG, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def sent(request: httpx.Request) -> httpx.Response:
         for _ in ports:

@@ -128,7 +128,7 @@ async def _killed_again_and_again(
                 await _fill(disk, workers, range(requests - kills, requests))
         for number in range(requests):  # whoever got no answer asks again, with the same key
             await ask(it.service, it.team_id, proxy.url, number)
-        await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=60)
+        await until(lambda: it.rows(UNFINISHED) == [(0,)])
     return died_at_work
 
 

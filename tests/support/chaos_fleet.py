@@ -79,7 +79,7 @@ async def _until_all_is_done(
                     await _crash(server)
                 died_at_work |= set(it.rows(LEFT_BEHIND))
             await _asked_by_all(it, network, range(requests))
-            await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=120)
+            await until(lambda: it.rows(UNFINISHED) == [(0,)])
     return died_at_work
 
 

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import ByKey
 from mcp_enrichment.service.http.protocol import BoundedProtocol
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +50,7 @@ class Caller:
 
     async def answer(self) -> bytes:
         """All that comes until the other side closes."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             try:
                 return await self._reader.read()
             except ConnectionResetError:
@@ -57,7 +58,7 @@ class Caller:
 
     async def head(self) -> bytes:
         """The head of one answer."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             return await self._reader.readuntil(b"\r\n\r\n")
 
 

@@ -27,6 +27,7 @@ from mcp_enrichment.service.sources.port import Hit, Miss
 from mcp_enrichment.service.store import ledger, teams
 from tests.support.openapi import holds_to_contract
 from tests.support.places import opened, rows
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -116,7 +117,7 @@ class Serving:
 
     async def final(self, request_id: str) -> dict[str, Any]:
         """The request once it has ended."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG):
             body = (await self.get(request_id, prefer="wait=60")).json()
         assert body["status"] in ("completed", "not-found", "failed")
         return dict(body)
@@ -193,7 +194,7 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = DEF
     return team_id
 
 
-async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
+async def until(holds: Callable[[], bool], *, seconds: float = HANG) -> None:
     """Wait for what shows in the database or a log alone, and so gives no event."""
     with anyio.fail_after(seconds):
         while not holds():  # noqa: ASYNC110

@@ -9,6 +9,7 @@ import anyio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.far_end import Seen, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
@@ -39,6 +40,6 @@ class Collector:
 
     async def has(self, *names: str) -> None:
         """Return once there is a span of each name."""
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             while not self.spans.keys() >= set(names):
                 await self._more.wait()

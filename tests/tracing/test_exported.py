@@ -10,6 +10,7 @@ import pytest
 from tests.mcp.faces import ADA
 from tests.mcp.pipes import modern, piped
 from tests.support.far_end import FarEnd, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,7 @@ async def test_a_collector_that_does_not_answer_keeps_nobody_from_ending(
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
     async with piped(tmp_path) as server:
         await server.ask("tools/call", call("get_credits", {}))
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG):
             await arrived.wait()
         assert await server.ends() == 0  # the exporter itself would wait for ten seconds
 

@@ -72,7 +72,7 @@ async def test_a_callback_bears_the_trace_of_its_request_even_after_a_restart(
     async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
         await it.post(callback_url=receiver.url, headers={"traceparent": TRACE})
     async with serving(path, Says(HIT), allow_private=True) as it:
-        await until(lambda: it.rows(TRIED) == [(1,)], seconds=20)
+        await until(lambda: it.rows(TRIED) == [(1,)])
     assert receiver.seen[0].headers["traceparent"] == TRACE
 
 
@@ -84,5 +84,5 @@ async def test_a_callback_of_a_request_without_a_trace_bears_none(
     headers = {} if trace is None else {"traceparent": trace}
     async with serving(tmp_path / "enrichment.db", Says(HIT), allow_private=True) as it:
         await it.post(callback_url=receiver.url, headers=headers)
-        await until(lambda: it.rows(TRIED) == [(1,)], seconds=20)
+        await until(lambda: it.rows(TRIED) == [(1,)])
     assert "traceparent" not in receiver.seen[0].headers
