@@ -29,6 +29,8 @@ SERVERS = {
 """Debian's packages, and what shows that one is there."""
 UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
+SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+"""Tests spend half of their time waiting for processes, so two run on each core."""
 NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
@@ -62,9 +64,9 @@ def run_tests(*options):
     """Run the tests without any network but loopback, and those that install with one."""
     if not can_be_cut_off():
         print("\n== tests (this system cannot cut them off from the network)", flush=True)
-        return run("pytest", *options)
+        return run("pytest", *SIDE_BY_SIDE, *options)
     print("\n== tests, cut off from the network", flush=True)
-    command = cut_off([str(BIN / "pytest"), "--installing=none", *options])
+    command = cut_off([str(BIN / "pytest"), "--installing=none", *SIDE_BY_SIDE, *options])
     ended = subprocess.run(command, cwd=ROOT, check=False).returncode
     print("\n== tests that install from package indexes", flush=True)
     codes = {ended, run("pytest", "--installing=only", *options)}
