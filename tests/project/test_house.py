@@ -17,7 +17,7 @@ FILES = PACKAGE + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "bench
 
 def test_files_stay_small() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in FILES}
-    assert not [str(path) for path, length in lengths.items() if length > 300]
+    assert not [str(path) for path, length in lengths.items() if length > 400]
     assert statistics.median(lengths[path] for path in PACKAGE) <= 110
 
 
