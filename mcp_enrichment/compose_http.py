@@ -11,6 +11,7 @@ import anyio
 from mcp_enrichment.client.issuer_keys import IssuerKeys
 from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
 from mcp_enrichment.mcp.http.callers import Scope, current_call
@@ -37,12 +38,16 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.settings import Settings
 
-OPEN_TO_OTHERS = (
-    "ENRICHMENT_HTTP_OPEN is for this machine alone: leave it unset, or listen on 127.0.0.1 "
-    "without a public URL or further hosts."
+OPEN_TO_OTHERS = Explanation(
+    happened="ENRICHMENT_HTTP_OPEN is for this machine alone.",
+    money=NOTHING_DONE,
+    for_person="Leave it unset, or listen on 127.0.0.1 without a public URL or further hosts.",
 )
-NO_RESOURCE = (
-    "ENRICHMENT_OAUTH_ISSUER needs ENRICHMENT_PUBLIC_URL: a token is made for a server of that URL."
+NO_RESOURCE = Explanation(
+    happened="ENRICHMENT_OAUTH_ISSUER is set without ENRICHMENT_PUBLIC_URL, and a token is made "
+    "for a server of that URL.",
+    money=NOTHING_DONE,
+    for_person="Set ENRICHMENT_PUBLIC_URL.",
 )
 LISTENING_SECONDS = 600.0
 """Seconds after which whoever listens has to ask anew, and is checked anew."""

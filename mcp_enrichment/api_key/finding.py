@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.contract.errors import Unauthorized
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +22,11 @@ LONGEST_FILE = 8192
 class KeyFileUnreadable(Unauthorized):
     """A key was promised, so going on without one would ask another service than was meant."""
 
-    sentence = (
-        "The file that ENRICHMENT_API_KEY_FILE names cannot be read, or holds no key. Nothing was "
-        "sent and nothing charged. Ask the user to correct it; do not retry before that."
+    explanation = Explanation(
+        happened="The file that ENRICHMENT_API_KEY_FILE names cannot be read, or holds no key.",
+        money=NOTHING_SENT,
+        for_person="Correct its name or its content.",
+        for_assistant="Ask the user to correct it; do not retry before that.",
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import Unauthorized
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 class KeyringUnreadable(Unauthorized):
     """It may hold a key, so going on without one would ask another service than was meant."""
 
-    sentence = (
-        "The system's keyring is locked, or did not answer. Nothing was sent and nothing charged. "
-        "Ask the user to unlock it, or to set ENRICHMENT_API_KEY_FILE; do not retry before that."
+    explanation = Explanation(
+        happened="The system's keyring is locked, or did not answer.",
+        money=NOTHING_SENT,
+        for_person="Unlock it, or set ENRICHMENT_API_KEY_FILE.",
+        for_assistant="Ask the user to unlock it, or to set ENRICHMENT_API_KEY_FILE; do not retry "
+        "before that.",
     )
 
 

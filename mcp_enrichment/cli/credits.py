@@ -7,9 +7,9 @@ import time
 import click
 
 from mcp_enrichment.cli.arguments import TEAM
+from mcp_enrichment.cli.asking import ask
 from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.text import when
-from mcp_enrichment.cli.tool_calls import call_tool
 
 MAX_AMOUNT = 1_000_000
 """Keeps a typing error from filling the column."""
@@ -20,7 +20,7 @@ MAX_AMOUNT = 1_000_000
 def credits_group(context: click.Context) -> None:
     """Show the credits that are left."""
     if context.invoked_subcommand is None:
-        click.echo(call_tool("get_credits", {})["balance"])
+        click.echo(ask(lambda client: client.credits()).balance)
 
 
 @credits_group.command()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.cli.text import to_the_user
 
 if TYPE_CHECKING:
     from mcp_enrichment.doctor.finding import Finding
@@ -46,7 +45,7 @@ def _of_settings() -> list[Finding]:
     try:
         chosen.is_embedded  # noqa: B018 (where the key cannot be read, who answers is not known)
     except Unauthorized as error:
-        return found + _shown(wrong("key", str(error)))
+        return found + _shown(wrong("key", error.to_person()))
     return found + anyio.run(_of_what_they_name, chosen)
 
 
@@ -64,5 +63,5 @@ async def _of_what_they_name(chosen: Settings) -> list[Finding]:
 
 def _shown(*found: Finding) -> list[Finding]:
     for finding in found:
-        click.echo(f"{finding.state:6} {finding.what:9} {to_the_user(finding.says)}")
+        click.echo(f"{finding.state:6} {finding.what:9} {finding.says}")
     return list(found)

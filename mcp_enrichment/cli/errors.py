@@ -7,9 +7,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from mcp_enrichment.cli.text import to_the_user
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.settings import Settings
+
+Foreseen = EnrichmentError | OSError
 
 
 class PlainErrors(click.Group):
@@ -29,19 +30,19 @@ class PlainErrors(click.Group):
             raise click.ClickException(_sentence(foreseen)) from group
 
 
-def _foreseen(group: ExceptionGroup[Exception]) -> Exception | None:
+def _foreseen(group: ExceptionGroup[Exception]) -> Foreseen | None:
     """The failure that task groups have wrapped on its way here, if it can be told in a line."""
-    found: Exception | None = group.subgroup((EnrichmentError, OSError))
+    found: ExceptionGroup[Foreseen] | Foreseen | None = group.subgroup((EnrichmentError, OSError))
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Foreseen) -> str:
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
         return f"{error.filename or 'A stream'} cannot be used: {why}."
-    return to_the_user(str(error))
+    return error.to_person()
 
 
 def settings() -> Settings:

@@ -28,6 +28,7 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
     UnusableAddress,
 )
+from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ LAG_SECONDS = 60.0
 """A request younger than this that the server does not know is not forgotten: it may lag behind."""
 LOOK_EVERY = 0.1
 
-_FORGOTTEN = (
-    "The service no longer knows the earlier request for this profile, so its answer is lost. "
-    "Nothing was charged by this call. Call request_email_enrichment again for a new lookup."
+_FORGOTTEN = Explanation(
+    happened="The service no longer knows the earlier request for this profile, so its answer is "
+    "lost.",
+    money="Nothing was charged by this call.",
+    for_person="Ask again for a new lookup.",
+    for_assistant="Call request_email_enrichment again for a new lookup.",
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import Unauthorized, UnknownEnrichment
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.spending import Purse
     from mcp_enrichment.contract.models import EmailType
 
-MAY_NOT_SPEND = (
-    "The user's token may read and wait for enrichments, not request any. Nothing was sent and "
-    "nothing charged. Tell the user to allow this server the scope enrichment.spend."
+MAY_NOT_SPEND = Explanation(
+    happened="The token may read and wait for enrichments, not request any.",
+    money=NOTHING_SENT,
+    for_person="Allow this server the scope enrichment.spend.",
+    for_assistant="Tell the user to allow this server the scope enrichment.spend.",
 )
 
 

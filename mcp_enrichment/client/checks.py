@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mcp_enrichment.contract.errors import InvalidArguments, InvalidProfileURL, UnknownEnrichment
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, EnrichmentRequest
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
@@ -18,17 +19,24 @@ def body_of(
 ) -> EnrichmentRequest:
     if external_id is not None and len(external_id) > MAX_EXTERNAL_ID:
         raise InvalidArguments(
-            f"external_id is longer than {MAX_EXTERNAL_ID} characters. Nothing was sent and "
-            "nothing charged. Shorten it."
+            Explanation(
+                happened=f"external_id is longer than {MAX_EXTERNAL_ID} characters.",
+                money=NOTHING_SENT,
+                for_person="Shorten it.",
+            )
         )
     if external_id is not None and "\0" in external_id:
         raise InvalidArguments(
-            "external_id holds a NUL character. Nothing was sent and nothing charged. Leave it out."
+            Explanation(
+                happened="external_id holds a NUL character.",
+                money=NOTHING_SENT,
+                for_person="Leave it out.",
+            )
         )
     try:
         profile = canonical(linkedin_url)
     except ProfileURLRefused as refusal:
-        raise InvalidProfileURL(f"{refusal.advice} Nothing was sent and nothing charged.") from None
+        raise InvalidProfileURL(refusal.explanation) from None
     try:
         body = EnrichmentRequest(
             linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id

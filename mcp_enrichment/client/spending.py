@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import BudgetExceeded
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,16 +25,6 @@ ACCEPTED = "accepted"
 """The service has given it an id; one that holds credits has taken it off the balance."""
 CHARGED = "charged"
 """An address was found."""
-
-_TODAY_IS_SPENT = (
-    "The daily budget of {daily} credits (ENRICHMENT_DAILY_BUDGET) is spent. Nothing was sent and "
-    "nothing charged. Tell the user; do not retry before midnight UTC unless it is raised."
-)
-_RESERVE_IS_REACHED = (
-    "The balance may not fall below {reserve} credits (ENRICHMENT_RESERVE), and with the lookups "
-    "that are under way it would. Nothing was sent and nothing charged. Tell the user; do not "
-    "retry unless credits are added or the reserve is lowered."
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,11 +72,11 @@ def count(
     now = time.time()
     db.execute("DELETE FROM spending WHERE at < ?", (now - KEPT_DAYS * DAY,))
     if budget.daily is not None and today(db, account) >= budget.daily:
-        raise BudgetExceeded(_TODAY_IS_SPENT.format(daily=budget.daily))
+        raise BudgetExceeded(_today_is_spent(budget.daily))
     if budget.reserve is not None and seen is not None:
         under_way = len(states(db, account).keys() - seen.reflected)
         if seen.balance - under_way - 1 < budget.reserve:
-            raise BudgetExceeded(_RESERVE_IS_REACHED.format(reserve=budget.reserve))
+            raise BudgetExceeded(_reserve_is_reached(budget.reserve))
     db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, ASKED))
 
 
@@ -110,3 +101,23 @@ def today(db: sqlite3.Connection, account: str) -> int:
 def states(db: sqlite3.Connection, account: str) -> dict[str, str]:
     """How far each of the account's counted credits has come, by its key."""
     return dict(db.execute("SELECT key, state FROM spending WHERE account = ?", (account,)))
+
+
+def _today_is_spent(daily: int) -> Explanation:
+    return Explanation(
+        happened=f"The daily budget of {daily} credits (ENRICHMENT_DAILY_BUDGET) is spent.",
+        money=NOTHING_SENT,
+        for_person="Try again after midnight UTC, or raise it.",
+        for_assistant="Tell the user; do not retry before midnight UTC unless it is raised.",
+    )
+
+
+def _reserve_is_reached(reserve: int) -> Explanation:
+    return Explanation(
+        happened=f"The balance may not fall below {reserve} credits (ENRICHMENT_RESERVE), and with "
+        "the lookups that are under way it would.",
+        money=NOTHING_SENT,
+        for_person="Add credits, or lower the reserve.",
+        for_assistant="Tell the user; do not retry unless credits are added or the reserve is "
+        "lowered.",
+    )

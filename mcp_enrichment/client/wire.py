@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from mcp_enrichment import tracing
 from mcp_enrichment.client import faults, retry
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.key_form import KEY_FORM
 from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
@@ -33,11 +34,13 @@ POST_SECONDS = 30.0
 """How long it may take to answer a POST: after that, whether it arrived is unknown."""
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
-_UNUSABLE = (
-    "ENRICHMENT_API_URL is not a URL, the API key holds a space, a line break or another "
+_UNUSABLE = Explanation(
+    happened="ENRICHMENT_API_URL is not a URL, the API key holds a space, a line break or another "
     "character that no key has, or a setting for proxies or certificates (HTTPS_PROXY, ALL_PROXY, "
-    "NO_PROXY, SSL_CERT_FILE) cannot be used. Nothing was sent and nothing charged. Ask the user "
-    "to correct it; do not retry before that."
+    "NO_PROXY, SSL_CERT_FILE) cannot be used.",
+    money=NOTHING_SENT,
+    for_person="Correct it and try again.",
+    for_assistant="Ask the user to correct it; do not retry before that.",
 )
 _MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
 

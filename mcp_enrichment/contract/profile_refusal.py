@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+
 
 class RefusalKind(StrEnum):
     """What is wrong with the text."""
@@ -82,6 +84,16 @@ class ProfileURLRefused(ValueError):
     def advice(self) -> str:
         """What is wrong and what to paste instead, in one fixed wording per kind."""
         return ADVICE[self.kind]
+
+    @property
+    def explanation(self) -> Explanation:
+        """The same as an error of the contract says it."""
+        return Explanation(
+            happened=self.advice,
+            money=NOTHING_SENT,
+            for_person="Correct it and try again.",
+            for_assistant="Correct it, or ask the user for the profile's URL.",
+        )
 
     def __str__(self) -> str:
         return self.advice

@@ -57,7 +57,7 @@ def memory(settings: Settings) -> Finding:
         if is_usable(file):
             return ok("memory", str(file))
     except StorageFailed as failure:
-        return wrong("memory", f"{file}: {failure}")
+        return wrong("memory", f"{file}: {failure.to_person()}")
     return wrong(
         "memory",
         f"{file} is damaged, or of a newer version. Restore it, or upgrade: otherwise its next use "

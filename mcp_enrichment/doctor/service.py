@@ -92,7 +92,7 @@ def _stored_balance(settings: Settings) -> Finding:
     except StorageFailed as failure:
         if failure.fault is StorageFault.OLDER_SCHEMA and settings.database_url is None:
             return note("balance", "in a database of an older version: its next use upgrades it")
-        return wrong("balance", f"{settings.database_name}: {failure}")
+        return wrong("balance", f"{settings.database_name}: {failure.to_person()}")
     mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
 

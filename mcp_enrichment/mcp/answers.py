@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.spending import Purse
+    from mcp_enrichment.contract.explanation import Explanation
 
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
@@ -35,14 +36,14 @@ def enrichment_of(answer: Answer) -> Enrichment:
         verification=answer.verification,
         checked_at=_moment(answer.checked_at),
         evidence=answer.evidence,
-        next_step=_next_step(answer),
+        next_step=_said(next_step_of(answer)),
     )
 
 
 def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
     """What a wait of so many seconds came to."""
     enrichments = [enrichment_of(answer) for answer in answers]
-    left = [one.next_step for one in enrichments if not one.is_final]
+    left = [next_step_of(answer) for answer in answers if not answer.is_final]
     all_final = not left
     return Waited(
         # What to do about those that are not final is said once, for all of them.
@@ -53,7 +54,7 @@ def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
         all_final=all_final,
         waited_seconds=round(seconds, 1),
         timeout_applied=not all_final,
-        next_step=sentences.after_all(left),
+        next_step=_said(sentences.after_all(left)),
     )
 
 
@@ -63,12 +64,17 @@ def balance_of(purse: Purse) -> Balance:
         balance=purse.balance,
         spent_today=purse.spent_today,
         budget_left=purse.left,
-        next_step=sentences.after_credits(purse.balance, purse.left),
+        next_step=_said(sentences.after_credits(purse.balance, purse.left)),
     )
 
 
-def _next_step(answer: Answer) -> str | None:
+def next_step_of(answer: Answer) -> Explanation | None:
+    """What to do with it now; None where there is nothing left to do."""
     return sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
+
+
+def _said(step: Explanation | None) -> str | None:
+    return step.to_assistant() if step else None
 
 
 def _age(answer: Answer) -> float:

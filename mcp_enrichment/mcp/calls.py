@@ -20,6 +20,7 @@ from mcp_enrichment.contract.errors import (
     Passing,
     ServiceUnavailable,
 )
+from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import confirming, deferring, results
 from mcp_enrichment.mcp.progress import progress_reported
 from mcp_enrichment.mcp.refusals import Defect
@@ -53,10 +54,14 @@ class CutOff(ServiceUnavailable):
     """A call that spends has reached its cap while its POST may be under way."""
 
     charged = None
-    sentence = (
-        "The enrichment service did not answer in time, so it is not known whether a lookup was "
-        "started; one credit may have been charged. Call again in a minute with the same "
-        "arguments: a request that is under way is joined, not paid for twice."
+    explanation = Explanation(
+        happened="The enrichment service did not answer in time, so it is not known whether a "
+        "lookup was started.",
+        money="One credit may have been charged.",
+        for_person="Try again in a minute: a request that is under way is joined, not paid for "
+        "twice.",
+        for_assistant="Call again in a minute with the same arguments: a request that is under way "
+        "is joined, not paid for twice.",
     )
 
 

@@ -14,6 +14,7 @@ from mcp.types import (
 )
 
 from mcp_enrichment.contract.errors import NotConfirmed
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.profile_url import canonical
 from mcp_enrichment.mcp.eras import is_stateless
 from mcp_enrichment.mcp.models import RequestArguments
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 QUESTION = "spend"
 _YES_OR_NO: dict[str, Any] = {"type": "object", "properties": {}}
-_CANNOT_ASK = (
-    "The user wants to agree before a credit is spent (ENRICHMENT_CONFIRM=always), and this client "
-    "cannot ask. Nothing was sent and nothing charged. Tell the user; do not retry before "
-    "that setting is `never`."
+_CANNOT_ASK = Explanation(
+    happened="A credit is spent only with consent (ENRICHMENT_CONFIRM=always), and this client "
+    "cannot ask for it.",
+    money=NOTHING_SENT,
+    for_person="Use a client that can show a form (elicitation), or set ENRICHMENT_CONFIRM to "
+    "`never`.",
+    for_assistant="Tell the user; do not retry before that setting is `never`.",
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp import Client, StdioServerParameters
 
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.mcp.local import ToolFailed, content_of
 
 if TYPE_CHECKING:
@@ -43,8 +44,16 @@ async def _import(sample: Path, environment: dict[str, str], say: Say) -> None:
     command = [sys.executable, "-m", "mcp_enrichment", "contacts", "import", str(sample)]
     done = await anyio.run_process(command, env=environment, check=False)
     if done.returncode:
-        raise ToolFailed(done.stderr.decode().strip().rpartition("Error: ")[2])
+        raise ToolFailed(_not_imported(done.stderr.decode()))
     say(done.stdout.decode().rstrip())
+
+
+def _not_imported(stderr: str) -> Explanation:
+    return Explanation(
+        happened="The sample contacts were not imported.",
+        money=NOTHING_DONE,
+        for_person=stderr.strip().rpartition("Error: ")[2],  # the command's own sentence
+    )
 
 
 async def _tell_tools(client: Client, say: Say) -> None:

@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import results
 from mcp_enrichment.mcp.models import READ_CAP
 
@@ -33,10 +34,12 @@ class Defect(Permanent):
 
     code = "internal_error"
     charged = None
-    sentence = (
-        "This MCP server failed unexpectedly, and it is not known whether a credit was charged. Do "
-        "not call again with the same arguments: tell the user, and that the server's log on "
-        "stderr says where it failed."
+    explanation = Explanation(
+        happened="mcp-enrichment failed unexpectedly.",
+        money="It is not known whether a credit was charged.",
+        for_person="Report it; the log on stderr says where it failed.",
+        for_assistant="Do not call again with the same arguments: tell the user, and that the "
+        "server's log on stderr says where it failed.",
     )
 
 
@@ -57,7 +60,7 @@ async def answered(method: str, work: Awaitable[T]) -> T:
 
 
 def of_error(error: EnrichmentError) -> MCPError:
-    """The error with its sentence as the message, and the same data as a tool's."""
+    """The error with its text as the message, and the same data as a tool's."""
     is_the_callers = isinstance(error, UnknownEnrichment | InvalidArguments)
     code = INVALID_PARAMS if is_the_callers else INTERNAL_ERROR
-    return MCPError(code=code, message=str(error), data=results.detail_of(error))
+    return MCPError(code=code, message=error.to_assistant(), data=results.detail_of(error))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from mcp.types import CallToolResult, TextContent
+
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -25,31 +26,40 @@ def of_answer(answer: BaseModel) -> CallToolResult:
 
 
 def of_error(error: EnrichmentError) -> CallToolResult:
-    """The error as a sentence for the model and, in `_meta`, as data for programs."""
-    detail = detail_of(error)
-    wait = detail["retry_after_seconds"]
-    sentence = f"{error} (Wait {wait} seconds first.)" if wait else str(error)
+    """The error as text for the model and, in `_meta`, as data for programs."""
     return CallToolResult(
-        content=[TextContent(type="text", text=sentence)], is_error=True, _meta={"error": detail}
+        content=[TextContent(type="text", text=error.to_assistant())],
+        is_error=True,
+        _meta={"error": detail_of(error)},
     )
 
 
 def detail_of(error: EnrichmentError) -> dict[str, Any]:
-    """The error as data for programs."""
+    """The error as data for programs; the explanation is what to show where no model reads."""
     return {
         "code": error.code,
         "retryable": error.retryable,
-        "retry_after_seconds": math.ceil(error.retry_after) if error.retry_after else None,
+        "retry_after_seconds": error.wait_seconds,
         "charged": error.charged,
+        "explanation": {
+            "happened": error.explanation.happened,
+            "money": error.explanation.money,
+            "for_person": error.explanation.for_person,
+        },
     }
 
 
-def what_is_wrong(error: ValidationError, known: list[str]) -> str:
+def what_is_wrong(error: ValidationError, known: list[str]) -> Explanation:
     """Which arguments are wrong and why, without their values: those may be personal."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     said = "; ".join(_fault(fault["loc"], fault["type"], fault["msg"]) for fault in faults[:5])
     takes = f"This tool takes: {', '.join(known)}." if known else "This tool takes no arguments."
-    return f"{said}. Nothing was sent and nothing charged. {takes}"
+    return Explanation(
+        happened=f"{said}.",
+        money=NOTHING_SENT,
+        for_person="Correct what is named and try again.",
+        for_assistant=f"Correct it and call again. {takes}",
+    )
 
 
 def _fault(where: tuple[int | str, ...], kind: str, message: str) -> str:

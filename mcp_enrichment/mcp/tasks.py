@@ -112,7 +112,7 @@ class Tasks:
             raise _unknown() from error
         except EnrichmentError as error:
             if error.retryable and not task.is_overdue:
-                return task.shown(task_id, "working", statusMessage=str(error))
+                return task.shown(task_id, "working", statusMessage=error.to_assistant())
             return _completed(task, task_id, results.of_error(error))
         final = sum(answer.is_final for answer in answers)
         if final < len(answers) and not task.is_overdue:

@@ -105,7 +105,9 @@ def test_an_address_that_nobody_has_seen_is_printed_and_called_what_it_is(shell:
     database.close()
     found = shell.run("enrich", profile("olivia"), SOURCES="inferred")
     assert found.out == "olivia.park@lumen.example\n"
-    assert found.err.startswith("inferred: Inferred from how addresses at its domain are formed,")
+    assert found.err.startswith(
+        "inferred: The address is inferred from how addresses at its domain are"
+    )
 
 
 def test_a_miss_ends_with_code_3_and_its_next_step_on_stderr(with_contacts: Shell) -> None:

@@ -69,7 +69,8 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
         None,
     )
     assert lookups.accepted == 1
-    said = sentences.after(answer.status, answer.reason, None, 0) or ""
+    step = sentences.after(answer.status, answer.reason, None, 0)
+    said = step.to_assistant() if step else ""
     assert "can be requested again, which may cost a credit" in said
     assert sentences.NO_GUESS in said
 

@@ -79,7 +79,7 @@ def error_of(result: CallToolResult) -> dict[str, Any]:
     assert result.is_error, text_of(result)
     assert result.structured_content is None
     error = dict((result.meta or {})["error"])
-    assert set(error) == {"code", "retryable", "retry_after_seconds", "charged"}
+    assert set(error) == {"code", "retryable", "retry_after_seconds", "charged", "explanation"}
     return error | {"sentence": text_of(result)}
 
 

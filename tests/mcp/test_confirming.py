@@ -62,7 +62,7 @@ async def test_nothing_is_sent_where_the_person_does_not_agree(
     async with face(careful, era, person=Person(action)) as client:
         error = error_of(await client.call_tool(REQUEST, WORK))
     assert (error["code"], error["charged"]) == ("budget_exceeded", False)
-    assert "not agreed" in error["sentence"]
+    assert "Nobody has agreed" in error["sentence"]
     assert not vendor.seen
 
 

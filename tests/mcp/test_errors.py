@@ -8,20 +8,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from mcp_enrichment.contract.errors import (
-    EnrichmentError,
-    Passing,
-    Permanent,
-    StorageFailed,
-    StorageFault,
-)
+from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
+from tests.support.explanations import whole_tree
 from tests.support.far_end import replies, resets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mcp_enrichment.settings import Settings
     from tests.support.far_end import Behaviour, FarEnd
 
@@ -42,16 +35,7 @@ CODES = {
 }
 
 
-def _whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
-    for kind in root.__subclasses__():
-        if kind is StorageFailed:
-            yield from map(StorageFailed, StorageFault)
-        elif kind not in (Permanent, Passing) and hasattr(kind, "sentence"):
-            yield kind(retry_after=7.2 if kind.retryable else None)
-        yield from _whole_tree(kind)
-
-
-TREE = list(_whole_tree(EnrichmentError))
+TREE = list(whole_tree(EnrichmentError))
 
 
 @pytest.mark.parametrize("failure", TREE, ids=lambda failure: type(failure).__name__)
@@ -67,7 +51,9 @@ async def test_each_failure_is_a_result_with_its_code_its_money_and_a_next_step(
     assert error["retryable"] is failure.retryable
     assert error["charged"] is failure.charged
     assert error["retry_after_seconds"] == (8 if failure.retry_after else None)
-    assert str(failure) in error["sentence"]
+    assert error["sentence"].startswith(failure.to_assistant())
+    shown = {name: getattr(failure.explanation, name) for name in error["explanation"]}
+    assert error["explanation"] == shown, "for programs without a model"
     assert ("8 seconds" in error["sentence"]) is bool(failure.retry_after)
     assert error["sentence"].count(". ") >= 1, "what happened, and what to do"
     assert "charged" in error["sentence"]

@@ -152,7 +152,7 @@ async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
     vendor.always(replies(200, wire("processing", created_at=began)))
     told = await asked(client.session, "tasks/get", old)
     assert told["status"] == "completed"
-    assert "stop waiting" in told["result"]["structuredContent"]["next_step"]
+    assert "Stop waiting" in told["result"]["structuredContent"]["next_step"]
 
 
 async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(

@@ -145,7 +145,7 @@ async def test_an_id_that_the_vendor_has_forgotten_is_named_as_the_caller_knows_
             (tmp_path / "state" / "memory.db").unlink()
             waiting = {"ids": [asked["id"]], "timeout_seconds": 5}
             refused = error_of(await client.call_tool("wait_for_enrichment", waiting))
-    assert f"({asked['id']})" in refused["sentence"]
+    assert f" {asked['id']}." in refused["sentence"]
 
 
 async def test_a_caller_has_a_quota_of_its_own_and_a_tool_says_when_it_is_used_up(

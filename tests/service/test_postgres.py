@@ -166,7 +166,7 @@ def test_a_user_who_may_not_make_tables_is_told_and_no_folder_is_blamed(
         refused = shell.run("migrate", DATABASE_URL=theirs).refused()
     finally:
         server.execute("DROP ROLE reader")
-    assert "Make that user the database's owner" in refused
+    assert "Make that role the database's owner" in refused
     assert "DATA_DIR" not in refused
 
 

@@ -46,7 +46,8 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
     assert (answer.source, answer.verification) == ("hunter", verification)
     assert answer.checked_at is not None
     assert answer.checked_at.timestamp() == SEEN_AT
-    assert answer.next_step == BY_VERIFICATION.get(verification)
+    step = BY_VERIFICATION.get(verification)
+    assert answer.next_step == (step.to_assistant() if step else None)
 
 
 async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: Place) -> None:

@@ -116,7 +116,7 @@ def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_
     database = open_sqlite(path)
     [(taken,)] = rows(path, "PRAGMA page_count")
     disk.pages = taken + 15
-    with pytest.raises(StorageFailed, match="free space") as raised:
+    with pytest.raises(StorageFailed, match="disk that holds") as raised:
         import_contacts(database, people, source="csv")
     [(stored,)] = rows(path, "SELECT count(*) FROM contacts")
     assert 0 < stored < 1000

@@ -126,7 +126,7 @@ def _default(name: str) -> str:
 def _errors() -> list[type[errors.EnrichmentError]]:
     """The errors of the contract that stand for a code of their own."""
     every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    return [kind for kind in every if "code" in vars(kind) and "sentence" in vars(kind)]
+    return [kind for kind in every if "code" in vars(kind) and "explanation" in vars(kind)]
 
 
 def _vendor_row(kind: type[PaidVendor]) -> str:

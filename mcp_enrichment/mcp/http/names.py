@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.hosts import DEFAULT_PORTS, is_loopback
 from mcp_enrichment.mcp.http.refused import Refused
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
-NO_NAME = (
-    "A server that listens on every address is to know its names: set ENRICHMENT_PUBLIC_URL or "
-    "ENRICHMENT_HTTP_HOSTS."
+NO_NAME = Explanation(
+    happened="A server that listens on every address is to know its names.",
+    money=NOTHING_DONE,
+    for_person="Set ENRICHMENT_PUBLIC_URL or ENRICHMENT_HTTP_HOSTS.",
 )
 
 

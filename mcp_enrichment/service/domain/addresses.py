@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import idna
 
 from mcp_enrichment.contract.errors import CallbackRefused
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.hosts import DEFAULT_PORTS
 
 if TYPE_CHECKING:
@@ -143,6 +144,9 @@ def _is_known_to_idna(label: str) -> bool:
 
 def _refused(what: str) -> CallbackRefused:
     return CallbackRefused(
-        f"The callback_url {what}. Nothing was started and nothing charged. "
-        "Pass a public https URL, or leave it out and wait for the answer instead."
+        Explanation(
+            happened=f"The callback_url {what}.",
+            money=NOTHING_DONE,
+            for_person="Pass a public https URL, or leave it out and wait for the answer instead.",
+        )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.store import ledger
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 
 MAX_REASON = 200
+_NO_CORRECTION = Explanation(
+    happened="The correction has no amount or no reason.",
+    money=NOTHING_CHANGED,
+    for_person=f"Give an amount other than 0 and a reason of 1 to {MAX_REASON} characters.",
+)
+_TOO_FEW = Explanation(
+    happened="The team has fewer credits available than would be taken.",
+    money=NOTHING_CHANGED,
+    for_person="Take fewer, or wait until the lookups that hold credits have ended.",
+)
 
 
 async def balance(database: Database, team_id: int) -> Balance:
@@ -45,10 +56,7 @@ def correct(
     Raises `InvalidArguments` for nothing to correct, no reason, or fewer credits than are taken.
     """
     if not amount or not reason.strip() or len(reason) > MAX_REASON:
-        raise InvalidArguments(
-            "A correction needs an amount other than 0 and a reason of 1 to "
-            f"{MAX_REASON} characters."
-        )
+        raise InvalidArguments(_NO_CORRECTION)
     if not ledger.correct(connection, team_id, amount, at=at, reason=reason):
-        raise InvalidArguments("The team has fewer credits available than would be taken.")
+        raise InvalidArguments(_TOO_FEW)
     return ledger.balance(connection, team_id)

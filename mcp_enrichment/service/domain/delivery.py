@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
 from mcp_enrichment.service.domain.privacy import as_told
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.store.requests import Request
     from mcp_enrichment.service.store.subjects import Subjects
 
+_NO_CALLBACK = Explanation(
+    happened="The team has no callback with this id whose request has ended.",
+    money=NOTHING_CHANGED,
+    for_person="`mcp-enrichment callbacks list` shows them all.",
+)
 JITTER = 0.2
 """A delay is stretched by up to this share of itself, lest many callbacks come at once."""
 LONGEST_RETRY_AFTER = 300.0
@@ -99,7 +105,7 @@ def repeat(
     callback = callbacks.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
-        raise InvalidArguments("The team has no callback with this id whose request has ended.")
+        raise InvalidArguments(_NO_CALLBACK)
     callbacks.next_round(connection, callback_id)
     queue.put_again(connection, JobKind.DELIVER, callback_id, team_id=team_id, at=at)
 

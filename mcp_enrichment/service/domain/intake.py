@@ -64,8 +64,11 @@ class Intake:
     def _cut_short(self, failure: StorageFailed) -> StorageFailed:
         if not self.rows:
             return failure
-        done = f"{self.rows:,} rows with an address are stored: importing the file again adds the "
-        return StorageFailed(failure.fault, done=f"{done}rest, and nothing twice.")
+        return StorageFailed(
+            failure.fault,
+            done=f"{self.rows:,} rows with an address are stored, and nothing was charged: "
+            "importing the file again adds the rest, and nothing twice.",
+        )
 
     def _put(self, batch: list[Values]) -> list[Values]:
         """Those of the batch that may be kept."""

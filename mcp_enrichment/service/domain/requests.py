@@ -16,6 +16,7 @@ from mcp_enrichment.contract.errors import (
     InvalidProfileURL,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 from mcp_enrichment.service.domain.privacy import as_told
@@ -32,11 +33,21 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.jobs import Queue
 
+_NO_NUL = Explanation(
+    happened="external_id: NUL characters are not allowed.",
+    money=NOTHING_DONE,
+    for_person="Leave them out.",
+)
 ID_BYTES = 12
 """Random bytes of an id, written as 24 hex digits: unguessable."""
 _ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 MAX_CALLBACKS = 16
 """Of one request: joining it costs no credit, and must not be a way to send without end."""
+_ENOUGH_CALLBACKS = Explanation(
+    happened=f"This request, which is running, has {MAX_CALLBACKS} callbacks already.",
+    money=NOTHING_DONE,
+    for_person="Leave the callback_url out and poll instead.",
+)
 KEYS_KEPT = 86_400.0
 """Seconds for which an idempotency key stands for its first request."""
 
@@ -135,12 +146,12 @@ def _new_request(service: Service, team_id: int, asked: EnrichmentRequest) -> Re
     try:
         profile = canonical(asked.linkedin_url)
     except ProfileURLRefused as refusal:
-        raise InvalidProfileURL(refusal.advice) from refusal
+        raise InvalidProfileURL(refusal.explanation) from refusal
     if asked.callback_url is not None:
         service.callback_rules.check_url(asked.callback_url)
     if asked.external_id is not None and "\0" in asked.external_id:
         # SQLite would keep it and Postgres would not: the wire is the same over both.
-        raise InvalidArguments("external_id: NUL characters are not allowed")
+        raise InvalidArguments(_NO_NUL)
     return Request(
         id=_new_id(),
         team_id=team_id,
@@ -187,10 +198,7 @@ def _tell_too(connection: Connection, request_id: str, url: str, external_id: st
     if any((other.url, other.external_id) == (url, external_id) for other in known):
         return
     if len(known) >= MAX_CALLBACKS:
-        raise InvalidArguments(
-            f"This request, which is running, has {MAX_CALLBACKS} callbacks already. "
-            "Leave the callback_url out and poll instead."
-        )
+        raise InvalidArguments(_ENOUGH_CALLBACKS)
     callbacks.add(connection, _new_id(), request_id=request_id, url=url, external_id=external_id)
 
 

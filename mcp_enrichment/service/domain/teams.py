@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.store import ledger, teams
 
@@ -32,11 +33,12 @@ def embedded_team(connection: Connection, *, at: float) -> int:
 def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
     """A new team. Raises `InvalidArguments` for a name that is taken, or none."""
     if not _NAME.fullmatch(name):
-        raise InvalidArguments(
-            "A team's name has 1 to 100 letters, digits, spaces, dots or dashes."
+        raise _refused(
+            "The team's name cannot be used.",
+            "Use 1 to 100 letters, digits, spaces, dots or dashes.",
         )
     if teams.id_of(connection, name) is not None:
-        raise InvalidArguments(f"There already is a team {name!r}.")
+        raise _refused(f"There already is a team {name!r}.", "Choose another name.")
     return _with_credits(connection, name, credits, at=at)
 
 
@@ -44,8 +46,14 @@ def the_team(connection: Connection, name: str) -> int:
     """The id of the team of this name. Raises `InvalidArguments` where there is none."""
     found = teams.id_of(connection, name)
     if found is None:
-        raise InvalidArguments(f"There is no team {name!r}: `teams list` shows them all.")
+        raise _refused(f"There is no team {name!r}.", "`mcp-enrichment teams list` shows them all.")
     return found
+
+
+def _refused(happened: str, what_to_do: str) -> InvalidArguments:
+    return InvalidArguments(
+        Explanation(happened=happened, money=NOTHING_CHANGED, for_person=what_to_do)
+    )
 
 
 def local_team(connection: Connection, name: str, *, at: float) -> int:

@@ -23,6 +23,7 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.models import ErrorBody, ErrorDetail, NoCreditBody
 
 if TYPE_CHECKING:
@@ -48,16 +49,28 @@ REQUEST_ID = "X-Request-Id"
 
 _HOW_TO_GET_MORE = "Ask who runs this service for `mcp-enrichment credits grant`."
 _FOR_CALLERS = {
-    Unauthorized: "Send a valid API key in the header x-api-key.",
-    RateLimited: "Too many requests with this key, or from this address without one. "
-    "Wait as Retry-After says.",
-    InsufficientCredits: "No credit is free: all are spent, or held by requests that still run. "
-    " Nothing was started and nothing charged.",
-    UnknownEnrichment: "This team has no request with this id.",
-    StorageFailed: "The service cannot use its database. Nothing was started and nothing charged. "
-    "Try again later; whoever runs the service finds the cause under this code.",
+    Unauthorized: Explanation(
+        happened="The API key is missing or not valid.",
+        money=NOTHING_DONE,
+        for_person="Send a valid API key in the header x-api-key.",
+    ),
+    RateLimited: Explanation(
+        happened="Too many requests with this key, or from this address without one.",
+        money=NOTHING_DONE,
+        for_person="Wait as Retry-After says.",
+    ),
+    InsufficientCredits: Explanation(
+        happened="No credit is free: all are spent, or held by requests that still run.",
+        money=NOTHING_DONE,
+        for_person="Send it again once a credit is free.",
+    ),
+    UnknownEnrichment: Explanation(
+        happened="This team has no request with this id.",
+        money="Nothing was charged.",
+        for_person="Use an id that this team's own request returned.",
+    ),
 }
-"""Where the caller is a program, and not the model that the contract's own sentence speaks to."""
+"""Where the advice for a person would name settings that only the operator of the service has."""
 
 _OF_HTTP = {
     400: ("malformed_request", "This is not HTTP/1.1 (RFC 9112), or it broke off."),
@@ -73,7 +86,7 @@ _OF_HTTP = {
 def answer(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
     code = error.fault.value if isinstance(error, StorageFailed) else error.wire_code or error.code
-    detail = ErrorDetail(code=code, message=_FOR_CALLERS.get(type(error), str(error)))
+    detail = ErrorDetail(code=code, message=_explained(error).to_person())
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
@@ -83,6 +96,17 @@ def answer(error: EnrichmentError) -> JSONResponse:
     if error.retry_after is not None:
         answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return answered
+
+
+def _explained(error: EnrichmentError) -> Explanation:
+    """What is told of it to a caller, which may be a program or a person."""
+    if isinstance(error, StorageFailed):
+        return Explanation(
+            happened="The service cannot use its database.",
+            money=error.explanation.money,
+            for_person="Try again later; whoever runs the service finds the cause under this code.",
+        )
+    return _FOR_CALLERS.get(type(error), error.explanation)
 
 
 def refusal(status: int) -> JSONResponse:

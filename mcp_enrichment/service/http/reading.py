@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.models import EnrichmentRequest
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def idempotency_key(request: Request) -> str | None:
     """The `Idempotency-Key`. Raises `InvalidArguments` where it is empty or too long."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
-        raise InvalidArguments(f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters.")
+        raise _refused(f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters.")
     return key
 
 
@@ -58,7 +59,7 @@ def whole_number(
     text = given[0] if len(given) == 1 else ""
     if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < 1 or (most and int(text) > most):
         upto = f" to {most}" if most else ""
-        raise InvalidArguments(f"{name} must be a whole number from 1{upto}.")
+        raise _refused(f"{name} must be a whole number from 1{upto}.")
     return int(text)
 
 
@@ -85,11 +86,17 @@ def asked_for(body: bytes) -> EnrichmentRequest:
     try:
         asked = EnrichmentRequest.model_validate_json(body)
     except ValidationError as error:
-        raise InvalidArguments(_what_is_wrong(error)) from None
+        raise _refused(f"{_what_is_wrong(error)}.") from None
     for name in sorted(asked.model_fields_set):
         if getattr(asked, name) is None:  # None is how our own models say that it was left out
-            raise InvalidArguments(f"{name}: null is not allowed; leave it out instead")
+            raise _refused(f"{name}: null is not allowed.", "Leave it out instead.")
     return asked
+
+
+def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -> InvalidArguments:
+    return InvalidArguments(
+        Explanation(happened=happened, money=NOTHING_DONE, for_person=what_to_do)
+    )
 
 
 def _what_is_wrong(error: ValidationError) -> str:

@@ -1,0 +1,78 @@
+"""Each reader is told what concerns it: an assistant its next call, a person what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.contract.errors import RateLimited, StorageFailed, StorageFault
+from mcp_enrichment.contract.profile_refusal import ProfileURLRefused, RefusalKind
+from mcp_enrichment.mcp.tools import TOOLS
+from tests.support.explanations import every_explanation, next_steps
+
+if TYPE_CHECKING:
+    from mcp_enrichment.contract.explanation import Explanation
+
+REFUSALS = {f"refusal {kind}": ProfileURLRefused(kind).explanation for kind in RefusalKind}
+ALL = every_explanation() | REFUSALS
+
+TO_AN_ASSISTANT = re.compile(
+    r"\b(the user|the model|tell|call again|call wait|do not (retry|request|construct)|is_final"
+    r"|requested again|(same|these) arguments"
+    rf"|force_refresh|{'|'.join(tool.name for tool in TOOLS)})\b",
+    re.IGNORECASE,
+)
+MONEY = re.compile(r"charged|cost|paid|free|credit|changed", re.IGNORECASE)
+WHAT_AN_ASSISTANT_DOES = re.compile(
+    r"\b(call|tell the user|ask the user|correct|use an id|do not request|say so when|requested"
+    rf"|{'|'.join(tool.name for tool in TOOLS)})\b",
+    re.IGNORECASE,
+)
+
+
+def test_all_that_is_explained_is_read_here() -> None:
+    names = " ".join(ALL)
+    for expected in ("UnusableAddress", "KeyringUnreadable", "Defect", "CutOff", "MAY_NOT_SPEND"):
+        assert expected in names
+    assert {f"StorageFailed {fault}" for fault in StorageFault} < set(ALL)
+    assert len(next_steps()) > 15
+
+
+@pytest.mark.parametrize("explained", ALL.values(), ids=ALL)
+def test_a_person_at_a_terminal_is_never_spoken_to_as_an_assistant(explained: Explanation) -> None:
+    assert not TO_AN_ASSISTANT.search(explained.to_person())
+
+
+@pytest.mark.parametrize("explained", ALL.values(), ids=ALL)
+def test_each_reader_is_told_what_happened_what_it_did_to_money_and_what_to_do(
+    explained: Explanation,
+) -> None:
+    assert MONEY.search(explained.money)
+    fields = [explained.happened, explained.money, explained.for_person]
+    assert explained.to_person() == " ".join(fields)
+    if explained.for_assistant is not None:
+        fields.append(explained.for_assistant)
+        assert WHAT_AN_ASSISTANT_DOES.search(explained.for_assistant)
+        assert explained.to_assistant() == f"{explained.facts} {explained.for_assistant}"
+    for field in fields:
+        assert re.fullmatch(r"[\[A-Za-z`].*[.)]", field), "whole sentences"
+
+
+@pytest.mark.parametrize("explained", next_steps().values(), ids=next_steps())
+def test_a_next_step_tells_an_assistant_something_of_its_own(explained: Explanation) -> None:
+    assert explained.for_assistant
+
+
+def test_seconds_to_wait_are_told_to_either_reader() -> None:
+    error = RateLimited(retry_after=7.2)
+    assert "(Wait 8 seconds first.)" in error.to_person()
+    assert "(Wait 8 seconds first.)" in error.to_assistant()
+
+
+def test_what_was_done_before_a_fault_stands_in_place_of_nothing_was_done() -> None:
+    error = StorageFailed(StorageFault.FULL, done="12 rows are stored, and nothing was charged.")
+    for told in (error.to_person(), error.to_assistant()):
+        assert "12 rows are stored" in told
+        assert "Nothing was started" not in told

@@ -1,0 +1,56 @@
+"""All that is explained: every error, every fault of a database, every next step."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING
+
+import mcp_enrichment
+from mcp_enrichment.contract.errors import (
+    EnrichmentError,
+    Passing,
+    Permanent,
+    StorageFailed,
+    StorageFault,
+)
+from mcp_enrichment.contract.explanation import Explanation
+from mcp_enrichment.mcp import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
+    """One of each error that is raised with its class's own explanation."""
+    for kind in root.__subclasses__():
+        if kind is StorageFailed:
+            yield from map(StorageFailed, StorageFault)
+        elif kind not in (Permanent, Passing) and hasattr(kind, "explanation"):
+            yield kind(retry_after=7.2 if kind.retryable else None)
+        yield from whole_tree(kind)
+
+
+def next_steps() -> dict[str, Explanation]:
+    """Every next step of an answer, by a name that a failing test shows."""
+    return dict(_explanations(sentences.__name__))
+
+
+def every_explanation() -> dict[str, Explanation]:
+    """Those of errors, faults and next steps, and those that stand where an error is raised."""
+    found = {
+        f"{type(error).__name__} {getattr(error, 'fault', '')}".strip(): error.explanation
+        for error in whole_tree(EnrichmentError)
+    }
+    for module in walk_packages(mcp_enrichment.__path__, f"{mcp_enrichment.__name__}."):
+        if not module.name.endswith("__main__"):
+            found |= dict(_explanations(module.name))
+    return found
+
+
+def _explanations(module: str) -> Iterator[tuple[str, Explanation]]:
+    for name, value in vars(import_module(module)).items():
+        many = value.items() if isinstance(value, dict) else [("", value)]
+        for key, one in many:
+            if isinstance(one, Explanation):
+                yield f"{module}.{name} {key}".strip(), one
