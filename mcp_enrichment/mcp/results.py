@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.types import CallToolResult, TextContent
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
     from mcp_enrichment.contract.errors import EnrichmentError
 
-MAX_NAME = 40
-"""Characters of an argument's name that an error repeats."""
+T = TypeVar("T")
 
 
 def of_answer(answer: BaseModel) -> CallToolResult:
@@ -44,16 +43,8 @@ def detail_of(error: EnrichmentError) -> dict[str, Any]:
     }
 
 
-def what_is_wrong(error: ValidationError, known: list[str]) -> str:
-    """Which arguments are wrong and why, without their values: those may be personal."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    said = "; ".join(_fault(fault["loc"], fault["type"], fault["msg"]) for fault in faults[:5])
-    takes = f"This tool takes: {', '.join(known)}." if known else "This tool takes no arguments."
-    return f"{said}. Nothing was sent and nothing charged. {takes}"
-
-
-def _fault(where: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = "".join(c for c in ".".join(map(str, where)) if c.isprintable())[:MAX_NAME]
-    if kind == "extra_forbidden":
-        return f"There is no argument '{name}'"
-    return f"{name}: {message}" if name else message
+def with_ignored(result: T, names: list[str]) -> T:
+    """The result, which tells in `_meta` the names of arguments that had no effect."""
+    if not names or not isinstance(result, CallToolResult):
+        return result
+    return result.model_copy(update={"meta": (result.meta or {}) | {"ignored_arguments": names}})
