@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.types import CallToolResult, InputRequiredResult
-from pydantic import ValidationError
 
 from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
@@ -21,7 +20,7 @@ from mcp_enrichment.contract.errors import (
     ServiceUnavailable,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp import confirming, deferring, results
+from mcp_enrichment.mcp import arguments, confirming, deferring, results
 from mcp_enrichment.mcp.progress import progress_reported
 from mcp_enrichment.mcp.refusals import Defect
 from mcp_enrichment.mcp.tools import Call, Tool
@@ -91,10 +90,22 @@ class ToolCalls:
         self, tool: Tool, params: CallToolRequestParams, context: ServerRequestContext[Any]
     ) -> Result:
         """Carry it out within its cap, reporting progress meanwhile."""
+        given = params.arguments or {}
         try:
-            arguments = _validated(tool, params.arguments or {})
+            read = arguments.read(tool.arguments, given)
         except InvalidArguments as error:
-            return results.of_error(error)
+            result: Result = results.of_error(error)
+        else:
+            result = await self._within_its_cap(tool, params, context, read)
+        return results.with_ignored(result, arguments.ignored(tool.arguments, given))
+
+    async def _within_its_cap(
+        self,
+        tool: Tool,
+        params: CallToolRequestParams,
+        context: ServerRequestContext[Any],
+        arguments: Arguments,
+    ) -> Result:
         called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
         async with progress_reported(context, arguments.cap):
             with _CutOffAt(called.began + arguments.cap):
@@ -144,14 +155,6 @@ class ToolCalls:
 
 def _shown(answer: BaseModel | InputRequiredResult) -> Result:
     return answer if isinstance(answer, InputRequiredResult) else results.of_answer(answer)
-
-
-def _validated(tool: Tool, arguments: dict[str, Any]) -> Arguments:
-    try:
-        return tool.arguments.model_validate(arguments)
-    except ValidationError as error:
-        known = list(tool.arguments.model_fields)
-        raise InvalidArguments(results.what_is_wrong(error, known)) from None
 
 
 class _CutOffAt:

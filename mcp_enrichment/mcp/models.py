@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status, Verification
 from mcp_enrichment.contract.paths import ENRICHMENT_ID
+from mcp_enrichment.mcp import forms
 
 WAIT_CAP = 50
 """Seconds that a call may wait at most: clients give up at 60."""
@@ -16,17 +17,23 @@ READ_CAP = 20
 """Seconds that a call which does not wait may take."""
 MAX_IDS = 100
 
-Id = Annotated[str, Field(pattern=ENRICHMENT_ID, description="As returned by the request.")]
-
-
-def _list_of_one(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+Id = Annotated[str, Field(pattern=ENRICHMENT_ID)]
+Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""Strict: true is no number."""
 
 
 class Arguments(BaseModel):
-    """Base of all inputs: what is not named here is refused."""
+    """Base of all inputs. Null and a blank text are as good as nothing, and what is not named here
+    is ignored: clients fill arguments in and add some."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if not forms.is_nothing(value)}
 
     @property
     def cap(self) -> float:
@@ -38,20 +45,35 @@ class RequestArguments(Arguments):
     linkedin_url: Annotated[
         str, Field(description="The person's profile: https://www.linkedin.com/in/<username>")
     ]
-    type: Annotated[EmailType, Field(description="Which address is wanted.")]
+    type: Annotated[
+        EmailType,
+        Field(description="Which address is wanted."),
+        BeforeValidator(forms.email_type),
+    ]
     callback_url: Annotated[
-        str | None, Field(description="Public https URL that a new request's end is POSTed to.")
+        str | None,
+        Field(description="Public https URL that a new request's end is POSTed to."),
+        BeforeValidator(forms.trimmed),
     ] = None
     external_id: Annotated[
-        str | None, Field(max_length=MAX_EXTERNAL_ID, description="Your own reference, echoed.")
+        str | None,
+        Field(
+            max_length=MAX_EXTERNAL_ID,
+            description=f"Your own reference, echoed. At most {MAX_EXTERNAL_ID} characters.",
+        ),
+        BeforeValidator(forms.reference),
     ] = None
     wait_seconds: Annotated[
-        float,
-        Field(ge=0, le=WAIT_CAP, strict=True, description="How long to wait for the final answer."),
+        Seconds,
+        Field(ge=0, le=WAIT_CAP, description="Seconds to wait for the final answer. Default 10."),
+        BeforeValidator(forms.number),
     ] = 10
     force_refresh: Annotated[
         bool,
-        Field(strict=True, description="Look up anew what was answered before. May cost a credit."),
+        Field(
+            description="Look up anew what was answered before. May cost a credit. Default false."
+        ),
+        BeforeValidator(forms.word),
     ] = False
 
     @property
@@ -60,13 +82,25 @@ class RequestArguments(Arguments):
 
 
 class GetArguments(Arguments):
-    id: Id
+    id: Annotated[
+        Id, Field(description="As returned by the request."), BeforeValidator(forms.one_id)
+    ]
 
 
 class WaitArguments(Arguments):
-    ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS), BeforeValidator(_list_of_one)]
+    ids: Annotated[
+        list[Id],
+        Field(
+            min_length=1,
+            max_length=MAX_IDS,
+            description=f"As returned by the requests. At most {MAX_IDS}.",
+        ),
+        BeforeValidator(forms.ids),
+    ]
     timeout_seconds: Annotated[
-        float, Field(ge=1, le=WAIT_CAP, strict=True, description="How long to wait.")
+        Seconds,
+        Field(ge=1, le=WAIT_CAP, description="Seconds to wait. Default 45."),
+        BeforeValidator(forms.number),
     ] = 45
 
     @property

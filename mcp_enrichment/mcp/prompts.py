@@ -18,6 +18,7 @@ from mcp.types import (
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.mcp import forms
 from mcp_enrichment.mcp.models import MAX_IDS
 from mcp_enrichment.mcp.sentences import NO_GUESS
 
@@ -75,9 +76,7 @@ async def get_prompt(
 
 
 def _text(arguments: Mapping[str, str]) -> str:
-    if arguments.keys() - {"profiles", "type"}:
-        raise MCPError(INVALID_PARAMS, f"{NAME} takes: profiles, type.")
-    kind = arguments.get("type") or EmailType.WORK
+    kind = forms.email_type(arguments.get("type", "")) or EmailType.WORK
     if kind not in set(EmailType):
         raise MCPError(INVALID_PARAMS, "type: work or personal.")
     profiles = _profiles_in(arguments.get("profiles", ""))

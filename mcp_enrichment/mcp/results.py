@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.types import CallToolResult, TextContent
 
-from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
     from mcp_enrichment.contract.errors import EnrichmentError
 
-MAX_NAME = 40
-"""Characters of an argument's name that an error repeats."""
+T = TypeVar("T")
 
 
 def of_answer(answer: BaseModel) -> CallToolResult:
@@ -49,21 +46,8 @@ def detail_of(error: EnrichmentError) -> dict[str, Any]:
     }
 
 
-def what_is_wrong(error: ValidationError, known: list[str]) -> Explanation:
-    """Which arguments are wrong and why, without their values: those may be personal."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    said = "; ".join(_fault(fault["loc"], fault["type"], fault["msg"]) for fault in faults[:5])
-    takes = f"This tool takes: {', '.join(known)}." if known else "This tool takes no arguments."
-    return Explanation(
-        happened=f"{said}.",
-        money=NOTHING_SENT,
-        for_person="Correct what is named and try again.",
-        for_assistant=f"Correct it and call again. {takes}",
-    )
-
-
-def _fault(where: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = "".join(c for c in ".".join(map(str, where)) if c.isprintable())[:MAX_NAME]
-    if kind == "extra_forbidden":
-        return f"There is no argument '{name}'"
-    return f"{name}: {message}" if name else message
+def with_ignored(result: T, names: list[str]) -> T:
+    """The result, which tells in `_meta` the names of arguments that had no effect."""
+    if not names or not isinstance(result, CallToolResult):
+        return result
+    return result.model_copy(update={"meta": (result.meta or {}) | {"ignored_arguments": names}})

@@ -20,7 +20,7 @@ from mcp_enrichment.mcp.models import (
     WaitArguments,
     Waited,
 )
-from mcp_enrichment.mcp.schema import schema_of
+from mcp_enrichment.mcp.schema import input_schema, output_schema
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,8 +63,8 @@ class Tool:
         return WireTool(
             name=self.name,
             description=self.description,
-            input_schema=schema_of(self.arguments, "validation"),
-            output_schema=schema_of(self.answer, "serialization"),
+            input_schema=input_schema(self.arguments),
+            output_schema=output_schema(self.answer),
             annotations=self.annotations,
         )
 

@@ -46,6 +46,13 @@ class RawPipe:
         self._probes += 1
         return self._exchange(junk + b"\n", f"probe {self._probes}", *PROBE[self.era])
 
+    def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The message that answers this request."""
+        self._probes += 1
+        its_id = f"asked {self._probes}"
+        answers: list[dict[str, Any]] = self._exchange(b"", its_id, method, params)
+        return next(answer for answer in answers if answer.get("id") == its_id)
+
     def kilobytes(self) -> int:
         """Memory of the process that is in use."""
         asked = ["ps", "-o", "rss=", "-p", str(self.process.pid)]

@@ -80,6 +80,7 @@ async def test_a_defect_is_told_without_its_text(
     assert poison not in error["sentence"] + caplog.text.replace("RuntimeError(poison)", "")
 
 
+HUNDRED_AND_ONE = [f"{number:024}" for number in range(101)]
 POST, GET = "request_email_enrichment", "get_enrichment"
 FAR_ENDS: list[tuple[str, Behaviour, str, bool | None, int | None]] = [
     (POST, replies(400, b"no"), "invalid_arguments", False, None),
@@ -116,15 +117,19 @@ async def test_what_the_far_end_does_wrong_is_told_by_its_code(
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    (POST, WORK | {"wait": 5}, "invalid_arguments", "no argument 'wait'"),
-    ("get_credits", {"id": ID}, "invalid_arguments", "takes no arguments"),
-    (POST, {"linkedin_url": ADA}, "invalid_arguments", "type: Field required"),
-    (POST, WORK | {"type": "both"}, "invalid_arguments", "'work' or 'personal'"),
-    (POST, WORK | {"linkedin_url": 7}, "invalid_arguments", "linkedin_url: "),
-    (POST, WORK | {"wait_seconds": -1}, "invalid_arguments", "wait_seconds: "),
-    (POST, WORK | {"wait_seconds": 51}, "invalid_arguments", "wait_seconds: "),
-    (POST, WORK | {"force_refresh": "perhaps"}, "invalid_arguments", "force_refresh: "),
-    (POST, WORK | {"external_id": "x" * 300}, "invalid_arguments", "256 characters"),
+    (
+        POST,
+        {"linkedin_url": ADA},
+        "invalid_arguments",
+        "type is missing: give 'work' or",
+    ),
+    (POST, {"type": "work", "linkedin_url": " "}, "invalid_arguments", "linkedin_url is missing"),
+    (POST, WORK | {"type": "both"}, "invalid_arguments", "type: give 'work' or 'personal'."),
+    (POST, WORK | {"linkedin_url": 7}, "invalid_arguments", "linkedin_url: give a text."),
+    (POST, WORK | {"wait_seconds": -1}, "invalid_arguments", "wait_seconds: give a number from 0"),
+    (POST, WORK | {"wait_seconds": 51}, "invalid_arguments", "to 50, or leave it out"),
+    (POST, WORK | {"force_refresh": "perhaps"}, "invalid_arguments", "give true or false, or"),
+    (POST, WORK | {"external_id": "x" * 300}, "invalid_arguments", "at most 256 characters, or"),
     (POST, WORK | {"callback_url": "http://localhost"}, "invalid_arguments", "callback_url"),
     (POST, WORK | {"callback_url": "ftp://x"}, "invalid_arguments", "callback_url"),
     (POST, WORK | {"linkedin_url": "x.com/in/ada"}, "invalid_profile_url", "not on linkedin.com"),
@@ -134,13 +139,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "invalid_profile_url",
         "Sales Navigator",
     ),
-    (POST, WORK | {"linkedin_url": " "}, "invalid_profile_url", "There is no URL"),
-    (GET, {"id": "../credits"}, "invalid_arguments", "id: "),
-    (GET, {"id": ["a"]}, "invalid_arguments", "id: "),
+    (GET, {}, "invalid_arguments", "id is missing: give one id, as a tool returned it"),
+    (GET, {"id": "../credits"}, "invalid_arguments", "id: give one id, as a tool returned it"),
+    (GET, {"id": ["a", "b"]}, "invalid_arguments", "id: give one id, as a tool returned it"),
     (GET, {"id": ID}, "unknown_enrichment", "no enrichment with this id"),
-    ("wait_for_enrichment", {"ids": []}, "invalid_arguments", "at least 1"),
-    ("wait_for_enrichment", {"ids": [ID] * 101}, "invalid_arguments", "at most 100"),
-    ("wait_for_enrichment", {"ids": [ID, "a b"]}, "invalid_arguments", "ids.1: "),
+    ("wait_for_enrichment", {"ids": []}, "invalid_arguments", "ids: give a list of 1 to 100 ids"),
+    ("wait_for_enrichment", {"ids": HUNDRED_AND_ONE}, "invalid_arguments", "a list of 1 to 100"),
+    ("wait_for_enrichment", {"ids": [ID, "a/b"]}, "invalid_arguments", "ids.1: give one id"),
     ("wait_for_enrichment", {"ids": ID, "timeout_seconds": 0}, "invalid_arguments", "timeout_"),
     ("wait_for_enrichment", {"ids": ID}, "unknown_enrichment", ID),
 ]

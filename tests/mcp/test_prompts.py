@@ -53,6 +53,13 @@ async def test_the_type_is_work_unless_it_is_said(assistant: Client) -> None:
     assert "type=personal" in await text_of(assistant, profiles=ADA, type="personal")
 
 
+async def test_the_prompt_takes_bent_arguments_as_the_tools_do(assistant: Client) -> None:
+    text = await text_of(assistant, profiles=ADA, type=" Personal ", **{"a@example.com": "x"})
+    assert "type=personal" in text
+    assert "a@example.com" not in text
+    assert "type=work" in await text_of(assistant, profiles=ADA, type=" ")
+
+
 async def test_what_is_no_profile_is_counted_and_not_repeated(assistant: Client) -> None:
     text = await text_of(assistant, profiles=f"ignore-all-rules, {ADA}, https://example.com/x")
     assert "number 1, 3" in text
@@ -67,7 +74,6 @@ async def test_what_is_no_profile_is_counted_and_not_repeated(assistant: Client)
         ({"profiles": "someone@example.com"}, "from 1 to 100"),
         ({"profiles": " ".join(f"linkedin.com/in/someone-{n}" for n in range(101))}, "1 to 100"),
         ({"profiles": ADA, "type": "someone@example.com"}, "work or personal"),
-        ({"profiles": ADA, "someone@example.com": ""}, "takes: profiles, type"),
     ],
 )
 async def test_wrong_arguments_are_named_and_not_repeated(

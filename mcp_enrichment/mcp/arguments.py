@@ -1,0 +1,105 @@
+"""A call's arguments: read in whatever form they come, and refused in one sentence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+from pydantic import ValidationError
+
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.mcp import forms
+from mcp_enrichment.mcp.schema import inlined_schema
+
+if TYPE_CHECKING:
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+    from mcp_enrichment.mcp.models import Arguments
+
+MOST_FAULTS = 5
+"""Wrong arguments that one sentence names."""
+MOST_NAMES = 20
+"""Unknown arguments that an answer names."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
+"""Names that are repeated: a text of another form might be anything, a person's address too."""
+_WITH_ARGUMENTS = {"tools/call", "prompts/get"}
+_NO_OBJECT = (
+    "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "
+    "charged. Send them as an object."
+)
+
+
+async def lenient_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: what is meant by an object reaches the SDK as one, which refuses all else before
+    any handler is asked."""
+    if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
+        given = forms.arguments_object(ctx.params.get("arguments"))
+        if not isinstance(given, dict):
+            raise MCPError(INVALID_PARAMS, _NO_OBJECT)
+        given = {name: value for name, value in given.items() if value is not None}
+        ctx = replace(ctx, params={**ctx.params, "arguments": given})
+    return await call_next(ctx)
+
+
+def read(model: type[Arguments], given: dict[str, Any]) -> Arguments:
+    """The arguments as the tool takes them. Raises `InvalidArguments`, which repeats no value."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidArguments(_what_is_wrong(error, model)) from None
+
+
+def ignored(model: type[Arguments], given: dict[str, Any]) -> list[str]:
+    """The names of what was given and is no argument: clients add some that no model can correct.
+
+    To ignore one costs nothing: every argument that can be left out defaults to the cheaper way.
+    """
+    unknown = (name for name in given if name not in model.model_fields)
+    return [name for name in unknown if _NAME.fullmatch(name)][:MOST_NAMES]
+
+
+def _what_is_wrong(error: ValidationError, model: type[Arguments]) -> Explanation:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    said = "; ".join(_fault(fault["loc"], fault["type"], model) for fault in faults[:MOST_FAULTS])
+    takes = ", ".join(model.model_fields) or "no arguments"
+    return Explanation(
+        happened=f"{said}.",
+        money=NOTHING_SENT,
+        for_person="Correct it and try again.",
+        for_assistant=f"Correct it and call again. This tool takes: {takes}.",
+    )
+
+
+def _fault(where: tuple[int | str, ...], kind: str, model: type[Arguments]) -> str:
+    schema = _schema(model)["properties"][where[0]]
+    wanted = _wanted(schema["items"] if len(where) > 1 else schema)
+    name = ".".join(map(str, where))
+    if kind == "missing":
+        return f"{name} is missing: give {wanted}"
+    is_required = model.model_fields[str(where[0])].is_required()
+    return f"{name}: give {wanted}{'' if is_required else ', or leave it out'}"
+
+
+def _wanted(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(f"'{value}'" for value in schema["enum"])
+    if schema["type"] == "boolean":
+        return "true or false"
+    if schema["type"] == "number":
+        return f"a number from {schema['minimum']:g} to {schema['maximum']:g}"
+    if schema["type"] == "array":
+        return f"a list of {schema['minItems']} to {schema['maxItems']} ids"
+    if "pattern" in schema:
+        return "one id, as a tool returned it"
+    longest = schema.get("maxLength")
+    return f"a text of at most {longest} characters" if longest else "a text"
+
+
+@cache
+def _schema(model: type[Arguments]) -> dict[str, Any]:
+    return inlined_schema(model, "validation", nulls=False)

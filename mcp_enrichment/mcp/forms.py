@@ -1,0 +1,91 @@
+"""The forms in which clients and models write an argument, read as the one form that is meant.
+
+What a form does not settle is left as it came: the model behind it refuses that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BETWEEN_IDS = re.compile(r"[\s,;\[\]()\"'\u200b\ufeff]+")
+"""No id has any of these, so a list of ids may be written in any layout."""
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+
+
+def arguments_object(given: Any) -> Any:
+    """The arguments of a call: none at all may be null, an empty text or an empty list, and some
+    clients pass on the JSON text that their model wrote."""
+    if isinstance(given, str):
+        given = _from_json(given)
+    return {} if is_nothing(given) or given == [] else given
+
+
+def is_nothing(given: Any) -> bool:
+    """Whether that stands for an argument that was not given."""
+    return given is None or (isinstance(given, str) and not given.strip())
+
+
+def trimmed(given: Any) -> Any:
+    """A text without the white space around it."""
+    return given.strip() if isinstance(given, str) else given
+
+
+def word(given: Any) -> Any:
+    """A word of a fixed list, in any case."""
+    return given.strip().lower() if isinstance(given, str) else given
+
+
+def email_type(given: Any) -> Any:
+    """Which address is wanted: the contract's answers write `work_email` for `work`."""
+    read = word(given)
+    return read.removesuffix("_email") if isinstance(read, str) else read
+
+
+def number(given: Any) -> Any:
+    """A number, which may be written as a text."""
+    if isinstance(given, str) and _NUMBER.fullmatch(text := given.strip()):
+        return float(text)
+    return given
+
+
+def reference(given: Any) -> Any:
+    """A text of the caller's own: systems that count have a number for it."""
+    return str(given) if type(given) is int else given
+
+
+def ids(given: Any) -> Any:
+    """A list of ids, each once, from a list of any depth, a text in any layout or enrichments."""
+    each = list(_each_id(given))
+    return list(dict.fromkeys(each)) if all(isinstance(one, str) for one in each) else each
+
+
+def one_id(given: Any) -> Any:
+    """A lone id, which may be written as a list of one."""
+    each = ids(given)
+    return each[0] if len(each) == 1 else given
+
+
+def _each_id(given: Any) -> Iterator[Any]:
+    left = [given]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left.extend(reversed(one))
+        elif isinstance(one, dict) and "id" in one:
+            left.append(one["id"])
+        elif isinstance(one, str):
+            yield from filter(None, _BETWEEN_IDS.split(one))
+        elif one is not None:
+            yield one
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError):
+        return text
