@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS
+from mcp_enrichment.contract.unfilled import fault_of_text, fault_of_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_FORM = "it must be of the form postgresql://user:password@host/database"
+
+
 def _of_postgres(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
-        raise ValueError("it must be of the form postgresql://user:password@host/database")
+    text = url.get_secret_value()
+    if fault := fault_of_url(text):
+        raise ValueError(fault)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # what it says may quote the password
+        raise ValueError(_FORM) from None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError(_FORM)
+    if parts.password and (fault := fault_of_text(unquote(parts.password))):
+        raise ValueError(f"of its password: {fault}")
     return url
 
 

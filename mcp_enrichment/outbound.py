@@ -10,6 +10,7 @@ import anyio
 import httpx
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.network import proxy_for, trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +39,14 @@ UNUSABLE: tuple[type[Exception], ...] = (httpx.InvalidURL, ValueError, OSError, 
 def http_client(
     url: str, headers: Mapping[str, str], transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
-    """A client of one server. Raises one of `UNUSABLE`."""
+    """A client of one server. Raises one of `UNUSABLE`: `NetworkSettingWrong` where a variable for
+    proxies or certificates is the cause."""
+    is_remote = transport is None
     return httpx.AsyncClient(
         base_url=url,
+        proxy=proxy_for(url) if is_remote else None,
+        verify=trusted() if is_remote else True,
+        trust_env=False,  # what of it is meant for us has just been read
         headers={"user-agent": USER_AGENT, **headers},
         # Nothing that we ask for needs cookies, and one that is not ASCII would break every call.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),

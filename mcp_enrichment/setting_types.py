@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from base64 import b64decode
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -16,10 +15,14 @@ from pydantic_settings import NoDecode
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.contract.unfilled import fault_of_path, fault_of_secret, fault_of_url
 from mcp_enrichment.fleet_settings import require_known
 
 
 def _absolute(path: Path) -> Path:
+    if fault := fault_of_path(str(path)):  # else a folder of that very name would be made
+        raise ValueError(fault)
     whole = Path(os.path.expanduser(path))
     if not whole.is_absolute():  # a chat client starts the server in any folder
         raise ValueError("it must be an absolute path")
@@ -32,7 +35,24 @@ T = TypeVar("T")
 
 
 def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    parts = [trimmed(part) for part in value.split(",")]
+    if not any(parts):
+        raise ValueError("the list has nothing in it")
+    return [part for part in parts if part]
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, str) and (fault := fault_of_secret(value)):
+        raise ValueError(fault)
+    return value
+
+
+def _filled_url(value: object) -> object:
+    if isinstance(value, str) and (fault := fault_of_url(value)):
+        raise ValueError(fault)
+    return value
 
 
 def _https(url: str) -> str:
@@ -43,11 +63,8 @@ def _https(url: str) -> str:
     return url
 
 
-def _base64(secret: SecretStr) -> SecretStr:
-    try:
-        b64decode(secret.get_secret_value().removeprefix(webhooks.PREFIX), validate=True)
-    except ValueError:
-        raise ValueError(f"it must be of the form {webhooks.PREFIX}<base64>") from None
+def _of_webhooks(secret: SecretStr) -> SecretStr:
+    webhooks.key_of(secret.get_secret_value())
     return secret
 
 
@@ -77,15 +94,19 @@ def _origin(name: str) -> str:
     return name
 
 
-RootUrl = Annotated[HttpUrl, AfterValidator(_root)]
+ServerUrl = Annotated[HttpUrl, BeforeValidator(_filled_url)]
+"""A URL of http or https."""
+RootUrl = Annotated[ServerUrl, AfterValidator(_root)]
 """A URL to which paths are added."""
 HostName = Annotated[str, AfterValidator(_host)]
 """What a `Host` header says."""
 Origin = Annotated[str, AfterValidator(_origin)]
 """What an `Origin` header says."""
-WebhookSecret = Annotated[SecretStr, AfterValidator(_base64)]
+Secret = Annotated[SecretStr, BeforeValidator(_filled)]
+"""A key, or another secret that a person has to fill in."""
+WebhookSecret = Annotated[Secret, AfterValidator(_of_webhooks)]
 """A secret after the Standard Webhooks specification."""
-HttpsUrl = Annotated[str, AfterValidator(_https)]
+HttpsUrl = Annotated[str, BeforeValidator(_filled_url), AfterValidator(_https)]
 """A URL that is compared character by character, and so kept as it was set; http on loopback."""
 Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 """A list that a variable holds with commas between."""
@@ -105,7 +126,15 @@ SourceNames = Annotated[Comma[str], AfterValidator(_askable)]
 """Sources in their order."""
 
 
-class LogLevel(StrEnum):
+class _AnyCase(StrEnum):
+    """Words that may be written in capitals or not."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _AnyCase | None:
+        return next((one for one in cls if str(value).casefold() == one.casefold()), None)
+
+
+class LogLevel(_AnyCase):
     """How much is written to stderr."""
 
     DEBUG = "DEBUG"
@@ -113,8 +142,13 @@ class LogLevel(StrEnum):
     WARNING = "WARNING"
     ERROR = "ERROR"
 
+    @classmethod
+    def _missing_(cls, value: object) -> _AnyCase | None:
+        # As many programs call it.
+        return cls.WARNING if str(value).casefold() == "warn" else super()._missing_(value)
 
-class Confirm(StrEnum):
+
+class Confirm(_AnyCase):
     """Whether a person is asked before a credit is spent."""
 
     ALWAYS = "always"

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
-from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key.finding import FoundKey, find_key
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
 from mcp_enrichment.fleet_settings import DatabaseUrl, EachOnce, SourceLimit, name_of
+from mcp_enrichment.setting_texts import TextSettings
 from mcp_enrichment.setting_types import (
     Comma,
     Confirm,
@@ -24,6 +25,8 @@ from mcp_enrichment.setting_types import (
     Origin,
     Port,
     RootUrl,
+    Secret,
+    ServerUrl,
     SourceNames,
     UserPath,
     WebhookSecret,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Settings(BaseSettings):
+class Settings(TextSettings):
     """One field a setting; the variable is the field's name in capitals after `ENRICHMENT_`."""
 
     model_config = SettingsConfigDict(
@@ -41,7 +44,7 @@ class Settings(BaseSettings):
     )
 
     api_key: Annotated[
-        SecretStr | None,
+        Secret | None,
         Field(description="Key of the vendor, or of your team's service. Unset: embedded."),
     ] = None
     api_key_file: Annotated[
@@ -49,7 +52,7 @@ class Settings(BaseSettings):
         Field(description="File that holds the key, where the key itself is not set."),
     ] = None
     api_url: Annotated[
-        HttpUrl | None,
+        ServerUrl | None,
         Field(description="Root URL of your team's service. Unset, with a key: the vendor."),
     ] = None
     data_dir: Annotated[
@@ -164,7 +167,7 @@ class Settings(BaseSettings):
         Field(description="Serve MCP over HTTP without a credential: on loopback only."),
     ] = False
     http_secret: Annotated[
-        SecretStr | None,
+        Secret | None,
         Field(
             min_length=32,
             description="Secret behind each caller's ids; the same on every machine of a site.",
@@ -201,7 +204,7 @@ class Settings(BaseSettings):
         Field(gt=0, le=36_500, description="Days after which an imported contact is deleted."),
     ] = None
     privacy_key: Annotated[
-        SecretStr | None,
+        Secret | None,
         Field(
             min_length=32,
             description="Key of the suppression list. Unset: `privacy.key` in the data folder.",

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.contract.texts import decoded, trimmed
+from mcp_enrichment.contract.unfilled import fault_of_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,19 @@ class KeyFileUnreadable(Unauthorized):
         money=NOTHING_SENT,
         for_person="Correct its name or its content.",
         for_assistant="Ask the user to correct it; do not retry before that.",
+    )
+
+
+class KeyFileUnfilled(KeyFileUnreadable):
+    """There is a text, and no key."""
+
+    explanation = Explanation(
+        happened="The file that ENRICHMENT_API_KEY_FILE names holds a placeholder, or quotation "
+        "marks, and no key.",
+        money=NOTHING_SENT,
+        for_person="Put the key into it, and nothing else.",
+        for_assistant="Ask the user to put the key into it, and nothing else; do not retry before "
+        "that.",
     )
 
 
@@ -56,7 +71,7 @@ def find_key(given: SecretStr | None, file: Path | None, url: str) -> FoundKey |
         return FoundKey(key=given, origin=Origin.ENVIRONMENT)
     if file is not None:
         return FoundKey(key=read_key(file), origin=Origin.FILE)
-    kept = system_keyring.read(url)
+    kept = trimmed(system_keyring.read(url) or "")
     return FoundKey(key=SecretStr(kept), origin=Origin.KEYRING) if kept else None
 
 
@@ -65,9 +80,11 @@ def read_key(file: Path) -> SecretStr:
     try:
         with file.open("rb") as stream:
             content = stream.read(LONGEST_FILE + 1)
-        key = content.decode().strip()
+        key = trimmed(decoded(content))
     except (OSError, ValueError) as error:
         raise KeyFileUnreadable from error
     if not key or len(content) > LONGEST_FILE:
         raise KeyFileUnreadable
+    if fault_of_secret(key):
+        raise KeyFileUnfilled
     return SecretStr(key)

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mcp_enrichment.api_key.finding import KeyFileUnreadable, read_key
+from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.contract.unfilled import fault_of_path, fault_of_secret
 
 KEYLESS = frozenset({"contacts", "inferred"})
 """The sources of our own, which need no key."""
@@ -25,11 +27,15 @@ def variable_of(vendor: str) -> str:
 def vendor_key(vendor: str) -> SecretStr:
     """The key of the vendor of this name. Raises `NoVendorKey`."""
     variable = variable_of(vendor)
-    if given := os.environ.get(variable, "").strip():
+    if given := trimmed(os.environ.get(variable, "")):
+        if fault := fault_of_secret(given):
+            raise NoVendorKey(f"{variable}: {fault}")
         return SecretStr(given)
-    file = os.environ.get(f"{variable}_FILE")
+    file = trimmed(os.environ.get(f"{variable}_FILE", ""))
     if not file:
         raise NoVendorKey(f"{vendor} needs its key: set {variable} or {variable}_FILE")
+    if fault := fault_of_path(file):
+        raise NoVendorKey(f"{variable}_FILE: {fault}")
     path = Path(os.path.expanduser(file))
     if not path.is_absolute():  # a chat client starts the server in any folder
         raise NoVendorKey(f"{variable}_FILE must be an absolute path")
@@ -37,5 +43,5 @@ def vendor_key(vendor: str) -> SecretStr:
         return read_key(path)
     except KeyFileUnreadable:
         raise NoVendorKey(
-            f"the file that {variable}_FILE names cannot be read, or holds no key"
+            f"the file that {variable}_FILE names cannot be read, or holds no key but a placeholder"
         ) from None

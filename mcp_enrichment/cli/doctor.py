@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 @click.command()
 def doctor() -> None:
-    """Check versions, settings, key, folders, reach, balance and clock.
+    """Check versions, settings, key, folders, reach, balance, clock and chat clients.
 
     Each line begins with ok, note or wrong; what is wrong says what to do. Nothing is changed, no
     credit is spent, and the key is never shown. Exit code 1: something is wrong.
     """
+    import anyio
+
     from mcp_enrichment.doctor.finding import State
     from mcp_enrichment.doctor.installation import versions
 
-    found = [*_shown(*versions()), *_of_settings()]
+    found = [*_shown(*versions()), *_of_settings(), *anyio.run(_of_clients)]
     if any(finding.state is State.WRONG for finding in found):
         sys.exit(1)
 
@@ -50,15 +52,23 @@ def _of_settings() -> list[Finding]:
 
 
 async def _of_what_they_name(chosen: Settings) -> list[Finding]:
-    from mcp_enrichment.doctor import installation, service
+    from mcp_enrichment.doctor import environment, installation, service
 
     found = _shown(*service.key(chosen), *installation.folders(chosen))
     found += _shown(installation.memory(chosen))
     if chosen.is_embedded:
-        return found + _shown(*service.embedded(chosen))
+        return found + _shown(*environment.network(chosen), *service.embedded(chosen))
+    if unreachable := list(environment.network(chosen)):
+        return found + _shown(*unreachable)
     async for finding in service.remote(chosen):
         found += _shown(finding)
     return found
+
+
+async def _of_clients() -> list[Finding]:
+    from mcp_enrichment.doctor.clients import entries
+
+    return [found async for one in entries() for found in _shown(one)]
 
 
 def _shown(*found: Finding) -> list[Finding]:

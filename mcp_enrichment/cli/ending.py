@@ -34,9 +34,9 @@ def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
         _end_by(received)
 
 
-def end_in_time() -> None:
-    """End the process with status 0, should it not have ended by itself in `ORDER_SECONDS`."""
-    asyncio.get_running_loop().call_later(ORDER_SECONDS, os._exit, 0)
+def end_in_time(status: int = 0) -> None:
+    """End the process with this status, should it not have ended by itself in `ORDER_SECONDS`."""
+    asyncio.get_running_loop().call_later(ORDER_SECONDS, os._exit, status)
 
 
 async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signals | None:

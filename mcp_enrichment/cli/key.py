@@ -11,6 +11,8 @@ import click
 
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.contract.unfilled import fault_of_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,8 @@ def set_key(arguments: tuple[str, ...]) -> None:
             "That is not an API key: it is empty, or holds a space or a character that no key has. "
             "Nothing was stored."
         )
+    if fault := fault_of_secret(typed):
+        raise click.ClickException(f"That is not an API key: {fault}. Nothing was stored.")
     with _refusals_as_errors():
         system_keyring.store(url, typed)
     click.echo(f"Stored the key for {url} in the keyring.")
@@ -66,8 +70,8 @@ def forget() -> None:
 def _typed() -> str:
     if sys.stdin.isatty():
         asked: str = click.prompt("API key", hide_input=True, err=True)
-        return asked.strip()
-    return sys.stdin.readline().strip()
+        return trimmed(asked)
+    return trimmed(sys.stdin.readline())
 
 
 @contextmanager

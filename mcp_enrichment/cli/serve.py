@@ -12,6 +12,8 @@ import click
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.cli.exporting import spans_exported
 from mcp_enrichment.cli.imports import imported_for_good
+from mcp_enrichment.cli.refusing import serve_refusing
+from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -32,8 +34,13 @@ def serve_stdio() -> None:
         from mcp_enrichment.compose import connected_on_first_use
         from mcp_enrichment.mcp.server import serve
         from mcp_enrichment.setting_types import Confirm
+        from mcp_enrichment.starting import check_start
 
-    chosen = settings()
+    try:
+        chosen = settings()
+        check_start(chosen)
+    except (click.UsageError, EnrichmentError) as wrong:
+        serve_refusing(wrong)
     log_to_stderr(chosen)
     if sys.stdin is None or sys.stdout is None:
         raise click.ClickException(
@@ -65,8 +72,10 @@ def service(host: str, port: int, no_jobs: bool) -> None:
 
     from mcp_enrichment.cli.http_server import listener, serve_http
     from mcp_enrichment.cli.logs import log_as_json
+    from mcp_enrichment.starting import check_start
 
     chosen = settings()
+    check_start(chosen)
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():
         anyio.run(serve_http, chosen, listening, not no_jobs)

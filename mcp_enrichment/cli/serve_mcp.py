@@ -42,9 +42,11 @@ def _serve_http(host: str, port: int) -> None:
     from mcp_enrichment.cli.exporting import spans_exported
     from mcp_enrichment.cli.http_server import listener, serve_mcp
     from mcp_enrichment.cli.logs import log_as_json
+    from mcp_enrichment.starting import check_start
 
     gc.set_threshold(*RARELY)
     chosen = settings()
+    check_start(chosen)
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():
         anyio.run(serve_mcp, chosen, listening)

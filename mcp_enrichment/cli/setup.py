@@ -53,8 +53,7 @@ def setup(
     elif only_print:
         _print(chosen, _entry(chosen, with_key=with_key))
     else:
-        entry = _entry(chosen, with_key=with_key)
-        _set_up(chosen, config, entry, keep_secrets=with_key is not False)
+        _set_up(chosen, config, with_key=with_key)
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
@@ -67,16 +66,16 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
     click.echo(set_up(client, None, entry), nl=False)
 
 
-def _set_up(
-    client: ChatClient, config: Path | None, entry: dict[str, Any], *, keep_secrets: bool
-) -> None:
+def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
     from mcp_enrichment.setup.plan import added, has_entry, holds_secrets, set_up
 
     with _configuration(client, config) as file:
-        text = set_up(client, file.text, entry, keep_secrets=keep_secrets)
+        _check(client, file)
+        entry = _entry(client, with_key=with_key)
+        text = set_up(client, file.text, entry, keep_secrets=with_key is not False)
         if still := added(client, text, entry):
             click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
-        if text == file.text:
+        if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
             return
         if not has_entry(client, file.text) or file.kept_text() is None:
@@ -86,6 +85,19 @@ def _set_up(
     if file.content is not None:
         click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")
     click.echo(f"Restart {client.title} to use it.")
+
+
+def _check(client: ChatClient, file: ConfigFile) -> None:
+    """Whether the file can be changed, before anything else is told. One with comments, of a client
+    that reads none, is its owner's to mend: the entry is printed for it."""
+    from mcp_enrichment.setup.plan import has_entry
+    from mcp_enrichment.setup.refusals import OnlyForEditors
+
+    try:
+        has_entry(client, file.text)
+    except OnlyForEditors:
+        _print(client, _entry(client, with_key=False))
+        raise
 
 
 def _undo(client: ChatClient, config: Path | None) -> None:
@@ -98,9 +110,10 @@ def _undo(client: ChatClient, config: Path | None) -> None:
             )
         before = file.kept_text()
         text = undone(client, file.text, before)
-        file.replace(text)
-        if text == (before or None):
-            file.backup.unlink()
+        if before is not None and text == (before or None):
+            file.put_back()
+        else:
+            file.replace(text)
     click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
 
 

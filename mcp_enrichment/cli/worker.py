@@ -29,8 +29,10 @@ def worker() -> None:
 
     from mcp_enrichment.cli.exporting import spans_exported
     from mcp_enrichment.cli.logs import log_as_json
+    from mcp_enrichment.starting import check_start
 
     chosen = settings()
+    check_start(chosen)
     log_as_json(chosen)
     with spans_exported():
         anyio.run(_work, chosen)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from mcp_enrichment.contract.errors import ServiceUnavailable
-from mcp_enrichment.outbound import bounded
+from mcp_enrichment.outbound import bounded, http_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,8 +84,7 @@ class IssuerKeys:
     async def _refresh(self) -> None:
         try:
             with anyio.fail_after(FETCH_SECONDS):
-                async with httpx.AsyncClient(timeout=FETCH_SECONDS) as http:
-                    found = await self._key_set(http)
+                found = await self._key_set()
         except (_Unfetched, TimeoutError):
             logger.warning("the issuer's keys cannot be fetched")
             return
@@ -95,13 +93,13 @@ class IssuerKeys:
         self._keys = [key for key in found.keys if key.get("use", "sig") == "sig"]
         self._fetched_at = self._clock()
 
-    async def _key_set(self, http: httpx.AsyncClient) -> _KeySet:
-        return await _document(http, self._url or await self._named_url(http), _KeySet)
+    async def _key_set(self) -> _KeySet:
+        return await _document(self._url or await self._named_url(), _KeySet)
 
-    async def _named_url(self, http: httpx.AsyncClient) -> str:
+    async def _named_url(self) -> str:
         for where in _metadata_urls(self._issuer):
             try:
-                metadata = await _document(http, where, _Metadata)
+                metadata = await _document(where, _Metadata)
             except _Unfetched:
                 continue
             if metadata.issuer == self._issuer and _is_as_safe(metadata.jwks_uri, self._issuer):
@@ -125,10 +123,15 @@ def _is_as_safe(url: str, issuer: str) -> bool:
     return scheme == "https" or (scheme, netloc) == urlsplit(issuer)[:2]
 
 
-async def _document(http: httpx.AsyncClient, url: str, model: type[M]) -> M:
+async def _document(url: str, model: type[M]) -> M:
+    """A document of the issuer's, by a client of its own: the next may be another server's."""
+    accepts = {"accept": "application/json"}
     try:
-        async with http.stream("GET", url, headers={"accept": "application/json"}) as response:
+        async with (
+            http_client(url, accepts, None) as http,
+            http.stream("GET", url, timeout=FETCH_SECONDS) as response,
+        ):
             body = await bounded(response, most=MAX_DOCUMENT) if response.is_success else b""
         return model.model_validate_json(body)
-    except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
+    except Exception as error:  # whatever it is: the token is not known to be bad
         raise _Unfetched from error

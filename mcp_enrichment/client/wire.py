@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 from mcp_enrichment import tracing
 from mcp_enrichment.client import faults, retry
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
-from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.explanation import wrong_setting
+from mcp_enrichment.contract.key_form import fault_of_key
 from mcp_enrichment.contract.models import Credits, Status, WireEnrichment
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.network import NetworkSettingWrong
 from mcp_enrichment.outbound import UNUSABLE, exchanged, http_client
 
 if TYPE_CHECKING:
@@ -34,14 +35,7 @@ POST_SECONDS = 30.0
 """How long it may take to answer a POST: after that, whether it arrived is unknown."""
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
-_UNUSABLE = Explanation(
-    happened="ENRICHMENT_API_URL is not a URL, the API key holds a space, a line break or another "
-    "character that no key has, or a setting for proxies or certificates (HTTPS_PROXY, ALL_PROXY, "
-    "NO_PROXY, SSL_CERT_FILE) cannot be used.",
-    money=NOTHING_SENT,
-    for_person="Correct it and try again.",
-    for_assistant="Ask the user to correct it; do not retry before that.",
-)
+_NO_URL = "ENRICHMENT_API_URL is not the URL of a server."
 _MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
 
 
@@ -69,14 +63,17 @@ class Wire:
     def __init__(
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
     ) -> None:
-        """Raises `Unauthorized` where the URL or the key is not even well-formed."""
-        if api_key and not KEY_FORM.fullmatch(api_key):
-            raise Unauthorized(_UNUSABLE)
+        """Raises `Unauthorized` where nothing can be sent with this key, to this URL, or with what
+        is set for proxies and certificates."""
+        if api_key and (fault := fault_of_key(api_key)):
+            raise Unauthorized(wrong_setting(fault))
         headers = {"x-api-key": api_key} if api_key else {}
         try:
             self._http = http_client(url, headers, transport)
+        except NetworkSettingWrong as wrong:
+            raise Unauthorized(wrong_setting(str(wrong))) from wrong
         except UNUSABLE as error:
-            raise Unauthorized(_UNUSABLE) from error
+            raise Unauthorized(wrong_setting(_NO_URL)) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._closed_until = 0.0
         self._slowed_down = 0

@@ -35,3 +35,14 @@ class Explanation:
     def to_assistant(self) -> str:
         """The text for a model that calls the tools."""
         return f"{self.facts} {self.for_assistant or self.for_person}"
+
+
+def wrong_setting(fault: str) -> Explanation:
+    """For a setting that no call can be made with."""
+    return Explanation(
+        happened=fault,
+        money=NOTHING_SENT,
+        for_person="Correct it and try again.",
+        for_assistant="Ask the user to correct it where this server is set up; it is read when the "
+        "server starts anew. Do not retry before that.",
+    )

@@ -13,12 +13,25 @@ if TYPE_CHECKING:
 PREFIX = "whsec_"
 TOLERANCE = 300
 """Seconds by which a timestamp may be off; beyond that, an old message may be repeated."""
+SECRET_BYTES = range(24, 65)
+"""How long a secret may be: a shorter one can be guessed, and an empty one is everybody's."""
 ID, TIMESTAMP, SIGNATURES = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+
+def key_of(secret: str) -> bytes:
+    """The bytes that sign. Raises `ValueError` where it is no secret, or none of that length."""
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        raise ValueError(f"it must be of the form {PREFIX}<base64>") from None
+    if len(key) not in SECRET_BYTES:
+        raise ValueError(f"a secret must be of 24 to 64 bytes in base64, and this has {len(key)}")
+    return key
 
 
 def signature(secret: str, *, message_id: str, timestamp: str, body: bytes) -> str:
     """One entry of `webhook-signature`; the body is signed byte by byte as it is sent."""
-    key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    key = key_of(secret)
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 

@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.api_key.of_vendors import variable_of
-from mcp_enrichment.doctor.finding import Finding, note
+from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.doctor.finding import Finding, note, wrong
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from mcp_enrichment.settings import Settings
+from mcp_enrichment.starting import network_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 def unread() -> Iterator[Finding]:
     """Names that no setting has."""
     known = _known()
-    names = [name for name in os.environ if name.upper().startswith("ENRICHMENT_")]
-    if unknown := sorted(name for name in names if name.upper() not in known):
-        yield note("settings", f"nothing reads {', '.join(unknown)}. Check the spelling.")
+    # A file of variables may begin with a mark, and a client's own may have a space in a name.
+    names = [name for name in os.environ if trimmed(name).upper().startswith("ENRICHMENT_")]
+    if unknown := sorted(trimmed(name) for name in names if name.upper() not in known):
+        yield note(
+            "settings",
+            f"nothing reads {', '.join(unknown)}. Check the spelling, and the white space around.",
+        )
 
 
 def idle(settings: Settings) -> Iterator[Finding]:
@@ -30,6 +36,12 @@ def idle(settings: Settings) -> Iterator[Finding]:
             "settings",
             f"ENRICHMENT_SOURCE_LIMITS limits {source}, which is not among ENRICHMENT_SOURCES.",
         )
+
+
+def network(settings: Settings) -> Iterator[Finding]:
+    """Variables for proxies and certificates that cannot be used."""
+    if fault := network_fault(settings):
+        yield wrong("network", fault)
 
 
 def _known() -> set[str]:

@@ -20,7 +20,7 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.key_form import fault_of_key
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import FIRST_GRANT
 
@@ -56,8 +56,8 @@ def key(settings: Settings) -> Iterator[Finding]:
 
 
 def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
-    if not KEY_FORM.fullmatch(found.key.get_secret_value()):
-        yield wrong("key", f"{found.origin} holds a space or a character that no key has.")
+    if fault := fault_of_key(found.key.get_secret_value()):
+        yield wrong("key", f"of {found.origin}: {fault}")
     elif found.origin is Origin.FILE and settings.api_key_file and _is_open(settings.api_key_file):
         yield wrong("key", f"others can read it: chmod 600 {settings.api_key_file}")
     else:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.setup import places
-from mcp_enrichment.setup.formats import JSON, TOML, Format, KeyPath
+from mcp_enrichment.setup.formats import JSON, STRICT_JSON, TOML, Format, KeyPath
 from mcp_enrichment.setup.refusals import SetupRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import PurePath
 
     from mcp_enrichment.setup.launch import Launch
@@ -33,6 +33,10 @@ class ChatClient:
     format: Format = JSON
     states_type: bool = False
     """Whether an entry says that it is spoken to over stdio."""
+    fills_placeholders: bool = False
+    """Whether it puts values in the place of `${…}` before it starts a server."""
+    wishes: Mapping[str, Any] = field(default_factory=dict)
+    """What else an entry says, unless its owner has it say something else."""
 
     @property
     def path(self) -> KeyPath:
@@ -43,7 +47,8 @@ class ChatClient:
         """Our entry as this client reads it."""
         stated = {"type": "stdio"} if self.states_type else {}
         variables = {"env": environment} if environment else {}
-        return stated | {"command": launch.command, "args": list(launch.arguments)} | variables
+        started = {"command": launch.command, "args": list(launch.arguments)}
+        return stated | started | dict(self.wishes) | variables
 
     def file(self, machine: Machine) -> Path:
         """Its configuration, which need not exist. Raises `SetupRefused` where its folder does not:
@@ -64,12 +69,37 @@ def _existing(folder: PurePath) -> list[str]:
 
 
 CLIENTS = {
-    "claude-desktop": ChatClient(title="Claude Desktop", candidates=places.claude_desktop),
-    "claude-code": ChatClient(title="Claude Code", candidates=places.claude_code, states_type=True),
-    "cursor": ChatClient(title="Cursor", candidates=places.cursor),
-    "vscode": ChatClient(
-        title="VS Code", candidates=places.vscode, servers="servers", states_type=True
+    "claude-desktop": ChatClient(
+        title="Claude Desktop", candidates=places.claude_desktop, format=STRICT_JSON
     ),
-    "windsurf": ChatClient(title="Windsurf", candidates=places.windsurf),
-    "codex": ChatClient(title="Codex", candidates=places.codex, servers="mcp_servers", format=TOML),
+    "claude-code": ChatClient(
+        title="Claude Code",
+        candidates=places.claude_code,
+        format=STRICT_JSON,
+        states_type=True,
+        fills_placeholders=True,
+    ),
+    "cursor": ChatClient(title="Cursor", candidates=places.cursor, fills_placeholders=True),
+    "vscode": ChatClient(
+        title="VS Code",
+        candidates=places.vscode,
+        servers="servers",
+        states_type=True,
+        fills_placeholders=True,
+    ),
+    "windsurf": ChatClient(
+        title="Windsurf",
+        candidates=places.windsurf,
+        format=STRICT_JSON,
+        fills_placeholders=True,
+    ),
+    "codex": ChatClient(
+        title="Codex",
+        candidates=places.codex,
+        servers="mcp_servers",
+        format=TOML,
+        # Codex begins without the tools of a server that is not there within a second or so, and
+        # says nothing. It waits for one that is required.
+        wishes={"startup_timeout_sec": 30, "required": True},
+    ),
 }

@@ -24,7 +24,8 @@ class ConfigFile:
 
     @property
     def text(self) -> str | None:
-        """What stands in it. Raises `SetupRefused` where that is no text."""
+        """What stands in it, without a byte order mark: few clients read a file that has one.
+        Raises `SetupRefused` where that is no text."""
         return None if self.content is None else _decoded(self.content, self.path)
 
     @property
@@ -41,7 +42,12 @@ class ConfigFile:
         """Keep it as it is now. That there is no file is kept as an empty one."""
         _write(self.backup, self.content or b"", like=self.path)
 
-    def replace(self, text: str | None, *, private: bool = False) -> None:
+    def put_back(self) -> None:
+        """Make it what it was before us, to the byte. Raises as `replace` does."""
+        self.replace(_read(self.backup) or None)
+        self.backup.unlink()
+
+    def replace(self, text: str | bytes | None, *, private: bool = False) -> None:
         """Give it this content; None removes it. `private`: only its owner may read it from now on.
         Raises `SetupRefused` where somebody else has changed it since it was read."""
         if _read(self.path) != self.content:
@@ -49,7 +55,8 @@ class ConfigFile:
         if text is None:
             self.path.unlink()
         else:
-            _write(self.path, text.encode(), like=None if private else self.path)
+            content = text.encode() if isinstance(text, str) else text
+            _write(self.path, content, like=None if private else self.path)
 
 
 def read(path: Path) -> ConfigFile:
@@ -58,7 +65,7 @@ def read(path: Path) -> ConfigFile:
         target = path.resolve()
     except RuntimeError:  # what Python 3.11 says of links that lead in a circle
         raise SetupRefused(f"{path} is a link that leads to itself. Nothing was changed.") from None
-    if not target.parent.is_dir():
+    if not target.parent.parent.is_dir():
         raise SetupRefused(f"The folder {target.parent} is missing. Nothing was changed. Make it.")
     return ConfigFile(path=target, content=_read(target))
 
@@ -72,6 +79,7 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, content: bytes, *, like: Path | None) -> None:
     """Write it in one step, readable for whom the other file is, and until then for its owner."""
+    path.parent.mkdir(exist_ok=True)  # a project's .cursor, which nobody has needed so far
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -89,6 +97,6 @@ def _write(path: Path, content: bytes, *, like: Path | None) -> None:
 
 def _decoded(content: bytes, path: Path) -> str:
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SetupRefused(f"{path} is not UTF-8 text. Nothing was changed.") from None

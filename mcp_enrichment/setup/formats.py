@@ -1,9 +1,9 @@
-"""The two formats of configurations: what is done to a text, and that nothing else is."""
+"""The formats of configurations: what is done to a text, and that nothing else is."""
 
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.setup import jsonc_edit, toml_edit
@@ -72,4 +72,6 @@ def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
 
 
 JSON = Format(name="JSON", load=jsonc_edit.load, _put=jsonc_edit.put, _remove=jsonc_edit.remove)
+"""As editors read it, with comments."""
+STRICT_JSON = replace(JSON, load=jsonc_edit.load_strictly)
 TOML = Format(name="TOML", load=toml_edit.load, _put=toml_edit.put, _remove=toml_edit.remove)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.setup.jsonc import Document, Member, Node, parse
-from mcp_enrichment.setup.refusals import Unreadable
+from mcp_enrichment.setup.refusals import OnlyForEditors, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,16 @@ def load(text: str) -> dict[str, object]:
     value = parse(_or_new(text)).root.value
     if not isinstance(value, dict):
         raise Unreadable("it is not an object")
+    return value
+
+
+def load_strictly(text: str) -> dict[str, object]:
+    """The same for a client that reads JSON and no more. Raises `OnlyForEditors`, too."""
+    value = load(text)
+    try:
+        json.loads(_or_new(text))
+    except ValueError:
+        raise OnlyForEditors from None
     return value
 
 

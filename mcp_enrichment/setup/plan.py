@@ -26,7 +26,9 @@ def set_up(
             f"{client.title} has another server that is called {client.path[-1]!r}. Nothing was "
             "changed. Rename that one first."
         )
-    text = client.format.merged(text, client.path, entry)
+    chosen = client.wishes.keys() & (there or {}).keys()
+    written = {key: value for key, value in entry.items() if key not in chosen}
+    text = client.format.merged(text, client.path, written)
     for variable in () if keep_secrets else added(client, text, entry):
         if is_secret(variable):
             text = client.format.remove(text, (*client.path, "env", variable))

@@ -9,3 +9,10 @@ class SetupRefused(Exception):
 
 class Unreadable(Exception):
     """A text is not in its format, or not in a form that can be edited: the message says where."""
+
+
+class OnlyForEditors(Unreadable):
+    """It is JSON as editors read it, and this client reads less."""
+
+    def __init__(self) -> None:
+        super().__init__("it has comments, or a comma before a bracket")

@@ -18,7 +18,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://ada:planted-1@db.example/enrichment",
     "PRIVACY_KEY": "planted-2" * 4,
     "HTTP_SECRET": "planted-3" * 4,
-    "PUSH_SECRETS": "whsec_cGxhbnRlZA==",
+    "PUSH_SECRETS": "whsec_" + "cGxhbnRlZC0x" * 3,
     "HUNTER_API_KEY": "planted-4",
 }
 

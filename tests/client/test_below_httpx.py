@@ -145,19 +145,3 @@ async def test_an_answer_of_another_path_is_not_taken_for_the_balance(vendor: Fa
     vendor.will(replies(200, enrichment()))
     with pytest.raises(EnrichmentError):
         await Wire(vendor.url, None, None).credits()
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("ALL_PROXY", "socks5://127.0.0.1:1"),
-        ("HTTPS_PROXY", "foo://x"),
-        ("SSL_CERT_FILE", "/nonexistent/certificates.pem"),
-    ],
-)
-def test_a_proxy_or_certificates_that_cannot_be_used_are_told_as_settings(
-    monkeypatch: pytest.MonkeyPatch, setting: str, value: str
-) -> None:
-    monkeypatch.setenv(setting, value)
-    with pytest.raises(Unauthorized, match=setting):
-        Wire("https://vendor.example", "k", None)

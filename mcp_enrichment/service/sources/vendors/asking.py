@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from pydantic_core import from_json
 
-from mcp_enrichment.contract.key_form import KEY_FORM
+from mcp_enrichment.contract.key_form import fault_of_key
 from mcp_enrichment.contract.retry_after import retry_after
 from mcp_enrichment.outbound import NOTHING_SENT, UNUSABLE, exchanged, http_client
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
@@ -72,8 +72,8 @@ class Asking:
         self._reads = READ | reads
         self._http: httpx.AsyncClient | None = None
         """None: nothing can be asked with these settings."""
-        if not KEY_FORM.fullmatch(api_key):
-            return  # no header can carry it
+        if fault_of_key(api_key):
+            return  # no header can carry it, or nobody has filled it in
         with suppress(*UNUSABLE):
             self._http = http_client(url, headers, transport)
 

@@ -1,0 +1,108 @@
+"""The entries of the chat clients on this machine, each started once as its client starts it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from mcp_enrichment.contract.unfilled import fault_of_text
+from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+from mcp_enrichment.setup import files
+from mcp_enrichment.setup.clients import CLIENTS
+from mcp_enrichment.setup.launch import is_ours
+from mcp_enrichment.setup.places import Machine
+from mcp_enrichment.setup.refusals import SetupRefused, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mcp_enrichment.setup.clients import ChatClient
+
+ANSWER_SECONDS = 30.0
+"""For a start; chat clients wait for less."""
+HANDED_ON = (
+    *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),
+    *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP"),
+    *("USERNAME", "USERPROFILE"),
+)
+"""What a client's server has of the environment, as the SDKs have it: no settings of a terminal."""
+HELLO = (
+    b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": '
+    b'"2025-11-25", "capabilities": {}, "clientInfo": {"name": "doctor", "version": "1"}}}\n'
+)
+WRONG_SETTINGS = 2
+"""Exit code of a server that has started, and refuses every call."""
+_AGAIN = "Run `mcp-enrichment setup {name}` again."
+
+
+async def entries() -> AsyncIterator[Finding]:
+    """One finding for each client that has our entry, or a configuration that cannot be read."""
+    is_there = False
+    for name, client in CLIENTS.items():
+        if (found := await _examined(name, client)) is not None:
+            is_there = True
+            yield found
+    if not is_there:
+        yield note("client", "none has an entry yet: `mcp-enrichment setup --help` names them")
+
+
+async def _examined(name: str, client: ChatClient) -> Finding | None:
+    machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
+    try:
+        file = files.read(client.file(machine))
+        entry = client.format.at(file.text or "", client.path)
+    except (SetupRefused, OSError):
+        return None  # it has never run here, or somebody else's file is kept from us
+    except Unreadable as fault:
+        return wrong(
+            "client",
+            f"{client.title} cannot read {client.file(machine)}: {fault}. Correct the file.",
+        )
+    if not is_ours(entry):
+        return None
+    outcome = await _fault_of(client, entry)
+    where = f"{client.title}, {file.path}"
+    if isinstance(outcome, float):
+        return ok("client", f"{where}: its entry starts the server, in {outcome:.1f} s")
+    return wrong("client", f"{where}: {outcome} {_AGAIN.format(name=name)}")
+
+
+async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
+    """What keeps an entry from starting the server; else the seconds that it took."""
+    command = [str(word) for word in (entry.get("command"), *(entry.get("args") or ()))]
+    began = time.monotonic()
+    try:
+        with anyio.fail_after(ANSWER_SECONDS):
+            done = await anyio.run_process(
+                command, input=HELLO, check=False, env=_environment(client, entry), cwd=Path.home()
+            )
+    except TimeoutError:
+        return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
+    except (OSError, ValueError):
+        return "its entry names a command that is missing, or cannot be run."
+    if done.returncode == WRONG_SETTINGS and (said := _said(done.stderr)):
+        return f"its entry starts a server that refuses every call: {said}"
+    if b'"mcp-enrichment"' not in done.stdout:
+        return "its entry starts something that does not answer as this server does."
+    return time.monotonic() - began
+
+
+def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]:
+    """What the server is given. A value that the client fills in is left out: it is not known."""
+    given = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+    named = entry.get("env")
+    for name, value in (named if isinstance(named, dict) else {}).items():
+        if not (client.fills_placeholders and fault_of_text(str(value))):
+            given[name] = str(value)
+    return given
+
+
+def _said(stderr: bytes) -> str:
+    """The sentence of a server of ours that cannot work as it is set."""
+    lines = stderr.decode(errors="replace").splitlines()
+    return next((line[7:] for line in lines if line.startswith("Error: ")), "")

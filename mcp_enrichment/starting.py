@@ -1,0 +1,52 @@
+"""What can be known at the start to keep every call from working: told then, as one cause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.defaults import VENDOR_URL
+from mcp_enrichment.contract.errors import Unauthorized
+from mcp_enrichment.contract.explanation import wrong_setting
+from mcp_enrichment.contract.key_form import fault_of_key
+from mcp_enrichment.network import NetworkSettingWrong, proxy_for, trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_enrichment.settings import Settings
+
+
+def check_start(settings: Settings) -> None:
+    """Raise `Unauthorized` where the key is none, or a variable for proxies or certificates cannot
+    be used. The keyring is not asked: it may ask the user."""
+    if fault := key_fault(settings) or network_fault(settings):
+        raise Unauthorized(wrong_setting(fault))
+
+
+def key_fault(settings: Settings) -> str | None:
+    """What is wrong with a key that is set, or that a file holds. Raises `Unauthorized` where the
+    file cannot be read."""
+    if settings.api_key is None and settings.api_key_file is None:
+        return None
+    return fault_of_key(settings.key.key.get_secret_value()) if settings.key else None
+
+
+def network_fault(settings: Settings) -> str | None:
+    """What keeps this machine from reaching anybody whom the settings name."""
+    try:
+        for url in _reached(settings):
+            proxy_for(url)
+            trusted()
+    except NetworkSettingWrong as wrong:
+        return str(wrong)
+    return None
+
+
+def _reached(settings: Settings) -> Iterator[str]:
+    """A URL of each kind of server that is asked."""
+    if settings.api_url or settings.api_key or settings.api_key_file:
+        yield settings.server_url
+    if settings.vendor_keys:
+        yield VENDOR_URL  # as every vendor's: https
+    if settings.oauth_issuer:
+        yield settings.oauth_issuer
