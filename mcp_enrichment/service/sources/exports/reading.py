@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import string
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.card import raw_of
+from mcp_enrichment.service.sources.exports.charset import has_bytes, in_characters
 from mcp_enrichment.service.sources.exports.contact import (
     Contact,
     ExportRefused,
@@ -16,11 +18,12 @@ from mcp_enrichment.service.sources.exports.contact import (
     SkipReason,
 )
 from mcp_enrichment.service.sources.exports.known import KNOWN
-from mcp_enrichment.service.sources.exports.layout import find_layout
+from mcp_enrichment.service.sources.exports.layout import HEADER_WITHIN_LINES, find_layout
 from mcp_enrichment.service.sources.exports.opening import Progress, opened
 from mcp_enrichment.service.sources.exports.table import Rows
 from mcp_enrichment.service.sources.exports.understanding import understood
-from mcp_enrichment.service.sources.exports.vcard import BEGIN, cards
+from mcp_enrichment.service.sources.exports.vcard import cards
+from mcp_enrichment.service.sources.exports.vcard_lines import is_begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,8 @@ _WHICH = (
     "vCard; of any other CSV name the columns: --map url=COLUMN,email=COLUMN"
 )
 _CHECK = "check the titles of its columns"
+_SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
+_BLANK = string.whitespace + "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +68,16 @@ def opened_export(
     with opened(path, progress) as text:
         written_at = path.stat().st_mtime
         lines = _lines(text)
-        first = next(lines, "")
-        lines = chain([first], lines)
-        if columns is None and first.strip().upper() == BEGIN:
+        first = list(_up_to_text(lines))
+        lines = chain(first, lines)
+        if columns is None and is_begin("".join(first[-1:])):
             yield Export(VCARD, _of_cards(lines, written_at))
             return
+        foreign = _Foreign()
+        lines = foreign.decoded(lines)
         layout = find_layout(lines, [columns] if columns else KNOWN)
         if layout is None:
-            raise _unknown(path, columns)
+            raise _unknown(path, columns, is_utf8=not foreign.seen)
         yield Export(layout.format.name, _of_table(lines, layout, written_at))
 
 
@@ -80,7 +87,31 @@ def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | 
         yield from export.rows
 
 
-def _unknown(path: Path, columns: Format | None) -> ExportRefused:
+class _Foreign:
+    """Decodes the lines of a table, and notes whether any was not in UTF-8."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def decoded(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if line.isascii() or not has_bytes(line):
+                yield line
+            else:
+                self.seen = True
+                yield in_characters(line)
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    for line in islice(lines, HEADER_WITHIN_LINES):
+        yield line
+        if line.strip(_BLANK):
+            return
+
+
+def _unknown(path: Path, columns: Format | None, *, is_utf8: bool) -> ExportRefused:
+    if columns and not is_utf8:
+        return ExportRefused.because(path, "is not in UTF-8, nor are its titles", _SAVE_AS_UTF8)
     if columns:
         return ExportRefused.because(path, "has no header with those columns", _CHECK)
     return ExportRefused.because(path, "is not a known export", _WHICH)

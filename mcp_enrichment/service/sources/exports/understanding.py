@@ -28,7 +28,9 @@ _REASONS = {
     RefusalKind.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
     RefusalKind.RECRUITER: SkipReason.SALES_NAVIGATOR,
 }
-_BETWEEN_URLS = re.compile(r"""[\s;,|"()]+|:::""")
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
+_NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
+"""A URL among addresses is another row's, which a quotation mark that nothing closed took in."""
 
 
 def understood(raw: Raw, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
@@ -114,10 +116,16 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
 def _cleaned(text: str) -> list[str | None]:
     """Each address of a cell; None for one that cannot be one."""
     email = clean_email(text)
-    return [email] if email else [clean_email(part) for part in addresses_in(text)]
+    if email:
+        return [email]
+    if any(map(text.lower().__contains__, _NO_CELL_OF_ADDRESSES)):
+        return [None]
+    return [clean_email(part) for part in addresses_in(text)]
 
 
 def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
+    if cell.is_others:
+        return SkipReason.SOMEBODY_ELSE
     if email is None:
         return SkipReason.BAD_EMAIL
     if is_mask(email):
