@@ -18,7 +18,11 @@ from mcp_enrichment.service.sources.exports.contact import (
     SkipReason,
 )
 from mcp_enrichment.service.sources.exports.known import KNOWN
-from mcp_enrichment.service.sources.exports.layout import HEADER_WITHIN_LINES, find_layout
+from mcp_enrichment.service.sources.exports.layout import (
+    HEADER_WITHIN_LINES,
+    find_layout,
+    layout_below,
+)
 from mcp_enrichment.service.sources.exports.opening import Progress, opened
 from mcp_enrichment.service.sources.exports.table import Rows
 from mcp_enrichment.service.sources.exports.understanding import understood
@@ -26,7 +30,7 @@ from mcp_enrichment.service.sources.exports.vcard import cards
 from mcp_enrichment.service.sources.exports.vcard_lines import is_begin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from io import TextIOWrapper
     from pathlib import Path
 
@@ -42,7 +46,10 @@ _WHICH = (
 )
 _CHECK = "check the titles of its columns"
 _SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
-_BLANK = string.whitespace + "\ufeff"
+_IN_ANY_HEADER = "mail"
+_BOM = "\ufeff"
+"""Also amid a file, where files with one were made one."""
+_BLANK = string.whitespace + _BOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,11 @@ def opened_export(
             return
         foreign = _Foreign()
         lines = foreign.decoded(lines)
-        layout = find_layout(lines, [columns] if columns else KNOWN)
+        formats = [columns] if columns else KNOWN
+        layout = find_layout(lines, formats)
         if layout is None:
             raise _unknown(path, columns, is_utf8=not foreign.seen)
-        yield Export(layout.format.name, _of_table(lines, layout, written_at))
+        yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
 
 
 def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
@@ -95,8 +103,10 @@ class _Foreign:
 
     def decoded(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
-            if line.isascii() or not has_bytes(line):
+            if line.isascii():
                 yield line
+            elif not has_bytes(line):
+                yield line.lstrip(_BOM)
             else:
                 self.seen = True
                 yield in_characters(line)
@@ -123,15 +133,26 @@ def _lines(text: TextIOWrapper) -> Iterator[str]:
 
 
 def _of_table(
-    lines: Iterator[str], layout: Layout, written_at: float
+    lines: Iterator[str], layout: Layout, formats: Sequence[Format], written_at: float
 ) -> Iterator[Contact | Skipped]:
     for line, cells in Rows(lines, delimiter=layout.delimiter, done=layout.line):
         if cells is None:
             yield Skipped(reason=SkipReason.UNREADABLE, line=line)
-        elif not "".join(cells).strip():
+        elif not (text := "".join(cells).strip()):
             yield Skipped(reason=SkipReason.EMPTY_ROW, line=line)
+        elif another := _another(cells, text, layout, formats):
+            layout = another
         else:
             yield from understood(layout.raw(cells), line, written_at=written_at)
+
+
+def _another(
+    cells: list[str], text: str, layout: Layout, formats: Sequence[Format]
+) -> Layout | None:
+    """The layout below a further header, where several files have been made one."""
+    if "@" in text or _IN_ANY_HEADER not in text.lower():  # as of nearly all rows
+        return None
+    return layout_below(cells, formats, delimiter=layout.delimiter, line=layout.line)
 
 
 def _of_cards(lines: Iterator[str], written_at: float) -> Iterator[Contact | Skipped]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,9 @@ def _name(raw: Raw) -> tuple[str, str]:
 
 
 def _seen_at(raw: Raw, written_at: float) -> float:
-    return (raw.changed_at and moment_of(raw.changed_at.strip())) or written_at
+    told = raw.changed_at and moment_of(raw.changed_at.strip())
+    # A clock that was wrong somewhere else is not believed: not yet is not the newest.
+    return min(told, max(time.time(), written_at)) if told else written_at
 
 
 def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:
@@ -136,6 +139,8 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
 def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
     """The first that is a person's, or what tells most of why there is none."""
     lack = None
+    if any("\\:" in text for text in texts):  # as Google writes https\://
+        texts = [text.replace("\\:", ":") for text in texts]
     for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
         if not text.strip():
             continue
