@@ -63,7 +63,7 @@ def decoded(octets: bytes, charset: str) -> str:
     for encoding in (named,) if _SHIFT.encode() in octets else ("utf-8", named):
         try:
             return octets.decode(encoding)
-        except ValueError:
+        except (LookupError, ValueError):  # the former for `rot13`, which is no text encoding
             continue
     return octets.decode("utf-8", _as_cp1252.__name__)
 
