@@ -34,6 +34,7 @@ WHY = {
     "bad-email": "with an invalid email address",
     "masked": "with a placeholder in place of an email",
     "guessed": "with an email that the export itself calls a guess or unusable",
+    "somebody-else": "with an email that the export itself calls somebody else's",
     "empty-row": "empty",
     "unreadable": "unreadable",
     "suppressed": "on the suppression list",

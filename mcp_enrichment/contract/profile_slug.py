@@ -1,7 +1,7 @@
 """The name of a LinkedIn profile: the one path segment that tells people apart.
 
 Custom names are 3 to 100 characters and case-insensitive (LinkedIn's help). Generated ones carry
-letters of every script, emoji and even private-use characters.
+letters of every script, emoji, typographic punctuation, invisible and even private-use characters.
 """
 
 from __future__ import annotations
@@ -12,20 +12,32 @@ from urllib.parse import unquote
 
 from mcp_enrichment.contract.profile_refusal import ProfileURLRefused, RefusalKind, require
 
-ZWJ = "\u200d"
+_ZWJ = "\u200d"
 """The zero-width joiner, which makes one emoji of several."""
-
 _LENGTHS = range(3, 101)
 """Characters, decoded."""
-_PUNCTUATION = frozenset("-_.'")
+LINKEDIN = "linkedin.com"
+"""What no name has in it: two URLs were glued."""
+_PUNCTUATION = frozenset("-_.'~")
+_TYPOGRAPHIC = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk"})
+_SLASHES = frozenset("\u2044\u2215")
+_ENDS = frozenset(".'\u2018\u2019\u2026\u3001\u3002")
+"""What prose puts after a URL, and no name ends with."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn what follows around, so that a name is read as another one."""
 _NAMING = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "So", "Co"})
 _MARKS = frozenset({"Mn", "Mc", "Me"})
 # By range, since skin tones are modifiers (Sk) and an older Python has new emoji unassigned (Cn).
 _PICTOGRAPHS = range(0x1F000, 0x1FB00)
-# Anywhere else the joiner is invisible, and could make two names that look the same.
+# Anywhere else the joiner is invisible, and is taken only where it is percent-encoded.
 _JOINED_EMOJI = re.compile(
-    rf"(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]){ZWJ}(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
+    rf"(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]){_ZWJ}(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
 )
+
+
+def without_joiners(text: str) -> str:
+    """A text without the joiners that can be seen, as they make one emoji of several."""
+    return _JOINED_EMOJI.sub("", text)
 
 
 def decoded(segment: str) -> str:
@@ -40,8 +52,15 @@ def checked(name: str) -> str:
     """The one spelling of a decoded name: NFC and lower case."""
     slug = _folded(name)
     require(len(slug) in _LENGTHS, RefusalKind.SLUG_LENGTH)
-    require(_could_be_given(slug), RefusalKind.SLUG_CHARS)
+    require(_could_be_given(slug) and not _is_cut_badly(slug), RefusalKind.SLUG_CHARS)
     return slug
+
+
+def _is_cut_badly(slug: str) -> bool:
+    """Whether it is a name with something before or after it that is none."""
+    unopened = slug[-1] == "\u201d" and "\u201c" not in slug
+    is_host = LINKEDIN in slug or slug.startswith("www.")
+    return slug[-1] in _ENDS or unopened or is_host or slug == "pub"
 
 
 def _folded(name: str) -> str:
@@ -53,8 +72,7 @@ def _folded(name: str) -> str:
 def _could_be_given(slug: str) -> bool:
     if slug.isascii() and slug.replace("-", "").isalnum():
         return True  # as most are, of a million in one import
-    plain = _JOINED_EMOJI.sub("", slug)
-    return any(map(_names, plain)) and all(_names(c) or _accompanies(c) for c in plain)
+    return any(map(_names, slug)) and all(_names(c) or _accompanies(c) for c in slug)
 
 
 def _names(char: str) -> bool:
@@ -62,4 +80,17 @@ def _names(char: str) -> bool:
 
 
 def _accompanies(char: str) -> bool:
-    return char in _PUNCTUATION or category(char) in _MARKS
+    if char.isascii():
+        return char in _PUNCTUATION
+    kind = category(char)
+    if kind == "Cf":
+        return char not in _TURNING
+    return kind in _MARKS or (kind in _TYPOGRAPHIC and not _looks_like_a_delimiter(char, kind))
+
+
+def _looks_like_a_delimiter(char: str, kind: str) -> bool:
+    """As a fullwidth slash does; an accent that stands alone is made of a space and itself."""
+    plain = normalize("NFKC", char)
+    return char in _SLASHES or (
+        kind != "Sk" and any(c.isascii() and c not in _PUNCTUATION for c in plain)
+    )

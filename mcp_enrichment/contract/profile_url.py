@@ -11,7 +11,7 @@ from unicodedata import category
 from urllib.parse import quote, unquote
 
 from mcp_enrichment.contract.profile_refusal import ProfileURLRefused, RefusalKind, require
-from mcp_enrichment.contract.profile_slug import ZWJ, checked, decoded
+from mcp_enrichment.contract.profile_slug import LINKEDIN, checked, decoded, without_joiners
 
 __all__ = ["ProfileURLRefused", "RefusalKind", "canonical"]
 
@@ -31,11 +31,15 @@ _ADDRESS = re.compile(
     re.VERBOSE | re.ASCII | re.IGNORECASE | re.DOTALL,
 )
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
+# linkedin.cn was LinkedIn's own in China until 2023, and the same names were served there.
 _HOST = re.compile(
-    r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.com\.?", re.ASCII | re.IGNORECASE
+    r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.(?:com|cn)\.?", re.ASCII | re.IGNORECASE
 )
+# As of programs that put the beginning of a URL before a whole one.
+_INNER_ORIGIN = re.compile(rf"(?:https?:/{{0,2}})?{_HOST.pattern}(?=/)", re.ASCII | re.IGNORECASE)
+_INNER_PATH = re.compile(r"(?:in|pub)/", re.ASCII | re.IGNORECASE)
 # /m/ and /mwlite/ are the mobile site, /comm/ is what the links of LinkedIn's e-mails go through.
-_ROOT = re.compile(r"\A/(?:(?:m|mwlite|comm)/)?", re.ASCII | re.IGNORECASE)
+_ROOT = re.compile(r"\A/(?:(?:m|mwlite|comm|incareer)/)?", re.ASCII | re.IGNORECASE)
 _LEGACY = re.compile(
     r"(?!dir/)([^/]+)/([0-9a-f]{1,3})/([0-9a-f]{1,3})/([0-9a-f]{1,3})/?", re.ASCII | re.IGNORECASE
 )
@@ -43,7 +47,7 @@ _MEMBER_IDS = ("ACoAA", "ACwAA")
 _DOT_SEGMENTS = frozenset({".", ".."})
 # As most are, of a million in one import: nothing of them is to be folded, decoded or refused.
 _PLAIN = re.compile(
-    r"https?://(?:www\.)?linkedin\.com/in/((?=-*[a-z0-9])[a-z0-9-]{3,100})/?", re.ASCII
+    r"https?://(?:www\.)?linkedin\.com/in/((?=-*[a-z0-9])(?!pub/?\Z)[a-z0-9-]{3,100})/?", re.ASCII
 )
 _IMPERSONAL = (
     *("article", "company", "company-beta", "edu", "events", "feed", "groups", "hashtag", "job"),
@@ -73,7 +77,8 @@ def _bare(text: str) -> str:
     """Without the delimiters that text puts around a URL (RFC 3986, appendix C)."""
     bare = text.strip(_EDGES)
     if _WRAPPERS.get(bare[:1]) == bare[-1:]:
-        bare = bare[1:-1].strip(_EDGES)
+        # A chat writes <URL|the words that are shown>.
+        bare = (bare[1:-1].partition("|")[0] if bare[0] == "<" else bare[1:-1]).strip(_EDGES)
     return bare
 
 
@@ -91,7 +96,7 @@ def _path(address: str) -> str:
 def _hides_something(address: str) -> bool:
     if address.isascii():  # as most are, of a million in one import
         return " " in address or not address.isprintable()
-    return any(category(c) in _INVISIBLE and c != ZWJ for c in address)
+    return any(category(c) in _INVISIBLE for c in without_joiners(address))
 
 
 def _check_origin(scheme: str, authority: str) -> None:
@@ -117,13 +122,30 @@ def _slug(path: str) -> str:
 
 def _slug_of_in(rest: str) -> str:
     """`<slug>` and whatever pages lie below it, such as a locale or `details/experience`."""
+    if inner := _inner(rest):
+        return _slug(inner)
     segment, *subpages = rest.split("/")
     require(segment, RefusalKind.EMPTY_SLUG)
-    # A browser would follow /in/one/../two to somebody else (RFC 3986, 5.2.4).
-    require(_DOT_SEGMENTS.isdisjoint(map(unquote, subpages)), RefusalKind.NOT_A_PROFILE)
     name = decoded(segment)
     require(not name.startswith(_MEMBER_IDS), RefusalKind.OPAQUE_MEMBER_ID)
-    return checked(name)
+    slug = checked(name)
+    _check_subpages([unquote(page).lower() for page in subpages])
+    return slug
+
+
+def _inner(rest: str) -> str | None:
+    """The path of the URL that follows /in/: no name is a host, `in` or `pub`."""
+    if origin := _INNER_ORIGIN.match(rest):
+        return rest[origin.end() :]
+    return f"/{rest}" if _INNER_PATH.match(f"{rest}/") else None
+
+
+def _check_subpages(pages: list[str]) -> None:
+    """None leads to somebody else, as /in/one/../two does in a browser (RFC 3986, 5.2.4), and as
+    two URLs do that were glued.
+    """
+    two = "in" in pages or any(LINKEDIN in page for page in pages)
+    require(not two and _DOT_SEGMENTS.isdisjoint(pages), RefusalKind.NOT_A_PROFILE)
 
 
 def _slug_of_pub(rest: str) -> str:

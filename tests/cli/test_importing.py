@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,3 +81,21 @@ def test_another_table_is_imported_by_the_columns_that_are_named(
     assert "Stored 1" in shell.run("contacts", "import", str(path), *named).out
     found = shell.run("enrich", "https://www.linkedin.com/in/ada-example")
     assert found.out == "ada@b.example\n"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-05:00", "2999-01-01", "99991231T235959Z"])
+def test_a_date_that_is_yet_to_come_counts_as_today(
+    shell: Shell, tmp_path: Path, moment: str
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "Record ID,First Name,Email,LinkedIn URL,Last Modified Date\n"
+        f"1,Ada,ada@b.example,linkedin.com/in/ada-example,{moment}\n",
+        "utf-8",
+    )
+    shown = shell.run("contacts", "import", str(path), "--dry-run")
+    _, ada, *_ = shown.out.splitlines()
+    before = ada.split("\t")[-1]
+    assert shell.run("contacts", "import", str(path)).code == 0
+    listed = shell.run("contacts", "list").out
+    assert before <= listed.split("\t")[-1].strip() <= datetime.now(UTC).date().isoformat()

@@ -178,7 +178,7 @@ def vcard_4() -> tuple[bytes, list[Row]]:
             f"SOCIALPROFILE;SERVICE-TYPE=LinkedIn;VALUE=text:{row.slug}",
             version="4.0",
         )
-        row.lacks(SkipReason.BAD_URL)
+        row.has_profile()
 
     return _cards(written(plain, [by_user_name]))
 

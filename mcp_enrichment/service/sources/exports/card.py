@@ -5,27 +5,34 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.service.sources.exports.handle import url_of
 from mcp_enrichment.service.sources.exports.mailbox import kind_of_label
 from mcp_enrichment.service.sources.exports.raw import Raw, RawEmail
-from mcp_enrichment.service.sources.exports.vcard import SOCIAL, Property, unescaped
+from mcp_enrichment.service.sources.exports.somebody_else import is_of_somebody_else
+from mcp_enrichment.service.sources.exports.vcard_property import (
+    LINKEDIN,
+    SOCIAL,
+    Property,
+    unescaped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mcp_enrichment.contract.models import EmailType
 
-_LINKEDIN = "linkedin"
+_LINKEDIN = LINKEDIN.lower()
 _SITES = (*SOCIAL, "URL", "X-URL")
-_PREFERRED = frozenset({"pref", "1"})
+_ACCOUNT_APART = ("", "x-apple:")
 _COMPONENTS = re.compile(r"(?<!\\);")
 
 
 def raw_of(card: Sequence[Property]) -> Raw:
-    """A card's texts; the preferred address is the main one."""
+    """A card's texts; the most preferred address is the main one."""
     labels = {p.group: p.text for p in card if p.name == "X-ABLABEL" and p.group}
     last, first = (*_parts(card, "N"), "", "")[:2]
     emails = [p for p in card if p.name == "EMAIL" and p.value.strip()]
-    emails.sort(key=lambda p: _PREFERRED.isdisjoint(p.words))
+    emails.sort(key=lambda p: p.preference)
     return Raw(
         first_name=first,
         last_name=last,
@@ -35,7 +42,9 @@ def raw_of(card: Sequence[Property]) -> Raw:
         connected_on="",
         changed_at=_text(card, "REV"),
         profiles=list(_profiles(card, labels)),
-        emails=[RawEmail(p.text, _kind(p, labels)) for p in emails],
+        emails=[
+            RawEmail(p.text, _kind(p, labels), is_others=_is_others(p, labels)) for p in emails
+        ],
     )
 
 
@@ -50,14 +59,19 @@ def _parts(card: Sequence[Property], name: str) -> list[str]:
 
 def _profiles(card: Sequence[Property], labels: dict[str, str]) -> Iterator[str]:
     for p in card:
-        if p.name not in _SITES:
+        if (p.name not in _SITES and LINKEDIN not in p.name) or _is_others(p, labels):
             continue
         label = labels.get(p.group, "").lower()
-        named = p.name == "X-LINKEDIN" or _LINKEDIN in p.words or _LINKEDIN in label
-        if named or "linkedin.com" in p.value.lower():
+        if LINKEDIN in p.name or _LINKEDIN in p.words or _LINKEDIN in label:
+            yield url_of(p.text if p.text.strip() not in _ACCOUNT_APART else p.user)
+        elif "linkedin." in p.value.lower():
             yield p.text
 
 
+def _is_others(p: Property, labels: dict[str, str]) -> bool:
+    return any(map(is_of_somebody_else, (p.name, labels.get(p.group, ""), *p.types)))
+
+
 def _kind(email: Property, labels: dict[str, str]) -> EmailType | None:
-    hints = (labels.get(email.group, ""), *sorted(email.words))
+    hints = (labels.get(email.group, ""), *sorted(email.types))
     return next((kind for hint in hints if (kind := kind_of_label(hint))), None)

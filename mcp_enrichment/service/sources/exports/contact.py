@@ -74,8 +74,11 @@ class SkipReason(StrEnum):
     """A placeholder stands where the address would be."""
     GUESSED = "guessed"
     """The export says itself that the address is a guess, or does not work."""
+    SOMEBODY_ELSE = "somebody-else"
+    """The export says itself that the address is another person's, such as an assistant's."""
     UNREADABLE = "unreadable"
-    """It is longer than any row can be, as after a quotation mark that is never closed."""
+    """It is longer than any row can be, as after a quotation mark that is never closed, or a card
+    that has no end, or no beginning."""
     SUPPRESSED = "suppressed"
     """The person, or the address, is on the suppression list."""
 

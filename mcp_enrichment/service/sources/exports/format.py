@@ -75,6 +75,7 @@ PROFILES: Titles = (
     *("linkedin url", "linkedin profile url", "linkedin profile", "linkedin"),
     *("hs_linkedin_url", "linkedin_personal_url", "linkedin contact profile url"),
     *("linkedin_profile__c", "linkedin_url__c", "linkedin__c", "contact linkedin url"),
+    *("linkedin_profile__pc", "linkedin_url__pc", "linkedin__pc", "primary linkedin"),
     *("person linkedin url", "linkedin_url", "linkedinurl", "linkedinprofileurl"),
     *("profile url", "profileurl"),
 )

@@ -9,8 +9,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.service.sources.exports.format import Format, Titles, folded
+from mcp_enrichment.service.sources.exports.handle import url_of
 from mcp_enrichment.service.sources.exports.mailbox import kind_of_label
 from mcp_enrichment.service.sources.exports.raw import Raw, RawEmail
+from mcp_enrichment.service.sources.exports.somebody_else import (
+    is_column_of_somebody_else,
+    is_of_somebody_else,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,14 +29,16 @@ HEADER_WITHIN_CHARS = 64 * 2**10
 _DELIMITERS = ",;\t|"
 _NOWHERE = -1
 """The place of what a file does not have: each row is given an empty cell at its end."""
-_LINKEDIN_DOMAIN = "linkedin.com"
-_OWN = re.compile(
-    r"(?:linkedin|url|uri|web|site|adresse|address|profile?|links?|page|public|person(?:al)?|"
-    r"contact|prospect|lead|member|sales|navigator|nav|hs|c|[\W\d_])+"
-)
-"""Titles made of these words mean the row's own profile. Any other word may make it somebody
-else's: a company's, a manager's, that of whoever sold to or recommended the person."""
+_LINKEDIN = "linkedin"
+_HANDLE = re.compile(r"handle|slug|vanity|(?:user|screen|account).?name|username|\bids?\b|_id\b")
+"""Titles beside LinkedIn's name that announce the name of an account alone."""
 _DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
+
+
+class _SitePlace(NamedTuple):
+    cell: int
+    label: int
+    is_handle: bool
 
 
 class _EmailPlace(NamedTuple):
@@ -53,7 +60,7 @@ class Layout:
     texts: tuple[int, ...]
     """The places of the first seven fields of `Raw`."""
     profiles: tuple[int, ...]
-    websites: tuple[int, ...]
+    websites: tuple[_SitePlace, ...]
     emails: tuple[_EmailPlace, ...]
 
     def raw(self, cells: list[str]) -> Raw:
@@ -61,16 +68,28 @@ class Layout:
         cells = cells[: self.width]
         cells += [""] * (self.width - len(cells) + 1)
         urls = [cells[place] for place in self.profiles if cells[place]]
-        urls += [u for place in self.websites if _LINKEDIN_DOMAIN in (u := cells[place]).lower()]
+        urls += [u for place in self.websites if cells[place.cell] and (u := _site(cells, place))]
         emails = [_email(cells, place) for place in self.emails if cells[place.cell].strip()]
         first, last, full, company, position, connected, changed = (cells[p] for p in self.texts)
         return Raw(first, last, full, company, position, connected, changed, urls, emails)
 
 
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
-    kind = kind_of_label(cells[place.label]) if place.label != _NOWHERE else place.kind
     doubtful = place.status != _NOWHERE and cells[place.status].strip().casefold() in _DOUBTFUL
-    return RawEmail(cells[place.cell], kind, doubtful)
+    if place.label == _NOWHERE:
+        return RawEmail(cells[place.cell], place.kind, doubtful)
+    label = cells[place.label]
+    return RawEmail(cells[place.cell], kind_of_label(label), doubtful, is_of_somebody_else(label))
+
+
+def _site(cells: list[str], place: _SitePlace) -> str:
+    """What may be the profile of whom the row is about; empty for another site."""
+    cell, label = cells[place.cell], cells[place.label].casefold()
+    if is_of_somebody_else(label):
+        return ""
+    if place.is_handle or _LINKEDIN in label:
+        return url_of(cell)
+    return cell if f"{_LINKEDIN}." in cell.lower() else ""
 
 
 def find_layout(lines: Iterator[str], formats: Iterable[Format]) -> Layout | None:
@@ -87,10 +106,20 @@ def find_layout(lines: Iterator[str], formats: Iterable[Format]) -> Layout | Non
 
 def _layout(line: str, number: int, formats: Iterable[Format]) -> Layout | None:
     for delimiter in _DELIMITERS:
-        titles = [folded(cell) for cell in next(csv.reader([line], delimiter=delimiter), [])]
-        for known in formats:
-            if any(mark.issubset(titles) for mark in known.marks):
-                return _arranged(known, titles, delimiter, number)
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        if layout := layout_below(cells, formats, delimiter=delimiter, line=number):
+            return layout
+    return None
+
+
+def layout_below(
+    header: list[str], formats: Iterable[Format], *, delimiter: str, line: int
+) -> Layout | None:
+    """How the rows below these cells are to be read; None where they are no header."""
+    titles = [folded(cell) for cell in header]
+    for known in formats:
+        if any(mark.issubset(titles) for mark in known.marks):
+            return _arranged(known, titles, delimiter, line)
     return None
 
 
@@ -113,7 +142,7 @@ def _arranged(known: Format, titles: list[str], delimiter: str, line: int) -> La
         width=len(titles),
         texts=tuple(place(wanted) for wanted in single),
         profiles=profiles,
-        websites=tuple(p for p in _websites(known, titles) if p not in profiles),
+        websites=tuple(place for place in _websites(known, titles) if place.cell not in profiles),
         emails=tuple(
             _EmailPlace(cell, e.kind, place(e.labels), place((e.status,)))
             for e in known.emails
@@ -122,9 +151,16 @@ def _arranged(known: Format, titles: list[str], delimiter: str, line: int) -> La
     )
 
 
-def _websites(known: Format, titles: list[str]) -> Iterator[int]:
-    """Columns of sites, and those that somebody has made for LinkedIn under another title."""
-    for place, title in enumerate(titles):
-        own = "linkedin" in title and _OWN.fullmatch(title)
-        if own or title in known.websites:
-            yield place
+def _websites(known: Format, titles: list[str]) -> Iterator[_SitePlace]:
+    """Columns of sites, after those that somebody has made for LinkedIn under another title."""
+    made = [_LINKEDIN in title and not is_column_of_somebody_else(title) for title in titles]
+    for place, title in sorted(enumerate(titles), key=lambda found: not made[found[0]]):
+        if made[place] or title in known.websites:
+            label = _label_of(title, titles)
+            yield _SitePlace(place, label, bool(made[place] and _HANDLE.search(title)))
+
+
+def _label_of(title: str, titles: list[str]) -> int:
+    """The place of `Website 1 - Label` beside `Website 1 - Value`."""
+    labels = [title.replace("value", word) for word in ("label", "type") if "value" in title]
+    return next((titles.index(label) for label in labels if label in titles), _NOWHERE)

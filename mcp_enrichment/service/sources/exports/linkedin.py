@@ -2,19 +2,38 @@
 
 from mcp_enrichment.service.sources.exports.format import EmailColumn, Format, marks
 
-# Older exports have no URL, and people delete other columns.
+_EMAILS = (
+    *("email address", "emailaddress", "e-mail-adresse", "adresse e-mail", "adresse email"),
+    *("dirección de correo electrónico", "correo electrónico", "indirizzo e-mail"),
+    *("indirizzo email", "endereço de e-mail", "endereço de email", "e-mailadres"),
+)
+_FIRST_NAMES = ("first name", "firstname", "vorname", "prénom", "nombre", "nome", "voornaam")
+_CONNECTED_ON = (
+    *("connected on", "connectedon", "verbunden am", "date de connexion", "connecté le"),
+    *("conectado el", "fecha de conexión", "collegato il", "data di collegamento"),
+    *("conectado em", "conectou-se em", "connectie gemaakt op"),
+)
+
+# Older exports have no URL, and people delete other columns. By all three, whatever the language.
 LINKEDIN = Format(
     name="linkedin",
     marks=marks(
-        {"first name", "email address", "connected on"},
-        {"vorname", "e-mail-adresse", "verbunden am"},
+        *(
+            {first, email, connected}
+            for first in _FIRST_NAMES
+            for email in _EMAILS
+            for connected in _CONNECTED_ON
+        )
     ),
     profiles=("url",),
-    emails=(EmailColumn("email address"), EmailColumn("e-mail-adresse")),
-    first_name=("first name", "vorname"),
-    last_name=("last name", "nachname"),
+    emails=tuple(map(EmailColumn, _EMAILS)),
+    first_name=_FIRST_NAMES,
+    last_name=(
+        *("last name", "lastname", "nachname", "nom", "apellidos", "apellido", "cognome"),
+        *("sobrenome", "apelido", "achternaam"),
+    ),
     full_name=(),
-    company=("company", "unternehmen"),
-    position=("position",),
-    connected_on=("connected on", "verbunden am"),
+    company=("company", "unternehmen", "entreprise", "empresa", "azienda", "bedrijf"),
+    position=("position", "poste", "cargo", "posición", "puesto", "posizione", "functie"),
+    connected_on=_CONNECTED_ON,
 )

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.archive import member_of
+from mcp_enrichment.service.sources.exports.charset import AS_BYTES
 from mcp_enrichment.service.sources.exports.contact import ExportRefused
 
 if TYPE_CHECKING:
@@ -28,16 +29,26 @@ MAX_BYTES = 2 * 2**30
 """Unpacked: some millions of rows."""
 CHUNK_BYTES = 64 * 2**10
 """Read at a time, and so how often progress is told."""
+SAMPLE_BYTES = 4096
+"""By which an encoding without a mark is known."""
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 # All that the zipfile module raises at one broken byte or another.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
-_UTF16_STARTS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# In this order: the mark of UTF-32 begins as that of UTF-16 does.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_BY_ZEROS = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000x": "utf-32-be"}
+"""Most of what an export begins with is ASCII, of which these of four bytes are zeros."""
 
 
 @contextmanager
 def opened(path: Path, progress: Progress | None = None) -> Iterator[io.TextIOWrapper]:
-    """Open an export as text whose line ends are left alone.
+    """Open an export as text whose line ends are left alone, and whose lines `in_characters` ends.
 
     Raises `ExportRefused`, also from a later read of the text.
     """
@@ -100,19 +111,23 @@ def _content(path: Path, stack: ExitStack) -> tuple[IO[bytes], int]:
 
 
 def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
-    if raw.peek(2).startswith(_UTF16_STARTS):
-        return io.TextIOWrapper(raw, "utf-16", errors="replace", newline="")
-    return io.TextIOWrapper(raw, "utf-8-sig", errors=_as_cp1252.__name__, newline="")
+    encoding = _wide(raw.peek(SAMPLE_BYTES)[:SAMPLE_BYTES])
+    if encoding:
+        return io.TextIOWrapper(raw, encoding, errors="replace", newline="")
+    return io.TextIOWrapper(raw, "utf-8-sig", errors=AS_BYTES, newline="")
 
 
-def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+def _wide(sample: bytes) -> str | None:
+    """Which of UTF-16 and UTF-32 it is, by its mark or by where its zeros are; None for neither."""
+    for mark, encoding in _MARKS.items():
+        if sample.startswith(mark):
+            return encoding
+    zeros = "".join("0" if _is_mostly_zero(sample[place::4]) else "x" for place in range(4))
+    return _BY_ZEROS.get(zeros)
 
 
-# Byte by byte, and so in one pass: no file need be read to its end to learn its encoding first.
-codecs.register_error(_as_cp1252.__name__, _as_cp1252)
+def _is_mostly_zero(octets: bytes) -> bool:
+    return octets.count(0) * 5 > len(octets)
 
 
 @contextmanager

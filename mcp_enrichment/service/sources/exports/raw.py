@@ -18,6 +18,8 @@ class RawEmail(NamedTuple):
     """As its title or its label says."""
     is_doubtful: bool = False
     """Whether the export says that it is a guess."""
+    is_others: bool = False
+    """Whether the export says that it is somebody else's."""
 
 
 class Raw(NamedTuple):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import string
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.card import raw_of
+from mcp_enrichment.service.sources.exports.charset import has_bytes, in_characters
 from mcp_enrichment.service.sources.exports.contact import (
     Contact,
     ExportRefused,
@@ -16,14 +18,19 @@ from mcp_enrichment.service.sources.exports.contact import (
     SkipReason,
 )
 from mcp_enrichment.service.sources.exports.known import KNOWN
-from mcp_enrichment.service.sources.exports.layout import find_layout
+from mcp_enrichment.service.sources.exports.layout import (
+    HEADER_WITHIN_LINES,
+    find_layout,
+    layout_below,
+)
 from mcp_enrichment.service.sources.exports.opening import Progress, opened
 from mcp_enrichment.service.sources.exports.table import Rows
 from mcp_enrichment.service.sources.exports.understanding import understood
-from mcp_enrichment.service.sources.exports.vcard import BEGIN, cards
+from mcp_enrichment.service.sources.exports.vcard import cards
+from mcp_enrichment.service.sources.exports.vcard_lines import is_begin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from io import TextIOWrapper
     from pathlib import Path
 
@@ -38,6 +45,11 @@ _WHICH = (
     "vCard; of any other CSV name the columns: --map url=COLUMN,email=COLUMN"
 )
 _CHECK = "check the titles of its columns"
+_SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
+_IN_ANY_HEADER = "mail"
+_BOM = "\ufeff"
+"""Also amid a file, where files with one were made one."""
+_BLANK = string.whitespace + _BOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +75,18 @@ def opened_export(
     with opened(path, progress) as text:
         written_at = path.stat().st_mtime
         lines = _lines(text)
-        first = next(lines, "")
-        lines = chain([first], lines)
-        if columns is None and first.strip().upper() == BEGIN:
+        first = list(_up_to_text(lines))
+        lines = chain(first, lines)
+        if columns is None and is_begin("".join(first[-1:])):
             yield Export(VCARD, _of_cards(lines, written_at))
             return
-        layout = find_layout(lines, [columns] if columns else KNOWN)
+        foreign = _Foreign()
+        lines = foreign.decoded(lines)
+        formats = [columns] if columns else KNOWN
+        layout = find_layout(lines, formats)
         if layout is None:
-            raise _unknown(path, columns)
-        yield Export(layout.format.name, _of_table(lines, layout, written_at))
+            raise _unknown(path, columns, is_utf8=not foreign.seen)
+        yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
 
 
 def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
@@ -80,7 +95,33 @@ def read(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | 
         yield from export.rows
 
 
-def _unknown(path: Path, columns: Format | None) -> ExportRefused:
+class _Foreign:
+    """Decodes the lines of a table, and notes whether any was not in UTF-8."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def decoded(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if line.isascii():
+                yield line
+            elif not has_bytes(line):
+                yield line.lstrip(_BOM)
+            else:
+                self.seen = True
+                yield in_characters(line)
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    for line in islice(lines, HEADER_WITHIN_LINES):
+        yield line
+        if line.strip(_BLANK):
+            return
+
+
+def _unknown(path: Path, columns: Format | None, *, is_utf8: bool) -> ExportRefused:
+    if columns and not is_utf8:
+        return ExportRefused.because(path, "is not in UTF-8, nor are its titles", _SAVE_AS_UTF8)
     if columns:
         return ExportRefused.because(path, "has no header with those columns", _CHECK)
     return ExportRefused.because(path, "is not a known export", _WHICH)
@@ -92,15 +133,26 @@ def _lines(text: TextIOWrapper) -> Iterator[str]:
 
 
 def _of_table(
-    lines: Iterator[str], layout: Layout, written_at: float
+    lines: Iterator[str], layout: Layout, formats: Sequence[Format], written_at: float
 ) -> Iterator[Contact | Skipped]:
     for line, cells in Rows(lines, delimiter=layout.delimiter, done=layout.line):
         if cells is None:
             yield Skipped(reason=SkipReason.UNREADABLE, line=line)
-        elif not "".join(cells).strip():
+        elif not (text := "".join(cells).strip()):
             yield Skipped(reason=SkipReason.EMPTY_ROW, line=line)
+        elif another := _another(cells, text, layout, formats):
+            layout = another
         else:
             yield from understood(layout.raw(cells), line, written_at=written_at)
+
+
+def _another(
+    cells: list[str], text: str, layout: Layout, formats: Sequence[Format]
+) -> Layout | None:
+    """The layout below a further header, where several files have been made one."""
+    if "@" in text or _IN_ANY_HEADER not in text.lower():  # as of nearly all rows
+        return None
+    return layout_below(cells, formats, delimiter=layout.delimiter, line=layout.line)
 
 
 def _of_cards(lines: Iterator[str], written_at: float) -> Iterator[Contact | Skipped]:

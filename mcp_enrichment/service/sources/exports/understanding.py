@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ _REASONS = {
     RefusalKind.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
     RefusalKind.RECRUITER: SkipReason.SALES_NAVIGATOR,
 }
-_BETWEEN_URLS = re.compile(r"""[\s;,|"()]+|:::""")
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
+_NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
+"""A URL among addresses is another row's, which a quotation mark that nothing closed took in."""
 
 
 def understood(raw: Raw, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
@@ -96,7 +99,9 @@ def _name(raw: Raw) -> tuple[str, str]:
 
 
 def _seen_at(raw: Raw, written_at: float) -> float:
-    return (raw.changed_at and moment_of(raw.changed_at.strip())) or written_at
+    told = raw.changed_at and moment_of(raw.changed_at.strip())
+    # A clock that was wrong somewhere else is not believed: not yet is not the newest.
+    return min(told, max(time.time(), written_at)) if told else written_at
 
 
 def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:
@@ -114,10 +119,16 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
 def _cleaned(text: str) -> list[str | None]:
     """Each address of a cell; None for one that cannot be one."""
     email = clean_email(text)
-    return [email] if email else [clean_email(part) for part in addresses_in(text)]
+    if email:
+        return [email]
+    if any(map(text.lower().__contains__, _NO_CELL_OF_ADDRESSES)):
+        return [None]
+    return [clean_email(part) for part in addresses_in(text)]
 
 
 def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
+    if cell.is_others:
+        return SkipReason.SOMEBODY_ELSE
     if email is None:
         return SkipReason.BAD_EMAIL
     if is_mask(email):
@@ -128,6 +139,8 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
 def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
     """The first that is a person's, or what tells most of why there is none."""
     lack = None
+    if any("\\:" in text for text in texts):  # as Google writes https\://
+        texts = [text.replace("\\:", ":") for text in texts]
     for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
         if not text.strip():
             continue

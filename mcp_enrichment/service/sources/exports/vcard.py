@@ -1,131 +1,85 @@
-"""vCards of versions 2.1, 3 and 4 (RFC 2426, 6350): their lines, unfolded, and their properties."""
+"""vCards of versions 2.1, 3 and 4 (RFC 2426, 6350): each with its own properties, or unreadable."""
 
 from __future__ import annotations
 
-import quopri
 import re
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.sources.exports.vcard_lines import BEGIN, END, whole_lines
+from mcp_enrichment.service.sources.exports.vcard_property import Property, property_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BEGIN = "BEGIN:VCARD"
-_END = "END:VCARD"
-SOCIAL = ("X-SOCIALPROFILE", "SOCIALPROFILE", "X-LINKEDIN")
-KEPT = frozenset({"FN", "N", "ORG", "TITLE", "REV", "EMAIL", "URL", "X-URL", "X-ABLABEL", *SOCIAL})
-"""The properties that are given; others, such as photos, are let go."""
-MAX_UNFOLDED = 64 * 2**10
-"""Characters of one property; what it has beyond them is let go."""
-MAX_HEAD = 1000
-"""Characters of its name and parameters."""
 MAX_PROPERTIES = 1000
 """A card that has more is no card."""
 
-_QUOTING = re.compile(r'((?:"[^"]*"|[^":])*):(.*)', re.DOTALL)
-_HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;.*)?)", re.DOTALL)
-_PARAMETER = re.compile(r";([^=;]*)=?([^;]*)")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_QUOTED_PRINTABLE = "QUOTED-PRINTABLE"
-
-
-class Property(NamedTuple):
-    """`item1.EMAIL;TYPE=WORK:ada@example.com`"""
-
-    group: str
-    name: str
-    """In upper case."""
-    words: frozenset[str]
-    """All values of its parameters in lower case, such as `work`, whatever they are values of."""
-    value: str
-    """Decoded, still with its backslashes."""
-
-    @property
-    def text(self) -> str:
-        """Its value without backslashes."""
-        return unescaped(self.value)
-
-
-def unescaped(value: str) -> str:
-    """`a\\,b\\n` as the text that it stands for."""
-    if "\\" not in value:
-        return value
-    return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+_AGENT = re.compile(r"(?:[\w-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
 
 
 def cards(lines: Iterator[str]) -> Iterator[tuple[int, list[Property] | None]]:
-    """Each card with the line that it begins at; None for one that has no end, or none in sight."""
-    begun, card = 0, list[Property]()
-    for number, line in _unfolded(lines):
-        mark = line.strip().upper()
-        if mark == BEGIN:
-            if begun:
-                yield begun, None
-            begun, card = number, []
-        elif mark == _END and begun:
-            yield begun, card if len(card) <= MAX_PROPERTIES else None
-            begun = 0
-        elif begun and len(card) <= MAX_PROPERTIES and (found := _property(line)):
-            card.append(found)
-    if begun:
-        yield begun, None
+    """Each card with the line that it begins at; None for one that has no end, or none in sight,
+    and for what is left of one that has no beginning.
+    """
+    reader = _Reader()
+    for number, line in whole_lines(lines):
+        yield from reader.take(number, line)
+    yield from reader.cut()
 
 
-def _unfolded(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Whole lines, each with the number of its first one, from 1."""
-    begins, whole = 1, ""
-    for number, ended in enumerate(lines, start=1):
-        line = ended.rstrip("\r\n")
-        soft = whole.endswith("=") and _QUOTED_PRINTABLE in whole.partition(":")[0].upper()
-        if soft or line[:1] in (" ", "\t"):
-            if len(whole) < MAX_UNFOLDED:
-                whole = whole[:-1] + line if soft else whole + line[1:]
-            continue
-        yield begins, whole
-        begins, whole = number, line
-    yield begins, whole
+class _Reader:
+    """Knows of which card a line is: a property of another one is another person's."""
 
+    def __init__(self) -> None:
+        self._begun = 0
+        """The line at which the open card begins; 0 where none is open."""
+        self._card = list[Property]()
+        self._nested = 0
+        """How many cards of agents (vCard 2.1) are open inside of it."""
+        self._is_agent_next = False
+        self._loose = 0
+        """The line at which properties began that are of no card."""
 
-def _property(line: str) -> Property | None:
-    head, colon, value = line.partition(":")
-    if '"' in head:
-        found = _QUOTING.fullmatch(line)
-        head, value = found.groups() if found else ("", "")
-    kind = _kind(head) if colon and len(head) <= MAX_HEAD else None
-    if kind is None:
-        return None
-    value = _decoded(value, kind.charset) if kind.charset else value
-    return Property(kind.group, kind.name, kind.words, value)
+    def take(self, number: int, line: str) -> Iterator[tuple[int, list[Property] | None]]:
+        """The cards that end with this line."""
+        if line == BEGIN:
+            yield from self._begin(number)
+        elif line == END:
+            yield from self._end()
+        elif not self._nested and (found := property_of(line)):
+            self._keep(number, found)
+        if line.strip():
+            self._is_agent_next = _AGENT.fullmatch(line) is not None
 
+    def cut(self) -> Iterator[tuple[int, None]]:
+        """What is open where another card begins, or the file ends."""
+        if begun := self._begun or self._loose:
+            yield begun, None
 
-class _Kind(NamedTuple):
-    group: str
-    name: str
-    words: frozenset[str]
-    charset: str | None
-    """Of a value in quoted-printable."""
+    def _begin(self, number: int) -> Iterator[tuple[int, None]]:
+        if self._begun and self._is_agent_next:
+            self._nested += 1
+            return
+        yield from self.cut()
+        self._begun, self._card, self._nested, self._loose = number, [], 0, 0
 
+    def _end(self) -> Iterator[tuple[int, list[Property] | None]]:
+        if self._nested:
+            self._nested -= 1
+        elif self._begun:
+            yield self._begun, self._card if self._is_one() else None
+            self._begun = 0
+        elif self._loose:
+            yield self._loose, None
+            self._loose = 0
 
-@lru_cache(maxsize=1024)  # most cards of a file have the same ones
-def _kind(head: str) -> _Kind | None:
-    found = _HEAD.fullmatch(head.replace('"', ""))
-    if found is None or found[2].upper() not in KEPT:
-        return None
-    given = _PARAMETER.findall(found[3])
-    # In version 2.1 a value stands alone: EMAIL;WORK;QUOTED-PRINTABLE.
-    words = [word.strip().lower() for name, value in given for word in (value or name).split(",")]
-    charset = {name.upper(): value for name, value in given}.get("CHARSET", "utf-8")
-    return _Kind(
-        group=(found[1] or "").lower(),
-        name=found[2].upper(),
-        words=frozenset(words),
-        charset=charset if _QUOTED_PRINTABLE.lower() in words else None,
-    )
+    def _keep(self, number: int, found: Property) -> None:
+        if not self._begun:
+            self._loose = self._loose or number
+        elif len(self._card) <= MAX_PROPERTIES:
+            self._card.append(found)
 
-
-def _decoded(value: str, charset: str) -> str:
-    octets = quopri.decodestring(value.encode("utf-8", "replace"))
-    try:
-        return octets.decode(charset)
-    except (LookupError, UnicodeDecodeError):
-        return octets.decode("cp1252", "replace")
+    def _is_one(self) -> bool:
+        """With two versions it is what two cards have become, without the marks between them."""
+        versions = sum(found.name == "VERSION" for found in self._card)
+        return versions <= 1 and len(self._card) <= MAX_PROPERTIES
