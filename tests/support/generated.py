@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+SCHEMAS = ROOT / "tests" / "service" / "sources" / "vendors" / "schemas"
 PAGES = (
     README,
     *(
@@ -83,6 +84,16 @@ def vendor_notes() -> str:
     return "\n".join(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)
 
 
+def vendor_schemas() -> str:
+    """From which document of a vendor its answers are known."""
+    rows = [
+        f"| `{name}` | {known['source']} | {known.get('date', 'not told')} | {known['read']} |"
+        for name in sorted(NAMES)
+        for known in [json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))]
+    ]
+    return "\n".join(["| name | document | its date | read |", "|---|---|---|---|", *rows])
+
+
 TABLES = {
     "tools": tools_table,
     "settings": settings_table,
@@ -93,6 +104,7 @@ TABLES = {
     "links": published.links_list,
     "vendors": vendors_table,
     "vendor_notes": vendor_notes,
+    "vendor_schemas": vendor_schemas,
 }
 
 

@@ -1,7 +1,9 @@
 """Apollo's people match. The parameters stand in the query: it overlooks those of a body.
 
-A 403 is the plan. Not documented: whether a miss is a `person` of null or an `email` of null (both
-are read), its limits, how it says that the credits are used up, and whether a repeat is charged.
+A 403 is the plan. Its limits are 50 a minute, 200 an hour and 600 a day on the free plan, and 1,000
+a minute on the others, where more may be set; a refusal says in `retry-after` when the window ends.
+Not documented: whether a miss is a `person` of null or an `email` of null (both are read), how it
+says that the credits are used up, and whether a repeat is charged.
 """
 
 from __future__ import annotations
@@ -10,8 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Shape, outcome_for, read
+from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+from mcp_enrichment.service.sources.vendors.reading import (
+    Shape,
+    outcome_for,
+    read,
+    require_whole,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
@@ -21,18 +28,21 @@ WORDS = {
     "verified": Verification.VERIFIED,
     "guessed": Verification.INFERRED,
     "extrapolated": Verification.INFERRED,
+    "unverified": Verification.UNVERIFIED,
+    "likely_to_engage": Verification.UNVERIFIED,
+    "unavailable": None,
     "bounced": None,
     "invalid": None,
 }
 
 
 class _Person(Shape):
-    email: str | None
+    email: str | None = None
     email_status: str | None = None
 
 
 class _Found(Shape):
-    person: _Person | None
+    person: dict[str, object] | None
 
 
 class Apollo(PaidVendor):
@@ -41,7 +51,7 @@ class Apollo(PaidVendor):
     name = "apollo"
     url = "https://api.apollo.io/api/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    at_once = FEW
+    per_second = 0.8  # of 50 a minute, which a free plan has
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
         return await self._find(
@@ -52,7 +62,10 @@ class Apollo(PaidVendor):
         )
 
     def _read(self, answer: Answer, kind: EmailType) -> Outcome:
-        person = read(_Found, answer.body).person
-        if person is None:
+        told = read(_Found, answer.body).person
+        if told is None:
             return Miss()
+        person = read(_Person, told)
+        if "email" not in told:
+            require_whole(told, "id")
         return outcome_for(person.email, person.email_status, WORDS, price=self.prices[kind])

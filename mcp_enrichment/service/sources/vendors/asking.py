@@ -10,10 +10,10 @@ import httpx
 from pydantic_core import from_json
 
 from mcp_enrichment.contract.key_form import fault_of_key
-from mcp_enrichment.contract.retry_after import retry_after
 from mcp_enrichment.outbound import NOTHING_SENT, UNUSABLE, exchanged, http_client
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.vendors.reading import OUT_OF_CREDIT, Unreadable
+from mcp_enrichment.service.sources.vendors.waits import asked_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,8 @@ READ = frozenset({200, 201, 202})
 """Statuses whose body says what came of the question."""
 _NOT_NOW = frozenset({408, 425, 429, 503})
 """Refused before anything was done, and only for now."""
+_OUT_OF_ORDER = _NOT_NOW - {429}
+"""Those of them that say nothing of too many questions."""
 _NOT_THIS = frozenset({400, 404, 409, 410, 413, 414, 422})
 """This question is refused, for a reason that is not known: no fault of the key, and no miss."""
 
@@ -50,7 +52,9 @@ class Answer:
 
     status: int
     retry_after: float | None
+    """Seconds for which it asks to wait, for an answer that says that it is not for now."""
     body: Any
+    headers: Mapping[str, str]
 
 
 class Asking:
@@ -138,8 +142,11 @@ async def _exchange(http: httpx.AsyncClient, question: Question) -> Answer:
     )
     return Answer(
         status=response.status_code,
-        retry_after=retry_after(response.headers.get("retry-after")),
+        retry_after=asked_wait(
+            response.headers, is_limit=response.status_code not in _OUT_OF_ORDER
+        ),
         body=_parsed(body),
+        headers=response.headers,
     )
 
 

@@ -1,7 +1,9 @@
 """BetterContact's waterfall: a batch of one person, asked for again until it is terminated.
 
-Its balance is told only to a key in the URL, so it is not asked for. Where the credits end in
-between, the batch is on hold. Its front end has refused programs with a 403, whatever their key.
+Where the credits end in between, the batch is on hold. An address that takes all mail and that it
+calls not safe is no hit, nor is one of somebody who opted out (`enriched` is false). Its limit is
+100 a minute on the smallest plan, questions for an outcome among them. Its front end has refused
+programs with a 403, whatever their key.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
@@ -24,7 +26,7 @@ from mcp_enrichment.service.sources.vendors.reading import (
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Working
+    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
 WORDS = {
@@ -32,7 +34,7 @@ WORDS = {
     "valid": Verification.VERIFIED,
     "catch_all": Verification.CATCH_ALL,
     "catch_all_safe": Verification.CATCH_ALL,
-    "catch_all_not_safe": Verification.CATCH_ALL,
+    "catch_all_not_safe": None,
     "undeliverable": None,
     "not_found": None,
 }
@@ -51,17 +53,22 @@ class _Status(Shape):
 
 
 class _Contact(Shape):
+    enriched: bool = True
     contact_email_address: str | None
-    contact_email_address_status: str | None
+    contact_email_address_status: str | None = None
 
 
 class _Terminated(Shape):
-    credits_consumed: Credits
+    credits_consumed: Credits | None = None
     data: Annotated[list[_Contact], Field(min_length=1, max_length=1)]
 
 
+class _Account(Shape):
+    credits_left: Credits
+
+
 class BetterContact(PaidVendor):
-    """Whatever its domain, an address that takes all mail is not verified, safe or not."""
+    """An address that takes all mail is not verified, however safe it calls it."""
 
     name = "bettercontact"
     url = "https://app.bettercontact.rocks/api/v2"
@@ -83,6 +90,9 @@ class BetterContact(PaidVendor):
     async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
         return await self._collect(BATCHES, ticket, lambda a: self._read(a, ticket, kind))
 
+    async def balance(self) -> float | Unavailable | Misconfigured | None:
+        return await self._balance("/account", lambda a: read(_Account, a.body).credits_left)
+
     def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
         if answer.status == 202:  # noqa: PLR2004
             return self._working(ticket)
@@ -96,11 +106,15 @@ class BetterContact(PaidVendor):
         if status != "terminated":
             raise Unreadable
         batch = read(_Terminated, answer.body)
-        contact, price = batch.data[0], self.prices[kind]
+        return self._terminated(batch.data[0], batch.credits_consumed, self.prices[kind])
+
+    def _terminated(self, contact: _Contact, charged: float | None, price: float) -> Outcome:
+        if contact.contact_email_address and not contact.enriched:
+            return Miss(cost=charged)
         return outcome_for(
             contact.contact_email_address,
             contact.contact_email_address_status,
             WORDS,
             price=price,
-            charged=batch.credits_consumed,
+            charged=charged,
         )

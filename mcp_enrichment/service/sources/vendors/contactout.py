@@ -1,6 +1,7 @@
 """ContactOut's contact information of a LinkedIn profile.
 
 A key without rights is not refused: it is answered with a sample, "Example Person" at example.com.
+What it has none of is an empty list, also where it is an object else. Its limit is 1,000 a minute.
 Not documented: how it says that the credits are used up (a 403, as any refusal, is taken for a key
 that may not ask), and whether a repeat is charged.
 """
@@ -14,13 +15,23 @@ from pydantic import Field
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Misconfigured, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Shape, outcome_for, read
+from mcp_enrichment.service.sources.vendors.reading import (
+    Shape,
+    outcome_for,
+    rank_of,
+    read,
+    require_whole,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
-WORDS = {"verified": Verification.VERIFIED}
+WORDS = {"verified": Verification.VERIFIED, "unverified": Verification.UNVERIFIED}
+
+
+Nothing = Annotated[list[object], Field(max_length=0)]
+"""How PHP writes an object that is empty."""
 
 
 class _Refused(Shape):
@@ -30,7 +41,7 @@ class _Refused(Shape):
 class _Any(Shape):
     status_code: Literal[200]
     message: str | None = None
-    profile: dict[str, object] | Annotated[list[object], Field(max_length=0)]
+    profile: dict[str, object] | Nothing
 
 
 class _Profile(Shape):
@@ -39,12 +50,19 @@ class _Profile(Shape):
 
 
 class _Work(Shape):
-    emails: Annotated[list[str], Field(alias="work_email")]
-    words: Annotated[dict[str, str | None] | None, Field(alias="work_email_status")] = None
+    emails: Annotated[list[str] | None, Field(alias="work_email")] = None
+    status: Annotated[dict[str, str | None] | Nothing | None, Field(alias="work_email_status")] = (
+        None
+    )
+
+    @property
+    def words(self) -> dict[str, str | None]:
+        return self.status if isinstance(self.status, dict) else {}
 
 
 class _Personal(Shape):
-    emails: Annotated[list[str], Field(alias="personal_email")]
+    emails: Annotated[list[str] | None, Field(alias="personal_email")] = None
+    words: ClassVar[dict[str, str | None]] = {}
 
 
 class ContactOut(PaidVendor):
@@ -53,7 +71,7 @@ class ContactOut(PaidVendor):
     name = "contactout"
     url = "https://api.contactout.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
-    per_second = 20.0
+    per_second = 16.0  # of 1,000 a minute
     key_header = "token"
     headers: ClassVar = {"authorization": "basic"}
     reads = frozenset({404})
@@ -75,15 +93,12 @@ class ContactOut(PaidVendor):
             return Miss()
         if _is_sample(read(_Profile, found.profile), found.message or ""):
             return Misconfigured()
-        words: dict[str, str | None] = {}
-        if kind is EmailType.WORK:
-            work = read(_Work, found.profile)
-            emails, words = work.emails, work.words or {}
-        else:
-            emails = read(_Personal, found.profile).emails
-        first = next(iter(emails), None)
-        best = next((e for e in emails if (words.get(e) or "").lower() in WORDS), first)
-        return outcome_for(best, words.get(best or ""), WORDS, price=self.prices[kind])
+        is_work = kind is EmailType.WORK
+        told = read(_Work, found.profile) if is_work else read(_Personal, found.profile)
+        if told.emails is None:
+            require_whole(found.profile, "url", "fullName")
+        best = min(told.emails or (), key=lambda e: rank_of(told.words.get(e), WORDS), default=None)
+        return outcome_for(best, told.words.get(best or ""), WORDS, price=self.prices[kind])
 
 
 def _is_sample(profile: _Profile, message: str) -> bool:

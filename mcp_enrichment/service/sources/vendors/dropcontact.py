@@ -6,7 +6,6 @@ are asked for again. 403 means that the credits do not suffice.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -20,7 +19,9 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     Ticket,
     Unreadable,
+    mentions_address,
     outcome_for,
+    rank_of,
     read,
 )
 
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
-WORDS = {"nominative@pro": Verification.VERIFIED, "catch_all@pro": Verification.CATCH_ALL}
-NOT_ASKED_FOR = ("generic@", "invalid@", "nominative@perso", "random@")
-"""How the words begin for what is no work address of this very person."""
+WORDS = {
+    "nominative@pro": Verification.VERIFIED,
+    "catch_all@pro": Verification.CATCH_ALL,
+    "non_confirm@pro": Verification.CATCH_ALL,
+}
+NOT_ASKED_FOR = ("generic@", "invalid@", "random@")
+NOT_AT_WORK = ("@perso", "@invalid")
+"""How the words begin and end for what is no work address of this very person."""
 BATCHES = "/enrich/all"
-_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 
 
 class _Begun(Shape):
@@ -46,7 +51,12 @@ class _Answered(Shape):
 
 class _Email(Shape):
     email: str
-    qualification: str | None
+    qualification: str | None = None
+
+    @property
+    def is_asked_for(self) -> bool:
+        word = self.qualification or ""
+        return not (word.startswith(NOT_ASKED_FOR) or word.endswith(NOT_AT_WORK))
 
 
 class _Contact(Shape):
@@ -93,13 +103,12 @@ class Dropcontact(PaidVendor):
             return self._working(ticket)
         person = read(_Ready, answer.body).data[0]
         emails = read(_Contact, person).email or []
-        if not emails and _ADDRESS.search(str(person)):
+        if not emails and mentions_address(person):
             raise Unreadable  # there is an address, but not where it should be
-        fitting = [e for e in emails if not (e.qualification or "").startswith(NOT_ASKED_FOR)]
+        fitting = [email for email in emails if email.is_asked_for]
         if not fitting:
             return Miss()
-        rank = list(WORDS)
-        best = min(fitting, key=lambda e: rank.index(q) if (q := e.qualification) in rank else 9)
+        best = min(fitting, key=lambda email: rank_of(email.qualification, WORDS))
         said = kind if (best.qualification or "").endswith("@pro") else None
         return outcome_for(
             best.email, best.qualification, WORDS, price=self.prices[kind], kind=said

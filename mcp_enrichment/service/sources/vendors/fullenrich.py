@@ -20,7 +20,9 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     Ticket,
     Unreadable,
+    mentions_address,
     outcome_for,
+    rank_of,
     read,
 )
 
@@ -33,11 +35,14 @@ WORDS = {
     "high_probability": Verification.CATCH_ALL,
     "catch_all": Verification.CATCH_ALL,
     "invalid": None,
+    "invalid_domain": None,
 }
 FIELDS = {EmailType.WORK: "contact.work_emails", EmailType.PERSONAL: "contact.personal_emails"}
 RUNNING = frozenset({"CREATED", "IN_PROGRESS", "RATE_LIMIT"})
 ENDED = frozenset({"CANCELED", "UNKNOWN"})
 BULKS = "/contact/enrich/bulk"
+ECHOED = frozenset({"input", "custom"})
+"""What a record repeats of the question."""
 
 
 class _Begun(Shape):
@@ -54,31 +59,41 @@ class _Status(Shape):
 
 
 class _Email(Shape):
-    email: str | None
-    status: str | None
+    email: str | None = None
+    status: str | None = None
 
 
 class _Info(Shape):
     most_probable_work_email: _Email | None = None
     most_probable_personal_email: _Email | None = None
+    work_emails: list[_Email] | None = None
+    personal_emails: list[_Email] | None = None
 
     def of(self, kind: EmailType) -> _Email:
+        """The best of them; of two that are as good, the most probable one. What is said of that
+        one elsewhere does not count."""
         is_work = kind is EmailType.WORK
-        email = self.most_probable_work_email if is_work else self.most_probable_personal_email
-        return email or _Email(email=None, status=None)
+        best = self.most_probable_work_email if is_work else self.most_probable_personal_email
+        others = self.work_emails if is_work else self.personal_emails
+        more = [email for email in others or () if not (best and email.email == best.email)]
+        return min([best, *more] if best else more, key=_rank, default=_Email())
+
+
+def _rank(told: _Email) -> tuple[bool, int]:
+    return not told.email, rank_of(told.status, WORDS)
 
 
 class _Contact(Shape):
-    contact_info: _Info | None
+    contact_info: _Info | None = None
 
 
 class _Cost(Shape):
-    credits: Credits
+    credits: Credits | None = None
 
 
 class _Finished(Shape):
-    cost: _Cost
-    data: Annotated[list[_Contact], Field(min_length=1, max_length=1)]
+    cost: _Cost | None = None
+    data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
 
 
 class _Balance(Shape):
@@ -86,7 +101,8 @@ class _Balance(Shape):
 
 
 class FullEnrich(PaidVendor):
-    """Where no address is told, its `cost` tells a miss from a shape that has changed."""
+    """Its schema requires no field of a contact: what is not there was not found, unless its
+    `cost` says that something was."""
 
     name = "fullenrich"
     url = "https://app.fullenrich.com/api/v2"
@@ -134,6 +150,10 @@ class FullEnrich(PaidVendor):
         return self._finished(read(_Finished, answer.body), kind)
 
     def _finished(self, bulk: _Finished, kind: EmailType) -> Outcome:
-        email = (bulk.data[0].contact_info or _Info()).of(kind)
-        charged, price = bulk.cost.credits, self.prices[kind]
+        info = read(_Contact, bulk.data[0]).contact_info
+        email, charged = (info or _Info()).of(kind), (bulk.cost or _Cost()).credits
+        found = {name: said for name, said in bulk.data[0].items() if name not in ECHOED}
+        if not email.email and charged is None and mentions_address(found):
+            raise Unreadable  # there is an address, but not where it should be
+        price = self.prices[kind]
         return outcome_for(email.email, email.status, WORDS, price=price, charged=charged)

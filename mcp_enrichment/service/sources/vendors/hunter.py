@@ -1,9 +1,11 @@
 """Hunter's email finder, asked by the name in the profile's URL.
 
 Its refusals are not the usual ones: 403 is too many questions, 429 is a used-up quota, 451 a person
-who does not want to be found, and 202 asks to put the same question again. Not documented: whether
-a miss is a 404 or an `email` of null (both are read), and whether the question that is put again is
-charged where its answer is lost (it is taken to be).
+who does not want to be found, and 202 asks to put the same question again. An address without its
+`sources` may be a guess, and counts as unverified; one at a webmail provider is no work address.
+Its limit is 15 a second and 500 a minute. Not documented: whether a miss is a 404 or an `email` of
+null (both are read), and whether the question that is put again is charged where its answer is lost
+(it is taken to be).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
     Credits,
     Shape,
-    Unreadable,
+    meaning_of,
     outcome_for,
     read,
 )
@@ -33,12 +35,15 @@ WORDS = {
     "valid": Verification.VERIFIED,
     "accept_all": Verification.CATCH_ALL,
     "generated": Verification.INFERRED,
+    "unknown": Verification.UNVERIFIED,
+    "webmail": None,
+    "disposable": None,
     "invalid": None,
 }
 
 
 class _Verified(Shape):
-    status: str | None
+    status: str | None = None
     date: str | None = None
 
 
@@ -115,18 +120,24 @@ class Hunter(PaidVendor):
             read(_Errors, answer.body)
             return Miss()
         person = read(_Found, answer.body).data
-        if person.email and (person.sources is None or person.verification is None):
-            raise Unreadable
-        verified = person.verification or _Verified(status=None)
-        is_guess = any(source.type == "generated" for source in person.sources or ())
-        unusable = verified.status == "invalid"
+        verified = person.verification or _Verified()
         return outcome_for(
             person.email,
-            "generated" if is_guess and not unusable else verified.status,
+            _word(person, verified.status),
             WORDS,
             price=self.prices[kind],
             checked_at=_day(verified.date),
         )
+
+
+def _word(person: _Person, status: str | None) -> str | None:
+    """Its word for the address, which is never better than its sources are."""
+    if not person.email or meaning_of(status, WORDS) is None:
+        return status
+    if person.sources is None:
+        return "unknown"
+    is_guess = any(source.type == "generated" for source in person.sources)
+    return "generated" if is_guess else status
 
 
 def _left(answer: Answer) -> float:

@@ -1,7 +1,9 @@
 """LeadMagic: work and personal addresses of a profile, at two paths.
 
-A miss is a success that consumed nothing, or a 404 that speaks of the profile. Not documented: the
-words of that 404 (without them it is not taken for a miss), and whether a repeat is charged.
+A miss is a success that consumed nothing or says `not_found`, or a 404 that speaks of the profile.
+An address stands under one of several names: its pages and its OpenAPI document differ. Not
+documented: the words of that 404 (without them it is not taken for a miss), and whether a repeat is
+charged. Its limit is 300 a minute at each path.
 """
 
 from __future__ import annotations
@@ -9,10 +11,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import Credits, Shape, outcome_for, read
+from mcp_enrichment.service.sources.vendors.reading import (
+    Credits,
+    Shape,
+    Unreadable,
+    as_word,
+    outcome_for,
+    read,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
@@ -22,6 +31,14 @@ PATHS = {
     EmailType.WORK: "/people/b2b-profile-email",
     EmailType.PERSONAL: "/people/personal-email-finder",
 }
+WORDS = {
+    "valid": Verification.VERIFIED,
+    "valid_catch_all": Verification.CATCH_ALL,
+    "catch_all": Verification.CATCH_ALL,
+    "found": Verification.UNVERIFIED,
+    "unknown": Verification.UNVERIFIED,
+    "not_found": None,
+}
 _NO_PROFILE = re.compile(r"(?<![\w/-])profile(?![\w/-])", re.IGNORECASE)
 """The word, and no part of a path: that one is not found would be another thing."""
 
@@ -30,16 +47,36 @@ class _Problem(Shape):
     detail: str | None = None
 
 
-class _Consumed(Shape):
-    credits_consumed: Credits
+class _Found(Shape):
+    status: str | None = None
+    credits_consumed: Credits | None = None
+
+    @property
+    def says_none(self) -> bool:
+        """Whether it says that it has none: by its word, or, without one, by what it charged."""
+        return as_word(self.status) == "not_found" or (
+            not self.status and self.credits_consumed == 0
+        )
 
 
-class _Work(_Consumed):
-    email: str | None
+class _Work(_Found):
+    email: str | None = None
+    work_email: str | None = None
+
+    @property
+    def told(self) -> str | None:
+        return self.email or self.work_email
 
 
-class _Personal(_Consumed):
-    personal_email: str | None
+class _Personal(_Found):
+    personal_email: str | None = None
+    first_personal_email: str | None = None
+    personal_emails: list[str] | None = None
+
+    @property
+    def told(self) -> str | None:
+        first = next(iter(self.personal_emails or ()), None)
+        return self.personal_email or self.first_personal_email or first
 
 
 class _Balance(Shape):
@@ -47,12 +84,12 @@ class _Balance(Shape):
 
 
 class LeadMagic(PaidVendor):
-    """Its answer has no word for how an address was checked."""
+    """Few of its answers have a word for how an address was checked."""
 
     name = "leadmagic"
     url = "https://api.leadmagic.io/v1"
     prices: ClassVar = {EmailType.WORK: 5.0, EmailType.PERSONAL: 2.0}
-    per_second = 25.0
+    per_second = 5.0
     reads = frozenset({404})
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
@@ -70,9 +107,9 @@ class LeadMagic(PaidVendor):
         if answer.status in self.reads:
             detail = read(_Problem, answer.body).detail or ""
             return Miss() if _NO_PROFILE.search(detail) else Lost(why=LostWhy.REFUSED)
-        consumed = read(_Consumed, answer.body).credits_consumed
-        if kind is EmailType.WORK:
-            email = read(_Work, answer.body).email
-        else:
-            email = read(_Personal, answer.body).personal_email
-        return outcome_for(email, None, {}, price=self.prices[kind], charged=consumed)
+        is_work = kind is EmailType.WORK
+        found = read(_Work, answer.body) if is_work else read(_Personal, answer.body)
+        if not found.told and not found.says_none:
+            raise Unreadable
+        charged, price = found.credits_consumed, self.prices[kind]
+        return outcome_for(found.told, found.status, WORDS, price=price, charged=charged)

@@ -2,29 +2,37 @@
 
 It charges for whoever it knows, so that `required` names the address: without one it answers 404,
 for nothing. Every repeat is charged. A free plan shows only whether there is an address, as a
-boolean. It does not say that it checked one. Not documented: how `required` treats an address that
-the plan does not show.
+boolean. It does not say that it checked one. What an answer cost stands in the header
+`x-call-credits-spent`. Its limit is 100 a minute on the free plan and 1,000 on the others, where
+more may be set; `x-ratelimit-reset` tells when the minute ends. Not documented: how `required`
+treats an address that the plan does not show.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.port import Miss
 from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     HIDDEN,
+    Credits,
     Shape,
     Unreadable,
     outcome_for,
     read,
+    require_whole,
 )
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
+_CREDITS: TypeAdapter[float] = TypeAdapter(Credits)
 FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}
 
 
@@ -60,11 +68,20 @@ class PeopleDataLabs(PaidVendor):
             read(_Miss, answer.body)
             return Miss()
         person = read(_Found, answer.body).data
-        email = person.get(FIELDS[kind], ...)
+        email, cost = person.get(FIELDS[kind]), _spent(answer, self.prices[kind])
         if email is True:
             return HIDDEN
+        if FIELDS[kind] not in person:
+            require_whole(person, "id", "full_name")
         if email is None or email is False:  # somebody was found all the same
-            return Miss(cost=self.prices[kind])
+            return Miss(cost=cost)
         if not isinstance(email, str) or not email:
             raise Unreadable
-        return outcome_for(email, None, {}, price=self.prices[kind])
+        return outcome_for(email, None, {}, price=cost)
+
+
+def _spent(answer: Answer, price: float) -> float:
+    """What it says that the answer cost; where it does not say, its price."""
+    with suppress(ValidationError):
+        return _CREDITS.validate_strings(answer.headers.get("x-call-credits-spent", ""))
+    return price

@@ -1,7 +1,9 @@
 """Prospeo's person enrichment, asked for verified addresses alone.
 
 Nearly every refusal is a 400, told apart by `error_code`. Somebody who was found before is found
-again for nothing. Not documented in numbers: its limits, which go by the plan.
+again for nothing. Its limits go by the plan: 5 a second, 300 a minute and 2,000 a day on the
+smallest. The end of each is told in a header, and obeyed: a day that is used up is not counted
+here, as only the vendor knows which of its questions count.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import httpx
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Miss, Unavailable
-from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
+from mcp_enrichment.service.sources.vendors.paid import PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import (
     HIDDEN,
     OUT_OF_CREDIT,
@@ -20,13 +22,20 @@ from mcp_enrichment.service.sources.vendors.reading import (
     Shape,
     outcome_for,
     read,
+    require_whole,
 )
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.port import Outcome, Working
     from mcp_enrichment.service.sources.vendors.asking import Answer
 
-WORDS = {"verified": Verification.VERIFIED}
+WORDS = {
+    "verified": Verification.VERIFIED,
+    "unverified": Verification.UNVERIFIED,
+    "unavailable": None,
+}
+NOT_NOW = frozenset({"RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR"})
+NOT_WITH_THIS_KEY = frozenset({"INVALID_API_KEY", "ACCOUNT_RESTRICTED"})
 
 
 class _Error(Shape):
@@ -39,17 +48,17 @@ class _Answered(Shape):
 
 class _Email(Shape):
     email: str | None
-    status: str | None
+    status: str | None = None
     revealed: bool
 
 
 class _Person(Shape):
-    email: _Email | None
+    email: _Email | None = None
 
 
 class _Found(Shape):
-    person: _Person
-    free_enrichment: bool
+    person: dict[str, object]
+    free_enrichment: bool = False
 
 
 class _Account(Shape):
@@ -66,7 +75,7 @@ class Prospeo(PaidVendor):
     name = "prospeo"
     url = "https://api.prospeo.io"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    at_once = FEW
+    per_second = 4.8  # of 5 a second and 300 a minute
     repeats_are_free = True
     key_header = "x-key"
     reads = frozenset({400})
@@ -84,12 +93,13 @@ class Prospeo(PaidVendor):
         if read(_Answered, answer.body).error:
             return _refusal(read(_Error, answer.body).error_code, answer)
         found = read(_Found, answer.body)
-        email = found.person.email
+        email = read(_Person, found.person).email
+        price = 0.0 if found.free_enrichment else self.prices[kind]
         if email is None:
-            return Miss()
+            require_whole(found.person, "person_id")
+            return Miss(cost=price)
         if not email.revealed:
             return HIDDEN
-        price = 0.0 if found.free_enrichment else self.prices[kind]
         return outcome_for(email.email, email.status, WORDS, price=price)
 
 
@@ -98,9 +108,9 @@ def _refusal(code: str, answer: Answer) -> Outcome:
         return Miss()
     if code == "INSUFFICIENT_CREDITS":
         return OUT_OF_CREDIT
-    if code == "RATE_LIMITED":
+    if code in NOT_NOW:
         return Unavailable(retry_after=answer.retry_after)
-    if code == "INVALID_API_KEY":
+    if code in NOT_WITH_THIS_KEY:
         return Misconfigured()
     return Lost(why=LostWhy.FAILED if answer.status == httpx.codes.OK else LostWhy.REFUSED)
 

@@ -1,7 +1,8 @@
 """Wiza's individual reveals: begun, and asked for again, for up to 380 s.
 
-An empty account is not refused: its reveal fails, with a 200. Not documented: whether somebody who
-is found without an address costs the credit for the profile (it is taken to), and its limits.
+Addresses stand in `emails`; the best of them, or the only one, stands beside it too. An empty
+account is not refused: its reveal fails, with a 200. Not documented: whether somebody who is found
+without an address costs the credit for the profile (it is taken to), and its limits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from mcp_enrichment.service.sources.vendors.reading import (
     OUT_OF_CREDIT,
     Credits,
     Shape,
+    Unreadable,
+    as_word,
+    mentions_address,
     outcome_for,
+    rank_of,
     read,
 )
 
@@ -28,17 +33,34 @@ if TYPE_CHECKING:
 WORDS = {
     "valid": Verification.VERIFIED,
     "catch_all": Verification.CATCH_ALL,
+    "accept_all": Verification.CATCH_ALL,
+    "risky": Verification.UNVERIFIED,
+    "unknown": Verification.UNVERIFIED,
     "invalid": None,
+    "unfound": None,
 }
 REVEALS = "/individual_reveals"
 
 
-class _Total(Shape):
-    total: Credits
-
-
 class _Charged(Shape):
-    api_credits: _Total
+    """What a reveal cost, told as a whole or in parts."""
+
+    total: Credits | None = None
+    email_credits: Credits | None = None
+    phone_credits: Credits | None = None
+    scrape_credits: Credits | None = None
+
+    @property
+    def sum(self) -> float | None:
+        parts = (self.email_credits, self.phone_credits, self.scrape_credits)
+        told = [part for part in parts if part is not None]
+        return sum(told) if self.total is None and told else self.total
+
+
+class _Bill(Shape):
+    """Its `credits`; those that an account has beside those of the API are not asked for."""
+
+    api_credits: _Charged | None = None
 
 
 class _Reveal(Shape):
@@ -47,11 +69,29 @@ class _Reveal(Shape):
     fail_error: str | None = None
 
 
-class _Finished(Shape):
+class _Email(Shape):
     email: str | None = None
-    email_status: str | None
+    email_status: str | None = None
     email_type: str | None = None
-    credits: _Charged | None = None
+
+
+class _Finished(_Email):
+    emails: list[_Email] | None = None
+    credits: dict[str, object] | None = None
+
+    @property
+    def told(self) -> list[_Email]:
+        """Its addresses. What the list says of the one that stands alone counts only where nothing
+        is said of that one there."""
+        is_told = self.email and self.email_status
+        more = [e for e in self.emails or () if e.email and not (is_told and e.email == self.email)]
+        return [self, *more] if self.email else more
+
+    @property
+    def charged(self) -> float | None:
+        if self.credits is None:
+            return None
+        return (read(_Bill, self.credits).api_credits or read(_Charged, self.credits)).sum
 
 
 class _Envelope(Shape):
@@ -105,16 +145,26 @@ class Wiza(PaidVendor):
             return OUT_OF_CREDIT if is_broke else Lost(why=LostWhy.FAILED)
         if reveal.status != "finished":
             return self._working(str(reveal.id))
-        return self._finished(read(_Finished, data), kind)
+        finished = read(_Finished, data)
+        if finished.told:
+            return self._best(finished, kind)
+        return self._none(finished, misplaced=mentions_address(data))
 
-    def _finished(self, reveal: _Finished, kind: EmailType) -> Outcome:
-        charged = reveal.credits.api_credits.total if reveal.credits else None
-        price = self.prices[kind]
-        if reveal.email and reveal.email_type not in (kind, None):
+    def _best(self, reveal: _Finished, kind: EmailType) -> Outcome:
+        charged, price = reveal.charged, self.prices[kind]
+        fitting = [email for email in reveal.told if email.email_type in (kind, None)]
+        if not fitting:
             return Miss(cost=price if charged is None else charged)
-        if not reveal.email and reveal.email_status == "unfound":
-            return Miss(cost=charged)
-        said = kind if reveal.email_type else None
+        best = min(fitting, key=lambda email: rank_of(email.email_status, WORDS))
+        said = kind if best.email_type else None
         return outcome_for(
-            reveal.email, reveal.email_status, WORDS, price=price, charged=charged, kind=said
+            best.email, best.email_status, WORDS, price=price, charged=charged, kind=said
         )
+
+    def _none(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
+        """Of a reveal without an address. `misplaced`: there is one, but not where it should be."""
+        charged, said = reveal.charged, as_word(reveal.email_status)
+        is_paid = (charged or 0.0) > self.miss_price
+        if WORDS.get(said) or (said not in WORDS and (misplaced or is_paid)):
+            raise Unreadable
+        return Miss(cost=charged)
