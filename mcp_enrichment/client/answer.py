@@ -38,6 +38,11 @@ class Answer:
     evidence: str | None = None
     """What an inferred address follows from: "first.last, 12 of 12 at example.com"."""
 
+    callback_url: str | None = None
+    """Where its end is told to, where this call has seen it made with one."""
+    callback_is_dropped: bool = False
+    """The callback_url of this call is not registered: an earlier request was joined."""
+
     @property
     def is_final(self) -> bool:
         return self.status.is_final
