@@ -9,6 +9,7 @@ from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
 if TYPE_CHECKING:
+    from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import Reason, Verification, WireEnrichment
 
 
@@ -42,6 +43,9 @@ class Answer:
     """Where its end is told to, where this call has seen it made with one."""
     callback_is_dropped: bool = False
     """The callback_url of this call is not registered: an earlier request was joined."""
+
+    unread: EnrichmentError | None = None
+    """Why its state could not be read, where others that were waited for could."""
 
     @property
     def is_final(self) -> bool:

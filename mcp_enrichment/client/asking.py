@@ -60,9 +60,9 @@ class Asking:
     credits: Callable[[], Awaitable[Credits]] = field(repr=False)
     """Reads the balance, with retries."""
     turns: anyio.CapacityLimiter = field(
-        default_factory=lambda: anyio.CapacityLimiter(MAX_IN_FLIGHT), repr=False
+        default_factory=lambda: anyio.CapacityLimiter(2 * MAX_IN_FLIGHT), repr=False
     )
-    """A question is written down when its POST can leave, and not a queue earlier."""
+    """A question is written down shortly before its POST can leave, not a long queue earlier."""
 
     async def ask(self, question: Question, *, refresh: bool) -> Answer:
         """The request for this question: an earlier one, or a new one."""

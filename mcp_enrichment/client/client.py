@@ -24,15 +24,17 @@ from mcp_enrichment.client.sent_body import BodySeal
 from mcp_enrichment.client.spending import Budget, Purse
 from mcp_enrichment.client.wire import Wire
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
     EnrichmentError,
     InvalidArguments,
+    Passing,
     ServiceUnavailable,
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
     from pathlib import Path
 
     import httpx
@@ -151,7 +153,8 @@ class EnrichmentClient:
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
         """The requests, in this order, once all are final or the seconds are over. Never charged.
 
-        Raises as soon as one of the ids is refused for good.
+        One that could not be read is told as not final, and why. Raises where none could be, and as
+        soon as an id is unknown or the key refused.
         """
         ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
@@ -159,25 +162,26 @@ class EnrichmentClient:
         known = await self._learned(ids)
         left = max(until - anyio.current_time(), 0.0)
         answers: dict[str, Answer] = {}
-        errors: list[EnrichmentError] = []
+        fatal: list[EnrichmentError] = []
 
         async def wait_for_one(enrichment_id: str) -> None:
+            seen = known.get(enrichment_id)
             try:
-                answers[enrichment_id] = await self._wait_one(
-                    enrichment_id, left, known.get(enrichment_id)
-                )
+                answers[enrichment_id] = await self._wait_one(enrichment_id, left, seen)
+            except (Passing, BadAnswer) as error:
+                answers[enrichment_id] = replace(_as_accepted(seen, enrichment_id), unread=error)
             except EnrichmentError as error:
-                errors.append(error)
-                if not error.retryable:
-                    tasks.cancel_scope.cancel()
+                fatal.append(error)
+                tasks.cancel_scope.cancel()
 
         if len(ids) == 1:  # as nearly always: it needs no task
             return [await self._wait_one(ids[0], left, known.get(ids[0]))]
         async with anyio.create_task_group() as tasks:
             for enrichment_id in dict.fromkeys(ids):
                 tasks.start_soon(wait_for_one, enrichment_id)
-        if errors:
-            raise errors[-1]
+        if fatal:
+            raise fatal[0]
+        _check_any_was_read(answers.values())
         return [answers[enrichment_id] for enrichment_id in ids]
 
     def signature(self, text: str) -> str:
@@ -275,6 +279,15 @@ def account_of(url: str, api_key: str | None, account: str = "") -> str:
     return fingerprint(url.rstrip("/"), api_key or "", account)
 
 
-def _as_accepted(seen: Asked, enrichment_id: str) -> Answer:
+def _check_any_was_read(answers: Collection[Answer]) -> None:
+    """An outage is never told as an answer: raises where it is all that there is."""
+    unread = [answer.unread for answer in answers if answer.unread]
+    if unread and len(unread) == len(answers):
+        raise unread[-1]
+
+
+def _as_accepted(seen: Asked | None, enrichment_id: str) -> Answer:
     """All that the memory knows of a request whose state could not be asked for."""
+    if seen is None:
+        return Answer(id=enrichment_id, status=Status.PENDING)
     return Answer(id=enrichment_id, status=Status.PENDING, type=seen.type, asked_at=seen.asked_at)

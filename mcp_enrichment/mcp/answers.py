@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.spending import Purse
+    from mcp_enrichment.contract.errors import EnrichmentError
 
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
@@ -41,20 +42,23 @@ def enrichment_of(answer: Answer) -> Enrichment:
 
 def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
     """What a wait of so many seconds came to."""
-    enrichments = [enrichment_of(answer) for answer in answers]
-    left = [one.next_step for one in enrichments if not one.is_final]
+    left = [_next_step(answer) for answer in answers if not answer.is_final]
     all_final = not left
     return Waited(
-        # What to do about those that are not final is said once, for all of them.
-        enrichments=[
-            one if one.is_final else one.model_copy(update={"next_step": None})
-            for one in enrichments
-        ],
+        enrichments=[_in_a_wait(answer) for answer in answers],
         all_final=all_final,
         waited_seconds=round(seconds, 1),
         timeout_applied=not all_final,
         next_step=sentences.after_all(left),
     )
+
+
+def _in_a_wait(answer: Answer) -> Enrichment:
+    one = enrichment_of(answer)
+    if answer.is_final:
+        return one
+    # What to do about those that are not final is said once, for all of them.
+    return one.model_copy(update={"next_step": _unread(answer.unread)})
 
 
 def balance_of(purse: Purse) -> Balance:
@@ -68,7 +72,19 @@ def balance_of(purse: Purse) -> Balance:
 
 
 def _next_step(answer: Answer) -> str | None:
-    return sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
+    step = sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
+    said = (
+        sentences.CALLBACK_DROPPED if answer.callback_is_dropped else None,
+        _unread(answer.unread),
+        step,
+    )
+    return " ".join(filter(None, said)) or None
+
+
+def _unread(error: EnrichmentError | None) -> str | None:
+    if error is None:
+        return None
+    return sentences.NOT_READ if error.retryable else sentences.ANSWER_UNUSABLE
 
 
 def _age(answer: Answer) -> float:

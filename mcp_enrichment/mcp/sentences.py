@@ -69,6 +69,18 @@ BY_VERIFICATION = {
         "use it."
     ),
 }
+CALLBACK_DROPPED = (
+    "The callback_url of this call is not registered, as an earlier request was joined: only the "
+    "callback_url that the earlier request was made with is called."
+)
+NOT_READ = (
+    "The service could not be asked about this enrichment: its state is not known, and no answer "
+    "may be assumed."
+)
+ANSWER_UNUSABLE = (
+    "The service's answer about this enrichment cannot be used. Tell the user that the service "
+    "misbehaves; do not request it again."
+)
 SOME_NOT_FINAL = (
     "Call wait_for_enrichment again with the ids whose is_final is false. Do not request them "
     f"again. {NO_GUESS}"
