@@ -51,6 +51,11 @@ class Answer:
     def is_final(self) -> bool:
         return self.status.is_final
 
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether asking again may tell more: neither an end nor an answer that cannot be used."""
+        return not self.is_final and (self.unread is None or self.unread.retryable)
+
 
 def answer_from(wire: WireEnrichment) -> Answer:
     """What the wire alone says."""

@@ -42,13 +42,13 @@ def enrichment_of(answer: Answer) -> Enrichment:
 
 def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
     """What a wait of so many seconds came to."""
-    left = [_next_step(answer) for answer in answers if not answer.is_final]
-    all_final = not left
+    left = [_next_step(answer) for answer in answers if answer.is_worth_waiting]
+    all_final = all(answer.is_final for answer in answers)
     return Waited(
         enrichments=[_in_a_wait(answer) for answer in answers],
         all_final=all_final,
         waited_seconds=round(seconds, 1),
-        timeout_applied=not all_final,
+        timeout_applied=bool(left),
         next_step=sentences.after_all(left),
     )
 
@@ -73,12 +73,9 @@ def balance_of(purse: Purse) -> Balance:
 
 def _next_step(answer: Answer) -> str | None:
     step = sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
-    said = (
-        sentences.CALLBACK_DROPPED if answer.callback_is_dropped else None,
-        _unread(answer.unread),
-        step,
-    )
-    return " ".join(filter(None, said)) or None
+    if not answer.callback_is_dropped:
+        return step
+    return " ".join(filter(None, (sentences.CALLBACK_DROPPED, step)))
 
 
 def _unread(error: EnrichmentError | None) -> str | None:
