@@ -6,8 +6,8 @@ import time
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.client.asked import Asked, State, identity
 from mcp_enrichment.client.client import account_of
-from mcp_enrichment.client.memory import Asked, State, identity
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.contract.models import EmailType
 

@@ -61,10 +61,51 @@ async def exchanged(
 ) -> tuple[httpx.Response, bytes]:
     """The answer, waited for so many seconds once connected, and its body, which is `bounded`."""
     timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
-    # httpx starts its clock anew with each byte that comes.
-    with anyio.fail_after(CONNECT_SECONDS + seconds):
-        async with http.stream(method, path, timeout=timeout, **options) as response:
-            return response, await bounded(response, most=MAX_ANSWER)
+    way, extensions = _Way(), options.pop("extensions", {})
+    extensions["trace"] = way.trace
+    try:
+        # httpx starts its clock anew with each byte that comes.
+        with anyio.fail_after(CONNECT_SECONDS + seconds):
+            async with http.stream(
+                method, path, timeout=timeout, extensions=extensions, **options
+            ) as response:
+                return response, await bounded(response, most=MAX_ANSWER)
+    except Exception as error:
+        if way.is_not_begun:
+            raise httpx.ConnectError("the connection was not made") from error
+        raise
+
+
+class _Way:
+    """How far a request has come, as httpcore's `trace` extension tells it.
+
+    Until the request itself begins to be sent there is only connecting, and where a proxy is asked
+    for a tunnel, the `CONNECT` to it. An event that is not known here may be the sending.
+    """
+
+    def __init__(self) -> None:
+        self._connecting = self._sending = False
+
+    @property
+    def is_not_begun(self) -> bool:
+        """It is certain that no byte of the request has left."""
+        return self._connecting and not self._sending
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        where, _, what = event.partition(".")
+        if where in _CONNECTING:
+            self._connecting = True
+        elif what.endswith(".started") and not _is_of_tunnel(what, info):
+            self._sending = True
+
+
+_CONNECTING = ("connection", "proxy", "socks")
+"""What httpcore calls the events that come before an HTTP request."""
+
+
+def _is_of_tunnel(what: str, info: Mapping[str, Any]) -> bool:
+    asked = info.get("request")
+    return what.startswith("response_closed.") or (asked is not None and asked.method == b"CONNECT")
 
 
 async def bounded(response: httpx.Response, *, most: int) -> bytes:

@@ -13,7 +13,7 @@ from mcp_enrichment.cli.text import when
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_enrichment.client.memory import Asked
+    from mcp_enrichment.client.asked import Asked
 
 
 @click.group()
@@ -44,7 +44,7 @@ def forget(url: str) -> None:
     """Forget what was asked about the profile URL: the next request may cost a credit."""
     import anyio
 
-    from mcp_enrichment.client.memory import identity
+    from mcp_enrichment.client.asked import identity
     from mcp_enrichment.compose import memory_of
     from mcp_enrichment.contract.models import EmailType
 

@@ -9,6 +9,7 @@ from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
 from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
 
 if TYPE_CHECKING:
+    from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import Reason, Verification, WireEnrichment
 
 
@@ -38,9 +39,22 @@ class Answer:
     evidence: str | None = None
     """What an inferred address follows from: "first.last, 12 of 12 at example.com"."""
 
+    callback_url: str | None = None
+    """Where its end is told to, where this call has seen it made with one."""
+    callback_is_dropped: bool = False
+    """The callback_url of this call is not registered: an earlier request was joined."""
+
+    unread: EnrichmentError | None = None
+    """Why its state could not be read, where others that were waited for could."""
+
     @property
     def is_final(self) -> bool:
         return self.status.is_final
+
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether asking again may tell more: neither an end nor an answer that cannot be used."""
+        return not self.is_final and (self.unread is None or self.unread.retryable)
 
 
 def answer_from(wire: WireEnrichment) -> Answer:

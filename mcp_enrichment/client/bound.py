@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.client.answer import as_reused
 from mcp_enrichment.contract.errors import Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
@@ -92,4 +93,6 @@ class BoundClient:
 
 
 def _as_caller_sees_it(answer: Answer, opened: Opened, sealed: str) -> Answer:
-    return replace(answer, id=sealed, external_id=answer.external_id if opened.is_own else None)
+    if opened.is_own:
+        return replace(answer, id=sealed)
+    return replace(as_reused(answer), id=sealed, external_id=None)

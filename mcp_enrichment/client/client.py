@@ -9,33 +9,39 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from mcp_enrichment.client.answer import Answer, answer_from
-from mcp_enrichment.client.asking import Asking, Question, is_young
+from mcp_enrichment.client.answer import Answer, answer_from, as_reused
+from mcp_enrichment.client.asked import fingerprint, identity
+from mcp_enrichment.client.asking import Asking, is_young
 from mcp_enrichment.client.batches import Batches
 from mcp_enrichment.client.checks import body_of, check_id
 from mcp_enrichment.client.flights import Flights
-from mcp_enrichment.client.memory import KEEP, Ended, Memory, fingerprint, identity
+from mcp_enrichment.client.memory import KEEP, Ended, Memory
 from mcp_enrichment.client.polls import NoAnswerYet, Polls
+from mcp_enrichment.client.posting import Posting, Question
 from mcp_enrichment.client.retrying import retrying
 from mcp_enrichment.client.schedule import Schedule
+from mcp_enrichment.client.sent_body import BodySeal
 from mcp_enrichment.client.spending import Budget, Purse
 from mcp_enrichment.client.wire import Wire
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
     EnrichmentError,
+    InvalidArguments,
+    Passing,
     ServiceUnavailable,
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
     from pathlib import Path
 
     import httpx
 
-    from mcp_enrichment.client.memory import Asked
+    from mcp_enrichment.client.asked import Asked
     from mcp_enrichment.client.pushes import Pushes
-    from mcp_enrichment.contract.models import Credits, WireEnrichment
+    from mcp_enrichment.contract.models import Credits, EnrichmentRequest, WireEnrichment
 
 READ_SECONDS = 10.0
 """How long a read that fails in passing is tried again."""
@@ -73,6 +79,7 @@ class EnrichmentClient:
         are told there too."""
         self._wire = Wire(url.rstrip("/"), api_key, transport)
         self._memory = Memory(memory, account_of(url, api_key, account), keep=keep)
+        self._seal = BodySeal(secret=fingerprint("body", url.rstrip("/"), api_key or "", account))
         self._keep_misses = keep_misses
         self._budget = budget
         self._honours_keys = honours_keys
@@ -86,18 +93,20 @@ class EnrichmentClient:
         if self._pushes:
             self._tasks.start_soon(self._pushes.watch, self._polls)
         self._flights: Flights[Answer] = Flights(self._tasks)
+        self._asked_with: dict[Hashable, EnrichmentRequest] = {}
         # Whoever waits begins and ends with the file: thousands do so at the same time.
         self._seen = Batches(self._memory.by_ids, self._tasks)
         self._ends = Batches(self._memory.note_ends, self._tasks)
         self._asking = Asking(
-            wire=self._wire,
+            posting=Posting(
+                wire=self._wire, memory=self._memory, seal=self._seal, pushes=self._pushes
+            ),
             memory=self._memory,
             budget=self._budget,
             keep_misses=self._keep_misses,
             honours_keys=self._honours_keys,
             read=self.get,
             credits=self._credits,
-            pushes=self._pushes,
         )
         return self
 
@@ -127,13 +136,12 @@ class EnrichmentClient:
         hashed = identity(self._memory.account, body.linkedin_url, body.type)
         question = Question(identity=hashed, body=body, may_spend=may_spend)
         until = anyio.current_time() + wait
-        answer = await self._flights.join(
-            (hashed, force_refresh, may_spend),
-            lambda: self._asking.ask(question, refresh=force_refresh),
-        )
+        answer = await self._asked(question, refresh=force_refresh)
+        is_dropped = callback_url not in (None, answer.callback_url)
         if not answer.is_final and wait:
             answer = await self._follow(answer, until - anyio.current_time())
-        return replace(answer, external_id=external_id or answer.external_id)
+        # An earlier request may bear the reference of another caller.
+        return replace(answer, external_id=external_id, callback_is_dropped=is_dropped)
 
     async def get(self, enrichment_id: str) -> Answer:
         """A request as it stands. Never charged."""
@@ -145,7 +153,8 @@ class EnrichmentClient:
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[Answer]:
         """The requests, in this order, once all are final or the seconds are over. Never charged.
 
-        Raises as soon as one of the ids is refused for good.
+        One that could not be read is told as not final, and why. Raises where none could be, and as
+        soon as an id is unknown or the key refused.
         """
         ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
@@ -153,25 +162,26 @@ class EnrichmentClient:
         known = await self._learned(ids)
         left = max(until - anyio.current_time(), 0.0)
         answers: dict[str, Answer] = {}
-        errors: list[EnrichmentError] = []
+        fatal: list[EnrichmentError] = []
 
         async def wait_for_one(enrichment_id: str) -> None:
+            seen = known.get(enrichment_id)
             try:
-                answers[enrichment_id] = await self._wait_one(
-                    enrichment_id, left, known.get(enrichment_id)
-                )
+                answers[enrichment_id] = await self._wait_one(enrichment_id, left, seen)
+            except (Passing, BadAnswer) as error:
+                answers[enrichment_id] = replace(_as_accepted(seen, enrichment_id), unread=error)
             except EnrichmentError as error:
-                errors.append(error)
-                if not error.retryable:
-                    tasks.cancel_scope.cancel()
+                fatal.append(error)
+                tasks.cancel_scope.cancel()
 
         if len(ids) == 1:  # as nearly always: it needs no task
             return [await self._wait_one(ids[0], left, known.get(ids[0]))]
         async with anyio.create_task_group() as tasks:
             for enrichment_id in dict.fromkeys(ids):
                 tasks.start_soon(wait_for_one, enrichment_id)
-        if errors:
-            raise errors[-1]
+        if fatal:
+            raise fatal[0]
+        _check_any_was_read(answers.values())
         return [answers[enrichment_id] for enrichment_id in ids]
 
     def signature(self, text: str) -> str:
@@ -184,6 +194,26 @@ class EnrichmentClient:
         spent = await self._memory.spent_today()
         left = self._budget.left(balance=balance, spent_today=spent)
         return Purse(balance=balance, spent_today=spent, left=left)
+
+    async def _asked(self, question: Question, *, refresh: bool) -> Answer:
+        """The request for this question; one that another caller is just making is joined."""
+        key = (question.identity, refresh, question.may_spend)
+
+        async def ask() -> Answer:
+            try:
+                return await self._asking.ask(question, refresh=refresh)
+            finally:
+                del self._asked_with[key]
+
+        while True:
+            body = self._asked_with.setdefault(key, question.body)
+            try:
+                answer = await self._flights.join(key, ask)
+            except InvalidArguments:
+                if body == question.body:
+                    raise  # else it may be the other's callback_url that was refused
+            else:
+                return answer if body is question.body else as_reused(answer)
 
     async def _credits(self) -> Credits:
         return await retrying(self._wire.credits, seconds=READ_SECONDS)
@@ -249,6 +279,15 @@ def account_of(url: str, api_key: str | None, account: str = "") -> str:
     return fingerprint(url.rstrip("/"), api_key or "", account)
 
 
-def _as_accepted(seen: Asked, enrichment_id: str) -> Answer:
+def _check_any_was_read(answers: Collection[Answer]) -> None:
+    """An outage is never told as an answer: raises where it is all that there is."""
+    unread = [answer.unread for answer in answers if answer.unread]
+    if unread and len(unread) == len(answers):
+        raise unread[-1]
+
+
+def _as_accepted(seen: Asked | None, enrichment_id: str) -> Answer:
     """All that the memory knows of a request whose state could not be asked for."""
+    if seen is None:
+        return Answer(id=enrichment_id, status=Status.PENDING)
     return Answer(id=enrichment_id, status=Status.PENDING, type=seen.type, asked_at=seen.asked_at)

@@ -44,8 +44,9 @@ BY_STATUS: dict[int, type[EnrichmentError]] = {
     503: ServiceUnavailable,
 }
 ABSENT = (404, 410)
-DONE_ELSEWHERE = (303,)
-"""The request was carried out, and its answer is at another address (RFC 9110, section 15.4.4)."""
+DONE = (303, 409)
+"""The request was carried out and its answer is at another address (RFC 9110, section 15.4.4), or
+one with the same key is just being carried out (the draft of `Idempotency-Key`, section 2.7)."""
 _REFUSALS: dict[str | None, type[EnrichmentError]] = {
     InvalidProfileURL.code: InvalidProfileURL,
     CallbackRefused.wire_code: CallbackRefused,
@@ -71,20 +72,23 @@ def of_status(
 ) -> EnrichmentError:
     """What an answer that is no success means. Of its body, only a code that we know is used."""
     code = _code_in(body)
+    wait = retry_after(headers.get("retry-after"))
     if status == httpx.codes.SERVICE_UNAVAILABLE and (fault := _STORAGE_FAULTS.get(code)):
-        return StorageFailed(fault)
+        failed = StorageFailed(fault)
+        failed.retry_after = wait
+        return failed
     if refusal := _REFUSALS.get(code):
         return refusal()
     if status in ABSENT:
         return UnknownEnrichment() if names_an_id else BadAnswer()
     kind = _kind_of(status, spends=spends)
-    return kind(retry_after=retry_after(headers.get("retry-after")))
+    return kind(retry_after=wait)
 
 
 def _kind_of(status: int, *, spends: bool) -> type[EnrichmentError]:
     if status in BY_STATUS:
         return BY_STATUS[status]
-    if spends and (status >= httpx.codes.INTERNAL_SERVER_ERROR or status in DONE_ELSEWHERE):
+    if spends and (status >= httpx.codes.INTERNAL_SERVER_ERROR or status in DONE):
         return OutcomeUnknown
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ServiceUnavailable

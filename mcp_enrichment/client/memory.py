@@ -6,14 +6,23 @@ of the account, the profile and the type.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import astuple, dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.client import spending
+from mcp_enrichment.client import posts, send_lock, spending
+from mcp_enrichment.client.asked import (
+    Asked,
+    Known,
+    State,
+    first,
+    identity,
+    known_of,
+    rows,
+    swap,
+    write,
+)
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.client.schedule import KEPT_DURATIONS
 from mcp_enrichment.contract.models import EmailType, Status
@@ -23,39 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mcp_enrichment.client.posts import Post
     from mcp_enrichment.client.spending import Budget, Seen
 
 KEEP = 365 * spending.DAY
 """Seconds for which a question is remembered."""
-
-
-class State(StrEnum):
-    """How far a question has come."""
-
-    ASKING = "asking"
-    """Written down; the POST may be on its way."""
-    ACCEPTED = "accepted"
-    """The service has given it an id."""
-    UNKNOWN = "unknown"
-    """The POST may have arrived; no answer came."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """One remembered question. Times are seconds since the epoch."""
-
-    identity: str
-    account: str
-    type: EmailType
-    key: str
-    """The `Idempotency-Key` that its POST bore."""
-    reference: str | None = None
-    """A hash of the caller's `external_id`, by which an answer may be recognised."""
-    state: State = State.ASKING
-    enrichment_id: str | None = None
-    status: Status | None = None
-    asked_at: float
-    ended_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,76 +50,98 @@ class Ended:
     """Seconds, where its end was seen as it came."""
 
 
-def fingerprint(*parts: str) -> str:
-    """A SHA-256 over the parts, in hex; no two different lists of parts give the same text."""
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def identity(account: str, profile: str, kind: EmailType) -> str:
-    """The hash under which a question is remembered."""
-    return fingerprint(account, profile, kind)
-
-
 class Memory:
     """What one user's processes have asked on one account."""
 
     def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
         self.account = account
+        self.path = path
         self._file = MemoryFile(path)
         self._keep = keep
 
     async def claim(
-        self, asked: Asked, *, over: Asked | None, budget: Budget, seen: Seen | None
+        self, asked: Asked, post: Post, *, over: Known, budget: Budget, seen: Seen | None
     ) -> bool:
         """Write a question down, and count its credit, before it is asked.
 
-        False where somebody was faster: `over` is the row that the caller has seen and replaces.
+        False where somebody was faster: `over` is what the caller has seen and replaces.
         Raises `BudgetExceeded`, and then nothing is written.
         """
 
         def claim(db: sqlite3.Connection) -> bool:
             _forget_older(db, self.account, time.time() - self._keep)
-            if not _swap(db, asked.identity, asked, over):
+            if not swap(db, asked, post, over):
                 return False
             spending.count(db, self.account, asked.key, budget, seen)
             return True
 
         return await self._file.run(claim)
 
+    async def take_over(self, asked: Asked, post: Post, *, over: Known) -> bool:
+        """Write down that an earlier POST, counted already, is sent again; False as in `claim`."""
+        return await self._file.run(lambda db: swap(db, asked, post, over))
+
     async def recall(self, identity: str) -> Asked | None:
         """What is known of a question that is not too old to be remembered."""
+        return (await self.look(identity)).asked
 
-        def find(db: sqlite3.Connection) -> Asked | None:
-            found = _first(db, "identity = ?", identity)
-            return found if found and found.asked_at >= time.time() - self._keep else None
+    async def look(self, identity: str) -> Known:
+        """The same, with its POST where that has come to nothing yet."""
 
-        return await self._file.run(find)
+        def look(db: sqlite3.Connection) -> Known:
+            known = known_of(db, identity)
+            if known.asked is None or known.asked.asked_at < time.time() - self._keep:
+                return Known()
+            may_be = known.post is not None and known.asked.state is State.ASKING
+            if may_be and known.post and send_lock.is_held(self.path, known.post.sender):
+                return replace(known, is_being_sent=True)
+            return known
+
+        return await self._file.run(look)
 
     async def by_ids(self, ids: Iterable[str]) -> Mapping[str, Asked]:
         """What is known of the requests with these ids, as the service has given them."""
 
         def find(db: sqlite3.Connection) -> dict[str, Asked]:
             mine = "enrichment_id = ? AND account = ?"
-            return {i: row for i in set(ids) if (row := _first(db, mine, i, self.account))}
+            return {i: row for i in set(ids) if (row := first(db, mine, i, self.account))}
 
         return await self._file.run(find)
 
-    async def note_accepted(self, asked: Asked, enrichment_id: str) -> None:
-        """The service has answered with an id."""
+    async def note_accepted(self, asked: Asked, enrichment_id: str) -> bool:
+        """The service has answered with an id. False where that was known: the same POST was sent
+        by another process too."""
+
+        def note(db: sqlite3.Connection) -> bool:
+            spending.note(db, asked.key, spending.ACCEPTED)
+            mine = (asked.identity, asked.key)
+            accepted = (
+                "UPDATE asked SET state = ?, enrichment_id = ?"
+                " WHERE identity = ? AND key = ? AND enrichment_id IS NULL"
+            )
+            if db.execute(accepted, (State.ACCEPTED, enrichment_id, *mine)).rowcount:
+                posts.put(db, asked.identity, None)
+                return True
+            now = first(db, "identity = ? AND key = ?", *mine)
+            return now is None
+
+        return await self._file.run(note)
+
+    async def note_unknown(self, asked: Asked, post: Post) -> None:
+        """Whether the POST has arrived is not known."""
 
         def note(db: sqlite3.Connection) -> None:
-            accepted = "UPDATE asked SET state = ?, enrichment_id = ? WHERE identity = ?"
-            db.execute(accepted, (State.ACCEPTED, enrichment_id, asked.identity))
-            spending.note(db, asked.key, spending.ACCEPTED)
+            if posts.is_sent_by(db, post):
+                unknown = "UPDATE asked SET state = ? WHERE identity = ? AND key = ?"
+                db.execute(unknown, (State.UNKNOWN, asked.identity, asked.key))
 
         await self._file.run(note)
 
-    async def note_unknown(self, asked: Asked) -> None:
-        """Whether the POST has arrived is not known."""
-        unknown = "UPDATE asked SET state = ? WHERE identity = ? AND state = ?"
-        values = (State.UNKNOWN, asked.identity, State.ASKING)
-        await self._file.run(lambda db: db.execute(unknown, values))
+    async def note_body(self, post: Post, body: str) -> None:
+        """The POST is sent with this body, sealed, from now on."""
+        changed = "UPDATE posts SET body = ? WHERE identity = ? AND sender = ?"
+        values = (body, post.identity, post.sender)
+        await self._file.run(lambda db: db.execute(changed, values))
 
     async def note_ends(self, ends: Iterable[Ended]) -> None:
         """These requests have ended; told again, nothing changes."""
@@ -149,15 +152,20 @@ class Memory:
 
         await self._file.run(note)
 
-    async def put_back(self, asked: Asked, before: Asked | None) -> None:
+    async def put_back(self, asked: Asked, post: Post | None, before: Known) -> None:
         """The question was not asked after all: what was known of it before holds again.
 
-        What somebody else has written since stays.
+        What somebody else has written since stays, and so does the credit of a POST that somebody
+        else has sent again meanwhile, or may have to.
         """
 
         def put_back(db: sqlite3.Connection) -> None:
-            _swap(db, asked.identity, before, asked)
-            if before is None or before.key != asked.key:
+            known = known_of(db, asked.identity)
+            sender = known.post.sender if known.post else None
+            if sender == (post.sender if post else None) and known.asked == asked:
+                write(db, asked.identity, before.asked, before.post)
+            now = first(db, "identity = ?", asked.identity)
+            if now is None or now.key != asked.key:
                 spending.give_back(db, asked.key)
 
         await self._file.run(put_back)
@@ -192,14 +200,13 @@ class Memory:
     async def newest(self, limit: int) -> Sequence[Asked]:
         """The account's questions, the newest first."""
         where = "account = ? ORDER BY asked_at DESC LIMIT ?"
-        return await self._file.run(lambda db: _rows(db, where, self.account, limit))
+        return await self._file.run(lambda db: rows(db, where, self.account, limit))
 
     async def forget(self, identities: Iterable[str]) -> int:
         """Forget these questions; how many were known. What was spent on them stays counted."""
 
         def forget(db: sqlite3.Connection) -> int:
-            one = "DELETE FROM asked WHERE identity = ?"
-            return sum(db.execute(one, (identity,)).rowcount for identity in identities)
+            return _forget(db, identities)
 
         return await self._file.run(forget)
 
@@ -210,14 +217,18 @@ class Memory:
         def forget(db: sqlite3.Connection) -> int:
             accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM asked")]
             asked = product(accounts, profiles, EmailType)
-            one = "DELETE FROM asked WHERE identity = ?"
-            return sum(db.execute(one, (identity(*question),)).rowcount for question in asked)
+            return _forget(db, (identity(*question) for question in asked))
 
         return await self._file.run(forget)
 
     async def clear(self) -> int:
         """Forget every question of every account; how many there were."""
-        return await self._file.run(lambda db: db.execute("DELETE FROM asked").rowcount)
+
+        def clear(db: sqlite3.Connection) -> int:
+            db.execute("DELETE FROM posts")
+            return db.execute("DELETE FROM asked").rowcount
+
+        return await self._file.run(clear)
 
 
 def _note_end(db: sqlite3.Connection, account: str, ended: Ended) -> None:
@@ -236,33 +247,16 @@ def _note_end(db: sqlite3.Connection, account: str, ended: Ended) -> None:
         _add_duration(db, account, ended.took)
 
 
-def _swap(db: sqlite3.Connection, identity: str, new: Asked | None, over: Asked | None) -> bool:
-    """Replace a row by another; False where a different one stands there."""
-    if _first(db, "identity = ?", identity) != over:
-        return False
-    db.execute("DELETE FROM asked WHERE identity = ?", (identity,))
-    if new is not None:
-        db.execute("INSERT INTO asked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(new))
-    return True
-
-
-def _first(db: sqlite3.Connection, where: str, *values: str) -> Asked | None:
-    return next(iter(_rows(db, where, *values)), None)
-
-
-def _rows(db: sqlite3.Connection, where: str, *values: str | int) -> list[Asked]:
-    cursor = db.execute(f"SELECT * FROM asked WHERE {where}", values)  # noqa: S608 (our own text)
-    names = [column[0] for column in cursor.description]
-    return [_asked(**dict(zip(names, row, strict=True))) for row in cursor]
-
-
-def _asked(*, type: str, state: str, status: str | None, **rest: str | float | None) -> Asked:  # noqa: A002
-    typed = {"type": EmailType(type), "state": State(state), "status": status and Status(status)}
-    return Asked(**typed, **rest)  # type: ignore[arg-type]  # STRICT columns, of the fields' types
+def _forget(db: sqlite3.Connection, identities: Iterable[str]) -> int:
+    one = "DELETE FROM asked WHERE identity = ?"
+    count = sum(db.execute(one, (identity,)).rowcount for identity in identities)
+    posts.drop_forgotten(db)
+    return count
 
 
 def _forget_older(db: sqlite3.Connection, account: str, than: float) -> None:
     db.execute("DELETE FROM asked WHERE account = ? AND asked_at < ?", (account, than))
+    posts.drop_forgotten(db)
 
 
 def _add_duration(db: sqlite3.Connection, account: str, seconds: float) -> None:

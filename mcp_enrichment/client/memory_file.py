@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
+from mcp_enrichment.client import posts
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class MemoryFile:
         )
 
     def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _told_as_storage():
+        with told_as_storage():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._lock.exists() and self._lock.stat().st_size:
                 self._lock.unlink()  # ours stays empty; what else lies there cannot be locked
@@ -116,7 +117,7 @@ class MemoryFile:
 def is_usable(path: Path) -> bool:
     """Whether the file that is there is whole, and of a version that is known: one that is not, its
     next use sets aside. It is only read. Raises `StorageFailed`."""
-    with _told_as_storage(), closing(_connect_to_read(path)) as db:
+    with told_as_storage(), closing(_connect_to_read(path)) as db:
         try:
             whole: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
@@ -159,10 +160,12 @@ def _prepare(db: sqlite3.Connection) -> None:
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute(posts.SCHEMA)
 
 
 @contextmanager
-def _told_as_storage() -> Iterator[None]:
+def told_as_storage() -> Iterator[None]:
+    """Tells what SQLite and the file system raise as `StorageFailed`."""
     try:
         yield
     except sqlite3.DatabaseError as error:

@@ -60,6 +60,8 @@ class _Poll:
     waits: set[anyio.CancelScope] = field(default_factory=set)
     """Those who wait, each until its deadline."""
     held_until: float = 0.0
+    asked_to_wait_until: float = 0.0
+    """Before which the server wants no further request (`Retry-After`)."""
     pushed: bool = False
     """Its end is to be pushed, and has not been."""
     ask_now: anyio.Event = field(default_factory=anyio.Event)
@@ -125,6 +127,7 @@ class Polls:
             self._running[enrichment_id] = poll
             self._tasks.start_soon(self._run, poll)
         poll.waits.add(scope)
+        _end_what_cannot_be_waited(poll)
         if poll.last is None and scope.deadline < poll.held_until:
             poll.request.cancel()  # it is asked again, and held for less
         return poll
@@ -171,6 +174,8 @@ class Polls:
             pause = retry.pause_after(error, poll.failures)
             if pause is None:
                 poll.over.set()
+            poll.asked_to_wait_until = anyio.current_time() + (error.retry_after or 0.0)
+            _end_what_cannot_be_waited(poll)
             return pause or 0.0
         poll.failures, age = 0, anyio.current_time() - poll.began
         if self._pushes and poll.pushed and poll.last:
@@ -217,3 +222,13 @@ class Polls:
         ends = (wait.deadline for wait in poll.waits)
         left = min(ends, default=now) - TELL_BEFORE - now
         return int(max(min(HOLD, left), 0))
+
+
+def _end_what_cannot_be_waited(poll: _Poll) -> None:
+    """Who would have been told of the outage at a deadline before the server wants to be asked
+    again is told of it now."""
+    if poll.last is not None or not poll.failures:
+        return
+    for wait in poll.waits:
+        if wait.deadline < poll.asked_to_wait_until:
+            wait.deadline = anyio.current_time()

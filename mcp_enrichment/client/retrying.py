@@ -19,6 +19,10 @@ def _no_other(_error: EnrichmentError) -> bool:
     return False
 
 
+def _as_passing(error: EnrichmentError) -> EnrichmentError:
+    return ServiceUnavailable(retry_after=error.retry_after)
+
+
 async def retrying(
     call: Callable[[], Awaitable[T]],
     *,
@@ -33,7 +37,7 @@ async def retrying(
             return await call()
         except EnrichmentError as error:
             failures += 1
-            passing = ServiceUnavailable() if may_repeat(error) else error
+            passing = _as_passing(error) if may_repeat(error) else error
             pause = retry.pause_after(passing, failures)
             if pause is None or anyio.current_time() + pause > deadline:
                 raise

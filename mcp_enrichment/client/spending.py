@@ -81,8 +81,9 @@ def count(
 
 
 def note(db: sqlite3.Connection, key: str, state: str) -> None:
-    """The credit has come so far."""
-    db.execute("UPDATE spending SET state = ? WHERE key = ?", (state, key))
+    """The credit has come so far; one that was charged stays so."""
+    update = "UPDATE spending SET state = ? WHERE key = ? AND state != ?"
+    db.execute(update, (state, key, CHARGED))
 
 
 def give_back(db: sqlite3.Connection, key: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.spending import Purse
+    from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.explanation import Explanation
 
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
@@ -36,26 +37,29 @@ def enrichment_of(answer: Answer) -> Enrichment:
         verification=answer.verification,
         checked_at=_moment(answer.checked_at),
         evidence=answer.evidence,
-        next_step=_said(next_step_of(answer)),
+        next_step=_said_of(answer),
     )
 
 
 def waited_of(answers: Sequence[Answer], *, seconds: float) -> Waited:
     """What a wait of so many seconds came to."""
-    enrichments = [enrichment_of(answer) for answer in answers]
-    left = [next_step_of(answer) for answer in answers if not answer.is_final]
-    all_final = not left
+    left = [next_step_of(answer) for answer in answers if answer.is_worth_waiting]
+    all_final = all(answer.is_final for answer in answers)
     return Waited(
-        # What to do about those that are not final is said once, for all of them.
-        enrichments=[
-            one if one.is_final else one.model_copy(update={"next_step": None})
-            for one in enrichments
-        ],
+        enrichments=[_in_a_wait(answer) for answer in answers],
         all_final=all_final,
         waited_seconds=round(seconds, 1),
-        timeout_applied=not all_final,
+        timeout_applied=bool(left),
         next_step=_said(sentences.after_all(left)),
     )
+
+
+def _in_a_wait(answer: Answer) -> Enrichment:
+    one = enrichment_of(answer)
+    if answer.is_final:
+        return one
+    # What to do about those that are not final is said once, for all of them.
+    return one.model_copy(update={"next_step": _said(_unread(answer.unread))})
 
 
 def balance_of(purse: Purse) -> Balance:
@@ -71,6 +75,19 @@ def balance_of(purse: Purse) -> Balance:
 def next_step_of(answer: Answer) -> Explanation | None:
     """What to do with it now; None where there is nothing left to do."""
     return sentences.after(answer.status, answer.reason, answer.verification, _age(answer))
+
+
+def _said_of(answer: Answer) -> str | None:
+    step = _said(next_step_of(answer))
+    if not answer.callback_is_dropped:
+        return step
+    return " ".join(filter(None, (sentences.CALLBACK_DROPPED, step)))
+
+
+def _unread(error: EnrichmentError | None) -> Explanation | None:
+    if error is None:
+        return None
+    return sentences.NOT_READ if error.retryable else sentences.ANSWER_UNUSABLE
 
 
 def _said(step: Explanation | None) -> str | None:

@@ -51,8 +51,8 @@ def begun(answer: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, Any]
         task = Task(kind=Kind.WAIT, ids=[one.id for one in answer.enrichments], created_at=now)
     else:
         assert isinstance(answer, Enrichment) and isinstance(arguments, RequestArguments)  # noqa: S101, PT018
-        if answer.reused and arguments.external_id:
-            return None  # the earlier request would be told with its own reference
+        if answer.reused and (arguments.external_id or arguments.callback_url):
+            return None  # the earlier request would be told with its own reference and callback
         kind = Kind.JOINED if answer.reused else Kind.REQUEST
         task = Task(kind=kind, ids=[answer.id], created_at=now)
     task_id = task.signed(sign)

@@ -126,6 +126,22 @@ BY_VERIFICATION = {
         "The address is inferred from how addresses at its domain are formed, and never confirmed."
     ),
 }
+CALLBACK_DROPPED = (
+    "The callback_url of this call is not registered, as an earlier request was joined: only the "
+    "callback_url that the earlier request was made with is called."
+)
+NOT_READ = Explanation(
+    happened="The service could not be asked about this enrichment, so its state is not known.",
+    money=FREE_TO_READ,
+    for_person="Ask again in a minute.",
+    for_assistant=f"Wait for it again. {NO_GUESS}",
+)
+ANSWER_UNUSABLE = Explanation(
+    happened="The service's answer about this enrichment cannot be used.",
+    money=FREE_TO_READ,
+    for_person="Report this to the operator of the service.",
+    for_assistant=f"Tell the user that the service misbehaves; do not request it again. {NO_GUESS}",
+)
 SOME_NOT_FINAL = Explanation(
     happened="Some are not final yet.",
     money=NOT_YET,

@@ -5,7 +5,7 @@ Only a client that declares it is given a task. Cancelling one stops the waiting
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mcp.shared.exceptions import MCPError
@@ -114,7 +114,7 @@ class Tasks:
             if error.retryable and not task.is_overdue:
                 return task.shown(task_id, "working", statusMessage=error.to_assistant())
             return _completed(task, task_id, results.of_error(error))
-        final = sum(answer.is_final for answer in answers)
+        final = sum(not answer.is_worth_waiting for answer in answers)
         if final < len(answers) and not task.is_overdue:
             said = f"{final} of {len(answers)} lookups have ended."
             return task.shown(task_id, "working", statusMessage=said)
@@ -135,4 +135,6 @@ def _answer(task: Task, answers: Sequence[Answer]) -> BaseModel:
     if task.kind is Kind.WAIT:
         return waited_of(answers, seconds=task.age)
     [answer] = answers
-    return enrichment_of(as_reused(answer) if task.kind is Kind.JOINED else answer)
+    if task.kind is Kind.JOINED:
+        answer = replace(as_reused(answer), external_id=None)  # it is of the earlier request
+    return enrichment_of(answer)

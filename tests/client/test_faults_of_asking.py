@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 import pytest
 
-from mcp_enrichment.client import asking, retry, wire
+from mcp_enrichment.client import posting, retry, wire
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -126,7 +126,7 @@ async def test_a_post_that_surely_began_nothing_is_repeated(
 async def test_a_server_that_stays_busy_is_told_as_such_and_can_be_asked_again(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0.1)
     vendor.always(replies(429, HTML))
     with anyio.fail_after(HANG), pytest.raises(RateLimited):
         await client.request(PROFILE, EmailType.WORK)
@@ -169,7 +169,7 @@ async def test_a_server_that_comes_up_late_is_asked_once(
 async def test_a_server_that_is_down_is_told_and_can_be_asked_again(
     memory: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0.1)
     async with EnrichmentClient("http://127.0.0.1:1", memory=memory) as client:
         for _ in range(2):  # the second is refused by the network again, and not by the memory
             with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable) as caught:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.client import asking
+from mcp_enrichment.client import posting
 from mcp_enrichment.contract.errors import (
     InsufficientCredits,
     ServiceUnavailable,
@@ -176,7 +176,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
     status: int,
     kind: type[Exception],
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0.5)
     async with new_client() as client:
         await _asked_and_ended(client, lookups, found())
         vendor.always(replies(status, HTML))

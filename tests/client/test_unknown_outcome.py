@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import asking, memory_file, wire
+from mcp_enrichment.client import asking, memory_file, posting, wire
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, hangs, replies, resets
@@ -96,7 +96,7 @@ async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
 async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_again(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0.1)
     await _shows_that_it_honours_keys(client, vendor)
     vendor.always(resets())
     with pytest.raises(OutcomeUnknown):
@@ -109,7 +109,7 @@ async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_a
 async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outcome_unknown(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0)
     await _shows_that_it_honours_keys(client, vendor)
     vendor.will(resets())
     with pytest.raises(OutcomeUnknown):

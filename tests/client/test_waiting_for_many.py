@@ -10,9 +10,9 @@ import pytest
 from mcp_enrichment.client import polls
 from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.client.wire import MAX_IN_FLIGHT
-from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable, UnknownEnrichment
+from mcp_enrichment.contract.errors import ServiceUnavailable, Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, replies
+from tests.support.far_end import FarEnd, replies, resets
 from tests.support.lookups import (
     ADDRESS,
     HTML,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.far_end import Seen
+    from tests.support.far_end import Behaviour, Seen
 
 pytestmark = pytest.mark.anyio
 
@@ -130,8 +130,18 @@ async def test_held_waits_leave_room_for_other_calls(
 async def test_many_requests_at_once_are_at_most_ten_in_flight(
     client: EnrichmentClient, vendor: FarEnd
 ) -> None:
-    lookups = Lookups(takes=0.2)
-    vendor.always(lookups)
+    lookups = Lookups(takes=0.2)  # an eleventh request would show
+    arrived, are_many = 0, anyio.Event()
+
+    async def hold(stream: SocketStream, seen: Seen) -> None:
+        nonlocal arrived
+        arrived += 1
+        if arrived == MAX_IN_FLIGHT:
+            are_many.set()
+        await are_many.wait()
+        await lookups(stream, seen)
+
+    vendor.always(hold)
     async with anyio.create_task_group() as tasks:
         for n in range(40):
             tasks.start_soon(client.request, f"linkedin.com/in/ada-{n}", EmailType.WORK)
@@ -147,17 +157,35 @@ async def test_one_unknown_id_among_many_is_named_at_once(
         await client.wait(["e1", "gone", "e2"], 20)
 
 
-async def test_an_outage_for_one_id_among_many_is_told_when_the_time_is_over(
-    client: EnrichmentClient, vendor: FarEnd
+@pytest.mark.parametrize(
+    "trouble", [replies(503, HTML), replies(429, HTML), resets(), replies(200, HTML)]
+)
+async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_others(
+    client: EnrichmentClient, vendor: FarEnd, trouble: Behaviour
 ) -> None:
     async def answer(stream: SocketStream, seen: Seen) -> None:
         down = seen.path.endswith("/e2")
-        await replies(503 if down else 200, HTML if down else found())(stream, seen)
+        await (trouble if down else replies(200, found()))(stream, seen)
 
     vendor.always(answer)
-    with anyio.fail_after(HANG), pytest.raises(EnrichmentError) as caught:
+    one, two = await client.wait(["e1", "e2"], 0.4)
+    assert (one.email, one.unread) == (ADDRESS, None)
+    assert (two.id, two.is_final, two.email) == ("e2", False, None)
+    assert two.unread is not None
+
+
+async def test_an_outage_for_all_ids_is_an_error_and_never_an_answer(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.always(replies(503, HTML))
+    with pytest.raises(ServiceUnavailable):
         await client.wait(["e1", "e2"], 0.4)
-    assert caught.type is ServiceUnavailable
+
+
+async def test_a_refused_key_ends_a_wait_for_many(client: EnrichmentClient, vendor: FarEnd) -> None:
+    vendor.always(replies(401, HTML))
+    with pytest.raises(Unauthorized):
+        await client.wait(["e1", "e2"], 20)
 
 
 async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(

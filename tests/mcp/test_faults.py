@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 
-from mcp_enrichment.client import asking, client, retry, schedule
+from mcp_enrichment.client import asking, client, posting, retry, schedule
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, face, text_of, wire
 from tests.support.far_end import FarEnd, breaks_off, replies, resets
@@ -154,7 +154,7 @@ async def test_an_unusable_address_that_a_request_ended_with_may_have_cost_a_cre
 async def test_a_refused_connection_is_an_outage_and_nothing_was_charged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(posting, "ASK_SECONDS", 0.2)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -11,7 +11,7 @@ import pytest
 
 from mcp_enrichment.mcp import progress
 from tests.mcp.faces import ID, WORK, data_of, wire
-from tests.support.far_end import Seen, replies
+from tests.support.far_end import Behaviour, Seen, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -105,6 +105,35 @@ async def test_answers_come_in_the_order_in_which_their_ids_were_given(
     waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": ids}))
     assert [one["id"] for one in waited["enrichments"]] == ids
     assert Counter(seen.path.rpartition("/")[2] for seen in vendor.seen) == Counter(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "next_step"),
+    [
+        (replies(503), "its state is not known", "whose is_final is false"),
+        (replies(200, b"<html>"), "cannot be used", None),
+    ],
+)
+async def test_a_wait_says_which_one_could_not_be_read_beside_the_answers_of_the_others(
+    vendor: FarEnd, buyer: Client, trouble: Behaviour, said: str, next_step: str | None
+) -> None:
+    ids = [f"{number:024x}" for number in range(2)]
+
+    async def by_path(stream: SocketStream, seen: Seen) -> None:
+        its_id = seen.path.rpartition("/")[2]
+        down = its_id == ids[1]
+        await (trouble if down else replies(200, wire("completed", _id=its_id)))(stream, seen)
+
+    vendor.always(by_path)
+    waiting = {"ids": ids, "timeout_seconds": 1}
+    waited = data_of(await buyer.call_tool("wait_for_enrichment", waiting))
+    known, unread = waited["enrichments"]
+    assert (known["email"], known["next_step"]) == ("ada.okafor@example.com", None)
+    assert (unread["is_final"], unread["email"]) == (False, None)
+    assert said in unread["next_step"]
+    assert waited["all_final"] is False
+    assert (next_step or "") in (waited["next_step"] or "")
+    assert bool(waited["next_step"]) == bool(next_step)
 
 
 async def test_a_cancelled_wait_stops_asking_at_once_and_the_lookup_goes_on(

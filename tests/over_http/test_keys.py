@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import pytest
 
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of, error_of
 from tests.over_http.served import call, key_of, served, talking
+from tests.support.far_end import replies
 from tests.support.lookups import ADDRESS, Lookups, found
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anyio.abc import SocketStream
     from mcp import Client
 
-    from tests.support.far_end import FarEnd
+    from tests.support.far_end import FarEnd, Seen
 
 pytestmark = pytest.mark.anyio
 AT_ONCE = WORK | {"wait_seconds": 0}
@@ -89,6 +92,48 @@ async def test_a_revoked_key_is_refused_from_the_next_request_on(tmp_path: Path)
         assert (await _posted(face.url, bearer)).is_success
         assert Shell(tmp_path).run("keys", "revoke", key.split("_")[1]).code == 0
         assert (await _posted(face.url, bearer)).status_code == 401
+
+
+async def test_two_callers_who_ask_in_the_same_moment_pay_once_and_see_only_their_own(
+    vendor: FarEnd, tmp_path: Path
+) -> None:
+    keys = [key_of(tmp_path, "acme"), key_of(tmp_path, "lumen")]
+    lookups = Lookups()
+    lookups.end(found() | {"external_id": "caller-0"})
+    both = anyio.Event()
+
+    async def hold(stream: SocketStream, seen: Seen) -> None:
+        await both.wait()
+        await replies(201, found() | {"external_id": seen.json["external_id"]})(stream, seen)
+
+    vendor.will(hold)
+    vendor.always(lookups)
+    told: list[Any] = [None, None]
+    again: list[Any] = [None, None]
+
+    async def ask(number: int, url: str) -> None:
+        hook = f"https://hooks.example.com/{number}"
+        named = AT_ONCE | {"external_id": f"caller-{number}", "callback_url": hook}
+        async with talking(url, "auto", keys[number]) as client:
+            told[number] = data_of(await client.call_tool("request_email_enrichment", named))
+            again[number] = await _told(client, told[number]["id"])
+
+    settings = {"API_URL": vendor.url, "API_KEY": "the-vendors-key"}
+    with served(tmp_path, **settings) as face:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, 0, face.url)
+            tasks.start_soon(ask, 1, face.url)
+            await anyio.sleep(2)  # a second POST would show
+            both.set()
+    assert len(vendor.posts) == 1
+    assert [one["external_id"] for one in told] == ["caller-0", "caller-1"]
+    first = 0 if vendor.posts[0].json["external_id"] == "caller-0" else 1
+    owned, joined = told[first], told[1 - first]
+    assert (owned["reused"], owned["credits_charged"], owned["next_step"]) == (False, 1, None)
+    assert (joined["reused"], joined["credits_charged"]) == (True, 0)
+    assert "callback_url of this call is not registered" in joined["next_step"]
+    read = again[1 - first]
+    assert (read["reused"], read["credits_charged"], read["external_id"]) == (True, 0, None)
 
 
 async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_callers_own(

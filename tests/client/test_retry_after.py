@@ -1,0 +1,127 @@
+"""`Retry-After`: obeyed wherever a request is made again, and told at once where it is too long."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import posting
+from mcp_enrichment.contract.errors import OutcomeUnknown, RateLimited, ServiceUnavailable
+from mcp_enrichment.contract.models import EmailType
+from tests.support.far_end import FarEnd, replies
+from tests.support.lookups import HTML, PROFILE, accepts, enrichment, found
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.client.conftest import NewClient
+    from tests.support.far_end import Behaviour, Seen
+
+pytestmark = pytest.mark.anyio
+
+STORAGE_BUSY = {"error": {"code": "storage_busy", "message": ""}}
+TICK = 0.05
+"""What clocks may differ by."""
+
+
+class Times:
+    """When requests came."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def noting(self, behaviour: Behaviour) -> Behaviour:
+        async def behave(stream: SocketStream, seen: Seen) -> None:
+            self.at.append(time.monotonic())
+            await behaviour(stream, seen)
+
+        return behave
+
+
+def _says(status: int, seconds: float = HANG, body: Any = HTML) -> Behaviour:
+    return replies(status, body, {"retry-after": str(int(seconds))})
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [*map(_says, (408, 425, 429, 500, 502, 503, 504, 409)), _says(503, HANG, STORAGE_BUSY)],
+)
+async def test_a_post_is_not_made_again_before_the_server_wants_it(
+    new_client: NewClient, vendor: FarEnd, busy: Behaviour
+) -> None:
+    times = Times()
+    vendor.will(times.noting(busy), times.noting(accepts(replayed=True)))
+    async with new_client(honours_keys=True) as client:
+        assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
+    assert times.at[1] - times.at[0] >= HANG - TICK
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("read", ["get", "wait"])
+async def test_a_read_is_not_made_again_before_the_server_wants_it(
+    client: EnrichmentClient, vendor: FarEnd, read: str, status: int
+) -> None:
+    times = Times()
+    vendor.will(times.noting(_says(status)), times.noting(replies(200, found())))
+    await (client.get("e1") if read == "get" else client.wait(["e1"], 20))
+    assert times.at[1] - times.at[0] >= HANG - TICK
+
+
+async def test_a_date_is_obeyed_as_seconds_are(client: EnrichmentClient, vendor: FarEnd) -> None:
+    times, due = Times(), int(time.time()) + 3
+    busy = replies(503, HTML, {"retry-after": formatdate(due, usegmt=True)})
+    vendor.will(busy, times.noting(accepts()))
+    await client.request(PROFILE, EmailType.WORK)
+    assert time.time() >= due - TICK
+    assert len(vendor.posts) == 2
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
+async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
+    client: EnrichmentClient, vendor: FarEnd, status: int, kind: type[Exception]
+) -> None:
+    vendor.will(_says(status, 3600))
+    with anyio.fail_after(posting.ASK_SECONDS), pytest.raises(kind) as caught:
+        await client.request(PROFILE, EmailType.WORK)
+    assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
+    assert caught.value.charged is False  # type: ignore[attr-defined]
+    assert await client._memory.spent_today() == 0
+
+
+async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost_a_credit(
+    new_client: NewClient, vendor: FarEnd
+) -> None:
+    vendor.will(_says(502, 3600))
+    async with new_client(honours_keys=True) as client:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await client.request(PROFILE, EmailType.WORK)
+        assert (caught.value.retry_after, caught.value.charged) == (3600, None)
+        assert await client._memory.spent_today() == 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
+@pytest.mark.parametrize("read", ["get", "wait"])
+async def test_a_read_that_is_wanted_too_late_is_told_before_the_time_is_over(
+    client: EnrichmentClient, vendor: FarEnd, read: str, status: int, kind: type[Exception]
+) -> None:
+    vendor.will(_says(status, 3600))
+    with anyio.fail_after(600), pytest.raises(kind) as caught:
+        await (client.get("e1") if read == "get" else client.wait(["e1"], 3000))
+    assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
+    assert len(vendor.seen) == 1
+
+
+async def test_a_wait_that_has_seen_the_request_is_not_cut_short(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(replies(200, enrichment()), _says(503, 3600))
+    began = anyio.current_time()
+    [answer] = await client.wait(["e1"], HANG)
+    assert (answer.id, answer.is_final) == ("e1", False)
+    assert anyio.current_time() - began >= HANG - TICK
