@@ -7,6 +7,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.cli.stderr import never_block
 from mcp_enrichment.service.http.observed import current_request_id
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Seldom(logging.Filter):
 
 def log_as_json(chosen: Settings) -> None:
     """Our own logs at the chosen level, and of libraries only warnings."""
+    never_block()
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler])

@@ -12,6 +12,7 @@ import click
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.cli.exporting import spans_exported
 from mcp_enrichment.cli.imports import imported_for_good
+from mcp_enrichment.cli.stderr import never_block
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
@@ -34,6 +35,7 @@ def serve_stdio() -> None:
         from mcp_enrichment.setting_types import Confirm
 
     chosen = settings()
+    never_block()
     log_to_stderr(chosen)
     if sys.stdin is None or sys.stdout is None:
         raise click.ClickException(

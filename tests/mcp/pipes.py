@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 LONGEST_LINE = 1_000_000
-SECONDS = 10.0
+SECONDS = 60.0
 """For the end of a process, on a machine that has other things to do as well."""
 
 
@@ -46,7 +46,7 @@ class Piped:
         """The answer to a request: its `result`, or its `error`."""
         self._last_id += 1
         await self.send(request(self._last_id, method, params))
-        with anyio.fail_after(20):
+        with anyio.fail_after(SECONDS):
             while True:
                 answer = json.loads(await self.line())
                 if answer.get("id") == self._last_id:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.support.far_end import FarEnd
 
-SECONDS = 20
+SECONDS = 60
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
