@@ -59,5 +59,7 @@ def log_as_json(chosen: Settings) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)
-    for outsiders in ("asyncio", "uvicorn.error"):  # failed accepts, and what is no HTTP
+    # Failed accepts, what is no HTTP, wrong tokens, and what was meant for another server.
+    ours = ("mcp_enrichment.mcp.http.names", "mcp_enrichment.mcp.http.tokens")
+    for outsiders in ("asyncio", "uvicorn.error", *ours):
         logging.getLogger(outsiders).addFilter(Seldom())

@@ -47,4 +47,4 @@ def _serve_http(host: str, port: int) -> None:
     chosen = settings()
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():
-        anyio.run(serve_mcp, chosen, listening)
+        anyio.run(serve_mcp, chosen, listening, host)
