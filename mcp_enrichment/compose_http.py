@@ -55,9 +55,9 @@ LISTENING_SECONDS = 600.0
 
 @asynccontextmanager
 async def served_mcp(
-    settings: Settings, host: str, port: int
+    settings: Settings, host: str, port: int, name: str | None = None
 ) -> AsyncIterator[tuple[ASGIApp, Stopping]]:
-    """MCP for who listens there, and its end, which lets all waits go.
+    """MCP for who listens there, under this name too, and its end, which lets all waits go.
 
     Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
     """
@@ -65,6 +65,7 @@ async def served_mcp(
     names = names_of(
         host,
         port,
+        name=name,
         public_url=settings.public_root,
         hosts=settings.http_hosts,
         origins=settings.http_origins,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.cli.stderr import drain
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -36,7 +38,12 @@ def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
 
 def end_in_time(status: int = 0) -> None:
     """End the process with this status, should it not have ended by itself in `ORDER_SECONDS`."""
-    asyncio.get_running_loop().call_later(ORDER_SECONDS, os._exit, status)
+    asyncio.get_running_loop().call_later(ORDER_SECONDS, _exit, status)
+
+
+def _exit(status: int) -> None:
+    drain()
+    os._exit(status)
 
 
 async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signals | None:
@@ -60,6 +67,7 @@ async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signal
 
 
 def _end_by(received: signal.Signals) -> None:
+    drain()
     signal.signal(received, signal.SIG_DFL)
     signal.raise_signal(received)
     os._exit(128 + received)  # the first process of a container has survived it

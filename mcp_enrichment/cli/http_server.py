@@ -68,14 +68,15 @@ async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = 
         await serve_app(app, stopping, listening, f"Serving on {_where(listening)}")
 
 
-async def serve_mcp(settings: Settings, listening: socket.socket) -> None:
-    """Serve MCP until told to end; waits are then answered with what was last seen."""
+async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> None:
+    """Serve MCP until told to end; waits are then answered with what was last seen. `name`: of the
+    address, as it was given."""
     host, port, *_ = listening.getsockname()
     async with AsyncExitStack() as stack:
         with imported_for_good():
             from mcp_enrichment.compose_http import served_mcp
 
-            serving = served_mcp(settings, host, port)
+            serving = served_mcp(settings, host, port, name)
             app, stopping = await stack.enter_async_context(serving)
         await serve_app(app, stopping, listening, f"Serving MCP on {_where(listening)}/mcp")
 

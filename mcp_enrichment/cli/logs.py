@@ -7,6 +7,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.cli.stderr import never_block
 from mcp_enrichment.service.http.observed import current_request_id
 
 if TYPE_CHECKING:
@@ -53,9 +54,12 @@ class Seldom(logging.Filter):
 
 def log_as_json(chosen: Settings) -> None:
     """Our own logs at the chosen level, and of libraries only warnings."""
+    never_block()
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)
-    for outsiders in ("asyncio", "uvicorn.error"):  # failed accepts, and what is no HTTP
+    # Failed accepts, what is no HTTP, wrong tokens, and what was meant for another server.
+    ours = ("mcp_enrichment.mcp.http.names", "mcp_enrichment.mcp.http.tokens")
+    for outsiders in ("asyncio", "uvicorn.error", *ours):
         logging.getLogger(outsiders).addFilter(Seldom())

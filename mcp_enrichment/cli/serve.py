@@ -13,6 +13,7 @@ from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.cli.exporting import spans_exported
 from mcp_enrichment.cli.imports import imported_for_good
 from mcp_enrichment.cli.refusing import serve_refusing
+from mcp_enrichment.cli.stderr import never_block
 from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def serve_stdio() -> None:
         from mcp_enrichment.setting_types import Confirm
         from mcp_enrichment.starting import check_start
 
+    never_block()
     try:
         chosen = settings()
         check_start(chosen)

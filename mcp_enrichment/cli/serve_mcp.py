@@ -49,4 +49,4 @@ def _serve_http(host: str, port: int) -> None:
     check_start(chosen)
     log_as_json(chosen)
     with listener(host, port) as listening, spans_exported():
-        anyio.run(serve_mcp, chosen, listening)
+        anyio.run(serve_mcp, chosen, listening, host)

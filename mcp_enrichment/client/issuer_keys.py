@@ -102,9 +102,27 @@ class IssuerKeys:
                 metadata = await _document(where, _Metadata)
             except _Unfetched:
                 continue
-            if metadata.issuer == self._issuer and _is_as_safe(metadata.jwks_uri, self._issuer):
+            if metadata.issuer != self._issuer:
+                _tell_of_another(metadata.issuer, self._issuer)
+            elif _is_as_safe(metadata.jwks_uri, self._issuer):
                 return metadata.jwks_uri
         raise _Unfetched
+
+
+def _tell_of_another(named: str, expected: str) -> None:
+    """Issuers are compared letter by letter (RFC 8414, 3.3), and tokens name theirs likewise."""
+    if named.rstrip("/") == expected.rstrip("/"):
+        logger.warning(
+            "the issuers differ by a / at the end: the metadata says %s, and "
+            "ENRICHMENT_OAUTH_ISSUER %s; set it as the metadata has it",
+            named,
+            expected,
+        )
+    else:  # what else it names is text from outside
+        logger.warning(
+            "the issuers differ: the metadata of ENRICHMENT_OAUTH_ISSUER, %s, names another one",
+            expected,
+        )
 
 
 def _metadata_urls(issuer: str) -> Iterator[str]:

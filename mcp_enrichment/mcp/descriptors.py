@@ -7,7 +7,7 @@ import os
 import select
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def wire() -> Iterator[tuple[int, int]]:
     """Yields what stdin and stdout lead to, on descriptors that nobody else knows.
 
     Meanwhile stdin is empty and stdout is stderr: what is printed here, or by a child process, is
-    kept off the wire. Writing to it does not block.
+    kept off the wire. Writing to the wire does not block.
     """
     with (
         _null() as null,
         _moved(STDIN, null) as incoming,
         _moved(STDOUT, _errors(null)) as outgoing,
         _not_blocking(outgoing),
-        _nothing_left_printed(),
+        _printed_to_stderr(),
     ):
         yield incoming, outgoing
 
@@ -84,13 +84,11 @@ def _moved(fd: int, instead: int) -> Iterator[int]:
 
 
 @contextmanager
-def _nothing_left_printed() -> Iterator[None]:
-    # What was printed and is still buffered would reach the wire at the process's end.
-    try:
+def _printed_to_stderr() -> Iterator[None]:
+    # Not by the descriptor alone: what Python buffers for it would reach the wire at the process's
+    # end, and to write it to a stderr that nobody reads would block.
+    with redirect_stdout(sys.stderr):
         yield
-    finally:
-        with suppress(OSError):  # stderr has gone as well: nobody is left to read it
-            sys.stdout.flush()
 
 
 @contextmanager

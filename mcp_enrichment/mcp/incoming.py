@@ -12,15 +12,13 @@ import anyio.lowlevel
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp.types import (
     INVALID_REQUEST,
-    ErrorData,
-    JSONRPCError,
     JSONRPCRequest,
-    jsonrpc_message_adapter,
 )
-from pydantic import ValidationError
 
 from mcp_enrichment.mcp.descriptors import has_hung_up
-from mcp_enrichment.mcp.lines import Lines
+from mcp_enrichment.mcp.lines import LONGEST, Lines, TooLong
+from mcp_enrichment.mcp.message_ids import id_at_the_ends
+from mcp_enrichment.mcp.messages import BadMessage, message_in
 
 if TYPE_CHECKING:
     from mcp.types import JSONRPCMessage
@@ -33,14 +31,7 @@ PATIENCE = 0.2
 """Seconds for which a client that has closed stdin may take nothing, where its answers keep its
 requests from being read to their end, before it is taken to have left."""
 
-NO_BATCHES = JSONRPCError(
-    jsonrpc="2.0",
-    id=None,
-    error=ErrorData(
-        code=INVALID_REQUEST, message="Batches are not taken: send one message a line."
-    ),
-)
-"""2025-03-26 has batches; a client that sends one would wait for ever."""
+TOO_LONG = f"A message may have {LONGEST // 1024**2} MiB at most."
 
 logger = logging.getLogger(__name__)
 
@@ -60,23 +51,27 @@ class Incoming:
         while True:
             await self._room()
             line = await self._line()
-            message = _understood(line)
-            if message is None:
-                if line.lstrip().startswith(b"["):
-                    await self._refuse_batch()
-                await anyio.lowlevel.checkpoint()  # lines and lines of junk must hold nobody up
-            elif isinstance(message, JSONRPCRequest):
+            try:
+                message = _understood(line)
+            except BadMessage as bad:
+                await self._refuse(bad)
+                continue
+            if isinstance(message, JSONRPCRequest):
                 self._outgoing.asked()
                 return SessionMessage(message, self._of_request)
-            else:
+            if message is not None:
                 return SessionMessage(message)
+            await anyio.lowlevel.checkpoint()  # lines and lines of junk must hold nobody up
 
-    async def _refuse_batch(self) -> None:
-        self._outgoing.asked()
-        with suppress(anyio.BrokenResourceError):  # told by whoever keeps writing
-            await self._outgoing.send(SessionMessage(NO_BATCHES))
+    async def _refuse(self, bad: BadMessage) -> None:
+        for answer in bad.answers():
+            await self._room()
+            self._outgoing.asked()
+            with suppress(anyio.BrokenResourceError):  # told by whoever keeps writing
+                await self._outgoing.send(SessionMessage(answer))
+            await anyio.lowlevel.checkpoint()
 
-    async def _line(self) -> bytes:
+    async def _line(self) -> bytes | TooLong:
         while not self._lines:
             if self._has_ended:
                 raise anyio.EndOfStream
@@ -123,11 +118,13 @@ class Incoming:
         await self.aclose()
 
 
-def _understood(line: bytes) -> JSONRPCMessage | None:
-    """The message; None for what is none, which the SDK passes over without an answer as well."""
-    text = line.decode("utf-8", errors="replace")
-    try:
-        return jsonrpc_message_adapter.validate_json(text, by_name=False)
-    except ValidationError:
-        logger.debug("a line that is no JSON-RPC message was passed over")
+def _understood(line: bytes | TooLong) -> JSONRPCMessage | None:
+    """The message; None for what needs no answer. Raises `BadMessage`."""
+    if isinstance(line, TooLong):
+        raise BadMessage(INVALID_REQUEST, TOO_LONG, id_at_the_ends(line.head, line.tail))
+    if not line.strip():
         return None
+    message, _ = message_in(line)
+    if message is None:
+        logger.debug("a malformed notification was passed over")
+    return message

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from dataclasses import dataclass
+
+from mcp_enrichment.mcp.message_ids import HEAD
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 4 * 1024 * 1024
-"""Bytes of a line at most, as of a body over HTTP in the SDK; a longer one is dropped."""
+"""Bytes of a line at most, as of a body over HTTP in the SDK; only the ends of a longer one are
+kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """The ends of a line that was longer, where its id may stand."""
+
+    head: bytes
+    tail: bytes
 
 
 class Lines:
     """Takes bytes as they come, and gives the lines that are whole."""
 
     def __init__(self) -> None:
-        self._whole: deque[bytes] = deque()
+        self._whole: deque[bytes | TooLong] = deque()
         self._last = bytearray()
-        self._is_too_long = False
+        self._head: bytes | None = None
 
     def __bool__(self) -> bool:
         """Whether a line is whole."""
         return bool(self._whole)
 
-    def pop(self) -> bytes:
+    def pop(self) -> bytes | TooLong:
         """The oldest whole line, without its end."""
         return self._whole.popleft()
 
@@ -37,16 +49,17 @@ class Lines:
 
     def end(self) -> None:
         """Take what has come since the last line's end, if anything has, for a line."""
-        if self._is_too_long:
-            logger.warning("a line of more than %d bytes was dropped", LONGEST)
+        if self._head is not None:
+            logger.warning("a line of more than %d bytes was refused", LONGEST)
+            self._whole.append(TooLong(self._head, bytes(self._last[-HEAD:])))
         elif self._last:
             self._whole.append(bytes(self._last))
         self._last.clear()
-        self._is_too_long = False
+        self._head = None
 
     def _add(self, piece: bytes) -> None:
-        if len(self._last) + len(piece) > LONGEST:
-            self._last.clear()
-            self._is_too_long = True
-        if not self._is_too_long:
-            self._last += piece
+        self._last += piece
+        if len(self._last) > LONGEST:
+            if self._head is None:
+                self._head = bytes(self._last[:HEAD])
+            del self._last[:-HEAD]

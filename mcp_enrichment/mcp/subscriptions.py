@@ -63,7 +63,6 @@ class Subscriptions:
             if len(watches) >= MAX_IDS:
                 raise MCPError(INVALID_PARAMS, f"No more than {MAX_IDS} subscriptions at once.")
             scope = watches[params.uri] = anyio.CancelScope()
-            connection.exit_stack.callback(scope.cancel)
             tell = partial(connection.send_resource_updated, params.uri)
             watch = partial(when_final, self.get_client, [found.id], tell)
             context.lifespan_context.start_soon(_watched, watches, params.uri, scope, watch)
@@ -96,5 +95,13 @@ def _connection(context: ServerRequestContext[Any]) -> Connection:
 
 
 def _watches(connection: Connection) -> dict[str, anyio.CancelScope]:
-    watches: dict[str, anyio.CancelScope] = connection.state.setdefault(WATCHES, {})
+    if WATCHES not in connection.state:
+        # One callback for the connection, not one for each subscription: those would outlive it.
+        connection.exit_stack.callback(_cancel_all, connection.state.setdefault(WATCHES, {}))
+    watches: dict[str, anyio.CancelScope] = connection.state[WATCHES]
     return watches
+
+
+def _cancel_all(watches: dict[str, anyio.CancelScope]) -> None:
+    for scope in watches.values():
+        scope.cancel()

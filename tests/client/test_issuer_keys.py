@@ -155,6 +155,29 @@ async def test_metadata_of_another_or_that_leads_into_the_open_is_not_followed(
     assert _asked(vendor) == 0
 
 
+async def test_an_issuer_that_differs_by_its_last_slash_is_told_with_both_in_the_log(
+    vendor: FarEnd, issuer: Issuer, keys: IssuerKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.always(replies(200, issuer.metadata() | {"issuer": f"{issuer.url}/"}))
+    with pytest.raises(ServiceUnavailable):
+        await keys("k1")
+    assert "issuers differ" in caplog.text
+    assert f"says {issuer.url}/, and" in caplog.text
+    assert f"ENRICHMENT_OAUTH_ISSUER {issuer.url};" in caplog.text
+
+
+async def test_the_name_of_another_issuer_is_not_quoted_in_the_log(
+    vendor: FarEnd, issuer: Issuer, keys: IssuerKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.always(replies(200, issuer.metadata() | {"issuer": "https://other.example"}))
+    with pytest.raises(ServiceUnavailable):
+        await keys("k1")
+    assert f"the issuers differ: the metadata of ENRICHMENT_OAUTH_ISSUER, {issuer.url}," in (
+        caplog.text
+    )
+    assert "other.example" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "document",
     [

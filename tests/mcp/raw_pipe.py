@@ -71,7 +71,8 @@ class RawPipe:
         raise AssertionError(f"no answer after {junk[:500]!r}")
 
     def _ready(self, seconds: float) -> Iterator[bool]:
-        """Again and again, whether stdout can be read, or else stdin written to."""
+        """Again and again, whether stdout can be read, or else stdin written to. It ends after so
+        many seconds in which nothing could be read."""
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
@@ -79,6 +80,8 @@ class RawPipe:
             while time.monotonic() < deadline:
                 for key, _ in selector.select(deadline - time.monotonic()):
                     yield key.fd == self._stdout
+                    if key.fd == self._stdout:
+                        deadline = time.monotonic() + seconds
 
     def _received(self) -> list[Any]:
         chunk = os.read(self._stdout, CHUNK)

@@ -66,11 +66,6 @@ def test_bad_requests_leave_nothing_behind(wire: RawPipe) -> None:
     assert wire.kilobytes() - before < GROWTH
 
 
-def test_a_batch_is_refused_in_one_sentence(wire: RawPipe) -> None:
-    *_, refused, _probe = wire.survives(b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]')
-    assert (refused["id"], refused["error"]["code"]) == (None, -32600)
-
-
 def test_junk_before_the_handshake_does_not_spoil_it(tmp_path: Path) -> None:
     with raw_pipe(tmp_path, "legacy") as pipe:
         assert pipe.open(b"\n".join(MONSTERS.values()))[-1]["result"]["protocolVersion"]

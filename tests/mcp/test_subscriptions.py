@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -250,3 +251,45 @@ async def test_an_enrichment_that_nobody_knows_ends_its_watch_and_no_other(
             with anyio.fail_after(HANG):
                 await one.news.wait()
         assert one.told == [URI]
+
+
+async def test_who_subscribes_and_unsubscribes_again_and_again_leaves_nothing_behind(
+    lookup: Vendor, remote: Settings, era: str
+) -> None:
+    async with subscriber(remote, era) as one:
+
+        async def rounds(many: int) -> int:
+            for _ in range(many):
+                async with one.subscribed(URI):
+                    pass
+            await one.client.list_tools()  # the end of the last one has arrived
+            return _scopes()
+
+        before = await rounds(5)
+        assert await rounds(300) < before + 100
+
+
+async def test_calls_that_wait_and_are_cancelled_leave_nothing_behind(
+    lookup: Vendor, remote: Settings, era: str
+) -> None:
+    async with face(remote, era) as client:
+
+        async def rounds(many: int) -> int:
+            for _ in range(many):
+                with anyio.CancelScope() as call:
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(client.call_tool, "wait_for_enrichment", {"ids": [ID]})
+                        await anyio.wait_all_tasks_blocked()
+                        call.cancel()
+            await client.list_tools()
+            return _scopes()
+
+        before = await rounds(5)
+        assert await rounds(150) < before + 50
+
+
+def _scopes() -> int:
+    """Cancel scopes that something still holds: each watch and each wait has one."""
+    gc.collect()
+    kind = type(anyio.CancelScope())
+    return sum(isinstance(one, kind) for one in gc.get_objects())

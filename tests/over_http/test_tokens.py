@@ -98,6 +98,32 @@ async def test_a_token_for_elsewhere_or_another_time_is_refused(
     assert await tokens.caller_of(issuer.token(HERE, **claims)) is None
 
 
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"aud": "https://elsewhere.example"}, "ENRICHMENT_OAUTH_AUDIENCE"),
+        ({"iss": "https://elsewhere.example"}, "ENRICHMENT_OAUTH_ISSUER"),
+        ({"exp": time.time() - HOUR}, "has expired"),
+        ({"nbf": time.time() + HOUR}, "not valid yet"),
+        ({"exp": None}, "has no exp"),
+        ({"sub": None}, "names no subject"),
+    ],
+)
+async def test_why_a_token_is_refused_stands_in_the_log_without_the_token(
+    issuer: Issuer,
+    tokens: Tokens,
+    caplog: pytest.LogCaptureFixture,
+    claims: dict[str, Any],
+    why: str,
+) -> None:
+    token = issuer.token(HERE, **claims)
+    assert await tokens.caller_of(token) is None
+    [told] = caplog.messages
+    assert why in told
+    assert "elsewhere.example" not in told
+    assert not any(part in told for part in token.split("."))
+
+
 async def test_a_signature_that_is_not_the_issuers_is_refused(
     issuer: Issuer, tokens: Tokens
 ) -> None:

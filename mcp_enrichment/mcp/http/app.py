@@ -92,7 +92,8 @@ def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManage
 
 
 def _routes(prefix: str, endpoint: Endpoint, pushes: PushReceiver | None) -> Iterator[Route]:
-    yield Route(prefix + MCP_PATH, endpoint)
+    for path in (MCP_PATH, f"{MCP_PATH}/"):
+        yield Route(prefix + path, endpoint)
     yield Route(prefix + HEALTH, _health)
     if pushes:
         yield Route(f"{prefix}{PUSHES}/{{token}}", pushes.take, methods=["POST"])

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
-from mcp.types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp.types import INVALID_REQUEST, JSONRPCRequest
 
 from mcp_enrichment.mcp.http.refused import Refused
+from mcp_enrichment.mcp.messages import NO_REQUEST, BadMessage, message_in
 from mcp_enrichment.mcp.tools import TOOLS
 
-NO_JSON = "The body is not JSON."
-NO_MESSAGE = "The body must be one JSON-RPC message; batches are not taken."
 _QUICK = frozenset(tool.name for tool in TOOLS if not tool.waits)
 
 
@@ -31,23 +27,19 @@ class Asked:
         return self.tool in _QUICK and not self.tells_progress
 
 
-def asked_in(body: bytes) -> Asked:
-    """What it asks for. Raises `Refused` for what is no message: the SDK would quote it."""
-    message = _message_in(body)
+def asked_in(body: bytes) -> tuple[Asked, bytes]:
+    """What it asks for, and the body as the SDK takes it. Raises `Refused` for what is no message:
+    the SDK would quote it."""
     try:
-        params = message["params"] if message["method"] == "tools/call" else {}
-        name, meta = params.get("name"), params.get("_meta") or {}
-        return Asked(name if isinstance(name, str) else None, "progressToken" in meta)
-    except (TypeError, LookupError, AttributeError):
-        return Asked()
-
-
-def _message_in(body: bytes) -> Any:
-    try:
-        message = json.loads(body)
-        jsonrpc_message_adapter.validate_python(message, by_name=False)
-    except ValidationError:
-        raise Refused(400, NO_MESSAGE, code=INVALID_REQUEST) from None
-    except (ValueError, RecursionError):
-        raise Refused(400, NO_JSON, code=PARSE_ERROR) from None
-    return message
+        message, body = message_in(body)
+    except BadMessage as bad:
+        its_id = bad.ids[0] if len(bad.ids) == 1 else None
+        raise Refused(400, str(bad), code=bad.code, request_id=its_id) from None
+    if message is None:
+        raise Refused(400, NO_REQUEST, code=INVALID_REQUEST)
+    if not isinstance(message, JSONRPCRequest) or message.method != "tools/call":
+        return Asked(), body
+    params = message.params or {}
+    name, meta = params.get("name"), params.get("_meta")
+    tells_progress = isinstance(meta, dict) and "progressToken" in meta
+    return Asked(name if isinstance(name, str) else None, tells_progress), body

@@ -14,6 +14,7 @@ from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.mcp.http.asked import Asked, asked_in
 from mcp_enrichment.mcp.http.body import body_of, handed_on
 from mcp_enrichment.mcp.http.callers import Call, Scope, current_call
+from mcp_enrichment.mcp.http.headers import accepts_events, with_plain_headers
 from mcp_enrichment.mcp.http.refused import Refused
 from mcp_enrichment.mcp.stream import Stream, stream_of_call
 from mcp_enrichment.mcp.tools import TOOLS
@@ -65,7 +66,10 @@ class Endpoint:
             await refused.answer()(scope, receive, send)
         else:
             current_call.set(call)  # never reset: each request has a context of its own
-            mcp = self.plain if asked.is_quick else self.streaming
+            scope = with_plain_headers(scope)
+            # A client that takes no stream is given the answer alone, and no progress.
+            is_plain = asked.is_quick or not accepts_events(scope)
+            mcp = self.plain if is_plain else self.streaming
             await mcp(scope, handed_on(body, receive), send)
 
     async def _known(self, scope: Connection) -> Caller:
@@ -94,7 +98,7 @@ class Endpoint:
             raise Refused(405, "Send a POST.", headers={"Allow": "POST"})
         over_limit = self._counted(caller)
         body = await body_of(receive)
-        asked = asked_in(body)
+        asked, body = asked_in(body)
         if over_limit and asked.tool is None:
             raise _limited(TOO_MANY, over_limit)
         self._check_scope(caller, asked.tool)

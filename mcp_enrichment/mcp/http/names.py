@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,11 +21,21 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+logger = logging.getLogger(__name__)
+
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 NO_NAME = Explanation(
     happened="A server that listens on every address is to know its names.",
     money=NOTHING_DONE,
     for_person="Set ENRICHMENT_PUBLIC_URL or ENRICHMENT_HTTP_HOSTS.",
+)
+HOST_REFUSED = (
+    "A request was refused, as its Host is none of: %s. If it was meant for this server, add what "
+    "its URL has as host and port to ENRICHMENT_HTTP_HOSTS."
+)
+ORIGIN_REFUSED = (
+    "A request was refused, as the page that sent it is of another origin. If that page may call "
+    "this server, add its origin to ENRICHMENT_HTTP_ORIGINS."
 )
 
 
@@ -39,10 +51,12 @@ class Names:
 
         It keeps pages of the web from reaching a local server by a name that they rebind.
         """
-        if headers.get("host", "").lower() not in self.hosts:
+        if _plain(headers.get("host", "")) not in self.hosts:
+            logger.warning(HOST_REFUSED, ", ".join(sorted(self.hosts)))
             raise Refused(421, "This server is not known by that name.")
         origins = headers.getlist("origin")
         if not all(origin.lower() in self.origins for origin in origins):
+            logger.warning(ORIGIN_REFUSED)
             raise Refused(403, "Pages of that origin may not call this server.")
 
 
@@ -50,25 +64,32 @@ def names_of(
     host: str,
     port: int,
     *,
+    name: str | None = None,
     public_url: str | None = None,
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
 ) -> Names:
-    """The names of a server that listens there, and those that its operator adds.
+    """The names of a server that listens there, and those that its operator adds. `name`: what the
+    operator has called the address it listens on.
 
     Raises `InvalidArguments` where it would have none.
     """
     own = {f"{name}:{port}" for name in _LOCAL if is_loopback(host)}
     if not is_loopback(host) and not ipaddress.ip_address(host).is_unspecified:
-        own = {f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
+        own = {_with_port(host, port)}
+    if name and _is_name(name):
+        own.add(_with_port(name, port))
     if not own and not public_url and not hosts:
         raise InvalidArguments(NO_NAME)
-    own_origins = {f"http://{name}" for name in own}
+    own |= {one.removesuffix(":80") for one in own}  # as clients write the default port
+    own_origins = {f"http://{one}" for one in own}
     if public_url:
         scheme, netloc, *_ = urlsplit(public_url)
         own |= {netloc, f"{netloc}:{DEFAULT_PORTS[scheme]}"}
         own_origins.add(f"{scheme}://{netloc}")
-    return Names(hosts=_lower(own | set(hosts)), origins=_lower(own_origins | set(origins)))
+    return Names(
+        hosts=frozenset(map(_plain, own | set(hosts))), origins=_lower(own_origins | set(origins))
+    )
 
 
 class Named:
@@ -86,6 +107,30 @@ class Named:
             await refused.answer()(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _with_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _plain(host: str) -> str:
+    """A host and its port in the one form that is compared: lower case, without the dot at a name's
+    end, and IPv6 in its short form."""
+    address, bracket, port = host.lower().rpartition("]")
+    if bracket:
+        with suppress(ValueError):
+            return f"[{ipaddress.IPv6Address(address.removeprefix('['))}]{port}"
+        return host
+    name, colon, port = host.lower().partition(":")
+    return f"{name.removesuffix('.')}{colon}{port}"
 
 
 def _lower(names: Iterable[str]) -> frozenset[str]:

@@ -22,14 +22,16 @@ class Refused(Exception):
         sentence: str,
         *,
         code: int = SERVER_ERROR,
+        request_id: str | int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sentence)
         self.status, self.code = status, code
-        self._headers = headers
+        self._request_id, self._headers = request_id, headers
 
     def answer(self) -> JSONResponse:
-        """The answer. Its `id` is null: clients take it for that of the request it answers."""
+        """The answer. Its `id` is null where the request's is not known: clients take it for that
+        of the request it answers."""
         error = {"code": self.code, "message": str(self)}
-        body = {"jsonrpc": "2.0", "id": None, "error": error}
+        body = {"jsonrpc": "2.0", "id": self._request_id, "error": error}
         return JSONResponse(body, self.status, headers=self._headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 import jwt
 
 from mcp_enrichment.mcp.http.callers import Caller, Scope
+
+logger = logging.getLogger(__name__)
 
 ALGORITHMS = frozenset(
     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split()  # noqa: SIM905
@@ -30,7 +33,24 @@ KeysFor = Callable[[str | None], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class _Refused(Exception):
-    """No token of the issuer's that is valid here and now."""
+    """No token of the issuer's that is valid here and now. The sentence holds nothing of it."""
+
+
+UNREADABLE = "a credential was refused: it is no key of a team, and no token that can be read"
+NO_KEY = "a token was refused: no key of the issuer's has signed it"
+NO_ALGORITHM = "a token was refused: its algorithm is not accepted"
+NO_SUBJECT = "a token was refused: it names no subject and no client"
+REASONS: Mapping[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "a token was refused: it has expired",
+    jwt.ImmatureSignatureError: "a token was refused: it is not valid yet",
+    jwt.InvalidAudienceError: (
+        "a token was refused: its audience is neither ENRICHMENT_OAUTH_AUDIENCE nor, without that, "
+        "the URL of this server"
+    ),
+    jwt.InvalidIssuerError: "a token was refused: its issuer is not ENRICHMENT_OAUTH_ISSUER",
+    jwt.MissingRequiredClaimError: "a token was refused: it has no exp, no iss or no aud",
+}
+"""Why, for the operator alone. The library's own texts may quote the token."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +70,11 @@ class Tokens:
             algorithm, key_id = _header_of(token)
             keys = [k for k in await self.keys_for(key_id) if k.get("alg", algorithm) == algorithm]
             return _caller(self._claims(token, keys[:MAX_KEYS_TRIED], algorithm))
-        except (_Refused, jwt.PyJWTError, ValueError):
-            return None  # why is told to nobody: the text may quote the token
+        except _Refused as refused:
+            logger.warning(str(refused))
+        except (jwt.PyJWTError, ValueError) as error:
+            logger.warning(REASONS.get(type(error), UNREADABLE))
+        return None
 
     def _claims(
         self, token: str, keys: Sequence[Mapping[str, Any]], algorithm: str
@@ -67,7 +90,7 @@ class Tokens:
                     leeway=LEEWAY,
                     options={"require": _REQUIRED},
                 )
-        raise _Refused
+        raise _Refused(NO_KEY)
 
 
 def _header_of(token: str) -> tuple[str, str | None]:
@@ -75,7 +98,7 @@ def _header_of(token: str) -> tuple[str, str | None]:
     header = jwt.get_unverified_header(token)
     algorithm, key_id = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
-        raise _Refused
+        raise _Refused(NO_ALGORITHM)
     return algorithm, key_id
 
 
@@ -83,7 +106,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     """The person, or the client that acts for itself, known by a hash: no personal data."""
     subject = next((claims[name] for name in ("sub", "client_id", "azp") if claims.get(name)), None)
     if not isinstance(subject, str):
-        raise _Refused
+        raise _Refused(NO_SUBJECT)
     told_apart = f"{len(claims['iss'])}:{claims['iss']}{subject}".encode()
     name = f"subject-{hashlib.sha256(told_apart).hexdigest()}"
     return Caller(name=name, scopes=_scopes(claims))

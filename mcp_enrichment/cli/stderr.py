@@ -1,0 +1,116 @@
+"""A stderr that never blocks: where nobody reads it, lines are dropped and counted.
+
+A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB; one that is full
+would stop whoever writes to it, and that is the event loop. The descriptor is left blocking: other
+processes share it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import logging
+import os
+import select
+import sys
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.WARNING)  # lost lines are told at every level that is chosen
+
+MOST_WAITING = 10_000
+"""Lines that wait for the descriptor at most; what comes after them is dropped."""
+LAST_SECONDS = 0.3
+"""For the last lines as the process ends. Who does not take them by then is not waited for."""
+
+
+class LineQueue(io.BufferedIOBase):
+    """Takes lines without waiting; a thread of its own writes them to the descriptor.
+
+    All that Python code writes to stderr passes here: logs, warnings, tracebacks.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        # Of the two queues of the standard library the one that a finalizer may use at any moment.
+        self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
+        self._dropped = 0
+        self._lock = threading.RLock()
+        threading.Thread(target=self._keep_writing, name="stderr", daemon=True).start()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def write(self, line: ReadableBuffer, /) -> int:
+        """Have the line written, or drop it where too many wait."""
+        text = bytes(line)
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put(text)
+        else:
+            with self._lock:
+                self._dropped += 1
+        return len(text)
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until all is written, for so long at most; whether it is."""
+        is_written = threading.Event()
+        self._waiting.put(is_written)
+        return is_written.wait(seconds)
+
+    def _keep_writing(self) -> None:
+        while True:
+            line = self._waiting.get()
+            if isinstance(line, threading.Event):
+                line.set()
+            else:
+                with suppress(OSError):  # the reader is gone: there is nobody left to tell
+                    _write(self._fd, line)
+            if self._waiting.empty():
+                self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            logger.warning("%d lines were dropped here, as nobody was reading stderr", dropped)
+
+
+def _write(fd: int, line: bytes) -> None:
+    while line:
+        try:
+            line = line[os.write(fd, line) :]
+        except BlockingIOError:  # another process has made the pipe that they share non-blocking
+            select.select([], [fd], [])
+
+
+def never_block() -> None:
+    """Put such a stream in the place of `sys.stderr`, once and for this process."""
+    global _queue  # noqa: PLW0603 (there is one stderr)
+    if sys.stderr is None or _queue:
+        return
+    _queue = LineQueue(sys.stderr.fileno())
+    sys.stderr = io.TextIOWrapper(
+        _queue, encoding="utf-8", errors="backslashreplace", line_buffering=True
+    )
+    atexit.register(drain)
+
+
+def drain() -> None:
+    """Let what is logged be written before the process ends: for `LAST_SECONDS` at most."""
+    if _queue and _queue.drain(LAST_SECONDS):
+        sys.stderr = sys.__stderr__  # the thread does not outlive the interpreter
+
+
+_queue: LineQueue | None = None

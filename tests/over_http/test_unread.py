@@ -1,0 +1,68 @@
+"""Peers that do not read what they are sent, over HTTP: nobody else waits for them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.mcp.pipes import environment
+from tests.over_http.served import call, served
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUESTS = 800
+"""Each is a line of the log, of a hundred bytes and more: together more than a pipe holds."""
+
+
+def test_a_stream_that_its_client_never_reads_holds_up_nobody_else(
+    tmp_path: Path, era: str
+) -> None:
+    with served(tmp_path, HTTP_OPEN="true") as face:
+        wait = call(era, "wait_for_enrichment", {"ids": ["0" * 24] * 100, "timeout_seconds": 50})
+        body = json.dumps(wait["json"])
+        headers = wait["headers"] | {"host": f"127.0.0.1:{face.port}"}
+        headers |= {"content-length": str(len(body))}
+        head = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+        with socket.socket() as unread:
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            unread.connect(("127.0.0.1", face.port))
+            asked = f"POST /mcp HTTP/1.1\r\n{head}\r\n{body}".encode()
+            unread.sendall(asked * 20)
+            other = httpx.post(face.url, **call(era, "get_credits", {}), timeout=HANG)
+            assert other.is_success
+            face.process.send_signal(signal.SIGTERM)
+            assert face.process.wait(HANG) == 0
+
+
+@pytest.mark.parametrize("command", [["serve", "--http"], ["service"]])
+def test_a_stderr_that_nobody_reads_holds_up_no_answer_and_not_the_end(
+    command: list[str], tmp_path: Path
+) -> None:
+    env = environment(tmp_path, HTTP_OPEN="true", LOG_LEVEL="DEBUG", RATE_LIMIT="1000000")
+    started = [sys.executable, "-m", "mcp_enrichment", *command, "--port", "0"]
+    with subprocess.Popen(started, bufsize=0, env=env, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            said = re.search(rb"http://[0-9.]+:[0-9]+", process.stderr.readline())
+            assert said
+            with httpx.Client(base_url=said[0].decode(), timeout=HANG) as http:
+                for _ in range(REQUESTS):
+                    if command == ["service"]:
+                        assert http.get("/v1/nothing").status_code in {401, 404, 429}
+                    else:
+                        assert http.post("/mcp", **call("legacy", "get_credits", {})).is_success
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(HANG) == 0
+            assert len(process.stderr.read()) > 60_000, "the pipe was full"
+        finally:
+            process.kill()
