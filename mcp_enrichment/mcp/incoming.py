@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from mcp_enrichment.mcp.descriptors import has_hung_up
 from mcp_enrichment.mcp.lines import Lines
+from mcp_enrichment.mcp.unreadable import unreadable_answer
 
 if TYPE_CHECKING:
     from mcp.types import JSONRPCMessage
@@ -129,5 +130,7 @@ def _understood(line: bytes) -> JSONRPCMessage | None:
     try:
         return jsonrpc_message_adapter.validate_json(text, by_name=False)
     except ValidationError:
+        if refused := unreadable_answer(text):
+            return refused
         logger.debug("a line that is no JSON-RPC message was passed over")
         return None

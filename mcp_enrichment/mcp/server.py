@@ -24,6 +24,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.calls import GetClient, Result, ToolCalls
+from mcp_enrichment.mcp.confirming import with_readable_answers
 from mcp_enrichment.mcp.listening import Bounds, Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.stdio import transport
@@ -113,7 +114,8 @@ def create_server(
     server.add_request_handler("server/discover", RequestParams, _discover)
     tasks.serve_on(server)
     [spans] = server.middleware  # the SDK's own, and no other
-    server.middleware = [Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])]
+    traced = Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
+    server.middleware = [traced, with_readable_answers]
     return server
 
 
