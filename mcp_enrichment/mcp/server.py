@@ -25,6 +25,7 @@ from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.arguments import lenient_calls
 from mcp_enrichment.mcp.calls import GetClient, Result, ToolCalls
+from mcp_enrichment.mcp.confirming import with_readable_answers
 from mcp_enrichment.mcp.listening import Bounds, Listening
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.stdio import transport
@@ -115,7 +116,7 @@ def create_server(
     tasks.serve_on(server)
     [spans] = server.middleware  # the SDK's own, and no other
     traced = Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
-    server.middleware = [traced, lenient_calls]
+    server.middleware = [traced, lenient_calls, with_readable_answers]
     return server
 
 

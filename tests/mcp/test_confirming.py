@@ -31,7 +31,9 @@ class Person:
 
     async def __call__(self, _context: Any, params: Any) -> ElicitResult:
         self.asked.append(params.message)
-        assert params.requested_schema == {"type": "object", "properties": {}}
+        fields = params.requested_schema["properties"]
+        assert [field["type"] for field in fields.values()] == ["boolean"], "VS Code needs a field"
+        assert "required" not in params.requested_schema
         return ElicitResult(action=self._actions.pop(0))
 
 
