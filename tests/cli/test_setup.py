@@ -20,6 +20,14 @@ from tests.support.fresh_copy import ROOT
 if TYPE_CHECKING:
     from tests.cli.commands import Shell
 
+PLAIN = """\
+{
+    "mcpServers": {
+        "other": { "command": "other", "env": { "TOKEN": "its-secret" } }
+    },
+    "theme":"dark"
+}
+"""
 JSONC = """\
 {
   // My servers: keep them in this order.
@@ -31,11 +39,11 @@ JSONC = """\
 """
 TOML = '# mine\nmodel = "o3"\n\n[mcp_servers.other]\ncommand = "other" # the other\n'
 LINUX = {
-    "claude-desktop": (".config/Claude/claude_desktop_config.json", JSONC % "mcpServers"),
-    "claude-code": (".claude.json", JSONC % "mcpServers"),
+    "claude-desktop": (".config/Claude/claude_desktop_config.json", PLAIN),
+    "claude-code": (".claude.json", PLAIN),
     "cursor": (".cursor/mcp.json", JSONC % "mcpServers"),
     "vscode": (".config/Code/User/mcp.json", JSONC % "servers"),
-    "windsurf": (".codeium/windsurf/mcp_config.json", JSONC % "mcpServers"),
+    "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
 }
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}
