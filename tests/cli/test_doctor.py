@@ -55,7 +55,7 @@ def test_a_new_installation_is_well_and_stays_new(shell: Shell) -> None:
     told = lines(shell.run("doctor"))
     assert {line.split()[1] for line in told} == {
         *("version", "python", "sqlite", "settings", "key", "data", "state", "memory"),
-        *("reach", "balance"),
+        *("reach", "balance", "client"),
     }
     assert "250" in told["note balance"]
     assert os.listdir(shell.folder) == []

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
 from mcp_enrichment.api_key.finding import KeyFileUnreadable
 from mcp_enrichment.api_key.of_vendors import vendor_key
+from mcp_enrichment.cli import main
 from mcp_enrichment.cli.errors import settings
 
 if TYPE_CHECKING:
@@ -138,20 +140,39 @@ def test_a_vendors_key_that_was_not_filled_in_is_refused_by_its_name(
         read(monkeypatch, SOURCES="contacts,hunter", **{variable: value})
 
 
-def test_doctor_names_the_placeholder_that_stands_for_a_key(shell: Shell) -> None:
-    told = shell.run("doctor", API_KEY="${ENRICHMENT_API_KEY}")
-    assert told.code == 1
-    assert "wrong  settings  ENRICHMENT_API_KEY: it holds a placeholder" in told.out
+def examined(monkeypatch: pytest.MonkeyPatch, folder: Path, **given: str) -> list[str]:
+    """What the doctor finds wrong."""
+    folders = {"DATA_DIR": str(folder / "data"), "STATE_DIR": str(folder / "state")}
+    for name, value in (folders | given).items():
+        monkeypatch.setenv(f"ENRICHMENT_{name}", value)
+    monkeypatch.setenv("HOME", str(folder))
+    done = CliRunner().invoke(main, ["doctor"])
+    wrong = [line for line in done.output.splitlines() if line.startswith("wrong")]
+    assert done.exit_code == bool(wrong), done.output
+    return wrong
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "ALL_PROXY"])
-def test_doctor_names_the_variable_that_keeps_the_server_from_being_reached(
-    variable: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+def test_doctor_names_the_placeholder_that_stands_for_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(
-        variable, "/nonexistent" if variable != "ALL_PROXY" else "socks4://x.example"
-    )
-    told = shell.run("doctor", API_KEY="sk-1234", API_URL="https://team.example")
-    assert told.code == 1
-    [wrong] = [line for line in told.out.splitlines() if line.startswith("wrong")]
-    assert variable in wrong
+    [wrong] = examined(monkeypatch, tmp_path, API_KEY="${ENRICHMENT_API_KEY}")
+    assert "settings  ENRICHMENT_API_KEY: it holds a placeholder" in wrong
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+        ("ALL_PROXY", "socks4://proxy.example"),
+    ],
+)
+def test_doctor_names_the_variable_that_keeps_the_server_from_being_reached(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    team = {"API_KEY": "sk-1234", "API_URL": "https://team.example"}
+    [wrong] = examined(monkeypatch, tmp_path, **team)
+    assert f"network   {variable} names a" in wrong

@@ -20,6 +20,14 @@ from tests.support.fresh_copy import ROOT
 if TYPE_CHECKING:
     from tests.cli.commands import Shell
 
+PLAIN = """\
+{
+    "mcpServers": {
+        "other": { "command": "other", "env": { "TOKEN": "its-secret" } }
+    },
+    "theme":"dark"
+}
+"""
 JSONC = """\
 {
   // My servers: keep them in this order.
@@ -31,11 +39,11 @@ JSONC = """\
 """
 TOML = '# mine\nmodel = "o3"\n\n[mcp_servers.other]\ncommand = "other" # the other\n'
 LINUX = {
-    "claude-desktop": (".config/Claude/claude_desktop_config.json", JSONC % "mcpServers"),
-    "claude-code": (".claude.json", JSONC % "mcpServers"),
+    "claude-desktop": (".config/Claude/claude_desktop_config.json", PLAIN),
+    "claude-code": (".claude.json", PLAIN),
     "cursor": (".cursor/mcp.json", JSONC % "mcpServers"),
     "vscode": (".config/Code/User/mcp.json", JSONC % "servers"),
-    "windsurf": (".codeium/windsurf/mcp_config.json", JSONC % "mcpServers"),
+    "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
 }
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}
@@ -89,8 +97,8 @@ def test_the_entry_is_added_to_what_is_there_and_undone_to_the_byte(
     assert str(file) in done.out
     changed = file.read_text()
     assert "mcp-enrichment" in changed
-    rest = iter(changed.splitlines())
-    assert all(line in rest for line in text.splitlines()), changed
+    rest = iter(changed)
+    assert all(mark in rest for mark in text if not mark.isspace()), changed
     assert backup_of(file).read_text() == text
     assert (
         stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(backup_of(file).stat().st_mode) == 0o640
@@ -224,7 +232,7 @@ def test_the_key_is_written_only_when_that_is_said_and_never_shown(
 
 
 def test_a_folder_that_is_missing_and_a_link_to_itself_are_told(home: Path, shell: Shell) -> None:
-    project = home / "project" / "mcp.json"
+    project = home / "project" / ".cursor" / "mcp.json"
     assert "is missing" in shell.run("setup", "cursor", "--config", str(project)).refused()
     circle = home / "circle.json"
     circle.symlink_to(circle)

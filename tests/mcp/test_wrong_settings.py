@@ -60,6 +60,7 @@ async def test_a_key_file_that_is_missing_and_certificates_that_are_told_at_the_
 ) -> None:
     missing = str(tmp_path / "missing")
     async with piped(tmp_path, API_URL=vendor.url, API_KEY_FILE=missing) as server:
+        await server.ask("initialize", handshake())
         assert await server.ends() == 2
     assert "ENRICHMENT_API_KEY_FILE" in server.stderr()
     monkeypatch.setenv("SSL_CERT_FILE", missing)

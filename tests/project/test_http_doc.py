@@ -33,6 +33,12 @@ def test_the_http_page_shows_how_clients_connect() -> None:
     assert "claude mcp add --transport http" in TEXT
 
 
+def test_the_http_page_tells_what_clients_show_where_they_have_no_key() -> None:
+    section = TEXT.partition("## What a client shows")[2].partition("## Who may call")[0]
+    assert section.count("Authorization") == 3
+    assert "Dynamic Client Registration rejected (404)" in section
+
+
 def test_the_http_pages_proxy_passes_the_host_on_with_its_port() -> None:
     assert set(re.findall(r"proxy_set_header Host (\S+);", TEXT)) == {"$http_host"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -32,10 +33,10 @@ BIN = Path(sys.executable).parent
 SAMPLE = ROOT / "mcp_enrichment" / "data" / "Connections.csv"
 
 IN_TESTS_OF_PACKAGING = [
-    "pipx install mcp-enrichment",
-    "uv tool install mcp-enrichment",
-    "pip install mcp-enrichment",
-    'pipx install --force "mcp-enrichment[keyring]"',
+    "pipx install .",
+    "uv tool install .",
+    "pip install .",
+    'pipx install --force ".[keyring]"',
     "python3 packaging/mcpb/bundle.py dist/mcpb",
     "npx @anthropic-ai/mcpb pack dist/mcpb dist/mcp-enrichment.mcpb",
 ]
@@ -103,6 +104,29 @@ def test_the_commands_of_the_install_page_work_one_after_the_other(
     for command in ours:
         run(command, home, typed="sk-1\n")
     assert not (home / ".cursor" / "mcp.json").exists()
+
+
+def test_the_install_page_begins_with_what_works_before_a_release() -> None:
+    first, later = INSTALL.split("Once a release is published")
+    assert "$ pipx install ." in first
+    assert "uvx" not in first
+    assert "uvx" in later
+
+
+def test_each_line_for_a_client_without_setup_names_the_server_and_its_command() -> None:
+    rows = dict(re.findall(r"^\| ([A-Z]?\w[\w ]*) \| (.*) \|$", INSTALL, re.MULTILINE))
+    del rows["client"]
+    assert len(rows) == 6
+    for how in rows.values():
+        shown = re.findall(r"`([^`]+)`", how)
+        entries = [json.loads(part) for part in shown if part.startswith("{")]
+        for [servers] in (entry.values() for entry in entries):
+            command = servers["enrichment"]["command"]
+            assert (command if isinstance(command, list) else [command]) == ["mcp-enrichment"]
+        lines = [part for part in shown if " mcp add " in part]
+        assert entries or lines
+        for line in lines:
+            assert re.search(r" enrichment (-- )?mcp-enrichment$", line)
 
 
 def test_the_commands_of_the_page_on_contacts_work_one_after_the_other(home: Path) -> None:
