@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 def told(framework: Framework, server: dict[str, Any], tools: Toolbox) -> dict[str, Any]:
     """The schemas that the framework shows its model, and the answer to one call."""
     arguments = FILLED if framework.fills_in else LEFT_OUT
-    ended = ran(*framework.command(tools), json.dumps(server), json.dumps(arguments))
+    ended = ran(*framework.command(tools), json.dumps(server), json.dumps(arguments), seconds=300)
     assert ended.code == 0, ended
     answered: dict[str, Any] = json.loads(ended.out.splitlines()[-1])
     return answered
@@ -61,10 +61,10 @@ def test_each_framework_shows_its_model_every_argument_with_its_words(
     for tool in TOOLS:
         shown = told["schemas"][tool.name].get("properties", {})
         published = tool.on_the_wire().input_schema["properties"]
-        words = {name: argument["description"] for name, argument in published.items()}
-        assert {name: argument["description"] for name, argument in shown.items()} == words
-        types = {name: argument["type"] for name, argument in published.items()}
-        assert {name: _type(argument) for name, argument in shown.items()} == types
+        assert set(shown) == set(published)
+        for name, argument in published.items():
+            assert argument["description"] in shown[name]["description"]
+            assert argument["type"] == _type(shown[name])
 
 
 def test_each_framework_shows_its_model_which_types_there_are(told: dict[str, Any]) -> None:
