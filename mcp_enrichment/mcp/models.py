@@ -65,7 +65,11 @@ class RequestArguments(Arguments):
     ] = None
     wait_seconds: Annotated[
         Seconds,
-        Field(ge=0, le=WAIT_CAP, description="Seconds to wait for the final answer. Default 10."),
+        Field(
+            ge=0,
+            le=WAIT_CAP,
+            description=f"Seconds to wait for the final answer, 0 to {WAIT_CAP}. Default 10.",
+        ),
         BeforeValidator(forms.number),
     ] = 10
     force_refresh: Annotated[
@@ -99,7 +103,7 @@ class WaitArguments(Arguments):
     ]
     timeout_seconds: Annotated[
         Seconds,
-        Field(ge=1, le=WAIT_CAP, description="Seconds to wait. Default 45."),
+        Field(ge=1, le=WAIT_CAP, description=f"Seconds to wait, 1 to {WAIT_CAP}. Default 45."),
         BeforeValidator(forms.number),
     ] = 45
 

@@ -37,10 +37,10 @@ INPUTS: dict[str, dict[str, Any]] = {
 }
 TOLD_IN_WORDS = {
     "external_id": "At most 256 characters",
-    "wait_seconds": "Default 10",
+    "wait_seconds": "0 to 50. Default 10",
     "force_refresh": "Default false",
     "ids": "At most 100",
-    "timeout_seconds": "Default 45",
+    "timeout_seconds": "1 to 50. Default 45",
 }
 """Keywords for these are more than some clients can convert."""
 REQUIRED = {

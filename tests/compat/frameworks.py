@@ -1,0 +1,56 @@
+"""The frameworks that agents are built with, and convert our schemas into their models' own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.compat.toolbox import Toolbox
+
+PROGRAMS = Path(__file__).parent / "clients" / "frameworks"
+TOGETHER = (
+    "autogen-ext[mcp]>=0.7.5,<0.8",
+    "google-adk>=2.13,<3",
+    "langchain-mcp-adapters>=0.3.2,<0.4",
+    "mcpadapt>=0.1.19,<0.2",
+    "openai-agents>=0.24,<0.25",
+    "smolagents>=1.26,<2",
+    "strands-agents>=1.62,<2",
+)
+"""They agree on what they stand on, so one environment holds them all."""
+ON_THE_NEWEST_SDK = ("google-genai>=3.6,<4", "llama-index-tools-mcp>=0.6,<0.7", "mcp>=2.3,<3")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Framework:
+    """A framework, and the program that drives its converter and its caller, without a model."""
+
+    program: str
+    """Its file in `clients/frameworks/`, without the suffix."""
+    packages: tuple[str, ...] = TOGETHER
+    fills_in: bool = False
+    """Whether its model has to give every argument, those that it could leave out too."""
+    makes_models: bool = False
+    """Whether it makes a model of each schema, which says in its own way what can be left out."""
+
+    def command(self, tools: Toolbox) -> list[str]:
+        """What starts the program, with the framework installed."""
+        python = tools.python(*self.packages) / "python"
+        return [str(python), str(PROGRAMS / f"{self.program}.py")]
+
+    def __str__(self) -> str:
+        return self.program
+
+
+FRAMEWORKS = (
+    Framework(program="gemini", packages=ON_THE_NEWEST_SDK),
+    Framework(program="llamaindex", packages=ON_THE_NEWEST_SDK, makes_models=True),
+    Framework(program="openai_strict", fills_in=True),
+    Framework(program="langchain"),
+    Framework(program="strands_bedrock"),
+    Framework(program="adk"),
+    Framework(program="smolagents_code", fills_in=True),
+    Framework(program="autogen", makes_models=True),
+)
