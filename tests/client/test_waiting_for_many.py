@@ -158,7 +158,13 @@ async def test_one_unknown_id_among_many_is_named_at_once(
 
 
 @pytest.mark.parametrize(
-    "trouble", [replies(503, HTML), replies(429, HTML), resets(), replies(200, HTML)]
+    "trouble",
+    [
+        replies(503, HTML, {"retry-after": "3600"}),
+        replies(429, HTML),
+        replies(200, HTML),
+        resets(),
+    ],
 )
 async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_others(
     client: EnrichmentClient, vendor: FarEnd, trouble: Behaviour
@@ -168,7 +174,7 @@ async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_o
         await (trouble if down else replies(200, found()))(stream, seen)
 
     vendor.always(answer)
-    one, two = await client.wait(["e1", "e2"], 0.4)
+    one, two = await client.wait(["e1", "e2"], 5)
     assert (one.email, one.unread) == (ADDRESS, None)
     assert (two.id, two.is_final, two.email) == ("e2", False, None)
     assert two.unread is not None

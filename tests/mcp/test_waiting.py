@@ -110,7 +110,11 @@ async def test_answers_come_in_the_order_in_which_their_ids_were_given(
 @pytest.mark.parametrize(
     ("trouble", "said", "next_step"),
     [
-        (replies(503), "its state is not known", "whose is_final is false"),
+        (
+            replies(503, b"", {"retry-after": "3600"}),
+            "its state is not known",
+            "whose is_final is false",
+        ),
         (replies(200, b"<html>"), "cannot be used", None),
     ],
 )
@@ -125,7 +129,7 @@ async def test_a_wait_says_which_one_could_not_be_read_beside_the_answers_of_the
         await (trouble if down else replies(200, wire("completed", _id=its_id)))(stream, seen)
 
     vendor.always(by_path)
-    waiting = {"ids": ids, "timeout_seconds": 1}
+    waiting = {"ids": ids, "timeout_seconds": 50}
     waited = data_of(await buyer.call_tool("wait_for_enrichment", waiting))
     known, unread = waited["enrichments"]
     assert (known["email"], known["next_step"]) == ("ada.okafor@example.com", None)
