@@ -51,9 +51,12 @@ SUPPRESSED = End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    request = await _begun(service, job)
-    if request is None:
-        return None
+    async with service.turns.slots.held():
+        request = await _begun(service, job)
+        return await _look_up(service, job, request) if request else None
+
+
+async def _look_up(service: Service, job: Job, request: Request) -> Again | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
             came = await _asked(service, job, request)

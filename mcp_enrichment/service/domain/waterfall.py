@@ -112,7 +112,7 @@ async def _stored_or_new_answer(walk: _Walk, source: Source) -> SourceOutcome | 
 async def _ask(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     """The one place where a source is asked, once it is the request's turn there."""
     turn = walk.service.turns.turn
-    async with turn(walk.service, source.name, walk.request.id, may_wait=walk.may_wait):
+    async with turn(walk.service, source.name, walk.request, may_wait=walk.may_wait):
         if is_vendor(source):
             return await asking.ask(walk.service, source, walk.request)
         return await _ask_free(walk, source)
