@@ -13,6 +13,7 @@ from mcp_enrichment.contract.errors import (
     EnrichmentError,
     IdempotencyConflict,
     InsufficientCredits,
+    InternalError,
     InvalidArguments,
     InvalidProfileURL,
     OutcomeUnknown,
@@ -50,6 +51,7 @@ _REFUSALS: dict[str | None, type[EnrichmentError]] = {
     InvalidProfileURL.code: InvalidProfileURL,
     CallbackRefused.wire_code: CallbackRefused,
     IdempotencyConflict.wire_code: IdempotencyConflict,
+    InternalError.wire_code: InternalError,
 }
 _STORAGE_FAULTS = {fault.value: fault for fault in StorageFault}
 
@@ -73,6 +75,10 @@ def of_status(
     code = _code_in(body)
     if status == httpx.codes.SERVICE_UNAVAILABLE and (fault := _STORAGE_FAULTS.get(code)):
         return StorageFailed(fault)
+    if spends and code == OutcomeUnknown.code:
+        return OutcomeUnknown()
+    if code == InternalError.code and not spends:
+        return InternalError()
     if refusal := _REFUSALS.get(code):
         return refusal()
     if status in ABSENT:

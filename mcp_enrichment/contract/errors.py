@@ -12,12 +12,14 @@ EnrichmentError
 │   │   └── NotConfirmed
 │   ├── UnknownEnrichment      unknown_enrichment
 │   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
+│   ├── InternalError          internal_error
 │   └── BadAnswer              bad_answer
 │       └── UnusableAddress                         (it may have cost a credit)
 └── Passing                    the same call may succeed later
     ├── RateLimited            rate_limited
     └── ServiceUnavailable     service_unavailable
         └── StorageFailed      service_unavailable  (the service's own database, with what to do)
+            └── CommitUnknown  outcome_unknown      (it may have cost a credit)
 
 Each class's sentence says what happened, whether money moved and what to do. A sentence never holds
 text from outside: no body of an answer, no key, no address.
@@ -153,6 +155,15 @@ class OutcomeUnknown(Permanent):
     )
 
 
+class InternalError(Permanent):
+    code = "internal_error"
+    wire_code = "service_not_opened"  # in this process: it has not even seen the request
+    sentence = (
+        "The enrichment service failed by a defect of its own. Nothing was charged by this call. "
+        "Do not call again with the same arguments: tell the user, and that its log says where."
+    )
+
+
 class BadAnswer(Permanent):
     code = "bad_answer"
     sentence = (
@@ -266,3 +277,19 @@ class StorageFailed(ServiceUnavailable):
         super().__init__(STORAGE_SENTENCES[fault].replace(_NOTHING_DONE, done))
         self.fault = fault
         self.retryable = fault in _PASSING
+
+
+class CommitUnknown(StorageFailed):
+    """Whether the transaction happened is not known: the answer to its COMMIT was lost."""
+
+    code = "outcome_unknown"
+    charged = None
+    retryable = False
+    sentence = (
+        "The database failed while a change was being saved, so it is not known whether it is; one "
+        "credit may have been charged. Look at what is stored before doing it again."
+    )
+
+    def __init__(self, *, retry_after: float | None = None) -> None:
+        ServiceUnavailable.__init__(self, self.sentence, retry_after=retry_after)
+        self.fault = StorageFault.UNREACHABLE

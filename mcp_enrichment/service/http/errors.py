@@ -13,9 +13,11 @@ from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
+    CommitUnknown,
     EnrichmentError,
     IdempotencyConflict,
     InsufficientCredits,
+    InternalError,
     InvalidArguments,
     InvalidProfileURL,
     RateLimited,
@@ -41,6 +43,8 @@ STATUS = {
     Unauthorized: 401,
     UnknownEnrichment: 404,
     StorageFailed: 503,
+    CommitUnknown: 500,  # a 503 would say that nothing was done
+    InternalError: 500,
 }
 """What each error of the domain is over HTTP; a test holds that none is missing."""
 
@@ -56,6 +60,11 @@ _FOR_CALLERS = {
     UnknownEnrichment: "This team has no request with this id.",
     StorageFailed: "The service cannot use its database. Nothing was started and nothing charged. "
     "Try again later; whoever runs the service finds the cause under this code.",
+    CommitUnknown: "The database failed while the request was being saved, so it is not known "
+    "whether it was started; one credit may have been charged. Send the same request again with "
+    "the same Idempotency-Key: that settles it.",
+    InternalError: "The service failed. Nothing was started and nothing charged. Report it with "
+    "the X-Request-Id.",
 }
 """Where the caller is a program, and not the model that the contract's own sentence speaks to."""
 
@@ -72,7 +81,9 @@ _OF_HTTP = {
 
 def answer(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
-    code = error.fault.value if isinstance(error, StorageFailed) else error.wire_code or error.code
+    code = error.wire_code or error.code
+    if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
+        code = error.fault.value
     detail = ErrorDetail(code=code, message=_FOR_CALLERS.get(type(error), str(error)))
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
