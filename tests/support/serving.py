@@ -116,7 +116,7 @@ class Serving:
 
     async def final(self, request_id: str) -> dict[str, Any]:
         """The request once it has ended."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             body = (await self.get(request_id, prefer="wait=60")).json()
         assert body["status"] in ("completed", "not-found", "failed")
         return dict(body)
@@ -193,8 +193,10 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = DEF
     return team_id
 
 
-async def until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
-    """Wait for what shows in the database or a log alone, and so gives no event."""
+async def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Wait for what shows in the database or a log alone, and so gives no event.
+
+    `seconds` is a guard against hanging, and says nothing of how long it may take."""
     with anyio.fail_after(seconds):
         while not holds():  # noqa: ASYNC110
             await anyio.sleep(0.005)
