@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.compose_service import DAY, embedded_service
-from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.contract.errors import InternalError, StorageFailed
 from mcp_enrichment.first_use import on_first_use
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _answered_by(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
         except StorageFailed as failure:
             await answer(failure)(scope, receive, send)
         except Exception:  # noqa: BLE001 (it is logged where it was raised, and nothing was begun)
-            await answer(StorageFailed(StorageFault.UNREACHABLE))(scope, receive, send)
+            await answer(InternalError())(scope, receive, send)
         else:
             await opened(scope, receive, send)
 

@@ -13,6 +13,7 @@ from mcp_enrichment.contract.errors import (
     EnrichmentError,
     IdempotencyConflict,
     InsufficientCredits,
+    InternalError,
     InvalidArguments,
     InvalidProfileURL,
     OutcomeUnknown,
@@ -51,6 +52,7 @@ _REFUSALS: dict[str | None, type[EnrichmentError]] = {
     InvalidProfileURL.code: InvalidProfileURL,
     CallbackRefused.wire_code: CallbackRefused,
     IdempotencyConflict.wire_code: IdempotencyConflict,
+    InternalError.wire_code: InternalError,
 }
 _STORAGE_FAULTS = {fault.value: fault for fault in StorageFault}
 
@@ -77,6 +79,10 @@ def of_status(
         failed = StorageFailed(fault)
         failed.retry_after = wait
         return failed
+    if spends and code == OutcomeUnknown.code:
+        return OutcomeUnknown()
+    if code == InternalError.code and not spends:
+        return InternalError()
     if refusal := _REFUSALS.get(code):
         return refusal()
     if status in ABSENT:

@@ -12,12 +12,14 @@ EnrichmentError
 │   │   └── NotConfirmed
 │   ├── UnknownEnrichment      unknown_enrichment
 │   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
+│   ├── InternalError          internal_error
 │   └── BadAnswer              bad_answer
 │       └── UnusableAddress                         (it may have cost a credit)
 └── Passing                    the same call may succeed later
     ├── RateLimited            rate_limited
     └── ServiceUnavailable     service_unavailable
         └── StorageFailed      service_unavailable  (the service's own database, with what to do)
+            └── CommitUnknown  outcome_unknown      (it may have cost a credit)
 
 Each class's explanation says what happened, what it did to money and what to do: an assistant and
 a person read advice of their own. It never holds text from outside: no body of an answer, no key,
@@ -211,6 +213,18 @@ class OutcomeUnknown(Permanent):
     )
 
 
+class InternalError(Permanent):
+    code = "internal_error"
+    wire_code = "service_not_opened"  # in this process: it has not even seen the request
+    explanation = Explanation(
+        happened="The enrichment service failed by a defect of its own.",
+        money="Nothing was charged by this call.",
+        for_person="Report it; the log of the service says where it failed.",
+        for_assistant="Do not call again with the same arguments: tell the user, and that the log "
+        "of the service says where it failed.",
+    )
+
+
 class BadAnswer(Permanent):
     code = "bad_answer"
     explanation = Explanation(
@@ -261,3 +275,22 @@ class StorageFailed(ServiceUnavailable):
         super().__init__(replace(EXPLANATIONS[fault], money=done))
         self.fault = fault
         self.retryable = fault in PASSING
+
+
+class CommitUnknown(StorageFailed):
+    """Whether the transaction happened is not known: the answer to its COMMIT was lost."""
+
+    code = "outcome_unknown"
+    charged = None
+    explanation = Explanation(
+        happened="The database failed while a change was being saved, so it is not known whether "
+        "it is.",
+        money="One credit may have been charged.",
+        for_person="Look at what is stored before doing it again.",
+        for_assistant="Do not request it again: tell the user.",
+    )
+
+    def __init__(self, *, retry_after: float | None = None) -> None:
+        ServiceUnavailable.__init__(self, self.explanation, retry_after=retry_after)
+        self.fault = StorageFault.UNREACHABLE
+        self.retryable = False

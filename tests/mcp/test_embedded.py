@@ -154,6 +154,49 @@ async def test_a_folder_that_cannot_be_made_is_told_and_tried_again_at_the_next_
     assert await balance(assistant) == 250
 
 
+@pytest.mark.parametrize("tool", ["get_credits", "request_email_enrichment", "get_enrichment"])
+async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
+    assistant: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tool: str
+) -> None:
+    opened: list[None] = []
+
+    def broken(*_: object) -> None:
+        opened.append(None)
+        raise ValueError
+
+    monkeypatch.setattr("mcp_enrichment.compose_service.open_database", broken)
+    asked = {
+        "get_credits": {},
+        "request_email_enrichment": {"linkedin_url": ADA, "type": "work"},
+        "get_enrichment": {"id": "0" * 24},
+    }
+    refused = await assistant.call_tool(tool, asked[tool])
+    assert refused.meta
+    error = refused.meta["error"]
+    assert (error["code"], error["retryable"], error["charged"]) == ("internal_error", False, False)
+    assert len(opened) == 1, "asked again it would fail again"
+    assert "ValueError" in caplog.text
+    monkeypatch.undo()
+    assert await balance(assistant) == 250
+
+
+async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
+    assistant: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[None] = []
+
+    async def broken(*_: object) -> None:
+        read.append(None)
+        raise ValueError
+
+    monkeypatch.setattr("mcp_enrichment.service.domain.credits.balance", broken)
+    refused = await assistant.call_tool("get_credits", {})
+    assert refused.meta
+    error = refused.meta["error"]
+    assert (error["code"], error["retryable"], error["charged"]) == ("internal_error", False, False)
+    assert len(read) == 1
+
+
 async def test_no_credit_left_is_told_before_and_when_it_is_refused(
     embedded: Settings, assistant: Client
 ) -> None:

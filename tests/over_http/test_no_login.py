@@ -10,6 +10,7 @@ import pytest
 
 from tests.over_http.served import call, served
 from tests.support.issuer import Issuer
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ async def test_without_an_issuer_nothing_promises_a_login_that_cannot_succeed(
 ) -> None:
     asked = call("legacy", "get_credits", {})
     with served(tmp_path) as face:
-        async with httpx.AsyncClient(timeout=60) as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             refused = await http.post(face.url, json=asked["json"], headers=asked["headers"])
             looked = [
                 await http.get(f"{face.root}/.well-known/{name}{path}")
@@ -49,7 +50,7 @@ async def test_an_issuer_behind_a_proxy_that_is_gone_refuses_nobody_for_good(
     asked = call("legacy", "get_credits", {})
     headers = asked["headers"] | {"authorization": f"Bearer {token}", "host": "mcp.example"}
     with served(tmp_path, PUBLIC_URL="https://mcp.example", OAUTH_ISSUER=issuer) as face:
-        async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=HANG, trust_env=False) as http:
             answer = await http.post(face.url, json=asked["json"], headers=headers)
         face.process.terminate()
         log = await face.told()

@@ -16,6 +16,8 @@ from mcp_enrichment.cli import main
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.service.domain.delivery import JITTER, LONGEST_RETRY_AFTER, deliver, repeat
 from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.jobs import fleet, runner
+from mcp_enrichment.service.jobs.work import run_job
 from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.places import settings_of
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
+    from mcp_enrichment.service.domain.service import Service
     from tests.support.far_end import Seen
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
-QUICKLY = (0.0, 0.002, 0.004)
+QUICKLY, SLOWLY = (0.0, 0.002, 0.004), (0.0, 300.0, 300.0)
 TRIES = "SELECT round, number, http_status FROM callback_tries ORDER BY round, number"
 NONE_LEFT = "SELECT count(*) FROM jobs"
 
@@ -127,12 +130,36 @@ async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
     place: Place, receiver: FarEnd
 ) -> None:
     receiver.will(replies(500), replies(200))
-    async with serving(place, Says(HIT), allow_private=True) as it:
+    async with serving(place, Says(HIT), allow_private=True, delivery_delays=SLOWLY) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows("SELECT due_at FROM jobs WHERE lease_owner IS NULL") != [])
         await until(lambda: it.rows(TRIES) == [(1, 1, 500)])
         await _repeat(it)
         await until(lambda: it.rows(TRIES) == [(1, 1, 500), (2, 1, 200)])
+        await until(lambda: it.rows(NONE_LEFT) == [(0,)])
+
+
+async def test_a_repeat_while_the_first_try_is_being_put_off_leaves_one_job(
+    place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, may_go_on = anyio.Event(), anyio.Event()
+
+    async def held(service: Service, job: Job) -> Again | None:
+        again = await run_job(service, job)
+        if again:
+            tried.set()
+            await may_go_on.wait()
+        return again
+
+    for engine in (runner, fleet):
+        monkeypatch.setattr(engine, "run_job", held)
+    receiver.will(replies(500), replies(200))
+    async with serving(place, Says(HIT), allow_private=True, delivery_delays=SLOWLY) as it:
+        await it.accepted(callback_url=receiver.url)
+        await tried.wait()
+        await _repeat(it)
+        await until(lambda: it.rows(TRIES) == [(1, 1, 500), (2, 1, 200)])
+        may_go_on.set()
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
 
 

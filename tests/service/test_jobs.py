@@ -165,21 +165,23 @@ async def test_a_job_that_always_raises_is_put_off_for_ten_minutes_at_most(path:
     clock = Clock()
     async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
         await it.accepted()
-        it.service.database.write_now(lambda c: c.exec_driver_sql("UPDATE jobs SET claims = 9"))
+        it.service.database.write_now(
+            lambda c: c.exec_driver_sql("UPDATE requests SET defects = 9")
+        )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(it.engine.run, it.service)
-            await until(lambda: it.rows(JOBS) == [(None, clock.now + work.DEFECT_CAP, 10)])
+            await until(lambda: it.rows(JOBS) == [(None, clock.now + work.DEFECT_CAP, 1)])
             tasks.cancel_scope.cancel()
 
 
 async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_back(
     path: Path,
 ) -> None:
-    clock, almost = Clock(), work.CLAIMS_OF_A_DEFECT - 1
+    clock, almost = Clock(), work.MOST_DEFECTS - 1
     async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
         request_id = await it.accepted()
-        set_claims = f"UPDATE jobs SET claims = {almost}"  # noqa: S608
-        it.service.database.write_now(lambda c: c.exec_driver_sql(set_claims))
+        set_defects = f"UPDATE requests SET defects = {almost}"  # noqa: S608
+        it.service.database.write_now(lambda c: c.exec_driver_sql(set_defects))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(it.engine.run, it.service)
             body = await it.final(request_id)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mcp_enrichment.cli.logs import JsonLines
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
-from mcp_enrichment.service.http import limits
+from mcp_enrichment.service.http import limits, strangers
 from mcp_enrichment.service.http.limits import RateLimit
-from mcp_enrichment.service.store import ledger
+from mcp_enrichment.service.store import keys, ledger
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be
 from tests.support.serving import ADA, Clock, serving
@@ -89,6 +89,51 @@ async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
     assert answers[-1].headers["retry-after"] == "20"
     assert known.status_code == 200
+
+
+async def test_too_many_invalid_keys_of_one_address_reach_no_database(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    valid = keys.valid
+
+    def counted(connection: Any, key_id: str) -> tuple[str | None, int | None]:
+        read.append(key_id)
+        return valid(connection, key_id)
+
+    monkeypatch.setattr(keys, "valid", counted)
+    async with serving(place, jobs=False) as it:
+        ours, new = await key_of(it, "lumen"), await key_of(it, "lumen")
+        limit = RateLimit(quota=3, clock=Clock())
+        async with keyed(it, ours, rate_limit=limit) as http:
+            assert (await http.get(CREDITS)).status_code == 200
+            for number in range(50):
+                wrong = {"x-api-key": f"mcpe_{number:012x}_{number:064x}"}
+                assert (await http.get(CREDITS, headers=wrong)).status_code == (
+                    401 if number < 3 else 429
+                )
+            looked_up = len(read)
+            assert looked_up <= 1 + 3 + 3, "its own quota, and what all such addresses share"
+            assert (await http.get(CREDITS)).status_code == 200, "a key that is known goes on"
+            refused = await http.get(CREDITS, headers={"x-api-key": new})
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 0, "and then it is looked up"
+
+
+@pytest.mark.parametrize("where", ["/ready", "/metrics"])
+async def test_who_asks_without_a_key_is_limited_before_the_database_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(strangers, "PROBES", 3)
+    async with serving(place, jobs=False) as it:
+        limit = RateLimit(quota=100, clock=Clock())
+        async with keyed(it, rate_limit=limit, metrics=True) as http:
+            answers = [(await http.get(where)).status_code for _ in range(3)]
+            it.service.database.close()
+            monkeypatch.setattr(it.service.database, "read", None)  # whoever reads it fails
+            answers += [(await http.get(where)).status_code for _ in range(2)]
+            assert (await http.get("/health")).status_code == 200
+    assert answers == [200, 200, 200, 429, 429]
 
 
 def test_a_caller_without_a_key_is_an_address_or_an_ipv6_network() -> None:

@@ -4,6 +4,7 @@ keep others waiting, and no source is asked more than it may be, however many pr
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +17,8 @@ from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.jobs import fleet as engine
 from mcp_enrichment.service.sources.port import Unavailable
-from mcp_enrichment.service.store import turns
+from mcp_enrichment.service.store import jobs, turns
+from mcp_enrichment.service.store.jobs import JobKind, Lease
 from mcp_enrichment.service.store.turns import Limit
 from mcp_enrichment.settings import Settings
 from tests.support.places import rows
@@ -36,6 +38,8 @@ from tests.support.serving import (
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.sources.port import Outcome
     from tests.support.places import Place
@@ -67,31 +71,34 @@ class Counting:
         return HIT
 
 
-async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(url: str) -> None:
+async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
     source = Counting(0.02)
-    async with serving(url, jobs=False, credits=MANY) as ours, serving(url, jobs=False) as other:
+    async with (
+        serving(place, jobs=False, credits=MANY) as ours,
+        serving(place, jobs=False) as other,
+    ):
         for number in range(MANY):
             await ours.accepted(linkedin_url=f"{ADA}-{number}")
         await _as_another_team(other)
-        async with serving(url, source, concurrency=2):
+        async with serving(place, source, concurrency=2):
             await until(lambda: len(source.asked) > MANY / 10)
             theirs = await other.accepted(linkedin_url=f"{ADA}-theirs")
             since = len(source.asked)
             await until(lambda: f"{ADA}-theirs" in source.asked)
-            place = source.asked.index(f"{ADA}-theirs")
+            came = source.asked.index(f"{ADA}-theirs")
             await until(lambda: other.rows(STATUS, theirs) == [("completed",)])
-    assert place - since < 10, "its turn came among the next"
+    assert came - since < 10, "its turn came among the next"
 
 
-async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(url: str) -> None:
+async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Place) -> None:
     source = Counting(0.001)
-    async with serving(url, jobs=False, credits=30) as ours, serving(url, jobs=False) as other:
+    async with serving(place, jobs=False, credits=30) as ours, serving(place, jobs=False) as other:
         await _as_another_team(other)
         for number in range(30):
             await ours.accepted(linkedin_url=f"{ADA}-ours-{number}")
         for number in range(10):
             await other.accepted(linkedin_url=f"{ADA}-theirs-{number}")
-        async with serving(url, source, concurrency=1):
+        async with serving(place, source, concurrency=1):
             await until(lambda: len(source.asked) == 40)
     for team, many in (("ours", 30), ("theirs", 10)):
         mine = [profile for profile in source.asked if f"-{team}-" in profile]
@@ -100,12 +107,12 @@ async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(url: str) 
     assert last <= 21, "the second team's ten were done while the first had ten of its thirty"
 
 
-async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(url: str) -> None:
+async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -> None:
     source = Counting(0.001)
-    async with serving(url, jobs=False, credits=200) as it:
+    async with serving(place, jobs=False, credits=200) as it:
         for number in range(20):
             await it.accepted(linkedin_url=f"{ADA}-first-{number}")
-        async with serving(url, source, concurrency=1):
+        async with serving(place, source, concurrency=1):
             for number in range(100):
                 await it.accepted(linkedin_url=f"{ADA}-later-{number}")
             await until(lambda: len(source.asked) == 120)
@@ -122,6 +129,56 @@ async def test_what_is_put_off_takes_its_turn_anew(
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
     assert len(source.asked) == 11
     ledger_is_exact(url)
+
+
+async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
+    """Its rate has many wait; those whose turn has come all at once are still bounded."""
+    source, many = Counting(0.1), 60
+    limits = {source.name: Limit(per_second=1000)}
+    async with serving(place, jobs=False, credits=many) as it:
+        for number in range(many):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        async with serving(place, source, concurrency=4, turns=Turns(limits)):
+            await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
+    assert 0 < source.most <= 4
+    assert len(source.asked) == many
+    ledger_is_exact(place)
+
+
+async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
+    place: Place,
+) -> None:
+    source, many, rate = Counting(0.05), 40, 50.0
+    limits = {source.name: Limit(at_once=3, per_second=rate)}
+    async with serving(place, jobs=False, credits=many) as it:
+        for number in range(many):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        async with (
+            serving(place, source, concurrency=2, turns=Turns(limits)),
+            serving(place, source, concurrency=2, turns=Turns(limits)),
+        ):
+            await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
+    assert 0 < source.most <= 3
+    assert source.began[-1] - source.began[0] > (many - 3) / rate
+    assert sorted(source.asked) == sorted(f"{ADA}-{number}" for number in range(many))
+    assert rows(place, UNDER_WAY) == [(0,)]
+    ledger_is_exact(place)
+
+
+async def test_a_process_without_room_claims_nothing(path: Path) -> None:
+    async with serving(path, jobs=False) as it:
+        await it.accepted()
+        lease = Lease(owner="full", now=it.service.clock(), until=it.service.clock() + 30)
+        for room in (0, -1, -100):
+            for claim in (
+                partial(jobs.claim, limit=room),
+                partial(jobs.claim_fairly, limit=room, share=4, at_work={}),
+                partial(jobs.claim_fairly, limit=4, share=room, at_work={}),
+            ):
+                claimed = it.service.database.write_now(
+                    lambda c, claim=claim: claim(c, lease, JobKind.LOOK_UP)
+                )
+                assert claimed == []
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
@@ -172,23 +229,28 @@ async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Pla
         assert len([at for at in given if first <= at < first + 1]) <= rate + 1
 
 
-async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(url: str) -> None:
+async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
+    place: Place,
+) -> None:
     source = Counting(0.05)
     limits = {source.name: Limit(at_once=2)}
-    async with serving(url, jobs=False, credits=MANY) as ours, serving(url, jobs=False) as other:
+    async with (
+        serving(place, jobs=False, credits=MANY) as ours,
+        serving(place, jobs=False) as other,
+    ):
         for number in range(MANY):
             await ours.accepted(linkedin_url=f"{ADA}-{number}")
         await _as_another_team(other)
         async with (
-            serving(url, source, concurrency=50, turns=Turns(limits)),
-            serving(url, source, concurrency=50, turns=Turns(limits)),
+            serving(place, source, concurrency=50, turns=Turns(limits)),
+            serving(place, source, concurrency=50, turns=Turns(limits)),
         ):
             await until(lambda: len(source.asked) > 10)
             await other.accepted(linkedin_url=f"{ADA}-theirs")
             since = len(source.asked)
             await until(lambda: f"{ADA}-theirs" in source.asked)
-            place = source.asked.index(f"{ADA}-theirs")
-    assert place - since < 10, "a hundred slots are not filled with those that wait"
+            came = source.asked.index(f"{ADA}-theirs")
+    assert came - since < 10, "a hundred slots are not filled with those that wait"
 
 
 async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_over(

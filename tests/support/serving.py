@@ -118,9 +118,12 @@ class Serving:
     async def final(self, request_id: str) -> dict[str, Any]:
         """The request once it has ended."""
         with anyio.fail_after(HANG):
-            body = (await self.get(request_id, prefer="wait=60")).json()
-        assert body["status"] in ("completed", "not-found", "failed")
-        return dict(body)
+            while (body := await self._held(request_id))["status"] in ("pending", "processing"):
+                pass
+        return body
+
+    async def _held(self, request_id: str) -> dict[str, Any]:
+        return dict((await self.get(request_id, prefer="wait=60")).json())
 
     async def balance(self) -> int:
         return int((await self.http.get(CREDITS)).json()["balance"])

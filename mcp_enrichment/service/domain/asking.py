@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.defects import kind_and_place
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.defects import kind_and_place, survived
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain import breaker
 from mcp_enrichment.service.domain.outcomes import Pause, fitting, of_kind, outcome_of, values_of
@@ -55,12 +56,14 @@ async def ask(service: Service, vendor: Vendor, request: Request) -> SourceOutco
         return Pause(0.0)  # another process asks it
     asker = secrets.token_hex(8)
     with service.stopping.spared():
-        found = await service.database.write(lambda c: _begin(c, service, vendor, request, asker))
+        begin = partial(_begin, service=service, vendor=vendor, request=request, asker=asker)
+        try:
+            found = await service.database.write(begin)
+        except CommitUnknown:  # if it was saved, it meets its own row
+            found = await _written(service, begin)
         if not isinstance(found, Call):
             return found
-        answer = fitting(await _call(vendor, request, found.ticket))
-        if isinstance(answer, Hit):
-            answer = of_kind(answer, request.type, vendor.terms)
+        answer = _readable(await _call(vendor, request, found.ticket), vendor, request)
         with anyio.CancelScope(shield=True):  # it may be paid for
             kept = await _keep(service, vendor, found, answer)
     return outcome_of(kept, now=service.clock())
@@ -125,6 +128,18 @@ async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome
     return Unavailable() if free else Lost(why=why)
 
 
+def _readable(answer: Outcome | Working, vendor: Vendor, request: Request) -> Outcome | Working:
+    """The answer as a row can hold it. Whatever this raises, one that was paid for is kept."""
+    try:
+        answer = fitting(answer)
+    except Exception as defect:  # noqa: BLE001 (the adapter gave something that is no answer)
+        logger.error("the source %s answered with %s", vendor.name, kind_and_place(defect))  # noqa: TRY400
+        return Lost(why=LostWhy.UNREADABLE)
+    with survived(logger, "the kind of an address is not known"):
+        return of_kind(answer, request.type, vendor.terms) if isinstance(answer, Hit) else answer
+    return answer
+
+
 async def _keep(service: Service, vendor: Vendor, asked: Call, answer: Outcome | Working) -> Call:
     """The row once the answer is written there."""
     now = service.clock()
@@ -134,13 +149,24 @@ async def _keep(service: Service, vendor: Vendor, asked: Call, answer: Outcome |
     def write(connection: Connection) -> tuple[Call, bool]:
         known = source_calls.answer(connection, asked.request_id, asked.source, **values)
         if known:
-            breaker.note(connection, vendor.name, answer, now=now)
+            _note(connection, vendor.name, answer, now=now)
         return source_calls.of_request(connection, asked.request_id)[asked.source], known
 
     call, is_new = await _written(service, write)
     if is_new:
         count(call)
     return call
+
+
+def _note(connection: Connection, source: str, answer: Outcome | Working, *, now: float) -> None:
+    """Have the breaker take note. A defect of that may not undo the answer, which is paid for."""
+    try:
+        with connection.begin_nested():
+            breaker.note(connection, source, answer, now=now)
+    except Exception as defect:
+        if getattr(defect, "connection_invalidated", False):
+            raise  # the whole transaction is to be run again
+        logger.error("the source %s is not taken note of: %s", source, kind_and_place(defect))  # noqa: TRY400
 
 
 def _bounded(asked: Call, answer: Outcome | Working, *, now: float) -> Outcome | Working:

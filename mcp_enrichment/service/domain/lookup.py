@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
+from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.domain.asking import count
 from mcp_enrichment.service.domain.ending import Ending, end_together
 from mcp_enrichment.service.domain.outcomes import Pause
 from mcp_enrichment.service.domain.privacy import is_suppressed
 from mcp_enrichment.service.domain.turns import Full
-from mcp_enrichment.service.domain.verdicts import Down, End
-from mcp_enrichment.service.domain.waterfall import LookupResult, ask_sources
+from mcp_enrichment.service.domain.verdicts import Down, End, best
+from mcp_enrichment.service.domain.waterfall import LookupResult, ask_sources, tellable_hits
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import State
 from mcp_enrichment.service.telemetry import LOOKUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.store.jobs import Job
     from mcp_enrichment.service.store.requests import Request
     from mcp_enrichment.service.store.source_calls import Call
+
+logger = logging.getLogger(__name__)
 
 TRIES = 5
 """How often sources that stay unavailable are asked before the request fails."""
@@ -51,9 +55,12 @@ SUPPRESSED = End(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 async def look_up(service: Service, job: Job) -> Again | None:
     """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    request = await _begun(service, job)
-    if request is None:
-        return None
+    async with service.turns.slots.held():
+        request = await _begun(service, job)
+        return await _look_up(service, job, request) if request else None
+
+
+async def _look_up(service: Service, job: Job, request: Request) -> Again | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
             came = await _asked(service, job, request)
@@ -82,13 +89,28 @@ def _again(tries: int, down: Down) -> Again | None:
 
 
 async def give_up(service: Service, job: Job) -> None:
-    """End a request whose lookup cannot be carried out as failed, and give its credit back."""
+    """End a request whose lookup cannot be carried out: with the best address that a vendor has
+    given, as that is paid for; without one as failed, and its credit is given back."""
     request = await service.database.read(lambda connection: store.get(connection, job.subject))
     if request is not None:
         asked = await service.database.read(lambda c: source_calls.of_request(c, request.id))
-        paid = any(call.state in (*source_calls.OPEN, State.HIT) for call in asked.values())
-        reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
-        await _finish(service, job, request, End(status=Status.FAILED, reason=reason))
+        end = await _kept(service, request, asked) or _without_answer(asked)
+        await _finish(service, job, request, end)
+
+
+async def _kept(service: Service, request: Request, asked: Mapping[str, Call]) -> End | None:
+    """How the request ends by what vendors have answered; None where that is no address."""
+    with survived(logger, f"what was paid for {request.id} cannot be told"):
+        if await is_suppressed(service.database, profile=request.linkedin_url):
+            return SUPPRESSED
+        return best(await tellable_hits(service, asked.values()))
+    return None
+
+
+def _without_answer(asked: Mapping[str, Call]) -> End:
+    paid = any(call.state in (*source_calls.OPEN, State.HIT) for call in asked.values())
+    reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
+    return End(status=Status.FAILED, reason=reason)
 
 
 async def _asked(service: Service, job: Job, request: Request) -> LookupResult:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MAX_EMAIL = 254
 MAX_TICKET = 200
 MAX_EVIDENCE = 200
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,35 @@ SourceOutcome = Outcome | Refused
 
 
 def fitting(outcome: Outcome | Working) -> Outcome | Working:
-    """The outcome, or `Lost` where it cannot be what it says: no table has room for it."""
-    if isinstance(outcome, Hit) and not 0 < len(outcome.email) <= MAX_EMAIL:
-        return Lost(why=LostWhy.UNREADABLE)
-    if isinstance(outcome, Working) and not 0 < len(outcome.ticket) <= MAX_TICKET:
-        return Lost(why=LostWhy.UNREADABLE)
+    """The outcome, or `Lost` where it cannot be what it says: no table can hold it. Numbers that
+    are none count as not said."""
+    if isinstance(outcome, Hit):
+        checked_at = _finite(outcome.checked_at)
+        hit = replace(outcome, cost=_cost_said(outcome.cost), checked_at=checked_at)
+        return hit if _fits(hit.email, MAX_EMAIL) else Lost(why=LostWhy.UNREADABLE)
+    if isinstance(outcome, Miss):
+        return replace(outcome, cost=_cost_said(outcome.cost))
+    if isinstance(outcome, Working):
+        working = replace(outcome, ask_after=_finite(outcome.ask_after) or 0.0)
+        return working if _fits(outcome.ticket, MAX_TICKET) else Lost(why=LostWhy.UNREADABLE)
+    if isinstance(outcome, Unavailable):
+        return replace(outcome, retry_after=_finite(outcome.retry_after))
     return outcome
+
+
+def _fits(text: str, longest: int) -> bool:
+    """Whether every table can hold the text: Postgres takes no NUL, and neither takes half of a
+    surrogate pair, which JSON can hold."""
+    return 0 < len(text) <= longest and "\0" not in text and _NO_TEXT.search(text) is None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _cost_said(cost: float | None) -> float | None:
+    said = _finite(cost)
+    return said if said is not None and said >= 0 else None
 
 
 def of_kind(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:

@@ -209,8 +209,8 @@ def _begin(connection: Connection, queue: Queue, new: Request) -> Request:
 
 
 def _first_with(connection: Connection, new: Request, key: _Key) -> Request | None:
-    idempotency.drop_older(connection, new.created_at - KEYS_KEPT)
-    seen = idempotency.get(connection, new.team_id, key.key)
+    since = new.created_at - KEYS_KEPT
+    seen = idempotency.get(connection, new.team_id, key.key, since=since)
     if seen is None:
         return None
     if seen.body_hash != key.body_hash:

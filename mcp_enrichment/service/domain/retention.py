@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.store import audit, personal
+from mcp_enrichment.service.domain.requests import KEYS_KEPT
+from mcp_enrichment.service.store import audit, idempotency, personal
 from mcp_enrichment.service.store.audit import Action, Actor
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ async def delete_expired(service: Service) -> int:
     while await service.database.read(partial(_is_due, kept=kept, now=service.clock())):
         delete = partial(_delete_batch, kept=kept, now=service.clock())
         total += await service.database.write(delete)
+    return total
+
+
+async def forget_keys(service: Service) -> int:
+    """Delete the idempotency keys whose time is over; how many."""
+    total, deleted = 0, BATCH
+    while deleted == BATCH:
+        than = service.clock() - KEYS_KEPT
+        drop = partial(idempotency.drop_older, than=than, limit=BATCH)
+        deleted = await service.database.write(drop)
+        total += deleted
     return total
 
 

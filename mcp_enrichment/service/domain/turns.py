@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.service.domain.slots import Slots
+from mcp_enrichment.service.domain.team_line import TeamLine
 from mcp_enrichment.service.store import turns
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.store.requests import Request
     from mcp_enrichment.service.store.turns import Limit
 
 logger = logging.getLogger(__name__)
@@ -40,26 +43,27 @@ class Turns:
     """Has lookups wait for their turn at each source that has a limit."""
 
     def __init__(self, limits: Mapping[str, Limit] | None = None) -> None:
+        self.slots = Slots()
         self._limits = limits or {}
         self._held: set[tuple[str, str]] = set()
         self._coming: dict[str, str] = {}
-        self._lines: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._lines: defaultdict[str, TeamLine] = defaultdict(TeamLine)
         self._waiting: Counter[str] = Counter()
         self._changed = anyio.Event()
 
     @asynccontextmanager
     async def turn(
-        self, service: Service, source: str, request_id: str, *, may_wait: bool
+        self, service: Service, source: str, request: Request, *, may_wait: bool
     ) -> AsyncIterator[None]:
         """Within it the request may be looked up at the source of this name. Raises `Full` where
         it would have to wait for that, and may not."""
-        limit = self._limits.get(source)
+        limit, request_id = self._limits.get(source), request.id
         if limit is None:
             self.gone(request_id)
             yield
             return
         try:
-            await self._begin(service, source, request_id, limit, may_wait=may_wait)
+            await self._begin(service, source, request, limit, may_wait=may_wait)
         except BaseException:  # whoever comes after must not wait for one who is not coming
             with anyio.CancelScope(shield=True):
                 await self._give_back(service, source, request_id)
@@ -116,33 +120,43 @@ class Turns:
         return sum(its == source for its in self._coming.values())
 
     async def _begin(
-        self, service: Service, source: str, request_id: str, limit: Limit, *, may_wait: bool
+        self, service: Service, source: str, request: Request, limit: Limit, *, may_wait: bool
     ) -> None:
         def take(connection: Connection) -> float:
             now = service.clock()
-            return turns.take(connection, source, request_id, limit, now=now, lease=LEASE)
+            return turns.take(connection, source, request.id, limit, now=now, lease=LEASE)
 
         if may_wait:
-            await self._wait(service, source, request_id, take)
+            await self._wait(service, source, request, take)
         elif self._waiting[source] or await service.database.write(take) > 0:
             raise Full(source)
 
     async def _wait(
-        self, service: Service, source: str, request_id: str, take: Callable[[Connection], float]
+        self, service: Service, source: str, request: Request, take: Callable[[Connection], float]
     ) -> None:
         self._waiting[source] += 1
+        self.slots.leave()
         service.wake()  # whoever waits works on nothing: there is room for another lookup
-        if self._coming.get(request_id) == source:
-            del self._coming[request_id]
+        if self._coming.get(request.id) == source:
+            del self._coming[request.id]
         try:
             # One of this process at a time asks, in their order: the others would ask in vain.
-            async with self._lines[source]:
-                while seconds := await service.database.write(take):
+            async with self._lines[source].held(request.team_id):
+                while seconds := await self._take(service, take):
                     with anyio.move_on_after(seconds):
                         await self._changed.wait()
         finally:
             self._waiting[source] -= 1
             self._change()
+
+    async def _take(self, service: Service, take: Callable[[Connection], float]) -> float:
+        # It begins with the slot that it works in: a turn that waits for one would come too late,
+        # together with later ones, and the source would be asked more often than it may be.
+        await self.slots.take()
+        seconds = await service.database.write(take)
+        if seconds:
+            self.slots.leave()
+        return seconds
 
     async def _give_back(self, service: Service, source: str, request_id: str) -> None:
         # Its answer is worth more than its turn: a lookup that is repeated may be paid for twice.

@@ -64,12 +64,13 @@ def judge(answers: Sequence[Answered]) -> End | Down:
     """The best address that was said; a miss only where every source missed."""
     outcomes = [answered.outcome for answered in answers]
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
-    end = _best(answers) or _failure(outcomes) or _not_found(outcomes)
+    end = best(answers) or _failure(outcomes) or _not_found(outcomes)
     decided = any(wins(outcome) for outcome in outcomes)
     return Down(waits=waits, otherwise=end) if waits and not decided else end
 
 
-def _best(answers: Sequence[Answered]) -> End | None:
+def best(answers: Sequence[Answered]) -> End | None:
+    """The best address that was said; None where none was."""
     hits = [(a.outcome, a.source) for a in answers if isinstance(a.outcome, Hit)]
     for verification in (*WINNING, *KEPT):
         for hit, source in hits:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain import asking
 from mcp_enrichment.service.domain.outcomes import (
@@ -21,13 +23,15 @@ from mcp_enrichment.service.store import source_calls
 from mcp_enrichment.service.store.source_calls import Call, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mcp_enrichment.service.domain.outcomes import SourceOutcome
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.service.domain.verdicts import Down, End
     from mcp_enrichment.service.sources.port import AddressDefect, Source
     from mcp_enrichment.service.store.requests import Request
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,19 +90,33 @@ async def _known(
 async def _usable_answer(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     """What a source says, or has said before, unless its address is not to be told."""
     told = await _stored_or_new_answer(walk, source)
-    if not isinstance(told, Hit):
-        return told
-    if await is_address_suppressed(walk.service.database, told.email):
+    usable = await _usable(walk.service, told) if isinstance(told, Hit) else told
+    if isinstance(usable, Refused):
+        defect = usable.defect
+        if is_vendor(source):
+            refuse, request_id = source_calls.refuse, walk.request.id
+            await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
+        else:
+            walk.unpaid[-1] = replace(walk.unpaid[-1], state=State.REFUSED, reason=defect)
+    return usable
+
+
+async def _usable(service: Service, hit: Hit) -> Hit | Miss | Refused:
+    """The hit, unless its address is not to be told."""
+    if await is_address_suppressed(service.database, hit.email):
         return Miss(reason=Reason.SUPPRESSED)
-    defect = await _defect(walk.service, told.email)
-    if defect is None:
-        return told
-    if is_vendor(source):
-        refuse, request_id = source_calls.refuse, walk.request.id
-        await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
-    else:
-        walk.unpaid[-1] = replace(walk.unpaid[-1], state=State.REFUSED, reason=defect)
-    return Refused(defect)
+    defect = await _defect(service, hit.email)
+    return Refused(defect) if defect else hit
+
+
+async def tellable_hits(service: Service, calls: Iterable[Call]) -> Sequence[Answered]:
+    """The addresses among these answers that may be told."""
+    found = []
+    for call in calls:
+        hit = outcome_of(call, now=service.clock())
+        if isinstance(hit, Hit) and isinstance(usable := await _usable(service, hit), Hit):
+            found.append(Answered(call.source, usable))
+    return found
 
 
 async def _stored_or_new_answer(walk: _Walk, source: Source) -> SourceOutcome | Pause:
@@ -112,7 +130,7 @@ async def _stored_or_new_answer(walk: _Walk, source: Source) -> SourceOutcome | 
 async def _ask(walk: _Walk, source: Source) -> SourceOutcome | Pause:
     """The one place where a source is asked, once it is the request's turn there."""
     turn = walk.service.turns.turn
-    async with turn(walk.service, source.name, walk.request.id, may_wait=walk.may_wait):
+    async with turn(walk.service, source.name, walk.request, may_wait=walk.may_wait):
         if is_vendor(source):
             return await asking.ask(walk.service, source, walk.request)
         return await _ask_free(walk, source)
@@ -139,4 +157,8 @@ async def _tellable(service: Service, hit: Hit) -> Hit:
 
 
 async def _defect(service: Service, email: str) -> AddressDefect | None:
-    return await service.check.defect_of(email) if service.check else None
+    """What is wrong with the address. A check that raises finds nothing: the address may be paid
+    for, and is told as it came."""
+    with survived(logger, "an address could not be checked"):
+        return await service.check.defect_of(email) if service.check else None
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -10,14 +11,13 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
+from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
 from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import credits as credit
 from mcp_enrichment.service.domain import requests as domain
 from mcp_enrichment.service.http import operations
 from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
-from mcp_enrichment.service.http.limits import peer_of
 from mcp_enrichment.service.http.observed import Observed
 from mcp_enrichment.service.http.openapi import document
 from mcp_enrichment.service.http.reading import (
@@ -27,6 +27,7 @@ from mcp_enrichment.service.http.reading import (
     preferred_wait,
     whole_number,
 )
+from mcp_enrichment.service.http.strangers import Strangers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -65,7 +66,7 @@ def create_app(
     app.router.redirect_slashes = False  # the contract knows no redirect: an empty id is a 404
     app.state.service, app.state.authenticate = service, authenticate
     app.state.rate_limit = rate_limit
-    app.state.peers = rate_limit.for_peers() if rate_limit else None
+    app.state.strangers = Strangers(rate_limit) if rate_limit else None
     return app
 
 
@@ -124,13 +125,9 @@ async def _admitted(request: Request) -> Caller:
 
 async def _known(request: Request) -> Caller:
     """Who is calling. Too many unknown callers from one address: 429."""
-    try:
+    strangers: Strangers | None = request.app.state.strangers
+    with strangers.looking_up(request) if strangers else nullcontext():
         caller: Caller = await request.app.state.authenticate(request)
-    except Unauthorized:
-        peers: RateLimit | None = request.app.state.peers
-        if peers and request.client:
-            peers.take(peer_of(request.client.host))
-        raise
     return caller
 
 

@@ -13,9 +13,11 @@ from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defects import kind_and_place
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
+    CommitUnknown,
     EnrichmentError,
     IdempotencyConflict,
     InsufficientCredits,
+    InternalError,
     InvalidArguments,
     InvalidProfileURL,
     RateLimited,
@@ -42,6 +44,8 @@ STATUS = {
     Unauthorized: 401,
     UnknownEnrichment: 404,
     StorageFailed: 503,
+    CommitUnknown: 500,  # a 503 would say that nothing was done
+    InternalError: 500,
 }
 """What each error of the domain is over HTTP; a test holds that none is missing."""
 
@@ -69,6 +73,17 @@ _FOR_CALLERS = {
         money="Nothing was charged.",
         for_person="Use an id that this team's own request returned.",
     ),
+    CommitUnknown: Explanation(
+        happened="The database failed while the request was being saved, so it is not known "
+        "whether it was started.",
+        money="One credit may have been charged.",
+        for_person="Send the same request again with the same Idempotency-Key: that settles it.",
+    ),
+    InternalError: Explanation(
+        happened="The service failed by a defect of its own.",
+        money=NOTHING_DONE,
+        for_person="Report it with the X-Request-Id.",
+    ),
 }
 """Where the advice for a person would name settings that only the operator of the service has."""
 
@@ -85,7 +100,9 @@ _OF_HTTP = {
 
 def answer(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
-    code = error.fault.value if isinstance(error, StorageFailed) else error.wire_code or error.code
+    code = error.wire_code or error.code
+    if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
+        code = error.fault.value
     detail = ErrorDetail(code=code, message=_explained(error).to_person())
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
@@ -100,7 +117,7 @@ def answer(error: EnrichmentError) -> JSONResponse:
 
 def _explained(error: EnrichmentError) -> Explanation:
     """What is told of it to a caller, which may be a program or a person."""
-    if isinstance(error, StorageFailed):
+    if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
         return Explanation(
             happened="The service cannot use its database.",
             money=error.explanation.money,

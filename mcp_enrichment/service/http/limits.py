@@ -47,6 +47,10 @@ class RateLimit:
             raise RateLimited(retry_after=wait)
         bucket.tokens -= 1
 
+    def has_room(self, caller: str) -> bool:
+        """Whether `take` would count one more."""
+        return self._filled(caller).tokens >= 1
+
     def headers(self, caller: str) -> dict[str, str]:
         """What is left, after draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4."""
         bucket = self._filled(caller)

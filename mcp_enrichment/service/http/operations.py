@@ -30,14 +30,22 @@ async def _health(_request: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     """The database answers; a `StorageFailed` is told as 503."""
+    _limited(request)
     await check_database(request.app.state.service)
     return JSONResponse({"status": "ready"})
 
 
 async def _metrics(request: Request) -> Response:
+    _limited(request)
     _show(await totals(request.app.state.service))
     body = generate_latest(telemetry.REGISTRY)
     return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+def _limited(request: Request) -> None:
+    """Raises `RateLimited` before the database is looked at: no key is needed to ask."""
+    if strangers := request.app.state.strangers:
+        strangers.take_probe(request)
 
 
 def _show(now: Totals) -> None:

@@ -1,4 +1,4 @@
-"""Deletes expired data, hourly, while a service runs."""
+"""Deletes expired data and old idempotency keys, hourly, while a service runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.contract.defects import survived
-from mcp_enrichment.service.domain.retention import delete_expired
+from mcp_enrichment.service.domain.retention import delete_expired, forget_keys
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.domain.service import Service
@@ -25,4 +25,6 @@ async def delete_in_time(service: Service) -> None:
         with survived(logger, "expired data cannot be deleted"):
             if deleted := await delete_expired(service):
                 logger.info("%d expired rows were deleted or emptied", deleted)
+        with survived(logger, "old idempotency keys cannot be deleted"):
+            await forget_keys(service)
         await anyio.sleep(EVERY)

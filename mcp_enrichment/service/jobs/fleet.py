@@ -88,6 +88,7 @@ class Fleet:
     async def run(self, service: Service) -> None:
         """Work until cancelled; then wait for what is under way, and give back what is left."""
         connector = PatientConnector()
+        service.turns.slots.limit(self._concurrency)
         at_once = self._concurrency
         new = partial(_Worker, service=service, connector=connector, concurrency=at_once)
         workers = [new(kind) for kind in JobKind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -224,12 +225,21 @@ class Taken(JobManager):
         finally:
             await self._forget(job)
 
-    async def retry_job(self, job: Job, *when: Any, **how: Any) -> None:
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,  # noqa: ARG002 (no job of ours has one)
+    ) -> None:
+        say, back = self.connector.execute_query_async, self._given_back.get(job.id)
         try:
-            if queue := self._given_back.get(job.id):
-                await self.connector.execute_query_async(fleet.GIVE_BACK, id=job.id, queue=queue)
+            if back:
+                await say(fleet.GIVE_BACK, id=job.id, queue=back)
             else:
-                await super().retry_job(job, *when, **how)
+                at = retry_at or datetime.now(UTC)
+                await say(fleet.RETRY, id=job.id, retry_at=at, priority=priority, queue=queue)
         finally:
             await self._forget(job)
 

@@ -52,6 +52,8 @@ class Runner:
         self._concurrency = concurrency
         self._at_work: set[Job] = set()
         self._taken_off: set[Job] = set()
+        self._served: dict[int, None] = {}
+        """Teams whose lookups were claimed here, the one whose turn is longest ago first."""
         self._stir = anyio.Event()
 
     def wake(self) -> None:
@@ -60,6 +62,7 @@ class Runner:
 
     async def run(self, service: Service) -> None:
         """Work until cancelled; then give back at once what is unfinished and not spared."""
+        service.turns.slots.limit(self._concurrency)
         upkeep = (partial(one, service) for one in (self._keep_leases, service.turns.keep))
         try:
             async with kept_up(*upkeep), anyio.create_task_group() as tasks:
@@ -93,11 +96,15 @@ class Runner:
     async def _claim(self, service: Service, now: float) -> Sequence[Job]:
         lookups, deliveries = (self._count(kind) for kind in (JobKind.LOOK_UP, JobKind.DELIVER))
         lease = jobs.Lease(owner=self._owner, now=now, until=now + self._lease)
+        at_most = self._concurrency + min(service.turns.waiting, WAITING)
         look_up = partial(
-            jobs.claim,
+            jobs.claim_fairly,
             lease=lease,
             kind=JobKind.LOOK_UP,
-            limit=self._concurrency - lookups.total() + min(service.turns.waiting, WAITING),
+            limit=at_most - lookups.total(),
+            share=at_most,
+            at_work=lookups,
+            served=list(self._served),
         )
         deliver = partial(
             jobs.claim_fairly,
@@ -108,7 +115,14 @@ class Runner:
             at_work=deliveries,
         )
         claimed = await service.database.write(lambda c: [*look_up(c), *deliver(c)])
+        self._note_served(claimed)
         return [replace(job, take_off=self._take_off) for job in claimed]
+
+    def _note_served(self, claimed: Sequence[Job]) -> None:
+        for job in claimed:
+            if job.kind is JobKind.LOOK_UP:
+                self._served.pop(job.team_id, None)
+                self._served[job.team_id] = None
 
     def _take_off(self, connection: Any, done: Sequence[Job]) -> None:
         jobs.finish(connection, self._owner, done)

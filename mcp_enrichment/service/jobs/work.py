@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_enrichment.contract.defects import kind_and_place
+from mcp_enrichment.contract.defects import kind_and_place, survived
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.domain.delivery import deliver
 from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
 from mcp_enrichment.service.domain.lookup import Again, look_up
 from mcp_enrichment.service.domain.lookup import give_up as give_up_look_up
+from mcp_enrichment.service.store import defects
 from mcp_enrichment.service.store.jobs import JobKind
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AFTER_A_DEFECT = 5.0
-"""Seconds until a job that raised is tried again, doubled with each claim up to `DEFECT_CAP`."""
+"""Seconds until a job that raised is tried again, doubled each time up to `DEFECT_CAP`."""
 DEFECT_CAP = 600.0
-_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number of claims is no float
+_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number is no float
 
-CLAIMS_OF_A_DEFECT = 12
-"""After so many claims, over about an hour, a job that still raises is given up."""
+MOST_DEFECTS = 12
+"""A job that raised so often, over about an hour, is given up. Claims do not count: a lookup whose
+vendor works on it is claimed for each poll."""
 
 _WORK: dict[JobKind, Callable[[Service, Job], Awaitable[Again | None]]] = {
     JobKind.LOOK_UP: look_up,
@@ -60,8 +62,15 @@ async def run_job(service: Service, job: Job) -> Again | None:
         raise
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
         logger.error("job %s of %s raised %s", job.kind, job.subject, kind_and_place(defect))  # noqa: TRY400
-        if job.claims >= CLAIMS_OF_A_DEFECT:
-            await _GIVE_UP[job.kind](service, job)
-            return None
-        doubled = AFTER_A_DEFECT * 2 ** min(job.claims - 1, _DOUBLINGS)
+    return await _after_a_defect(service, job)
+
+
+async def _after_a_defect(service: Service, job: Job) -> Again | None:
+    raised = await service.database.write(lambda c: defects.count(c, job.kind, job.subject))
+    if raised < MOST_DEFECTS:
+        doubled = AFTER_A_DEFECT * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
         return Again(min(doubled, DEFECT_CAP))
+    with survived(logger, f"job {job.kind} of {job.subject} cannot be given up"):
+        await _GIVE_UP[job.kind](service, job)
+        return None
+    return Again(DEFECT_CAP)

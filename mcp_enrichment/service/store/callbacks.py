@@ -48,6 +48,8 @@ class Callback:
     external_id: str | None
     round: int
     """Grows by one each time that somebody repeats the delivery by hand."""
+    defects: int = 0
+    """How often its delivery raised in this round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +93,7 @@ def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequenc
 def next_round(connection: Connection, callback_id: str) -> None:
     """Allow a callback three more tries."""
     this = update(callbacks).where(callbacks.c.id == callback_id)
-    connection.execute(this.values(round=callbacks.c.round + 1))
+    connection.execute(this.values(round=callbacks.c.round + 1, defects=0))
 
 
 def claim_try(connection: Connection, callback: Callback, *, at: float) -> int | None:

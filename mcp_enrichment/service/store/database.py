@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 
-from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.store import jobs
-from mcp_enrichment.service.store.faults import is_busy, storage_failed
+from mcp_enrichment.service.store.faults import is_busy, may_be_committed, storage_failed
 from mcp_enrichment.service.store.migrate import upgrade
-from mcp_enrichment.service.store.schema import teams
+from mcp_enrichment.service.store.schema import teams, write_checks
 from mcp_enrichment.service.store.scrubbing import scrub
 from mcp_enrichment.service.store.subjects import Subjects, settle_key
 from mcp_enrichment.service.store.together import Together
+from mcp_enrichment.service.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -127,7 +128,7 @@ class Database:
     async def check(self) -> None:
         """Return where something can be written, and found again. Raises `StorageFailed`."""
         if time.monotonic() > self._writable_until:
-            await self.write(_leave_no_trace)
+            await self.write(_write_something)
             self._writable_until = time.monotonic() + CHECK_EVERY
         await self.read(lambda connection: connection.execute(select(1).select_from(teams)))
         if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
@@ -153,12 +154,12 @@ class Database:
                     return self._once(engine, work)
                 except _Collided:
                     continue
-            with engine.begin() as connection:
+            with _transaction(engine) as connection:
                 return work(connection)
 
     def _once(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         # A commit that fails is not repeated: what has become of it cannot be known.
-        with engine.begin() as connection:
+        with _transaction(engine) as connection:
             try:
                 return work(connection)
             except DBAPIError as error:
@@ -168,15 +169,29 @@ class Database:
 
 
 class _Collided(Exception):
-    """The transaction was undone through no fault of its own."""
+    """The transaction was undone by another one."""
 
 
-def _leave_no_trace(connection: Connection) -> None:
-    # The page is another one afterwards, though not its rows: where the disk is full it is told
-    # when this is committed. What is rolled back is never written, and tells nothing.
-    none = {"name": "", "available": 0, "held": 0, "created_at": 0.0}
-    added = connection.execute(insert(teams).values(none).returning(teams.c.id)).scalar_one()
-    connection.execute(delete(teams).where(teams.c.id == added))
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """Raises `CommitUnknown` where nobody can say whether what was written is saved."""
+    writes = engine.get_execution_options().get("writes", False)
+    with engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if writes and may_be_committed(error):
+                raise CommitUnknown from error
+            raise
+
+
+def _write_something(connection: Connection) -> None:
+    # Where the disk is full it is told when this is committed. What is rolled back is never
+    # written, and tells nothing.
+    now = {"id": 1, "at": time.time()}
+    new = upsert(connection, write_checks).values(now)
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=now))
 
 
 def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:

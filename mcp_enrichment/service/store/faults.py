@@ -32,6 +32,8 @@ _BY_SQLSTATE = {
 }
 _COLLISIONS = {"23505", "40001", "40P01"}
 """A unique key that another transaction took first, a lost race, a deadlock."""
+_CONNECTION_LOST = ("08", "57P", "40003")
+"""The connection failed, the server is told to stop, or says itself that it does not know."""
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 
 
@@ -57,6 +59,16 @@ def storage_failed(error: DBAPIError) -> StorageFailed | None:
         return StorageFailed(fault)
     unreachable = error.connection_invalidated or isinstance(error, OperationalError)
     return StorageFailed(StorageFault.UNREACHABLE) if unreachable else None
+
+
+def may_be_committed(error: DBAPIError) -> bool:
+    """Whether a commit that failed so may have happened all the same: the server's answer was lost,
+    or a disk failed with the end of the transaction half written."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return bool(code & _PRIMARY_CODE == sqlite3.SQLITE_IOERR)
+    state = _sqlstate(error)
+    return not state or state.startswith(_CONNECTION_LOST)
 
 
 def collided(error: DBAPIError) -> bool:

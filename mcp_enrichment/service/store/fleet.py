@@ -77,17 +77,33 @@ FETCH_FAIRLY = """
 `at_work` has how many there are of each. The index is walked from team to team, as the embedded
 queue's is, so that no team's backlog keeps another one waiting. A callback always has its time."""
 
-GIVE_BACK = """
-    WITH given_back AS (
-        UPDATE procrastinate_jobs
+_THIS_OR_DROPPED = """
+    WITH this AS (
+        SELECT id, args ? 'superseded' AS is_superseded FROM procrastinate_jobs
+        WHERE id = %(id)s AND status = 'doing' FOR UPDATE
+    ), dropped AS (
+        DELETE FROM procrastinate_jobs job USING this WHERE job.id = this.id AND is_superseded
+    )
+"""
+"""A job at work that is to be done again; one that was superseded meanwhile is dropped. The lock on
+its row has `put_again` come before this or after it."""
+
+RETRY = f"""{_THIS_OR_DROPPED}
+    SELECT procrastinate_retry_job_v2(id, %(retry_at)s, %(priority)s, %(queue)s, NULL)
+    FROM this WHERE NOT is_superseded
+"""  # noqa: S608 (constants alone)
+"""What procrastinate says to have a job done again later."""
+
+GIVE_BACK = f"""{_THIS_OR_DROPPED}, given_back AS (
+        UPDATE procrastinate_jobs job
         SET status = 'todo', worker_id = NULL, scheduled_at = now(), queue_name = %(queue)s
-        WHERE id = %(id)s AND status = 'doing' RETURNING id, queue_name
+        FROM this WHERE job.id = this.id AND NOT is_superseded RETURNING job.id, queue_name
     )
     SELECT pg_notify(
         'procrastinate_queue_v1#' || queue_name,
         json_build_object('type', 'job_inserted', 'job_id', id)::text
     ) FROM given_back
-"""
+"""  # noqa: S608 (constants alone)
 """Have a job done by another worker, at once, as if it had not been taken: of the same queue, or of
 the line at a source. It keeps its place."""
 
@@ -123,6 +139,15 @@ _TAKE_IN = text("""
         SELECT 'look-up/' || source FROM source_turns WHERE source <> ALL(:sources)
     )
 """)
+_LOCK = text("""
+    SELECT id FROM procrastinate_jobs
+    WHERE task_name = :kind AND args ->> 'subject' = :subject AND status IN ('todo', 'doing')
+    FOR UPDATE
+""")
+_SUPERSEDE = text("""
+    UPDATE procrastinate_jobs SET args = args || jsonb_build_object('superseded', true)
+    WHERE status = 'doing' AND task_name = :kind AND args ->> 'subject' = :subject
+""")
 _WITHDRAW = text("""
     SELECT procrastinate_cancel_job_v1(id, abort => false, delete_job => true)
     FROM procrastinate_jobs
@@ -135,10 +160,17 @@ _OF_SILENT_WORKERS = text("""
     SELECT count(procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)) FROM (
         SELECT jobs.id FROM procrastinate_jobs jobs
         LEFT JOIN procrastinate_workers worker ON worker.id = jobs.worker_id
-        WHERE jobs.status = 'doing'
+        WHERE jobs.status = 'doing' AND NOT jobs.args ? 'superseded'
         AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :silent))
         FOR UPDATE OF jobs SKIP LOCKED
     ) AS left_behind
+""")
+_DROP_SUPERSEDED = text("""
+    DELETE FROM procrastinate_jobs jobs WHERE status = 'doing' AND args ? 'superseded'
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_workers worker WHERE worker.id = jobs.worker_id
+        AND worker.last_heartbeat >= now() - make_interval(secs => :silent)
+    )
 """)
 _OF_WORKER = text("""
     SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = :worker_id
@@ -169,8 +201,10 @@ def put(
 def put_again(
     connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
 ) -> None:
-    """Add a job that is due at once; one that waits for its time goes, one at work stays."""
-    connection.execute(_WITHDRAW, {"kind": kind.value, "subject": subject})
+    """Add a job that is due at once; one that waits for its time goes. One at work is finished, and
+    does not come again."""
+    for statement in (_LOCK, _WITHDRAW, _SUPERSEDE):
+        connection.execute(statement, {"kind": kind.value, "subject": subject})
     put(connection, kind, subject, team_id=team_id, at=at)
 
 
@@ -196,6 +230,7 @@ def take_in(connection: Connection, sources: Collection[str]) -> None:
 
 def take_over(connection: Connection, *, silent: float) -> int:
     """Have the jobs done anew whose workers were not heard of for so many seconds; how many."""
+    connection.execute(_DROP_SUPERSEDED, {"silent": silent})
     return int(connection.execute(_OF_SILENT_WORKERS, {"silent": silent}).scalar_one())
 
 

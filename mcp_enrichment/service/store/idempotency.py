@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from mcp_enrichment.service.store.schema import idempotency_keys
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Made once, as every request says them.
-_DROP_OLDER = delete(idempotency_keys).where(idempotency_keys.c.created_at < bindparam("than"))
-_GET = select(idempotency_keys.c.body_hash, idempotency_keys.c.request_id).where(
+_GET = select(idempotency_keys).where(
     idempotency_keys.c.team_id == bindparam("team_id"), idempotency_keys.c.key == bindparam("key")
+)
+_DROP = delete(idempotency_keys).where(
+    idempotency_keys.c.team_id == bindparam("of_team"),
+    idempotency_keys.c.key == bindparam("this_key"),
+    idempotency_keys.c.created_at < bindparam("than"),
 )
 _PUT = insert(idempotency_keys)
 
@@ -28,15 +32,29 @@ class Seen:
     request_id: str
 
 
-def drop_older(connection: Connection, than: float) -> None:
-    """Forget the keys that were first used before this time."""
-    connection.execute(_DROP_OLDER, {"than": than})
+def drop_older(connection: Connection, than: float, *, limit: int) -> int:
+    """Forget up to so many of the keys that were first used before this time; how many."""
+    keys = idempotency_keys.c
+    oldest = select(keys.team_id, keys.key).where(keys.created_at < than)
+    # Whoever deletes them at the same time is left to it.
+    oldest = oldest.order_by(keys.created_at).limit(limit).with_for_update(skip_locked=True)
+    found = [tuple(row) for row in connection.execute(oldest)]
+    if not found:
+        return 0
+    these = tuple_(keys.team_id, keys.key).in_(found) & (keys.created_at < than)
+    return connection.execute(delete(idempotency_keys).where(these)).rowcount
 
 
-def get(connection: Connection, team_id: int, key: str) -> Seen | None:
-    """What the team's key was used for."""
+def get(connection: Connection, team_id: int, key: str, *, since: float) -> Seen | None:
+    """What the team's key was used for, since this time. An older one is forgotten: it may be used
+    anew, whether or not it was deleted already."""
     row = connection.execute(_GET, {"team_id": team_id, "key": key}).first()
-    return Seen(**row._mapping) if row else None
+    if row is None:
+        return None
+    if row.created_at < since:
+        connection.execute(_DROP, {"of_team": team_id, "this_key": key, "than": since})
+        return None
+    return Seen(body_hash=row.body_hash, request_id=row.request_id)
 
 
 def put(

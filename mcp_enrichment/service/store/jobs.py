@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -126,7 +126,9 @@ def claim(
     connection: Connection, lease: Lease, kind: JobKind, *, limit: int, team_id: int | None = None
 ) -> Sequence[Job]:
     """Up to `limit` jobs of a kind that are due and that nobody works on, of all teams or of one,
-    leased to who asks."""
+    leased to who asks. A limit below 1 claims none."""
+    if limit < 1:
+        return []  # to SQLite a negative LIMIT is none at all
     these = _claimable(kind, lease.now)
     if team_id is not None:
         these &= jobs.c.team_id == team_id
@@ -150,17 +152,26 @@ def claim_fairly(
     limit: int,
     share: int,
     at_work: Mapping[int, int],
+    served: Sequence[int] = (),
 ) -> Sequence[Job]:
     """`claim`, with at most `share` jobs of any one team; `at_work`: how many there are of each.
 
-    The team with the fewest comes first, so that no team's backlog keeps another one waiting.
+    The team with the fewest comes first, so that no team's backlog keeps another one waiting. Of
+    teams with as many each, that one comes first which is not in `served`, or earliest there; then
+    the one whose oldest job is due longest.
     """
     claimed: list[Job] = []
-    teams = _teams_with_claimable(connection, kind, lease.now)
-    for team_id in sorted(teams, key=lambda team_id: (at_work.get(team_id, 0), teams[team_id])):
-        room = min(share - at_work.get(team_id, 0), limit - len(claimed))
-        if room > 0:
-            claimed += claim(connection, lease, kind, limit=room, team_id=team_id)
+    counts, order = Counter(at_work), {team_id: place for place, team_id in enumerate(served)}
+    due = _teams_with_claimable(connection, kind, lease.now) if limit > 0 else {}
+    while (teams := [one for one in due if counts[one] < share]) and len(claimed) < limit:
+        team_id = min(teams, key=lambda one: (counts[one], order.get(one, -1), due[one]))
+        room = min(share - counts[team_id], limit - len(claimed)) if len(teams) == 1 else 1
+        its = claim(connection, lease, kind, limit=room, team_id=team_id)
+        claimed += its
+        counts[team_id] += len(its)
+        order[team_id] = len(order) + len(claimed)
+        if len(its) < room:
+            del due[team_id]
     return claimed
 
 

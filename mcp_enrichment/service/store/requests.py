@@ -57,6 +57,8 @@ class Request:
     ended_at: float | None = None
     tries: int = 0
     """How often its sources were asked in vain."""
+    defects: int = 0
+    """How often its lookup raised."""
     traceparent: str | None = None
     """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
     removed_at: float | None = None

@@ -23,6 +23,7 @@ from mcp_enrichment.service.store.schema.requests import (
     ledger,
     requests,
     teams,
+    write_checks,
 )
 from mcp_enrichment.service.store.schema.sources import (
     source_calls,
@@ -54,4 +55,5 @@ __all__ = [
     "source_turns",
     "suppressions",
     "teams",
+    "write_checks",
 ]

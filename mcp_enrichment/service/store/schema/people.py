@@ -33,6 +33,7 @@ contacts = Table(
     Column("rank", Integer, nullable=False),
     Column("imported_at", Float, nullable=False),
     CheckConstraint("type IN ('work', 'personal')", name="contacts_type_known"),
+    Index("contacts_by_import", "imported_at"),
     # The rows lie in their key's order, and the key, which is most of a row, is stored once.
     sqlite_with_rowid=False,
 )
@@ -53,6 +54,7 @@ people = Table(
     Column("imported_at", Float, nullable=False),
     Index("people_of_a_company", "company_key", "email_domain"),
     Index("people_of_a_domain", "email_domain", "email_local"),
+    Index("people_by_import", "imported_at"),
 )
 
 inference_figures = Table(

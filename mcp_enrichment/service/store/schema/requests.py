@@ -72,6 +72,8 @@ requests = Table(
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("tries", Integer, nullable=False, server_default="0"),
+    # How often its lookup raised; a callback has the same of its delivery.
+    Column("defects", Integer, nullable=False, server_default="0"),
     Column("traceparent", String(55)),
     # When it was emptied, because of `reason`. The texts that it held are empty ones then, since
     # the check below wants an address wherever a credit was settled.
@@ -171,6 +173,7 @@ callbacks = Table(
     Column("url", String(2048), nullable=False),
     Column("external_id", String(256)),
     Column("round", Integer, nullable=False),
+    Column("defects", Integer, nullable=False, server_default="0"),
     Index("callbacks_of_a_request", "request_id"),
 )
 
@@ -185,4 +188,13 @@ callback_tries = Table(
     Column("outcome", String(32)),
     Column("http_status", Integer),
     CheckConstraint("number BETWEEN 1 AND 3", name="callback_tries_at_most_three"),
+)
+
+# A service that is asked whether it is ready writes here; nobody reads it.
+write_checks = Table(
+    "write_checks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    CheckConstraint("id = 1", name="write_checks_are_one_row"),
 )
