@@ -176,7 +176,7 @@ async def test_over_http_no_answer_but_a_clear_yes_spends_anything(
                 with subtests.test(what):
                     posted = call(MODERN, CALL["name"], WORK)
                     posted["json"]["params"] = _without_a_handshake(answers)
-                    _is_not_confirmed(_result(await http.post(f"{face.url}/mcp", **posted)))
+                    _is_not_confirmed(_result(await http.post(face.url, **posted)))
     assert not vendor.posts
 
 
@@ -186,7 +186,7 @@ async def test_over_http_with_a_handshake_it_is_said_that_the_server_cannot_ask_
     with served(tmp_path, **_settings(vendor), HTTP_OPEN="true") as face:
         async with httpx.AsyncClient(timeout=HANG) as http:
             posted = call("legacy", CALL["name"], WORK)
-            result = _result(await http.post(f"{face.url}/mcp", **posted))
+            result = _result(await http.post(face.url, **posted))
     _is_not_confirmed(result, says="this server cannot ask for it over HTTP")
     assert "over stdio" in result["content"][0]["text"]
     assert not vendor.posts
