@@ -25,8 +25,8 @@ MOST_FAULTS = 5
 """Wrong arguments that one sentence names."""
 MOST_NAMES = 20
 """Unknown arguments that an answer names."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
-"""Names that are repeated: a text of another form might be anything, a person's address too."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+"""Names that are repeated: a text of another form might say anything, a person's address too."""
 _WITH_ARGUMENTS = {"tools/call", "prompts/get"}
 _NO_OBJECT = (
     "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "

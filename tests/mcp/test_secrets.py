@@ -43,7 +43,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("request_email_enrichment", WORK | {"force_refresh": True, "wait_seconds": 0}),
     ("get_enrichment", {"id": ID}),
     ("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 1}),
-    ("get_credits", {}),
+    ("get_credits", {"ignored": POISON, POISON: 1}),
 ]
 BAD_VALUES: list[tuple[str, dict[str, Any]]] = [
     ("request_email_enrichment", {"linkedin_url": f"https://x.com/{POISON}", "type": "work"}),
@@ -55,7 +55,6 @@ BAD_VALUES: list[tuple[str, dict[str, Any]]] = [
     ("get_enrichment", {"id": f"{POISON} /"}),
     ("wait_for_enrichment", {"ids": [f"{POISON} /"]}),
     ("wait_for_enrichment", {"ids": {POISON: 1}}),
-    ("get_credits", {"a": POISON}),
     (POISON, {}),
 ]
 
