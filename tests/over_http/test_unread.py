@@ -20,8 +20,8 @@ from tests.support.waiting import HANG
 if TYPE_CHECKING:
     from pathlib import Path
 
-REQUESTS = 800
-"""Each is a line of the log, of a hundred bytes and more: together more than a pipe holds."""
+REQUESTS = 500
+"""Each is a line of the log, of two hundred bytes and more: together more than a pipe holds."""
 
 
 def test_a_stream_that_its_client_never_reads_holds_up_nobody_else(
