@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from mcp_enrichment.contract.hosts import DEFAULT_PORTS
 from mcp_enrichment.contract.texts import trimmed
@@ -36,6 +35,8 @@ class NetworkSettingWrong(ValueError):
 
 def proxy_for(url: str) -> str | None:
     """The proxy between us and that server. Raises `NetworkSettingWrong`."""
+    from urllib.request import getproxies  # noqa: PLC0415 (the start of the server does without)
+
     parts = urlsplit(url)
     proxies = getproxies()  # on macOS and Windows the system's, where no variable is set
     named = parts.scheme if proxies.get(parts.scheme) else "all"

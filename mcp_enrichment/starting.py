@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.defaults import VENDOR_URL
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 def check_start(settings: Settings) -> None:
     """Raise `Unauthorized` where the key is none, or a variable for proxies or certificates cannot
     be used. The keyring is not asked: it may ask the user."""
-    if fault := key_fault(settings) or network_fault(settings):
+    fault = key_fault(settings)
+    if fault is None and _may_be_wrong():
+        fault = network_fault(settings)
+    if fault:
         raise Unauthorized(wrong_setting(fault))
 
 
@@ -40,6 +44,14 @@ def network_fault(settings: Settings) -> str | None:
     except NetworkSettingWrong as wrong:
         return str(wrong)
     return None
+
+
+def _may_be_wrong() -> bool:
+    """Whether a proxy is set, or certificates that are missing. Else there is nothing to look at,
+    and reading certificates would take its time at each start."""
+    has_proxy = any(value and name.lower().endswith("_proxy") for name, value in os.environ.items())
+    named = filter(None, map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+    return has_proxy or not all(map(os.path.exists, named))
 
 
 def _reached(settings: Settings) -> Iterator[str]:

@@ -145,5 +145,5 @@ def test_a_key_file_may_lie_in_the_home_folder(
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "key.txt").write_text("two words")
     told = shell.run("credits", API_KEY_FILE="~/key.txt").refused()
-    assert "the API key holds a space" in told
+    assert "The API key holds a space" in told
     assert "two words" not in told
