@@ -282,6 +282,7 @@ class CommitUnknown(StorageFailed):
 
     code = "outcome_unknown"
     charged = None
+    retryable = False
     explanation = Explanation(
         happened="The database failed while a change was being saved, so it is not known whether "
         "it is.",
@@ -293,4 +294,3 @@ class CommitUnknown(StorageFailed):
     def __init__(self, *, retry_after: float | None = None) -> None:
         ServiceUnavailable.__init__(self, self.explanation, retry_after=retry_after)
         self.fault = StorageFault.UNREACHABLE
-        self.retryable = False

@@ -14,11 +14,15 @@ from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.retention import delete_expired
 from mcp_enrichment.service.domain.service import Retention
 from mcp_enrichment.service.jobs.deleting import delete_in_time
-from mcp_enrichment.service.store import schema
+from mcp_enrichment.service.store import personal, schema
 from tests.support.exports import ADA_READ
+from tests.support.places import rows
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
+from tests.support.statements import statements
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mcp_enrichment.service.domain.service import Service
     from tests.support.places import Place
 
@@ -55,6 +59,21 @@ async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
         assert it.rows("SELECT linkedin_url, email, reason FROM requests") == [
             ("", None, "expired")
         ]
+
+
+@pytest.mark.parametrize("table", ["contacts", "people"])
+async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
+    path: Path, table: str
+) -> None:
+    async with serving(path, jobs=False) as it:
+        with statements(it.service.database._engine) as said:
+            await it.service.database.read(
+                lambda c: personal.imported_before(c, it.service.clock(), limit=500)
+            )
+        ((statement, values),) = [one for one in said if f"FROM {table}" in one[0]]
+        plan = str(rows(path, f"EXPLAIN QUERY PLAN {statement}", *values))
+    assert f"{table}_by_import" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 async def test_a_running_request_is_never_too_old(place: Place) -> None:

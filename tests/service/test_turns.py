@@ -3,8 +3,6 @@ keep others waiting, and no source is asked more than it may be, however many pr
 
 from __future__ import annotations
 
-import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,10 +15,10 @@ from mcp_enrichment.service.domain.turns import Turns
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.jobs import fleet as engine
 from mcp_enrichment.service.sources.port import Unavailable
-from mcp_enrichment.service.store import jobs, turns
-from mcp_enrichment.service.store.jobs import JobKind, Lease
+from mcp_enrichment.service.store import turns
 from mcp_enrichment.service.store.turns import Limit
 from mcp_enrichment.settings import Settings
+from tests.support.counting import Counting
 from tests.support.places import rows
 from tests.support.serving import (
     ADA,
@@ -38,37 +36,12 @@ from tests.support.serving import (
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.sources.port import Outcome
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 MANY = 200
 STATUS = "SELECT status FROM requests WHERE id = ?"
 UNDER_WAY = "SELECT count(*) FROM source_lookups"
-
-
-class Counting:
-    """A source that notes when it was asked, and how many asked at once."""
-
-    name = "counting"
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.began: list[float] = []
-        self.asked: list[str] = []
-        self.most = self._now = 0
-
-    async def find(self, profile: str, _kind: EmailType) -> Outcome:
-        self.began.append(time.monotonic())
-        self.asked.append(profile)
-        self._now += 1
-        self.most = max(self.most, self._now)
-        await anyio.sleep(self.seconds)
-        self._now -= 1
-        return HIT
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
@@ -129,56 +102,6 @@ async def test_what_is_put_off_takes_its_turn_anew(
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
     assert len(source.asked) == 11
     ledger_is_exact(url)
-
-
-async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
-    """Its rate has many wait; those whose turn has come all at once are still bounded."""
-    source, many = Counting(0.1), 60
-    limits = {source.name: Limit(per_second=1000)}
-    async with serving(place, jobs=False, credits=many) as it:
-        for number in range(many):
-            await it.accepted(linkedin_url=f"{ADA}-{number}")
-        async with serving(place, source, concurrency=4, turns=Turns(limits)):
-            await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
-    assert 0 < source.most <= 4
-    assert len(source.asked) == many
-    ledger_is_exact(place)
-
-
-async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
-    place: Place,
-) -> None:
-    source, many, rate = Counting(0.05), 40, 50.0
-    limits = {source.name: Limit(at_once=3, per_second=rate)}
-    async with serving(place, jobs=False, credits=many) as it:
-        for number in range(many):
-            await it.accepted(linkedin_url=f"{ADA}-{number}")
-        async with (
-            serving(place, source, concurrency=2, turns=Turns(limits)),
-            serving(place, source, concurrency=2, turns=Turns(limits)),
-        ):
-            await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
-    assert 0 < source.most <= 3
-    assert source.began[-1] - source.began[0] > (many - 3) / rate
-    assert sorted(source.asked) == sorted(f"{ADA}-{number}" for number in range(many))
-    assert rows(place, UNDER_WAY) == [(0,)]
-    ledger_is_exact(place)
-
-
-async def test_a_process_without_room_claims_nothing(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
-        await it.accepted()
-        lease = Lease(owner="full", now=it.service.clock(), until=it.service.clock() + 30)
-        for room in (0, -1, -100):
-            for claim in (
-                partial(jobs.claim, limit=room),
-                partial(jobs.claim_fairly, limit=room, share=4, at_work={}),
-                partial(jobs.claim_fairly, limit=4, share=room, at_work={}),
-            ):
-                claimed = it.service.database.write_now(
-                    lambda c, claim=claim: claim(c, lease, JobKind.LOOK_UP)
-                )
-                assert claimed == []
 
 
 @pytest.mark.parametrize("at_once", [1, 3])

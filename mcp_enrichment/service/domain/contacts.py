@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment.contract.defects import survived
 from mcp_enrichment.service.domain.intake import Intake
 from mcp_enrichment.service.domain.ordering import in_order
 from mcp_enrichment.service.domain.packing import packed
+from mcp_enrichment.service.domain.people import figures
 from mcp_enrichment.service.domain.privacy import left_out
 from mcp_enrichment.service.sources.exports.contact import (
     Contact,
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.store.database import Database
+
+
+logger = logging.getLogger(__name__)
 
 
 def _nobody(_profile: str, _email: str) -> bool:
@@ -95,6 +101,8 @@ def import_contacts(
     report.new = intake.new
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit.write, action=Action.IMPORT, at=now, counts=counts))
+    with survived(logger, "how right inferences are is worked out by whoever needs it first"):
+        figures(database)  # here, as it takes up to a minute, in which a service would be late
     return report
 
 

@@ -127,6 +127,11 @@ def figures(connection: Connection) -> str | None:
     return connection.execute(select(inference_figures.c.figures).where(current)).scalar()
 
 
+def last_figures(connection: Connection) -> str | None:
+    """What was worked out last, also where rows were put since."""
+    return connection.execute(select(inference_figures.c.figures)).scalar()
+
+
 def put_figures(connection: Connection, of_puts: int, worked_out: str) -> None:
     """Keep what was worked out from the rows as they were after so many puts."""
     kept = update(inference_figures).values(of_puts=of_puts, figures=worked_out)

@@ -174,6 +174,20 @@ async def test_figures_are_worked_out_once_after_an_import(
     assert figures(database).known == 120
 
 
+async def test_an_import_works_the_figures_out_and_who_serves_does_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
+
+    def late(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("mcp_enrichment.service.domain.people.work_out", late)
+    assert await inferred(database) == FOUND
+    imported(database, *staff("Second", "second.example", 60))  # and breaks off working it out
+    assert await inferred(database) == FOUND, "by the figures before"
+
+
 async def test_no_statement_of_a_lookup_reads_all_rows(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     await inferred(database)
