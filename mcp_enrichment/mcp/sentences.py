@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 NO_GUESS = "Do not construct or guess an address."
 
-NOT_YET = "Nothing is charged yet."
+WAITING_IS_FREE = "Waiting for it costs nothing."
 NOT_CHARGED = "No credit was charged."
-ONLY_ADDRESSES_COST = "Only an address that is found costs a credit."
-FREE_TO_READ = "Reading this is free."
+FREE_TO_READ = "Reading the answer again is free."
+NOTHING_FOR_THIS = "This call cost nothing."
+EARLIER_ARE_FREE = "Reading earlier answers is free."
 
 
 def _found(what_it_is: str) -> Explanation:
     return Explanation(
         happened=what_it_is,
-        money="It is paid for once.",
+        money=FREE_TO_READ,
         for_person="Check it before you rely on it.",
         for_assistant="Say so when you use it.",
     )
@@ -30,7 +31,7 @@ def _found(what_it_is: str) -> Explanation:
 
 NOT_FINAL = Explanation(
     happened="Not final yet.",
-    money=NOT_YET,
+    money=WAITING_IS_FREE,
     for_person="Ask again later: this lookup is joined, and not paid for twice.",
     for_assistant="Call wait_for_enrichment with this id. Do not request it again. " + NO_GUESS,
 )
@@ -38,20 +39,20 @@ PATIENCE = 20 * 60.0
 """Seconds after which a lookup is no longer waited for."""
 COME_BACK = Explanation(
     happened="Not final after 20 minutes.",
-    money=NOT_YET,
+    money=WAITING_IS_FREE,
     for_person="Ask again tomorrow: this lookup is joined, and not paid for twice.",
     for_assistant="Stop waiting, and tell the user that the answer comes later. Then call "
     f"get_enrichment with this id; do not request it again. {NO_GUESS}",
 )
 NOT_FOUND = Explanation(
     happened="No address was found.",
-    money=ONLY_ADDRESSES_COST,
+    money=FREE_TO_READ,
     for_person="Ask again in some weeks, or for the other kind of address.",
     for_assistant=f"Tell the user so. {NO_GUESS}",
 )
 FAILED = Explanation(
     happened="The lookup failed, which says nothing about whether an address exists.",
-    money=ONLY_ADDRESSES_COST,
+    money=FREE_TO_READ,
     for_person="Ask again later.",
     for_assistant=f"Tell the user; it can be requested again later. {NO_GUESS}",
 )
@@ -106,13 +107,13 @@ BY_REASON = {
     ),
     Reason.ERASED: Explanation(
         happened="What was stored about this person was erased.",
-        money=FREE_TO_READ,
+        money=NOTHING_FOR_THIS,
         for_person="Do not expect an answer from it any more.",
         for_assistant=f"Tell the user so. {NO_GUESS}",
     ),
     Reason.EXPIRED: Explanation(
         happened="This answer was deleted, as it had expired.",
-        money=FREE_TO_READ,
+        money=NOTHING_FOR_THIS,
         for_person="Ask again for a new lookup, which may cost a credit.",
         for_assistant=f"It can be requested again, which may cost a credit. {NO_GUESS}",
     ),
@@ -132,39 +133,39 @@ CALLBACK_DROPPED = (
 )
 NOT_READ = Explanation(
     happened="The service could not be asked about this enrichment, so its state is not known.",
-    money=FREE_TO_READ,
+    money=NOTHING_FOR_THIS,
     for_person="Ask again in a minute.",
     for_assistant=f"Wait for it again. {NO_GUESS}",
 )
 ANSWER_UNUSABLE = Explanation(
     happened="The service's answer about this enrichment cannot be used.",
-    money=FREE_TO_READ,
+    money=NOTHING_FOR_THIS,
     for_person="Report this to the operator of the service.",
     for_assistant=f"Tell the user that the service misbehaves; do not request it again. {NO_GUESS}",
 )
 SOME_NOT_FINAL = Explanation(
     happened="Some are not final yet.",
-    money=NOT_YET,
+    money=WAITING_IS_FREE,
     for_person=NOT_FINAL.for_person,
     for_assistant="Call wait_for_enrichment again with the ids whose is_final is false. Do not "
     f"request them again. {NO_GUESS}",
 )
 ALL_COME_BACK = Explanation(
     happened="What is not final has run for 20 minutes.",
-    money=NOT_YET,
+    money=WAITING_IS_FREE,
     for_person=COME_BACK.for_person,
     for_assistant="Stop waiting, and tell the user that the answers come later. Then call "
     f"get_enrichment with each id; do not request them again. {NO_GUESS}",
 )
 BUDGET_SPENT = Explanation(
     happened="The budget leaves nothing to spend now, so new requests will be refused.",
-    money=FREE_TO_READ,
+    money=EARLIER_ARE_FREE,
     for_person="Raise ENRICHMENT_DAILY_BUDGET, lower ENRICHMENT_RESERVE, or wait for midnight UTC.",
     for_assistant="Tell the user.",
 )
 NO_CREDITS = Explanation(
     happened="No credits are left, so new requests will be refused.",
-    money=FREE_TO_READ,
+    money=EARLIER_ARE_FREE,
     for_person="Add some (to the embedded service by `mcp-enrichment credits grant N`).",
     for_assistant="Tell the user.",
 )
