@@ -49,6 +49,9 @@ def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(EVERYTHING)
     install_servers()
+    # The tests start hundreds of processes, which would each compile the package where the
+    # environment keeps Python from writing bytecode.
+    run("python", "-m", "compileall", "-q", "mcp_enrichment")
     failed = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)
