@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from mcp_enrichment.client import posts
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.file_locks import is_unsupported, require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ class MemoryFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = path.with_name(f"{path.name}.lock")
+        self._is_lockable = False
         self._queue = anyio.CapacityLimiter(1)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -85,11 +87,17 @@ class MemoryFile:
     def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with told_as_storage():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._require_locks()
             if self._lock.exists() and self._lock.stat().st_size:
                 self._lock.unlink()  # ours stays empty; what else lies there cannot be locked
             with closing(_connect(self._lock)) as lock:
                 lock.execute("BEGIN EXCLUSIVE")
                 return self._in_a_whole_file(work)
+
+    def _require_locks(self) -> None:
+        if not self._is_lockable:
+            require_locks(self._path.parent)
+            self._is_lockable = True
 
     def _in_a_whole_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -117,6 +125,7 @@ class MemoryFile:
 def is_usable(path: Path) -> bool:
     """Whether the file that is there is whole, and of a version that is known: one that is not, its
     next use sets aside. It is only read. Raises `StorageFailed`."""
+    require_locks(path.parent)
     with told_as_storage(), closing(_connect_to_read(path)) as db:
         try:
             whole: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -169,7 +178,12 @@ def told_as_storage() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & _PRIMARY_CODE
-        raise StorageFailed(_FAULTS.get(code, StorageFault.NOT_WRITABLE)) from error
+        raise StorageFailed(_fault(error)) from error
     except OSError as error:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
+
+
+def _fault(error: sqlite3.DatabaseError) -> StorageFault:
+    if is_unsupported(error):
+        return StorageFault.NO_LOCKS
+    return _FAULTS.get(error.sqlite_errorcode & _PRIMARY_CODE, StorageFault.NOT_WRITABLE)

@@ -24,6 +24,8 @@ class StorageFault(StrEnum):
     """Its suppression list was made with another key, and cannot be obeyed."""
     BUSY = "storage_busy"
     """Other processes kept it locked for too long."""
+    NO_LOCKS = "storage_no_locks"
+    """The folder's file system supports no file locks, or lets processes share no memory."""
     UNREACHABLE = "storage_unreachable"
     """The database server does not answer."""
     NOT_FOUND = "storage_not_found"
@@ -92,6 +94,13 @@ EXPLANATIONS = {
         "Other processes keep the enrichment database locked.",
         for_person="Try again in a minute.",
         for_assistant="Call again in a minute.",
+    ),
+    StorageFault.NO_LOCKS: _fault(
+        "The file system of the data or state folder does not support the file locks or the "
+        "shared memory that the database needs.",
+        for_person="Set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to folders on a local disk.",
+        for_assistant="Tell the user to set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to "
+        "folders on a local disk; do not retry before that.",
     ),
     StorageFault.UNREACHABLE: _fault(
         "The service cannot reach its database.",

@@ -14,6 +14,7 @@ from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.client.memory_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+from mcp_enrichment.file_locks import require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def versions() -> Iterator[Finding]:
 def folders(settings: Settings) -> Iterator[Finding]:
     """Whether what has to be written can be; nothing is made where nothing was."""
     if settings.is_embedded:
-        yield _folder("data", settings.data_dir, "ENRICHMENT_DATA_DIR")
+        yield _folder("data", settings.data_dir, "ENRICHMENT_DATA_DIR", wal=True)
     yield _folder("state", settings.state_dir, "ENRICHMENT_STATE_DIR")
 
 
@@ -78,7 +79,7 @@ def _package() -> Finding:
     return ok("version", f"{__version__}, with mcp {version('mcp')}")
 
 
-def _folder(what: str, folder: Path, variable: str) -> Finding:
+def _folder(what: str, folder: Path, variable: str, *, wal: bool = False) -> Finding:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     what_to_do = f"Make it writable for you, or set {variable} to a folder that is."
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -86,6 +87,9 @@ def _folder(what: str, folder: Path, variable: str) -> Finding:
     try:
         if there == folder:
             tempfile.TemporaryFile(dir=folder).close()
+            require_locks(folder, wal=wal)
+    except StorageFailed as failure:
+        return wrong(what, f"{folder}: {failure.to_person()}")
     except OSError:
         return wrong(what, f"{there} cannot be written. {what_to_do}")
     if shutil.disk_usage(there).free < LEAST_FREE:

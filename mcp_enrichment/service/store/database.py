@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
+from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.store import jobs
 from mcp_enrichment.service.store.faults import is_busy, may_be_committed, storage_failed
@@ -198,11 +199,13 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
     """Open the file, made and migrated where needed.
 
     `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
-    `StorageFailed` where the folder cannot be written, the file is no database, a newer version of
-    the program has written it, or its suppression list was made with another key.
+    `StorageFailed` where the folder cannot be written, its file system supports no locks, the file
+    is no database, a newer version of the program has written it, or its suppression list was made
+    with another key.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_locks(path.resolve().parent)
         path.touch(mode=0o600)  # it holds names, addresses and secrets
     except OSError as error:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error

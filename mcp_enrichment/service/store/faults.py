@@ -7,6 +7,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.file_locks import is_unsupported
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_FULL: StorageFault.FULL,
@@ -49,11 +50,12 @@ def is_full(error: sqlite3.Error) -> bool:
 
 def storage_failed(error: DBAPIError) -> StorageFailed | None:
     """The failure behind a driver's error; None where it is a defect of ours, such as bad SQL."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        fault = _BY_SQLITE_CODE.get(code & _PRIMARY_CODE)
+    if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):
+        fault = _BY_SQLITE_CODE.get(error.orig.sqlite_errorcode & _PRIMARY_CODE)
         if "no such table" in str(error.orig):
             fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
+        elif is_unsupported(error.orig):
+            fault = StorageFault.NO_LOCKS
         return StorageFailed(fault) if fault else None
     if fault := _BY_SQLSTATE.get(_sqlstate(error)):
         return StorageFailed(fault)

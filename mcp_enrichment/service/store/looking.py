@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.store.database import BUSY_TIMEOUT, KEY_FILE, told_as_storage
 from mcp_enrichment.service.store.migrate import require_head
@@ -59,5 +60,7 @@ def _seen(engine: Engine, work: Callable[[Connection], T], key: bytes | None) ->
 def _connect(path: Path) -> sqlite3.Connection:
     # Whoever has the file open keeps a log beside it. Where there is none, SQLite would leave one.
     is_open = path.with_name(f"{path.name}-wal").exists()
+    if is_open:
+        require_locks(path.resolve().parent)
     how = "mode=ro" if is_open else "immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_TIMEOUT)
