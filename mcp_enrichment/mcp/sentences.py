@@ -135,7 +135,7 @@ NOT_READ = Explanation(
     happened="The service could not be asked about this enrichment, so its state is not known.",
     money=NOTHING_FOR_THIS,
     for_person="Ask again in a minute.",
-    for_assistant=f"Wait for it again. {NO_GUESS}",
+    for_assistant=f"Call wait_for_enrichment with this id again. {NO_GUESS}",
 )
 ANSWER_UNUSABLE = Explanation(
     happened="The service's answer about this enrichment cannot be used.",

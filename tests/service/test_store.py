@@ -86,7 +86,9 @@ def test_references_between_tables_are_enforced(path: Path) -> None:
     database = open_sqlite(path)
     with pytest.raises(IntegrityError):
         database.write_now(
-            lambda c: c.exec_driver_sql("INSERT INTO callbacks VALUES ('c', 'nobody', 'u', '', 1)")
+            lambda c: c.exec_driver_sql(
+                "INSERT INTO callbacks VALUES ('c', 'nobody', 'u', '', 1, 0)"
+            )
         )
     database.close()
 

@@ -38,14 +38,14 @@ def next_steps() -> dict[str, Explanation]:
 
 def every_explanation() -> dict[str, Explanation]:
     """Those of errors, faults and next steps, and those that stand where an error is raised."""
-    found = {
-        f"{type(error).__name__} {getattr(error, 'fault', '')}".strip(): error.explanation
-        for error in whole_tree(EnrichmentError)
-    }
+    found: dict[str, Explanation] = {}
     for module in walk_packages(mcp_enrichment.__path__, f"{mcp_enrichment.__name__}."):
         if not module.name.endswith("__main__"):
             found |= dict(_explanations(module.name))
-    return found
+    return found | {  # by now each module, and so each class, is imported
+        f"{type(error).__name__} {getattr(error, 'fault', '')}".strip(): error.explanation
+        for error in whole_tree(EnrichmentError)
+    }
 
 
 def _explanations(module: str) -> Iterator[tuple[str, Explanation]]:
