@@ -291,6 +291,11 @@ class CommitUnknown(StorageFailed):
         for_assistant="Do not request it again: tell the user.",
     )
 
-    def __init__(self, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        fault: StorageFault = StorageFault.UNREACHABLE,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         ServiceUnavailable.__init__(self, self.explanation, retry_after=retry_after)
-        self.fault = StorageFault.UNREACHABLE
+        self.fault = fault

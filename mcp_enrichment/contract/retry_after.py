@@ -13,8 +13,8 @@ def retry_after(value: str | None) -> float | None:
     """Seconds from now that it asks for (RFC 9110, section 10.2.3), in either form, or None."""
     if value is None:
         return None
-    if value.strip().isdecimal():
-        return min(float(value), LONGEST_RETRY_AFTER)
+    if (text := value.strip()).isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER)
     try:
         seconds = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):

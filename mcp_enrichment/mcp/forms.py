@@ -59,9 +59,8 @@ def reference(given: Any) -> Any:
 
 
 def ids(given: Any) -> Any:
-    """A list of ids, each once, from a list of any depth, a text in any layout or enrichments."""
-    each = list(_each_id(given))
-    return list(dict.fromkeys(each)) if all(isinstance(one, str) for one in each) else each
+    """A list of ids from a list of any depth, a text in any layout or enrichments."""
+    return list(_each_id(given))
 
 
 def one_id(given: Any) -> Any:

@@ -34,7 +34,7 @@ async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
     with pytest.raises(UnknownEnrichment) as raised:
         await adas.wait(sealed, 20)
     assert raised.value.enrichment_id == sealed[1]
-    assert str(raised.value).endswith(f"({sealed[1]})")
+    assert f"with the id {sealed[1]}." in str(raised.value)
 
 
 async def test_of_many_ids_the_one_that_is_another_callers_is_named_and_none_is_asked_for(

@@ -26,7 +26,7 @@ async def _ask(client: EnrichmentClient, **options: Any) -> Any:
 
 async def _left_unknown(client: EnrichmentClient, vendor: FarEnd, **options: Any) -> None:
     vendor.will(resets())
-    with pytest.raises(OutcomeUnknown, match="call get_enrichment with it"):
+    with pytest.raises(OutcomeUnknown):
         await _ask(client, **options)
 
 

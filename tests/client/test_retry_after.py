@@ -14,7 +14,6 @@ from mcp_enrichment.contract.errors import OutcomeUnknown, RateLimited, ServiceU
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies
 from tests.support.lookups import HTML, PROFILE, accepts, enrichment, found
-from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 STORAGE_BUSY = {"error": {"code": "storage_busy", "message": ""}}
+PAUSE = 1.0
+"""Seconds for which a server wants to be left alone."""
 TICK = 0.05
 """What clocks may differ by."""
 
@@ -44,13 +45,13 @@ class Times:
         return behave
 
 
-def _says(status: int, seconds: float = HANG, body: Any = HTML) -> Behaviour:
+def _says(status: int, seconds: float = PAUSE, body: Any = HTML) -> Behaviour:
     return replies(status, body, {"retry-after": str(int(seconds))})
 
 
 @pytest.mark.parametrize(
     "busy",
-    [*map(_says, (408, 425, 429, 500, 502, 503, 504, 409)), _says(503, HANG, STORAGE_BUSY)],
+    [*map(_says, (408, 425, 429, 500, 502, 503, 504, 409)), _says(503, PAUSE, STORAGE_BUSY)],
 )
 async def test_a_post_is_not_made_again_before_the_server_wants_it(
     new_client: NewClient, vendor: FarEnd, busy: Behaviour
@@ -59,7 +60,7 @@ async def test_a_post_is_not_made_again_before_the_server_wants_it(
     vendor.will(times.noting(busy), times.noting(accepts(replayed=True)))
     async with new_client(honours_keys=True) as client:
         assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
-    assert times.at[1] - times.at[0] >= HANG - TICK
+    assert times.at[1] - times.at[0] >= PAUSE - TICK
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -70,7 +71,7 @@ async def test_a_read_is_not_made_again_before_the_server_wants_it(
     times = Times()
     vendor.will(times.noting(_says(status)), times.noting(replies(200, found())))
     await (client.get("e1") if read == "get" else client.wait(["e1"], 20))
-    assert times.at[1] - times.at[0] >= HANG - TICK
+    assert times.at[1] - times.at[0] >= PAUSE - TICK
 
 
 async def test_a_date_is_obeyed_as_seconds_are(client: EnrichmentClient, vendor: FarEnd) -> None:
@@ -122,6 +123,6 @@ async def test_a_wait_that_has_seen_the_request_is_not_cut_short(
 ) -> None:
     vendor.will(replies(200, enrichment()), _says(503, 3600))
     began = anyio.current_time()
-    [answer] = await client.wait(["e1"], HANG)
+    [answer] = await client.wait(["e1"], PAUSE)
     assert (answer.id, answer.is_final) == ("e1", False)
-    assert anyio.current_time() - began >= HANG - TICK
+    assert anyio.current_time() - began >= PAUSE - TICK

@@ -73,6 +73,7 @@ BY_STATUS = {
     403: (Unauthorized, Unauthorized),
     404: (UnknownEnrichment, BadAnswer),
     408: (ServiceUnavailable, ServiceUnavailable),
+    409: (InvalidArguments, OutcomeUnknown),  # a request with this key is being worked on
     410: (UnknownEnrichment, BadAnswer),
     422: (InvalidArguments, InvalidArguments),
     425: (ServiceUnavailable, ServiceUnavailable),

@@ -116,6 +116,7 @@ async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
         found = {"contact": {"email": "ada.okafor@okafor.example"}}
         await replies(200, found)(stream, seen)
 
+    monkeypatch.setenv("END_SECONDS", str(HANG))
     vendor.will(in_a_moment)
     async with asking(vendor, tmp_path, monkeypatch) as server:
         with anyio.fail_after(HANG):

@@ -147,7 +147,7 @@ async def test_an_unusable_address_that_a_request_ended_with_may_have_cost_a_cre
     vendor.will(replies(201, wire("completed", email="a***@example.com")))
     error = error_of(await buyer.call_tool(*ONLY_REQUEST))
     assert (error["code"], error["charged"]) == ("bad_answer", None)
-    assert "one credit may have been charged" in error["sentence"]
+    assert "One credit may have been charged" in error["sentence"]
     assert len(vendor.posts) == 1
 
 

@@ -74,6 +74,6 @@ async def test_the_server_answers_under_a_path_that_the_proxy_keeps_or_strips(
             assert len((await client.list_tools()).tools) == 4
         async with httpx.AsyncClient() as http:
             health = await http.get(f"{site.root}/health")
-            elsewhere = await http.post(f"{site.root}/mcp/")
+            elsewhere = await http.post(f"{site.root}/elsewhere")
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
     assert elsewhere.status_code == 404

@@ -211,7 +211,7 @@ async def test_a_caller_has_a_quota_of_its_own_and_a_tool_says_when_it_is_used_u
             bearer = {"authorization": f"Bearer {busy}"}
             headers = listing["headers"] | bearer
             limited = await http.post(face.url, json=listing["json"], headers=headers)
-    assert len(codes) > 12
+    assert codes[:5] == [""] * 5
     assert refused["retryable"]
     assert 1 <= refused["retry_after_seconds"] <= 5
     assert limited.status_code == 429

@@ -61,7 +61,7 @@ def test_a_secret_that_is_damaged_is_told_and_not_replaced(tmp_path: Path) -> No
     file = tmp_path / "http.secret"
     for damaged in ("", "00", "no secret", "é"):
         file.write_text(damaged)
-        with pytest.raises(StorageFailed, match=r"restore it from a backup") as raised:
+        with pytest.raises(StorageFailed, match="a secret is damaged") as raised:
             secret_in(file)
         assert not raised.value.retryable
         assert file.read_text() == damaged

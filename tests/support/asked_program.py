@@ -1,13 +1,19 @@
-"""The program, with vendors that are asked at another place: that of the variable VENDORS_AT."""
+"""The program, with vendors that are asked at another place: that of the variable VENDORS_AT.
+
+END_SECONDS, where it is set, is how long the end of the process may take: on a busy machine the
+moment that the product allows is over before anything is done."""
 
 from __future__ import annotations
 
 import os
 
-from mcp_enrichment.cli import main
+from mcp_enrichment import compose_service
+from mcp_enrichment.cli import ending, main
 from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
 
 if __name__ == "__main__":
+    if seconds := os.environ.get("END_SECONDS"):
+        compose_service.EMBEDDED_SECONDS = ending.ORDER_SECONDS = float(seconds)
     for name in NAMES:
         kind = kind_of_vendor(name)
         kind.url, kind.ask_after = os.environ["VENDORS_AT"], kind.ask_after and 0.1

@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain.operations import Totals, check_database, totals
 
@@ -31,7 +32,10 @@ async def _health(_request: Request) -> Response:
 async def _ready(request: Request) -> Response:
     """The database answers; a `StorageFailed` is told as 503."""
     _limited(request)
-    await check_database(request.app.state.service)
+    try:
+        await check_database(request.app.state.service)
+    except CommitUnknown as error:  # it is not ready, whatever became of that write
+        raise StorageFailed(error.fault) from error
     return JSONResponse({"status": "ready"})
 
 

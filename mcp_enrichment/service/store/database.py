@@ -183,7 +183,8 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
             transaction.commit()
         except DBAPIError as error:
             if writes and may_be_committed(error):
-                raise CommitUnknown from error
+                failed = storage_failed(error)
+                raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
             raise
 
 
