@@ -140,7 +140,7 @@ async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
             await push(vendor, body, **signed(SECRET, at=now - 1000)),
             await push(vendor, body, **signed(SECRET, at=now + 1000)),
         ]
-        large = await push(vendor, b"x" * 70_000, **good)
+        large = await push(vendor, b"x" * 300_000, **good)
     assert [answer.status_code for answer in taken] == [204, 204]
     assert [answer.status_code for answer in refused] == [401] * len(refused)
     assert large.status_code == 413
