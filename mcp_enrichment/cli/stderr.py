@@ -1,8 +1,8 @@
 """A stderr that never blocks: where nobody reads it, lines are dropped and counted.
 
-A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB; one that is full
-would stop whoever writes to it, and that is the event loop. The descriptor is left blocking: other
-processes share it.
+A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB; a write to a full one
+blocks, and would stop the event loop. The descriptor itself stays blocking, as other processes
+share it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 logger = logging.getLogger(__name__)
-logger.setLevel(logging.WARNING)  # lost lines are told at every level that is chosen
+logger.setLevel(logging.WARNING)  # lost lines are reported at every log level
 
 MOST_WAITING = 10_000
 """Lines that wait for the descriptor at most; what comes after them is dropped."""

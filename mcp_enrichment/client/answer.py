@@ -40,7 +40,7 @@ class Answer:
     """What an inferred address follows from: "first.last, 12 of 12 at example.com"."""
 
     callback_url: str | None = None
-    """Where its end is told to, where this call has seen it made with one."""
+    """The callback_url of the request, if this call knows it."""
     callback_is_dropped: bool = False
     """The callback_url of this call is not registered: an earlier request was joined."""
 

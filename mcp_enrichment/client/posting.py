@@ -191,7 +191,7 @@ class Posting:
                 may_repeat=lambda error: it.repeatable and isinstance(error, OutcomeUnknown),
             )
         except EnrichmentError as error:
-            # A refusal of the repeat does not tell what has become of the one before.
+            # A refusal of the repeat says nothing about the first try, which may have arrived.
             if may_have_arrived and not isinstance(error, OutcomeUnknown):
                 raise OutcomeUnknown(retry_after=error.retry_after) from error
             raise
@@ -256,9 +256,9 @@ def _answer(it: _Sending, posted: Posted) -> Answer:
 
 @contextmanager
 def _told_all_the_same() -> Iterator[None]:
-    """What came of a POST is told, even where it cannot be written down any more.
+    """Report the outcome of a POST even if the memory cannot be written any more.
 
-    The row then stays as it was before the POST left, and is later taken for an unknown outcome.
+    The row then stays as it was before the POST left, and later counts as an unknown outcome.
     """
     try:
         yield

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWEPT_AFTER = 3600.0
-"""Seconds after which the file of a process that was killed is removed, whoever looks."""
+"""Seconds after which any process removes the lock file of a process that was killed."""
 
 
 @asynccontextmanager

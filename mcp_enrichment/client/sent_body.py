@@ -1,8 +1,8 @@
-"""The body that a POST was sent with, kept sealed until what came of it is known.
+"""Keeps the body of a POST, encrypted, until its outcome is known.
 
-To send the same POST again takes its body to the letter. The profile and the type are known to who
-asks again; the other two fields, which may hold an address or a secret, are encrypted under a key
-that nobody can make without the account's API key and the profile.
+A repeat of a POST must have the same body. The caller who repeats it knows the profile and the
+type. The other two fields may hold an address or a secret, so they are encrypted. The encryption
+key is derived from the account's API key and the profile, and is not stored.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def read(model: type[Arguments], given: dict[str, Any]) -> Arguments:
 
 
 def ignored(model: type[Arguments], given: dict[str, Any]) -> list[str]:
-    """The names of what was given and is no argument: clients add some that no model can correct.
+    """The names of unknown arguments, which are ignored: clients add some by themselves.
 
     To ignore one costs nothing: every argument that can be left out defaults to the cheaper way.
     """
