@@ -26,8 +26,9 @@ async def _ask(client: EnrichmentClient, **options: Any) -> Any:
 
 async def _left_unknown(client: EnrichmentClient, vendor: FarEnd, **options: Any) -> None:
     vendor.will(resets())
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknown) as raised:
         await _ask(client, **options)
+    assert "call get_enrichment with it" in raised.value.to_assistant()
 
 
 @pytest.mark.parametrize("end", [found(), MISSED], ids=lambda end: end["status"])

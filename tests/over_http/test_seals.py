@@ -63,6 +63,7 @@ def test_a_secret_that_is_damaged_is_told_and_not_replaced(tmp_path: Path) -> No
         file.write_text(damaged)
         with pytest.raises(StorageFailed, match="a secret is damaged") as raised:
             secret_in(file)
+        assert "Restore it from a backup." in raised.value.to_person()
         assert not raised.value.retryable
         assert file.read_text() == damaged
 
