@@ -26,9 +26,8 @@ def ask(work: Callable[[Enrichments], Awaitable[T]]) -> T:
 
     from mcp_enrichment.cli.serve import log_to_stderr
     from mcp_enrichment.compose import connected_on_first_use
-    from mcp_enrichment.contract.defects import kind_and_place
+    from mcp_enrichment.contract.defects import Defect, kind_and_place
     from mcp_enrichment.contract.errors import EnrichmentError
-    from mcp_enrichment.mcp.refusals import Defect
 
     chosen = settings()
     log_to_stderr(chosen)

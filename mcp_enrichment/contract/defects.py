@@ -1,4 +1,4 @@
-"""How an unexpected exception is logged: class and traceback, never its message."""
+"""An unexpected exception: the error that a caller gets, and how it is logged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import Permanent, StorageFailed
+from mcp_enrichment.contract.explanation import Explanation
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
+
+
+class Defect(Permanent):
+    """A defect of ours: what it is stands in the log, without the text that it came with."""
+
+    code = "internal_error"
+    charged = None
+    explanation = Explanation(
+        happened="mcp-enrichment failed unexpectedly.",
+        money="It is not known whether a credit was charged.",
+        for_person="Report it; the log on stderr says where it failed.",
+        for_assistant="Do not call again with the same arguments: tell the user, and that the "
+        "server's log on stderr says where it failed.",
+    )
 
 
 def kind_and_place(defect: BaseException) -> str:

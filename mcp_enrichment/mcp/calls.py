@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp.types import CallToolResult, InputRequiredResult
 
-from mcp_enrichment.contract.defects import kind_and_place
+from mcp_enrichment.contract.defects import Defect, kind_and_place
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
@@ -22,7 +22,6 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import arguments, confirming, deferring, results
 from mcp_enrichment.mcp.progress import progress_reported
-from mcp_enrichment.mcp.refusals import Defect
 from mcp_enrichment.mcp.tools import Call, Tool
 
 if TYPE_CHECKING:

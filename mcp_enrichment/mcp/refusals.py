@@ -9,15 +9,13 @@ import anyio
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
-from mcp_enrichment.contract.defects import kind_and_place
+from mcp_enrichment.contract.defects import Defect, kind_and_place
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
-    Permanent,
     ServiceUnavailable,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import results
 from mcp_enrichment.mcp.models import READ_CAP
 
@@ -27,20 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-class Defect(Permanent):
-    """A defect of ours: what it is stands in the log, without the text that it came with."""
-
-    code = "internal_error"
-    charged = None
-    explanation = Explanation(
-        happened="mcp-enrichment failed unexpectedly.",
-        money="It is not known whether a credit was charged.",
-        for_person="Report it; the log on stderr says where it failed.",
-        for_assistant="Do not call again with the same arguments: tell the user, and that the "
-        "server's log on stderr says where it failed.",
-    )
 
 
 async def answered(method: str, work: Awaitable[T]) -> T:

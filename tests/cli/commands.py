@@ -78,9 +78,13 @@ class Shell:
         return [Done(p.returncode, *s) for p, s in zip(processes, said, strict=True)]
 
     def start(
-        self, *arguments: str, popen: dict[str, Any] | None = None, **settings: str
+        self,
+        *arguments: str,
+        popen: dict[str, Any] | None = None,
+        python: Sequence[str] = (),
+        **settings: str,
     ) -> subprocess.Popen[str]:
-        """Start a command; its stdin is empty."""
+        """Start a command, with options for Python itself; its stdin is empty."""
         options: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
@@ -88,7 +92,7 @@ class Shell:
         }
         if sys.platform != "win32":
             options["preexec_fn"] = _hear_ctrl_c
-        command = [sys.executable, "-m", "mcp_enrichment", *arguments]
+        command = [sys.executable, *python, "-m", "mcp_enrichment", *arguments]
         return subprocess.Popen(
             command,
             env=self.environment(**settings),

@@ -13,6 +13,7 @@ from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.store.database import open_sqlite
 from tests.cli.commands import ADA, JONAS, SAMPLE, Shell
 from tests.support.colleagues import profile, staff, unaddressed
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,3 +165,14 @@ def test_the_demo_ends_with_real_answers(shell: Shell) -> None:
     ):
         assert f"  {line}\n" in shown.out
     assert not shell.database.exists()
+
+
+@pytest.mark.parametrize("command", [["credits"], ["enrich", ADA], ["doctor"], ["setup"]])
+def test_a_command_that_serves_no_assistant_does_not_load_the_mcp_sdk(
+    shell: Shell, command: list[str]
+) -> None:
+    ran = shell.start(*command, python=("-X", "importtime"))
+    _, imports = ran.communicate(timeout=HANG)
+    loaded = {line.rpartition("|")[2].strip() for line in imports.splitlines()}
+    assert "mcp_enrichment.cli" in loaded
+    assert "mcp" not in loaded
