@@ -18,7 +18,7 @@ from mcp import Client
 
 from bench.polled_server import polled_server, profile
 from mcp_enrichment.compose import connected_on_first_use
-from mcp_enrichment.mcp.local import content_of
+from mcp_enrichment.mcp.in_process import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.settings import Settings
 
@@ -40,7 +40,7 @@ class Reader:
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
         """One call; its answer."""
-        answer = content_of(await self._client.call_tool(name, arguments))
+        answer = structured_content(await self._client.call_tool(name, arguments))
         written, read = json.dumps({"name": name, "arguments": arguments}), json.dumps(answer)
         self.bytes += len(written) + len(read)
         self.calls += 1

@@ -6,9 +6,9 @@ import time
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.client.asked import Asked, State, identity
-from mcp_enrichment.client.client import account_of
-from mcp_enrichment.client.memory_file import MemoryFile
+from mcp_enrichment.client.client import account_key
+from mcp_enrichment.client.state.records import RequestRecord, SubmitState, dedup_key
+from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> list[str]:
     """Note that all were requested, in one transaction; the ids. Requested one by one, ten thousand
     would take longer than all the rest."""
-    account = account_of(url, key)
+    account = account_key(url, key)
     asked = [_accepted(account, profile) for profile in profiles]
     insert = f"INSERT INTO asked VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)
-    await MemoryFile(file).run(lambda db: db.executemany(insert, map(astuple, asked)))
+    await SQLiteFile(file).run(lambda db: db.executemany(insert, map(astuple, asked)))
     return [str(one.enrichment_id) for one in asked]
 
 
-def _accepted(account: str, profile: str) -> Asked:
+def _accepted(account: str, profile: str) -> RequestRecord:
     name = profile.rpartition("/")[2]
-    return Asked(
-        identity=identity(account, profile, EmailType.WORK),
+    return RequestRecord(
+        dedup_key=dedup_key(account, profile, EmailType.WORK),
         account=account,
         type=EmailType.WORK,
         key=name,
-        state=State.ACCEPTED,
+        state=SubmitState.ACCEPTED,
         enrichment_id=name,
         asked_at=time.time(),
     )

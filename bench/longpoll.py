@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.load import answer_to, get, post
 from bench.processes import process
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 
 LOOKUPS = 200  # a new installation has 250 credits
 PAUSE = 0.02

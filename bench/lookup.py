@@ -18,7 +18,7 @@ from mcp import Client
 
 from mcp_enrichment.compose import connected_on_first_use
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.mcp.local import content_of
+from mcp_enrichment.mcp.in_process import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.credits import grant
@@ -61,7 +61,7 @@ async def seconds_to_answer(client: Client, number: int) -> float:
     """One lookup of a contact that was not asked for before."""
     asked = {"linkedin_url": profile(number), "type": "work"}
     began = time.perf_counter()
-    answer = content_of(await client.call_tool("request_email_enrichment", asked))
+    answer = structured_content(await client.call_tool("request_email_enrichment", asked))
     taken = time.perf_counter() - began
     assert answer["email"] == email(number), answer
     return taken

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

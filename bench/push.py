@@ -29,8 +29,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.paths import ENRICHMENTS
-from mcp_enrichment.mcp.local import content_of
+from mcp_enrichment.contract.http import ENRICHMENTS
+from mcp_enrichment.mcp.in_process import structured_content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -117,11 +117,11 @@ async def look_up(vendor: Vendor, root: str, name: str, late: list[float]) -> No
     """Ask, and wait until it is final; how long after its end the answer came."""
     async with Client(f"{root}/mcp") as client:
         asked = {"linkedin_url": f"https://linkedin.com/in/{name}", "type": "work"}
-        answer = content_of(await client.call_tool("request_email_enrichment", asked))
+        answer = structured_content(await client.call_tool("request_email_enrichment", asked))
         waited = {"all_final": answer["is_final"]}
         while not waited["all_final"]:
             again = await client.call_tool("wait_for_enrichment", {"ids": [answer["id"]]})
-            waited = content_of(again)
+            waited = structured_content(again)
     late.append(time.monotonic() - vendor.ended[name])
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from bench.load import Run, answer_to, figures_of, get, load, post
 from bench.processes import process
 from bench.stored import plain_sqlite, prepare
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

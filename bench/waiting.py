@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 from bench.polled_server import HOLDS, PolledServer, polled_server, profile
-from mcp_enrichment.client.client import EnrichmentClient, account_of
+from mcp_enrichment.client.client import EnrichmentClient, account_key
+from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.paths import ENRICHMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -146,7 +146,7 @@ async def ours(
         async with EnrichmentClient(server.url, api_key=key, memory=memory) as first:
             await first.wait([], 0)  # makes the file
         with closing(sqlite3.connect(memory)) as db, db:
-            account = account_of(server.url, key)
+            account = account_key(server.url, key)
             rows = [(account, seconds) for seconds in learned]
             db.executemany("INSERT INTO durations (account, seconds) VALUES (?, ?)", rows)
     client = EnrichmentClient(server.url, api_key=key, memory=memory)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.memory import Memory
-    from mcp_enrichment.client.pushes import Pushes
-    from mcp_enrichment.client.spending import Budget
+    from mcp_enrichment.client.state.requests import RequestStore
+    from mcp_enrichment.client.state.spending import Budget
+    from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -43,7 +43,7 @@ async def connected_on_first_use(
 
 @asynccontextmanager
 async def connect(
-    settings: Settings, *, pushes: Pushes | None = None
+    settings: Settings, *, pushes: Webhooks | None = None
 ) -> AsyncIterator[EnrichmentClient]:
     """A client of the service that the settings name: the embedded one, a team's or the vendor.
 
@@ -68,17 +68,17 @@ async def connect(
         yield client
 
 
-def memory_of(settings: Settings) -> Memory:
+def memory_of(settings: Settings) -> RequestStore:
     """What was asked on the account that the settings name."""
-    from mcp_enrichment.client.client import account_of
-    from mcp_enrichment.client.memory import Memory
+    from mcp_enrichment.client.client import account_key
+    from mcp_enrichment.client.state.requests import RequestStore
 
     account = (
-        account_of(EMBEDDED_URL, None, settings.database_name)
+        account_key(EMBEDDED_URL, None, settings.database_name)
         if settings.is_embedded
-        else account_of(settings.server_url, _key(settings))
+        else account_key(settings.server_url, _key(settings))
     )
-    return Memory(settings.memory_file, account)
+    return RequestStore(settings.memory_file, account)
 
 
 @asynccontextmanager
@@ -103,14 +103,14 @@ def client_of_app(app: ASGIApp, settings: Settings, *, team: str = "") -> Enrich
         account=f"{settings.database_name}{team}",
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
-        honours_keys=True,
+        supports_idempotency=True,
         # Contacts may be imported at any minute, and asking again costs nothing, but for vendors.
         keep_misses=settings.miss_days * DAY if settings.vendor_keys else 0,
     )
 
 
 def _budget(settings: Settings) -> Budget:
-    from mcp_enrichment.client.spending import Budget
+    from mcp_enrichment.client.state.spending import Budget
 
     return Budget(daily=settings.daily_budget, reserve=settings.reserve)
 

@@ -14,17 +14,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mcp_enrichment.client.bound import BoundClient
-from mcp_enrichment.client.push_file import PushFile
-from mcp_enrichment.client.pushes import Pushes
-from mcp_enrichment.client.seal import Seal
+from mcp_enrichment.client.scoped import ScopedClient
+from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.client.state.webhook_store import WebhookStore
+from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.compose import client_of_app, connect
 from mcp_enrichment.compose_service import database, working_service
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.first_use import each_on_first_use, on_first_use
-from mcp_enrichment.mcp.http.callers import OPERATOR, Caller, Scope
-from mcp_enrichment.mcp.http.pushed import PUSHES
+from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
+from mcp_enrichment.mcp.http.webhook_route import PUSHES
 from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.stopping import Stopping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.service.domain.service import Service
     from mcp_enrichment.settings import Settings
 
@@ -48,10 +48,10 @@ class Accounts:
 
     team_of: Callable[[str], Awaitable[int | None]]
     """The team of a key."""
-    client_of: Callable[[Caller], Awaitable[Enrichments]]
+    client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
     stopping: Stopping
     """Lets all waits go, with what was last seen."""
-    pushes: Pushes | None = None
+    pushes: Webhooks | None = None
     """Where a vendor tells the ends of lookups."""
 
 
@@ -65,7 +65,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
             await teams.named(settings.oauth_team)  # where there is none, it is told at the start
         async with each_on_first_use(teams.client) as client_of_team:
 
-            async def client_of(caller: Caller) -> Enrichments:
+            async def client_of(caller: Principal) -> EnrichmentBackend:
                 if caller.team_id is not None:
                     return await client_of_team(caller.team_id)
                 if caller == OPERATOR:
@@ -74,7 +74,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 return _view(client, caller, secret)
 
             team_of = partial(keys.team_of, service.database)
-            service.stopping.at_first(teams.let_go)
+            service.stopping.at_first(teams.release_waiters)
             yield Accounts(team_of=team_of, client_of=client_of, stopping=service.stopping)
 
 
@@ -107,10 +107,10 @@ class _Teams:
             yield client
             self._clients.remove(client)
 
-    def let_go(self) -> None:
+    def release_waiters(self) -> None:
         """End all waits of all teams."""
         for client in self._clients:
-            client.let_go()
+            client.release_waiters()
 
 
 @asynccontextmanager
@@ -126,26 +126,26 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
         async def team_of(key: str) -> int | None:
             return await keys.team_of(await local(), key) if keys.id_in(key) else None
 
-        async def client_of(caller: Caller) -> Enrichments:
+        async def client_of(caller: Principal) -> EnrichmentBackend:
             return client if caller == OPERATOR else _view(client, caller, secret)
 
         stopping = Stopping()
-        stopping.at_first(client.let_go)
+        stopping.at_first(client.release_waiters)
         yield Accounts(team_of=team_of, client_of=client_of, stopping=stopping, pushes=pushes)
 
 
-def _pushes(settings: Settings, secret: bytes) -> Pushes | None:
+def _pushes(settings: Settings, secret: bytes) -> Webhooks | None:
     """None where the service could not reach us, and would refuse to try."""
     public, service = settings.public_url, urlsplit(settings.server_url).hostname
     if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
         return None
-    file = PushFile(settings.push_file)
-    return Pushes(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
+    file = WebhookStore(settings.push_file)
+    return Webhooks(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
 
 
-def _view(client: EnrichmentClient, caller: Caller, secret: bytes) -> Enrichments:
-    seal = Seal(secret=secret, caller=caller.name)
-    return BoundClient(client=client, seal=seal, may_ask=caller.may(Scope.SPEND))
+def _view(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
+    seal = IdSigner(secret=secret, caller=caller.name)
+    return ScopedClient(client=client, signer=seal, may_submit=caller.may(Scope.SPEND))
 
 
 def _secret(settings: Settings) -> bytes:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.client.issuer_keys import IssuerKeys
 from mcp_enrichment.compose_accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.mcp.http.app import MCP_PATH, Site, http_app
-from mcp_enrichment.mcp.http.callers import Scope, current_call
-from mcp_enrichment.mcp.http.challenge import Challenges
-from mcp_enrichment.mcp.http.credentials import Credentials
-from mcp_enrichment.mcp.http.metadata import Resource
-from mcp_enrichment.mcp.http.names import names_of
-from mcp_enrichment.mcp.http.pushed import PushReceiver
-from mcp_enrichment.mcp.http.refused import Refused
-from mcp_enrichment.mcp.http.tokens import Tokens
-from mcp_enrichment.mcp.listening import Bounds
+from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
+from mcp_enrichment.mcp.http.app import MCP_PATH, HTTPConfig, http_app
+from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
+from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
+from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
+from mcp_enrichment.mcp.http.auth.principal import Scope, current_request
+from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
+from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
+from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
+from mcp_enrichment.mcp.listen_stream import StreamLimits
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.http.limits import RateLimit, peer_of
 from mcp_enrichment.setting_types import Confirm
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.compose_accounts import Accounts
-    from mcp_enrichment.mcp.http.names import Names
+    from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
     from mcp_enrichment.service.domain.stopping import Stopping
     from mcp_enrichment.settings import Settings
 
@@ -62,7 +62,7 @@ async def served_mcp(
     Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
     """
     _check(settings, host)
-    names = names_of(
+    names = allowed_hosts(
         host,
         port,
         name=name,
@@ -83,30 +83,30 @@ async def served_mcp(
             yield app, accounts.stopping
 
 
-async def _client_of_caller(accounts: Accounts) -> Enrichments:
-    call = current_call.get()
+async def _client_of_caller(accounts: Accounts) -> EnrichmentBackend:
+    call = current_request.get()
     if call.over_limit:
         raise call.over_limit
     return await accounts.client_of(call.caller)
 
 
-def _bounds(stopping: Stopping) -> Bounds:
+def _bounds(stopping: Stopping) -> StreamLimits:
     is_over = anyio.Event()
     stopping.at_first(is_over.set)
-    return Bounds(seconds=LISTENING_SECONDS, is_over=is_over, still_may=_still_reads)
+    return StreamLimits(seconds=LISTENING_SECONDS, is_over=is_over, is_authorized=_still_reads)
 
 
 async def _still_reads() -> bool:
     try:
-        caller = await current_call.get().checked_anew()
-    except Refused:
+        caller = await current_request.get().reauthenticate()
+    except HTTPError:
         return False
     return caller.may(Scope.READ)
 
 
-def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
+def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPConfig:
     resource = _resource(settings)
-    credentials = Credentials(
+    credentials = Authenticator(
         challenges=Challenges(metadata_url=resource.metadata_url if resource else None),
         team_of=accounts.team_of,
         tokens=_tokens(settings, resource) if resource else None,
@@ -114,7 +114,7 @@ def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
     )
     limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
     peers = limit.for_peers()
-    return Site(
+    return HTTPConfig(
         names=names,
         credentials=credentials,
         limit=limit,
@@ -125,24 +125,24 @@ def _site(settings: Settings, names: Names, accounts: Accounts) -> Site:
     )
 
 
-def _receiver(settings: Settings, accounts: Accounts) -> PushReceiver | None:
+def _receiver(settings: Settings, accounts: Accounts) -> WebhookRoute | None:
     if accounts.pushes is None:
         return None
     secrets = [secret.get_secret_value() for secret in settings.push_secrets]
-    return PushReceiver(tell=accounts.pushes.tell, secrets=secrets)
+    return WebhookRoute(notify=accounts.pushes.notify, secrets=secrets)
 
 
-def _resource(settings: Settings) -> Resource | None:
+def _resource(settings: Settings) -> ProtectedResource | None:
     if settings.oauth_issuer is None:
         return None
-    return Resource(url=f"{settings.public_root}{MCP_PATH}", issuer=settings.oauth_issuer)
+    return ProtectedResource(url=f"{settings.public_root}{MCP_PATH}", issuer=settings.oauth_issuer)
 
 
-def _tokens(settings: Settings, resource: Resource) -> Tokens:
-    return Tokens(
+def _tokens(settings: Settings, resource: ProtectedResource) -> TokenVerifier:
+    return TokenVerifier(
         issuer=resource.issuer,
         audience=settings.oauth_audience or resource.url,
-        keys_for=IssuerKeys(resource.issuer, url=settings.oauth_jwks_url),
+        keys_for=JWKSCache(resource.issuer, url=settings.oauth_jwks_url),
     )
 
 

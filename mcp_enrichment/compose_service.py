@@ -90,7 +90,7 @@ async def served(
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
-        service.stopping.at_first(service.finals.let_go)
+        service.stopping.at_first(service.finals.release_waiters)
         yield app, service.stopping
 
 

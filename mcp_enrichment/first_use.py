@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.defects import kind_and_place
+from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _OnFirstUse(Generic[T]):
                     await anyio.sleep_forever()
             except Exception as error:  # noqa: BLE001 (raised again in whoever waits for it)
                 if not isinstance(error, EnrichmentError):
-                    logger.error("what is opened on first use raised %s", kind_and_place(error))  # noqa: TRY400
+                    logger.error("what is opened on first use raised %s", safe_traceback(error))  # noqa: TRY400
                 self._begin_anew(error)
 
     def _begin_anew(self, error: Exception) -> None:

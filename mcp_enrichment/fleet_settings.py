@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from mcp_enrichment.api_key.of_vendors import KEYLESS
-from mcp_enrichment.contract.unfilled import fault_of_text, fault_of_url
+from mcp_enrichment.contract.placeholders import text_problem, url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _FORM = "it must be of the form postgresql://user:password@host/database"
 
 def _of_postgres(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
-    if fault := fault_of_url(text):
+    if fault := url_problem(text):
         raise ValueError(fault)
     try:
         parts = urlsplit(text)
@@ -28,7 +28,7 @@ def _of_postgres(url: SecretStr) -> SecretStr:
         raise ValueError(_FORM) from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise ValueError(_FORM)
-    if parts.password and (fault := fault_of_text(unquote(parts.password))):
+    if parts.password and (fault := text_problem(unquote(parts.password))):
         raise ValueError(f"of its password: {fault}")
     return url
 

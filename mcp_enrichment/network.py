@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mcp_enrichment.contract.hosts import DEFAULT_PORTS
-from mcp_enrichment.contract.texts import trimmed
-from mcp_enrichment.contract.unfilled import fault_of_url
+from mcp_enrichment.contract.placeholders import url_problem
+from mcp_enrichment.contract.text import strip_invisible
 
 SCHEMES = {
     "http": "http",
@@ -40,7 +40,7 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     proxies = getproxies()  # on macOS and Windows the system's, where no variable is set
     named = parts.scheme if proxies.get(parts.scheme) else "all"
-    proxy = trimmed(proxies.get(named, ""))
+    proxy = strip_invisible(proxies.get(named, ""))
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     if not proxy or _is_reached_directly(parts.hostname or "", port, proxies.get("no", "")):
         return None
@@ -50,7 +50,7 @@ def proxy_for(url: str) -> str | None:
 def trusted() -> ssl.SSLContext | bool:
     """The certificates that servers are known by; True for those that httpx brings. Raises
     `NetworkSettingWrong`."""
-    if file := trimmed(os.environ.get("SSL_CERT_FILE", "")):
+    if file := strip_invisible(os.environ.get("SSL_CERT_FILE", "")):
         try:
             return ssl.create_default_context(cafile=file)
         except ssl.SSLError:
@@ -59,7 +59,7 @@ def trusted() -> ssl.SSLContext | bool:
             raise NetworkSettingWrong(
                 "SSL_CERT_FILE names a file that is missing or cannot be read."
             ) from None
-    folders = trimmed(os.environ.get("SSL_CERT_DIR", ""))
+    folders = strip_invisible(os.environ.get("SSL_CERT_DIR", ""))
     if folders and not any(Path(one).is_dir() for one in folders.split(os.pathsep)):
         raise NetworkSettingWrong("SSL_CERT_DIR names a folder that is missing.")
     return ssl.create_default_context(capath=folders) if folders else True
@@ -69,7 +69,7 @@ def _usable(proxy: str, variable: str) -> str:
     """The proxy's URL as httpx takes it."""
     whole = proxy if "://" in proxy else f"http://{proxy}"
     scheme, _, rest = whole.partition("://")
-    if fault_of_url(proxy):
+    if url_problem(proxy):
         raise NetworkSettingWrong(f"{variable} holds a placeholder that was not filled in.")
     if scheme.lower() not in SCHEMES:
         raise NetworkSettingWrong(

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from mcp_enrichment.contract.texts import trimmed
-from mcp_enrichment.contract.unfilled import fault_of_text
+from mcp_enrichment.contract.placeholders import text_problem
+from mcp_enrichment.contract.text import strip_invisible
 
 KEEP_OTHERS_OUT = frozenset({"push_secrets", "http_secret", "privacy_key"})
 """Secrets that protect. A blank one is refused: taken for one that is not set, it would protect
@@ -32,13 +32,13 @@ class TextSettings(BaseSettings):
     def _as_meant(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        text = trimmed(value)
+        text = strip_invisible(value)
         if not text:
             raise ValueError("it is blank. Put the secret in its place, or remove the variable")
-        if fault := fault_of_text(text):
+        if fault := text_problem(text):
             raise ValueError(fault)
         return text
 
 
 def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not trimmed(value)
+    return isinstance(value, str) and not strip_invisible(value)

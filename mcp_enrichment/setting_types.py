@@ -15,13 +15,13 @@ from pydantic_settings import NoDecode
 from mcp_enrichment.api_key.of_vendors import KEYLESS, vendor_key
 from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.contract.texts import trimmed
-from mcp_enrichment.contract.unfilled import fault_of_path, fault_of_secret, fault_of_url
+from mcp_enrichment.contract.placeholders import path_problem, secret_problem, url_problem
+from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.fleet_settings import require_known
 
 
 def _absolute(path: Path) -> Path:
-    if fault := fault_of_path(str(path)):  # else a folder of that very name would be made
+    if fault := path_problem(str(path)):  # else a folder of that very name would be made
         raise ValueError(fault)
     whole = Path(os.path.expanduser(path))
     if not whole.is_absolute():  # a chat client starts the server in any folder
@@ -37,20 +37,20 @@ T = TypeVar("T")
 def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
-    parts = [trimmed(part) for part in value.split(",")]
+    parts = [strip_invisible(part) for part in value.split(",")]
     if not any(parts):
         raise ValueError("the list has nothing in it")
     return [part for part in parts if part]
 
 
 def _filled(value: object) -> object:
-    if isinstance(value, str) and (fault := fault_of_secret(value)):
+    if isinstance(value, str) and (fault := secret_problem(value)):
         raise ValueError(fault)
     return value
 
 
 def _filled_url(value: object) -> object:
-    if isinstance(value, str) and (fault := fault_of_url(value)):
+    if isinstance(value, str) and (fault := url_problem(value)):
         raise ValueError(fault)
     return value
 
@@ -64,7 +64,7 @@ def _https(url: str) -> str:
 
 
 def _of_webhooks(secret: SecretStr) -> SecretStr:
-    webhooks.key_of(secret.get_secret_value())
+    webhooks.decode_secret(secret.get_secret_value())
     return secret
 
 

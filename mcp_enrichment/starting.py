@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.errors import Unauthorized
-from mcp_enrichment.contract.explanation import wrong_setting
-from mcp_enrichment.contract.key_form import fault_of_key
+from mcp_enrichment.contract.explanation import invalid_setting
 from mcp_enrichment.network import NetworkSettingWrong, proxy_for, trusted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def check_start(settings: Settings) -> None:
     if fault is None and _may_be_wrong():
         fault = network_fault(settings)
     if fault:
-        raise Unauthorized(wrong_setting(fault))
+        raise Unauthorized(invalid_setting(fault))
 
 
 def key_fault(settings: Settings) -> str | None:
@@ -32,7 +32,7 @@ def key_fault(settings: Settings) -> str | None:
     file cannot be read."""
     if settings.api_key is None and settings.api_key_file is None:
         return None
-    return fault_of_key(settings.key.key.get_secret_value()) if settings.key else None
+    return api_key_problem(settings.key.key.get_secret_value()) if settings.key else None
 
 
 def network_fault(settings: Settings) -> str | None:

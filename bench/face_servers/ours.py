@@ -19,23 +19,23 @@ from mcp_enrichment.cli.imports import imported_for_good
 with imported_for_good():  # as the command does
     import anyio
 
-    from mcp_enrichment.client.spending import Purse
+    from mcp_enrichment.client.state.spending import CreditsView
     from mcp_enrichment.mcp.server import create_server, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.mcp.calls import GetClient
+    from mcp_enrichment.mcp.runner import GetClient
 
 
-PURSE = Purse(balance=250, spent_today=0, left=None)
+PURSE = CreditsView(balance=250, spent_today=0, left=None)
 
 
 class Knowing:
     """The part of the client that get_credits calls."""
 
-    async def credits(self) -> Purse:
+    async def credits(self) -> CreditsView:
         """A constant."""
         return PURSE
 
@@ -77,10 +77,10 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     with imported_for_good():
         from mcp_enrichment.cli.http_server import listener, serve_app
         from mcp_enrichment.cli.serve_mcp import RARELY
-        from mcp_enrichment.mcp.http.app import Site, http_app
-        from mcp_enrichment.mcp.http.challenge import Challenges
-        from mcp_enrichment.mcp.http.credentials import Credentials
-        from mcp_enrichment.mcp.http.names import names_of
+        from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
+        from mcp_enrichment.mcp.http.app import HTTPConfig, http_app
+        from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
+        from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
         from mcp_enrichment.service.domain.stopping import Stopping
         from mcp_enrichment.service.http.limits import RateLimit
 
@@ -89,9 +89,9 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     async def no_team(_key: str) -> None:
         return None
 
-    site = Site(
-        names=names_of("127.0.0.1", port),
-        credentials=Credentials(
+    site = HTTPConfig(
+        names=allowed_hosts("127.0.0.1", port),
+        credentials=Authenticator(
             challenges=Challenges(), team_of=no_team, tokens=None, open_to_all=True
         ),
         limit=RateLimit(quota=1_000_000, clock=time.monotonic),

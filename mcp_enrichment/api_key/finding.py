@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.contract.texts import decoded, trimmed
-from mcp_enrichment.contract.unfilled import fault_of_secret
+from mcp_enrichment.contract.placeholders import secret_problem
+from mcp_enrichment.contract.text import decode_text, strip_invisible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def find_key(given: SecretStr | None, file: Path | None, url: str) -> FoundKey |
         return FoundKey(key=given, origin=Origin.ENVIRONMENT)
     if file is not None:
         return FoundKey(key=read_key(file), origin=Origin.FILE)
-    kept = trimmed(system_keyring.read(url) or "")
+    kept = strip_invisible(system_keyring.read(url) or "")
     return FoundKey(key=SecretStr(kept), origin=Origin.KEYRING) if kept else None
 
 
@@ -80,11 +80,11 @@ def read_key(file: Path) -> SecretStr:
     try:
         with file.open("rb") as stream:
             content = stream.read(LONGEST_FILE + 1)
-        key = trimmed(decoded(content))
+        key = strip_invisible(decode_text(content))
     except (OSError, ValueError) as error:
         raise KeyFileUnreadable from error
     if not key or len(content) > LONGEST_FILE:
         raise KeyFileUnreadable
-    if fault_of_secret(key):
+    if secret_problem(key):
         raise KeyFileUnfilled
     return SecretStr(key)

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mcp_enrichment.api_key.finding import KeyFileUnreadable, read_key
-from mcp_enrichment.contract.texts import trimmed
-from mcp_enrichment.contract.unfilled import fault_of_path, fault_of_secret
+from mcp_enrichment.contract.placeholders import path_problem, secret_problem
+from mcp_enrichment.contract.text import strip_invisible
 
 KEYLESS = frozenset({"contacts", "inferred"})
 """The sources of our own, which need no key."""
@@ -27,14 +27,14 @@ def variable_of(vendor: str) -> str:
 def vendor_key(vendor: str) -> SecretStr:
     """The key of the vendor of this name. Raises `NoVendorKey`."""
     variable = variable_of(vendor)
-    if given := trimmed(os.environ.get(variable, "")):
-        if fault := fault_of_secret(given):
+    if given := strip_invisible(os.environ.get(variable, "")):
+        if fault := secret_problem(given):
             raise NoVendorKey(f"{variable}: {fault}")
         return SecretStr(given)
-    file = trimmed(os.environ.get(f"{variable}_FILE", ""))
+    file = strip_invisible(os.environ.get(f"{variable}_FILE", ""))
     if not file:
         raise NoVendorKey(f"{vendor} needs its key: set {variable} or {variable}_FILE")
-    if fault := fault_of_path(file):
+    if fault := path_problem(file):
         raise NoVendorKey(f"{variable}_FILE: {fault}")
     path = Path(os.path.expanduser(file))
     if not path.is_absolute():  # a chat client starts the server in any folder

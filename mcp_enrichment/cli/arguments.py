@@ -11,9 +11,9 @@ TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Nam
 
 def of_profile(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     """The callback of what takes a profile's URL: it is made canonical, or refused."""
-    from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+    from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 
     try:
-        return None if url is None else canonical(url)
-    except ProfileURLRefused as refusal:
+        return None if url is None else canonical_profile_url(url)
+    except ProfileURLError as refusal:
         raise click.BadParameter(refusal.advice) from refusal

@@ -11,8 +11,8 @@ import click
 from mcp_enrichment.cli.asking import ask
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.answer import Answer
-    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.results import EnrichmentResult
 
 NO_ADDRESS = 3
 """Exit code of a lookup that ended without an address."""
@@ -33,7 +33,7 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
 
     Exit code 0: an address was found. 3: the lookup ended without one. 1: it could not be made.
     """
-    from mcp_enrichment.mcp.answers import next_step_of
+    from mcp_enrichment.mcp.convert import next_step_of
 
     answer = ask(lambda client: _final(client, url, kind, refresh=refresh))
     step = next_step_of(answer)
@@ -48,14 +48,16 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
         sys.exit(NO_ADDRESS)
 
 
-def _as_json(answer: Answer, next_step: str | None) -> str:
-    from mcp_enrichment.mcp.answers import enrichment_of
+def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
+    from mcp_enrichment.mcp.convert import to_enrichment
 
-    told = enrichment_of(answer).model_dump(mode="json") | {"next_step": next_step}
+    told = to_enrichment(answer).model_dump(mode="json") | {"next_step": next_step}
     return json.dumps(told, ensure_ascii=False, indent=2)
 
 
-async def _final(client: Enrichments, url: str, kind: str, *, refresh: bool) -> Answer:
+async def _final(
+    client: EnrichmentBackend, url: str, kind: str, *, refresh: bool
+) -> EnrichmentResult:
     from dataclasses import replace
 
     from mcp_enrichment.contract.models import EmailType

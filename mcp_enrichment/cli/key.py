@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.contract.key_form import KEY_FORM
-from mcp_enrichment.contract.texts import trimmed
-from mcp_enrichment.contract.unfilled import fault_of_secret
+from mcp_enrichment.contract.api_key_format import API_KEY_FORMAT
+from mcp_enrichment.contract.placeholders import secret_problem
+from mcp_enrichment.contract.text import strip_invisible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +39,12 @@ def set_key(arguments: tuple[str, ...]) -> None:
         )
     url = settings().server_url
     typed = _typed()
-    if not KEY_FORM.fullmatch(typed):
+    if not API_KEY_FORMAT.fullmatch(typed):
         raise click.ClickException(
             "That is not an API key: it is empty, or holds a space or a character that no key has. "
             "Nothing was stored."
         )
-    if fault := fault_of_secret(typed):
+    if fault := secret_problem(typed):
         raise click.ClickException(f"That is not an API key: {fault}. Nothing was stored.")
     with _refusals_as_errors():
         system_keyring.store(url, typed)
@@ -70,8 +70,8 @@ def forget() -> None:
 def _typed() -> str:
     if sys.stdin.isatty():
         asked: str = click.prompt("API key", hide_input=True, err=True)
-        return trimmed(asked)
-    return trimmed(sys.stdin.readline())
+        return strip_invisible(asked)
+    return strip_invisible(sys.stdin.readline())
 
 
 @contextmanager

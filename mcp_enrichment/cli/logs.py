@@ -60,6 +60,6 @@ def log_as_json(chosen: Settings) -> None:
     logging.basicConfig(handlers=[handler])
     logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)
     # Failed accepts, what is no HTTP, wrong tokens, and what was meant for another server.
-    ours = ("mcp_enrichment.mcp.http.names", "mcp_enrichment.mcp.http.tokens")
+    ours = ("mcp_enrichment.mcp.http.allowed_hosts", "mcp_enrichment.mcp.http.auth.access_tokens")
     for outsiders in ("asyncio", "uvicorn.error", *ours):
         logging.getLogger(outsiders).addFilter(Seldom())

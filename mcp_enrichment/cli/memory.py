@@ -13,7 +13,7 @@ from mcp_enrichment.cli.text import when
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_enrichment.client.asked import Asked
+    from mcp_enrichment.client.state.records import RequestRecord
 
 
 @click.group()
@@ -29,7 +29,7 @@ def show(limit: int) -> None:
 
     from mcp_enrichment.compose import memory_of
 
-    newest: Sequence[Asked] = anyio.run(memory_of(settings()).newest, limit)
+    newest: Sequence[RequestRecord] = anyio.run(memory_of(settings()).newest, limit)
     for asked in newest:
         end = asked.status or asked.state
         click.echo(
@@ -44,12 +44,12 @@ def forget(url: str) -> None:
     """Forget what was asked about the profile URL: the next request may cost a credit."""
     import anyio
 
-    from mcp_enrichment.client.asked import identity
+    from mcp_enrichment.client.state.records import dedup_key
     from mcp_enrichment.compose import memory_of
     from mcp_enrichment.contract.models import EmailType
 
     kept = memory_of(settings())
-    forgotten = anyio.run(kept.forget, [identity(kept.account, url, kind) for kind in EmailType])
+    forgotten = anyio.run(kept.forget, [dedup_key(kept.account, url, kind) for kind in EmailType])
     click.echo(f"Forgot {forgotten}.")
 
 

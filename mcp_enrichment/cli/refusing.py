@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
-from mcp_enrichment.contract.explanation import wrong_setting
+from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.client.protocols import EnrichmentBackend
 
 EXIT_CODE = 2
 """As of every command whose settings are wrong."""
@@ -31,7 +31,7 @@ def serve_refusing(wrong: click.UsageError | EnrichmentError) -> NoReturn:
         raise wrong
     click.echo(f"Error: {_in_one_line(wrong)}", err=True)
 
-    async def refused() -> Enrichments:
+    async def refused() -> EnrichmentBackend:
         raise refusal
 
     async def run() -> None:
@@ -43,7 +43,7 @@ def serve_refusing(wrong: click.UsageError | EnrichmentError) -> NoReturn:
 
 
 def _refusal(wrong: click.UsageError) -> Unauthorized:
-    return Unauthorized(wrong_setting(wrong.message))
+    return Unauthorized(invalid_setting(wrong.message))
 
 
 def _in_one_line(wrong: click.UsageError | EnrichmentError) -> str:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from mcp_enrichment.client.wire import Wire
+from mcp_enrichment.client.http_api import HTTPApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Probed:
+class ProbeResult:
     """What a server that answers was seen to say."""
 
     balance: int
@@ -56,9 +56,9 @@ _OBSTACLES: dict[type[BaseException] | tuple[type[BaseException], ...], Obstacle
 }
 
 
-async def probe(url: str, api_key: str | None) -> Probed:
+async def probe(url: str, api_key: str | None) -> ProbeResult:
     """Ask for the balance, once. Raises errors of `mcp_enrichment.contract.errors`."""
-    wire = Wire(url, api_key, None)
+    wire = HTTPApi(url, api_key, None)
     try:
         began = time.time()
         credits_now, date = await wire.credits_and_date()
@@ -66,10 +66,10 @@ async def probe(url: str, api_key: str | None) -> Probed:
     finally:
         await wire.aclose()
     ahead = None if date is None else _ahead(date, (began + ended) / 2)
-    return Probed(balance=credits_now.balance, seconds=ended - began, ahead=ahead)
+    return ProbeResult(balance=credits_now.balance, seconds=ended - began, ahead=ahead)
 
 
-def obstacle_behind(error: BaseException) -> Obstacle:
+def diagnose(error: BaseException) -> Obstacle:
     """What kept the server from being reached, from the exceptions behind `error`."""
     causes = list(_causes(error))
     for kinds, obstacle in _OBSTACLES.items():

@@ -12,11 +12,11 @@ FIRST_BACKOFF = 0.5
 """Seconds; the upper bound of the first pause. Each further bound is twice as high."""
 LONGEST_BACKOFF = 8.0
 
-PUSHED_PAUSE = 60.0
+WEBHOOK_POLL_INTERVAL = 60.0
 """Seconds between two polls of a lookup whose end is to be pushed: in case the push is lost."""
 
 
-def pause_after(error: EnrichmentError, failures: int) -> float | None:
+def backoff(error: EnrichmentError, failures: int) -> float | None:
     """Seconds to wait after so many failures in a row; None where asking again cannot help.
 
     Full jitter over a bound that doubles, and never sooner than `Retry-After` asks.

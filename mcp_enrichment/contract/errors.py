@@ -33,8 +33,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from mcp_enrichment.contract.explanation import NOTHING_DONE, NOTHING_SENT, Explanation
-from mcp_enrichment.contract.storage import EXPLANATIONS, PASSING
-from mcp_enrichment.contract.storage import StorageFault as StorageFault  # noqa: PLC0414 (a re-export)
+from mcp_enrichment.contract.storage_errors import EXPLANATION_BY_FAULT, TRANSIENT
+from mcp_enrichment.contract.storage_errors import StorageFault as StorageFault  # noqa: PLC0414 (a re-export)
 
 
 class EnrichmentError(Exception):
@@ -43,7 +43,7 @@ class EnrichmentError(Exception):
     code: ClassVar[str]
     retryable: bool
     """Whether the same call may succeed later, by itself."""
-    wire_code: ClassVar[str | None] = None
+    body_code: ClassVar[str | None] = None
     """What an error body of our service calls it, where that tells more than `code`."""
     charged: ClassVar[bool | None] = False
     """False: no credit moved. None: it cannot be known."""
@@ -76,19 +76,19 @@ class EnrichmentError(Exception):
         return f" (Wait {self.wait_seconds} seconds first.)" if self.wait_seconds else ""
 
 
-class Permanent(EnrichmentError):
+class PermanentError(EnrichmentError):
     """Asking the same again cannot help."""
 
     retryable = False
 
 
-class Passing(EnrichmentError):
+class TransientError(EnrichmentError):
     """The same call may succeed later."""
 
     retryable = True
 
 
-class InvalidArguments(Permanent):
+class InvalidArguments(PermanentError):
     code = "invalid_arguments"
     explanation = Explanation(
         happened="The arguments were refused.",
@@ -98,7 +98,7 @@ class InvalidArguments(Permanent):
     )
 
 
-class InvalidProfileURL(Permanent):
+class InvalidProfileURL(PermanentError):
     code = "invalid_profile_url"
     explanation = Explanation(
         happened="That is not the URL of a person's LinkedIn profile.",
@@ -110,7 +110,7 @@ class InvalidProfileURL(Permanent):
 
 
 class CallbackRefused(InvalidArguments):
-    wire_code = "invalid_callback_url"
+    body_code = "invalid_callback_url"
     explanation = Explanation(
         happened="The callback_url was refused: it must be an http or https URL of a public host, "
         "without a user name, on a port that is allowed (80 and 443 unless set otherwise).",
@@ -121,7 +121,7 @@ class CallbackRefused(InvalidArguments):
 
 
 class IdempotencyConflict(InvalidArguments):
-    wire_code = "idempotency_conflict"
+    body_code = "idempotency_conflict"
     explanation = Explanation(
         happened="This Idempotency-Key was used before with another body.",
         money=NOTHING_DONE,
@@ -130,7 +130,7 @@ class IdempotencyConflict(InvalidArguments):
     )
 
 
-class Unauthorized(Permanent):
+class Unauthorized(PermanentError):
     code = "unauthorized"
     explanation = Explanation(
         happened="The enrichment service refused the API key.",
@@ -142,7 +142,7 @@ class Unauthorized(Permanent):
     )
 
 
-class InsufficientCredits(Permanent):
+class InsufficientCredits(PermanentError):
     code = "insufficient_credits"
     explanation = Explanation(
         happened="The account has no free credit: all are spent, or held by lookups that still "
@@ -155,7 +155,7 @@ class InsufficientCredits(Permanent):
     )
 
 
-class BudgetExceeded(Permanent):
+class BudgetExceeded(PermanentError):
     code = "budget_exceeded"
     explanation = Explanation(
         happened="The budget that is set does not allow this request.",
@@ -174,7 +174,7 @@ class NotConfirmed(BudgetExceeded):
     )
 
 
-class UnknownEnrichment(Permanent):
+class UnknownEnrichment(PermanentError):
     code = "unknown_enrichment"
     explanation = Explanation(
         happened="The service knows no enrichment with this id.",
@@ -198,7 +198,7 @@ class UnknownEnrichment(Permanent):
         """Which one is meant, where several were asked for."""
 
 
-class OutcomeUnknown(Permanent):
+class OutcomeUnknown(PermanentError):
     code = "outcome_unknown"
     charged = None
     explanation = Explanation(
@@ -213,9 +213,9 @@ class OutcomeUnknown(Permanent):
     )
 
 
-class InternalError(Permanent):
+class InternalError(PermanentError):
     code = "internal_error"
-    wire_code = "service_not_opened"  # in this process: it has not even seen the request
+    body_code = "service_not_opened"  # in this process: it has not even seen the request
     explanation = Explanation(
         happened="The enrichment service failed by a defect of its own.",
         money="Nothing was charged by this call.",
@@ -225,7 +225,7 @@ class InternalError(Permanent):
     )
 
 
-class BadAnswer(Permanent):
+class BadAnswer(PermanentError):
     code = "bad_answer"
     explanation = Explanation(
         happened="The service answered with something outside its contract, so no address may be "
@@ -248,7 +248,7 @@ class UnusableAddress(BadAnswer):
     )
 
 
-class RateLimited(Passing):
+class RateLimited(TransientError):
     code = "rate_limited"
     explanation = Explanation(
         happened="The service asks to slow down.",
@@ -258,7 +258,7 @@ class RateLimited(Passing):
     )
 
 
-class ServiceUnavailable(Passing):
+class ServiceUnavailable(TransientError):
     code = "service_unavailable"
     explanation = Explanation(
         happened="The enrichment service cannot be reached at the moment.",
@@ -272,9 +272,9 @@ class StorageFailed(ServiceUnavailable):
     """The transaction did not happen, as a whole; `done` tells of earlier ones that did."""
 
     def __init__(self, fault: StorageFault, *, done: str = NOTHING_DONE) -> None:
-        super().__init__(replace(EXPLANATIONS[fault], money=done))
+        super().__init__(replace(EXPLANATION_BY_FAULT[fault], money=done))
         self.fault = fault
-        self.retryable = fault in PASSING
+        self.retryable = fault in TRANSIENT
 
 
 class CommitUnknown(StorageFailed):

@@ -37,7 +37,7 @@ class Explanation:
         return f"{self.facts} {self.for_assistant or self.for_person}"
 
 
-def wrong_setting(fault: str) -> Explanation:
+def invalid_setting(fault: str) -> Explanation:
     """For a setting that no call can be made with."""
     return Explanation(
         happened=fault,

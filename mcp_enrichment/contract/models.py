@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from mcp_enrichment.contract.paths import ENRICHMENT_ID
+from mcp_enrichment.contract.http import ENRICHMENT_ID
 
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
@@ -37,7 +37,7 @@ class EmailType(StrEnum):
     """An address at a free-mail provider."""
 
     @property
-    def on_the_wire(self) -> str:
+    def enrichment_type(self) -> str:
         """The name that an answer's `enrichment_type` uses."""
         return f"{self.value}_email"
 
@@ -138,7 +138,7 @@ class FoundEmail(BaseModel):
     type: Annotated[EmailType | None, WrapValidator(_or_none)] = None
 
 
-class WireEnrichment(BaseModel):
+class EnrichmentBody(BaseModel):
     """The body of the 201, of a poll and of a callback.
 
     Reading is lenient, since vendors drift: an unknown status counts as not final, a bare string is
@@ -153,7 +153,7 @@ class WireEnrichment(BaseModel):
     linkedin_url: str
     enrichment_type: Annotated[
         str | None,
-        Field(json_schema_extra={"enum": [kind.on_the_wire for kind in EmailType]}),
+        Field(json_schema_extra={"enum": [kind.enrichment_type for kind in EmailType]}),
     ] = None
     email: FoundEmail | None = None
     external_id: str | None = None
@@ -222,7 +222,7 @@ class Credits(BaseModel):
         return _or_none(value, read)
 
 
-class MovementKind(StrEnum):
+class LedgerEntryKind(StrEnum):
     """What moves credits."""
 
     GRANT = "grant"
@@ -242,7 +242,7 @@ class HistoryEntry(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     id: int
-    kind: MovementKind
+    kind: LedgerEntryKind
     amount: int
     available_after: int
     request_id: str | None

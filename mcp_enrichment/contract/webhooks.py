@@ -18,7 +18,7 @@ SECRET_BYTES = range(24, 65)
 ID, TIMESTAMP, SIGNATURES = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 
-def key_of(secret: str) -> bytes:
+def decode_secret(secret: str) -> bytes:
     """The bytes that sign. Raises `ValueError` where it is no secret, or none of that length."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
@@ -29,22 +29,20 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-def signature(secret: str, *, message_id: str, timestamp: str, body: bytes) -> str:
+def sign(secret: str, *, message_id: str, timestamp: str, body: bytes) -> str:
     """One entry of `webhook-signature`; the body is signed byte by byte as it is sent."""
-    key = key_of(secret)
+    key = decode_secret(secret)
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 
 
-def is_signed(
-    headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: float
-) -> bool:
+def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: float) -> bool:
     """Whether one of the secrets has signed it, within the tolerance. `now`: since the epoch."""
     message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
     if not timestamp.isdecimal() or not abs(now - int(timestamp[:20])) <= TOLERANCE:
         return False
     valid = [
-        signature(secret, message_id=message_id, timestamp=timestamp, body=body).encode()
+        sign(secret, message_id=message_id, timestamp=timestamp, body=body).encode()
         for secret in secrets
     ]
     given = [part.encode() for part in headers.get(SIGNATURES, "").split(" ")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_enrichment.contract.unfilled import fault_of_text
+from mcp_enrichment.contract.placeholders import text_problem
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.setup import files
 from mcp_enrichment.setup.clients import CLIENTS
@@ -97,7 +97,7 @@ def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]
     given = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
     named = entry.get("env")
     for name, value in (named if isinstance(named, dict) else {}).items():
-        if not (client.fills_placeholders and fault_of_text(str(value))):
+        if not (client.fills_placeholders and text_problem(str(value))):
             given[name] = str(value)
     return given
 

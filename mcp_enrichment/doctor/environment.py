@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.api_key.of_vendors import variable_of
-from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.doctor.finding import Finding, note, wrong
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from mcp_enrichment.settings import Settings
@@ -20,8 +20,8 @@ def unread() -> Iterator[Finding]:
     """Names that no setting has."""
     known = _known()
     # A file of variables may begin with a mark, and a client's own may have a space in a name.
-    names = [name for name in os.environ if trimmed(name).upper().startswith("ENRICHMENT_")]
-    if unknown := sorted(trimmed(name) for name in names if name.upper() not in known):
+    names = [name for name in os.environ if strip_invisible(name).upper().startswith("ENRICHMENT_")]
+    if unknown := sorted(strip_invisible(name) for name in names if name.upper() not in known):
         yield note(
             "settings",
             f"nothing reads {', '.join(unknown)}. Check the spelling, and the white space around.",

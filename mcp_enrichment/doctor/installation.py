@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM, __version__
-from mcp_enrichment.client.memory_file import is_usable
+from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.file_locks import require_locks

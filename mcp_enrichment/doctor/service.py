@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mcp_enrichment.api_key.finding import FoundKey, Origin
-from mcp_enrichment.client.probe import Obstacle, Probed, obstacle_behind, probe
+from mcp_enrichment.client.probe import Obstacle, ProbeResult, diagnose, probe
 from mcp_enrichment.compose_service import stored_teams
+from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
@@ -20,7 +21,6 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.contract.key_form import fault_of_key
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
 from mcp_enrichment.service.domain.teams import FIRST_GRANT
 
@@ -56,7 +56,7 @@ def key(settings: Settings) -> Iterator[Finding]:
 
 
 def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
-    if fault := fault_of_key(found.key.get_secret_value()):
+    if fault := api_key_problem(found.key.get_secret_value()):
         yield wrong("key", f"of {found.origin}: {fault}")
     elif found.origin is Origin.FILE and settings.api_key_file and _is_open(settings.api_key_file):
         yield wrong("key", f"others can read it: chmod 600 {settings.api_key_file}")
@@ -117,7 +117,7 @@ def _not_answered(error: EnrichmentError, settings: Settings) -> Finding:
     if isinstance(error, RateLimited):
         return note("reach", f"{server} asks to slow down. Try again in a minute.")
     if isinstance(error, ServiceUnavailable):
-        return wrong("reach", f"{server}: {_OBSTACLES[obstacle_behind(error)]}")
+        return wrong("reach", f"{server}: {_OBSTACLES[diagnose(error)]}")
     return wrong(
         "reach",
         f"{server} answers, but not as an enrichment service. Check that ENRICHMENT_API_URL is the "
@@ -133,7 +133,7 @@ def _balance(credits_left: int, how_to_add: str) -> Finding:
     return ok("balance", f"{credits_left} credits")
 
 
-def _clock(seen: Probed) -> Finding:
+def _clock(seen: ProbeResult) -> Finding:
     if seen.ahead is None:
         return note("clock", "the server tells no time to compare with")
     if abs(seen.ahead) < FAR_OFF:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.mcp import forms
+from mcp_enrichment.mcp import coercion
 from mcp_enrichment.mcp.schema import inlined_schema
 
 if TYPE_CHECKING:
@@ -34,11 +34,13 @@ _NO_OBJECT = (
 )
 
 
-async def lenient_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def normalize_arguments(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
     """Middleware: what is meant by an object reaches the SDK as one, which refuses all else before
     any handler is asked."""
     if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
-        given = forms.arguments_object(ctx.params.get("arguments"))
+        given = coercion.arguments_object(ctx.params.get("arguments"))
         if not isinstance(given, dict):
             raise MCPError(INVALID_PARAMS, _NO_OBJECT)
         given = {name: value for name, value in given.items() if value is not None}
@@ -46,7 +48,7 @@ async def lenient_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext
     return await call_next(ctx)
 
 
-def read(model: type[Arguments], given: dict[str, Any]) -> Arguments:
+def parse(model: type[Arguments], given: dict[str, Any]) -> Arguments:
     """The arguments as the tool takes them. Raises `InvalidArguments`, which repeats no value."""
     try:
         return model.model_validate(given)
@@ -54,7 +56,7 @@ def read(model: type[Arguments], given: dict[str, Any]) -> Arguments:
         raise InvalidArguments(_what_is_wrong(error, model)) from None
 
 
-def ignored(model: type[Arguments], given: dict[str, Any]) -> list[str]:
+def ignored_names(model: type[Arguments], given: dict[str, Any]) -> list[str]:
     """The names of unknown arguments, which are ignored: clients add some by themselves.
 
     To ignore one costs nothing: every argument that can be left out defaults to the cheaper way.

@@ -12,7 +12,7 @@ import anyio
 from mcp import Client, StdioServerParameters
 
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.mcp.local import ToolFailed, content_of
+from mcp_enrichment.mcp.in_process import ToolError, structured_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ async def _import(sample: Path, environment: dict[str, str], say: Say) -> None:
     command = [sys.executable, "-m", "mcp_enrichment", "contacts", "import", str(sample)]
     done = await anyio.run_process(command, env=environment, check=False)
     if done.returncode:
-        raise ToolFailed(_not_imported(done.stderr.decode()))
+        raise ToolError(_not_imported(done.stderr.decode()))
     say(done.stdout.decode().rstrip())
 
 
@@ -76,7 +76,7 @@ async def _call_all(client: Client, say: Say) -> None:
 async def _call(client: Client, say: Say, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     say(f"\n{name}({shown})")
-    answer = content_of(await client.call_tool(name, arguments))
+    answer = structured_content(await client.call_tool(name, arguments))
     for key, value in answer.items():
         if value is not None and value != []:
             say(f"  {key}: {value}")

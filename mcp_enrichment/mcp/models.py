@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status, Verification
-from mcp_enrichment.contract.paths import ENRICHMENT_ID
-from mcp_enrichment.mcp import forms
+from mcp_enrichment.mcp import coercion
 
 WAIT_CAP = 50
 """Seconds that a call may wait at most: clients give up at 60."""
@@ -33,7 +33,7 @@ class Arguments(BaseModel):
     def _given(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {name: value for name, value in data.items() if not forms.is_nothing(value)}
+        return {name: value for name, value in data.items() if not coercion.is_nothing(value)}
 
     @property
     def cap(self) -> float:
@@ -48,12 +48,12 @@ class RequestArguments(Arguments):
     type: Annotated[
         EmailType,
         Field(description="Which address is wanted."),
-        BeforeValidator(forms.email_type),
+        BeforeValidator(coercion.email_type),
     ]
     callback_url: Annotated[
         str | None,
         Field(description="Public https URL that a new request's end is POSTed to."),
-        BeforeValidator(forms.trimmed),
+        BeforeValidator(coercion.trimmed),
     ] = None
     external_id: Annotated[
         str | None,
@@ -61,7 +61,7 @@ class RequestArguments(Arguments):
             max_length=MAX_EXTERNAL_ID,
             description=f"Your own reference, echoed. At most {MAX_EXTERNAL_ID} characters.",
         ),
-        BeforeValidator(forms.reference),
+        BeforeValidator(coercion.reference),
     ] = None
     wait_seconds: Annotated[
         Seconds,
@@ -70,14 +70,14 @@ class RequestArguments(Arguments):
             le=WAIT_CAP,
             description=f"Seconds to wait for the final answer, 0 to {WAIT_CAP}. Default 10.",
         ),
-        BeforeValidator(forms.number),
+        BeforeValidator(coercion.number),
     ] = 10
     force_refresh: Annotated[
         bool,
         Field(
             description="Look up anew what was answered before. May cost a credit. Default false."
         ),
-        BeforeValidator(forms.word),
+        BeforeValidator(coercion.word),
     ] = False
 
     @property
@@ -87,7 +87,7 @@ class RequestArguments(Arguments):
 
 class GetArguments(Arguments):
     id: Annotated[
-        Id, Field(description="As returned by the request."), BeforeValidator(forms.one_id)
+        Id, Field(description="As returned by the request."), BeforeValidator(coercion.one_id)
     ]
 
 
@@ -99,12 +99,12 @@ class WaitArguments(Arguments):
             max_length=MAX_IDS,
             description=f"As returned by the requests. At most {MAX_IDS}.",
         ),
-        BeforeValidator(forms.ids),
+        BeforeValidator(coercion.ids),
     ]
     timeout_seconds: Annotated[
         Seconds,
         Field(ge=1, le=WAIT_CAP, description=f"Seconds to wait, 1 to {WAIT_CAP}. Default 45."),
-        BeforeValidator(forms.number),
+        BeforeValidator(coercion.number),
     ] = 45
 
     @property
@@ -116,7 +116,7 @@ class CreditsArguments(Arguments):
     pass
 
 
-class Enrichment(BaseModel):
+class EnrichmentOutput(BaseModel):
     id: str
     status: Status
     is_final: Annotated[bool, Field(description="False: the answer is still to come.")]
@@ -136,15 +136,15 @@ class Enrichment(BaseModel):
     next_step: Annotated[str | None, Field(description="What to do now.")]
 
 
-class Waited(BaseModel):
-    enrichments: list[Enrichment]
+class WaitOutput(BaseModel):
+    enrichments: list[EnrichmentOutput]
     all_final: bool
     waited_seconds: float
     timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
     next_step: str | None
 
 
-class Balance(BaseModel):
+class CreditsOutput(BaseModel):
     balance: Annotated[int, Field(description="Credits; one pays for one address found.")]
     spent_today: Annotated[int, Field(description="Since midnight UTC; running lookups count.")]
     budget_left: Annotated[

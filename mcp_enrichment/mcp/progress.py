@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_enrichment.mcp.stream import stream_of_call
+from mcp_enrichment.mcp.sse_fast_path import stream_of_call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ MESSAGE = "waiting for the lookup"
 
 
 @asynccontextmanager
-async def progress_reported(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
+async def report_progress(context: ServerRequestContext[Any], cap: float) -> AsyncIterator[None]:
     """Tells a client that asks for it of what runs in it, from `FIRST_PROGRESS` seconds on."""
     if context.request and "progress_token" not in (context.meta or {}):
         yield  # within one process the SDK needs no token to hand progress on

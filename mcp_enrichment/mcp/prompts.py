@@ -16,11 +16,11 @@ from mcp.types import (
     TextContent,
 )
 
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
-from mcp_enrichment.mcp import forms
+from mcp_enrichment.mcp import coercion
 from mcp_enrichment.mcp.models import MAX_IDS
-from mcp_enrichment.mcp.sentences import NO_GUESS
+from mcp_enrichment.mcp.next_steps import NO_GUESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ async def get_prompt(
 
 
 def _text(arguments: Mapping[str, str]) -> str:
-    kind = forms.email_type(arguments.get("type", "")) or EmailType.WORK
+    kind = coercion.email_type(arguments.get("type", "")) or EmailType.WORK
     if kind not in set(EmailType):
         raise MCPError(INVALID_PARAMS, "type: work or personal.")
     profiles = _profiles_in(arguments.get("profiles", ""))
@@ -94,8 +94,8 @@ def _profiles_in(text: str) -> _Profiles:
     entries = [entry for entry in _BETWEEN.split(text) if entry]
     for number, entry in enumerate(entries, start=1):
         try:
-            urls[canonical(entry)] = None
-        except ProfileURLRefused:
+            urls[canonical_profile_url(entry)] = None
+        except ProfileURLError:
             refused.append(number)
     return _Profiles(list(urls), refused)
 

@@ -18,18 +18,18 @@ from mcp.types import (
 )
 
 from mcp_enrichment.contract.errors import UnknownEnrichment
-from mcp_enrichment.contract.paths import ENRICHMENT_ID
-from mcp_enrichment.mcp.answers import balance_of, enrichment_of
-from mcp_enrichment.mcp.eras import is_stateless
-from mcp_enrichment.mcp.refusals import answered
+from mcp_enrichment.contract.http import ENRICHMENT_ID
+from mcp_enrichment.mcp.convert import to_credits, to_enrichment
+from mcp_enrichment.mcp.protocol import is_modern
+from mcp_enrichment.mcp.protocol_errors import with_protocol_errors
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp.types import PaginatedRequestParams, ReadResourceRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.mcp.calls import GetClient
-    from mcp_enrichment.mcp.models import Enrichment
+    from mcp_enrichment.mcp.models import EnrichmentOutput
+    from mcp_enrichment.mcp.runner import GetClient
 
 SCHEME = "enrichment://"
 CREDITS = SCHEME + "credits"
@@ -84,24 +84,24 @@ class Resources:
         self, context: ServerRequestContext[Any], params: ReadResourceRequestParams
     ) -> ReadResourceResult:
         """The resource as JSON."""
-        return await answered("resources/read", self._read(context, params.uri))
+        return await with_protocol_errors("resources/read", self._read(context, params.uri))
 
     async def _read(self, context: ServerRequestContext[Any], uri: str) -> ReadResourceResult:
         if uri == CREDITS:
             client = await self.get_client()
-            return _as_json(uri, balance_of(await client.credits()))
+            return _as_json(uri, to_credits(await client.credits()))
         return _as_json(uri, await enrichment_at(uri, context, self.get_client))
 
 
 async def enrichment_at(
     uri: str, context: ServerRequestContext[Any], get_client: GetClient
-) -> Enrichment:
+) -> EnrichmentOutput:
     """The enrichment that the URI names. Raises `MCPError` where there is none."""
     if (enrichment_id := id_in(uri)) is None:
         raise _unknown(context)
     client = await get_client()
     try:
-        return enrichment_of(await client.get(enrichment_id))
+        return to_enrichment(await client.get(enrichment_id))
     except UnknownEnrichment as error:
         raise _unknown(context) from error
 
@@ -115,7 +115,7 @@ def id_in(uri: str) -> str | None:
 
 
 def _unknown(context: ServerRequestContext[Any]) -> MCPError:
-    code = INVALID_PARAMS if is_stateless(context) else NOT_FOUND_OF_OLD
+    code = INVALID_PARAMS if is_modern(context) else NOT_FOUND_OF_OLD
     return MCPError(code=code, message=f"There is no such resource: read {SCHEME}<id>.")
 
 

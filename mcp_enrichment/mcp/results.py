@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def of_answer(answer: BaseModel) -> CallToolResult:
+def from_output(answer: BaseModel) -> CallToolResult:
     """The answer as structured content and, alike, as text: some clients show only one of them."""
     return CallToolResult(
         content=[TextContent(type="text", text=answer.model_dump_json())],
@@ -22,16 +22,16 @@ def of_answer(answer: BaseModel) -> CallToolResult:
     )
 
 
-def of_error(error: EnrichmentError) -> CallToolResult:
+def from_error(error: EnrichmentError) -> CallToolResult:
     """The error as text for the model and, in `_meta`, as data for programs."""
     return CallToolResult(
         content=[TextContent(type="text", text=error.to_assistant())],
         is_error=True,
-        _meta={"error": detail_of(error)},
+        _meta={"error": error_data(error)},
     )
 
 
-def detail_of(error: EnrichmentError) -> dict[str, Any]:
+def error_data(error: EnrichmentError) -> dict[str, Any]:
     """The error as data for programs; the explanation is what to show where no model reads."""
     return {
         "code": error.code,
@@ -46,7 +46,7 @@ def detail_of(error: EnrichmentError) -> dict[str, Any]:
     }
 
 
-def with_ignored(result: T, names: list[str]) -> T:
+def with_ignored_names(result: T, names: list[str]) -> T:
     """The result, which tells in `_meta` the names of arguments that had no effect."""
     if not names or not isinstance(result, CallToolResult):
         return result

@@ -23,17 +23,17 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
-from mcp_enrichment.mcp.arguments import lenient_calls
-from mcp_enrichment.mcp.calls import GetClient, Result, ToolCalls
-from mcp_enrichment.mcp.confirming import with_readable_answers
-from mcp_enrichment.mcp.listening import Bounds, Listening
+from mcp_enrichment.mcp.arguments import normalize_arguments
+from mcp_enrichment.mcp.elicitation import normalize_elicitation_replies
+from mcp_enrichment.mcp.listen_stream import StreamLimits, SubscriptionsListen
 from mcp_enrichment.mcp.resources import Resources
-from mcp_enrichment.mcp.stdio import transport
+from mcp_enrichment.mcp.runner import GetClient, Result, ToolRunner
+from mcp_enrichment.mcp.stdio.transport import transport
 from mcp_enrichment.mcp.subscriptions import Subscriptions, background
-from mcp_enrichment.mcp.task import EXTENSION
+from mcp_enrichment.mcp.task_ids import EXTENSION
 from mcp_enrichment.mcp.tasks import METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
-from mcp_enrichment.mcp.tracing import Traced
+from mcp_enrichment.mcp.tracing import TracingMiddleware
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -66,7 +66,7 @@ def create_server(
     *,
     confirm: bool = False,
     keeps_connections: bool = True,
-    bounds: Bounds | None = None,
+    bounds: StreamLimits | None = None,
 ) -> Server[Any]:
     """The server; `get_client` is called by the first tool call that needs it, and not before.
 
@@ -74,8 +74,8 @@ def create_server(
     shaken hands can be told something later, as over stdio, but not over stateless HTTP.
     `bounds`: how long those that have not may listen; without them, as long as they like.
     """
-    listing = ListToolsResult(tools=[tool.on_the_wire() for tool in TOOLS])
-    calls = ToolCalls(get_client=get_client, confirm=confirm)
+    listing = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
+    calls = ToolRunner(get_client=get_client, confirm=confirm)
 
     async def list_tools(
         _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
@@ -92,7 +92,9 @@ def create_server(
 
     resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
     subscriptions = Subscriptions(get_client=get_client)
-    listening = Listening(get_client=get_client, tasks=tasks, bounds=bounds or Bounds())
+    listening = SubscriptionsListen(
+        get_client=get_client, tasks=tasks, bounds=bounds or StreamLimits()
+    )
     server = Server(
         PROGRAM,
         version=__version__,
@@ -115,8 +117,8 @@ def create_server(
     server.add_request_handler("server/discover", RequestParams, _discover)
     tasks.serve_on(server)
     [spans] = server.middleware  # the SDK's own, and no other
-    traced = Traced(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
-    server.middleware = [traced, lenient_calls, with_readable_answers]
+    traced = TracingMiddleware(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
+    server.middleware = [traced, normalize_arguments, normalize_elicitation_replies]
     return server
 
 

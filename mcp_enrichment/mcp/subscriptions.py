@@ -16,8 +16,8 @@ from mcp.types import (
 
 from mcp_enrichment.mcp import resources
 from mcp_enrichment.mcp.models import MAX_IDS
-from mcp_enrichment.mcp.refusals import answered
-from mcp_enrichment.mcp.watching import when_final
+from mcp_enrichment.mcp.protocol_errors import with_protocol_errors
+from mcp_enrichment.mcp.watches import when_final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp.types import SubscribeRequestParams, UnsubscribeRequestParams
 
-    from mcp_enrichment.mcp.calls import GetClient
+    from mcp_enrichment.mcp.runner import GetClient
 
 WATCHES = "enrichment watches"
 """Where a connection keeps what it has subscribed to: a scope for each URI."""
@@ -55,7 +55,7 @@ class Subscriptions:
             raise MCPError(
                 INVALID_PARAMS, "Credits cannot be subscribed to: read them when needed."
             )
-        found = await answered(
+        found = await with_protocol_errors(
             "resources/subscribe", resources.enrichment_at(params.uri, context, self.get_client)
         )
         watches = _watches(connection := _connection(context))

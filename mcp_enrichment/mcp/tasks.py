@@ -16,14 +16,14 @@ from mcp.types import (
     RequestParams,
 )
 
-from mcp_enrichment.client.answer import as_reused
+from mcp_enrichment.client.results import as_reused
 from mcp_enrichment.contract.errors import EnrichmentError, UnknownEnrichment
 from mcp_enrichment.mcp import results
-from mcp_enrichment.mcp.answers import enrichment_of, waited_of
-from mcp_enrichment.mcp.deferring import look_seconds
-from mcp_enrichment.mcp.eras import is_stateless
-from mcp_enrichment.mcp.refusals import answered
-from mcp_enrichment.mcp.task import EXTENSION, Kind, Task, are_declared, opened
+from mcp_enrichment.mcp.convert import to_enrichment, to_wait_output
+from mcp_enrichment.mcp.protocol import is_modern
+from mcp_enrichment.mcp.protocol_errors import with_protocol_errors
+from mcp_enrichment.mcp.task_deferral import look_seconds
+from mcp_enrichment.mcp.task_ids import EXTENSION, Task, TaskKind, are_declared, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.answer import Answer
-    from mcp_enrichment.mcp.calls import GetClient
+    from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.mcp.runner import GetClient
 
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
@@ -49,7 +49,7 @@ class UpdateParams(TaskParams):
 
 def require(context: ServerRequestContext[Any]) -> None:
     """Raises `MCPError` where the request's client does not declare the extension."""
-    if not is_stateless(context):
+    if not is_modern(context):
         raise MCPError(METHOD_NOT_FOUND, "Method not found")
     if not are_declared(context):
         raise MCPError(
@@ -74,7 +74,7 @@ class Tasks:
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
         """The task as it stands, with its result once it has one."""
         require(context)
-        return await answered(GET, self.look(params.task_id))
+        return await with_protocol_errors(GET, self.look(params.task_id))
 
     async def update(
         self, context: ServerRequestContext[Any], params: UpdateParams
@@ -92,33 +92,33 @@ class Tasks:
         self, method: str, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
         require(context)
-        await answered(method, self.opened(params.task_id))
+        await with_protocol_errors(method, self.verify(params.task_id))
         return {}
 
-    async def opened(self, task_id: str) -> Task:
+    async def verify(self, task_id: str) -> Task:
         """The task of this id. Raises `MCPError` where this account has none."""
         client = await self.get_client()
-        task = opened(task_id, client.signature)
+        task = verify(task_id, client.signature)
         if task is None:
             raise _unknown()
         return task
 
     async def look(self, task_id: str) -> dict[str, Any]:
         """The task on the wire, once its enrichments were read."""
-        task = await self.opened(task_id)
+        task = await self.verify(task_id)
         try:
             answers = await (await self.get_client()).wait(task.ids, look_seconds(len(task.ids)))
         except UnknownEnrichment as error:
             raise _unknown() from error
         except EnrichmentError as error:
             if error.retryable and not task.is_overdue:
-                return task.shown(task_id, "working", statusMessage=error.to_assistant())
-            return _completed(task, task_id, results.of_error(error))
-        final = sum(not answer.is_worth_waiting for answer in answers)
+                return task.to_json(task_id, "working", statusMessage=error.to_assistant())
+            return _completed(task, task_id, results.from_error(error))
+        final = sum(not answer.should_wait for answer in answers)
         if final < len(answers) and not task.is_overdue:
             said = f"{final} of {len(answers)} lookups have ended."
-            return task.shown(task_id, "working", statusMessage=said)
-        return _completed(task, task_id, results.of_answer(_answer(task, answers)))
+            return task.to_json(task_id, "working", statusMessage=said)
+        return _completed(task, task_id, results.from_output(_answer(task, answers)))
 
 
 def _unknown() -> MCPError:
@@ -127,14 +127,14 @@ def _unknown() -> MCPError:
 
 def _completed(task: Task, task_id: str, result: CallToolResult) -> dict[str, Any]:
     told = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return task.shown(task_id, "completed", result=told)
+    return task.to_json(task_id, "completed", result=told)
 
 
-def _answer(task: Task, answers: Sequence[Answer]) -> BaseModel:
+def _answer(task: Task, answers: Sequence[EnrichmentResult]) -> BaseModel:
     """What the call that the task stands for would have returned."""
-    if task.kind is Kind.WAIT:
-        return waited_of(answers, seconds=task.age)
+    if task.kind is TaskKind.WAIT:
+        return to_wait_output(answers, seconds=task.age)
     [answer] = answers
-    if task.kind is Kind.JOINED:
+    if task.kind is TaskKind.JOINED:
         answer = replace(as_reused(answer), external_id=None)  # it is of the earlier request
-    return enrichment_of(answer)
+    return to_enrichment(answer)

@@ -9,16 +9,16 @@ import anyio
 from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
-from mcp_enrichment.mcp.answers import balance_of, enrichment_of, waited_of
+from mcp_enrichment.mcp.convert import to_credits, to_enrichment, to_wait_output
 from mcp_enrichment.mcp.models import (
     Arguments,
-    Balance,
     CreditsArguments,
-    Enrichment,
+    CreditsOutput,
+    EnrichmentOutput,
     GetArguments,
     RequestArguments,
     WaitArguments,
-    Waited,
+    WaitOutput,
 )
 from mcp_enrichment.mcp.schema import input_schema, output_schema
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.port import Enrichments
+    from mcp_enrichment.client.protocols import EnrichmentBackend
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallContext:
     """What a handler knows of the call beside its arguments."""
 
     taken: float = 0.0
@@ -49,7 +49,7 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[Enrichments, Any, Call], Awaitable[BaseModel]]
+    run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
     """Whether a call waits for a lookup, which may take as long as the cap."""
 
@@ -58,7 +58,7 @@ class Tool:
         """Whether a call may cost a credit."""
         return not self.annotations.read_only_hint
 
-    def on_the_wire(self) -> WireTool:
+    def to_mcp(self) -> WireTool:
         """The tool as `tools/list` shows it."""
         return WireTool(
             name=self.name,
@@ -69,7 +69,9 @@ class Tool:
         )
 
 
-async def _request(client: Enrichments, asked: RequestArguments, call: Call) -> Enrichment:
+async def _request(
+    client: EnrichmentBackend, asked: RequestArguments, call: CallContext
+) -> EnrichmentOutput:
     answer = await client.request(
         asked.linkedin_url,
         asked.type,
@@ -79,21 +81,25 @@ async def _request(client: Enrichments, asked: RequestArguments, call: Call) -> 
         may_spend=call.may_spend,
         wait=max(asked.wait_seconds - call.taken, 0.0),
     )
-    return enrichment_of(answer)
+    return to_enrichment(answer)
 
 
-async def _get(client: Enrichments, asked: GetArguments, _call: Call) -> Enrichment:
-    return enrichment_of(await client.get(asked.id))
+async def _get(
+    client: EnrichmentBackend, asked: GetArguments, _call: CallContext
+) -> EnrichmentOutput:
+    return to_enrichment(await client.get(asked.id))
 
 
-async def _wait(client: Enrichments, asked: WaitArguments, call: Call) -> Waited:
+async def _wait(client: EnrichmentBackend, asked: WaitArguments, call: CallContext) -> WaitOutput:
     began = anyio.current_time() - call.taken
     answers = await client.wait(asked.ids, asked.timeout_seconds - call.taken)
-    return waited_of(answers, seconds=anyio.current_time() - began)
+    return to_wait_output(answers, seconds=anyio.current_time() - began)
 
 
-async def _credits(client: Enrichments, _asked: CreditsArguments, _call: Call) -> Balance:
-    return balance_of(await client.credits())
+async def _credits(
+    client: EnrichmentBackend, _asked: CreditsArguments, _call: CallContext
+) -> CreditsOutput:
+    return to_credits(await client.credits())
 
 
 _READS = ToolAnnotations(
@@ -115,7 +121,7 @@ TOOLS = (
             "answer is real: never construct one."
         ),
         arguments=RequestArguments,
-        answer=Enrichment,
+        answer=EnrichmentOutput,
         annotations=_SPENDS,
         run=_request,
         waits=True,
@@ -127,7 +133,7 @@ TOOLS = (
             "wait_for_enrichment instead of calling this repeatedly."
         ),
         arguments=GetArguments,
-        answer=Enrichment,
+        answer=EnrichmentOutput,
         annotations=_READS,
         run=_get,
     ),
@@ -138,7 +144,7 @@ TOOLS = (
             "all_final is false, call it again with the ids that are not final: the lookups go on."
         ),
         arguments=WaitArguments,
-        answer=Waited,
+        answer=WaitOutput,
         annotations=_READS,
         run=_wait,
         waits=True,
@@ -147,7 +153,7 @@ TOOLS = (
         name="get_credits",
         description="The credits left on the account, and in the user's budget. Free.",
         arguments=CreditsArguments,
-        answer=Balance,
+        answer=CreditsOutput,
         annotations=_READS,
         run=_credits,
     ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _METHODS = {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS}
 
 
-class Traced:
+class TracingMiddleware:
     """Goes on with the trace that `_meta` tells of, or, over HTTP, the request's header."""
 
     def __init__(

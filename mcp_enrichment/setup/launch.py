@@ -12,7 +12,7 @@ from pathlib import Path
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.api_key import system_keyring
 from mcp_enrichment.api_key.of_vendors import variable_of
-from mcp_enrichment.contract.texts import trimmed
+from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.settings import Settings
 
 PASSING = ("archive-v", "environments-v")
@@ -69,7 +69,7 @@ def settings_to_hand_on(chosen: Settings) -> dict[str, str]:
     environment = {}
     for name, value in chosen:
         variable = f"ENRICHMENT_{name.upper()}"
-        raw = trimmed(os.environ.get(variable, ""))
+        raw = strip_invisible(os.environ.get(variable, ""))
         if raw and not name.startswith(NOT_OF_STDIO):
             environment[variable] = str(value) if isinstance(value, Path) else raw
     return environment | _vendors_to_hand_on(chosen)
@@ -78,7 +78,7 @@ def settings_to_hand_on(chosen: Settings) -> dict[str, str]:
 def _vendors_to_hand_on(chosen: Settings) -> dict[str, str]:
     keys = [variable_of(vendor) for vendor in chosen.vendor_keys]
     names = [*keys, *(f"{key}_FILE" for key in keys)]
-    return {name: raw for name in names if (raw := trimmed(os.environ.get(name, "")))}
+    return {name: raw for name in names if (raw := strip_invisible(os.environ.get(name, "")))}
 
 
 def first_missing(chosen: Settings, environment: dict[str, str]) -> str | None:

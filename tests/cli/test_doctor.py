@@ -22,7 +22,7 @@ from anyio.streams.tls import TLSStream
 from sqlalchemy import create_engine
 
 from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.client.probe import Obstacle, obstacle_behind
+from mcp_enrichment.client.probe import Obstacle, diagnose
 from mcp_enrichment.service.store import migrate
 from tests.support.certificates import self_signed
 from tests.support.far_end import hangs, replies
@@ -265,8 +265,8 @@ async def test_an_answer_that_does_not_come_is_told_from_one_that_is_refused(
             await http.get(vendor.url)
         with pytest.raises(httpx.HTTPError) as refused:
             await http.get("http://127.0.0.1:1")
-    assert obstacle_behind(late.value) is Obstacle.TIME
-    assert obstacle_behind(refused.value) is Obstacle.CONNECTION
+    assert diagnose(late.value) is Obstacle.TIME
+    assert diagnose(refused.value) is Obstacle.CONNECTION
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems alone")

@@ -14,8 +14,8 @@ import anyio.to_thread
 import httpx
 import pytest
 
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Hit, Unavailable
 from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, far_end, replies

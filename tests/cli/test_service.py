@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.domain.teams import embedded_team
 from mcp_enrichment.service.store.database import open_sqlite

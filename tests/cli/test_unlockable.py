@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.contract.storage import EXPLANATIONS, StorageFault
+from mcp_enrichment.contract.storage_errors import EXPLANATION_BY_FAULT, StorageFault
 from tests.cli.commands import ADA, SAMPLE, Done, Shell
 from tests.support.waiting import HANG
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Run = Callable[..., Done]
 
 SHIM = Path(__file__).parents[1] / "support" / "unlockable.c"
-CAUSE = EXPLANATIONS[StorageFault.NO_LOCKS].happened
+CAUSE = EXPLANATION_BY_FAULT[StorageFault.NO_LOCKS].happened
 LOCKS = ("ENOLCK", "EOPNOTSUPP", "EPERM", "EACCES")
 """How file systems refuse a lock. SQLite tells each kind in its own way: the first and the last as
 busy, which is what NFS without its lock service comes to."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from mcp_enrichment.client import asking, retry
+from mcp_enrichment.client import retry, submitter
 from mcp_enrichment.client.client import EnrichmentClient
-from tests.client.pushing import new_pushes
+from tests.client.webhook_vendor import new_pushes
 from tests.support.lookups import Lookups
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from mcp_enrichment.client.pushes import Pushes
+    from mcp_enrichment.client.webhooks import Webhooks
     from tests.support.far_end import FarEnd
 
 
@@ -30,7 +30,7 @@ class NewClient(Protocol):
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_BACKOFF", 0.01)
     monkeypatch.setattr(retry, "LONGEST_BACKOFF", 0.02)
-    monkeypatch.setattr(asking, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(submitter, "CHECK_INTERVAL", 0.01)
 
 
 @pytest.fixture
@@ -60,12 +60,12 @@ def lookups(vendor: FarEnd) -> Lookups:
 
 
 @pytest.fixture
-def pushes(tmp_path: Path) -> Pushes:
+def pushes(tmp_path: Path) -> Webhooks:
     return new_pushes(tmp_path)
 
 
 @pytest.fixture
-async def pushed(new_client: NewClient, pushes: Pushes) -> AsyncIterator[EnrichmentClient]:
+async def pushed(new_client: NewClient, pushes: Webhooks) -> AsyncIterator[EnrichmentClient]:
     """A client whose lookups' ends are pushed."""
     async with new_client(pushes=pushes) as client:
         yield client

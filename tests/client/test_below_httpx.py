@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from mcp_enrichment import outbound
-from mcp_enrichment.client import wire as wire_module
+from mcp_enrichment.client import http_api as wire_module
 from mcp_enrichment.client.client import EnrichmentClient
-from mcp_enrichment.client.wire import Wire
+from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     OutcomeUnknown,
@@ -70,7 +70,7 @@ async def test_a_broken_encryption_is_an_outage_and_after_a_post_unknown(certifi
     trusting = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=certificate))
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    wire = Wire(f"https://localhost:{port}", None, trusting)
+    wire = HTTPApi(f"https://localhost:{port}", None, trusting)
 
     async def serve(stream: anyio.abc.SocketStream) -> None:
         await _breaks_the_encryption(stream, server)
@@ -91,7 +91,7 @@ async def test_a_cookie_is_neither_kept_nor_able_to_break_later_calls(vendor: Fa
         sends(b'HTTP/1.1 200 OK\r\ncontent-length: 13\r\nset-cookie: \xff=1\r\n\r\n{"balance":2}')
     )
     vendor.will(replies(200, {"balance": 3}))
-    wire = Wire(vendor.url, None, None)
+    wire = HTTPApi(vendor.url, None, None)
     assert [(await wire.credits()).balance for _ in range(3)] == [1, 2, 3]
     assert "cookie" not in vendor.seen[-1].headers
 
@@ -105,7 +105,7 @@ async def test_a_redirect_to_nowhere_is_an_error_of_the_tree(
     vendor.always(
         sends(b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n")
     )
-    wire = Wire(vendor.url, None, None)
+    wire = HTTPApi(vendor.url, None, None)
     with pytest.raises(EnrichmentError):
         await wire.credits()
     with pytest.raises(EnrichmentError):
@@ -121,7 +121,7 @@ async def test_an_answer_that_comes_byte_by_byte_does_not_outlast_its_time(
     monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
     vendor.will(sends(start, *[b" "] * 1000, pause=0.05))
     with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable):
-        await Wire(vendor.url, None, None).credits()
+        await HTTPApi(vendor.url, None, None).credits()
 
 
 @pytest.mark.parametrize("key", ["k\n", "a b", "schlüssel", "k\x00", "“k”"])
@@ -144,4 +144,4 @@ async def test_a_url_that_is_none_is_refused_before_anything_is_sent(
 async def test_an_answer_of_another_path_is_not_taken_for_the_balance(vendor: FarEnd) -> None:
     vendor.will(replies(200, enrichment()))
     with pytest.raises(EnrichmentError):
-        await Wire(vendor.url, None, None).credits()
+        await HTTPApi(vendor.url, None, None).credits()

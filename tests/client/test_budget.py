@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import posting, spending
-from mcp_enrichment.client.spending import Budget
+from mcp_enrichment.client import post_sender
+from mcp_enrichment.client.state import spending
+from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import BudgetExceeded, EnrichmentError, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies, resets
@@ -200,7 +201,7 @@ async def test_without_a_budget_no_balance_is_asked_for(
 async def test_a_budget_of_nothing_sends_nothing(
     new_client: NewClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "ASK_SECONDS", 0)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0)
     async with new_client(budget=Budget(daily=0)) as client:
         with pytest.raises(BudgetExceeded):
             await client.request(PROFILE, EmailType.WORK)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.client import asking
+from mcp_enrichment.client import submitter
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
@@ -36,8 +36,8 @@ async def _dies_before(vendor: FarEnd, memory: Path, step: int, *known: str) -> 
     return ended.returncode == -9
 
 
-def _lookups(vendor: FarEnd, *, honours_keys: bool) -> Lookups:
-    lookups = Lookups(honours_keys=honours_keys)
+def _lookups(vendor: FarEnd, *, supports_idempotency: bool) -> Lookups:
+    lookups = Lookups(supports_idempotency=supports_idempotency)
     lookups.end(found())
     vendor.always(lookups)
     vendor.seen.clear()
@@ -45,7 +45,7 @@ def _lookups(vendor: FarEnd, *, honours_keys: bool) -> Lookups:
 
 
 @pytest.mark.parametrize(
-    ("honours_keys", "known", "unknowns"),
+    ("supports_idempotency", "known", "unknowns"),
     # Where it is not known, a process that dies between its claim and the answer leaves no trace
     # of whether the POST has left: before it, and after it.
     [(False, (), 2), (True, (), 2), (True, ("known",), 0)],
@@ -57,19 +57,19 @@ async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    honours_keys: bool,
+    supports_idempotency: bool,
     known: tuple[str, ...],
     unknowns: int,
 ) -> None:
-    monkeypatch.setattr(asking, "ABANDONED_SECONDS", 0)
+    monkeypatch.setattr(submitter, "SEND_LEASE_SECONDS", 0)
     unknown, step = 0, 1
     with anyio.fail_after(5 * HANG):  # forty processes, on a machine that may be busy
         while True:
             memory = tmp_path / str(step) / "memory.db"
-            lookups = _lookups(vendor, honours_keys=honours_keys)
+            lookups = _lookups(vendor, supports_idempotency=supports_idempotency)
             if not await _dies_before(vendor, memory, step, *known):
                 break
-            async with new_client(memory=memory, honours_keys=bool(known)) as client:
+            async with new_client(memory=memory, supports_idempotency=bool(known)) as client:
                 try:
                     answer = await client.request(PROFILE, EmailType.WORK, wait=5)
                 except OutcomeUnknown:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.client.issuer_keys import IssuerKeys
-from mcp_enrichment.client.wire import Wire
+from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.contract.errors import ServiceUnavailable, Unauthorized
+from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.network import proxy_for
 from tests.support.far_end import replies
 from tests.support.socks import socks_proxy
@@ -78,7 +78,7 @@ def test_what_no_proxy_exempts_is_reached_directly(
     monkeypatch.setenv("ALL_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", listed)
     assert proxy_for(url) is None
-    Wire(url, "a-key", None)
+    HTTPApi(url, "a-key", None)
 
 
 @pytest.mark.parametrize(("listed", "url"), BY_PROXY)
@@ -88,7 +88,7 @@ def test_everything_else_goes_by_the_proxy(
     monkeypatch.setenv("ALL_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", listed)
     assert proxy_for(url) == PROXY
-    Wire(url, "a-key", None)
+    HTTPApi(url, "a-key", None)
 
 
 def test_a_proxy_of_the_scheme_comes_before_the_one_for_all(
@@ -106,7 +106,7 @@ async def test_a_socks_proxy_is_used_and_asked_for_the_servers_name(
     vendor.will(replies(200, {"balance": 7}))
     async with socks_proxy(vendor.port) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.port}/")
-        wire = Wire("http://team.example", "a-key", None)
+        wire = HTTPApi("http://team.example", "a-key", None)
         assert (await wire.credits()).balance == 7
         await wire.aclose()
     assert proxy.asked == ["team.example"]
@@ -134,21 +134,21 @@ async def test_a_proxy_or_certificates_that_cannot_be_used_are_told_as_one_cause
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(Unauthorized, match=f"^{variable} ") as told:
-        Wire("https://team.example", "a-key", None)
+        HTTPApi("https://team.example", "a-key", None)
     assert "ENRICHMENT_API_URL" not in str(told.value)
     assert "nted" not in str(told.value)
     with pytest.raises(ServiceUnavailable):
-        await IssuerKeys("https://issuer.example")("k1")
+        await JWKSCache("https://issuer.example")("k1")
 
 
 def test_folders_of_certificates_may_be_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", f"/nonexistent:{tmp_path}")
-    Wire("https://team.example", "a-key", None)
+    HTTPApi("https://team.example", "a-key", None)
 
 
 @pytest.mark.parametrize("key", ["${KEY}", "YOUR_API_KEY", '"k"', "a key", "k\n"])
 def test_a_program_that_hands_in_no_real_key_is_refused_before_anything_is_sent(key: str) -> None:
     with pytest.raises(Unauthorized, match=r"^The API key"):
-        Wire("https://team.example", key, None)
+        HTTPApi("https://team.example", key, None)

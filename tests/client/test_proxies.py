@@ -13,7 +13,7 @@ from anyio.abc import SocketAttribute
 
 from mcp_enrichment import outbound
 from mcp_enrichment.client.client import EnrichmentClient
-from mcp_enrichment.client.spending import Budget
+from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
 from tests.support.lookups import PROFILE
@@ -90,10 +90,10 @@ async def _listening(behave: Callable[[SocketStream], Awaitable[None]]) -> Async
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_enrichment.client.posting.ASK_SECONDS", 0)
+    monkeypatch.setattr("mcp_enrichment.client.post_sender.POST_RETRY_SECONDS", 0)
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0)
-    monkeypatch.setattr("mcp_enrichment.client.wire.POST_SECONDS", 0.5)
-    monkeypatch.setattr("mcp_enrichment.client.wire.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("mcp_enrichment.client.http_api.POST_SECONDS", 0.5)
+    monkeypatch.setattr("mcp_enrichment.client.http_api.ANSWER_SECONDS", 0.5)
 
 
 async def _spends_nothing(url: str, memory: Path) -> None:

@@ -9,15 +9,15 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Status
-from mcp_enrichment.mcp import sentences
+from mcp_enrichment.mcp import next_steps
 from tests.support.lookups import PROFILE, Lookups, found, missed
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.results import EnrichmentResult
     from tests.support.far_end import FarEnd
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ def lookups(vendor: FarEnd) -> Lookups:
     return lookups
 
 
-async def ask(client: EnrichmentClient) -> Answer:
+async def ask(client: EnrichmentClient) -> EnrichmentResult:
     with anyio.fail_after(HANG):
         return await client.request(PROFILE, EmailType.WORK)
 
@@ -69,10 +69,10 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
         None,
     )
     assert lookups.accepted == 1
-    step = sentences.after(answer.status, answer.reason, None, 0)
+    step = next_steps.after(answer.status, answer.reason, None, 0)
     said = step.to_assistant() if step else ""
     assert "can be requested again, which may cost a credit" in said
-    assert sentences.NO_GUESS in said
+    assert next_steps.NO_GUESS in said
 
 
 async def test_a_suppressed_answer_is_not_paid_for_again(

@@ -17,7 +17,7 @@ from mcp_enrichment.contract.errors import (
     StorageFailed,
     StorageFault,
 )
-from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER, retry_after
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER, parse_retry_after
 
 
 @pytest.fixture(autouse=True)
@@ -27,20 +27,20 @@ def _real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_what_may_pass_is_asked_again() -> None:
-    assert retry.pause_after(RateLimited(), 1) is not None
-    assert retry.pause_after(ServiceUnavailable(), 1) is not None
-    assert retry.pause_after(StorageFailed(StorageFault.BUSY), 1) is not None
-    assert retry.pause_after(StorageFailed(StorageFault.FULL), 1) is None
-    for kind in errors.Permanent.__subclasses__():
+    assert retry.backoff(RateLimited(), 1) is not None
+    assert retry.backoff(ServiceUnavailable(), 1) is not None
+    assert retry.backoff(StorageFailed(StorageFault.BUSY), 1) is not None
+    assert retry.backoff(StorageFailed(StorageFault.FULL), 1) is None
+    for kind in errors.PermanentError.__subclasses__():
         if hasattr(kind, "explanation"):  # one without is given its own where it is raised
-            assert retry.pause_after(kind(), 1) is None
+            assert retry.backoff(kind(), 1) is None
 
 
 @pytest.mark.parametrize(("failures", "bound"), [(1, 0.5), (2, 1), (3, 2), (5, 8), (2000, 8)])
 def test_pauses_are_spread_over_the_whole_of_a_bound_that_doubles(
     failures: int, bound: float
 ) -> None:
-    pauses = [retry.pause_after(ServiceUnavailable(), failures) or 0.0 for _ in range(2000)]
+    pauses = [retry.backoff(ServiceUnavailable(), failures) or 0.0 for _ in range(2000)]
     assert max(pauses) <= bound
     assert max(pauses) > 0.9 * bound
     assert min(pauses) < 0.1 * bound
@@ -48,7 +48,7 @@ def test_pauses_are_spread_over_the_whole_of_a_bound_that_doubles(
 
 
 def test_nothing_is_asked_sooner_than_the_server_wants() -> None:
-    pauses = {retry.pause_after(RateLimited(retry_after=30), n) for n in range(1, 50)}
+    pauses = {retry.backoff(RateLimited(retry_after=30), n) for n in range(1, 50)}
     assert pauses == {30}
 
 
@@ -58,9 +58,9 @@ def test_nothing_is_asked_sooner_than_the_server_wants() -> None:
         (None, None),
         ("0", 0),
         (" 7 ", 7),
-        ("9" * 400, LONGEST_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
         ("Thu, 01 Jan 1970 01:00:00 GMT", 0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
         ("-1", None),
         ("1.5", None),
         ("soon", None),
@@ -71,15 +71,15 @@ def test_nothing_is_asked_sooner_than_the_server_wants() -> None:
 def test_retry_after_is_read_as_seconds_or_as_a_date(
     value: str | None, seconds: float | None
 ) -> None:
-    assert retry_after(value) == seconds
+    assert parse_retry_after(value) == seconds
 
 
 def test_a_date_is_told_as_seconds_from_now() -> None:
     in_an_hour = formatdate(time.time() + 3600, usegmt=True)
-    assert retry_after(in_an_hour) == pytest.approx(3600, abs=5)
+    assert parse_retry_after(in_an_hour) == pytest.approx(3600, abs=5)
 
 
 @given(st.text(st.characters(max_codepoint=255)) | st.text("0123456789 ,:+-GMTFrioctDe"))
 def test_no_retry_after_breaks_the_reader(value: str) -> None:
-    seconds = retry_after(value)
-    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
+    seconds = parse_retry_after(value)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import posting
+from mcp_enrichment.client import post_sender
 from mcp_enrichment.contract.errors import OutcomeUnknown, RateLimited, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, replies
@@ -58,7 +58,7 @@ async def test_a_post_is_not_made_again_before_the_server_wants_it(
 ) -> None:
     times = Times()
     vendor.will(times.noting(busy), times.noting(accepts(replayed=True)))
-    async with new_client(honours_keys=True) as client:
+    async with new_client(supports_idempotency=True) as client:
         assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
     assert times.at[1] - times.at[0] >= PAUSE - TICK
 
@@ -88,7 +88,7 @@ async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
     client: EnrichmentClient, vendor: FarEnd, status: int, kind: type[Exception]
 ) -> None:
     vendor.will(_says(status, 3600))
-    with anyio.fail_after(posting.ASK_SECONDS), pytest.raises(kind) as caught:
+    with anyio.fail_after(post_sender.POST_RETRY_SECONDS), pytest.raises(kind) as caught:
         await client.request(PROFILE, EmailType.WORK)
     assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
     assert caught.value.charged is False  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost
     new_client: NewClient, vendor: FarEnd
 ) -> None:
     vendor.will(_says(502, 3600))
-    async with new_client(honours_keys=True) as client:
+    async with new_client(supports_idempotency=True) as client:
         with pytest.raises(OutcomeUnknown) as caught:
             await client.request(PROFILE, EmailType.WORK)
         assert (caught.value.retry_after, caught.value.charged) == (3600, None)

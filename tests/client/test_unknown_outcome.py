@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import asking, memory_file, posting, wire
+from mcp_enrichment.client import http_api, post_sender, submitter
+from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
 from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import FarEnd, hangs, replies, resets
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.results import EnrichmentResult
     from tests.client.conftest import NewClient
     from tests.support.far_end import Behaviour, Seen
 
 pytestmark = pytest.mark.anyio
 
 
-async def _ask(client: EnrichmentClient, who: str = PROFILE, **options: Any) -> Answer:
+async def _ask(client: EnrichmentClient, who: str = PROFILE, **options: Any) -> EnrichmentResult:
     with anyio.fail_after(HANG):
         return await client.request(who, EmailType.WORK, **options)
 
@@ -81,10 +82,10 @@ async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: Behaviour
 ) -> None:
     await _shows_that_it_honours_keys(client, vendor)
-    monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
+    monkeypatch.setattr(http_api, "POST_SECONDS", 0.2)
 
     async def the_last_one(stream: SocketStream, seen: Seen) -> None:
-        monkeypatch.setattr(wire, "POST_SECONDS", HANG)
+        monkeypatch.setattr(http_api, "POST_SECONDS", HANG)
         await fault(stream, seen)
 
     vendor.will(fault, the_last_one, accepts(replayed=True))
@@ -96,7 +97,7 @@ async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
 async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_again(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
     await _shows_that_it_honours_keys(client, vendor)
     vendor.always(resets())
     with pytest.raises(OutcomeUnknown):
@@ -109,7 +110,7 @@ async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_a
 async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outcome_unknown(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "ASK_SECONDS", 0)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0)
     await _shows_that_it_honours_keys(client, vendor)
     vendor.will(resets())
     with pytest.raises(OutcomeUnknown):
@@ -147,7 +148,7 @@ async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
     after: Behaviour,
     kind: type[EnrichmentError] | None,
 ) -> None:
-    monkeypatch.setattr(memory_file, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
     locked: list[sqlite3.Connection] = []
 
     async def locks_the_memory(stream: SocketStream, seen: Seen) -> None:
@@ -165,7 +166,7 @@ async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
                 await _ask(client)
             assert not isinstance(caught.value, StorageFailed)
         locked[0].close()
-        monkeypatch.setattr(asking, "ABANDONED_SECONDS", 0)
+        monkeypatch.setattr(submitter, "SEND_LEASE_SECONDS", 0)
         with pytest.raises(OutcomeUnknown):
             await _ask(client)
     assert len(vendor.posts) == 1

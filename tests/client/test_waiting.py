@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from mcp_enrichment.client.answer import Answer
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.results import EnrichmentResult
     from tests.support.far_end import Seen
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
 ) -> None:
     lookups = Lookups(holds=holds)
     vendor.always(lookups)
-    answers: list[Answer] = []
+    answers: list[EnrichmentResult] = []
 
     async def wait() -> None:
         answers.extend(await client.wait(["e1"], 20))
@@ -188,5 +188,5 @@ async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await lookups.read.wait()
-            client.let_go()
+            client.release_waiters()
     assert [answer.status for answer in answers] == [Status.PENDING]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import polls
-from mcp_enrichment.client.memory_file import MemoryFile
-from mcp_enrichment.client.wire import MAX_IN_FLIGHT
+from mcp_enrichment.client import poller
+from mcp_enrichment.client.http_api import MAX_IN_FLIGHT
+from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import ServiceUnavailable, Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.models import EmailType, Status
 from tests.support.far_end import FarEnd, replies, resets
@@ -83,7 +83,7 @@ async def _expects_the_address(client: EnrichmentClient) -> None:
 async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
-    monkeypatch.setattr(polls, "HOLD", 1)
+    monkeypatch.setattr(poller, "HOLD", 1)
     lookups = Lookups(holds=holds, takes=0.02)
     vendor.always(lookups)
 
@@ -175,9 +175,9 @@ async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_o
 
     vendor.always(answer)
     one, two = await client.wait(["e1", "e2"], 5)
-    assert (one.email, one.unread) == (ADDRESS, None)
+    assert (one.email, one.read_error) == (ADDRESS, None)
     assert (two.id, two.is_final, two.email) == ("e2", False, None)
-    assert two.unread is not None
+    assert two.read_error is not None
 
 
 async def test_an_outage_for_all_ids_is_an_error_and_never_an_answer(
@@ -208,7 +208,7 @@ async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
 async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polls, "READS_A_SECOND", 20)
+    monkeypatch.setattr(poller, "READS_A_SECOND", 20)
     vendor.always(Lookups())
     await client.wait(HUNDRED, 2)
     read = [seen.path for seen in vendor.seen]
@@ -227,14 +227,14 @@ async def test_a_thousand_waits_in_one_process_stay_cheap(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
-    run = MemoryFile.run
+    run = SQLiteFile.run
 
-    async def counted(file: MemoryFile, work: Any) -> Any:
+    async def counted(file: SQLiteFile, work: Any) -> Any:
         nonlocal looks
         looks += 1
         return await run(file, work)
 
-    monkeypatch.setattr(MemoryFile, "run", counted)
+    monkeypatch.setattr(SQLiteFile, "run", counted)
     thousand = [f"e{number}" for number in range(1000)]
     lookups = Lookups()
     vendor.always(lookups)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.client import wire
+from mcp_enrichment.client import http_api
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
@@ -70,8 +70,8 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
     client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr("mcp_enrichment.client.polls.HOLD", 0)
+    monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("mcp_enrichment.client.poller.HOLD", 0)
     down = [resets(), replies(503, HTML), hangs(), replies(502, HTML), breaks_off(), resets()]
     vendor.will(replies(200, enrichment()), *down, replies(200, found()))
     with anyio.fail_after(HANG):

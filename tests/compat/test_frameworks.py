@@ -60,7 +60,7 @@ def test_each_framework_shows_its_model_every_argument_with_its_words(
     assert set(told["schemas"]) == {tool.name for tool in TOOLS}
     for tool in TOOLS:
         shown = told["schemas"][tool.name].get("properties", {})
-        published = tool.on_the_wire().input_schema["properties"]
+        published = tool.to_mcp().input_schema["properties"]
         assert set(shown) == set(published)
         for name, argument in published.items():
             assert argument["description"] in shown[name]["description"]

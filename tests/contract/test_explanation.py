@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.errors import RateLimited, StorageFailed, StorageFault
-from mcp_enrichment.contract.profile_refusal import ProfileURLRefused, RefusalKind
+from mcp_enrichment.contract.linkedin_url_errors import ProfileURLError, URLProblem
 from mcp_enrichment.mcp.tools import TOOLS
-from tests.support.explanations import every_explanation, next_steps
+from tests.support.explanations import every_explanation, next_step_explanations
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.explanation import Explanation
 
-REFUSALS = {f"refusal {kind}": ProfileURLRefused(kind).explanation for kind in RefusalKind}
+REFUSALS = {f"refusal {kind}": ProfileURLError(kind).explanation for kind in URLProblem}
 ALL = every_explanation() | REFUSALS
 
 TO_AN_ASSISTANT = re.compile(
@@ -34,10 +34,16 @@ WHAT_AN_ASSISTANT_DOES = re.compile(
 
 def test_all_that_is_explained_is_read_here() -> None:
     names = " ".join(ALL)
-    for expected in ("UnusableAddress", "KeyringUnreadable", "Defect", "CutOff", "MAY_NOT_SPEND"):
+    for expected in (
+        "UnusableAddress",
+        "KeyringUnreadable",
+        "UnexpectedError",
+        "DeadlineExceeded",
+        "MAY_NOT_SPEND",
+    ):
         assert expected in names
     assert {f"StorageFailed {fault}" for fault in StorageFault} < set(ALL)
-    assert len(next_steps()) > 15
+    assert len(next_step_explanations()) > 15
 
 
 @pytest.mark.parametrize("explained", ALL.values(), ids=ALL)
@@ -60,7 +66,9 @@ def test_each_reader_is_told_what_happened_what_it_did_to_money_and_what_to_do(
         assert re.fullmatch(r"[\[A-Za-z`].*[.)]", field), "whole sentences"
 
 
-@pytest.mark.parametrize("explained", next_steps().values(), ids=next_steps())
+@pytest.mark.parametrize(
+    "explained", next_step_explanations().values(), ids=next_step_explanations()
+)
 def test_a_next_step_tells_an_assistant_something_of_its_own(explained: Explanation) -> None:
     assert explained.for_assistant
 

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).with_name("snapshots")
 
 def snapshot(tool: Tool) -> str:
     """The tool as `tools/list` shows it, laid out for people to read in a diff."""
-    shown = tool.on_the_wire().model_dump(mode="json", by_alias=True, exclude_none=True)
+    shown = tool.to_mcp().model_dump(mode="json", by_alias=True, exclude_none=True)
     return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
 
 

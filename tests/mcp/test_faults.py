@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 
-from mcp_enrichment.client import asking, client, posting, retry, schedule
+from mcp_enrichment.client import client, poll_schedule, post_sender, retry, submitter
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, face, text_of, wire
 from tests.support.far_end import FarEnd, breaks_off, replies, resets
@@ -154,7 +154,7 @@ async def test_an_unusable_address_that_a_request_ended_with_may_have_cost_a_cre
 async def test_a_refused_connection_is_an_outage_and_nothing_was_charged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.2)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -207,7 +207,7 @@ async def test_a_clock_that_jumps_neither_loses_an_answer_nor_pays_twice(
 ) -> None:
     vendor.will(ACCEPTED, PENDING, PENDING, FOUND, FOUND)
     first = data_of(await buyer.call_tool(*ONLY_REQUEST))
-    monkeypatch.setattr(schedule, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(poll_schedule, "LONGEST_PAUSE", 0.2)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
     waited = data_of(
@@ -250,7 +250,7 @@ async def test_while_one_of_many_is_young_the_model_is_told_to_wait_again(
 async def test_an_enrichment_that_the_server_has_forgotten_is_said_and_asked_anew(
     vendor: FarEnd, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "LAG_SECONDS", 0)
+    monkeypatch.setattr(submitter, "REPLICATION_LAG_SECONDS", 0)
     monkeypatch.setattr(client, "READ_SECONDS", 0)
     vendor.will(ACCEPTED, replies(404, PAGE), ACCEPTED)
     await buyer.call_tool(*ONLY_REQUEST)

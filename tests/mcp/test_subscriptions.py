@@ -14,8 +14,8 @@ from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import ResourceUpdatedNotification
 
 from mcp_enrichment.compose import connected_on_first_use
-from mcp_enrichment.mcp import watching
-from mcp_enrichment.mcp.listening import Bounds
+from mcp_enrichment.mcp import watches
+from mcp_enrichment.mcp.listen_stream import StreamLimits
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ID, face, wire
 from tests.support.far_end import FarEnd, Seen, replies
@@ -161,8 +161,8 @@ async def test_nobody_asks_the_service_once_the_subscriber_has_left(
 async def test_a_service_that_is_away_for_a_while_is_asked_again(
     vendor: FarEnd, lookup: Vendor, remote: Settings, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "ROUND", 0.2)
-    monkeypatch.setattr(watching, "PAUSE", 0.01)
+    monkeypatch.setattr(watches, "ROUND", 0.2)
+    monkeypatch.setattr(watches, "PAUSE", 0.01)
     async with subscriber(remote, era) as one, one.subscribed(URI):
         await lookup.is_read_again()
         vendor.will(*[replies(503, b"") for _ in range(2)])
@@ -231,7 +231,7 @@ async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
 ) -> None:
     assert lookup.status == "processing"
     async with connected_on_first_use(remote) as get_client:
-        server = create_server(get_client, bounds=Bounds(seconds=0.1))
+        server = create_server(get_client, bounds=StreamLimits(seconds=0.1))
         async with Client(server) as client, client.listen(resource_subscriptions=[URI]) as news:
             with anyio.fail_after(HANG):
                 assert [event async for event in news] == []

@@ -113,7 +113,7 @@ def test_every_tool_keeps_the_rules_of_the_house(tool: Tool) -> None:
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_each_argument_is_described_beside_its_type_in_plain_keywords(tool: Tool) -> None:
-    for name, argument in tool.on_the_wire().input_schema["properties"].items():
+    for name, argument in tool.to_mcp().input_schema["properties"].items():
         assert set(argument) <= {"type", "description", "enum", "items", "minimum", "maximum"}
         assert argument["description"]
         assert TOLD_IN_WORDS.get(name, "") in argument["description"]

@@ -15,10 +15,10 @@ import pytest
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest, JSONRPCResponse
 
-from mcp_enrichment.mcp.incoming import Incoming
-from mcp_enrichment.mcp.lines import LONGEST, Lines, TooLong
-from mcp_enrichment.mcp.message_ids import HEAD
-from mcp_enrichment.mcp.outgoing import MOST_UNANSWERED, Outgoing
+from mcp_enrichment.mcp.jsonrpc_ids import HEAD
+from mcp_enrichment.mcp.stdio.lines import MAX_LINE, LineBuffer, TooLong
+from mcp_enrichment.mcp.stdio.reader import StdinReader
+from mcp_enrichment.mcp.stdio.writer import MOST_UNANSWERED, StdoutWriter
 from tests.mcp.pipes import environment, handshake, modern, piped, request
 from tests.support.waiting import HANG
 
@@ -156,15 +156,15 @@ def test_where_there_is_no_wire_it_says_so(closed: str, tmp_path: Path) -> None:
 
 
 def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) -> None:
-    lines = Lines()
-    for _ in range(LONGEST // 1024):
+    lines = LineBuffer()
+    for _ in range(MAX_LINE // 1024):
         lines.feed(b"x" * 1024)
     lines.feed(b"\nshort\n" + b"y" * 1024)
-    assert lines.pop() == b"x" * LONGEST
+    assert lines.pop() == b"x" * MAX_LINE
     assert lines.pop() == b"short"
-    for _ in range(2 * LONGEST // 1024):
+    for _ in range(2 * MAX_LINE // 1024):
         lines.feed(b"y" * 1024)
-    assert len(lines._last) <= LONGEST, "what is too long is not kept"
+    assert len(lines._last) <= MAX_LINE, "what is too long is not kept"
     lines.feed(b"\nafter")
     assert lines.pop() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
     assert not lines
@@ -177,8 +177,8 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
 async def test_no_more_is_read_while_too_many_requests_are_under_way() -> None:
     asked = [request(number, "ping").encode() + b"\n" for number in range(MOST_UNANSWERED + 1)]
     async with own_pipe() as (from_client, client), own_pipe() as (_, to_client):
-        outgoing = Outgoing(to_client)
-        incoming = Incoming(from_client, outgoing)
+        outgoing = StdoutWriter(to_client)
+        incoming = StdinReader(from_client, outgoing)
         for one in asked[:-1]:
             os.write(client, one)
             await incoming.receive()

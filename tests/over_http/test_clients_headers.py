@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from mcp_enrichment.mcp.http.names import names_of
-from mcp_enrichment.mcp.http.refused import Refused
+from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
+from mcp_enrichment.mcp.http.http_error import HTTPError
 from tests.over_http.served import Served, call, served
 from tests.support.waiting import HANG
 
@@ -96,20 +96,20 @@ HOSTS = {
 @pytest.mark.parametrize("how", HOSTS)
 def test_a_server_answers_to_the_name_that_it_was_started_with(how: str) -> None:
     name, host = HOSTS[how]
-    names_of("10.0.0.5", 8701, name=name).check(Headers({"host": host}))
+    allowed_hosts("10.0.0.5", 8701, name=name).check(Headers({"host": host}))
 
 
 @pytest.mark.parametrize("host", ["[::1]:8701", "[0:0:0:0:0:0:0:1]:8701", "[::0001]:8701"])
 def test_an_ipv6_address_is_known_in_each_of_its_forms(host: str) -> None:
-    names_of("::1", 8701).check(Headers({"host": host}))
+    allowed_hosts("::1", 8701).check(Headers({"host": host}))
 
 
 def test_the_port_that_a_client_leaves_out_is_80() -> None:
-    names = names_of("10.0.0.5", 80, name="mcp.example")
+    names = allowed_hosts("10.0.0.5", 80, name="mcp.example")
     for host in ("mcp.example", "mcp.example:80", "10.0.0.5"):
         names.check(Headers({"host": host}))
-    with pytest.raises(Refused):
-        names_of("10.0.0.5", 8701, name="mcp.example").check(Headers({"host": "mcp.example"}))
+    with pytest.raises(HTTPError):
+        allowed_hosts("10.0.0.5", 8701, name="mcp.example").check(Headers({"host": "mcp.example"}))
 
 
 def test_a_name_on_the_command_line_is_served(tmp_path: Any, era: str) -> None:
@@ -127,12 +127,12 @@ def test_a_name_on_the_command_line_is_served(tmp_path: Any, era: str) -> None:
 def test_a_refusal_names_the_setting_in_the_log_and_not_what_was_sent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    names = names_of("127.0.0.1", 8701)
+    names = allowed_hosts("127.0.0.1", 8701)
     for sent in (
         {"host": "other.example"},
         {"host": "localhost:8701", "origin": "https://page.example"},
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(HTTPError):
             names.check(Headers(sent))
     of_host, of_origin = caplog.messages
     assert "ENRICHMENT_HTTP_HOSTS" in of_host

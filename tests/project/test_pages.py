@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_enrichment.client.answer import Answer
+from mcp_enrichment.client.results import EnrichmentResult
 from mcp_enrichment.service.sources.exports.mapped import FIELDS
 from tests.support.exporters.customers import hubspot
 from tests.support.fresh_copy import ROOT
@@ -89,7 +89,7 @@ def test_the_code_of_the_library_page_prints_what_the_page_shows(
 def test_the_table_of_an_answer_has_its_fields() -> None:
     section = LIBRARY.partition("## What an answer says")[2].partition("##")[0]
     named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    assert set(named) == {field.name for field in fields(Answer)} | {"is_final"}
+    assert set(named) == {field.name for field in fields(EnrichmentResult)} | {"is_final"}
 
 
 def test_the_commands_of_the_install_page_work_one_after_the_other(

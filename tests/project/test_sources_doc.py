@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mcp_enrichment.compose_service import EMBEDDED_SECONDS
-from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.domain import asking, breaker, lookup
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
@@ -52,7 +52,7 @@ def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
         ("five times in all", (lookup.TRIES, 5)),
         ("more than two minutes is not waited for", (lookup.LONGEST_WAIT, 120)),
         ("once an address is kept, one that asks for more than one", (lookup.WAIT_FOR_BETTER, 60)),
-        ("as long as it asks, up to a day", (LONGEST_RETRY_AFTER, 86_400)),
+        ("as long as it asks, up to a day", (MAX_RETRY_AFTER, 86_400)),
         ("a second, it waits for a quarter of one", (EMBEDDED_SECONDS, 0.25)),
     ]:
         assert said in flat

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mcp_enrichment
-from mcp_enrichment.contract.paths import HISTORY
+from mcp_enrichment.contract.http import HISTORY
 from mcp_enrichment.service.domain import credits as credit
 from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 import yaml
 
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from tests.over_http.served import talking
 from tests.support import postgres
 from tests.support.fresh_copy import ROOT, fresh_copy

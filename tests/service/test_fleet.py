@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service.domain.stopping import Stopping
 from mcp_enrichment.service.jobs import fleet as engine
 from mcp_enrichment.service.sources.port import Unavailable

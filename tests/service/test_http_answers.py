@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http import reading
 from tests.support.serving import ADA, ADAS, HIT, MISS, Says, Slow, serving
 from tests.support.waiting import HANG

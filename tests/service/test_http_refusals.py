@@ -12,7 +12,7 @@ import pytest
 
 import mcp_enrichment.service
 from mcp_enrichment.contract import errors
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.errors import STATUS, answer
 from tests.support.serving import ADA, ledger_is_exact, serving

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import keys
 from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, far_end, replies

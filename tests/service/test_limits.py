@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.cli.logs import JsonLines
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http import limits, strangers
 from mcp_enrichment.service.http.limits import RateLimit
 from mcp_enrichment.service.store import keys, ledger

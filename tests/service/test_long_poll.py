@@ -166,7 +166,7 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) ->
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)
         await held.are_held()
-        it.service.finals.let_go()
+        it.service.finals.release_waiters()
         with anyio.fail_after(HANG):
             await until(lambda: len(held.answers) == 2)
             late = await it.get(await it.accepted(), prefer="wait=60")  # nobody is held from now on

@@ -149,7 +149,7 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
 ) -> None:
     import httpx
 
-    from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
+    from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 
     chosen = Settings(data_dir=tmp_path)
     database = open_sqlite(chosen.database_file)

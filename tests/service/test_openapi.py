@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import DOCUMENT
 from tests.support.serving import HIT as FOUND

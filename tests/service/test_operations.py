@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_enrichment.cli.callbacks import callbacks as command
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain import credits as credit
 from mcp_enrichment.service.domain.lookup import look_up

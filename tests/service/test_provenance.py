@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import generate_latest
 
-from mcp_enrichment.client.answer import answer_from
-from mcp_enrichment.contract.models import Verification, WireEnrichment
-from mcp_enrichment.mcp.answers import enrichment_of
-from mcp_enrichment.mcp.sentences import BY_VERIFICATION
+from mcp_enrichment.client.results import from_response
+from mcp_enrichment.contract.models import EnrichmentBody, Verification
+from mcp_enrichment.mcp.convert import to_enrichment
+from mcp_enrichment.mcp.next_steps import BY_VERIFICATION
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
 from mcp_enrichment.service.sources.contacts import ContactsSource
@@ -23,16 +23,16 @@ from tests.support.serving import ADAS, serving
 from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
-    from mcp_enrichment.mcp.models import Enrichment
+    from mcp_enrichment.mcp.models import EnrichmentOutput
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
 SEEN_AT = 1_700_000_000.0
 
 
-def told(body: object) -> Enrichment:
+def told(body: object) -> EnrichmentOutput:
     """What an assistant is told where a service answers so."""
-    return enrichment_of(answer_from(WireEnrichment.model_validate_json(json.dumps(body))))
+    return to_enrichment(from_response(EnrichmentBody.model_validate_json(json.dumps(body))))
 
 
 @pytest.mark.parametrize("verification", Verification)

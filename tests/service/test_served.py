@@ -19,8 +19,8 @@ import anyio.to_thread
 import httpx
 import pytest
 
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain import keys, teams
 from mcp_enrichment.service.store import requests as store
 from mcp_enrichment.service.store.requests import Request

@@ -11,7 +11,7 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_enrichment.contract.paths import ENRICHMENTS
+from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service.jobs import runner, sender
 from mcp_enrichment.service.store import fleet, jobs
 from mcp_enrichment.service.store.fleet import FETCH_FAIRLY

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.contract.paths import CREDITS
+from mcp_enrichment.contract.http import CREDITS
 from mcp_enrichment.service.domain import intake
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.http.errors import answer

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from mcp_enrichment.contract.linkedin_url import canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.profile_url import canonical
 from mcp_enrichment.service.domain import privacy
 from mcp_enrichment.service.domain.contacts import import_contacts
 from mcp_enrichment.service.domain.privacy import Subject
@@ -71,7 +71,12 @@ async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
 ) -> None:
     source = Says(HIT)
     async with serving(place, source) as it:
-        suppress(it, Subject(profile=canonical("https://www.linkedin.com/in/ADA-okafor-example/")))
+        suppress(
+            it,
+            Subject(
+                profile=canonical_profile_url("https://www.linkedin.com/in/ADA-okafor-example/")
+            ),
+        )
         nothing_told(await it.final(await it.accepted(linkedin_url=spelled)), charged=0)
         assert await it.balance() == 10
     assert source.asked == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import keys
 from mcp_enrichment.service.store import keys as store
 from tests.cli.commands import Shell

@@ -146,5 +146,5 @@ def _client(it: Serving, folder: Path, *, keys: bool) -> EnrichmentClient:
         "http://it.example",
         memory=folder / "memory.db",
         transport=transport,
-        honours_keys=keys,
+        supports_idempotency=keys,
     )

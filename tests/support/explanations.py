@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import mcp_enrichment
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
-    Passing,
-    Permanent,
+    PermanentError,
     StorageFailed,
     StorageFault,
+    TransientError,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp import sentences
+from mcp_enrichment.mcp import next_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +26,14 @@ def whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
     for kind in root.__subclasses__():
         if kind is StorageFailed:
             yield from map(StorageFailed, StorageFault)
-        elif kind not in (Permanent, Passing) and hasattr(kind, "explanation"):
+        elif kind not in (PermanentError, TransientError) and hasattr(kind, "explanation"):
             yield kind(retry_after=7.2 if kind.retryable else None)
         yield from whole_tree(kind)
 
 
-def next_steps() -> dict[str, Explanation]:
+def next_step_explanations() -> dict[str, Explanation]:
     """Every next step of an answer, by a name that a failing test shows."""
-    return dict(_explanations(sentences.__name__))
+    return dict(_explanations(next_steps.__name__))
 
 
 def every_explanation() -> dict[str, Explanation]:

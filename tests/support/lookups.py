@@ -52,12 +52,12 @@ class Lookups:
     """
 
     def __init__(
-        self, *, honours_keys: bool = False, holds: bool = False, takes: float = 0.0
+        self, *, supports_idempotency: bool = False, holds: bool = False, takes: float = 0.0
     ) -> None:
         self.most_in_flight = 0
         self.posted = anyio.Event()
         self.read = anyio.Event()
-        self._honours_keys, self._holds, self._takes = honours_keys, holds, takes
+        self._supports_idempotency, self._holds, self._takes = supports_idempotency, holds, takes
         self._in_flight = 0
         self._ids: dict[str, str] = {}
         self._ended: dict[str, dict[str, Any]] = {}
@@ -85,8 +85,8 @@ class Lookups:
 
     async def _post(self, stream: SocketStream, seen: Seen) -> None:
         self.posted.set()
-        key = seen.headers["idempotency-key"] if self._honours_keys else str(len(self._ids))
-        replayed = (key in self._ids) if self._honours_keys else None
+        key = seen.headers["idempotency-key"] if self._supports_idempotency else str(len(self._ids))
+        replayed = (key in self._ids) if self._supports_idempotency else None
         enrichment_id = self._ids.setdefault(key, f"e{len(self._ids) + 1}")
         await accepts(enrichment_id, replayed=replayed)(stream, seen)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 
 from mcp_enrichment.client.client import EnrichmentClient
-from mcp_enrichment.client.spending import Budget
+from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
 
@@ -39,7 +39,7 @@ async def main(url: str, memory: str, count: str, daily: str, name: str) -> None
                 answer.reused,
                 answer.credits_charged,
                 answer.external_id,
-                answer.callback_is_dropped,
+                answer.callback_dropped,
             ]
 
     budget = Budget(daily=int(daily))

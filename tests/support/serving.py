@@ -13,8 +13,8 @@ import anyio
 import httpx
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.domain.addresses import CallbackRules
 from mcp_enrichment.service.domain.finals import Finals
 from mcp_enrichment.service.domain.service import Service

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from mcp_enrichment.client.client import EnrichmentClient
-from mcp_enrichment.client.spending import Budget
+from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
 

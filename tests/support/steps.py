@@ -16,8 +16,8 @@ from typing import Any
 import anyio
 
 from mcp_enrichment.client.client import EnrichmentClient
-from mcp_enrichment.client.memory_file import MemoryFile
-from mcp_enrichment.client.wire import Wire
+from mcp_enrichment.client.http_api import HTTPApi
+from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType
 from tests.support.lookups import PROFILE
 
@@ -42,10 +42,10 @@ class Steps:
 
 async def main(url: str, memory: str, last: str, known: str = "") -> None:
     steps = Steps(int(last))
-    steps.before(MemoryFile, "run")
-    steps.before(Wire, "post")
-    steps.before(Wire, "get")
-    options = {"memory": Path(memory), "honours_keys": bool(known)}
+    steps.before(SQLiteFile, "run")
+    steps.before(HTTPApi, "post")
+    steps.before(HTTPApi, "get")
+    options = {"memory": Path(memory), "supports_idempotency": bool(known)}
     async with EnrichmentClient(url, api_key="k-secret", **options) as client:
         await client.request(PROFILE, EmailType.WORK, wait=10)
         await client.request(PROFILE, EmailType.WORK)

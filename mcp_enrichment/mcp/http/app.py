@@ -20,10 +20,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.mcp.http.body import MAX_BODY
+from mcp_enrichment.mcp.http.allowed_hosts import HostCheckMiddleware
 from mcp_enrichment.mcp.http.endpoint import Endpoint
-from mcp_enrichment.mcp.http.names import Named
-from mcp_enrichment.mcp.http.pushed import PUSHES
+from mcp_enrichment.mcp.http.request_body import MAX_BODY
+from mcp_enrichment.mcp.http.webhook_route import PUSHES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.mcp.http.credentials import Credentials
+    from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
+    from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
+    from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
     from mcp_enrichment.mcp.http.endpoint import Limit
-    from mcp_enrichment.mcp.http.metadata import Resource
-    from mcp_enrichment.mcp.http.names import Names
-    from mcp_enrichment.mcp.http.pushed import PushReceiver
+    from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
 
 MCP_PATH = "/mcp"
 HEALTH = "/health"
@@ -46,23 +46,23 @@ _CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=Fals
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
+class HTTPConfig:
     """Where the server is, and who may call it."""
 
-    names: Names
-    credentials: Credentials
+    names: AllowedHosts
+    credentials: Authenticator
     limit: Limit
     wrong: Callable[[str], None] | None = None
     """Counts a wrong credential from an address. Raises `RateLimited` for too many."""
     public_url: str | None = None
-    resource: Resource | None = None
+    resource: ProtectedResource | None = None
     """Set where an issuer's tokens are accepted."""
-    pushes: PushReceiver | None = None
+    pushes: WebhookRoute | None = None
     """Set where a vendor tells the ends of lookups."""
 
 
 @asynccontextmanager
-async def http_app(server: Server[Any], site: Site) -> AsyncIterator[ASGIApp]:
+async def http_app(server: Server[Any], site: HTTPConfig) -> AsyncIterator[ASGIApp]:
     """The application. Behind a proxy its paths may keep the public URL's prefix, or lose it."""
     # Answers that are under way are finished when the process is told to end, not cut off.
     AppStatus.enable_automatic_graceful_drain = False
@@ -91,7 +91,7 @@ def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManage
     )
 
 
-def _routes(prefix: str, endpoint: Endpoint, pushes: PushReceiver | None) -> Iterator[Route]:
+def _routes(prefix: str, endpoint: Endpoint, pushes: WebhookRoute | None) -> Iterator[Route]:
     for path in (MCP_PATH, f"{MCP_PATH}/"):
         yield Route(prefix + path, endpoint)
     yield Route(prefix + HEALTH, _health)
@@ -99,9 +99,9 @@ def _routes(prefix: str, endpoint: Endpoint, pushes: PushReceiver | None) -> Ite
         yield Route(f"{prefix}{PUSHES}/{{token}}", pushes.take, methods=["POST"])
 
 
-def _around(routes: list[Route], names: Names, *, exempt: set[str]) -> Starlette:
+def _around(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> Starlette:
     middleware = [
-        Middleware(Named, names=names, exempt=exempt),
+        Middleware(HostCheckMiddleware, names=names, exempt=exempt),
         Middleware(
             CORSMiddleware,
             allow_origins=sorted(names.origins),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.datastructures import Headers, MutableHeaders
 
 from mcp_enrichment.contract.errors import RateLimited
-from mcp_enrichment.mcp.http.asked import Asked, asked_in
-from mcp_enrichment.mcp.http.body import body_of, handed_on
-from mcp_enrichment.mcp.http.callers import Call, Scope, current_call
-from mcp_enrichment.mcp.http.headers import accepts_events, with_plain_headers
-from mcp_enrichment.mcp.http.refused import Refused
-from mcp_enrichment.mcp.stream import Stream, stream_of_call
+from mcp_enrichment.mcp.http.auth.principal import AuthorizedRequest, Scope, current_request
+from mcp_enrichment.mcp.http.called_tool import CalledTool, parse_called_tool
+from mcp_enrichment.mcp.http.headers import accepts_events, normalize_headers
+from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request_body import read_body, replay_body
+from mcp_enrichment.mcp.sse_fast_path import EventStream, stream_of_call
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as Connection
 
-    from mcp_enrichment.mcp.http.callers import Caller
-    from mcp_enrichment.mcp.http.credentials import Credentials
+    from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
+    from mcp_enrichment.mcp.http.auth.principal import Principal
 
 SPENDING = frozenset(tool.name for tool in TOOLS if tool.spends)
 TOO_MANY_WRONG = "Too many wrong credentials from this address. Wait as Retry-After says."
@@ -51,7 +51,7 @@ class Endpoint:
     """The protocol, with progress, and with an end to the work for whoever hangs up."""
     plain: ASGIApp
     """The protocol for what is quick: at two thirds of the cost, without either."""
-    credentials: Credentials
+    credentials: Authenticator
     limit: Limit
     wrong: Callable[[str], None] | None = None
     """Counts a wrong credential from that address. Raises `RateLimited` for too many."""
@@ -59,27 +59,27 @@ class Endpoint:
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
             caller = await self._known(scope)
-            stream_of_call.set(stream := Stream(send))
+            stream_of_call.set(stream := EventStream(send))
             send = _with_headers(stream, lambda: self.limit.headers(caller.name))
             call, asked, body = await self._admitted(scope, receive, caller)
-        except Refused as refused:
-            await refused.answer()(scope, receive, send)
+        except HTTPError as error:
+            await error.answer()(scope, receive, send)
         else:
-            current_call.set(call)  # never reset: each request has a context of its own
-            scope = with_plain_headers(scope)
+            current_request.set(call)  # never reset: each request has a context of its own
+            scope = normalize_headers(scope)
             # A client that takes no stream is given the answer alone, and no progress.
             is_plain = asked.is_quick or not accepts_events(scope)
             mcp = self.plain if is_plain else self.streaming
-            await mcp(scope, handed_on(body, receive), send)
+            await mcp(scope, replay_body(body, receive), send)
 
-    async def _known(self, scope: Connection) -> Caller:
+    async def _known(self, scope: Connection) -> Principal:
         """Who is calling. What bears no credential costs no look for it, and is not counted: that
         is how a client begins to look for the issuer."""
         headers = Headers(scope=scope)
         try:
             return await self.credentials.caller_of(headers)
-        except Refused as refused:
-            if refused.status == HTTPStatus.UNAUTHORIZED and "authorization" in headers:
+        except HTTPError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED and "authorization" in headers:
                 self._count_wrong(scope["client"])
             raise
 
@@ -91,28 +91,32 @@ class Endpoint:
                 raise _limited(TOO_MANY_WRONG, error) from None
 
     async def _admitted(
-        self, scope: Connection, receive: Receive, caller: Caller
-    ) -> tuple[Call, Asked, bytes]:
+        self, scope: Connection, receive: Receive, caller: Principal
+    ) -> tuple[AuthorizedRequest, CalledTool, bytes]:
         if scope["method"] != "POST":
             # No sessions: there is nothing to listen to by GET, and nothing to end by DELETE.
-            raise Refused(405, "Send a POST.", headers={"Allow": "POST"})
+            raise HTTPError(405, "Send a POST.", headers={"Allow": "POST"})
         over_limit = self._counted(caller)
-        body = await body_of(receive)
-        asked, body = asked_in(body)
+        body = await read_body(receive)
+        asked, body = parse_called_tool(body)
         if over_limit and asked.tool is None:
             raise _limited(TOO_MANY, over_limit)
         self._check_scope(caller, asked.tool)
         anew = partial(self.credentials.caller_of, Headers(scope=scope))
-        return Call(caller=caller, checked_anew=anew, over_limit=over_limit), asked, body
+        return (
+            AuthorizedRequest(caller=caller, reauthenticate=anew, over_limit=over_limit),
+            asked,
+            body,
+        )
 
-    def _counted(self, caller: Caller) -> RateLimited | None:
+    def _counted(self, caller: Principal) -> RateLimited | None:
         try:
             self.limit.take(caller.name)
         except RateLimited as error:
             return error
         return None
 
-    def _check_scope(self, caller: Caller, tool: str | None) -> None:
+    def _check_scope(self, caller: Principal, tool: str | None) -> None:
         """For a client that can ask its user for more. What a call may do is decided where it is
         done, whatever the body was taken for here."""
         needed = Scope.SPEND if tool in SPENDING else Scope.READ
@@ -120,9 +124,9 @@ class Endpoint:
             raise self.credentials.challenges.missing(needed)
 
 
-def _limited(sentence: str, error: RateLimited) -> Refused:
+def _limited(sentence: str, error: RateLimited) -> HTTPError:
     wait = math.ceil(error.retry_after or 1)
-    return Refused(429, sentence, headers={"Retry-After": str(wait)})
+    return HTTPError(429, sentence, headers={"Retry-After": str(wait)})
 
 
 def _with_headers(send: Send, headers: Callable[[], Mapping[str, str]]) -> Send:

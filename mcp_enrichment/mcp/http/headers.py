@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ANYTHING = "*/*"
 
 
-def with_plain_headers(scope: Scope) -> Scope:
+def normalize_headers(scope: Scope) -> Scope:
     """The same request with one `Accept`, and a content type in lower case.
 
     Several lines of a header are one list (RFC 9110, 5.3), media types know no case (8.3.1), and

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.defects import kind_and_place, survived
+from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import telemetry
 from mcp_enrichment.service.domain import breaker
@@ -122,7 +122,7 @@ async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome
                 return await vendor.collect(ticket, request.type)
             return await vendor.find(request.linkedin_url, request.type)
     except Exception as defect:  # noqa: BLE001 (an adapter's: the vendor may have charged)
-        logger.error("the source %s raised %s", vendor.name, kind_and_place(defect))  # noqa: TRY400
+        logger.error("the source %s raised %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
         why = LostWhy.UNREADABLE
     free = ticket or vendor.terms.repeats_are_free
     return Unavailable() if free else Lost(why=why)
@@ -133,9 +133,9 @@ def _readable(answer: Outcome | Working, vendor: Vendor, request: Request) -> Ou
     try:
         answer = fitting(answer)
     except Exception as defect:  # noqa: BLE001 (the adapter gave something that is no answer)
-        logger.error("the source %s answered with %s", vendor.name, kind_and_place(defect))  # noqa: TRY400
+        logger.error("the source %s answered with %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
         return Lost(why=LostWhy.UNREADABLE)
-    with survived(logger, "the kind of an address is not known"):
+    with log_and_continue(logger, "the kind of an address is not known"):
         return of_kind(answer, request.type, vendor.terms) if isinstance(answer, Hit) else answer
     return answer
 
@@ -166,7 +166,7 @@ def _note(connection: Connection, source: str, answer: Outcome | Working, *, now
     except Exception as defect:
         if getattr(defect, "connection_invalidated", False):
             raise  # the whole transaction is to be run again
-        logger.error("the source %s is not taken note of: %s", source, kind_and_place(defect))  # noqa: TRY400
+        logger.error("the source %s is not taken note of: %s", source, safe_traceback(defect))  # noqa: TRY400
 
 
 def _bounded(asked: Call, answer: Outcome | Working, *, now: float) -> Outcome | Working:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
 from mcp_enrichment.service.store import source_health
 from mcp_enrichment.service.store.source_health import Health
@@ -39,7 +39,7 @@ def left_alone(
         return None
     until = seen.left_alone_until
     # Further off than any pause: the clock was set back since.
-    if not now < until <= now + LONGEST_RETRY_AFTER:
+    if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
         if source_health.take_probe(connection, seen, until=until):
             return None
@@ -72,7 +72,7 @@ def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) 
     asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
     earlier = before + 1 - FAILURES
     seconds = _doubled(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
-    seconds = max(seconds, min(asked, LONGEST_RETRY_AFTER))
+    seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
     return _health(source, why, before, until=now + seconds if seconds else None)
 
 

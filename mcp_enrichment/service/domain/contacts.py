@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.domain.intake import Intake
 from mcp_enrichment.service.domain.ordering import in_order
 from mcp_enrichment.service.domain.packing import packed
@@ -101,7 +101,9 @@ def import_contacts(
     report.new = intake.new
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit.write, action=Action.IMPORT, at=now, counts=counts))
-    with survived(logger, "how right inferences are is worked out by whoever needs it first"):
+    with log_and_continue(
+        logger, "how right inferences are is worked out by whoever needs it first"
+    ):
         figures(database)  # here, as it takes up to a minute, in which a service would be late
     return report
 

@@ -13,7 +13,7 @@ from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.domain import signing
 from mcp_enrichment.service.domain.lookup import Again
 from mcp_enrichment.service.domain.privacy import as_told
-from mcp_enrichment.service.domain.requests import on_the_wire
+from mcp_enrichment.service.domain.requests import enrichment_type
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.domain.teams import signing_secrets
 from mcp_enrichment.service.store import callbacks, jobs
@@ -113,7 +113,7 @@ def repeat(
 def body_of(request: Request, callback: Callback) -> bytes:
     """The contract's body: the same bytes on each try, unless its address is suppressed between."""
     told = replace(request, external_id=callback.external_id)
-    return json.dumps(on_the_wire(told).to_json(), ensure_ascii=False).encode()
+    return json.dumps(enrichment_type(told).to_json(), ensure_ascii=False).encode()
 
 
 def _claim(

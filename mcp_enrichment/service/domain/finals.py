@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.store import requests
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Finals:
         for ended in self._waiting.get(request_id, ()):
             ended.set()
 
-    def let_go(self) -> None:
+    def release_waiters(self) -> None:
         """Wake everybody who waits, ended or not, and hold nobody from now on: the end is near."""
         self._holding = False
         for request_id in list(self._waiting):
@@ -72,7 +72,7 @@ class Finals:
 
     async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
-            with survived(logger, "ends of requests cannot be listened for"):
+            with log_and_continue(logger, "ends of requests cannot be listened for"):
                 async with aclosing(ends()) as ended:
                     async for request_id in ended:
                         if request_id is None:
@@ -85,7 +85,7 @@ class Finals:
         while True:
             await anyio.sleep(seconds)
             # Whoever waits runs into its own time-out, and then into the same failure.
-            with survived(logger, "ends of requests cannot be looked for"):
+            with log_and_continue(logger, "ends of requests cannot be looked for"):
                 await self._tell_all_ended()
                 continue
             await anyio.sleep(WATCH_AFTER_A_FAILURE)

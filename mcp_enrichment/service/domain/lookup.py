@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.domain.asking import count
 from mcp_enrichment.service.domain.ending import Ending, end_together
@@ -100,7 +100,7 @@ async def give_up(service: Service, job: Job) -> None:
 
 async def _kept(service: Service, request: Request, asked: Mapping[str, Call]) -> End | None:
     """How the request ends by what vendors have answered; None where that is no address."""
-    with survived(logger, f"what was paid for {request.id} cannot be told"):
+    with log_and_continue(logger, f"what was paid for {request.id} cannot be told"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
             return SUPPRESSED
         return best(await tellable_hits(service, asked.values()))

@@ -17,8 +17,8 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.contract.models import FoundEmail, Status, WireEnrichment
-from mcp_enrichment.contract.profile_url import ProfileURLRefused, canonical
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
+from mcp_enrichment.contract.models import EnrichmentBody, FoundEmail, Status
 from mcp_enrichment.service.domain.privacy import as_told
 from mcp_enrichment.service.domain.verdicts import costs
 from mcp_enrichment.service.store import callbacks, idempotency, ledger
@@ -111,15 +111,15 @@ def as_accepted(request: Request, external_id: str | None) -> Request:
     )
 
 
-def on_the_wire(request: Request) -> WireEnrichment:
+def enrichment_type(request: Request) -> EnrichmentBody:
     """The request as the contract shows it: one whose answer was removed found nothing that can
     still be told, and cost what it cost."""
     final, completed = request.status.is_final, request.status is Status.COMPLETED
-    return WireEnrichment(
+    return EnrichmentBody(
         id=request.id,
         status=Status.NOT_FOUND if completed and request.email is None else request.status,
         linkedin_url=request.linkedin_url,
-        enrichment_type=request.type.on_the_wire if final else None,
+        enrichment_type=request.type.enrichment_type if final else None,
         email=FoundEmail(email=request.email, type=request.type) if request.email else None,
         external_id=request.external_id,
         credits_charged=int(costs(request.status, request.verification)) if final else None,
@@ -144,8 +144,8 @@ async def _read_now(service: Service, team_id: int, request_id: str) -> Request:
 
 def _new_request(service: Service, team_id: int, asked: EnrichmentRequest) -> Request:
     try:
-        profile = canonical(asked.linkedin_url)
-    except ProfileURLRefused as refusal:
+        profile = canonical_profile_url(asked.linkedin_url)
+    except ProfileURLError as refusal:
         raise InvalidProfileURL(refusal.explanation) from refusal
     if asked.callback_url is not None:
         service.callback_rules.check_url(asked.callback_url)

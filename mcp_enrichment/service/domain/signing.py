@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.webhooks import ID, PREFIX, SIGNATURES, TIMESTAMP, signature
+from mcp_enrichment.contract.webhooks import ID, PREFIX, SIGNATURES, TIMESTAMP, sign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def headers(
     """
     timestamp = str(int(at))
     signatures = [
-        signature(secret, message_id=message_id, timestamp=timestamp, body=body)
+        sign(secret, message_id=message_id, timestamp=timestamp, body=body)
         for secret in signing_secrets
     ]
     return {ID: message_id, TIMESTAMP: timestamp, SIGNATURES: " ".join(signatures)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.domain.slots import Slots
 from mcp_enrichment.service.domain.team_line import TeamLine
 from mcp_enrichment.service.store import turns
@@ -113,7 +113,7 @@ class Turns:
             if not (held := list(self._held)):
                 continue
             until = service.clock() + LEASE
-            with survived(logger, "the turns cannot be kept"):
+            with log_and_continue(logger, "the turns cannot be kept"):
                 await service.database.write(lambda c: turns.renew(c, held, until=until))  # noqa: B023
 
     def _number_coming(self, source: str) -> int:
@@ -160,7 +160,7 @@ class Turns:
 
     async def _give_back(self, service: Service, source: str, request_id: str) -> None:
         # Its answer is worth more than its turn: a lookup that is repeated may be paid for twice.
-        with survived(logger, f"the turn of {request_id} is not given back"):
+        with log_and_continue(logger, f"the turn of {request_id} is not given back"):
             await service.database.write(lambda c: turns.give_back(c, source, request_id))
         self._change()
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.domain import asking
 from mcp_enrichment.service.domain.outcomes import (
@@ -159,6 +159,6 @@ async def _tellable(service: Service, hit: Hit) -> Hit:
 async def _defect(service: Service, email: str) -> AddressDefect | None:
     """What is wrong with the address. A check that raises finds nothing: the address may be paid
     for, and is told as it came."""
-    with survived(logger, "an address could not be checked"):
+    with log_and_continue(logger, "an address could not be checked"):
         return await service.check.defect_of(email) if service.check else None
     return None

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.domain import credits as credit
 from mcp_enrichment.service.domain import requests as domain
 from mcp_enrichment.service.http import operations
@@ -75,7 +75,7 @@ async def _post(request: Request) -> Response:
     key = idempotency_key(request)
     asked = asked_for(await json_body(request))
     accepted = await domain.accept(_service(request), caller.team_id, asked, idempotency_key=key)
-    told = domain.on_the_wire(domain.as_accepted(accepted.request, asked.external_id))
+    told = domain.enrichment_type(domain.as_accepted(accepted.request, asked.external_id))
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
     return JSONResponse(told.to_json(), 201, headers=replayed)
 
@@ -87,7 +87,7 @@ async def _get(request: Request) -> Response:
         _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
     )
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    return JSONResponse(domain.on_the_wire(found).to_json(), headers=applied)
+    return JSONResponse(domain.enrichment_type(found).to_json(), headers=applied)
 
 
 async def _credits(request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.defects import kind_and_place
+from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
     CommitUnknown,
@@ -100,7 +100,7 @@ _OF_HTTP = {
 
 def answer(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
-    code = error.wire_code or error.code
+    code = error.body_code or error.code
     if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
         code = error.fault.value
     detail = ErrorDetail(code=code, message=_explained(error).to_person())
@@ -148,7 +148,7 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def on_defect(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
-    logger.error("a request raised %s", kind_and_place(error))
+    logger.error("a request raised %s", safe_traceback(error))
     response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
     response.headers.update(beside_all(request.scope))  # it is made outside of every middleware
     return response

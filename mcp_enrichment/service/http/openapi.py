@@ -6,15 +6,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment import __version__
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import (
     Credits,
+    EnrichmentBody,
     EnrichmentRequest,
     ErrorBody,
     History,
     NoCreditBody,
-    WireEnrichment,
 )
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.http.reading import MAX_IDEMPOTENCY_KEY
 from mcp_enrichment.service.http.schemas import REFERENCE, schemas
 
@@ -80,7 +80,7 @@ def _post() -> dict[str, Any]:
     key = _parameter("Idempotency-Key", "header", text, _KEY)
     body = {"required": True, "content": _json(EnrichmentRequest)}
     started = _operation(
-        "requestEmailEnrichment", "Start a lookup.", WireEnrichment, 201, (400, 402, 413, 415, 422)
+        "requestEmailEnrichment", "Start a lookup.", EnrichmentBody, 201, (400, 402, 413, 415, 422)
     )
     accepted = started["responses"]["201"]
     accepted["links"] = {"asRead": _READ}
@@ -92,7 +92,7 @@ def _post() -> dict[str, Any]:
 def _get() -> dict[str, Any]:
     named = _parameter("id", "path", {"type": "string"})
     prefer = _parameter("Prefer", "header", {"type": "string"}, _PREFER)
-    read = _operation("getEmailEnrichment", "A request as it stands.", WireEnrichment, 200, (404,))
+    read = _operation("getEmailEnrichment", "A request as it stands.", EnrichmentBody, 200, (404,))
     read["responses"]["200"]["headers"] |= _headers({"Preference-Applied": _APPLIED})
     return read | {"parameters": [named, prefer]}
 

@@ -8,11 +8,11 @@ from pydantic.json_schema import models_json_schema
 
 from mcp_enrichment.contract.models import (
     Credits,
+    EnrichmentBody,
     EnrichmentRequest,
     ErrorBody,
     History,
     NoCreditBody,
-    WireEnrichment,
 )
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 REFERENCE = "#/components/schemas/{model}"
 _TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest,)
-_GIVEN: tuple[type[BaseModel], ...] = (WireEnrichment, Credits, History, ErrorBody, NoCreditBody)
+_GIVEN: tuple[type[BaseModel], ...] = (EnrichmentBody, Credits, History, ErrorBody, NoCreditBody)
 _DESCRIPTIONS = {
     "EnrichmentRequest": "Whose address is asked for, and of which kind.",
-    "WireEnrichment": "A request as it stands: the body of the 201, of a poll and of a callback.",
+    "EnrichmentBody": "A request as it stands: the body of the 201, of a poll and of a callback.",
     "FoundEmail": "The address that was found.",
     "Credits": "The balance of the team that owns the key, less what running requests hold.",
     "History": "A page of the ledger, the newest entry first.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.domain.retention import delete_expired, forget_keys
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ EVERY = 3600.0
 async def delete_in_time(service: Service) -> None:
     """Delete what has been kept for its time, at once and from then on, until cancelled."""
     while True:
-        with survived(logger, "expired data cannot be deleted"):
+        with log_and_continue(logger, "expired data cannot be deleted"):
             if deleted := await delete_expired(service):
                 logger.info("%d expired rows were deleted or emptied", deleted)
-        with survived(logger, "old idempotency keys cannot be deleted"):
+        with log_and_continue(logger, "old idempotency keys cannot be deleted"):
             await forget_keys(service)
         await anyio.sleep(EVERY)

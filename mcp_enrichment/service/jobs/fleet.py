@@ -19,7 +19,7 @@ from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import AsyncConnectionPool
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.jobs.patience import PatientConnector, Taken
 from mcp_enrichment.service.jobs.runner import CONCURRENCY
@@ -171,7 +171,7 @@ class Fleet:
             # Where the database was away all workers were silent: each has its time to be heard
             # again.
             may_take_over, was_well = was_well, False
-            with survived(logger, "no job can be taken over"):
+            with log_and_continue(logger, "no job can be taken over"):
                 if may_take_over:
                     await service.database.write(lambda c: fleet.take_over(c, silent=SILENT))
                 await service.database.write(lambda c: fleet.take_in(c, service.turns.sources))

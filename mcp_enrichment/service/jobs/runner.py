@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_enrichment.contract.defects import survived
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.jobs.upkeep import kept_up
 from mcp_enrichment.service.jobs.work import run_job
 from mcp_enrichment.service.store import jobs
@@ -83,7 +83,7 @@ class Runner:
     async def _start_due(self, service: Service, tasks: TaskGroup) -> float:
         """Start what is due and may be started; the seconds until there can be more to start."""
         self._stir = anyio.Event()
-        with survived(logger, "no job can be claimed"):
+        with log_and_continue(logger, "no job can be claimed"):
             now = service.clock()
             for job in await self._claim(service, now):
                 self._at_work.add(job)
@@ -136,7 +136,7 @@ class Runner:
         try:
             # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
             what = f"job {job.kind} of {job.subject} stopped"
-            with service.stopping.job(), survived(logger, what):
+            with service.stopping.job(), log_and_continue(logger, what):
                 await self._settle(service, job, await run_job(service, job))
         finally:
             self._at_work.remove(job)
@@ -157,9 +157,9 @@ class Runner:
                 continue
             held, until = list(self._at_work), service.clock() + self._lease
             renewed = partial(jobs.renew, owner=self._owner, held=held, until=until)
-            with survived(logger, "the leases cannot be renewed"):
+            with log_and_continue(logger, "the leases cannot be renewed"):
                 await service.database.write(renewed)
 
     async def _give_back(self, service: Service) -> None:
-        with survived(logger, "the leases cannot be given back"):
+        with log_and_continue(logger, "the leases cannot be given back"):
             await service.database.write(lambda c: jobs.give_back(c, self._owner))

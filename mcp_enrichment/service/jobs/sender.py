@@ -9,7 +9,7 @@ import anyio.to_thread
 import httpcore
 import httpx
 
-from mcp_enrichment.contract.retry_after import retry_after
+from mcp_enrichment.contract.retry_after import parse_retry_after
 from mcp_enrichment.outbound import USER_AGENT
 from mcp_enrichment.service.domain.service import Sent
 from mcp_enrichment.service.jobs.network import AddressRefused, JudgedNetwork
@@ -86,5 +86,5 @@ def _judged(response: httpcore.Response) -> Sent:
         outcome=TryOutcome.HTTP_ERROR,
         http_status=response.status,
         may_try_again=response.status != GONE,
-        retry_after=retry_after(asked.decode("latin-1") if asked else None),
+        retry_after=parse_retry_after(asked.decode("latin-1") if asked else None),
     )

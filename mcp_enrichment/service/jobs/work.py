@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_enrichment.contract.defects import kind_and_place, survived
+from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.domain.delivery import deliver
 from mcp_enrichment.service.domain.delivery import give_up as give_up_deliver
@@ -61,7 +61,7 @@ async def run_job(service: Service, job: Job) -> Again | None:
     except StorageFailed:
         raise
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("job %s of %s raised %s", job.kind, job.subject, kind_and_place(defect))  # noqa: TRY400
+        logger.error("job %s of %s raised %s", job.kind, job.subject, safe_traceback(defect))  # noqa: TRY400
     return await _after_a_defect(service, job)
 
 
@@ -70,7 +70,7 @@ async def _after_a_defect(service: Service, job: Job) -> Again | None:
     if raised < MOST_DEFECTS:
         doubled = AFTER_A_DEFECT * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
         return Again(min(doubled, DEFECT_CAP))
-    with survived(logger, f"job {job.kind} of {job.subject} cannot be given up"):
+    with log_and_continue(logger, f"job {job.kind} of {job.subject} cannot be given up"):
         await _GIVE_UP[job.kind](service, job)
         return None
     return Again(DEFECT_CAP)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from mcp_enrichment.contract.models import MovementKind
+from mcp_enrichment.contract.models import LedgerEntryKind
 from mcp_enrichment.service.store.schema import ledger, teams
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Entry:
     """One movement. Entries are only ever added."""
 
     id: int
-    kind: MovementKind
+    kind: LedgerEntryKind
     amount: int
     """Credits; negative only in a correction."""
     available_after: int
@@ -82,14 +82,14 @@ def grant(
 ) -> None:
     """Add credits, at least one."""
     _move(connection, team_id, available=amount, granted=amount)
-    _enter(connection, team_id, MovementKind.GRANT, amount, at=at, reason=reason)
+    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at, reason=reason)
 
 
 def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
     """Add or take credits by hand; False where fewer are available than would be taken."""
     if not _move(connection, team_id, available=amount, corrected=amount):
         return False
-    _enter(connection, team_id, MovementKind.CORRECT, amount, at=at, reason=reason)
+    _enter(connection, team_id, LedgerEntryKind.CORRECT, amount, at=at, reason=reason)
     return True
 
 
@@ -97,7 +97,7 @@ def hold(connection: Connection, team_id: int, request_id: str, *, at: float) ->
     """Set one credit aside for a request; False where none is available."""
     if not _move(connection, team_id, available=-1, held=1):
         return False
-    _enter(connection, team_id, MovementKind.HOLD, 1, at=at, request_id=request_id)
+    _enter(connection, team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)
     return True
 
 
@@ -120,7 +120,7 @@ def close(connection: Connection, ends: Sequence[EndOfHold], *, at: float) -> No
     connection.execute(_MOVE, moves)
     entries = []
     for end in ends:
-        kind = MovementKind.SETTLE if end.is_spent else MovementKind.RELEASE
+        kind = LedgerEntryKind.SETTLE if end.is_spent else LedgerEntryKind.RELEASE
         freed[end.team_id] -= not end.is_spent
         entry = _entry(end.team_id, kind, 1, at=at, request_id=end.request_id)
         entries.append(entry | {"entered_later": freed[end.team_id]})
@@ -132,7 +132,7 @@ def _move(connection: Connection, team_id: int, **by: int) -> bool:
 
 
 def _enter(
-    connection: Connection, team_id: int, kind: MovementKind, amount: int, **what: Any
+    connection: Connection, team_id: int, kind: LedgerEntryKind, amount: int, **what: Any
 ) -> None:
     connection.execute(_ENTER, _entry(team_id, kind, amount, **what))
 
@@ -143,7 +143,7 @@ def _figures(team_id: int, **by: int) -> dict[str, int]:
 
 def _entry(
     team_id: int,
-    kind: MovementKind,
+    kind: LedgerEntryKind,
     amount: int,
     *,
     at: float,

@@ -7,8 +7,8 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, URLProblem, canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.profile_url import ProfileURLRefused, RefusalKind, canonical
 from mcp_enrichment.service.sources.exports.contact import Contact, Person, Skipped, SkipReason
 from mcp_enrichment.service.sources.exports.dates import day_of, moment_of
 from mcp_enrichment.service.sources.exports.mailbox import (
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.raw import Raw, RawEmail
 
 _REASONS = {
-    RefusalKind.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
-    RefusalKind.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
-    RefusalKind.RECRUITER: SkipReason.SALES_NAVIGATOR,
+    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
+    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
+    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
 }
 _BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
 _NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
@@ -145,8 +145,8 @@ def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
         if not text.strip():
             continue
         try:
-            return canonical(text), None
-        except ProfileURLRefused as refusal:
+            return canonical_profile_url(text), None
+        except ProfileURLError as refusal:
             reason = _REASONS.get(refusal.kind, SkipReason.BAD_URL)
             lack = reason if lack in (None, SkipReason.BAD_URL) else lack
     return None, lack or SkipReason.NO_URL

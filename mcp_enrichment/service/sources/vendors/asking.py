@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from pydantic_core import from_json
 
-from mcp_enrichment.contract.key_form import fault_of_key
+from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.outbound import NOTHING_SENT, UNUSABLE, exchanged, http_client
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.vendors.reading import OUT_OF_CREDIT, Unreadable
@@ -76,7 +76,7 @@ class Asking:
         self._reads = READ | reads
         self._http: httpx.AsyncClient | None = None
         """None: nothing can be asked with these settings."""
-        if fault_of_key(api_key):
+        if api_key_problem(api_key):
             return  # no header can carry it, or nobody has filled it in
         with suppress(*UNUSABLE):
             self._http = http_client(url, headers, transport)

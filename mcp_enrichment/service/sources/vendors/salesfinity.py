@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.defaults import VENDOR_URL
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import (
     Credits,
     EmailType,
+    EnrichmentBody,
     EnrichmentRequest,
     Status,
-    WireEnrichment,
 )
-from mcp_enrichment.contract.paths import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
 from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
 from mcp_enrichment.service.sources.vendors.reading import Unreadable, outcome_for, read
@@ -51,7 +51,7 @@ class Salesfinity(PaidVendor):
         return await self._balance(CREDITS, lambda a: float(read(Credits, a.body).balance))
 
     def _read(self, answer: Answer, kind: EmailType) -> Outcome | Working:
-        found = read(WireEnrichment, answer.body)
+        found = read(EnrichmentBody, answer.body)
         if not found.status.is_final:
             return self._working(found.id)
         if found.status is Status.FAILED:

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER, retry_after
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER, parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ def asked_wait(headers: Mapping[str, str], *, is_limit: bool) -> float | None:
     `is_limit`: whether the answer says that there were too many questions. Only then do the
     headers that tell the end of a window mean that nothing is answered before it.
     """
-    asked = [retry_after(headers.get("retry-after"))]
+    asked = [parse_retry_after(headers.get("retry-after"))]
     if is_limit:
         asked.append(_used_up(headers))
     told = [seconds for seconds in asked if seconds is not None]
@@ -60,7 +60,7 @@ def _seconds(value: str | None) -> float | None:
         return _until_date(value)
     if moment >= _EPOCH:
         moment = (moment / 1000 if moment >= _EPOCH_MS else moment) - time.time()
-    return min(max(moment, 0.0), LONGEST_RETRY_AFTER)
+    return min(max(moment, 0.0), MAX_RETRY_AFTER)
 
 
 def _number(value: str | None) -> float | None:
@@ -74,5 +74,5 @@ def _until_date(value: str | None) -> float | None:
         date = datetime.fromisoformat((value or "").strip())
         moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return retry_after(value)
-    return min(max(moment - time.time(), 0.0), LONGEST_RETRY_AFTER)
+        return parse_retry_after(value)
+    return min(max(moment - time.time(), 0.0), MAX_RETRY_AFTER)

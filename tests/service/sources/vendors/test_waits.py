@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.contract.retry_after import LONGEST_RETRY_AFTER
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.domain.lookup import Again, look_up
 from mcp_enrichment.service.sources.port import Unavailable
 from mcp_enrichment.service.sources.vendors.registry import NAMES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-DAY = LONGEST_RETRY_AFTER
+DAY = MAX_RETRY_AFTER
 USED_UP = {
     "x-second-request-left": "0",
     "x-second-reset-seconds": "1",

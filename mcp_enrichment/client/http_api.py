@@ -1,0 +1,184 @@
+"""One call of the contract: one request over HTTP, one model or one error."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from pydantic import BaseModel, ValidationError
+
+from mcp_enrichment import tracing
+from mcp_enrichment.client import errors, retry
+from mcp_enrichment.contract.api_key_format import api_key_problem
+from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
+from mcp_enrichment.contract.explanation import invalid_setting
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.models import Credits, EnrichmentBody, Status
+from mcp_enrichment.network import NetworkSettingWrong
+from mcp_enrichment.outbound import UNUSABLE, exchanged, http_client
+
+if TYPE_CHECKING:
+    import httpx
+
+    from mcp_enrichment.contract.errors import EnrichmentError
+    from mcp_enrichment.contract.models import EnrichmentRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_IN_FLIGHT = 10
+"""Requests to the service that one process has open at once."""
+ANSWER_SECONDS = 10.0
+"""How long a server may take to answer a GET, beyond what it was asked to hold it."""
+POST_SECONDS = 30.0
+"""How long it may take to answer a POST: after that, whether it arrived is unknown."""
+
+_ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
+_NO_URL = "ENRICHMENT_API_URL is not the URL of a server."
+_MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PostResult:
+    """The answer to a POST."""
+
+    enrichment: EnrichmentBody
+    supports_idempotency: bool
+    """The server says what it did with the `Idempotency-Key`: a repeat is safe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollResult:
+    """The answer to a poll."""
+
+    enrichment: EnrichmentBody
+    held: bool
+    """The server applied `Prefer: wait` (RFC 7240)."""
+
+
+class HTTPApi:
+    """The contract's three calls, each made once: retries are the caller's."""
+
+    def __init__(
+        self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
+    ) -> None:
+        """Raises `Unauthorized` where nothing can be sent with this key, to this URL, or with what
+        is set for proxies and certificates."""
+        if api_key and (fault := api_key_problem(api_key)):
+            raise Unauthorized(invalid_setting(fault))
+        headers = {"x-api-key": api_key} if api_key else {}
+        try:
+            self._http = http_client(url, headers, transport)
+        except NetworkSettingWrong as wrong:
+            raise Unauthorized(invalid_setting(str(wrong))) from wrong
+        except UNUSABLE as error:
+            raise Unauthorized(invalid_setting(_NO_URL)) from error
+        self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
+        self._closed_until = 0.0
+        self._slowed_down = 0
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def post(self, asked: EnrichmentRequest, *, key: str) -> PostResult:
+        """Start a request. Raises `OutcomeUnknown` where it may have arrived all the same."""
+        body = asked.model_dump(mode="json", exclude_none=True)
+        answer, headers = await self._call(
+            EnrichmentBody,
+            "POST",
+            ENRICHMENTS,
+            json=body,
+            headers={"idempotency-key": key},
+            seconds=POST_SECONDS,
+        )
+        return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
+
+    async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
+        """Read a request; with `hold`, ask the server to answer only once it is final."""
+        answer, headers = await self._call(
+            EnrichmentBody,
+            "GET",
+            f"{ENRICHMENTS}/{enrichment_id}",
+            headers={"prefer": f"wait={hold}"},
+            seconds=hold + ANSWER_SECONDS,
+        )
+        if answer.id != enrichment_id:
+            raise BadAnswer
+        validate_email(answer)
+        return PollResult(enrichment=answer, held="preference-applied" in headers)
+
+    async def credits(self) -> Credits:
+        """The balance."""
+        return (await self.credits_and_date())[0]
+
+    async def credits_and_date(self) -> tuple[Credits, str | None]:
+        """The balance, and the server's own time as its header tells it."""
+        answer, headers = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
+        return answer, headers.get("date")
+
+    async def _call(
+        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
+    ) -> tuple[M, httpx.Headers]:
+        called = "enrichment" if model is EnrichmentBody else "credits"
+        with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
+            return await self._answered(model, method, path, seconds=seconds, **options)
+
+    async def _answered(
+        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
+    ) -> tuple[M, httpx.Headers]:
+        spends = method == "POST"
+        self._check_pace()
+        try:
+            response, body = await self._exchange(method, path, seconds, options)
+        except Exception as error:  # whatever it is: a POST may have left
+            raise errors.from_exception(error, spends=spends) from error
+        if not response.is_success:
+            refused = errors.from_response(
+                response.status_code,
+                response.headers,
+                body,
+                spends=spends,
+                names_an_id=model is EnrichmentBody and not spends,
+            )
+            self._note_pace(refused)
+            raise refused
+        self._slowed_down = 0
+        try:
+            return model.model_validate_json(body), response.headers
+        except ValidationError as error:
+            # A success that cannot be read has been paid for, and its id is lost.
+            raise (OutcomeUnknown if spends else BadAnswer)() from error
+
+    def _check_pace(self) -> None:
+        """A server that asks one caller to slow down means the account: all others wait with it."""
+        left = self._closed_until - anyio.current_time()
+        if left > 0:
+            raise RateLimited(retry_after=left)
+
+    def _note_pace(self, refused: EnrichmentError) -> None:
+        if isinstance(refused, RateLimited):
+            self._slowed_down += 1
+            pause = retry.backoff(refused, self._slowed_down) or 0.0
+            self._closed_until = max(self._closed_until, anyio.current_time() + pause)
+
+    async def _exchange(
+        self, method: str, path: str, seconds: float, options: dict[str, Any]
+    ) -> tuple[httpx.Response, bytes]:
+        headers = options.pop("headers", {}) | tracing.headers()
+        async with self._in_flight:
+            response, body = await exchanged(
+                self._http, method, path, seconds=seconds, headers=headers, **options
+            )
+        tracing.note({"http.response.status_code": response.status_code})
+        return response, body
+
+
+def validate_email(enrichment: EnrichmentBody) -> None:
+    """An address is told only where there is one: not a mask, and not without its status."""
+    if enrichment.status is not Status.COMPLETED:
+        return
+    address = enrichment.email.email if enrichment.email else ""
+    plausible = address.isprintable() and _ADDRESS.fullmatch(address)
+    if not plausible or _MASK.match(address):
+        raise BadAnswer

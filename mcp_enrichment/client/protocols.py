@@ -1,0 +1,38 @@
+"""What the tools ask for: an account's enrichments, seen by one caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.client.state.spending import CreditsView
+    from mcp_enrichment.contract.models import EmailType
+
+
+class EnrichmentBackend(Protocol):
+    """`EnrichmentClient`, or one caller's view of it; its methods say what each does."""
+
+    async def request(
+        self,
+        linkedin_url: str,
+        type: EmailType,  # noqa: A002 (the contract's name)
+        *,
+        callback_url: str | None = None,
+        external_id: str | None = None,
+        force_refresh: bool = False,
+        may_spend: bool = True,
+        wait: float = 0,
+    ) -> EnrichmentResult: ...
+
+    async def get(self, enrichment_id: str) -> EnrichmentResult: ...
+
+    async def wait(
+        self, enrichment_ids: Iterable[str], seconds: float
+    ) -> list[EnrichmentResult]: ...
+
+    def signature(self, text: str) -> str: ...
+
+    async def credits(self) -> CreditsView: ...

@@ -1,0 +1,162 @@
+"""From whatever a person pastes to the one URL of a LinkedIn profile, or a refusal that helps.
+
+Nothing is fetched: an address that only LinkedIn itself can resolve is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from unicodedata import category
+from urllib.parse import quote, unquote
+
+from mcp_enrichment.contract.linkedin_slug import (
+    LINKEDIN,
+    decode_segment,
+    normalize_slug,
+    strip_emoji_joiners,
+)
+from mcp_enrichment.contract.linkedin_url_errors import ProfileURLError, URLProblem, require
+
+__all__ = ["ProfileURLError", "URLProblem", "canonical_profile_url"]
+
+_PROFILES = "https://www.linkedin.com/in/"
+_MAX_TEXT = 2048
+"""Characters; 100 characters of four bytes each, percent-encoded, still fit."""
+
+# White space, and what chats, spreadsheets and right-to-left pages leave at the ends of a copy.
+_EDGES = string.whitespace + "\u00a0\u200b\u200e\u200f\u2060\u3000\ufeff"
+_WRAPPERS = {"<": ">", '"': '"', "'": "'", "\u201c": "\u201d"}
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+_ADDRESS = re.compile(
+    r"""(?:(?P<scheme>[a-z][a-z0-9+-]*):)?
+        (?://)?(?P<authority>[^/?#<>"{}|\\^`]*)
+        (?P<path>(?:/[^?#<>"{}|\\^`]*)?)
+        (?:[?#].*)?""",
+    re.VERBOSE | re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+# linkedin.cn was LinkedIn's own in China until 2023, and the same names were served there.
+_HOST = re.compile(
+    r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.(?:com|cn)\.?", re.ASCII | re.IGNORECASE
+)
+# As of programs that put the beginning of a URL before a whole one.
+_INNER_ORIGIN = re.compile(rf"(?:https?:/{{0,2}})?{_HOST.pattern}(?=/)", re.ASCII | re.IGNORECASE)
+_INNER_PATH = re.compile(r"(?:in|pub)/", re.ASCII | re.IGNORECASE)
+# /m/ and /mwlite/ are the mobile site, /comm/ is what the links of LinkedIn's e-mails go through.
+_ROOT = re.compile(r"\A/(?:(?:m|mwlite|comm|incareer)/)?", re.ASCII | re.IGNORECASE)
+_LEGACY = re.compile(
+    r"(?!dir/)([^/]+)/([0-9a-f]{1,3})/([0-9a-f]{1,3})/([0-9a-f]{1,3})/?", re.ASCII | re.IGNORECASE
+)
+_MEMBER_IDS = ("ACoAA", "ACwAA")
+_DOT_SEGMENTS = frozenset({".", ".."})
+# As most are, of a million in one import: nothing of them is to be folded, decoded or refused.
+_PLAIN = re.compile(
+    r"https?://(?:www\.)?linkedin\.com/in/((?=-*[a-z0-9])(?!pub/?\Z)[a-z0-9-]{3,100})/?", re.ASCII
+)
+_IMPERSONAL = (
+    *("article", "company", "company-beta", "edu", "events", "feed", "groups", "hashtag", "job"),
+    *("jobs", "learning", "newsletters", "organization", "posts", "products", "pulse", "school"),
+    *("services", "showcase", "university"),
+)
+_ELSEWHERE = {
+    "sales": URLProblem.SALES_NAVIGATOR,
+    "recruiter": URLProblem.RECRUITER,
+    "talent": URLProblem.RECRUITER,
+    **dict.fromkeys(_IMPERSONAL, URLProblem.NOT_A_PERSON),
+}
+
+
+def canonical_profile_url(text: str) -> str:
+    """The one URL of the profile that `text` names: https://www.linkedin.com/in/<slug>.
+
+    The slug is NFC, in lower case and percent-encoded UTF-8 (RFC 3986, 2.5), so that every spelling
+    of one person gives the same URL. Raises `ProfileURLRefused` for everything else.
+    """
+    if plain := _PLAIN.fullmatch(text):
+        return _PROFILES + plain[1]
+    return _PROFILES + quote(_slug(_path(_bare(text))), safe="")
+
+
+def _bare(text: str) -> str:
+    """Without the delimiters that text puts around a URL (RFC 3986, appendix C)."""
+    bare = text.strip(_EDGES)
+    if _WRAPPERS.get(bare[:1]) == bare[-1:]:
+        # A chat writes <URL|the words that are shown>.
+        bare = (bare[1:-1].partition("|")[0] if bare[0] == "<" else bare[1:-1]).strip(_EDGES)
+    return bare
+
+
+def _path(address: str) -> str:
+    """What follows the host, once everything before it is known to be LinkedIn's."""
+    require(address, URLProblem.EMPTY)
+    require(len(address) <= _MAX_TEXT, URLProblem.TOO_LONG)
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or _hides_something(address):
+        raise ProfileURLError(URLProblem.BAD_CHARS)
+    _check_origin((parts["scheme"] or "https").lower(), parts["authority"])
+    return parts["path"]
+
+
+def _hides_something(address: str) -> bool:
+    if address.isascii():  # as most are, of a million in one import
+        return " " in address or not address.isprintable()
+    return any(category(c) in _INVISIBLE for c in strip_emoji_joiners(address))
+
+
+def _check_origin(scheme: str, authority: str) -> None:
+    """Only LinkedIn's own hosts, spelled in ASCII: a look-alike (RFC 5891) is another host."""
+    userinfo, _, place = authority.rpartition("@")
+    host, _, port = place.partition(":")
+    require(scheme in _DEFAULT_PORTS, URLProblem.SCHEME)
+    require(not userinfo, URLProblem.USERINFO)
+    require(_HOST.fullmatch(host), URLProblem.HOST)
+    require(port in ("", _DEFAULT_PORTS[scheme]), URLProblem.PORT)
+
+
+def _slug(path: str) -> str:
+    head, _, rest = _ROOT.sub("", path).partition("/")
+    match head.lower():
+        case "in":
+            return _slug_of_in(rest)
+        case "pub":
+            return _slug_of_pub(rest)
+        case page:
+            raise ProfileURLError(_ELSEWHERE.get(page, URLProblem.NOT_A_PROFILE))
+
+
+def _slug_of_in(rest: str) -> str:
+    """`<slug>` and whatever pages lie below it, such as a locale or `details/experience`."""
+    if inner := _inner(rest):
+        return _slug(inner)
+    segment, *subpages = rest.split("/")
+    require(segment, URLProblem.EMPTY_SLUG)
+    name = decode_segment(segment)
+    require(not name.startswith(_MEMBER_IDS), URLProblem.OPAQUE_MEMBER_ID)
+    slug = normalize_slug(name)
+    _check_subpages([unquote(page).lower() for page in subpages])
+    return slug
+
+
+def _inner(rest: str) -> str | None:
+    """The path of the URL that follows /in/: no name is a host, `in` or `pub`."""
+    if origin := _INNER_ORIGIN.match(rest):
+        return rest[origin.end() :]
+    return f"/{rest}" if _INNER_PATH.match(f"{rest}/") else None
+
+
+def _check_subpages(pages: list[str]) -> None:
+    """None leads to somebody else, as /in/one/../two does in a browser (RFC 3986, 5.2.4), and as
+    two URLs do that were glued.
+    """
+    two = "in" in pages or any(LINKEDIN in page for page in pages)
+    require(not two and _DOT_SEGMENTS.isdisjoint(pages), URLProblem.NOT_A_PROFILE)
+
+
+def _slug_of_pub(rest: str) -> str:
+    """`<name>/A/B/C`, the form before 2015, whose slug now is `<name>-CBA`; only A is unpadded."""
+    parts = _LEGACY.fullmatch(rest)
+    if parts is None:
+        raise ProfileURLError(URLProblem.BAD_PUB)
+    name, first, middle, last = parts.groups()
+    return normalize_slug(f"{decode_segment(name)}-{last:0>3}{middle:0>3}{first}")

@@ -1,0 +1,92 @@
+"""Texts that stand where a value was never filled in: placeholders, and words in place of a key.
+
+Chat clients pass a placeholder on as it is when they have no value for it. Taken for a key it would
+send a profile to the vendor; taken for a folder it would be made.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BUNDLE_FIELD = re.compile(r"\$\{user_config\.\w*\}")
+"""Claude Desktop passes this on for an optional field of an extension that was left empty."""
+_ANYWHERE = re.compile(
+    r"""
+      \$\{[^}]*\}             # ${NAME}, ${env:NAME}, ${input:key}, ${NAME:-default}, ${{ name }}
+    | \{\{[^}]*\}\}           # {{key}}, of templates
+    | \$\([^)]*\)             # $(NAME), of pipelines and shells
+    | \{(?:env|file):[^}]*\}  # {env:NAME}, of opencode
+    """,
+    re.VERBOSE,
+)
+_WHOLE = re.compile(
+    r"""
+      \$[A-Z_][A-Z0-9_]* | \$[a-z_]+ | \$env:\w+  # of shells
+    | %\w+%                                       # of Windows
+    | <[^<>]*> | \{\w*\} | @@?[A-Za-z_]+@@? | \#\{[^}]*\}\#?
+    | __[A-Za-z][A-Za-z_]*__
+    | op://.*                                     # a reference that 1Password has not resolved
+    """,
+    re.VERBOSE,
+)
+_IN_A_PATH = re.compile(r"(?:^|[\\/])\$\w+|%[A-Za-z_]\w*%|^(?:[A-Za-z]:)?[\\/]path[\\/]to\b")
+_IN_A_URL = re.compile(r"<[^<>]*>|\[your[^]]*\]", re.IGNORECASE)
+_QUOTES = ('""', "''", "``", "“”", "\u2018\u2019", "„“", "«»")
+
+_TELLING = "your insert paste enter replace change here placeholder todo tbd fixme fill"
+_BESIDE = (
+    "my the with this that it me in to be from put add set own real actual value enrichment vendor "
+    "api key keys token secret password pass sk pk"
+)
+_WORDS = re.compile(
+    rf"(?:(?P<telling>{'|'.join(_TELLING.split())})|{'|'.join(_BESIDE.split())}|[^A-Za-z0-9])+",
+    re.IGNORECASE,
+)
+_NO_VALUE = re.compile(
+    r"""
+      (?:enrichment[-_])?api[-_ ]?key | null | none | nil | undefined | true | false | n/?a
+    | \[.*\]                                      # [your key], [object Object]
+    | (?:[a-z]{1,10}[-_])*x{3,}(?:[-_]?x+)*       # xxxx, sk-xxxxxxxx, xxxxxxxx-xxxx-xxxx
+    | .*(?:\*{3}|\.{3}|…|•).*                     # a key as it is shown, with most of it hidden
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_BUNDLE = (
+    "its field in the extension's settings is empty, and the chat client passes on the field's "
+    "name in place of a value. Fill the field in, or type one space into it where none is meant"
+)
+_PLACEHOLDER = (
+    "it holds a placeholder that was not filled in. Put the value itself in its place, or remove it"
+)
+_QUOTED = "it is in quotation marks. Write it without them"
+_NO_KEY = "it is a placeholder and no real one. Put the real one in its place, or remove it"
+
+
+def text_problem(text: str) -> str | None:
+    """What keeps this from being the value of a setting; None where nothing does. The sentence does
+    not repeat the text, which may hold a secret."""
+    if _BUNDLE_FIELD.search(text):
+        return _BUNDLE
+    if text[:1] + text[-1:] in _QUOTES and len(text) > 1:
+        return _QUOTED
+    return _PLACEHOLDER if _ANYWHERE.search(text) or _WHOLE.fullmatch(text) else None
+
+
+def path_problem(text: str) -> str | None:
+    """The same of a path, in which a variable may stand between others."""
+    return text_problem(text) or (_PLACEHOLDER if _IN_A_PATH.search(text) else None)
+
+
+def url_problem(text: str) -> str | None:
+    """The same of a URL."""
+    return text_problem(text) or (_PLACEHOLDER if _IN_A_URL.search(text) else None)
+
+
+def secret_problem(text: str) -> str | None:
+    """The same of a key, or of another secret: also words that people write in place of one."""
+    if fault := text_problem(text):
+        return fault
+    words = _WORDS.fullmatch(text)
+    is_none = _NO_VALUE.fullmatch(text) or (words and words["telling"])
+    return _NO_KEY if is_none else None

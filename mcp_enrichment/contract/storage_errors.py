@@ -1,0 +1,142 @@
+"""What can be wrong with the database of a service of ours, and with the memory's file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
+
+
+class StorageFault(StrEnum):
+    """What is wrong with the database of a service of ours, as its error bodies tell it."""
+
+    FULL = "storage_full"
+    """The disk is full or fails."""
+    NOT_WRITABLE = "storage_not_writable"
+    """The folder or the file cannot be opened or written."""
+    NOT_A_DATABASE = "storage_not_a_database"
+    """The file is damaged or no database, or the database is another program's."""
+    NEWER_SCHEMA = "storage_newer_schema"
+    """A newer version of the program has written the database."""
+    OLDER_SCHEMA = "storage_older_schema"
+    """The database was not upgraded to this version of the program."""
+    OTHER_KEY = "storage_other_key"
+    """Its suppression list was made with another key, and cannot be obeyed."""
+    BUSY = "storage_busy"
+    """Other processes kept it locked for too long."""
+    NO_LOCKS = "storage_no_locks"
+    """The folder's file system supports no file locks, or lets processes share no memory."""
+    UNREACHABLE = "storage_unreachable"
+    """The database server does not answer."""
+    NOT_FOUND = "storage_not_found"
+    """No database was opened where its URL leads."""
+    NOT_PERMITTED = "storage_not_permitted"
+    """The database server lets nothing be written, or not by this user."""
+    NO_DRIVER = "storage_no_driver"
+    """This installation lacks what Postgres needs."""
+    BAD_URL = "storage_bad_url"
+    """The URL of the database server is none that Postgres understands."""
+    DAMAGED_SECRET = "storage_damaged_secret"  # noqa: S105 (a code, and no secret)
+    """A file that holds a secret is damaged."""
+
+
+TRANSIENT = {StorageFault.BUSY, StorageFault.UNREACHABLE, StorageFault.NOT_FOUND}
+"""Those that may end by themselves, so that the same call may succeed later."""
+
+
+def _fault(happened: str, *, for_person: str, for_assistant: str) -> Explanation:
+    return Explanation(
+        happened=happened,
+        money=NOTHING_DONE,
+        for_person=for_person,
+        for_assistant=for_assistant,
+    )
+
+
+EXPLANATION_BY_FAULT = {
+    StorageFault.FULL: _fault(
+        "The disk that holds the enrichment data is full or failing.",
+        for_person="Free space, then try again.",
+        for_assistant="Tell the user to free space, then call again.",
+    ),
+    StorageFault.NOT_WRITABLE: _fault(
+        "The folder of the enrichment data or of its memory cannot be written.",
+        for_person="Make it writable, or set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to "
+        "folders that are.",
+        for_assistant="Tell the user to make it writable, or to set ENRICHMENT_DATA_DIR and "
+        "ENRICHMENT_STATE_DIR to folders that are; do not retry before that.",
+    ),
+    StorageFault.NOT_A_DATABASE: _fault(
+        "The enrichment database is damaged, or another program's.",
+        for_person="Move enrichment.db out of the data folder or restore it; on Postgres, name a "
+        "database of its own in ENRICHMENT_DATABASE_URL.",
+        for_assistant="Tell the user to move enrichment.db out of the data folder or to restore "
+        "it; on Postgres, to name a database of its own in ENRICHMENT_DATABASE_URL.",
+    ),
+    StorageFault.NEWER_SCHEMA: _fault(
+        "A newer version of mcp-enrichment has written the database.",
+        for_person="Upgrade this installation.",
+        for_assistant="Tell the user to upgrade this installation.",
+    ),
+    StorageFault.OLDER_SCHEMA: _fault(
+        "The database is not at the version of this mcp-enrichment.",
+        for_person="Run `mcp-enrichment migrate` where the service runs.",
+        for_assistant="Tell the user to run `mcp-enrichment migrate` where the service runs.",
+    ),
+    StorageFault.OTHER_KEY: _fault(
+        "The suppression list in the database was made with another key, so it cannot be applied.",
+        for_person="Restore privacy.key in the data folder, or set ENRICHMENT_PRIVACY_KEY as it "
+        "was.",
+        for_assistant="Tell the user to restore privacy.key in the data folder, or to set "
+        "ENRICHMENT_PRIVACY_KEY as it was.",
+    ),
+    StorageFault.BUSY: _fault(
+        "Other processes keep the enrichment database locked.",
+        for_person="Try again in a minute.",
+        for_assistant="Call again in a minute.",
+    ),
+    StorageFault.NO_LOCKS: _fault(
+        "The file system of the data or state folder does not support the file locks or the "
+        "shared memory that the database needs.",
+        for_person="Set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to folders on a local disk.",
+        for_assistant="Tell the user to set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to "
+        "folders on a local disk; do not retry before that.",
+    ),
+    StorageFault.UNREACHABLE: _fault(
+        "The service cannot reach its database.",
+        for_person="Try again in a minute.",
+        for_assistant="Call again in a minute.",
+    ),
+    StorageFault.NOT_FOUND: _fault(
+        "ENRICHMENT_DATABASE_URL leads to no database that can be opened.",
+        for_person="Check its host, port, user, password and database name; if they are right, the "
+        "server may just be starting: try again in a minute.",
+        for_assistant="Tell the user to check its host, port, user, password and database name; if "
+        "they are right, the server may just be starting: call again in a minute.",
+    ),
+    StorageFault.NOT_PERMITTED: _fault(
+        "The role that ENRICHMENT_DATABASE_URL names may not do this in the database, or the "
+        "server is a standby.",
+        for_person="Make that role the database's owner, or name the primary server.",
+        for_assistant="Tell the user to make that role the database's owner, or to name the "
+        "primary server.",
+    ),
+    StorageFault.NO_DRIVER: _fault(
+        "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is installed.",
+        for_person="Install mcp-enrichment[postgres].",
+        for_assistant="Tell the user to install mcp-enrichment[postgres].",
+    ),
+    StorageFault.BAD_URL: _fault(
+        "ENRICHMENT_DATABASE_URL is not a URL that Postgres understands.",
+        for_person="Correct it: postgresql://user:password@host/database, with % and @ in a "
+        "password written as %25 and %40.",
+        for_assistant="Tell the user to correct it: postgresql://user:password@host/database, with "
+        "% and @ in a password written as %25 and %40.",
+    ),
+    StorageFault.DAMAGED_SECRET: _fault(
+        "A file that holds a secret is damaged: http.secret in the state folder, or privacy.key in "
+        "the data folder.",
+        for_person="Restore it from a backup.",
+        for_assistant="Tell the user to restore it from a backup.",
+    ),
+}

@@ -1,0 +1,149 @@
+"""Asking the person before a credit is spent, through the client, in both eras of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    METHOD_NOT_FOUND,
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from pydantic import ValidationError
+
+from mcp_enrichment.contract.errors import NotConfirmed
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.contract.linkedin_url import canonical_profile_url
+from mcp_enrichment.mcp.models import RequestArguments
+from mcp_enrichment.mcp.protocol import is_modern
+
+if TYPE_CHECKING:
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+    from mcp_enrichment.mcp.models import Arguments
+
+QUESTION = "spend"
+AGREED = "agreed"
+"""The form's one field. It is optional: to accept the form is to agree, unless it says no."""
+_FORM: dict[str, Any] = {
+    "type": "object",
+    # Not empty: VS Code shows a form without a field, and no way to submit it.
+    "properties": {
+        AGREED: {
+            "type": "boolean",
+            "title": "Spend one credit",
+            "description": "One credit is spent if an address is found.",
+            "default": True,
+        }
+    },
+}
+_CANNOT_ASK = Explanation(
+    happened="A credit is spent only with consent (ENRICHMENT_CONFIRM=always), and this client "
+    "cannot ask for it.",
+    money=NOTHING_SENT,
+    for_person="Use a client that can show a form (elicitation), or set ENRICHMENT_CONFIRM to "
+    "`never`.",
+    for_assistant="Tell the user; do not retry before that setting is `never`.",
+)
+_NO_WAY_BACK = Explanation(
+    happened="A credit is spent only with consent (ENRICHMENT_CONFIRM=always), and this server "
+    "cannot ask for it over HTTP with a client that begins with a handshake (a protocol before "
+    "2026-07-28).",
+    money=NOTHING_SENT,
+    for_person="Use a client of protocol 2026-07-28, start the server over stdio, or set "
+    "ENRICHMENT_CONFIRM to `never`.",
+    for_assistant="Tell the user to use a client of protocol 2026-07-28, to start the server over "
+    "stdio, or to set ENRICHMENT_CONFIRM to `never`; do not retry before that.",
+)
+
+
+def has_agreed(params: CallToolRequestParams) -> bool:
+    """Whether this call bears the person's yes. Raises `NotConfirmed` where it bears a no."""
+    responses = params.input_responses or {}
+    if QUESTION not in responses:
+        return False
+    if not _is_yes(responses[QUESTION]):
+        raise NotConfirmed
+    return True
+
+
+async def normalize_elicitation_replies(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Middleware: an answer of another shape than the protocol's is taken for none, as the SDK
+    would refuse the call without saying that nothing was charged."""
+    given = (ctx.params or {}).get("inputResponses")
+    if ctx.method == "tools/call" and given is not None:
+        ctx = replace(ctx, params={**(ctx.params or {}), "inputResponses": _readable(given)})
+    return await call_next(ctx)
+
+
+def _readable(responses: Any) -> dict[str, Any]:
+    if isinstance(responses, Mapping) and QUESTION not in responses:
+        return {}  # our question is the only one, and is asked again
+    answer = responses.get(QUESTION) if isinstance(responses, Mapping) else None
+    try:
+        ElicitResult.model_validate(answer, by_name=False)
+    except ValidationError:
+        return {QUESTION: {"action": "cancel"}}
+    return {QUESTION: answer}
+
+
+def _is_yes(answer: object) -> bool:
+    """Whether the form was accepted, and its field does not say otherwise."""
+    if not (isinstance(answer, ElicitResult) and answer.action == "accept"):
+        return False
+    said = (answer.content or {}).get(AGREED)
+    return said is None or said is True
+
+
+async def request_consent(
+    context: ServerRequestContext[Any], asked: Arguments, *, seconds: float
+) -> InputRequiredResult | None:
+    """None once the person has agreed; otherwise the result that has the client ask.
+
+    Raises `NotConfirmed` where the person does not agree within so many seconds, or cannot be
+    asked.
+    """
+    assert isinstance(asked, RequestArguments)  # noqa: S101 (no other tool spends)
+    if not is_modern(context) and not context.session.can_send_request:
+        raise NotConfirmed(_NO_WAY_BACK)
+    if not _can_ask(context):
+        raise NotConfirmed(_CANNOT_ASK)
+    message = (
+        f"Look up the {asked.type} email of {canonical_profile_url(asked.linkedin_url)}? "
+        "It costs one credit when an address is found."
+    )
+    if is_modern(context):  # a question is a result there, and its answer a repeated call
+        form = ElicitRequestFormParams(message=message, requested_schema=_FORM)
+        return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
+    with anyio.move_on_after(seconds):
+        if _is_yes(await _asked(context, message)):
+            return None
+    raise NotConfirmed
+
+
+async def _asked(context: ServerRequestContext[Any], message: str) -> ElicitResult | None:
+    """What the client answers; None where that is an error, or of another shape."""
+    try:
+        return await context.session.elicit_form(message, _FORM, context.request_id)
+    except MCPError as error:
+        if error.error.code == METHOD_NOT_FOUND:  # it declares what it does not do
+            raise NotConfirmed(_CANNOT_ASK) from error
+        return None
+    except ValidationError:
+        return None
+
+
+def _can_ask(context: ServerRequestContext[Any]) -> bool:
+    declared = context.session.client_capabilities
+    modes = declared.elicitation if declared else None
+    # The capability without modes is from before there were any, and means a form.
+    return modes is not None and (modes.form is not None or modes.url is None)

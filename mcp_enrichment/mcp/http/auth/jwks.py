@@ -1,0 +1,155 @@
+"""The public keys of an OAuth issuer, found by its metadata, kept for a while, and bounded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+from pydantic import BaseModel, Field
+
+from mcp_enrichment.contract.errors import ServiceUnavailable
+from mcp_enrichment.outbound import bounded, http_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+M = TypeVar("M", bound=BaseModel)
+
+logger = logging.getLogger(__name__)
+
+FRESH = 600.0
+"""Seconds for which keys are used without asking again: a withdrawn one works for so long."""
+USABLE = 86_400.0
+"""Seconds for which they are used where the issuer cannot be reached."""
+AGAIN = 30.0
+"""Seconds between two attempts, however many tokens name a key that is not known."""
+FETCH_SECONDS = 5.0
+MAX_DOCUMENT = 256 * 1024
+"""Bytes."""
+MAX_KEYS = 100
+
+
+class _Metadata(BaseModel):
+    issuer: str
+    jwks_uri: str
+
+
+class _KeySet(BaseModel):
+    keys: list[dict[str, Any]] = Field(max_length=MAX_KEYS)
+
+
+class _Unfetched(Exception):
+    """No answer, or not the document that was asked for."""
+
+
+class JWKSCache:
+    """The keys of one issuer, fetched at first use and kept."""
+
+    def __init__(
+        self, issuer: str, *, url: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`url`: of its JSON Web Key Set, where its metadata is not to be asked for it."""
+        self._issuer = issuer
+        self._url = url
+        self._clock = clock
+        self._keys: Sequence[dict[str, Any]] = ()
+        self._fetched_at = self._tried_at = float("-inf")
+        self._fetching = anyio.Lock()
+
+    async def __call__(self, key_id: str | None) -> Sequence[dict[str, Any]]:
+        """Those of this id; all, where a token names none. Raises `ServiceUnavailable`."""
+        if not self._knows(key_id):
+            async with self._fetching:
+                if not self._knows(key_id):
+                    await self._refresh()
+        if self._age() > USABLE:
+            raise ServiceUnavailable(retry_after=AGAIN)
+        return self._named(key_id)
+
+    def _knows(self, key_id: str | None) -> bool:
+        """Whether there is nothing to be gained by asking now."""
+        if self._clock() - self._tried_at < AGAIN:
+            return True
+        return self._age() < FRESH and bool(self._named(key_id))
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    def _named(self, key_id: str | None) -> Sequence[dict[str, Any]]:
+        return [key for key in self._keys if key_id in (None, key.get("kid"))]
+
+    async def _refresh(self) -> None:
+        try:
+            with anyio.fail_after(FETCH_SECONDS):
+                found = await self._key_set()
+        except (_Unfetched, TimeoutError):
+            logger.warning("the issuer's keys cannot be fetched")
+            return
+        finally:
+            self._tried_at = self._clock()
+        self._keys = [key for key in found.keys if key.get("use", "sig") == "sig"]
+        self._fetched_at = self._clock()
+
+    async def _key_set(self) -> _KeySet:
+        return await _document(self._url or await self._named_url(), _KeySet)
+
+    async def _named_url(self) -> str:
+        for where in _metadata_urls(self._issuer):
+            try:
+                metadata = await _document(where, _Metadata)
+            except _Unfetched:
+                continue
+            if metadata.issuer != self._issuer:
+                _tell_of_another(metadata.issuer, self._issuer)
+            elif _is_as_safe(metadata.jwks_uri, self._issuer):
+                return metadata.jwks_uri
+        raise _Unfetched
+
+
+def _tell_of_another(named: str, expected: str) -> None:
+    """Issuers are compared letter by letter (RFC 8414, 3.3), and tokens name theirs likewise."""
+    if named.rstrip("/") == expected.rstrip("/"):
+        logger.warning(
+            "the issuers differ by a / at the end: the metadata says %s, and "
+            "ENRICHMENT_OAUTH_ISSUER %s; set it as the metadata has it",
+            named,
+            expected,
+        )
+    else:  # what else it names is text from outside
+        logger.warning(
+            "the issuers differ: the metadata of ENRICHMENT_OAUTH_ISSUER, %s, names another one",
+            expected,
+        )
+
+
+def _metadata_urls(issuer: str) -> Iterator[str]:
+    """Where an issuer's metadata may be: RFC 8414, section 3.1, and OpenID Connect Discovery."""
+    scheme, netloc, path, *_ = urlsplit(issuer.rstrip("/"))
+    root = f"{scheme}://{netloc}/.well-known"
+    yield f"{root}/oauth-authorization-server{path}"
+    yield f"{scheme}://{netloc}{path}/.well-known/openid-configuration"
+    if path:
+        yield f"{root}/openid-configuration{path}"
+
+
+def _is_as_safe(url: str, issuer: str) -> bool:
+    """Whether it is of https, or as little protected as the issuer itself: on loopback."""
+    scheme, netloc, *_ = urlsplit(url)
+    return scheme == "https" or (scheme, netloc) == urlsplit(issuer)[:2]
+
+
+async def _document(url: str, model: type[M]) -> M:
+    """A document of the issuer's, by a client of its own: the next may be another server's."""
+    accepts = {"accept": "application/json"}
+    try:
+        async with (
+            http_client(url, accepts, None) as http,
+            http.stream("GET", url, timeout=FETCH_SECONDS) as response,
+        ):
+            body = await bounded(response, most=MAX_DOCUMENT) if response.is_success else b""
+        return model.model_validate_json(body)
+    except Exception as error:  # whatever it is: the token is not known to be bad
+        raise _Unfetched from error

@@ -1,0 +1,142 @@
+"""One JSON-RPC message from a client's bytes, over either transport, or why there is none.
+
+What clients are known to get wrong without changing what they mean is put right: a byte order mark,
+half a surrogate pair in a text, `params: []` for no parameters, an integer id written as 3.0. For
+all else the client gets an error, with the id of its request wherever that can be read: a request
+without an answer is waited for until the client's time-out (JSON-RPC 2.0, sections 4 and 5).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mcp.types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from mcp_enrichment.mcp.jsonrpc_ids import ids_in, is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcp.types import JSONRPCMessage, RequestId
+
+NO_JSON = "The message is not JSON, or is nested too deeply."
+NO_REQUEST = 'A message must be an object with "jsonrpc": "2.0" and a method.'
+NO_ID = "The id must be a text or an integer."
+NO_BATCHES = "Batches are not taken: send one message at a time."
+NO_PARAMS = "The params must be an object."
+NO_RESPONSE = "The answer is malformed."
+
+_BOM = "\ufeff"
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""A backslash that is escaped, a surrogate pair, and half of one."""
+_HALF = len("\\ud800")
+
+
+class InvalidMessage(Exception):
+    """Bytes that are no message. The sentence holds none of them."""
+
+    def __init__(self, code: int, sentence: str, ids: Iterable[RequestId] = ()) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.ids: list[RequestId | None] = list(ids) or [None]
+        """Of the requests that are to be answered; None where no id can be read."""
+
+    def answers(self) -> list[JSONRPCError]:
+        """The error, once for each request."""
+        error = ErrorData(code=self.code, message=str(self))
+        return [JSONRPCError(jsonrpc="2.0", id=one, error=error) for one in self.ids]
+
+
+def parse_message(data: bytes) -> tuple[JSONRPCMessage | None, bytes]:
+    """The message, and its JSON as the SDK takes it; None for a notification that is malformed,
+    which no answer may follow.
+
+    Raises `BadMessage`.
+    """
+    text = data.decode("utf-8", errors="replace").removeprefix(_BOM)
+    try:
+        message = jsonrpc_message_adapter.validate_json(text, by_name=False)
+    except ValidationError:
+        message = None
+    if isinstance(message, JSONRPCRequest):
+        return message, text.encode()
+    # The SDK's models take a request with a wrong id for a notification, so all else is looked at.
+    value = _parsed(_ESCAPES.sub(_whole, text).encode())
+    if isinstance(value, list):
+        raise InvalidMessage(INVALID_REQUEST, NO_BATCHES, _ids_of_requests(value))
+    if not isinstance(value, dict):
+        raise InvalidMessage(INVALID_REQUEST, NO_REQUEST)
+    return _message_of(value), to_json(value, inf_nan_mode="constants")
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return from_json(data)
+    except ValueError as error:
+        raise InvalidMessage(PARSE_ERROR, NO_JSON, ids_in(data, error)) from None
+
+
+def _whole(escape: re.Match[str]) -> str:
+    return r"\ufffd" if len(escape[0]) == _HALF else escape[0]
+
+
+def _message_of(value: dict[str, Any]) -> JSONRPCMessage | None:
+    if "method" not in value and ("result" in value or "error" in value):
+        return _response(value)
+    if value.get("params") == []:
+        value["params"] = {}
+    if "id" in value or not isinstance(value.get("method"), str):
+        return _request(value)
+    return _notification(value)
+
+
+def _request(value: dict[str, Any]) -> JSONRPCRequest:
+    its_id = value.get("id")
+    if isinstance(its_id, float) and its_id.is_integer():
+        its_id = value["id"] = int(its_id)
+    known = [its_id] if is_id(its_id) else []
+    if value.get("jsonrpc") != "2.0" or not isinstance(value.get("method"), str):
+        raise InvalidMessage(INVALID_REQUEST, NO_REQUEST, known)
+    if not known:
+        raise InvalidMessage(INVALID_REQUEST, NO_ID)
+    if not isinstance(value.get("params"), dict | None):
+        raise InvalidMessage(INVALID_PARAMS, NO_PARAMS, known)
+    return JSONRPCRequest.model_validate(value)
+
+
+def _notification(value: dict[str, Any]) -> JSONRPCNotification | None:
+    try:
+        return JSONRPCNotification.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _response(value: dict[str, Any]) -> JSONRPCMessage | None:
+    """A client's answer to a request of the server's; one that is malformed is a failure, so that
+    whoever waits for it does not wait for ever."""
+    try:
+        return jsonrpc_message_adapter.validate_python(value, by_name=False)
+    except ValidationError:
+        if not is_id(its_id := value.get("id")):
+            return None
+        error = ErrorData(code=INVALID_REQUEST, message=NO_RESPONSE)
+        return JSONRPCError(jsonrpc="2.0", id=its_id, error=error)
+
+
+def _ids_of_requests(batch: list[Any]) -> list[RequestId]:
+    requests = (one for one in batch if isinstance(one, dict) and "method" in one)
+    return [one["id"] for one in requests if is_id(one.get("id"))]

@@ -1,0 +1,18 @@
+"""The two eras of the protocol: with a handshake, and without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_types.version import is_version_at_least
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+
+MODERN = "2026-07-28"
+"""Since this version each request stands alone, and says itself what its client can do."""
+
+
+def is_modern(context: ServerRequestContext[Any]) -> bool:
+    """Whether the request is of the era without a handshake."""
+    return is_version_at_least(context.protocol_version, MODERN)

@@ -1,0 +1,251 @@
+"""The same question is never paid for twice."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import post_sender
+from mcp_enrichment.contract.errors import (
+    InsufficientCredits,
+    ServiceUnavailable,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.models import EmailType, Status
+from tests.support.far_end import FarEnd, replies
+from tests.support.lookups import (
+    ADDRESS,
+    HTML,
+    PROFILE,
+    Lookups,
+    accepts,
+    enrichment,
+    found,
+    missed,
+)
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.results import EnrichmentResult
+    from tests.client.conftest import NewClient
+
+pytestmark = pytest.mark.anyio
+
+FAILED = enrichment(status="failed")
+
+
+async def _ask(client: EnrichmentClient, **options: object) -> EnrichmentResult:
+    with anyio.fail_after(HANG):
+        return await client.request(PROFILE, EmailType.WORK, **options)  # type: ignore[arg-type]
+
+
+async def _asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: object) -> None:
+    await _ask(client)
+    lookups.end(end)  # type: ignore[arg-type]
+    await client.wait(["e1"], 5)
+
+
+@pytest.fixture
+def lookups(vendor: FarEnd) -> Lookups:
+    lookups = Lookups()
+    vendor.always(lookups)
+    return lookups
+
+
+async def test_a_request_that_runs_is_joined(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    first, again = await _ask(client), await _ask(client)
+    refreshed = await _ask(client, force_refresh=True)
+    assert first.id == again.id == refreshed.id == "e1"
+    assert (first.reused, again.reused, refreshed.reused) == (False, True, True)
+    assert again.asked_at == first.asked_at == pytest.approx(time.time(), abs=5)
+    assert len(vendor.posts) == 1
+
+
+async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await _asked_and_ended(client, lookups, found())
+    answer = await _ask(client)
+    assert (answer.id, answer.email, answer.type) == ("e1", ADDRESS, EmailType.WORK)
+    assert (answer.reused, answer.credits_charged) == (True, 0)
+    assert len(vendor.posts) == 1
+    assert vendor.seen[-1].method == "GET"
+
+
+async def test_every_way_to_write_a_profile_is_the_same_question(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    for url in ("linkedin.com/in/ada", "https://de.linkedin.com/in/ADA/?trk=x", f" {PROFILE}/ "):
+        assert (await client.request(url, EmailType.WORK)).id == "e1"
+    assert len(vendor.posts) == 1
+
+
+async def test_another_type_or_person_or_account_is_another_question(
+    new_client: NewClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    async with new_client() as client, new_client(api_key="k-other") as other:
+        asked = [
+            await client.request(PROFILE, EmailType.WORK),
+            await client.request(PROFILE, EmailType.PERSONAL),
+            await client.request("linkedin.com/in/grace", EmailType.WORK),
+            await other.request(PROFILE, EmailType.WORK),
+        ]
+    assert [answer.id for answer in asked] == ["e1", "e2", "e3", "e4"]
+    assert not any(answer.reused for answer in asked)
+
+
+@pytest.mark.parametrize(
+    ("end", "refresh", "posts"),
+    [
+        (found(), False, 1),
+        (found(), True, 2),
+        (missed(), False, 1),
+        (missed(), True, 2),
+        (FAILED, False, 2),
+        (FAILED, True, 2),
+    ],
+    ids=lambda value: value["status"] if isinstance(value, dict) else str(value),
+)
+async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wished(
+    client: EnrichmentClient,
+    vendor: FarEnd,
+    lookups: Lookups,
+    *,
+    end: dict[str, object],
+    refresh: bool,
+    posts: int,
+) -> None:
+    await _asked_and_ended(client, lookups, end)
+    answer = await _ask(client, force_refresh=refresh)
+    assert len(vendor.posts) == posts
+    assert (answer.id, answer.reused) == (f"e{posts}", posts == 1)
+    assert len({post.headers["idempotency-key"] for post in vendor.posts}) == posts
+
+
+async def test_what_ended_while_nobody_looked_is_known_when_it_is_asked_again(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await _ask(client)
+    lookups.end(FAILED)
+    assert (await _ask(client)).id == "e2"
+    lookups.end(found("e2"))
+    assert (await _ask(client)).email == ADDRESS
+    assert (await _ask(client, force_refresh=True)).id == "e3"
+    assert len(vendor.posts) == 3
+
+
+@pytest.mark.parametrize(("keep_misses", "posts"), [(3600, 1), (0.2, 2), (0, 2)])
+async def test_a_miss_is_kept_for_as_long_as_it_is_set(
+    new_client: NewClient, vendor: FarEnd, lookups: Lookups, keep_misses: float, posts: int
+) -> None:
+    async with new_client(keep_misses=keep_misses) as client:
+        await _asked_and_ended(client, lookups, missed())
+        await anyio.sleep(0.25)  # lets 0.2 seconds pass
+        answer = await _ask(client)
+    assert answer.status is (Status.NOT_FOUND if posts == 1 else Status.PENDING)
+    assert len(vendor.posts) == posts
+
+
+@pytest.mark.parametrize(("keep", "posts"), [(3600, 1), (0.2, 2)])
+async def test_a_question_is_remembered_for_as_long_as_it_is_set(
+    new_client: NewClient, vendor: FarEnd, lookups: Lookups, keep: float, posts: int
+) -> None:
+    async with new_client(keep=keep) as client:
+        await _asked_and_ended(client, lookups, found())
+        await anyio.sleep(0.25)  # lets 0.2 seconds pass
+        answer = await _ask(client)
+    assert answer.reused is (posts == 1)
+    assert len(vendor.posts) == posts
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(402, InsufficientCredits), (503, ServiceUnavailable)]
+)
+async def test_a_refused_refresh_leaves_the_earlier_answer(
+    new_client: NewClient,
+    vendor: FarEnd,
+    lookups: Lookups,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
+    kind: type[Exception],
+) -> None:
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.5)
+    async with new_client() as client:
+        await _asked_and_ended(client, lookups, found())
+        vendor.always(replies(status, HTML))
+        with pytest.raises(kind):
+            await _ask(client, force_refresh=True)
+        vendor.always(lookups)
+        answer = await _ask(client)
+    assert (answer.id, answer.email, answer.reused) == ("e1", ADDRESS, True)
+
+
+async def test_a_server_that_lags_behind_itself_has_not_forgotten(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await _asked_and_ended(client, lookups, found())
+    vendor.will(replies(404, HTML))
+    with pytest.raises(ServiceUnavailable):
+        await _ask(client)
+    assert (await _ask(client)).reused
+    assert len(vendor.posts) == 1
+
+
+async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await _asked_and_ended(client, lookups, found())
+    vendor.will(replies(200, {"_id": "e1", "status": "failed", "linkedin_url": PROFILE}))
+    assert (await _ask(client)).reused
+    assert len(vendor.posts) == 1
+
+
+async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_enrichment.client.submitter.REPLICATION_LAG_SECONDS", 0)
+    await _asked_and_ended(client, lookups, found())
+    vendor.will(replies(404, HTML))
+    with pytest.raises(UnknownEnrichment, match="no longer knows"):
+        await _ask(client)
+    assert len(vendor.posts) == 1
+    answer = await _ask(client)
+    assert (answer.id, answer.reused) == ("e2", False)
+
+
+async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
+    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.5)
+    await _asked_and_ended(client, lookups, found())
+    vendor.always(replies(503, HTML))
+    with pytest.raises(ServiceUnavailable):
+        await _ask(client)
+    assert len(vendor.posts) == 1
+
+
+async def test_a_lookup_outlives_the_client_that_asked(
+    new_client: NewClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    async with new_client() as client:
+        await _ask(client)
+    lookups.end(found())
+    async with new_client() as client:
+        answer = await _ask(client)
+    assert (answer.email, answer.reused) == (ADDRESS, True)
+    assert len(vendor.posts) == 1
+
+
+async def test_an_id_of_another_user_is_read_without_the_memory(
+    client: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(replies(200, found("other")), accepts())
+    assert (await client.get("other")).email == ADDRESS
+    assert (await _ask(client)).id == "e1"

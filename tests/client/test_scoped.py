@@ -1,0 +1,47 @@
+"""Several callers of one account: each knows a request by an id of its own, and by no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.client.scoped import ScopedClient
+from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.contract.errors import UnknownEnrichment
+from tests.support.lookups import knows_all_but_gone
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+
+ADA, JONAS = (IdSigner(secret=b"s" * 32, caller=caller) for caller in ("ada", "jonas"))
+IDS = ("e1", "gone", "e2")
+
+
+@pytest.fixture
+def adas(client: EnrichmentClient) -> ScopedClient:
+    return ScopedClient(client=client, signer=ADA, may_submit=True)
+
+
+async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
+    adas: ScopedClient, vendor: FarEnd
+) -> None:
+    vendor.always(knows_all_but_gone)
+    signed_id = [ADA.sign(one, is_own=True) for one in IDS]
+    with pytest.raises(UnknownEnrichment) as raised:
+        await adas.wait(signed_id, 20)
+    assert raised.value.enrichment_id == signed_id[1]
+    assert f"with the id {signed_id[1]}." in str(raised.value)
+
+
+async def test_of_many_ids_the_one_that_is_another_callers_is_named_and_none_is_asked_for(
+    adas: ScopedClient, vendor: FarEnd
+) -> None:
+    signed_id = [ADA.sign(IDS[0], is_own=True), JONAS.sign(IDS[2], is_own=True)]
+    with pytest.raises(UnknownEnrichment) as raised:
+        await adas.wait(signed_id, 20)
+    assert raised.value.enrichment_id == signed_id[1]
+    assert not vendor.seen

@@ -1,0 +1,78 @@
+"""The address of a push: given where it can be, the same each time, and nobody's to guess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.models import EmailType
+from tests.client.webhook_vendor import token, waiting
+from tests.support.far_end import replies, resets
+from tests.support.lookups import PROFILE, Lookups, accepts, found
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.webhooks import Webhooks
+    from tests.support.far_end import FarEnd
+
+pytestmark = pytest.mark.anyio
+
+OTHER = "https://www.linkedin.com/in/jonas"
+
+
+async def test_who_cannot_have_the_address_tells_nothing(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    good = token(vendor)
+    key, _, tag = good.partition(".")
+    for wrong in ("", key, f"{key}.", f"{key}.{'0' * 32}", f"x{good}", f"{good}0", f"other.{tag}"):
+        assert await pushes.notify(wrong) is False
+    assert await pushes.notify("é" * 40) is False
+    await pushed.wait(["e1"], 0.5)
+    assert len(vendor.seen) == 1
+
+
+async def test_a_caller_with_an_address_of_its_own_keeps_it_and_is_polled_for(
+    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    own = "https://example.com/hook"
+    await pushed.request(PROFILE, EmailType.WORK, callback_url=own)
+    assert vendor.posts[0].json["callback_url"] == own
+    async with waiting(pushed):
+        await lookups.read.wait()
+        lookups.end(found())
+
+
+@pytest.mark.parametrize("code", ["invalid_callback_url", "whatever-they-call-it"])
+async def test_a_vendor_that_refuses_the_address_is_asked_without_it_from_then_on(
+    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups, code: str
+) -> None:
+    vendor.will(replies(400, {"error": {"code": code, "message": "?"}}))
+    await pushed.request(PROFILE, EmailType.WORK)
+    await pushed.request(OTHER, EmailType.WORK)
+    assert ["callback_url" in seen.json for seen in vendor.posts] == [True, False, False]
+    async with waiting(pushed):
+        await lookups.read.wait()
+        lookups.end(found())
+
+
+async def test_a_request_that_is_refused_for_another_reason_keeps_the_address(
+    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+) -> None:
+    vendor.will(replies(400), replies(400))
+    with pytest.raises(InvalidArguments):
+        await pushed.request(PROFILE, EmailType.WORK)
+    await pushed.request(PROFILE, EmailType.WORK)
+    assert ["callback_url" in seen.json for seen in vendor.posts] == [True, False, True]
+
+
+async def test_a_post_that_is_sent_again_gives_the_same_address(
+    pushed: EnrichmentClient, vendor: FarEnd
+) -> None:
+    vendor.will(accepts("e0", replayed=False), resets(), accepts("e1", replayed=True))
+    await pushed.request(OTHER, EmailType.WORK)
+    await pushed.request(PROFILE, EmailType.WORK)
+    assert token(vendor, 1) == token(vendor, 2) != token(vendor, 0)

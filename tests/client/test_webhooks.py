@@ -1,0 +1,236 @@
+"""Being told instead of asking: a push costs one question, and a lost one costs no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.client import retry
+from mcp_enrichment.client.state.webhook_store import MAX_TELLS
+from mcp_enrichment.contract.errors import RateLimited
+from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
+from tests.client.webhook_vendor import new_pushes, token, waiting
+from tests.support.far_end import replies
+from tests.support.lookups import ADDRESS, PROFILE, Lookups, accepts, enrichment, found
+from tests.support.serving import until
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.webhooks import Webhooks
+    from tests.client.conftest import NewClient
+    from tests.support.far_end import FarEnd
+
+    Pause = Callable[[float], None]
+
+pytestmark = pytest.mark.anyio
+
+OTHER = "https://www.linkedin.com/in/jonas"
+
+
+@pytest.fixture
+def pause(monkeypatch: pytest.MonkeyPatch) -> Pause:
+    """Sets the seconds after which a lookup is asked for although no push has come."""
+    return lambda seconds: monkeypatch.setattr(retry, "WEBHOOK_POLL_INTERVAL", seconds)
+
+
+def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> None:
+    safety_polls = 120 / retry.WEBHOOK_POLL_INTERVAL
+    assert 1 + safety_polls + 1 <= 4, "the POST, what is asked in case, and what is asked when told"
+
+
+async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    first = await pushed.request(PROFILE, EmailType.WORK, wait=0.5)
+    [still] = await pushed.wait(["e1"], 1.0)
+    assert (first.status, still.status) == (Status.PENDING, Status.PENDING)
+    assert [seen.method for seen in vendor.seen] == ["POST"]
+    async with waiting(pushed) as answers:
+        lookups.end(found())
+        assert await pushes.notify(token(vendor))
+    assert answers[0].email == ADDRESS
+    assert [seen.method for seen in vendor.seen] == ["POST", "GET"]
+
+
+async def test_an_answer_comes_soon_after_its_push(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    async with waiting(pushed):
+        lookups.end(found())
+        ended = anyio.current_time()
+        await pushes.notify(token(vendor))
+    assert anyio.current_time() - ended < 1.0  # 0.3 s on a machine with nothing else to do
+
+
+async def test_a_push_that_comes_while_nobody_waits_is_remembered(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    lookups.end(found())
+    await pushes.notify(token(vendor))
+    [answer] = await pushed.wait(["e1"], 10)
+    assert answer.email == ADDRESS
+    assert len(vendor.seen) == 2
+
+
+async def test_a_push_may_overtake_the_answer_to_the_post(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    async def tells_first(stream: object, seen: object) -> None:
+        lookups.end(found())
+        assert await pushes.notify(token(vendor))
+        await accepts()(stream, seen)
+
+    vendor.will(tells_first)
+    with anyio.fail_after(HANG):
+        answer = await pushed.request(PROFILE, EmailType.WORK, wait=20)
+    assert answer.email == ADDRESS
+    assert [seen.method for seen in vendor.seen] == ["POST", "GET"]
+
+
+async def test_a_push_to_another_process_wakes_who_waits_here(
+    pushed: EnrichmentClient, tmp_path: Path, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    async with waiting(pushed) as answers:
+        lookups.end(found())
+        assert await new_pushes(tmp_path).notify(token(vendor))
+    assert answers[0].email == ADDRESS
+
+
+async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
+    pushed: EnrichmentClient,
+    new_client: NewClient,
+    tmp_path: Path,
+    vendor: FarEnd,
+    lookups: Lookups,
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    theirs = new_pushes(tmp_path)
+    async with new_client(pushes=theirs) as other:
+        [answer] = await other.wait(["e1"], 2)
+        assert answer.status is Status.PENDING
+        assert len(vendor.seen) == 2, "what it had not seen was asked for once"
+        assert vendor.seen[1].headers["prefer"] == "wait=0", "and not held: a push is to come"
+        async with waiting(other) as answers:
+            lookups.end(found())
+            await theirs.notify(token(vendor))
+    assert answers[0].email == ADDRESS
+
+
+async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
+    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups, pause: Pause
+) -> None:
+    pause(0.2)
+    await pushed.request(PROFILE, EmailType.WORK)
+    lookups.end(found())
+    [answer] = await pushed.wait(["e1"], 10)
+    assert answer.email == ADDRESS
+    pause(60)
+    await pushed.request(OTHER, EmailType.WORK)
+    lookups.end(found("e2"))
+    [answer] = await pushed.wait(["e2"], 10)
+    assert answer.email == ADDRESS, "polled, since pushes do not arrive"
+
+
+async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_lookups_take(
+    pushed: EnrichmentClient, lookups: Lookups, pause: Pause
+) -> None:
+    pause(0.2)
+    await pushed.request(PROFILE, EmailType.WORK)
+    async with waiting(pushed):
+        await lookups.read.wait()
+        lookups.end(found())
+    assert await pushed._memory.durations() == []
+
+
+async def test_pushes_are_believed_again_once_one_has_come(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushes.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
+    await pushed.request(PROFILE, EmailType.WORK)
+    async with waiting(pushed):
+        await lookups.read.wait()
+        await pushes.notify(token(vendor))
+        lookups.end(found())
+    seen = len(vendor.seen)
+    await pushed.request(OTHER, EmailType.WORK)
+    await pushed.wait(["e2"], 1.0)
+    assert len(vendor.seen) == seen + 1
+
+
+async def test_all_processes_and_the_operator_are_told_where_pushes_do_not_arrive(
+    pushed: EnrichmentClient,
+    pushes: Webhooks,
+    tmp_path: Path,
+    lookups: Lookups,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    assert await new_pushes(tmp_path).expected("e1")
+    await pushes.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
+    assert "ENRICHMENT_PUBLIC_URL" in caplog.text
+    assert await new_pushes(tmp_path).expected("e1") is None
+
+
+async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+) -> None:
+    await pushed.request(PROFILE, EmailType.WORK)
+    for _ in range(MAX_TELLS + 20):
+        assert await pushes.notify(token(vendor))
+    assert len((await pushes._file.notified_since(0))[1]) == MAX_TELLS
+    async with waiting(pushed) as answers:
+        await lookups.read.wait()
+        assert answers == []
+        lookups.end(found())
+    assert answers[0].email == ADDRESS
+
+
+async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd
+) -> None:
+    vendor.will(accepts())
+    await pushed.request(PROFILE, EmailType.WORK)
+    await pushes.notify(token(vendor))
+    vendor.will(replies(429, b"", {"retry-after": "2"}))
+
+    async def tell_again() -> None:
+        await until(lambda: len(vendor.seen) == 2)
+        await pushes.notify(token(vendor))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell_again)
+        with pytest.raises(RateLimited):
+            await pushed.wait(["e1"], 1.5)
+    assert len(vendor.seen) == 2
+
+
+async def test_without_a_file_that_can_be_written_it_is_polled(
+    new_client: NewClient, tmp_path: Path, vendor: FarEnd, lookups: Lookups
+) -> None:
+    (tmp_path / "folder").write_text("no folder")
+    pushes = new_pushes(tmp_path / "folder")
+    async with new_client(pushes=pushes) as client:
+        await client.request(PROFILE, EmailType.WORK)
+        async with waiting(client) as answers:
+            await lookups.read.wait()
+            lookups.end(found())
+    assert answers[0].email == ADDRESS
+
+
+async def test_an_answer_that_is_final_at_once_expects_nothing(
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd
+) -> None:
+    vendor.will(replies(201, found()))
+    answer = await pushed.request(PROFILE, EmailType.WORK, wait=5)
+    assert answer.email == ADDRESS
+    vendor.always(replies(200, enrichment("e1", "processing")))
+    assert len(vendor.seen) == 1

@@ -1,0 +1,51 @@
+"""What tests of pushes share: the addresses that were given, and somebody who waits."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.client.state.webhook_store import WebhookStore
+from mcp_enrichment.client.webhooks import Webhooks
+from tests.support.serving import until
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.results import EnrichmentResult
+    from tests.support.far_end import FarEnd
+
+URL = "https://mcp.example/pushes"
+
+
+def new_pushes(folder: Path) -> Webhooks:
+    return Webhooks(url=URL, secret=b"s" * 32, file=WebhookStore(folder / "pushes.db"))
+
+
+def token(vendor: FarEnd, number: int = -1) -> str:
+    """The token of the address that a POST gave."""
+    address = vendor.posts[number].json["callback_url"]
+    assert address.startswith(f"{URL}/")
+    return str(address.removeprefix(f"{URL}/"))
+
+
+@asynccontextmanager
+async def waiting(
+    client: EnrichmentClient, enrichment_id: str = "e1"
+) -> AsyncIterator[list[EnrichmentResult]]:
+    """Somebody waits; the list has the answer once the block is over."""
+    answers: list[EnrichmentResult] = []
+
+    async def wait() -> None:
+        answers.extend(await client.wait([enrichment_id], 20))
+
+    with anyio.fail_after(HANG):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await until(lambda: not client._polls.is_idle())
+            yield answers
