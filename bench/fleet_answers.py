@@ -14,16 +14,17 @@ import anyio
 
 from bench.fleet_worker import CONCURRENCY, TakesAWhile
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
-from mcp_enrichment.service.domain import requests, teams
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.domain.stopping import Stopping
-from mcp_enrichment.service.jobs.fleet import Fleet
-from mcp_enrichment.service.jobs.runner import Runner
-from mcp_enrichment.service.jobs.sender import CallbackSender
-from mcp_enrichment.service.store.database import open_sqlite
-from mcp_enrichment.service.store.postgres import open_postgres
+from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
+from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
+from mcp_enrichment.service.requests import submission
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -75,7 +76,7 @@ async def fairness(url: str, seconds: float) -> None:
 
 
 async def asked_one_after_the_other(
-    asked: Service, name: str, many: int
+    asked: ServiceContext, name: str, many: int
 ) -> tuple[Sequence[float], Sequence[float]]:
     """The seconds from each request to its final answer, and those of them from its end on."""
     team_id = await team(asked, name, many)
@@ -86,8 +87,8 @@ async def asked_one_after_the_other(
         url = f"https://www.linkedin.com/in/pat-{name}-{number:04}"
         wanted = EnrichmentRequest(linkedin_url=url, type=EmailType.WORK)
         began = time.perf_counter()
-        accepted = await requests.accept(asked, team_id, wanted)
-        ended = await requests.read(asked, team_id, accepted.request.id, wait=60)
+        accepted = await submission.accept(asked, team_id, wanted)
+        ended = await submission.read(asked, team_id, accepted.request.id, wait=60)
         assert ended.ended_at is not None
         held.append(time.time() - ended.ended_at)
         taken.append(time.perf_counter() - began)
@@ -99,39 +100,44 @@ async def asked_one_after_the_other(
     return taken, held
 
 
-async def ask_many(asked: Service, team_id: int, share: int) -> None:
+async def ask_many(asked: ServiceContext, team_id: int, share: int) -> None:
     """An eighth of the thousands."""
     for number in range(share, THOUSANDS, 8):
         url = f"https://www.linkedin.com/in/pat-thousands-{number:06}"
-        await requests.accept(
+        await submission.accept(
             asked, team_id, EnrichmentRequest(linkedin_url=url, type=EmailType.WORK)
         )
 
 
-async def team(asked: Service, name: str, credits: int) -> int:  # noqa: A002
+async def team(asked: ServiceContext, name: str, credits: int) -> int:  # noqa: A002
     """A new team."""
     return await asked.database.write(lambda c: teams.add(c, name, credits, at=time.time()))
 
 
 @asynccontextmanager
-async def service(place: Path | str, seconds: float, *, works: bool) -> AsyncIterator[Service]:
+async def service(
+    place: Path | str, seconds: float, *, works: bool
+) -> AsyncIterator[ServiceContext]:
     """A service there; one that does not work asks, and holds answers."""
-    rules = CallbackRules()
+    rules = CallbackURLPolicy()
     if isinstance(place, Path):
-        database, engine = open_sqlite(place), Runner(concurrency=CONCURRENCY)
+        database, engine = open_sqlite(place), SQLiteWorker(concurrency=CONCURRENCY)
     else:
-        database, engine = open_postgres(place), Fleet(place, concurrency=CONCURRENCY)
-    made = Service(
+        database, engine = (
+            open_postgres(place),
+            ProcrastinateWorkers(place, concurrency=CONCURRENCY),
+        )
+    made = ServiceContext(
         database=database,
         sources=[TakesAWhile(seconds)],
         sender=CallbackSender(rules),
         callback_rules=rules,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
-        stopping=Stopping(1),
+        shutdown=GracefulShutdown(1),
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(made.finals.watch)
+        tasks.start_soon(made.completion_waiter.watch)
         if works:
             tasks.start_soon(engine.run, made)
         yield made

@@ -15,16 +15,17 @@ import anyio
 import psycopg
 
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
-from mcp_enrichment.service.domain import requests, teams
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.lookup import look_up
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.procrastinate_queue import FETCH
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.requests import submission
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Hit
-from mcp_enrichment.service.store.fleet import FETCH
-from mcp_enrichment.service.store.jobs import Job, JobKind
-from mcp_enrichment.service.store.postgres import open_postgres
 from tests.support import postgres
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ async def main() -> None:
 
 async def lookups(url: str, many: int) -> None:
     """Accept so many teams' requests, then end them: by one process, as fast as it can."""
-    database, rules = open_postgres(url), CallbackRules()
-    service = Service(
+    database, rules = open_postgres(url), CallbackURLPolicy()
+    service = ServiceContext(
         database=database,
         sources=[Knows()],
         sender=CallbackSender(rules),
         callback_rules=rules,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
     )
     ids = [
         await database.write(lambda c, n=n: teams.add(c, f"team {n}", LOOKUPS, at=0))
@@ -87,7 +88,7 @@ async def lookups(url: str, many: int) -> None:
         asked = EnrichmentRequest(
             linkedin_url=f"https://www.linkedin.com/in/pat-{number:06}", type=EmailType.WORK
         )
-        made = await requests.accept(service, ids[number % many], asked)
+        made = await submission.accept(service, ids[number % many], asked)
         accepted.append(made.request.id)
 
     async def end(number: int) -> None:

@@ -8,13 +8,13 @@ import sys
 import anyio
 from procrastinate import App, PsycopgConnector
 
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs.fleet import Fleet
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Hit
-from mcp_enrichment.service.store.postgres import open_postgres
 
 CONCURRENCY = 100
 
@@ -35,15 +35,15 @@ class TakesAWhile:
 
 async def ours(url: str, seconds: str) -> None:
     """What `mcp-enrichment worker` runs, with that source."""
-    database, rules = open_postgres(url), CallbackRules()
-    service = Service(
+    database, rules = open_postgres(url), CallbackURLPolicy()
+    service = ServiceContext(
         database=database,
         sources=[TakesAWhile(float(seconds))],
         sender=CallbackSender(rules),
         callback_rules=rules,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
     )
-    await Fleet(url, concurrency=CONCURRENCY).run(service)
+    await ProcrastinateWorkers(url, concurrency=CONCURRENCY).run(service)
 
 
 async def bare(url: str, seconds: str) -> None:

@@ -12,17 +12,17 @@ from pathlib import Path
 import anyio
 import uvicorn
 
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.domain.teams import embedded_team
+from mcp_enrichment.service.accounts.teams import embedded_team
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.http.protocol import BoundedProtocol
-from mcp_enrichment.service.jobs.runner import Runner
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.http.h11_protocol import BoundedProtocol
+from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.store.database import open_sqlite
 
 LOOKUP_SECONDS = 0.3
 
@@ -40,13 +40,13 @@ class TakesAWhile:
 
 async def serve(file: Path, port: int, *, works: bool) -> None:
     """Serve until told to end."""
-    database, rules, runner = open_sqlite(file), CallbackRules(), Runner()
-    service = Service(
+    database, rules, runner = open_sqlite(file), CallbackURLPolicy(), SQLiteWorker()
+    service = ServiceContext(
         database=database,
         sources=[TakesAWhile()],
         sender=CallbackSender(rules),
         callback_rules=rules,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         wake=runner.wake,
     )
     team_id = await database.write(lambda c: embedded_team(c, at=time.time()))
@@ -55,7 +55,7 @@ async def serve(file: Path, port: int, *, works: bool) -> None:
     async with anyio.create_task_group() as tasks:
         if works:
             tasks.start_soon(runner.run, service)
-        tasks.start_soon(service.finals.watch)
+        tasks.start_soon(service.completion_waiter.watch)
         await uvicorn.Server(config).serve()
         tasks.cancel_scope.cancel()
 

@@ -17,9 +17,9 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.sources.exports.reading import opened_export
-from mcp_enrichment.service.store.database import open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,11 @@ from mcp_enrichment.compose import connected_on_first_use
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.mcp.in_process import structured_content
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.credits import grant
-from mcp_enrichment.service.domain.teams import embedded_team
+from mcp_enrichment.service.accounts.teams import embedded_team
+from mcp_enrichment.service.billing.credits import grant
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.sources.exports.contact import Contact
-from mcp_enrichment.service.store.database import open_sqlite
 from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:

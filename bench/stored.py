@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bench.load import Run
-from mcp_enrichment.service.domain import keys, teams
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.accounts import api_keys, teams
+from mcp_enrichment.service.db.database import open_sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def prepare(home: Path, size: int) -> str:
     """A database with so many ended requests and their ledger; a key of its team."""
     database = open_sqlite(home / "enrichment.db")
     team = database.write_now(lambda c: teams.add(c, "bench", CREDITS, at=time.time()))
-    key = database.write_now(lambda c: keys.create(c, "bench", at=time.time())).key
+    key = database.write_now(lambda c: api_keys.create(c, "bench", at=time.time())).key
     database.close()
     with closing(sqlite3.connect(home / "enrichment.db")) as db, db:
         url = "https://www.linkedin.com/in/old-example-"

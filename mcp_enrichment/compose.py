@@ -123,14 +123,14 @@ def _answered_by(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
     """An application that opens the service at its first request, or tells why it cannot."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        from mcp_enrichment.service.http.errors import answer
+        from mcp_enrichment.service.http.errors import error_response
 
         try:
             opened = await service()
         except StorageFailed as failure:
-            await answer(failure)(scope, receive, send)
+            await error_response(failure)(scope, receive, send)
         except Exception:  # noqa: BLE001 (it is logged where it was raised, and nothing was begun)
-            await answer(InternalError())(scope, receive, send)
+            await error_response(InternalError())(scope, receive, send)
         else:
             await opened(scope, receive, send)
 

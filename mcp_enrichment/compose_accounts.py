@@ -26,19 +26,19 @@ from mcp_enrichment.first_use import each_on_first_use, on_first_use
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
 from mcp_enrichment.mcp.http.webhook_route import PUSHES
 from mcp_enrichment.secret_file import secret_in
-from mcp_enrichment.service.domain import keys
-from mcp_enrichment.service.domain.stopping import Stopping
-from mcp_enrichment.service.domain.teams import local_team
+from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.accounts import team_table as store
+from mcp_enrichment.service.accounts.teams import local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.store import teams as store
+from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.protocols import EnrichmentBackend
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
 
 
@@ -49,7 +49,7 @@ class Accounts:
     team_of: Callable[[str], Awaitable[int | None]]
     """The team of a key."""
     client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
-    stopping: Stopping
+    shutdown: GracefulShutdown
     """Lets all waits go, with what was last seen."""
     pushes: Webhooks | None = None
     """Where a vendor tells the ends of lookups."""
@@ -73,15 +73,15 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 client = await client_of_team(await teams.named(settings.oauth_team))
                 return _view(client, caller, secret)
 
-            team_of = partial(keys.team_of, service.database)
-            service.stopping.at_first(teams.release_waiters)
-            yield Accounts(team_of=team_of, client_of=client_of, stopping=service.stopping)
+            team_of = partial(api_keys.authenticate, service.database)
+            service.shutdown.on_begin(teams.release_waiters)
+            yield Accounts(team_of=team_of, client_of=client_of, shutdown=service.shutdown)
 
 
 class _Teams:
     """The teams of one service, each with a client of its own."""
 
-    def __init__(self, settings: Settings, service: Service) -> None:
+    def __init__(self, settings: Settings, service: ServiceContext) -> None:
         self._settings = settings
         self._service = service
         self._ids: dict[str, int] = {}
@@ -124,14 +124,16 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     ):
 
         async def team_of(key: str) -> int | None:
-            return await keys.team_of(await local(), key) if keys.id_in(key) else None
+            return (
+                await api_keys.authenticate(await local(), key) if api_keys.key_id_of(key) else None
+            )
 
         async def client_of(caller: Principal) -> EnrichmentBackend:
             return client if caller == OPERATOR else _view(client, caller, secret)
 
-        stopping = Stopping()
-        stopping.at_first(client.release_waiters)
-        yield Accounts(team_of=team_of, client_of=client_of, stopping=stopping, pushes=pushes)
+        shutdown = GracefulShutdown()
+        shutdown.on_begin(client.release_waiters)
+        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, pushes=pushes)
 
 
 def _pushes(settings: Settings, secret: bytes) -> Webhooks | None:

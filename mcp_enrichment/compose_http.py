@@ -24,7 +24,7 @@ from mcp_enrichment.mcp.http.http_error import HTTPError
 from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
 from mcp_enrichment.mcp.listen_stream import StreamLimits
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.service.http.limits import RateLimit, peer_of
+from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
 from mcp_enrichment.setting_types import Confirm
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.compose_accounts import Accounts
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
-    from mcp_enrichment.service.domain.stopping import Stopping
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.settings import Settings
 
 OPEN_TO_OTHERS = Explanation(
@@ -56,7 +56,7 @@ LISTENING_SECONDS = 600.0
 @asynccontextmanager
 async def served_mcp(
     settings: Settings, host: str, port: int, name: str | None = None
-) -> AsyncIterator[tuple[ASGIApp, Stopping]]:
+) -> AsyncIterator[tuple[ASGIApp, GracefulShutdown]]:
     """MCP for who listens there, under this name too, and its end, which lets all waits go.
 
     Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
@@ -77,10 +77,10 @@ async def served_mcp(
             lambda: _client_of_caller(accounts),
             confirm=confirm,
             keeps_connections=False,
-            bounds=_bounds(accounts.stopping),
+            bounds=_bounds(accounts.shutdown),
         )
         async with http_app(server, _site(settings, names, accounts)) as app:
-            yield app, accounts.stopping
+            yield app, accounts.shutdown
 
 
 async def _client_of_caller(accounts: Accounts) -> EnrichmentBackend:
@@ -90,9 +90,9 @@ async def _client_of_caller(accounts: Accounts) -> EnrichmentBackend:
     return await accounts.client_of(call.caller)
 
 
-def _bounds(stopping: Stopping) -> StreamLimits:
+def _bounds(shutdown: GracefulShutdown) -> StreamLimits:
     is_over = anyio.Event()
-    stopping.at_first(is_over.set)
+    shutdown.on_begin(is_over.set)
     return StreamLimits(seconds=LISTENING_SECONDS, is_over=is_over, is_authorized=_still_reads)
 
 

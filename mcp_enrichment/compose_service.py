@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.service.domain.service import Service
-    from mcp_enrichment.service.domain.stopping import Stopping
-    from mcp_enrichment.service.domain.turns import Turns
-    from mcp_enrichment.service.jobs.work import Engine
+    from mcp_enrichment.service.accounts.team_table import Team
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+    from mcp_enrichment.service.queue.handlers import Engine
     from mcp_enrichment.service.sources.port import Source
-    from mcp_enrichment.service.store.database import Database
-    from mcp_enrichment.service.store.teams import Team
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -40,10 +40,10 @@ def open_database(settings: Settings) -> Database:
     """The database of this machine's service, migrated where it is a file. Raises
     `StorageFailed`."""
     if settings.database_url is None:
-        from mcp_enrichment.service.store.database import open_sqlite
+        from mcp_enrichment.service.db.database import open_sqlite
 
         return open_sqlite(settings.database_file, privacy_key=settings.privacy_secret)
-    from mcp_enrichment.service.store.postgres import open_postgres
+    from mcp_enrichment.service.db.postgres import open_postgres
 
     url = settings.database_url.get_secret_value()
     return open_postgres(url, privacy_key=settings.privacy_secret)
@@ -52,13 +52,14 @@ def open_database(settings: Settings) -> Database:
 def stored_teams(settings: Settings) -> Sequence[Team]:
     """The teams in that database, which stays as it is. Raises `StorageFailed`, also where it would
     have to be migrated."""
-    from mcp_enrichment.service.store import looking, teams
+    from mcp_enrichment.service.accounts import team_table
+    from mcp_enrichment.service.db import read_only
 
     key = settings.privacy_secret
     if settings.database_url is None:
-        return looking.look_into_sqlite(settings.database_file, teams.every, privacy_key=key)
+        return read_only.read_sqlite(settings.database_file, team_table.list_all, privacy_key=key)
     url = settings.database_url.get_secret_value()
-    return looking.look_into_postgres(url, teams.every, privacy_key=key)
+    return read_only.read_postgres(url, team_table.list_all, privacy_key=key)
 
 
 def migrate(settings: Settings) -> None:
@@ -66,7 +67,7 @@ def migrate(settings: Settings) -> None:
     if settings.database_url is None:
         open_database(settings).close()
         return
-    from mcp_enrichment.service.store.postgres import migrate_postgres
+    from mcp_enrichment.service.db.postgres import migrate_postgres
 
     migrate_postgres(settings.database_url.get_secret_value())
 
@@ -74,14 +75,14 @@ def migrate(settings: Settings) -> None:
 @asynccontextmanager
 async def served(
     settings: Settings, *, jobs: bool = True
-) -> AsyncIterator[tuple[ASGIApp, Stopping]]:
+) -> AsyncIterator[tuple[ASGIApp, GracefulShutdown]]:
     """The service for a team's callers, each by its key; and its end, which lets held answers go.
 
     Without `jobs` the work is left to other processes. Raises `StorageFailed`.
     """
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import ByKey
-    from mcp_enrichment.service.http.limits import RateLimit
+    from mcp_enrichment.service.http.rate_limit import RateLimit
 
     async with (
         database(settings) as opened,
@@ -90,14 +91,14 @@ async def served(
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
         by_key = ByKey(service.database)
         app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
-        service.stopping.at_first(service.finals.release_waiters)
-        yield app, service.stopping
+        service.shutdown.on_begin(service.completion_waiter.release_waiters)
+        yield app, service.shutdown
 
 
 @asynccontextmanager
 async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The service for this process alone: one team, no key. Raises `StorageFailed`."""
-    from mcp_enrichment.service.domain.teams import embedded_team
+    from mcp_enrichment.service.accounts.teams import embedded_team
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
 
@@ -109,13 +110,13 @@ async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Stopping]:
+async def working(settings: Settings) -> AsyncIterator[GracefulShutdown]:
     """The jobs of the database at work until its end, and nobody served. Raises `StorageFailed`."""
     async with (
         database(settings) as opened,
         working_service(settings, opened, holds=False) as service,
     ):
-        yield service.stopping
+        yield service.shutdown
 
 
 @asynccontextmanager
@@ -136,32 +137,32 @@ async def working_service(
     jobs: bool = True,
     holds: bool = True,
     seconds: float | None = None,
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[ServiceContext]:
     """The domain over its database: its `jobs` at work or left to other processes; where answers
     are held, ends are watched for. `seconds`: for its end, where not those of the settings."""
-    from mcp_enrichment.service.domain.addresses import CallbackRules
-    from mcp_enrichment.service.domain.finals import Finals
-    from mcp_enrichment.service.domain.service import Retention, Service
-    from mcp_enrichment.service.domain.sources import own_sources
-    from mcp_enrichment.service.domain.stopping import Stopping
-    from mcp_enrichment.service.jobs.deleting import delete_in_time
-    from mcp_enrichment.service.jobs.sender import CallbackSender
+    from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+    from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+    from mcp_enrichment.service.context import Retention, ServiceContext
+    from mcp_enrichment.service.lookup.source_report import keyless_sources
+    from mcp_enrichment.service.privacy.retention_task import run_retention
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+    from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
     from mcp_enrichment.service.sources import chosen
     from mcp_enrichment.service.sources.checks import address_check
 
-    rules = CallbackRules(networks=settings.callback_networks, ports=settings.callback_ports)
+    rules = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
     engine = _engine(settings)
-    sources = chosen.sources(settings.sources, own_sources(database), settings.vendor_keys)
-    service = Service(
+    sources = chosen.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
+    service = ServiceContext(
         database=database,
         sources=sources,
         sender=CallbackSender(rules),
         callback_rules=rules,
         delivery_delays=settings.callback_delays,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
-        turns=_turns(settings, sources),
-        stopping=Stopping(settings.stop_seconds if seconds is None else seconds),
+        source_limiter=_source_limiter(settings, sources),
+        shutdown=GracefulShutdown(settings.stop_seconds if seconds is None else seconds),
         check=address_check(check_mx=settings.check_mx),
         sandbox=settings.sandbox,
         retention=Retention(
@@ -171,20 +172,20 @@ async def working_service(
     )
     async with chosen.closing(sources), anyio.create_task_group() as tasks:
         if jobs:
-            tasks.start_soon(service.stopping.work, partial(engine.run, service))
-            tasks.start_soon(delete_in_time, service)
+            tasks.start_soon(service.shutdown.work, partial(engine.run, service))
+            tasks.start_soon(run_retention, service)
         if holds:
-            tasks.start_soon(service.finals.watch)
+            tasks.start_soon(service.completion_waiter.watch)
         yield service
         tasks.cancel_scope.cancel()
 
 
-def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
+def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimiter:
     """How much each source may be asked: a vendor as its terms have it, where nothing else is
     set."""
-    from mcp_enrichment.service.domain.turns import Turns
+    from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+    from mcp_enrichment.service.lookup.source_slots import Limit
     from mcp_enrichment.service.sources.port import is_vendor
-    from mcp_enrichment.service.store.turns import Limit
 
     limits = {
         source.name: Limit(at_once=source.terms.at_once, per_second=source.terms.per_second)
@@ -197,16 +198,16 @@ def _turns(settings: Settings, sources: Sequence[Source]) -> Turns:
             at_once=limit.at_once or known.at_once,
             per_second=limit.per_second or known.per_second,
         )
-    return Turns(limits)
+    return SourceLimiter(limits)
 
 
 def _engine(settings: Settings) -> Engine:
     """Who has the jobs done: the one place that chooses."""
     if settings.database_url is None:
-        from mcp_enrichment.service.jobs.runner import Runner
+        from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
 
-        return Runner(concurrency=settings.concurrency)
-    from mcp_enrichment.service.jobs.fleet import Fleet
+        return SQLiteWorker(concurrency=settings.concurrency)
+    from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
 
     url = settings.database_url.get_secret_value()
-    return Fleet(url, concurrency=settings.concurrency)
+    return ProcrastinateWorkers(url, concurrency=settings.concurrency)

@@ -81,8 +81,8 @@ async def serve_http(get_client: GetClient, port: int) -> None:
         from mcp_enrichment.mcp.http.app import HTTPConfig, http_app
         from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
         from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
-        from mcp_enrichment.service.domain.stopping import Stopping
-        from mcp_enrichment.service.http.limits import RateLimit
+        from mcp_enrichment.service.http.rate_limit import RateLimit
+        from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 
     gc.set_threshold(*RARELY)
 
@@ -99,7 +99,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     server = create_server(get_client, keeps_connections=False)
     with listener("127.0.0.1", port) as listening:
         async with http_app(server, site) as app:
-            await serve_app(app, Stopping(), listening, "Serving")
+            await serve_app(app, GracefulShutdown(), listening, "Serving")
 
 
 if __name__ == "__main__":

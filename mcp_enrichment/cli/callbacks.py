@@ -24,12 +24,12 @@ def callbacks() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 def list_callbacks(team: str, limit: int) -> None:
     """List the callbacks, those tried last first."""
-    from mcp_enrichment.service.domain.teams import the_team
-    from mcp_enrichment.service.store import callbacks as store
+    from mcp_enrichment.service.accounts.teams import team_id_of
+    from mcp_enrichment.service.callbacks import callback_table as store
 
     with service_database() as database:
         found = database.read_now(
-            lambda c: store.deliveries(c, team_id=the_team(c, team), limit=limit)
+            lambda c: store.deliveries(c, team_id=team_id_of(c, team), limit=limit)
         )
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""
@@ -48,12 +48,12 @@ def _without_an_end(began: float | None) -> str:
 @click.argument("callback_id", metavar="ID")
 def retry(team: str, callback_id: str) -> None:
     """Have the running service deliver the callback ID again, with three new tries."""
-    from mcp_enrichment.service.domain.delivery import repeat
-    from mcp_enrichment.service.domain.teams import the_team
+    from mcp_enrichment.service.accounts.teams import team_id_of
+    from mcp_enrichment.service.callbacks.callback_job import redeliver
 
     with service_database() as database:
         queue = database.queue
         database.write_now(
-            lambda c: repeat(c, queue, the_team(c, team), callback_id, at=time.time())
+            lambda c: redeliver(c, queue, team_id_of(c, team), callback_id, at=time.time())
         )
     click.echo("It will be delivered by the running service, or when one is started.")

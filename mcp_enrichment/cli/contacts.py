@@ -16,7 +16,7 @@ from mcp_enrichment.cli.text import when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_enrichment.service.domain.contacts import ImportReport
+    from mcp_enrichment.service.contacts.contact_import import ImportReport
     from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
     from mcp_enrichment.service.sources.exports.format import Format
     from mcp_enrichment.service.sources.exports.reading import Export
@@ -73,7 +73,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 def list_contacts(limit: int) -> None:
     """List the imported contacts that have an address."""
-    from mcp_enrichment.service.domain.contacts import first_contacts
+    from mcp_enrichment.service.contacts.contact_import import first_contacts
 
     with local_database() as database:
         rows, total = first_contacts(database, limit)
@@ -123,7 +123,7 @@ def _opened(file: Path, columns: Format | None) -> Iterator[Export]:
 
 
 def _store(export: Export) -> ImportReport:
-    from mcp_enrichment.service.domain.contacts import import_contacts
+    from mcp_enrichment.service.contacts.contact_import import import_contacts
 
     first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
     with local_database() as database:
@@ -132,7 +132,7 @@ def _store(export: Export) -> ImportReport:
 
 def _understood(export: Export) -> tuple[list[str], ImportReport]:
     """Lines on the first rows; the others are counted."""
-    from mcp_enrichment.service.domain.contacts import ImportReport
+    from mcp_enrichment.service.contacts.contact_import import ImportReport
 
     first, report = list(islice(export.rows, SHOWN)), ImportReport()
     for _ in report.contacts_among(chain(first, export.rows)):

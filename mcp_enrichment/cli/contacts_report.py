@@ -25,7 +25,7 @@ def report() -> None:
 
     Each known work address is left out in turn, inferred from the others, and compared.
     """
-    from mcp_enrichment.service.domain.people import figures
+    from mcp_enrichment.service.contacts.person_records import figures
 
     with local_database() as database:
         found = figures(database)

@@ -28,8 +28,8 @@ def credits_group(context: click.Context) -> None:
 @TEAM
 def grant(amount: int, team: str) -> None:
     """Add AMOUNT credits."""
-    from mcp_enrichment.service.domain import credits as domain
-    from mcp_enrichment.service.domain.teams import local_team
+    from mcp_enrichment.service.accounts.teams import local_team
+    from mcp_enrichment.service.billing import credits as domain
 
     with service_database() as database:
         now = database.write_now(
@@ -44,8 +44,8 @@ def grant(amount: int, team: str) -> None:
 @TEAM
 def correct(amount: int, reason: str, team: str) -> None:
     """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
-    from mcp_enrichment.service.domain import credits as domain
-    from mcp_enrichment.service.domain.teams import local_team
+    from mcp_enrichment.service.accounts.teams import local_team
+    from mcp_enrichment.service.billing import credits as domain
 
     with service_database() as database:
         now = database.write_now(
@@ -61,8 +61,8 @@ def correct(amount: int, reason: str, team: str) -> None:
 @TEAM
 def history(limit: int, team: str) -> None:
     """List the movements that explain the balance, the newest first."""
-    from mcp_enrichment.service.domain.teams import local_team
-    from mcp_enrichment.service.store import ledger
+    from mcp_enrichment.service.accounts.teams import local_team
+    from mcp_enrichment.service.billing import ledger
 
     with service_database() as database:
         entries = database.write_now(

@@ -12,7 +12,7 @@ from mcp_enrichment.cli.errors import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def migrate() -> None:
     is migrated when it is opened.
     """
     from mcp_enrichment import compose_service
-    from mcp_enrichment.service.store.migrate import HEAD
+    from mcp_enrichment.service.db.migrate import HEAD
 
     compose_service.migrate(settings())
     click.echo(f"The database is at revision {HEAD}.")

@@ -14,14 +14,14 @@ import uvicorn
 
 from mcp_enrichment.cli.imports import imported_for_good
 from mcp_enrichment.compose_service import served
-from mcp_enrichment.service.http.protocol import BACKLOG, BoundedProtocol, connections_within
+from mcp_enrichment.service.http.h11_protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.service.domain.stopping import Stopping
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,9 +35,9 @@ ENOUGH_FILES = 65_536
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
+    def __init__(self, config: uvicorn.Config, shutdown: GracefulShutdown) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._stopping = shutdown
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:  # told again; uvicorn's own way of it leaves a traceback in the log
@@ -64,8 +64,8 @@ class _Server(uvicorn.Server):
 
 async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    async with served(settings, jobs=jobs) as (app, stopping):
-        await serve_app(app, stopping, listening, f"Serving on {_where(listening)}")
+    async with served(settings, jobs=jobs) as (app, shutdown):
+        await serve_app(app, shutdown, listening, f"Serving on {_where(listening)}")
 
 
 async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> None:
@@ -77,11 +77,13 @@ async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> 
             from mcp_enrichment.compose_http import served_mcp
 
             serving = served_mcp(settings, host, port, name)
-            app, stopping = await stack.enter_async_context(serving)
-        await serve_app(app, stopping, listening, f"Serving MCP on {_where(listening)}/mcp")
+            app, shutdown = await stack.enter_async_context(serving)
+        await serve_app(app, shutdown, listening, f"Serving MCP on {_where(listening)}/mcp")
 
 
-async def serve_app(app: ASGIApp, stopping: Stopping, listening: socket.socket, said: str) -> None:
+async def serve_app(
+    app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, said: str
+) -> None:
     """Serve until told to end, and then until all has ended that has its time for it; told again,
     no longer. `said`: the line that tells of it."""
     config = uvicorn.Config(
@@ -98,7 +100,7 @@ async def serve_app(app: ASGIApp, stopping: Stopping, listening: socket.socket, 
     logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
     logger.info("%s (Ctrl-C ends it)", said)
     _survive_signals()
-    await _Server(config, stopping).serve(sockets=[listening])
+    await _Server(config, shutdown).serve(sockets=[listening])
 
 
 def _where(listening: socket.socket) -> str:

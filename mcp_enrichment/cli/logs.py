@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.cli.stderr import never_block
-from mcp_enrichment.service.http.observed import current_request_id
+from mcp_enrichment.service.http.middleware import current_request_id
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings

@@ -16,7 +16,7 @@ from mcp_enrichment.cli.text import when
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from mcp_enrichment.service.domain.privacy import Erased, Subject
+    from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
 
 NOT_SCRUBBED = (
     "The rows are deleted, but the files could not be rewritten and may still hold them: another "
@@ -40,7 +40,7 @@ def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
 @_of_a_person
 def suppress(profile: str | None, email: str | None) -> None:
     """Never look up this profile again, or never give out this address."""
-    from mcp_enrichment.service.domain import privacy as domain
+    from mcp_enrichment.service.privacy import subject_requests as domain
 
     subject = _subject(profile, email)
     with service_database() as database:
@@ -52,11 +52,11 @@ def suppress(profile: str | None, email: str | None) -> None:
 @_of_a_person
 def lift(profile: str | None, email: str | None) -> None:
     """Take this profile or address off the suppression list."""
-    from mcp_enrichment.service.domain import privacy as domain
+    from mcp_enrichment.service.privacy import subject_requests as domain
 
     subject = _subject(profile, email)
     with service_database() as database:
-        was_there = domain.lift(database, subject, at=time.time())
+        was_there = domain.unsuppress(database, subject, at=time.time())
     click.echo("Lifted." if was_there else "It was not suppressed.")
 
 
@@ -68,7 +68,7 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
 
     Requests about them keep their ids, ends and credits. A service may run meanwhile.
     """
-    from mcp_enrichment.service.domain import privacy as domain
+    from mcp_enrichment.service.privacy import subject_requests as domain
 
     subject = _subject(profile, email)
     with service_database() as database:
@@ -83,7 +83,7 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
 @_of_a_person
 def export(profile: str | None, email: str | None) -> None:
     """Print all that is stored about a person, as JSON."""
-    from mcp_enrichment.service.domain import privacy as domain
+    from mcp_enrichment.service.privacy import subject_requests as domain
 
     subject = _subject(profile, email)
     with service_database() as database:
@@ -94,10 +94,10 @@ def export(profile: str | None, email: str | None) -> None:
 @privacy.command("list")
 def list_suppressed() -> None:
     """List the suppression list, as hashes: whom an entry is about is not stored."""
-    from mcp_enrichment.service.store import suppressions
+    from mcp_enrichment.service.privacy import suppression_table
 
     with service_database() as database:
-        found = database.read_now(suppressions.since)
+        found = database.read_now(suppression_table.list_entries)
     for subject, kind, at in found:
         click.echo(f"{when(at)}\t{kind}\t{subject}")
 
@@ -106,16 +106,16 @@ def list_suppressed() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 def show_audit(limit: int) -> None:
     """Show who did what to how many rows, the newest first."""
-    from mcp_enrichment.service.store import audit
+    from mcp_enrichment.service.privacy import audit_log
 
     with service_database() as database:
-        found = database.read_now(lambda c: audit.newest(c, limit=limit))
+        found = database.read_now(lambda c: audit_log.newest(c, limit=limit))
     for one in found:
         click.echo(f"{when(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}")
 
 
 def _subject(profile: str | None, email: str | None) -> Subject:
-    from mcp_enrichment.service.domain.privacy import Subject
+    from mcp_enrichment.service.privacy.subject_requests import Subject
     from mcp_enrichment.service.sources.exports.mailbox import clean_email
 
     if (profile is None) is (email is None):
@@ -138,7 +138,7 @@ def _forget(profiles: Collection[str]) -> int:
     return anyio.run(memory_of(settings()).forget_profiles, profiles)
 
 
-def _print_report(done: Erased, *, forgotten: int) -> None:
+def _print_report(done: ErasureResult, *, forgotten: int) -> None:
     for table, rows in sorted(done.removed.items()):
         click.echo(f"{table}: {rows:,}")
     click.echo(f"Remembered questions: {forgotten:,}. Suppressed: {done.suppressed:,}.")

@@ -17,7 +17,7 @@ from mcp_enrichment.service.sources.port import (
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.domain.sources import Figures
+    from mcp_enrichment.service.lookup.source_report import SourceReport
     from mcp_enrichment.service.sources.port import Outcome, Source
 
 WHY = {
@@ -38,7 +38,7 @@ def price(source: Source) -> str:
     return f"{hit:g} of its credits for an address, {miss:g} for a miss"
 
 
-def state(figures: Figures, *, now: float) -> str:
+def state(figures: SourceReport, *, now: float) -> str:
     """Whether it is asked."""
     health = figures.health
     if health is None:
@@ -49,7 +49,7 @@ def state(figures: Figures, *, now: float) -> str:
     return f"paused until {when(health.left_alone_until)}: {why}"
 
 
-def figures(of: Figures) -> str:
+def figures(of: SourceReport) -> str:
     """What it has done so far."""
     took = "-" if of.median_seconds is None else f"{of.median_seconds:.1f} s"
     return (

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.port import Outcome, Source
-    from mcp_enrichment.service.store.database import Database
 
 
 @click.group()
@@ -32,11 +32,11 @@ def list_sources() -> None:
     Prices and spending are in each vendor's own credits.
     """
     from mcp_enrichment.cli import source_lines as lines
-    from mcp_enrichment.service.domain.sources import figures_of
+    from mcp_enrichment.service.lookup.source_report import source_report
 
     with service_database() as database:
         for number, source in enumerate(_chosen(database), start=1):
-            figures = database.read_now(partial(figures_of, source=source.name))
+            figures = database.read_now(partial(source_report, source=source.name))
             said = [lines.state(figures, now=time.time()), lines.price(source)]
             click.echo("\t".join([f"{number}. {source.name}", *said, lines.figures(figures)]))
             if remark := lines.untried(source):
@@ -60,8 +60,8 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.lookup import circuit_table
     from mcp_enrichment.service.sources.port import is_vendor
-    from mcp_enrichment.service.store import source_health
 
     with service_database() as database:
         source = _named(name, _chosen(database))
@@ -73,7 +73,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
         if not all(map(lines.is_well, said)):
             raise SystemExit(1)
         if said:
-            database.write_now(lambda c: source_health.clear(c, name))
+            database.write_now(lambda c: circuit_table.close(c, name))
 
 
 def _named(name: str, among: Sequence[Source]) -> Source:
@@ -89,7 +89,7 @@ def _require_may_ask(
     """End the command where the source has no such addresses, or the person is suppressed."""
     import anyio
 
-    from mcp_enrichment.service.domain.privacy import is_suppressed
+    from mcp_enrichment.service.privacy.subject_requests import is_suppressed
     from mcp_enrichment.service.sources.port import is_vendor
 
     if is_vendor(source) and kind not in source.kinds:
@@ -105,7 +105,7 @@ async def _tried(
 ) -> Sequence[Outcome | float]:
     """What the source has said, which is told too."""
     from mcp_enrichment.cli import source_lines as lines
-    from mcp_enrichment.service.domain.sources import balance_of, one_answer
+    from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
     from mcp_enrichment.service.sources.chosen import closing
 
     said: list[Outcome | float] = []
@@ -115,14 +115,14 @@ async def _tried(
             click.echo(f"balance: {lines.balance(balance)}")
         if profile:
             click.echo("asking …", err=True)
-            said.append(answer := await one_answer(database, source, profile, kind))
+            said.append(answer := await trial_lookup(database, source, profile, kind))
             click.echo(f"lookup: {lines.answer(answer)}")
     return said
 
 
 def _chosen(database: Database) -> Sequence[Source]:
-    from mcp_enrichment.service.domain.sources import own_sources
+    from mcp_enrichment.service.lookup.source_report import keyless_sources
     from mcp_enrichment.service.sources import chosen
 
     now = settings()
-    return chosen.sources(now.sources, own_sources(database), now.vendor_keys)
+    return chosen.sources(now.sources, keyless_sources(database), now.vendor_keys)

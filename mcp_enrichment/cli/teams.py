@@ -21,7 +21,7 @@ def teams() -> None:
 @click.option("--credits", "amount", default=0, show_default=True, type=click.IntRange(0, 10**9))
 def add_team(name: str, amount: int) -> None:
     """Add a team."""
-    from mcp_enrichment.service.domain import teams as domain
+    from mcp_enrichment.service.accounts import teams as domain
 
     with service_database() as database:
         database.write_now(lambda c: domain.add(c, name, amount, at=time.time()))
@@ -31,10 +31,10 @@ def add_team(name: str, amount: int) -> None:
 @teams.command("list")
 def list_teams() -> None:
     """List the teams with their credits."""
-    from mcp_enrichment.service.store import teams as store
+    from mcp_enrichment.service.accounts import team_table as store
 
     with service_database() as database:
-        found = database.read_now(store.every)
+        found = database.read_now(store.list_all)
     for team in found:
         click.echo(f"{team.name}\t{team.available} available\t{team.held} held")
 
@@ -44,10 +44,10 @@ def list_teams() -> None:
 @click.option("--rotate", is_flag=True, help="Make a new one; the last one stays valid beside it.")
 def show_secret(name: str, rotate: bool) -> None:
     """Show the secrets that sign the team's callbacks, the newest first."""
-    from mcp_enrichment.service.domain import teams as domain
+    from mcp_enrichment.service.accounts import teams as domain
 
     with service_database() as database:
-        team_id = database.read_now(lambda c: domain.the_team(c, name))
+        team_id = database.read_now(lambda c: domain.team_id_of(c, name))
         if rotate:
             database.write_now(lambda c: domain.rotate_secret(c, team_id, at=time.time()))
         valid = database.write_now(lambda c: domain.signing_secrets(c, team_id, at=time.time()))
@@ -64,7 +64,7 @@ def keys() -> None:
 @click.argument("team")
 def create_key(team: str) -> None:
     """Make a key for TEAM. It is shown this once."""
-    from mcp_enrichment.service.domain import keys as domain
+    from mcp_enrichment.service.accounts import api_keys as domain
 
     with service_database() as database:
         made = database.write_now(partial(domain.create, team=team, at=time.time()))
@@ -75,10 +75,10 @@ def create_key(team: str) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """List the keys by id; the keys themselves are not stored."""
-    from mcp_enrichment.service.store import keys as store
+    from mcp_enrichment.service.accounts import api_key_table as store
 
     with service_database() as database:
-        found = database.read_now(store.every)
+        found = database.read_now(store.list_all)
     for key in found:
         state = f"revoked {when(key.revoked_at)}" if key.revoked_at else "valid"
         click.echo(f"{key.id}\t{key.team}\tmade {when(key.created_at)}\t{state}")
@@ -88,7 +88,7 @@ def list_keys() -> None:
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
     """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
-    from mcp_enrichment.service.store import keys as store
+    from mcp_enrichment.service.accounts import api_key_table as store
 
     with service_database() as database:
         ended = database.write_now(lambda c: store.revoke(c, key_id, at=time.time()))

@@ -13,7 +13,7 @@ from mcp_enrichment.cli.errors import settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mcp_enrichment.service.domain.stopping import Stopping
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -45,17 +45,17 @@ async def _work(chosen: Settings) -> None:
     from mcp_enrichment.compose_service import working
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as told_to_end:
-        async with working(chosen) as stopping:
+        async with working(chosen) as shutdown:
             logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
             logger.info("Working (Ctrl-C ends it)")
             await anext(told_to_end)
-            stopping.begin()
+            shutdown.begin()
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_cut, stopping, told_to_end)
-                await stopping.over()
+                tasks.start_soon(_cut, shutdown, told_to_end)
+                await shutdown.over()
                 tasks.cancel_scope.cancel()
 
 
-async def _cut(stopping: Stopping, told_again: AsyncIterator[signal.Signals]) -> None:
+async def _cut(shutdown: GracefulShutdown, told_again: AsyncIterator[signal.Signals]) -> None:
     await anext(told_again)
-    stopping.cut()
+    shutdown.cut()

@@ -22,7 +22,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.hosts import is_loopback
 from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
-from mcp_enrichment.service.domain.teams import FIRST_GRANT
+from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

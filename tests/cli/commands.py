@@ -13,9 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.sources.exports.reading import read
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from tests.cli.commands import ADA, JONAS, SAMPLE, Shell
 from tests.support.colleagues import profile, staff, unaddressed
 from tests.support.waiting import HANG

@@ -23,7 +23,7 @@ from sqlalchemy import create_engine
 
 from mcp_enrichment.cli.errors import settings
 from mcp_enrichment.client.probe import Obstacle, diagnose
-from mcp_enrichment.service.store import migrate
+from mcp_enrichment.service.db import migrate
 from tests.support.certificates import self_signed
 from tests.support.far_end import hangs, replies
 from tests.support.serving import MISS, Says, rows, serving

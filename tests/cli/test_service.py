@@ -14,9 +14,9 @@ import pytest
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
-from mcp_enrichment.service.domain import keys
-from mcp_enrichment.service.domain.teams import embedded_team
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.accounts.teams import embedded_team
+from mcp_enrichment.service.db.database import open_sqlite
 from tests.cli.commands import ADA, Shell
 from tests.support.waiting import HANG
 
@@ -51,7 +51,7 @@ def key_of(shell: Shell) -> str:
 
     def make(connection: Connection) -> str:
         embedded_team(connection, at=0)
-        return keys.create(connection, DEFAULT_TEAM, at=0).key
+        return api_keys.create(connection, DEFAULT_TEAM, at=0).key
 
     database = open_sqlite(shell.database)
     made = database.write_now(make)

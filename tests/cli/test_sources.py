@@ -11,13 +11,12 @@ from click.testing import CliRunner, Result
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain import breaker
-from mcp_enrichment.service.domain.privacy import Subject, suppress
+from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
+from mcp_enrichment.service.lookup.circuit_table import Circuit
+from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Unavailable, Working
 from mcp_enrichment.service.sources.vendors import registry
-from mcp_enrichment.service.store import source_health
-from mcp_enrichment.service.store.database import open_sqlite
-from mcp_enrichment.service.store.source_health import Health
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.launch import settings_to_hand_on
 from tests.cli.commands import ADA
@@ -80,13 +79,16 @@ def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
     path: Path, hunter: Scripted
 ) -> None:
     database = open_sqlite(path)
-    alone = Health(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
-    database.write_now(lambda c: source_health.put(c, alone))
+    alone = Circuit(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
+    database.write_now(lambda c: circuit_table.put(c, alone))
     done = run("check", "hunter")
     assert done.exit_code == 0
     assert "balance: 99\n" in done.stdout
     assert hunter.asked == ["closed"]
-    assert database.read_now(lambda c: breaker.left_alone(c, "hunter", now=time.time())) is None
+    assert (
+        database.read_now(lambda c: circuit_breaker.open_circuit(c, "hunter", now=time.time()))
+        is None
+    )
     database.close()
 
 
@@ -148,11 +150,11 @@ def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
     monkeypatch.setattr(hunter, "balance", nothing_left)
     database = open_sqlite(path)
     why = "source-out-of-credit"
-    alone = Health(source="hunter", failures=1, why=why, left_alone_until=time.time() + 999)
-    database.write_now(lambda c: source_health.put(c, alone))
+    alone = Circuit(source="hunter", failures=1, why=why, left_alone_until=time.time() + 999)
+    database.write_now(lambda c: circuit_table.put(c, alone))
     done = run("check", "hunter")
     assert (done.exit_code, "balance: 0\n" in done.stdout) == (1, True)
-    assert database.read_now(lambda c: breaker.left_alone(c, "hunter", now=time.time()))
+    assert database.read_now(lambda c: circuit_breaker.open_circuit(c, "hunter", now=time.time()))
     database.close()
 
 

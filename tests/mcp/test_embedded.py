@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.sources.exports.reading import read
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
         read.append(None)
         raise ValueError
 
-    monkeypatch.setattr("mcp_enrichment.service.domain.credits.balance", broken)
+    monkeypatch.setattr("mcp_enrichment.service.billing.credits.balance", broken)
     refused = await assistant.call_tool("get_credits", {})
     assert refused.meta
     error = refused.meta["error"]

@@ -16,9 +16,9 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from mcp_enrichment.service.domain import keys, teams
-from mcp_enrichment.service.store import teams as store
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.accounts import api_keys, teams
+from mcp_enrichment.service.accounts import team_table as store
+from mcp_enrichment.service.db.database import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
 from tests.support.waiting import HANG
 
@@ -94,7 +94,7 @@ def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
     def make(connection: Any) -> str:
         if store.id_of(connection, team) is None:
             teams.add(connection, team, credits, at=0)
-        return keys.create(connection, team, at=0).key
+        return api_keys.create(connection, team, at=0).key
 
     with closing(open_sqlite(folder / "data" / "enrichment.db")) as database:
         return database.write_now(make)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcp_enrichment.compose_service import EMBEDDED_SECONDS
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
-from mcp_enrichment.service.domain import asking, breaker, lookup
+from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
 from tests.support.generated import with_tables
@@ -42,16 +42,19 @@ def test_the_sources_pages_command_works(tmp_path: Path) -> None:
 def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
     flat = " ".join(TEXT.split())
     for said, figure in [
-        ("fails three times in a row is paused for 30 seconds", (breaker.FAILURES, 3)),
-        ("paused for 30 seconds", (breaker.PAUSE, 30)),
-        ("up to 15 minutes", (breaker.LONGEST_PAUSE, 15 * 60)),
-        ("for 15 minutes and then up to four hours", (breaker.REFUSAL_PAUSE, 15 * 60)),
-        ("up to four hours", (breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),
-        ("for up to ten minutes", (asking.WORKING_SECONDS, 600)),
-        ("lost a minute and a half later", (asking.ABANDONED_SECONDS // 10, 9)),
-        ("five times in all", (lookup.TRIES, 5)),
-        ("more than two minutes is not waited for", (lookup.LONGEST_WAIT, 120)),
-        ("once an address is kept, one that asks for more than one", (lookup.WAIT_FOR_BETTER, 60)),
+        ("fails three times in a row is paused for 30 seconds", (circuit_breaker.FAILURES, 3)),
+        ("paused for 30 seconds", (circuit_breaker.PAUSE, 30)),
+        ("up to 15 minutes", (circuit_breaker.LONGEST_PAUSE, 15 * 60)),
+        ("for 15 minutes and then up to four hours", (circuit_breaker.REFUSAL_PAUSE, 15 * 60)),
+        ("up to four hours", (circuit_breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),
+        ("for up to ten minutes", (vendor_calls.WORKING_SECONDS, 600)),
+        ("lost a minute and a half later", (vendor_calls.ABANDONED_SECONDS // 10, 9)),
+        ("five times in all", (lookup_job.MAX_SOURCE_ATTEMPTS, 5)),
+        ("more than two minutes is not waited for", (lookup_job.LONGEST_WAIT, 120)),
+        (
+            "once an address is kept, one that asks for more than one",
+            (lookup_job.LONGEST_WAIT_WITH_HIT, 60),
+        ),
         ("as long as it asks, up to a day", (MAX_RETRY_AFTER, 86_400)),
         ("a second, it waits for a quarter of one", (EMBEDDED_SECONDS, 0.25)),
     ]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.jobs import fleet
+from mcp_enrichment.service.queue import procrastinate_worker
 from tests.support import postgres
 from tests.support.places import opened
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
     from tests.support.places import Place
 
 
@@ -30,7 +30,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pl
 
     Tests of what wakes a fleet have the URL of their own, and its pause between two looks.
     """
-    monkeypatch.setattr(fleet, "POLL", 0.1)
+    monkeypatch.setattr(procrastinate_worker, "POLL", 0.1)
     place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "url")
     return place
 

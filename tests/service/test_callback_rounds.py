@@ -14,11 +14,16 @@ from standardwebhooks import Webhook
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.errors import InvalidArguments
-from mcp_enrichment.service.domain.delivery import JITTER, LONGEST_RETRY_AFTER, deliver, repeat
-from mcp_enrichment.service.domain.lookup import Again, look_up
-from mcp_enrichment.service.jobs import fleet, runner
-from mcp_enrichment.service.jobs.work import run_job
-from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.service.callbacks.callback_job import (
+    JITTER,
+    LONGEST_RETRY_AFTER,
+    deliver,
+    redeliver,
+)
+from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.queue import procrastinate_worker, sqlite_worker
+from mcp_enrichment.service.queue.handlers import run_job
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.places import settings_of
 from tests.support.serving import HIT, Says, Serving, serving, until
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.context import ServiceContext
     from tests.support.far_end import Seen
     from tests.support.places import Place
 
@@ -62,7 +67,7 @@ async def test_a_receiver_that_says_when_is_not_tried_before_up_to_a_bound(
     receiver.will(replies(status, headers={"retry-after": asked}))
     async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
-    assert isinstance(again, Again)
+    assert isinstance(again, Reschedule)
     assert seconds <= again.seconds <= seconds * (1 + JITTER)
 
 
@@ -71,7 +76,7 @@ async def test_a_receiver_may_name_a_date(place: Place, receiver: FarEnd) -> Non
     receiver.will(replies(503, headers={"Retry-After": date}))
     async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
-    assert isinstance(again, Again)
+    assert isinstance(again, Reschedule)
     assert 95 <= again.seconds <= 100 * (1 + JITTER)
 
 
@@ -144,14 +149,14 @@ async def test_a_repeat_while_the_first_try_is_being_put_off_leaves_one_job(
 ) -> None:
     tried, may_go_on = anyio.Event(), anyio.Event()
 
-    async def held(service: Service, job: Job) -> Again | None:
+    async def held(service: ServiceContext, job: Job) -> Reschedule | None:
         again = await run_job(service, job)
         if again:
             tried.set()
             await may_go_on.wait()
         return again
 
-    for engine in (runner, fleet):
+    for engine in (sqlite_worker, procrastinate_worker):
         monkeypatch.setattr(engine, "run_job", held)
     receiver.will(replies(500), replies(200))
     async with serving(place, Says(HIT), allow_private=True, delivery_delays=SLOWLY) as it:
@@ -198,7 +203,7 @@ async def test_what_cannot_be_repeated_is_refused(place: Place) -> None:
         for team_id, name in cases:
             with pytest.raises(InvalidArguments):
                 await database.write(
-                    lambda c, t=team_id, n=name: repeat(c, database.queue, t, n, at=0)
+                    lambda c, t=team_id, n=name: redeliver(c, database.queue, t, n, at=0)
                 )
         assert it.rows("SELECT round FROM callbacks") == [(1,)]
 
@@ -219,7 +224,7 @@ async def _repeat(it: Serving) -> None:
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
     now = it.service.clock()
     database = it.service.database
-    await database.write(lambda c: repeat(c, database.queue, it.team_id, callback_id, at=now))
+    await database.write(lambda c: redeliver(c, database.queue, it.team_id, callback_id, at=now))
     it.service.wake()
 
 

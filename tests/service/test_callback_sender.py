@@ -10,10 +10,10 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.service import Sent
-from mcp_enrichment.service.jobs import sender
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.callbacks import callback_sender
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import DeliveryResult
 from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
 from tests.support.names import Names
 from tests.support.serving import ANY_LOOPBACK
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 SIGNED = {"webhook-id": "msg_1"}
-REFUSED_ON_CONNECTING = Sent(outcome="address-refused", may_try_again=False)
+REFUSED_ON_CONNECTING = DeliveryResult(outcome="address-refused", may_try_again=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OnlyThisHost(CallbackRules):
+class OnlyThisHost(CallbackURLPolicy):
     """127.0.0.1 stands for the internet, so that a test can connect to it."""
 
     def allows(self, address: IPv4Address | IPv6Address) -> bool:
@@ -59,7 +59,8 @@ async def test_a_name_with_any_private_address_is_not_connected_to(
     async with far_end() as receiver:
         url = receiver.url.replace("127.0.0.1", "hooks.example.com")
         assert (
-            await CallbackSender(CallbackRules()).send(url, b"{}", SIGNED) == REFUSED_ON_CONNECTING
+            await CallbackSender(CallbackURLPolicy()).send(url, b"{}", SIGNED)
+            == REFUSED_ON_CONNECTING
         )
     assert receiver.seen == []
 
@@ -90,28 +91,31 @@ async def test_each_try_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "sent"),
     [
-        (replies(200), Sent(outcome="delivered", http_status=200)),
-        (replies(200, b"x" * 3_000_000), Sent(outcome="delivered", http_status=200)),
-        (replies(410), Sent(outcome="http-error", http_status=410, may_try_again=False)),
+        (replies(200), DeliveryResult(outcome="delivered", http_status=200)),
+        (replies(200, b"x" * 3_000_000), DeliveryResult(outcome="delivered", http_status=200)),
+        (replies(410), DeliveryResult(outcome="http-error", http_status=410, may_try_again=False)),
         *[
             (
                 replies(503, headers={name: "7"}),
-                Sent(outcome="http-error", http_status=503, retry_after=7),
+                DeliveryResult(outcome="http-error", http_status=503, retry_after=7),
             )
             for name in ("retry-after", "Retry-After", "RETRY-AFTER", "Retry-after")
         ],
-        (replies(307, headers={"location": "/x"}), Sent(outcome="http-error", http_status=307)),
-        (resets(), Sent(outcome="unreachable")),
-        (breaks_off(b""), Sent(outcome="unreachable")),
-        (breaks_off(b"SSH-2.0-OpenSSH\r\n"), Sent(outcome="unreachable")),
-        (hangs(), Sent(outcome="timed-out")),
+        (
+            replies(307, headers={"location": "/x"}),
+            DeliveryResult(outcome="http-error", http_status=307),
+        ),
+        (resets(), DeliveryResult(outcome="unreachable")),
+        (breaks_off(b""), DeliveryResult(outcome="unreachable")),
+        (breaks_off(b"SSH-2.0-OpenSSH\r\n"), DeliveryResult(outcome="unreachable")),
+        (hangs(), DeliveryResult(outcome="timed-out")),
     ],
 )
 async def test_a_try_ends_in_one_of_few_ways_whatever_the_receiver_does(
-    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, sent: Sent
+    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, sent: DeliveryResult
 ) -> None:
     if sent.outcome == "timed-out":
-        monkeypatch.setattr(sender, "TRY_SECONDS", 0.3)
+        monkeypatch.setattr(callback_sender, "ATTEMPT_SECONDS", 0.3)
     async with far_end() as receiver:
         receiver.will(behaviour)
         with anyio.fail_after(HANG):
@@ -148,4 +152,4 @@ async def test_an_https_receiver_that_speaks_no_tls_is_unreachable() -> None:
         url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
         sent = await CallbackSender(ANY_LOOPBACK).send(url, b"{}", SIGNED)
         tasks.cancel_scope.cancel()
-    assert sent == Sent(outcome="unreachable")
+    assert sent == DeliveryResult(outcome="unreachable")

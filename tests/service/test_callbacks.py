@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.delivery import JITTER, deliver
-from mcp_enrichment.service.domain.lookup import Again, look_up
-from mcp_enrichment.service.domain.service import DELIVERY_DELAYS
-from mcp_enrichment.service.jobs import runner
+from mcp_enrichment.service.callbacks import callback_table
+from mcp_enrichment.service.callbacks.callback_job import JITTER, deliver
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import DELIVERY_DELAYS
+from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.queue import sqlite_worker
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Misconfigured
-from mcp_enrichment.service.store import callbacks
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
 from tests.support.names import Names
 from tests.support.openapi import must_be
@@ -68,7 +68,7 @@ async def test_a_callback_is_what_a_poll_says(
 async def test_a_callback_goes_out_at_once(
     place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "IDLE", 3600)
+    monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
     receiver.will(replies(200))
     async with serving(place, Says(HIT), allow_private=True) as it:
         await it.accepted(callback_url=receiver.url)
@@ -117,7 +117,7 @@ async def test_tries_are_5_and_30_seconds_apart_and_a_little_more(
         job = await _ended_with_a_callback(it, receiver.url)
         for delay in DELIVERY_DELAYS[1:]:
             again = await deliver(it.service, job)
-            assert isinstance(again, Again)
+            assert isinstance(again, Reschedule)
             assert delay <= again.seconds <= delay * (1 + JITTER)
         assert await deliver(it.service, job) is None
         assert await deliver(it.service, job) is None  # unexpected, were it a fourth try
@@ -176,7 +176,7 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     Names(monkeypatch, ["127.0.0.1"])
-    rules = CallbackRules(ports=range(1, 65_536))
+    rules = CallbackURLPolicy(ports=range(1, 65_536))
     async with serving(place, Says(HIT), delivery_delays=QUICKLY, rules=rules) as it:
         port = receiver.url.rsplit(":", 1)[1]
         await it.accepted(callback_url=f"http://hooks.example.com:{port}/")
@@ -195,6 +195,6 @@ async def _ended_with_a_callback(it: Serving, url: str) -> Job:
 
 
 def _claim(connection: Connection, callback_id: str) -> int | None:
-    callback = callbacks.get(connection, callback_id)
+    callback = callback_table.get(connection, callback_id)
     assert callback
-    return callbacks.claim_try(connection, callback, at=0)
+    return callback_table.claim_attempt(connection, callback, at=0)

@@ -9,14 +9,14 @@ import anyio
 import pytest
 
 from mcp_enrichment.compose import connect
-from mcp_enrichment.compose_service import _turns, working
+from mcp_enrichment.compose_service import _source_limiter, working
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain.contacts import import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.sources.exports.contact import Contact
 from mcp_enrichment.service.sources.port import Hit, Miss, Terms
 from mcp_enrichment.service.sources.vendors import registry
-from mcp_enrichment.service.store.database import open_sqlite
-from mcp_enrichment.service.store.turns import Limit
 from mcp_enrichment.settings import Settings
 from tests.support.places import settings_of
 from tests.support.serving import ADA, ADAS, serving, until
@@ -112,7 +112,7 @@ async def test_a_miss_in_ones_own_contacts_is_looked_for_again(tmp_path: Path) -
 def test_a_limit_that_is_set_leaves_a_vendors_other_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", "hunter=3")
     terms = Terms(hit=1, at_once=9, per_second=8)
-    set_here = _turns(Settings(), [scripted(Miss(), name="hunter", terms=terms)])
+    set_here = _source_limiter(Settings(), [scripted(Miss(), name="hunter", terms=terms)])
     assert set_here._limits == {"hunter": Limit(at_once=3, per_second=8)}
 
 

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
-from mcp_enrichment.service.http import protocol
-from mcp_enrichment.service.http.protocol import BoundedProtocol, connections_within
+from mcp_enrichment.service.http import h11_protocol
+from mcp_enrichment.service.http.h11_protocol import BoundedProtocol, connections_within
 from tests.support.keyed import key_of
 from tests.support.listening import calling, listening
 from tests.support.openapi import must_be
@@ -42,7 +42,7 @@ POST = f"POST {ENRICHMENTS} HTTP/1.1\r\nHost: it\r\nContent-Type: application/js
 async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 1.0)
+    monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 1.0)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         if b"Length" in said or b"chunked" in said:
             said = said.replace(
@@ -55,7 +55,7 @@ async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
 async def test_one_byte_now_and_then_does_not_keep_a_connection(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 1.0)
+    monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 1.0)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         await caller.say(HEALTH)
         assert b"200 OK" in await caller.head()  # it counts anew for each request
@@ -68,7 +68,7 @@ async def test_one_byte_now_and_then_does_not_keep_a_connection(
 async def test_an_answer_that_takes_long_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.5)
+    monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 0.5)
     async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
         request_id, key = await it.accepted(), await key_of(it, "default")
         head = f"GET {ENRICHMENTS}/{request_id} HTTP/1.1\r\nHost: it\r\nx-api-key: {key}\r\n"

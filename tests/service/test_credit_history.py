@@ -10,7 +10,7 @@ import pytest
 
 import mcp_enrichment
 from mcp_enrichment.contract.http import HISTORY
-from mcp_enrichment.service.domain import credits as credit
+from mcp_enrichment.service.billing import credits as credit
 from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be

@@ -272,7 +272,7 @@ async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) 
     assert service
     assert worker
     async with serving(url, jobs=False, credits=200) as it, anyio.create_task_group() as tasks:
-        tasks.start_soon(it.service.finals.watch)
+        tasks.start_soon(it.service.completion_waiter.watch)
         await _busy(it)
         assert _connections(url) <= int(service[1]) + int(service[2])
         tasks.cancel_scope.cancel()

@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain import privacy
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.privacy import Erased, Subject
-from mcp_enrichment.service.store import schema
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db import schema
+from mcp_enrichment.service.privacy import subject_requests
+from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
 from tests.support.exports import ADA_READ
 from tests.support.far_end import far_end, hangs
 from tests.support.places import opened
@@ -35,8 +35,8 @@ from tests.support.serving import (
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.exports.contact import Contact
-    from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
@@ -45,8 +45,8 @@ NAMED = re.compile("ada[-@.]|okafor", re.IGNORECASE)
 GRACE = replace(ADA_READ, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
 
 
-def erase(database: Database, subject: Subject, *, suppressing: bool = True) -> Erased:
-    return privacy.erase(database, subject, suppressing=suppressing, at=time.time())
+def erase(database: Database, subject: Subject, *, suppressing: bool = True) -> ErasureResult:
+    return subject_requests.erase(database, subject, suppressing=suppressing, at=time.time())
 
 
 def with_contacts(place: Place, *contacts: Contact) -> Database:
@@ -174,8 +174,8 @@ async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> N
         import_contacts(it.service.database, [ADA_READ, GRACE], source="linkedin")
         request_id = await it.accepted(external_id="lead-42")
         await it.final(request_id)
-        privacy.suppress(it.service.database, ADDRESS, at=5.0)
-        told = privacy.export(it.service.database, PROFILE, at=6.0)
+        subject_requests.suppress(it.service.database, ADDRESS, at=5.0)
+        told = subject_requests.export(it.service.database, PROFILE, at=6.0)
     assert json.loads(json.dumps(told)) == told
     assert (told["profiles"], told["addresses"]) == ([ADA], [ADAS])
     (contact,), (request,) = told["contacts"], told["requests"]
@@ -192,9 +192,9 @@ async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(pla
         import_contacts(it.service.database, shared, source="linkedin")
         await it.final(await it.accepted())
         await it.final(await it.accepted(linkedin_url=GRACE.profile))
-        told = privacy.export(it.service.database, PROFILE, at=6.0)
+        told = subject_requests.export(it.service.database, PROFILE, at=6.0)
         by_address = Subject(address="office@example.com")
-        nobodys = privacy.export(it.service.database, by_address, at=7.0)
+        nobodys = subject_requests.export(it.service.database, by_address, at=7.0)
     assert "grace" not in json.dumps(told)
     assert (told["addresses_shared_by"], nobodys["addresses_shared_by"]) == (1, 2)
     assert {len(told[table]) for table in ("contacts", "people", "requests", "source_calls")} == {1}

@@ -12,12 +12,12 @@ import anyio
 import pytest
 from sqlalchemy import event
 
-from mcp_enrichment.service.domain import privacy
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.lookup import look_up
-from mcp_enrichment.service.domain.privacy import Subject
-from mcp_enrichment.service.store.jobs import Job, JobKind
-from mcp_enrichment.service.store.postgres import open_postgres
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.privacy import subject_requests
+from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from tests.support.exports import ADA_READ
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, ledger_is_exact, serving
@@ -27,7 +27,7 @@ from tests.support.waiting import HANG
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
 
 pytestmark = pytest.mark.anyio
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -39,7 +39,9 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     once the erasure has ended, or waits."""
     other = open_postgres(url)
     subject = Subject(profile=ADA)
-    erasing = Thread(target=lambda: privacy.erase(other, subject, suppressing=True, at=time.time()))
+    erasing = Thread(
+        target=lambda: subject_requests.erase(other, subject, suppressing=True, at=time.time())
+    )
 
     def meanwhile(_connection: object, _cursor: object, said: str, *_: object) -> None:
         if said.startswith(statement) and erasing.ident is None:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
-from mcp_enrichment.service.http import reading
+from mcp_enrichment.service.http import parsing
 from tests.support.serving import ADA, ADAS, HIT, MISS, Says, Slow, serving
 from tests.support.waiting import HANG
 
@@ -104,7 +104,7 @@ async def test_a_preferred_wait_sees_an_end_that_another_process_brings(place: P
         serving(place, Says(HIT)),
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(here.service.finals.watch)
+        tasks.start_soon(here.service.completion_waiter.watch)
         assert (await here.final(await here.accepted()))["status"] == "completed"
         tasks.cancel_scope.cancel()
 
@@ -112,7 +112,7 @@ async def test_a_preferred_wait_sees_an_end_that_another_process_brings(place: P
 async def test_a_preferred_wait_that_runs_out_answers_with_what_is_known(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MAX_WAIT", 0)  # the cap is obeyed: this does not take a minute
+    monkeypatch.setattr(parsing, "MAX_WAIT", 0)  # the cap is obeyed: this does not take a minute
     async with serving(place, jobs=False) as it:
         with anyio.fail_after(HANG):
             response = await it.get(await it.accepted(), prefer="wait=60")

@@ -14,7 +14,7 @@ import mcp_enrichment.service
 from mcp_enrichment.contract import errors
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.http.errors import STATUS, answer
+from mcp_enrichment.service.http.errors import STATUS, error_response
 from tests.support.serving import ADA, ledger_is_exact, serving
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ async def test_a_defect_is_a_500_that_tells_nothing(
     def break_down(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr("mcp_enrichment.service.store.ledger.hold", break_down)
+    monkeypatch.setattr("mcp_enrichment.service.billing.ledger.hold", break_down)
     async with serving(place, jobs=False) as it:
         response = await it.post()
         assert response.status_code == 500
@@ -185,7 +185,7 @@ def test_each_error_that_the_service_names_has_its_status() -> None:
 def test_what_is_told_over_http_speaks_to_a_program_and_not_to_a_model(error: Any) -> None:
     """An integrator has no user to tell, no tools to call and no settings of the service."""
     raised = error(errors.StorageFault.FULL) if error is errors.StorageFailed else error()
-    said = json.loads(answer(raised).body)["error"]["message"]
+    said = json.loads(error_response(raised).body)["error"]["message"]
     spoken = ["the user", "Tell ", "_enrichment", "ENRICHMENT_", "Call again", "`"]
     if error not in RAISED_WITH_A_SENTENCE_OF_THEIR_OWN:
         assert [word for word in spoken if word in said] == []

@@ -8,9 +8,9 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_enrichment.service.domain import credits as credit
-from mcp_enrichment.service.domain.requests import KEYS_KEPT
-from mcp_enrichment.service.domain.retention import forget_keys
+from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.privacy.retention import delete_expired_keys
+from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
 from tests.support.serving import HIT, Clock, Says, ledger_is_exact, serving
 from tests.support.waiting import HANG
 
@@ -94,24 +94,24 @@ KEYS = "SELECT key FROM idempotency_keys ORDER BY key"
 async def test_keys_whose_time_is_over_are_deleted_and_the_others_are_not(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_enrichment.service.domain.retention.BATCH", 2)
+    monkeypatch.setattr("mcp_enrichment.service.privacy.retention.BATCH", 2)
     clock = Clock()
     async with serving(place, jobs=False, clock=clock) as it:
         for number in range(5):
             await it.post(headers={"idempotency-key": f"old-{number}"})
-        clock.now += KEYS_KEPT
+        clock.now += IDEMPOTENCY_SECONDS
         await it.post(headers={"idempotency-key": "young"})
         clock.now += 1
-        assert await forget_keys(it.service) == 5
+        assert await delete_expired_keys(it.service) == 5
         assert it.rows(KEYS) == [("young",)]
-        assert await forget_keys(it.service) == 0
+        assert await delete_expired_keys(it.service) == 0
 
 
 async def test_a_post_waits_for_nobody_who_deletes_old_keys(url: str) -> None:
     clock = Clock()
     async with serving(url, jobs=False, clock=clock) as it:
         await it.post(headers={"idempotency-key": "old"})
-        clock.now += 2 * KEYS_KEPT
+        clock.now += 2 * IDEMPOTENCY_SECONDS
         with psycopg.connect(url) as other, anyio.fail_after(HANG):
             other.execute("DELETE FROM idempotency_keys")  # and its transaction stays open
             assert (await it.post(headers={"idempotency-key": "new"})).status_code == 201

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.service.domain.requests import KEYS_KEPT, MAX_CALLBACKS
 from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS, MAX_CALLBACKS
 from tests.support.far_end import far_end, replies
 from tests.support.serving import (
     ADA,
@@ -162,14 +162,14 @@ async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(place: Pl
     async with serving(place, Says(HIT), clock=clock) as it:
         first = (await it.post(headers=KEY)).json()["_id"]
         await it.final(first)
-        clock.now += KEYS_KEPT - 1
+        clock.now += IDEMPOTENCY_SECONDS - 1
         assert (await it.post(headers=KEY)).json()["_id"] == first
         clock.now += 2
         later = await it.post(headers=KEY)
         assert later.headers["idempotent-replayed"] == "false"
         assert later.json()["_id"] != first
         assert it.rows("SELECT request_id FROM idempotency_keys") == [(later.json()["_id"],)]
-    assert KEYS_KEPT == 24 * 3600
+    assert IDEMPOTENCY_SECONDS == 24 * 3600
     ledger_is_exact(place)
 
 

@@ -29,15 +29,17 @@ from mcp_enrichment.contract.errors import (
     StorageFailed,
 )
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest, Verification
-from mcp_enrichment.service.domain import credits as credit
-from mcp_enrichment.service.domain import lookup, requests, teams
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.lookup import lookup_job
+from mcp_enrichment.service.queue import sqlite_queue
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.requests import submission
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Outcome, Unavailable
-from mcp_enrichment.service.store import jobs
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.failing import Failing
 from tests.support.places import opened, rows
 from tests.support.serving import Clock, Says, ledger_is_exact
@@ -91,7 +93,7 @@ class Ledger(RuleBasedStateMachine):
         before = self.figures(team)
 
         async def accept() -> None:
-            await requests.accept(self.service(), self.ids[team], asked, idempotency_key=key)
+            await submission.accept(self.service(), self.ids[team], asked, idempotency_key=key)
 
         try:
             anyio.run(accept)
@@ -122,7 +124,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(held=claimed)
     def give_up(self, held: tuple[str, Job]) -> None:
         async def end() -> None:
-            await lookup.give_up(self.service(), held[1])
+            await lookup_job.give_up(self.service(), held[1])
 
         anyio.run(end)
 
@@ -143,7 +145,7 @@ class Ledger(RuleBasedStateMachine):
 
         async def accept() -> None:
             service = self.service(Failing(self.database, at))
-            await requests.accept(service, self.ids[team], asked)
+            await submission.accept(service, self.ids[team], asked)
 
         with pytest.raises((StorageFailed, InsufficientCredits)):
             anyio.run(accept)
@@ -214,22 +216,24 @@ class Ledger(RuleBasedStateMachine):
 
     def take(self, owner: str, limit: int) -> Sequence[Job]:
         now = self.clock()
-        lease = jobs.Lease(owner=owner, now=now, until=now + LEASE)
-        return self.database.write_now(lambda c: jobs.claim(c, lease, JobKind.LOOK_UP, limit=limit))
+        lease = sqlite_queue.Lease(owner=owner, now=now, until=now + LEASE)
+        return self.database.write_now(
+            lambda c: sqlite_queue.claim(c, lease, JobKind.LOOK_UP, limit=limit)
+        )
 
     def finish(self, owner: str, job: Job) -> None:
-        self.database.write_now(lambda c: jobs.finish(c, owner, [job]))
+        self.database.write_now(lambda c: sqlite_queue.finish(c, owner, [job]))
 
     def put_off(self, owner: str, job: Job, seconds: float) -> None:
         due_at = self.clock() + seconds
-        self.database.write_now(lambda c: jobs.put_off(c, owner, job, due_at=due_at))
+        self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, due_at=due_at))
 
     def leases_end(self) -> None:
         """The clock alone tells."""
 
-    def run(self, job: Job, outcome: Outcome | Exception) -> lookup.Again | None:
-        async def look_up() -> lookup.Again | None:
-            return await lookup.look_up(self.service(says=outcome), job)
+    def run(self, job: Job, outcome: Outcome | Exception) -> lookup_job.Reschedule | None:
+        async def look_up() -> lookup_job.Reschedule | None:
+            return await lookup_job.look_up(self.service(says=outcome), job)
 
         return anyio.run(look_up)
 
@@ -238,14 +242,16 @@ class Ledger(RuleBasedStateMachine):
         [(available, held)] = rows(self.place, query, self.ids[team])
         return available, held
 
-    def service(self, database: Any = None, *, says: Outcome | Exception = OUTCOMES[1]) -> Service:
-        used, rules = database or self.database, CallbackRules()
-        return Service(
+    def service(
+        self, database: Any = None, *, says: Outcome | Exception = OUTCOMES[1]
+    ) -> ServiceContext:
+        used, rules = database or self.database, CallbackURLPolicy()
+        return ServiceContext(
             database=used,
             sources=[Says(says)],
             sender=CallbackSender(rules),
             callback_rules=rules,
-            finals=Finals(used),
+            completion_waiter=CompletionWaiter(used),
             clock=self.clock,
         )
 

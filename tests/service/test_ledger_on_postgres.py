@@ -9,9 +9,9 @@ import psycopg
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from mcp_enrichment.service.store import fleet
-from mcp_enrichment.service.store.fleet import FETCH
-from mcp_enrichment.service.store.jobs import Job, JobKind
+from mcp_enrichment.service.queue import procrastinate_queue
+from mcp_enrichment.service.queue.procrastinate_queue import FETCH
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from tests.service.test_ledger_machine import FULLY, LEASE, Ledger
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LedgerOnPostgres(Ledger):
     def leases_end(self) -> None:
         with psycopg.connect(str(self.place)) as connection:
             connection.execute("UPDATE procrastinate_workers SET last_heartbeat = 'epoch'")
-        self.database.write_now(lambda c: fleet.take_over(c, silent=LEASE))
+        self.database.write_now(lambda c: procrastinate_queue.requeue_stalled(c, silent=LEASE))
 
     def _end(self, owner: str, job: Job, how: str) -> None:
         # Of a job that was taken over and ended elsewhere nothing is left to end.

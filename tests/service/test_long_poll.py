@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.service.domain import finals
-from mcp_enrichment.service.store import ends
+from mcp_enrichment.service.requests import completion_listener, completion_waiter
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
 from tests.support.waiting import HANG
@@ -47,7 +46,7 @@ class Held:
                 tasks.start_soon(self._ask, request_id)
 
     async def are_held(self) -> None:
-        waiting = self._it.service.finals._waiting
+        waiting = self._it.service.completion_waiter._waiting
         await until(lambda: sum(map(len, waiting.values())) == len(self._ids))
 
     async def _ask(self, request_id: str) -> None:
@@ -60,8 +59,8 @@ class Held:
 async def test_an_end_in_the_same_process_is_answered_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pause in ("WATCH_EVERY", "WATCH_TOO_EVERY"):  # nobody looks for it
-        monkeypatch.setattr(finals, pause, 3600)
+    for pause in ("POLL_EVERY", "POLL_EVERY_WITH_LISTENER"):  # nobody looks for it
+        monkeypatch.setattr(completion_waiter, pause, 3600)
     source = Slow(HIT)
     async with serving(place, source) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted()])
@@ -79,7 +78,7 @@ async def test_an_end_in_another_service_is_answered_within_moments(place: Place
         serving(place, source),
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(here.service.finals.watch)
+        tasks.start_soon(here.service.completion_waiter.watch)
         held = Held(here, [await here.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -94,14 +93,14 @@ async def test_an_end_in_another_service_is_answered_within_moments(place: Place
 async def test_on_postgres_the_end_itself_is_told_and_nobody_looks_for_it(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
+    monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 3600)
     source = Slow(HIT)
     async with (
         serving(url, jobs=False) as here,
         serving(url, source),
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(here.service.finals.watch)
+        tasks.start_soon(here.service.completion_waiter.watch)
         await until(lambda: rows(url, LISTENERS) == [(2,)])
         held = Held(here, [await here.accepted(), await here.accepted(type="personal")])
         tasks.start_soon(held.run)
@@ -115,10 +114,10 @@ async def test_on_postgres_the_end_itself_is_told_and_nobody_looks_for_it(
 async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finals, "WATCH_TOO_EVERY", 3600)
-    monkeypatch.setattr(ends, "PAUSE", 1.5)
+    monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 3600)
+    monkeypatch.setattr(completion_listener, "RECONNECT_EVERY", 1.5)
     async with serving(url, jobs=False) as here, anyio.create_task_group() as tasks:
-        tasks.start_soon(here.service.finals.watch)
+        tasks.start_soon(here.service.completion_waiter.watch)
         await until(lambda: rows(url, LISTENERS) == [(1,)])
         held = Held(here, [await here.accepted()])
         tasks.start_soon(held.run)
@@ -133,7 +132,7 @@ async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
 
 async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
     async with serving(place, jobs=False) as it, anyio.create_task_group() as tasks:
-        tasks.start_soon(it.service.finals.watch)
+        tasks.start_soon(it.service.completion_waiter.watch)
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -147,7 +146,7 @@ async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
 async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place: Place) -> None:
     async with serving(place, Says(HIT), jobs=False) as it:
         request_id = await it.accepted()
-        wait = it.service.finals.wait
+        wait = it.service.completion_waiter.wait
 
         async def end_before(its_id: str, seconds: float) -> None:
             async with anyio.create_task_group() as tasks:
@@ -156,7 +155,9 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
                 tasks.cancel_scope.cancel()
             await wait(its_id, seconds)
 
-        object.__setattr__(it.service, "finals", _Instead(it.service.finals, end_before))
+        object.__setattr__(
+            it.service, "completion_waiter", _Instead(it.service.completion_waiter, end_before)
+        )
         with anyio.fail_after(HANG):  # nobody watches: it looks for itself once it is registered
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
@@ -166,7 +167,7 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) ->
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)
         await held.are_held()
-        it.service.finals.release_waiters()
+        it.service.completion_waiter.release_waiters()
         with anyio.fail_after(HANG):
             await until(lambda: len(held.answers) == 2)
             late = await it.get(await it.accepted(), prefer="wait=60")  # nobody is held from now on
@@ -180,7 +181,7 @@ async def test_a_caller_who_hangs_up_is_waited_for_no_more(place: Place) -> None
             tasks.start_soon(held.run)
             await held.are_held()
             tasks.cancel_scope.cancel()
-        assert it.service.finals._waiting == {}
+        assert it.service.completion_waiter._waiting == {}
 
 
 async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: Place) -> None:
@@ -201,8 +202,8 @@ async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: P
 
 
 class _Instead:
-    def __init__(self, finals: Any, wait: Any) -> None:
-        self.wait, self.announce = wait, finals.announce
+    def __init__(self, completion_waiter: Any, wait: Any) -> None:
+        self.wait, self.notify = wait, completion_waiter.notify
 
 
 def _another_process(it: Serving) -> subprocess.Popen[str]:

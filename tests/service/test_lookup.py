@@ -10,14 +10,14 @@ import pytest
 
 from mcp_enrichment.compose_service import embedded_service
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.domain import lookup
-from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
-from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.lookup import lookup_job
+from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.contact import Contact
 from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
-from mcp_enrichment.service.store.database import open_sqlite
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from mcp_enrichment.settings import Settings
 from tests.support.serving import ADA, ADAS, HIT, MISS, Says, ledger_is_exact, serving
 
@@ -68,10 +68,16 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
     async with serving(place, Says(MISS), Says(DOWN), jobs=False) as it:
         request_id = await it.accepted()
         verdicts = []
-        for _ in range(lookup.TRIES):
+        for _ in range(lookup_job.MAX_SOURCE_ATTEMPTS):
             job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
             verdicts.append(await look_up(it.service, job))
-        assert verdicts == [Again(2.0), Again(4.0), Again(8.0), Again(16.0), None]
+        assert verdicts == [
+            Reschedule(2.0),
+            Reschedule(4.0),
+            Reschedule(8.0),
+            Reschedule(16.0),
+            None,
+        ]
         body = (await it.get(request_id)).json()
     assert (body["status"], body["reason"]) == ("failed", "sources-unavailable")
     ledger_is_exact(place)
@@ -80,7 +86,7 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
 async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: Place) -> None:
     async with serving(place, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
-        assert await look_up(it.service, job) == Again(90)
+        assert await look_up(it.service, job) == Reschedule(90)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,7 @@ async def test_while_one_source_is_away_for_hours_another_is_waited_for(place: P
     brief = Says(DOWN, HIT)
     async with serving(place, Says(AWAY), brief, jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
-        assert await look_up(it.service, job) == Again(2.0)
+        assert await look_up(it.service, job) == Reschedule(2.0)
         assert await look_up(it.service, job) is None
         assert (await it.get(job.subject)).json()["status"] == "completed"
 
@@ -112,7 +118,7 @@ async def test_while_one_source_is_away_for_hours_another_is_waited_for(place: P
 async def test_a_source_that_comes_back_still_gives_its_answer(
     place: Place, monkeypatch: pytest.MonkeyPatch, then: Outcome, status: str
 ) -> None:
-    monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
+    monkeypatch.setattr(lookup_job, "FIRST_DELAY", 0.001)
     source = Says(DOWN, DOWN, then)
     async with serving(place, source) as it:
         assert (await it.final(await it.accepted()))["status"] == status
@@ -122,13 +128,13 @@ async def test_a_source_that_comes_back_still_gives_its_answer(
 async def test_sources_that_stay_away_make_a_failure_never_a_miss(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "FIRST_DELAY", 0.001)
+    monkeypatch.setattr(lookup_job, "FIRST_DELAY", 0.001)
     source = Says(DOWN)
     async with serving(place, source) as it:
         body = await it.final(await it.accepted())
     assert body["status"] == "failed"
     assert "email" not in body
-    assert len(source.asked) == lookup.TRIES
+    assert len(source.asked) == lookup_job.MAX_SOURCE_ATTEMPTS
 
 
 async def test_a_contact_answers_for_its_own_kind_of_address_only(place: Place) -> None:

@@ -14,10 +14,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain.contacts import StoredContacts, first_contacts, import_contacts
+from mcp_enrichment.service.contacts.contact_import import (
+    StoredContacts,
+    first_contacts,
+    import_contacts,
+)
+from mcp_enrichment.service.db import migrate
+from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused
-from mcp_enrichment.service.store import migrate
-from mcp_enrichment.service.store.postgres import migrate_postgres
 from tests.cli.commands import Shell
 from tests.support.places import engine_of, opened
 from tests.support.serving import ADA, rows, serving
@@ -25,7 +29,7 @@ from tests.support.serving import ADA, rows, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

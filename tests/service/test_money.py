@@ -10,13 +10,13 @@ import anyio
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from mcp_enrichment.service.domain import credits as credit
-from mcp_enrichment.service.domain.lookup import look_up
-from mcp_enrichment.service.domain.teams import embedded_team
+from mcp_enrichment.service.accounts.teams import embedded_team
+from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.billing.ledger import Balance
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Misconfigured
-from mcp_enrichment.service.store import ledger
-from mcp_enrichment.service.store.jobs import Job, JobKind
-from mcp_enrichment.service.store.ledger import Balance
 from tests.support.serving import ADA, HIT, MISS, Says, Serving, Slow, ledger_is_exact, serving
 from tests.support.waiting import HANG
 
@@ -104,9 +104,11 @@ async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
         request_id = await it.accepted()
         await it.final(request_id)
         for is_spent in (True, False):
-            end = ledger.EndOfHold(team_id=it.team_id, request_id=request_id, is_spent=is_spent)
+            end = ledger.HoldOutcome(team_id=it.team_id, request_id=request_id, is_spent=is_spent)
             with pytest.raises(IntegrityError):
-                await it.service.database.write(lambda c, end=end: ledger.close(c, [end], at=0))
+                await it.service.database.write(
+                    lambda c, end=end: ledger.close_holds(c, [end], at=0)
+                )
     ledger_is_exact(place)
 
 

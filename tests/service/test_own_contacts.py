@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
-from mcp_enrichment.service.domain.privacy import Subject, suppress
+from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.contact import Contact
 from tests.support.ends import OFFICE, RefusesOffices

@@ -15,10 +15,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.domain import keys, teams
-from mcp_enrichment.service.domain.teams import signing_secrets
-from mcp_enrichment.service.store import migrate, schema
-from mcp_enrichment.service.store.postgres import migrate_postgres, open_postgres
+from mcp_enrichment.service.accounts import api_keys, teams
+from mcp_enrichment.service.accounts.teams import signing_secrets
+from mcp_enrichment.service.db import migrate, schema
+from mcp_enrichment.service.db.postgres import migrate_postgres, open_postgres
 from tests.cli.commands import Shell
 from tests.support.places import change, rows
 from tests.support.postgres import USER
@@ -242,7 +242,7 @@ def test_a_balance_passes_two_thousand_millions(url: str) -> None:
         database.write_now(lambda c, n=name: teams.add(c, n, 10**9, at=0))
     change(url, "UPDATE teams SET available = available * 4")
     assert rows(url, "SELECT available FROM teams") == [(4 * 10**9,)] * 2
-    assert database.write_now(lambda c: keys.create(c, "one", at=0)).key
+    assert database.write_now(lambda c: api_keys.create(c, "one", at=0)).key
     database.close()
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.domain import privacy
-from mcp_enrichment.service.domain.privacy import Subject
-from mcp_enrichment.service.store.postgres import migrate_postgres
+from mcp_enrichment.service.db.postgres import migrate_postgres
+from mcp_enrichment.service.privacy import subject_requests
+from mcp_enrichment.service.privacy.subject_requests import Subject
 from tests.support.places import opened, rows
 from tests.support.serving import ADA
 
@@ -24,7 +24,7 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 
 def suppressing(place: Place, key: bytes | None) -> bool:
     database = opened(place, privacy_key=key)
-    new = privacy.suppress(database, Subject(profile=ADA), at=1.0)
+    new = subject_requests.suppress(database, Subject(profile=ADA), at=1.0)
     database.close()
     return new
 

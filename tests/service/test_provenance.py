@@ -13,8 +13,8 @@ from mcp_enrichment.client.results import from_response
 from mcp_enrichment.contract.models import EnrichmentBody, Verification
 from mcp_enrichment.mcp.convert import to_enrichment
 from mcp_enrichment.mcp.next_steps import BY_VERIFICATION
-from mcp_enrichment.service import telemetry
-from mcp_enrichment.service.domain.contacts import StoredContacts, import_contacts
+from mcp_enrichment.service import metrics
+from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.port import Hit, Miss
 from tests.support.exports import ADA_READ
@@ -92,7 +92,7 @@ async def test_what_sources_answer_and_charge_is_counted_for_monitoring(place: P
     vendors = [scripted(Miss(cost=0.25), name=missing), scripted(Hit(email=ADAS), name=finding)]
     async with serving(place, *vendors) as it:
         await it.final(await it.accepted())
-    shown = generate_latest(telemetry.REGISTRY).decode()
+    shown = generate_latest(metrics.REGISTRY).decode()
     assert f'enrichment_source_answers_total{{outcome="miss",source="{missing}"}} 1.0' in shown
     assert f'enrichment_source_spent_total{{source="{missing}"}} 0.25' in shown
     assert f'enrichment_source_answers_total{{outcome="hit",source="{finding}"}} 1.0' in shown

@@ -9,12 +9,12 @@ import anyio
 import pytest
 from sqlalchemy import update
 
-from mcp_enrichment.service.domain import retention
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.retention import delete_expired
-from mcp_enrichment.service.domain.service import Retention
-from mcp_enrichment.service.jobs.deleting import delete_in_time
-from mcp_enrichment.service.store import personal, schema
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.context import Retention
+from mcp_enrichment.service.db import schema
+from mcp_enrichment.service.privacy import personal_data_inventory, retention
+from mcp_enrichment.service.privacy.retention import delete_expired
+from mcp_enrichment.service.privacy.retention_task import run_retention
 from tests.support.exports import ADA_READ
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
@@ -23,7 +23,7 @@ from tests.support.statements import statements
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.context import ServiceContext
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +68,7 @@ async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
     async with serving(path, jobs=False) as it:
         with statements(it.service.database._engine) as said:
             await it.service.database.read(
-                lambda c: personal.imported_before(c, it.service.clock(), limit=500)
+                lambda c: personal_data_inventory.imported_before(c, it.service.clock(), limit=500)
             )
         ((statement, values),) = [one for one in said if f"FROM {table}" in one[0]]
         plan = str(rows(path, f"EXPLAIN QUERY PLAN {statement}", *values))
@@ -127,7 +127,7 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
         clock.now += 91 * DAY
         deleted = []
 
-        async def delete(service: Service) -> None:
+        async def delete(service: ServiceContext) -> None:
             deleted.append(await delete_expired(service))
 
         async with anyio.create_task_group() as tasks:
@@ -181,6 +181,6 @@ async def test_a_service_deletes_from_its_start_on(place: Place) -> None:
         await it.final(await it.accepted())
         clock.now += 91 * DAY
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(delete_in_time, it.service)
+            tasks.start_soon(run_retention, it.service)
             await until(lambda: it.rows("SELECT linkedin_url FROM requests") == [("",)])
             tasks.cancel_scope.cancel()

@@ -21,9 +21,9 @@ import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain import keys, teams
-from mcp_enrichment.service.store import requests as store
-from mcp_enrichment.service.store.requests import Request
+from mcp_enrichment.service.accounts import api_keys, teams
+from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests.request_table import Request
 from tests.support.far_end import far_end, hangs
 from tests.support.places import opened, rows, settings_of
 from tests.support.serving import ADA, ledger_is_exact, until
@@ -75,7 +75,7 @@ def _request_that_never_ends(place: Place) -> str:
     request_id = "0" * 24
 
     def add(connection: Connection) -> None:
-        team_id = teams.the_team(connection, "acme")
+        team_id = teams.team_id_of(connection, "acme")
         new = Request(
             id=request_id, team_id=team_id, linkedin_url=ADA, type=EmailType.WORK, created_at=0
         )
@@ -96,7 +96,7 @@ def _key(place: Place) -> str:
 
     def make(connection: Connection) -> str:
         teams.add(connection, "acme", 250, at=0)
-        return keys.create(connection, "acme", at=0).key
+        return api_keys.create(connection, "acme", at=0).key
 
     database = opened(place)
     made = database.write_now(make)

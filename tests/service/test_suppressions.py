@@ -12,9 +12,9 @@ import pytest
 
 from mcp_enrichment.contract.linkedin_url import canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain import privacy
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.privacy import Subject
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.privacy import subject_requests
+from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.sources.exports.contact import SkipReason
 from mcp_enrichment.service.sources.port import Hit
 from tests.support.exports import ADA_READ
@@ -53,7 +53,7 @@ async def receiver() -> AsyncIterator[FarEnd]:
 
 
 def suppress(it: Serving, subject: Subject) -> None:
-    assert privacy.suppress(it.service.database, subject, at=time.time())
+    assert subject_requests.suppress(it.service.database, subject, at=time.time())
 
 
 def nothing_told(body: dict[str, Any], *, charged: int) -> None:
@@ -112,7 +112,7 @@ async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
         suppress(it, subject)
         nothing_told((await it.get(request_id)).json(), charged=1)
         nothing_told((await it.get(request_id, prefer="wait=5")).json(), charged=1)
-        assert privacy.lift(it.service.database, subject, at=time.time())
+        assert subject_requests.unsuppress(it.service.database, subject, at=time.time())
         assert (await it.get(request_id)).json() == before
         assert before["email"]["email"] == ADAS
     ledger_is_exact(place)
@@ -172,7 +172,7 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) 
     third = replace(other, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
     contacts = [replace(ADA_READ, email="ada@example.org"), other, third]
     for subject in (Subject(profile=ADA_READ.profile), Subject(address="ada@example.com")):
-        privacy.suppress(database, subject, at=1.0)
+        subject_requests.suppress(database, subject, at=1.0)
     report = import_contacts(database, contacts, source="linkedin")
     database.close()
     assert (report.read, report.stored, report.new) == (3, 1, 1)
@@ -184,9 +184,9 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) 
 
 def test_the_list_names_nobody(place: Place) -> None:
     database = opened(place)
-    privacy.suppress(database, PROFILE, at=1.0)
-    privacy.suppress(database, ADDRESS, at=1.0)
-    assert not privacy.suppress(database, ADDRESS, at=2.0), "once is enough"
+    subject_requests.suppress(database, PROFILE, at=1.0)
+    subject_requests.suppress(database, ADDRESS, at=1.0)
+    assert not subject_requests.suppress(database, ADDRESS, at=2.0), "once is enough"
     database.close()
     kept = str(rows(place, "SELECT * FROM suppressions")) + str(rows(place, "SELECT * FROM audit"))
     assert "ada-" not in kept

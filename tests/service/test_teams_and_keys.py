@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
-from mcp_enrichment.service.domain import keys
-from mcp_enrichment.service.store import keys as store
+from mcp_enrichment.service.accounts import api_key_table as store
+from mcp_enrichment.service.accounts import api_keys
 from tests.cli.commands import Shell
 from tests.support.keyed import key_of, keyed
 from tests.support.openapi import must_be
@@ -36,15 +36,19 @@ def test_a_key_is_shown_once_and_stored_as_a_hash_alone(shell: Shell) -> None:
     assert shell.run("teams", "add", "lumen", "--credits", "7").code == 0
     made = shell.run("keys", "create", "lumen")
     key = made.out.removesuffix("\n")
-    assert keys._KEY.fullmatch(key), "nothing else stands on stdout: it can be piped"
+    assert api_keys._KEY.fullmatch(key), "nothing else stands on stdout: it can be piped"
     assert "cannot be shown again" in made.err
     listed = shell.run("keys", "list").out
-    assert (keys.id_in(key) in listed, key in listed, "lumen" in listed) == (True, False, True)
+    assert (api_keys.key_id_of(key) in listed, key in listed, "lumen" in listed) == (
+        True,
+        False,
+        True,
+    )
     secret = key.rpartition("_")[2].encode()
     kept = b"".join(file.read_bytes() for file in shell.database.parent.iterdir())
     assert secret not in kept
     assert bytes.fromhex(secret.decode()) not in kept
-    assert shell.one("SELECT hash FROM api_keys") == keys._hash(key)
+    assert shell.one("SELECT hash FROM api_keys") == api_keys._hash(key)
 
 
 def test_teams_are_listed_with_their_credits(shell: Shell) -> None:
@@ -121,7 +125,9 @@ async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, wha
             "revoked": await key_of(it, "lumen"),
         }.get(what)
         if what == "revoked":
-            await it.service.database.write(lambda c: store.revoke(c, keys.id_in(bad), at=1))
+            await it.service.database.write(
+                lambda c: store.revoke(c, api_keys.key_id_of(bad), at=1)
+            )
         headers = {} if bad is None else {"x-api-key": bad}
         async with keyed(it) as http:
             answers = [
@@ -182,13 +188,13 @@ async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_k
     place: Place, name: str
 ) -> None:
     async with serving(place, jobs=False) as it:
-        key_id = keys.id_in(await key_of(it, "lumen"))
+        key_id = api_keys.key_id_of(await key_of(it, "lumen"))
         if name == "revoked":
             await it.service.database.write(lambda c: store.revoke(c, key_id, at=1))
         key_id = "0" * 12 if name == "unknown" else key_id
         with statements(it.service.database._engine) as said:
             guess = f"mcpe_{key_id}_{'0' * 64}"
-            assert await keys.team_of(it.service.database, guess) is None
+            assert await api_keys.authenticate(it.service.database, guess) is None
         assert [len(said_again(place, one, values)) for one, values in said] == [1]
 
 
@@ -219,8 +225,8 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
     async with serving(place, jobs=False) as it:
         key = await key_of(it, "lumen")
         monkeypatch.setattr(hmac, "compare_digest", compare)
-        name = keys.id_in(key) if known else "0" * 12
-        assert await keys.team_of(it.service.database, f"mcpe_{name}_{'0' * 64}") is None
+        name = api_keys.key_id_of(key) if known else "0" * 12
+        assert await api_keys.authenticate(it.service.database, f"mcpe_{name}_{'0' * 64}") is None
     assert len(compared) == 1
     assert {len(side) for side in compared[0]} == {64}
 

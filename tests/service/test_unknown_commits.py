@@ -13,9 +13,9 @@ import pytest
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.contract.errors import CommitUnknown, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.store import ledger
 from tests.support.commit_proxy import commit_proxy
 from tests.support.places import rows
 from tests.support.serving import ADA, HIT, Serving, ledger_is_exact, serving
@@ -109,8 +109,8 @@ async def test_a_client_that_may_not_repeat_it_says_that_it_is_not_known(
 async def test_a_lookup_whose_start_was_cut_off_at_commit_asks_its_vendor_once(
     server: Server, url: str
 ) -> None:
-    from mcp_enrichment.service.domain.asking import ask
-    from mcp_enrichment.service.store import requests as store
+    from mcp_enrichment.service.lookup.vendor_calls import call_vendor
+    from mcp_enrichment.service.requests import request_table as store
 
     vendor = scripted(HIT)
     async with commit_proxy(server.port) as proxy:
@@ -119,7 +119,7 @@ async def test_a_lookup_whose_start_was_cut_off_at_commit_asks_its_vendor_once(
             request_id = await it.accepted()
             request = await it.service.database.read(lambda c: store.get(c, request_id))
             proxy.cuts = 1
-            answer = await ask(it.service, vendor, request)
+            answer = await call_vendor(it.service, vendor, request)
     assert answer == HIT
     assert vendor.asked == [ADA]
 

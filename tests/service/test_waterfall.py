@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.domain import asking, lookup
+from mcp_enrichment.service.lookup import lookup_job, vendor_calls
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Hit, Miss, Terms, Unavailable, Working
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.ends import (
     ENDS,
     RefusesOffices,
@@ -82,12 +82,12 @@ async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ti
     clock = Clock()
     async with serving(place, vendor, jobs=False, clock=clock) as it:
         job = await _job(it)
-        assert await lookup.look_up(it.service, job) == lookup.Again(20.0)
+        assert await lookup_job.look_up(it.service, job) == lookup_job.Reschedule(20.0)
         clock.now += 5
-        assert await lookup.look_up(it.service, job) == lookup.Again(15.0)
+        assert await lookup_job.look_up(it.service, job) == lookup_job.Reschedule(15.0)
         assert vendor.collected == [], "before the time it is not asked"
         clock.now += 15
-        assert await lookup.look_up(it.service, job) is None
+        assert await lookup_job.look_up(it.service, job) is None
     assert (vendor.asked, vendor.collected) == ([ADA], ["t-1"])
 
 
@@ -111,7 +111,7 @@ async def test_a_vendor_that_begins_and_then_asks_to_wait_for_a_day_holds_the_re
     async with serving(place, vendor, jobs=False, clock=clock) as it:
         ended = await run_to_end(it, await it.accepted(), clock)
     assert ended.reason == "answer-lost"
-    assert clock.now - Clock().now == asking.WORKING_SECONDS
+    assert clock.now - Clock().now == vendor_calls.WORKING_SECONDS
     assert (len(vendor.asked), len(vendor.collected)) == (1, 2)
 
 
@@ -122,9 +122,9 @@ async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_la
     clock = Clock()
     async with serving(place, vendor, jobs=False, clock=clock) as it:
         job = await _job(it)
-        await lookup.look_up(it.service, job)
+        await lookup_job.look_up(it.service, job)
         clock.now += 86_400
-        assert await lookup.look_up(it.service, job) is None
+        assert await lookup_job.look_up(it.service, job) is None
         assert (await it.get(job.subject)).json()["status"] == "completed"
 
 
@@ -214,7 +214,7 @@ async def test_a_vendor_that_never_answers_has_lost_the_answer(
         async def find(self, *_: object) -> None:
             await anyio.sleep_forever()
 
-    monkeypatch.setattr(asking, "CALL_SECONDS", 0.01)
+    monkeypatch.setattr(vendor_calls, "CALL_SECONDS", 0.01)
     async with serving(place, Silent()) as it:
         body = await it.final(await it.accepted())
     assert body["reason"] == "answer-lost"
@@ -230,8 +230,8 @@ async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
     vendors = [scripted(answer), scripted(Unavailable(), name="away")]
     async with serving(place, *vendors, jobs=False) as it:
         job = await _job(it)
-        await lookup.look_up(it.service, job)
-        await lookup.give_up(it.service, job)
+        await lookup_job.look_up(it.service, job)
+        await lookup_job.give_up(it.service, job)
         body = (await it.get(job.subject)).json()
     assert (body["status"], body["reason"]) == ("failed", reason)
 
@@ -247,10 +247,10 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
         slow, other = Slow(HIT, answers), scripted(WORKING, name="other", tells=(WORKING,))
         service = replace(it.service, sources=[slow, other])
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lookup.look_up, service, job)
+            tasks.start_soon(lookup_job.look_up, service, job)
             await slow.asked.wait()
-            clock.now += asking.ABANDONED_SECONDS
-            assert await lookup.look_up(service, job) == lookup.Again(20.0)
+            clock.now += vendor_calls.ABANDONED_SECONDS
+            assert await lookup_job.look_up(service, job) == lookup_job.Reschedule(20.0)
             assert it.rows("SELECT state FROM source_calls WHERE source = 'slow'") == [("lost",)]
             answers.set()
         body = (await it.get(job.subject)).json()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from mcp_enrichment.service.domain import asking
-from mcp_enrichment.service.domain.lookup import look_up
+from mcp_enrichment.service.db.database import Database
+from mcp_enrichment.service.lookup import vendor_calls
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Terms
-from mcp_enrichment.service.store.database import Database
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.ends import RefusesOffices, coming_to, run_to_end, vendor_that
 from tests.support.serving import ADA, Clock, ledger_is_exact, serving
 
@@ -90,7 +90,7 @@ async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_d
         request_id, sources = await it.accepted(), [vendor]
         await _die(it, request_id, sources, steps=6)
         assert len(vendor.asked) == 1
-        clock.now += asking.ABANDONED_SECONDS
+        clock.now += vendor_calls.ABANDONED_SECONDS
         again = replace(it, service=replace(it.service, sources=sources))
         ended = await run_to_end(again, request_id, clock)
     assert (ended.status, len(vendor.asked)) == ("completed", 2)
@@ -105,7 +105,7 @@ async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
         again = replace(it, service=replace(it.service, sources=sources))
         ended = await run_to_end(again, request_id, clock)
     assert (ended.status, ended.reason) == ("failed", "answer-lost")
-    assert clock.now - Clock().now >= asking.ABANDONED_SECONDS
+    assert clock.now - Clock().now >= vendor_calls.ABANDONED_SECONDS
 
 
 async def _one_death(it: Serving, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
@@ -118,7 +118,7 @@ async def _one_death(it: Serving, clock: Clock, ends: tuple[str, str], steps: in
     asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'asked'"
     for (lost,) in it.rows(asked, request_id):
         named[lost] = "lost"  # nobody knows what it would have said, or has said
-    clock.now += asking.ABANDONED_SECONDS
+    clock.now += vendor_calls.ABANDONED_SECONDS
     reborn = replace(it, service=replace(it.service, sources=vendors))
     assert await run_to_end(reborn, request_id, clock) == coming_to(named), (named, steps)
     for vendor, end in zip(vendors, ends, strict=True):

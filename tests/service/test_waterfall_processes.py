@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain import asking
-from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.lookup import vendor_calls
+from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Terms
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.fresh_copy import ROOT
 from tests.support.places import opened
 from tests.support.serving import HIT, MISS, Clock, ledger_is_exact, rows, serving, until
@@ -83,7 +83,7 @@ async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer
         await it.accepted()
     with living(place, ledger, hangs=hangs):
         await until(lambda: hangs in ledger.read_text())
-    with living(place, ledger, hangs="nobody", ahead=asking.ABANDONED_SECONDS):
+    with living(place, ledger, hangs="nobody", ahead=vendor_calls.ABANDONED_SECONDS):
         await until(lambda: rows(place, ENDED) == [end])
     assert sorted(ledger.read_text().split()) == ["first", "second"]
     ledger_is_exact(place)
@@ -97,7 +97,7 @@ async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> N
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, it.service, job)
         await gate.asked.wait()
-        assert await look_up(replace(it.service, database=other), job) == Again(5.0)
+        assert await look_up(replace(it.service, database=other), job) == Reschedule(5.0)
         gate.may_answer.set()
         await until(lambda: len(rows(place, ENDED)) == 1)
         assert await look_up(replace(it.service, database=other), job) is None

@@ -26,7 +26,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from standardwebhooks import Webhook
 
-from mcp_enrichment.service.store.callbacks import MAX_TRIES
+from mcp_enrichment.service.callbacks.callback_table import MAX_ATTEMPTS
 from tests.support.chaos_worker import Disk, ask
 from tests.support.far_end import far_end, replies
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
@@ -190,8 +190,8 @@ def _each_callback_was_tried_three_times_at_most(
     found = rows(place, tries)
     assert len(found) == requests
     for where, tried, delivered in found:
-        assert arrived[where] <= tried <= MAX_TRIES
-        assert delivered or tried == MAX_TRIES  # none was given up early
+        assert arrived[where] <= tried <= MAX_ATTEMPTS
+        assert delivered or tried == MAX_ATTEMPTS  # none was given up early
         assert arrived[where] >= delivered
         told.delivered += delivered
         told.given_up += not delivered

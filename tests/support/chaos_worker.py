@@ -21,12 +21,13 @@ from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
-from mcp_enrichment.service.domain import lookup
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.requests import accept
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs import fleet, sender
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.callbacks import callback_sender
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.lookup import lookup_job
+from mcp_enrichment.service.queue import procrastinate_worker
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
+from mcp_enrichment.service.requests.submission import accept
 from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
 from tests.support.places import named, opened
 from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
@@ -34,8 +35,8 @@ from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
 if TYPE_CHECKING:
     import sqlite3
 
+    from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.port import Outcome
-    from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
 
 LEASE = 0.5
@@ -76,7 +77,7 @@ class Disk:
 
 
 async def ask(
-    service: Service, team_id: int, url: str, number: int, disk: Disk | None = None
+    service: ServiceContext, team_id: int, url: str, number: int, disk: Disk | None = None
 ) -> None:
     """The request of this number, as often as anybody asks: its key makes it one."""
     asked = EnrichmentRequest(
@@ -107,19 +108,19 @@ async def _opened(place: Place) -> Database:
 
 async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> None:
     """Run the jobs for ever, and accept the requests that were ordered."""
-    lookup.FIRST_DELAY, sender.TRY_SECONDS = 0.02, TRY_SECONDS
-    vars(fleet).update(FLEET)
+    lookup_job.FIRST_DELAY, callback_sender.ATTEMPT_SECONDS = 0.02, TRY_SECONDS
+    vars(procrastinate_worker).update(FLEET)
     disk = Disk(place) if isinstance(place, Path) else None
     if disk:
         event.listen(Pool, "checkout", disk)
     database, chance = await _opened(place), random.Random(orders["seed"])  # noqa: S311
     engine = engine_of(place, lease=LEASE)
-    service = Service(
+    service = ServiceContext(
         database=database,
         sources=[Unsteady(chance)],
         sender=CallbackSender(ANY_LOOPBACK),
         callback_rules=ANY_LOOPBACK,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         delivery_delays=DELAYS,
         wake=engine.wake,
     )

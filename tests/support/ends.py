@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.domain.lookup import look_up
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import (
     AddressDefect,
     Hit,
@@ -17,7 +18,6 @@ from mcp_enrichment.service.sources.port import (
     Unavailable,
     Working,
 )
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.support.vendors import scripted
 
 if TYPE_CHECKING:

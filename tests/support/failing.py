@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import event
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.store.database import Database
+from mcp_enrichment.service.db.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from mcp_enrichment.service.domain import keys, teams
+from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import ByKey
 
@@ -21,9 +21,9 @@ async def key_of(it: Serving, team: str, *, credits: int = 10) -> str:  # noqa: 
     """A new key of a team, which is made where there is none of that name."""
 
     def make(connection: Any) -> str:
-        if teams.teams.id_of(connection, team) is None:
+        if teams.team_table.id_of(connection, team) is None:
             teams.add(connection, team, credits, at=it.service.clock())
-        return keys.create(connection, team, at=it.service.clock()).key
+        return api_keys.create(connection, team, at=it.service.clock()).key
 
     return await it.service.database.write(make)
 

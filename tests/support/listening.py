@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import ByKey
-from mcp_enrichment.service.http.protocol import BoundedProtocol
+from mcp_enrichment.service.http.h11_protocol import BoundedProtocol
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from mcp_enrichment.service.domain.teams import embedded_team
-from mcp_enrichment.service.store import ledger
-from mcp_enrichment.service.store.database import open_sqlite
+from mcp_enrichment.service.accounts.teams import embedded_team
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.db.database import open_sqlite
 
 print("ready", flush=True)
 sys.stdin.readline()

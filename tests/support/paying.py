@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
-from mcp_enrichment.service.jobs import fleet
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.queue import procrastinate_worker
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Hit, Terms
 from tests.support.places import named, opened
 from tests.support.serving import ANY_LOOPBACK, engine_of
@@ -57,15 +57,19 @@ async def main() -> None:
     place, ledger, hangs = named(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     ahead = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
     # The work of one that was killed is found soon.
-    fleet.HEARTBEAT, fleet.SILENT, fleet.SWEEP = 0.3, 2.0, 0.3
+    (
+        procrastinate_worker.HEARTBEAT,
+        procrastinate_worker.WORKER_TIMEOUT,
+        procrastinate_worker.SWEEP,
+    ) = 0.3, 2.0, 0.3
     answers = {"first": MAYBE, "second": SURE}
     database, engine = opened(place), engine_of(place)
-    service = Service(
+    service = ServiceContext(
         database=database,
         sources=[Paid(name, said, ledger, name == hangs) for name, said in answers.items()],  # type: ignore[misc]
         sender=CallbackSender(ANY_LOOPBACK),
         callback_rules=ANY_LOOPBACK,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
         clock=lambda: time.time() + ahead,
     )

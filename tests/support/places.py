@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import create_engine
 
-from mcp_enrichment.service.store.database import open_sqlite
-from mcp_enrichment.service.store.postgres import open_postgres
+from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.postgres import open_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Engine
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
 
 Place = Path | str
 """A file, or a URL."""

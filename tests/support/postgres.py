@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from mcp_enrichment.service.store.postgres import migrate_postgres
+from mcp_enrichment.service.db.postgres import migrate_postgres
 from tests.support.optional import do_without
 
 if TYPE_CHECKING:

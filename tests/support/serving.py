@@ -15,16 +15,17 @@ import httpx
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.domain.addresses import CallbackRules
-from mcp_enrichment.service.domain.finals import Finals
-from mcp_enrichment.service.domain.service import Service
+from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.jobs.fleet import Fleet
-from mcp_enrichment.service.jobs.runner import LEASE, Runner
-from mcp_enrichment.service.jobs.sender import CallbackSender
+from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
+from mcp_enrichment.service.queue.sqlite_worker import LEASE, SQLiteWorker
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.port import Hit, Miss
-from mcp_enrichment.service.store import ledger, teams
 from tests.support.openapi import holds_to_contract
 from tests.support.places import opened, rows
 from tests.support.waiting import HANG
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.jobs.work import Engine
+    from mcp_enrichment.service.queue.handlers import Engine
     from mcp_enrichment.service.sources.port import Outcome, Source
     from tests.support.places import Place
 
@@ -44,7 +45,7 @@ ADAS = "ada@example.com"
 HIT = Hit(email=ADAS, verification=Verification.VERIFIED)
 MISS = Miss()
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
-ANY_LOOPBACK = CallbackRules(networks=LOOPBACK, ports=range(1, 65_536))
+ANY_LOOPBACK = CallbackURLPolicy(networks=LOOPBACK, ports=range(1, 65_536))
 
 
 class Says:
@@ -92,7 +93,7 @@ class Clock:
 class Serving:
     """A service, and what a test asks it."""
 
-    service: Service
+    service: ServiceContext
     engine: Engine
     team_id: int
     http: httpx.AsyncClient
@@ -143,21 +144,21 @@ async def serving(
     credits: int = 10,  # noqa: A002
     jobs: bool = True,
     allow_private: bool = False,
-    rules: CallbackRules | None = None,
+    rules: CallbackURLPolicy | None = None,
     lease: float = LEASE,
     concurrency: int = 16,
     **changes: Any,
 ) -> AsyncIterator[Serving]:
     """A service over the database; without `jobs` nobody works on what it accepts."""
     database = await anyio.to_thread.run_sync(opened, place)
-    rules = rules or (ANY_LOOPBACK if allow_private else CallbackRules())
+    rules = rules or (ANY_LOOPBACK if allow_private else CallbackURLPolicy())
     engine = engine_of(place, lease=lease, concurrency=concurrency)
-    service = Service(
+    service = ServiceContext(
         database=database,
         sources=sources,
         sender=CallbackSender(rules),
         callback_rules=rules,
-        finals=Finals(database),
+        completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
     )
     service = replace(service, **changes)
@@ -172,7 +173,7 @@ async def serving(
         ):
             if jobs:
                 tasks.start_soon(engine.run, service)
-                tasks.start_soon(service.finals.watch)
+                tasks.start_soon(service.completion_waiter.watch)
             yield Serving(service=service, engine=engine, team_id=team_id, http=http, place=place)
             tasks.cancel_scope.cancel()
     finally:
@@ -182,16 +183,16 @@ async def serving(
 def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> Engine:
     """Who has the jobs of that database done."""
     if isinstance(place, Path):
-        return Runner(lease=lease, concurrency=concurrency)
-    return Fleet(place, concurrency=concurrency)
+        return SQLiteWorker(lease=lease, concurrency=concurrency)
+    return ProcrastinateWorkers(place, concurrency=concurrency)
 
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:
     """The team of this name; its first grant is this one where there was no such team."""
-    found = teams.id_of(connection, name)
+    found = team_table.id_of(connection, name)
     if found is not None:
         return found
-    team_id = teams.add(connection, name, at=at)
+    team_id = team_table.add(connection, name, at=at)
     if amount:
         ledger.grant(connection, team_id, amount, at=at)
     return team_id

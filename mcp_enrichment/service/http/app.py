@@ -14,35 +14,35 @@ from starlette.routing import Route
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
-from mcp_enrichment.service.domain import credits as credit
-from mcp_enrichment.service.domain import requests as domain
-from mcp_enrichment.service.http import operations
+from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.http import health
+from mcp_enrichment.service.http.anonymous_limit import AnonymousLimit
 from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
-from mcp_enrichment.service.http.observed import Observed
+from mcp_enrichment.service.http.middleware import RequestMiddleware
 from mcp_enrichment.service.http.openapi import document
-from mcp_enrichment.service.http.reading import (
-    asked_for,
+from mcp_enrichment.service.http.parsing import (
+    enrichment_request,
     idempotency_key,
     json_body,
     preferred_wait,
     whole_number,
 )
-from mcp_enrichment.service.http.strangers import Strangers
+from mcp_enrichment.service.requests import submission as domain
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mcp_enrichment.service.domain.service import Service
+    from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.http.auth import Authenticator, Caller
-    from mcp_enrichment.service.http.limits import RateLimit
+    from mcp_enrichment.service.http.rate_limit import RateLimit
 
 HISTORY_PAGE = 100
 """Entries of one page of the ledger at most."""
 
 
 def create_app(
-    service: Service,
+    service: ServiceContext,
     authenticate: Authenticator,
     *,
     rate_limit: RateLimit | None = None,
@@ -55,27 +55,29 @@ def create_app(
         Route(CREDITS, _credits, methods=["GET"]),
         Route(HISTORY, _history, methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
-        *operations.routes(metrics=metrics),
+        *health.routes(metrics=metrics),
     ]
     handlers = {
         EnrichmentError: on_domain_error,
         HTTPException: on_http_error,
         Exception: on_defect,
     }
-    app = Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Observed)])
+    app = Starlette(
+        routes=routes, exception_handlers=handlers, middleware=[Middleware(RequestMiddleware)]
+    )
     app.router.redirect_slashes = False  # the contract knows no redirect: an empty id is a 404
     app.state.service, app.state.authenticate = service, authenticate
     app.state.rate_limit = rate_limit
-    app.state.strangers = Strangers(rate_limit) if rate_limit else None
+    app.state.anonymous_limit = AnonymousLimit(rate_limit) if rate_limit else None
     return app
 
 
 async def _post(request: Request) -> Response:
     caller = await _admitted(request)
     key = idempotency_key(request)
-    asked = asked_for(await json_body(request))
+    asked = enrichment_request(await json_body(request))
     accepted = await domain.accept(_service(request), caller.team_id, asked, idempotency_key=key)
-    told = domain.enrichment_type(domain.as_accepted(accepted.request, asked.external_id))
+    told = domain.enrichment_type(domain.as_first_answered(accepted.request, asked.external_id))
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
     return JSONResponse(told.to_json(), 201, headers=replayed)
 
@@ -125,12 +127,12 @@ async def _admitted(request: Request) -> Caller:
 
 async def _known(request: Request) -> Caller:
     """Who is calling. Too many unknown callers from one address: 429."""
-    strangers: Strangers | None = request.app.state.strangers
-    with strangers.looking_up(request) if strangers else nullcontext():
+    anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
+    with anonymous_limit.authenticating(request) if anonymous_limit else nullcontext():
         caller: Caller = await request.app.state.authenticate(request)
     return caller
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
+def _service(request: Request) -> ServiceContext:
+    service: ServiceContext = request.app.state.service
     return service

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.contract.errors import Unauthorized
-from mcp_enrichment.service.domain.keys import id_in, team_of
+from mcp_enrichment.service.accounts.api_keys import authenticate, key_id_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mcp_enrichment.service.store.database import Database
+    from mcp_enrichment.service.db.database import Database
 
 KEY_HEADER = "x-api-key"
 
@@ -49,7 +49,7 @@ class ByKey:
 
     async def __call__(self, request: Request) -> Caller:
         key = request.headers.get(KEY_HEADER, "")
-        team_id = await team_of(self.database, key)
+        team_id = await authenticate(self.database, key)
         if team_id is None:
             raise Unauthorized
-        return Caller(team_id, id_in(key))
+        return Caller(team_id, key_id_of(key))

@@ -98,7 +98,7 @@ _OF_HTTP = {
 }
 
 
-def answer(error: EnrichmentError) -> JSONResponse:
+def error_response(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
     code = error.body_code or error.code
     if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
@@ -126,7 +126,7 @@ def _explained(error: EnrichmentError) -> Explanation:
     return _FOR_CALLERS.get(type(error), error.explanation)
 
 
-def refusal(status: int) -> JSONResponse:
+def http_error_response(status: int) -> JSONResponse:
     """What HTTP itself refuses, under this status."""
     code, message = _OF_HTTP.get(status, ("refused", "The request was refused."))
     return _body(status, code, message)
@@ -135,13 +135,13 @@ def refusal(status: int) -> JSONResponse:
 async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for everything that the domain refuses."""
     assert isinstance(error, EnrichmentError)  # noqa: S101 (registered for that class alone)
-    return answer(error)
+    return error_response(error)
 
 
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for what HTTP itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
-    response = refusal(error.status_code)
+    response = http_error_response(error.status_code)
     response.headers.update(error.headers or {})
     return response
 
@@ -150,11 +150,11 @@ async def on_defect(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
     logger.error("a request raised %s", safe_traceback(error))
     response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
-    response.headers.update(beside_all(request.scope))  # it is made outside of every middleware
+    response.headers.update(common_headers(request.scope))  # it is made outside of every middleware
     return response
 
 
-def beside_all(scope: Scope) -> dict[str, str]:
+def common_headers(scope: Scope) -> dict[str, str]:
     """What stands in the headers of every answer: the request's id, and what a quota has left."""
     state = scope["state"]
     return {REQUEST_ID: state["request_id"], **state.get("quota", {})}

@@ -15,8 +15,8 @@ from mcp_enrichment.contract.models import (
     History,
     NoCreditBody,
 )
-from mcp_enrichment.service.http.reading import MAX_IDEMPOTENCY_KEY
-from mcp_enrichment.service.http.schemas import REFERENCE, schemas
+from mcp_enrichment.service.http.openapi_schemas import REFERENCE, schemas
+from mcp_enrichment.service.http.parsing import MAX_IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

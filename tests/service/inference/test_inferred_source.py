@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.domain.contacts import import_contacts
-from mcp_enrichment.service.domain.people import figures, inferring
+from mcp_enrichment.service.contacts import person_table as store
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.contacts.person_records import figures, inferred_source
+from mcp_enrichment.service.privacy import personal_data_inventory
 from mcp_enrichment.service.sources.port import Hit, Miss
-from mcp_enrichment.service.store import people as store
-from mcp_enrichment.service.store import personal
 from tests.support.colleagues import contact, profile, staff, unaddressed
 from tests.support.serving import serving
 from tests.support.statements import plan_of, statements
 
 if TYPE_CHECKING:
+    from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
-    from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ LUMEN = ("Lumen Harbour, Inc.", "lumen.example")
 
 
 async def inferred(database: Database, who: str = "olivia") -> Hit | Miss:
-    return await inferring(database).find(profile(who), EmailType.WORK)
+    return await inferred_source(database).find(profile(who), EmailType.WORK)
 
 
 async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -> None:
@@ -50,7 +50,7 @@ async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -
 
 async def test_a_request_ends_with_what_is_inferred(database: Database, place: Place) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    async with serving(place, inferring(database)) as it:
+    async with serving(place, inferred_source(database)) as it:
         body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
         assert it.rows("SELECT source FROM requests") == [("inferred",)]
     assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)
@@ -63,7 +63,7 @@ async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> N
 
 async def test_a_personal_address_is_never_inferred(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    asked = await inferring(database).find(profile("olivia"), EmailType.PERSONAL)
+    asked = await inferred_source(database).find(profile("olivia"), EmailType.PERSONAL)
     assert asked == Miss()
 
 
@@ -156,8 +156,10 @@ async def test_a_new_company_makes_the_old_address_tell_nothing(database: Databa
 
 async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    olivia = personal.about([profile("olivia")], [])
-    database.write_now(lambda c: personal.remove(c, olivia, at=0.0, reason=Reason.ERASED))
+    olivia = personal_data_inventory.mentioning([profile("olivia")], [])
+    database.write_now(
+        lambda c: personal_data_inventory.remove(c, olivia, at=0.0, reason=Reason.ERASED)
+    )
     assert await inferred(database) == Miss()
 
 
@@ -182,7 +184,7 @@ async def test_an_import_works_the_figures_out_and_who_serves_does_not(
     def late(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("mcp_enrichment.service.domain.people.work_out", late)
+    monkeypatch.setattr("mcp_enrichment.service.contacts.person_records.compute_accuracy", late)
     assert await inferred(database) == FOUND
     imported(database, *staff("Second", "second.example", 60))  # and breaks off working it out
     assert await inferred(database) == FOUND, "by the figures before"

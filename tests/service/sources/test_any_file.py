@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_enrichment.service.domain.contacts import ImportReport
+from mcp_enrichment.service.contacts.contact_import import ImportReport
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
 from mcp_enrichment.service.sources.exports.reading import read
 from tests.support.exports import HEADER, NOTES, WRITTEN_AT

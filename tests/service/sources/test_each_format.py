@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.domain.contacts import ImportReport, import_contacts
+from mcp_enrichment.service.contacts.contact_import import ImportReport, import_contacts
+from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
 from mcp_enrichment.service.sources.exports.reading import opened_export, read
-from mcp_enrichment.service.store.database import open_sqlite
 from tests.support.exporters import address_books, customers
 from tests.support.exporters.people import ROWS
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mcp_enrichment import outbound
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.domain.verdicts import KEPT
+from mcp_enrichment.service.lookup.resolution import FALLBACK
 from mcp_enrichment.service.sources.port import (
     Hit,
     Lost,
@@ -98,7 +98,7 @@ async def test_a_value_of_another_type_is_never_a_miss_nor_another_address(
 def _is_as_certain_at_most(hit: Hit, case: Case) -> bool:
     """An address about which less is said than there was is one that is not verified."""
     said = Verification(case.says["as"])
-    order = (Verification.VERIFIED, *KEPT)
+    order = (Verification.VERIFIED, *FALLBACK)
     is_unsaid = hit.verification is Verification.UNVERIFIED
     return is_unsaid or order.index(hit.verification) >= order.index(said)
 

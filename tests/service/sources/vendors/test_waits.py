@@ -11,10 +11,10 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
-from mcp_enrichment.service.domain.lookup import Again, look_up
+from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.port import Unavailable
 from mcp_enrichment.service.sources.vendors.registry import NAMES
-from mcp_enrichment.service.store.jobs import Job, JobKind
 from tests.service.sources.vendors.recorded import CASES, PROFILE, as_recorded, vendor_at_far_end
 from tests.support.far_end import replies
 from tests.support.serving import ADA, Clock, Serving, serving
@@ -124,7 +124,7 @@ async def test_a_day_that_is_used_up_pauses_the_vendor_until_its_end_and_holds_n
     ]
 
 
-async def _looked_up(it: Serving, number: int, vendor: PaidVendor) -> Again | None:
+async def _looked_up(it: Serving, number: int, vendor: PaidVendor) -> Reschedule | None:
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
     job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)

@@ -1,0 +1,154 @@
+"""Statements on credits. Each moves a team's two figures and writes its entry, or does neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from mcp_enrichment.contract.models import LedgerEntryKind
+from mcp_enrichment.service.db.schema import ledger, teams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+# Made once, as every request and every lookup says them.
+_COLUMNS = ("available", "held", "granted", "corrected", "settled", "released")
+_MOVE = (
+    update(teams)
+    .where(teams.c.id == bindparam("team"), teams.c.available + bindparam("by_available") >= 0)
+    .values({name: teams.c[name] + bindparam(f"by_{name}") for name in _COLUMNS})
+)
+_AVAILABLE = select(teams.c.available).where(teams.c.id == bindparam("team")).scalar_subquery()
+_ENTER = insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Balance:
+    """A team's credits: `available` may be spent, `held` belongs to requests still running."""
+
+    available: int
+    held: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldOutcome:
+    """What becomes of the credit that a request holds."""
+
+    team_id: int
+    request_id: str
+    is_spent: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One movement. Entries are only ever added."""
+
+    id: int
+    kind: LedgerEntryKind
+    amount: int
+    """Credits; negative only in a correction."""
+    available_after: int
+    request_id: str | None
+    reason: str | None
+    at: float
+    """Seconds since the epoch."""
+
+
+def balance(connection: Connection, team_id: int) -> Balance:
+    """The team's credits as they stand."""
+    figures = select(teams.c.available, teams.c.held).where(teams.c.id == team_id)
+    available, held = connection.execute(figures).one()
+    return Balance(available=available, held=held)
+
+
+def history(
+    connection: Connection, team_id: int, *, limit: int, before: int | None = None
+) -> Sequence[Entry]:
+    """The team's newest entries; with `before`, those that are older than that entry's id."""
+    columns = [ledger.c[name] for name in Entry.__dataclass_fields__]
+    mine = select(*columns).where(ledger.c.team_id == team_id)
+    older = mine if before is None else mine.where(ledger.c.id < before)
+    rows = connection.execute(older.order_by(ledger.c.id.desc()).limit(limit))
+    return [Entry(**row._mapping) for row in rows]
+
+
+def grant(
+    connection: Connection, team_id: int, amount: int, *, at: float, reason: str | None = None
+) -> None:
+    """Add credits, at least one."""
+    _move(connection, team_id, available=amount, granted=amount)
+    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at, reason=reason)
+
+
+def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
+    """Add or take credits by hand; False where fewer are available than would be taken."""
+    if not _move(connection, team_id, available=amount, corrected=amount):
+        return False
+    _enter(connection, team_id, LedgerEntryKind.CORRECT, amount, at=at, reason=reason)
+    return True
+
+
+def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
+    """Set one credit aside for a request; False where none is available."""
+    if not _move(connection, team_id, available=-1, held=1):
+        return False
+    _enter(connection, team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)
+    return True
+
+
+def close_holds(connection: Connection, ends: Sequence[HoldOutcome], *, at: float) -> None:
+    """Spend or give back the credits that requests hold; of one at least. A second end of one
+    request is refused by the keys."""
+    spent = Counter(end.team_id for end in ends if end.is_spent)
+    freed = Counter(end.team_id for end in ends if not end.is_spent)
+    # In the order of the teams: no two transactions wait for each other's balances.
+    moves = [
+        _movement(
+            team_id,
+            available=freed[team_id],
+            held=-spent[team_id] - freed[team_id],
+            settled=spent[team_id],
+            released=freed[team_id],
+        )
+        for team_id in sorted(spent | freed)
+    ]
+    connection.execute(_MOVE, moves)
+    entries = []
+    for end in ends:
+        kind = LedgerEntryKind.SETTLE if end.is_spent else LedgerEntryKind.RELEASE
+        freed[end.team_id] -= not end.is_spent
+        entry = _entry(end.team_id, kind, 1, at=at, request_id=end.request_id)
+        entries.append(entry | {"entered_later": freed[end.team_id]})
+    connection.execute(_ENTER, entries)
+
+
+def _move(connection: Connection, team_id: int, **by: int) -> bool:
+    return connection.execute(_MOVE, _movement(team_id, **by)).rowcount == 1
+
+
+def _enter(
+    connection: Connection, team_id: int, kind: LedgerEntryKind, amount: int, **what: Any
+) -> None:
+    connection.execute(_ENTER, _entry(team_id, kind, amount, **what))
+
+
+def _movement(team_id: int, **by: int) -> dict[str, int]:
+    return {"team": team_id} | {f"by_{name}": by.get(name, 0) for name in _COLUMNS}
+
+
+def _entry(
+    team_id: int,
+    kind: LedgerEntryKind,
+    amount: int,
+    *,
+    at: float,
+    request_id: str | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    entry = {"team_id": team_id, "kind": kind, "amount": amount, "at": at}
+    return entry | {"request_id": request_id, "reason": reason, "team": team_id, "entered_later": 0}

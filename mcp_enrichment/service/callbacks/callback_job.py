@@ -1,0 +1,157 @@
+"""The second job: a callback, tried at most three times and signed."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mcp_enrichment import tracing
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
+from mcp_enrichment.service.accounts.teams import signing_secrets
+from mcp_enrichment.service.callbacks import callback_table, webhook_signing
+from mcp_enrichment.service.context import DeliveryResult
+from mcp_enrichment.service.lookup.lookup_job import Reschedule
+from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
+from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
+from mcp_enrichment.service.queue import sqlite_queue
+from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests.submission import enrichment_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.callbacks.callback_table import Callback
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
+    from mcp_enrichment.service.queue.sqlite_queue import Job, Queue
+    from mcp_enrichment.service.requests.request_table import Request
+
+_NO_CALLBACK = Explanation(
+    happened="The team has no callback with this id whose request has ended.",
+    money=NOTHING_CHANGED,
+    for_person="`mcp-enrichment callbacks list` shows them all.",
+)
+JITTER = 0.2
+"""A delay is stretched by up to this share of itself, lest many callbacks come at once."""
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds; what a receiver asks for beyond that is not waited for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Attempt:
+    callback: Callback
+    number: int
+    request: Request
+    secrets: Sequence[str]
+
+
+async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
+    """Send one try of a callback. A try is written down before it is sent: a crash between the two
+    costs the try, never a fourth one."""
+    subjects = service.database.subjects
+    claimed = await service.database.write(
+        lambda c: _claim(c, job.subject, subjects, at=service.clock())
+    )
+    if claimed is None:
+        return None
+    body = body_of(claimed.request, claimed.callback)
+    headers = webhook_signing.headers(
+        message_id=f"msg_{claimed.callback.id}",
+        at=service.clock(),
+        body=body,
+        signing_secrets=claimed.secrets,
+    )
+    with tracing.span(
+        "deliver callback", tracing.SpanKind.CLIENT, parent=claimed.request.traceparent
+    ):
+        sent = await _send(service, claimed, body, headers | tracing.headers())
+        tracing.note({"callback.try": claimed.number, "callback.outcome": sent.outcome})
+
+    def close(connection: Connection) -> Reschedule | None:
+        _close(connection, claimed, sent, at=service.clock())
+        again = _retry_delay(service, sent, claimed.number)
+        if again and _is_redelivered(connection, claimed.callback):
+            again = None  # the repeat has a job of its own
+        if again is None:
+            sqlite_queue.delete_done(connection, [job])
+        return again
+
+    again = await service.database.write(close)
+    CALLBACK_ATTEMPTS.labels(number=str(claimed.number), outcome=sent.outcome).inc()
+    return again
+
+
+async def _send(
+    service: ServiceContext, claimed: _Attempt, body: bytes, headers: Mapping[str, str]
+) -> DeliveryResult:
+    scene = service.scene_of(claimed.request.linkedin_url)
+    if scene and scene.fails_try(claimed.number):
+        return DeliveryResult(outcome=callback_table.AttemptOutcome.HTTP_ERROR, http_status=503)
+    return await service.sender.send(claimed.callback.url, body, headers)
+
+
+async def give_up(_service: ServiceContext, _job: Job) -> None:
+    """A callback that cannot be sent is not sent: its tries say how far it came."""
+
+
+def redeliver(
+    connection: Connection, queue: Queue, team_id: int, callback_id: str, *, at: float
+) -> None:
+    """Have a callback delivered once more, with three new tries. Raises `InvalidArguments`."""
+    callback = callback_table.get(connection, callback_id)
+    request = store.get(connection, callback.request_id) if callback else None
+    if request is None or request.team_id != team_id or not request.status.is_final:
+        raise InvalidArguments(_NO_CALLBACK)
+    callback_table.start_round(connection, callback_id)
+    queue.enqueue_again(connection, JobKind.DELIVER, callback_id, team_id=team_id, at=at)
+
+
+def body_of(request: Request, callback: Callback) -> bytes:
+    """The contract's body: the same bytes on each try, unless its address is suppressed between."""
+    told = replace(request, external_id=callback.external_id)
+    return json.dumps(enrichment_type(told).to_json(), ensure_ascii=False).encode()
+
+
+def _claim(
+    connection: Connection, callback_id: str, subjects: Pseudonyms, *, at: float
+) -> _Attempt | None:
+    callback = callback_table.get(connection, callback_id)
+    request = store.get(connection, callback.request_id) if callback else None
+    if callback is None or request is None:
+        return None
+    number = callback_table.claim_attempt(connection, callback, at=at)
+    if number is None:
+        return None
+    secrets = signing_secrets(connection, request.team_id, at=at)
+    told = redact_if_suppressed(connection, subjects, request)
+    return _Attempt(callback=callback, number=number, request=told, secrets=secrets)
+
+
+def _close(connection: Connection, closed: _Attempt, sent: DeliveryResult, *, at: float) -> None:
+    callback_table.close_attempt(
+        connection,
+        closed.callback,
+        closed.number,
+        at=at,
+        outcome=sent.outcome,
+        http_status=sent.http_status,
+    )
+
+
+def _is_redelivered(connection: Connection, callback: Callback) -> bool:
+    now = callback_table.get(connection, callback.id)
+    return now is not None and now.round > callback.round
+
+
+def _retry_delay(service: ServiceContext, sent: DeliveryResult, number: int) -> Reschedule | None:
+    if sent.delivered or not sent.may_try_again or number >= callback_table.MAX_ATTEMPTS:
+        return None
+    asked = min(sent.retry_after or 0.0, LONGEST_RETRY_AFTER)
+    delay = max(service.delivery_delays[number], asked)
+    return Reschedule(delay * random.uniform(1, 1 + JITTER))  # noqa: S311

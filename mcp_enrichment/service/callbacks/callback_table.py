@@ -1,0 +1,158 @@
+"""Statements on callbacks and their tries: one row a try, written before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from mcp_enrichment.service.db.schema import callback_tries as tries
+from mcp_enrichment.service.db.schema import callbacks, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+MAX_ATTEMPTS = 3
+"""The contract's number, of one round; the table itself refuses a fourth."""
+# Made once, as every lookup says it.
+_OF_REQUESTS = select(callbacks).where(
+    callbacks.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+
+
+class AttemptOutcome(StrEnum):
+    """How one try of a callback ended."""
+
+    DELIVERED = "delivered"
+    """The receiver answered with a 2xx."""
+    HTTP_ERROR = "http-error"
+    """It answered with anything else."""
+    UNREACHABLE = "unreachable"
+    """No connection, or one that broke before an answer that can be read."""
+    TIMED_OUT = "timed-out"
+    ADDRESS_REFUSED = "address-refused"
+    """Its address is one that callbacks may not reach."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callback:
+    """Where the end of a request is to be told."""
+
+    id: str
+    request_id: str
+    url: str
+    external_id: str | None
+    round: int
+    """Grows by one each time that somebody repeats the delivery by hand."""
+    defects: int = 0
+    """How often its delivery raised in this round."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A callback with its last try, as lists show it."""
+
+    id: str
+    request_id: str
+    tries: int
+    outcome: str | None
+    http_status: int | None
+    at: float | None
+
+
+def add(
+    connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
+) -> None:
+    """Remember whom to tell."""
+    row = {
+        "id": callback_id,
+        "request_id": request_id,
+        "url": url,
+        "external_id": external_id,
+        "round": 1,
+    }
+    connection.execute(insert(callbacks), row)
+
+
+def get(connection: Connection, callback_id: str) -> Callback | None:
+    """The callback with this id."""
+    row = connection.execute(select(callbacks).where(callbacks.c.id == callback_id)).first()
+    return Callback(**row._mapping) if row else None
+
+
+def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequence[Callback]:
+    """The callbacks of requests."""
+    rows = connection.execute(_OF_REQUESTS, {"request_ids": request_ids})
+    return [Callback(**row._mapping) for row in rows]
+
+
+def start_round(connection: Connection, callback_id: str) -> None:
+    """Allow a callback three more tries."""
+    this = update(callbacks).where(callbacks.c.id == callback_id)
+    connection.execute(this.values(round=callbacks.c.round + 1, defects=0))
+
+
+def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
+    """The number of the try that may now be sent; None where the round is over."""
+    outcomes = connection.execute(select(tries.c.outcome).where(_round(callback))).scalars().all()
+    if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
+        return None
+    number = len(outcomes) + 1
+    row = {
+        "callback_id": callback.id,
+        "round": callback.round,
+        "number": number,
+        "started_at": at,
+    }
+    connection.execute(insert(tries).values(row))
+    return number
+
+
+def close_attempt(
+    connection: Connection,
+    callback: Callback,
+    number: int,
+    *,
+    at: float,
+    outcome: AttemptOutcome,
+    http_status: int | None,
+) -> None:
+    """Write down how a try ended."""
+    this = _round(callback) & (tries.c.number == number)
+    end = {"ended_at": at, "outcome": outcome, "http_status": http_status}
+    connection.execute(update(tries).where(this).values(end))
+
+
+def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
+    """A team's callbacks, those tried last first."""
+    last, of_this = tries.alias("last"), tries.c.callback_id == callbacks.c.id
+    order = func.max(tries.c.round * (MAX_ATTEMPTS + 1) + tries.c.number)
+    newest = select(order).where(of_this).scalar_subquery()
+    rows = connection.execute(
+        select(
+            callbacks.c.id,
+            callbacks.c.request_id,
+            select(func.count()).where(of_this).scalar_subquery().label("tries"),
+            last.c.outcome,
+            last.c.http_status,
+            last.c.started_at.label("at"),
+        )
+        .join(requests, requests.c.id == callbacks.c.request_id)
+        .outerjoin(
+            last,
+            (last.c.callback_id == callbacks.c.id)
+            & (last.c.round * (MAX_ATTEMPTS + 1) + last.c.number == newest),
+        )
+        .where(requests.c.team_id == team_id)
+        .order_by(last.c.started_at.desc().nulls_last())
+        .limit(limit)
+    )
+    return [Delivery(**row._mapping) for row in rows]
+
+
+def _round(callback: Callback) -> ColumnElement[bool]:
+    return (tries.c.callback_id == callback.id) & (tries.c.round == callback.round)

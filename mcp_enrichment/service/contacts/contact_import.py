@@ -1,0 +1,128 @@
+"""Imported contacts: taking them in, listing them, and answering from them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.service.contacts import contact_table as store
+from mcp_enrichment.service.contacts.external_sort import sort_externally
+from mcp_enrichment.service.contacts.import_writer import ImportWriter
+from mcp_enrichment.service.contacts.person_records import figures
+from mcp_enrichment.service.contacts.row_packing import packed
+from mcp_enrichment.service.privacy import audit_log
+from mcp_enrichment.service.privacy.audit_log import Action
+from mcp_enrichment.service.privacy.subject_requests import left_out
+from mcp_enrichment.service.sources.exports.contact import (
+    Contact,
+    Person,
+    Skipped,
+    SkipReason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Row
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.db.database import Database
+
+
+logger = logging.getLogger(__name__)
+
+
+def _none_suppressed(_profile: str, _email: str) -> bool:
+    return False
+
+
+@dataclass(kw_only=True, slots=True)
+class ImportReport:
+    """What an import did, or would do."""
+
+    read: int = 0
+    """Rows of the file."""
+    stored: int = 0
+    """Rows that hold an address; each is in the database now."""
+    addresses: int = 0
+    """Addresses of those rows."""
+    new: int = 0
+    """Addresses that this source had not told before."""
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
+    """Rows that were not stored: with those that were, all that were read."""
+    left_out: Counter[SkipReason] = field(default_factory=Counter)
+    """What is missing of rows that were stored."""
+    is_left_out: Callable[[str, str], bool] = field(
+        default=_none_suppressed, repr=False, compare=False
+    )
+    """Whether this profile, or this address, is on the suppression list."""
+
+    def contacts_among(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
+        """The contacts among the rows, and people without an address; everything is counted."""
+        for row in rows:
+            if isinstance(row, Contact):
+                yield from self._contacts_of(row)
+            elif row.is_part:
+                self.left_out[row.reason] += 1
+            else:
+                self.read += 1
+                self.skipped[row.reason] += 1
+                if row.person:
+                    yield row.person
+
+    def _contacts_of(self, row: Contact) -> Iterator[Contact]:
+        self.read += row.rank == 0
+        if self.is_left_out(row.profile or "", row.email):
+            (self.left_out if row.rank else self.skipped)[SkipReason.SUPPRESSED] += 1
+            return
+        self.stored += row.rank == 0
+        self.addresses += 1
+        yield row
+
+
+def import_contacts(
+    database: Database, rows: Iterable[Contact | Skipped], *, source: str
+) -> ImportReport:
+    """Store the contacts among the rows, in the calling thread: none where reading them raises.
+
+    All are read before the first is written, and then written in order, which costs least, and in
+    batches, so that others can write in between. Where that breaks off, importing the same again
+    adds what is missing, and nothing twice.
+    """
+    now = time.time()
+    is_left_out = database.read_now(partial(left_out, subjects=database.subjects))
+    report = ImportReport(is_left_out=is_left_out)
+    found = enumerate(report.contacts_among(rows))
+    intake = ImportWriter(database, source, now)
+    intake.take(sort_externally(packed(row, number, until=now) for number, row in found))
+    report.new = intake.new
+    counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
+    database.write_now(partial(audit_log.record, action=Action.IMPORT, at=now, counts=counts))
+    with log_and_continue(
+        logger, "how right inferences are is worked out by whoever needs it first"
+    ):
+        figures(database)  # here, as it takes up to a minute, in which a service would be late
+    return report
+
+
+def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
+    """The first contacts by name, and how many there are."""
+    return database.read_now(lambda c: (store.page(c, limit=limit), store.count(c)))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContacts:
+    """The contact book of the contacts source."""
+
+    database: Database
+
+    async def emails_of(self, profile: str, kind: EmailType) -> dict[str, float]:
+        return await self.database.read(lambda c: store.emails_of(c, profile, kind))
+
+    async def is_empty(self) -> bool:
+        return not await self.database.read(store.any_stored)

@@ -1,0 +1,63 @@
+"""Statements on imported contacts: one row for an address as one source has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exists, func, select
+
+from mcp_enrichment.service.db.schema import contacts
+from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+_KEY = [column.name for column in contacts.primary_key]
+MAX_ROWS = 50
+"""Rows of one person that are looked at for an address."""
+
+
+def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert the rows; what a source has told of an address before gives way to what is newer. How
+    many addresses are new, whatever others insert at the same time."""
+    new = upsert(connection, contacts)
+    added = execute_for_each(connection, new.on_conflict_do_nothing(), rows)
+    if added < len(rows):
+        fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
+        newer = (new.excluded.seen_at > contacts.c.seen_at) | is_renewed(new, contacts)
+        statement = new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer)
+        execute_for_each(connection, statement, rows)
+    return added
+
+
+def count(connection: Connection) -> int:
+    """How many addresses are stored, each once for each source that has it."""
+    return connection.execute(select(func.count()).select_from(contacts)).scalar_one()
+
+
+def any_stored(connection: Connection) -> bool:
+    """Whether there is anyone whose profile is known."""
+    known = select(contacts.c.type).where(contacts.c.linkedin_url > "")
+    return bool(connection.execute(select(exists(known))).scalar())
+
+
+def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str, float]:
+    """The addresses of that kind of the person with this canonical URL, the newest first, and
+    when each was seen to be so."""
+    this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
+    newest = (contacts.c.seen_at.desc(), contacts.c.imported_at.desc(), contacts.c.rank)
+    found = select(contacts.c.email, contacts.c.seen_at).where(this)
+    rows = connection.execute(found.order_by(*newest, contacts.c.email).limit(MAX_ROWS)).all()
+    emails: dict[str, float] = {}
+    for row in rows:  # several sources may have the same one
+        emails.setdefault(row.email, row.seen_at)
+    return emails
+
+
+def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
+    """The first contacts by name, of one person the newest first."""
+    by_name = (contacts.c.last_name, contacts.c.first_name, contacts.c.linkedin_url)
+    newest = (contacts.c.type, contacts.c.seen_at.desc(), contacts.c.rank)
+    return connection.execute(select(contacts).order_by(*by_name, *newest).limit(limit)).all()

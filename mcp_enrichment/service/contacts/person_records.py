@@ -1,0 +1,153 @@
+"""People from imported rows: storing them, and learning how their companies form addresses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.contacts import person_table as store
+from mcp_enrichment.service.contacts.row_packing import PROFILE, RANK
+from mcp_enrichment.service.sources.exports.mailbox import kind_of
+from mcp_enrichment.service.sources.inference.companies import company_key
+from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
+from mcp_enrichment.service.sources.inference.learning import Known
+from mcp_enrichment.service.sources.inference.names import Name
+from mcp_enrichment.service.sources.inferred import Candidate, InferredSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection, Row
+
+    from mcp_enrichment.service.contacts.row_packing import Values
+    from mcp_enrichment.service.db.database import Database
+
+_LOCAL, _DOMAIN = 5, 6
+"""Where they stand in a row of the people's table."""
+
+
+def to_person_rows(rows: Iterable[Values]) -> list[Values]:
+    """Who is named in rows of the contacts' table, as rows of the people's; `email` is empty where
+    none is known. Of several addresses of one person the main one is learned from."""
+    found: dict[str, Values] = {}
+    for row in sorted(rows, key=itemgetter(RANK)):
+        person = _person_of(row)
+        if person and not ((known := found.get(person[PROFILE])) and known[_DOMAIN]):
+            found[person[PROFILE]] = person
+    return list(found.values())
+
+
+def address_of(person: Values) -> str:
+    """The work address of a row of the people's table; empty where it has none."""
+    return f"{person[_LOCAL]}@{person[_DOMAIN]}" if person[_DOMAIN] else ""
+
+
+def compute_accuracy(connection: Connection) -> Figures:
+    """How right inferences are on the rows as they are. It takes a minute for a million of them."""
+    companies: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in store.companies(connection):
+        companies[row.company_key][row.email_domain] = row.people
+    return leave_each_out(
+        _domains(connection), companies, lambda domain: _known(connection, domain)
+    )
+
+
+def figures(database: Database) -> Figures:
+    """How right inferences are, in the calling thread: worked out once after each import."""
+    puts, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
+    if puts is None:
+        return Figures()
+    if kept and (read := Figures.read(json.loads(kept))):
+        return read
+    found = database.snapshot_now(compute_accuracy)
+    worked_out = json.dumps(found.written())
+    database.write_now(lambda connection: store.store_accuracy(connection, puts, worked_out))
+    return found
+
+
+def last_figures(database: Database) -> Figures:
+    """How right inferences were when that was last worked out. An import does so when it is done:
+    until then, and where one broke off, who serves goes by the figures before."""
+    kept = database.read_now(store.last_accuracy)
+    return (kept and Figures.read(json.loads(kept))) or figures(database)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPeople:
+    """The book of the inferring source."""
+
+    database: Database
+    _working_out: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def person(self, profile: str) -> Candidate | None:
+        row = await self.database.read(lambda c: store.without_address(c, profile))
+        if row is None:
+            return None
+        return Candidate(profile=profile, name=_name(row), company=row.company_key)
+
+    async def domains_of(self, company: str) -> Counter[str]:
+        rows = await self.database.read(lambda c: store.domains_of(c, company))
+        return Counter({row.email_domain: row.people for row in rows})
+
+    async def known(self, domain: str) -> list[Known]:
+        return await self.database.read(lambda c: _known(c, domain))
+
+    async def is_taken(self, local: str, domain: str) -> bool:
+        return await self.database.read(lambda c: store.is_taken(c, local, domain))
+
+    async def namesakes(self, person: Candidate) -> list[Name]:
+        rows = await self.database.read(lambda c: store.namesakes(c, person.profile))
+        return [_name(row) for row in rows]
+
+    async def figures(self) -> Figures:
+        async with self._working_out:
+            return await anyio.to_thread.run_sync(last_figures, self.database)
+
+
+def inferred_source(database: Database) -> InferredSource:
+    """The source that infers from the rows in that database."""
+    return InferredSource(StoredPeople(database))
+
+
+def _domains(connection: Connection) -> Iterator[tuple[str, list[Known]]]:
+    for domain, rows in store.by_domain(connection):
+        yield domain, [_known_as(row) for row in islice(rows, store.MOST_OF_A_DOMAIN)]
+
+
+def _known(connection: Connection, domain: str) -> list[Known]:
+    return [_known_as(row) for row in store.known(connection, domain)]
+
+
+def _known_as(row: Row[Any]) -> Known:
+    return Known(_name(row), row.company_key, row.email_local)
+
+
+def _name(row: Row[Any]) -> Name:
+    return Name(row.first_name, row.last_name)
+
+
+def _person_of(row: Values) -> Values | None:
+    url, _, email, source, first, last, company, _, _, seen_at, _, imported_at = row
+    local, domain = _at_work(email)
+    # Whose profile is not known tells something only by an address at work; and any other one
+    # would stand here in the profile's place, where nobody looks for an address.
+    if not (first and last and (url or domain)):
+        return None
+    # Who writes from a company tells of it, with a profile or without.
+    profile, key = url or f"{store.NO_PROFILE}{email}", company_key(company)
+    return profile, first, last, company, key, local, domain, source, seen_at, imported_at
+
+
+def _at_work(email: str) -> tuple[str | None, str | None]:
+    """Judged by the domain alone: what an export calls an address at work may be at free mail."""
+    if not email or kind_of(email) is not EmailType.WORK:
+        return None, None
+    local, _, domain = email.lower().rpartition("@")
+    return local, domain

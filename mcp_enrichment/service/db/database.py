@@ -1,0 +1,308 @@
+"""One database: connections, transactions, and the threads that keep them off the event loop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy.exc import DBAPIError
+
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
+from mcp_enrichment.file_locks import require_locks
+from mcp_enrichment.secret_file import secret_in
+from mcp_enrichment.service.db.errors import is_busy, may_be_committed, to_storage_failed
+from mcp_enrichment.service.db.group_commit import GroupCommit
+from mcp_enrichment.service.db.migrate import upgrade
+from mcp_enrichment.service.db.schema import teams, write_checks
+from mcp_enrichment.service.db.upsert import upsert
+from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key
+from mcp_enrichment.service.privacy.secure_vacuum import scrub
+from mcp_enrichment.service.queue import sqlite_queue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mcp_enrichment.service.queue.sqlite_queue import Queue
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that a transaction waits for another process's before it fails as busy."""
+BUSY_PAUSE = 0.01
+CHECK_EVERY = 1.0
+"""Seconds: whoever asks whether it is ready may not make it write without end."""
+KEY_FILE = "privacy.key"
+"""Beside the database: the key of its suppression list, where none is set."""
+READERS = 4
+"""Reads that may run at once; more threads than this do not make SQLite faster."""
+MAX_ATTEMPTS = 5
+"""How often a transaction is begun that met another's, or a connection that had died, at most."""
+
+
+class Database:
+    """Runs functions of a connection, each in one transaction, in a bounded number of threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        subjects: Pseudonyms,
+        *,
+        reads: Engine | None = None,
+        snapshots: Engine | None = None,
+        queue: Queue = sqlite_queue,
+        writers: int = 1,
+        is_in_place: Callable[[], bool] = lambda: True,
+        may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
+        ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
+    ) -> None:
+        """`reads`, `snapshots`: what these go by, where that is another way. `writers`: writes at
+        once; SQLite has one writer at a time, and queueing here is cheaper than its busy handler's
+        sleeps. `may_run_again`: whether a transaction that failed so, before its commit, need only
+        be run once more."""
+        self.subjects = subjects
+        self.queue = queue
+        """How a job is written down, for the engine that works on this database."""
+        self.ends = ends
+        """Gives the ids of requests as they end in any process, and None where some may have ended
+        unheard; None where the database does not tell of them."""
+        self._engine = engine
+        self._reads = reads or engine
+        self._snapshots = snapshots or self._reads
+        self._is_in_place = is_in_place
+        self._may_run_again = may_run_again
+        self._reading = anyio.CapacityLimiter(READERS)
+        self._writing = anyio.CapacityLimiter(writers)
+        self._writable_until = 0.0
+        self._groups: dict[Callable[..., Any], GroupCommit[Any, Any]] = {}
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a read transaction and return what it returns."""
+        return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a write transaction: committed when it returns, undone when it raises."""
+        return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
+
+    async def read_grouped(
+        self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
+    ) -> R:
+        """`read`, for this one and those for whom others want the same `work` at this time, which
+        says in their order what has come of each. A function of a module: it names the work."""
+        return await self._together(self.read, work)(one)
+
+    async def write_grouped(
+        self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
+    ) -> R:
+        """`write`, for this one and others at this time: one commit for all. Where it raises each
+        of them has a transaction of its own."""
+        return await self._together(self.write, work)(one)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """`read`, in the calling thread."""
+        return self._run(self._reads, work)
+
+    def snapshot_now(self, work: Callable[[Connection], T]) -> T:
+        """`read_now`, of all as it is at one moment: results may be streamed."""
+        return self._run(self._snapshots, work)
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """`write`, in the calling thread."""
+        return self._run(self._engine.execution_options(writes=True), work)
+
+    def scrub_now(self) -> bool:
+        """Remove what the files still hold of rows that are deleted, in the calling thread.
+
+        False where another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
+        for a second copy: it is to be called again.
+        """
+        return scrub(self._engine)
+
+    async def check(self) -> None:
+        """Return where something can be written, and found again. Raises `StorageFailed`."""
+        if time.monotonic() > self._writable_until:
+            await self.write(_write_something)
+            self._writable_until = time.monotonic() + CHECK_EVERY
+        await self.read(lambda connection: connection.execute(select(1).select_from(teams)))
+        if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
+            raise StorageFailed(StorageFault.UNREACHABLE)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _together(
+        self,
+        run: Callable[[Callable[[Connection], Sequence[R]]], Awaitable[Sequence[R]]],
+        work: Callable[[Connection, Sequence[T]], Sequence[R]],
+    ) -> GroupCommit[T, R]:
+        if work not in self._groups:
+            self._groups[work] = GroupCommit(lambda members: run(lambda c: work(c, members)))
+        return self._groups[work]
+
+    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with translate_db_errors():
+            for _ in range(MAX_ATTEMPTS - 1):
+                try:
+                    return self._attempt(engine, work)
+                except _TransactionConflict:
+                    continue
+            with _transaction(engine) as connection:
+                return work(connection)
+
+    def _attempt(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        # A commit that fails is not repeated: what has become of it cannot be known.
+        with _transaction(engine) as connection:
+            try:
+                return work(connection)
+            except DBAPIError as error:
+                if self._may_run_again(error):
+                    raise _TransactionConflict from error
+                raise
+
+
+class _TransactionConflict(Exception):
+    """The transaction was undone by another one."""
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """Raises `CommitUnknown` where nobody can say whether what was written is saved."""
+    writes = engine.get_execution_options().get("writes", False)
+    with engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if writes and may_be_committed(error):
+                failed = to_storage_failed(error)
+                raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
+            raise
+
+
+def _write_something(connection: Connection) -> None:
+    # Where the disk is full it is told when this is committed. What is rolled back is never
+    # written, and tells nothing.
+    now = {"id": 1, "at": time.time()}
+    new = upsert(connection, write_checks).values(now)
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=now))
+
+
+def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
+    """Open the file, made and migrated where needed.
+
+    `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
+    `StorageFailed` where the folder cannot be written, its file system supports no locks, the file
+    is no database, a newer version of the program has written it, or its suppression list was made
+    with another key.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_locks(path.resolve().parent)
+        path.touch(mode=0o600)  # it holds names, addresses and secrets
+    except OSError as error:
+        raise StorageFailed(StorageFault.NOT_WRITABLE) from error
+    engine = _sqlite_engine(path)
+    try:
+        subjects = run_write(
+            engine, partial(_migrate_and_pin_key, path=path, privacy_key=privacy_key)
+        )
+        return Database(engine, subjects, is_in_place=_same_file_check(path))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def run_write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run `work` in a write transaction, before there is a `Database`. Raises `StorageFailed`."""
+    writing = engine.execution_options(writes=True)
+    with translate_db_errors(), writing.begin() as connection:
+        return work(connection)
+
+
+def _migrate_and_pin_key(
+    connection: Connection, *, path: Path, privacy_key: bytes | None
+) -> Pseudonyms:
+    upgrade(connection)
+    subjects = Pseudonyms(privacy_key or secret_in(path.with_name(KEY_FILE)))
+    pin_key(connection, subjects)
+    return subjects
+
+
+def _same_file_check(path: Path) -> Callable[[], bool]:
+    """Whether the name still leads to the file that is open now.
+
+    SQLite goes on in a file that was deleted or replaced as if nothing had happened, and whatever
+    is written to it is lost when the process ends.
+    """
+    opened = path.stat()
+
+    def same() -> bool:
+        try:
+            return os.path.samestat(opened, path.stat())
+        except OSError:
+            return False
+
+    return same
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        hide_parameters=True,  # they hold names and addresses, and errors are logged
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # None hands the transactions to `_begin_sqlite`: the driver's own BEGIN comes too late.
+    connection.isolation_level = None
+    _use_wal(connection)
+    # What is deleted is overwritten in the pages that are written anyway, which costs no writing.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=FAST"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait where waiting could be a deadlock, as when two processes switch a new
+    # file at once: whoever is told that it is busy lets go and asks again.
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_PAUSE)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that begins as a reader fails at its first write when another one was faster.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def translate_db_errors() -> Iterator[None]:
+    """The seam from the driver's errors to `StorageFailed`."""
+    try:
+        yield
+    except DBAPIError as error:
+        failure = to_storage_failed(error)
+        if failure is None:
+            raise
+        raise failure from error

@@ -1,0 +1,85 @@
+"""What a database can refuse, in one place: the driver's errors become `StorageFailed`."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.file_locks import is_unsupported
+
+_BY_SQLITE_CODE = {
+    sqlite3.SQLITE_FULL: StorageFault.FULL,
+    sqlite3.SQLITE_NOTADB: StorageFault.NOT_A_DATABASE,
+    sqlite3.SQLITE_CORRUPT: StorageFault.NOT_A_DATABASE,
+    sqlite3.SQLITE_CANTOPEN: StorageFault.NOT_WRITABLE,
+    sqlite3.SQLITE_READONLY: StorageFault.NOT_WRITABLE,
+    sqlite3.SQLITE_PERM: StorageFault.NOT_WRITABLE,
+    sqlite3.SQLITE_IOERR: StorageFault.FULL,
+    sqlite3.SQLITE_BUSY: StorageFault.BUSY,
+    sqlite3.SQLITE_LOCKED: StorageFault.BUSY,
+}
+_BY_SQLSTATE = {
+    "53100": StorageFault.FULL,
+    "58030": StorageFault.FULL,  # an error of input or output
+    "25006": StorageFault.NOT_PERMITTED,  # a standby, or set to read only
+    "42501": StorageFault.NOT_PERMITTED,  # the role may not
+    "40001": StorageFault.BUSY,
+    "40P01": StorageFault.BUSY,
+    "55P03": StorageFault.BUSY,
+    "57014": StorageFault.BUSY,  # the statement ran into its time-out
+    "42P01": StorageFault.OLDER_SCHEMA,  # a table is missing
+}
+_COLLISIONS = {"23505", "40001", "40P01"}
+"""A unique key that another transaction took first, a lost race, a deadlock."""
+_CONNECTION_LOST = ("08", "57P", "40003")
+"""The connection failed, the server is told to stop, or says itself that it does not know."""
+_PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection was in the way."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk had no room."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_FULL
+
+
+def to_storage_failed(error: DBAPIError) -> StorageFailed | None:
+    """The failure behind a driver's error; None where it is a defect of ours, such as bad SQL."""
+    if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):
+        fault = _BY_SQLITE_CODE.get(error.orig.sqlite_errorcode & _PRIMARY_CODE)
+        if "no such table" in str(error.orig):
+            fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
+        elif is_unsupported(error.orig):
+            fault = StorageFault.NO_LOCKS
+        return StorageFailed(fault) if fault else None
+    if fault := _BY_SQLSTATE.get(_sqlstate(error)):
+        return StorageFailed(fault)
+    unreachable = error.connection_invalidated or isinstance(error, OperationalError)
+    return StorageFailed(StorageFault.UNREACHABLE) if unreachable else None
+
+
+def may_be_committed(error: DBAPIError) -> bool:
+    """Whether a commit that failed so may have happened all the same: the server's answer was lost,
+    or a disk failed with the end of the transaction half written."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return bool(code & _PRIMARY_CODE == sqlite3.SQLITE_IOERR)
+    state = _sqlstate(error)
+    return not state or state.startswith(_CONNECTION_LOST)
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether a transaction on Postgres was undone by another one, or by a connection that died.
+
+    Run again, it sees what the other one did: SQLite's single writer would have had it wait for it.
+    """
+    return error.connection_invalidated or _sqlstate(error) in _COLLISIONS
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

@@ -1,0 +1,144 @@
+"""The database on Postgres: the same statements, by psycopg, in as many threads as connections."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
+
+from mcp_enrichment import PROGRAM
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.db.database import BUSY_TIMEOUT, READERS, Database, run_write
+from mcp_enrichment.service.db.errors import is_conflict
+from mcp_enrichment.service.db.migrate import require_head, upgrade
+from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key, store_new_key, stored_key
+from mcp_enrichment.service.queue import procrastinate_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+WRITERS = 4
+"""Writes that one process has under way at once. Its pool has a connection for each, and for each
+of `READERS`: more keep a server of few cores no busier."""
+NETWORK: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""In seconds, and the last in milliseconds: how soon a server that is silent counts as gone."""
+_MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
+
+
+def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
+    """Open the database that a libpq URL names.
+
+    `privacy_key`: of the suppression list; None for the one that the database keeps. Raises
+    `StorageFailed` where the URL is none, the database cannot be reached, its suppression list was
+    made with another key, or `mcp-enrichment migrate` is due: several processes use it, and none
+    of them may change it under the others.
+    """
+    engine = engine_of(url)
+    try:
+        subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
+    except BaseException:
+        engine.dispose()
+        raise
+    from mcp_enrichment.service.requests.completion_listener import listen_for_completions  # noqa: PLC0415 (it needs the driver)
+
+    return Database(
+        engine,
+        subjects,
+        # Each statement sees what is committed before it, in a transaction or not.
+        reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        snapshots=engine.execution_options(isolation_level="REPEATABLE READ"),
+        queue=procrastinate_queue,
+        writers=WRITERS,
+        may_run_again=is_conflict,
+        ends=partial(listen_for_completions, url),
+    )
+
+
+def migrate_postgres(url: str) -> None:
+    """Bring the database to this version's schema. Raises `StorageFailed`."""
+    engine = engine_of(url)
+    try:
+        _opened(engine, _upgrade)
+    finally:
+        engine.dispose()
+
+
+def _opened(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with reached_first():
+        return run_write(engine, work)
+
+
+@contextmanager
+def reached_first() -> Iterator[None]:
+    """Where nothing has shown yet that there is a database under the URL: one that cannot be
+    reached may not be there."""
+    try:
+        yield
+    except StorageFailed as failure:
+        if failure.fault is StorageFault.UNREACHABLE:
+            raise StorageFailed(StorageFault.NOT_FOUND) from failure
+        raise
+
+
+def _upgrade(connection: Connection) -> None:
+    _lock_migrations(connection)
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    upgrade(connection)
+    store_new_key(connection)
+
+
+def _subjects(connection: Connection, *, privacy_key: bytes | None) -> Pseudonyms:
+    require_head(connection)
+    if privacy_key is None:
+        return Pseudonyms(stored_key(connection))
+    _lock_migrations(connection)
+    subjects = Pseudonyms(privacy_key)
+    pin_key(connection, subjects)
+    return subjects
+
+
+def _lock_migrations(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+
+
+def engine_of(url: str) -> Engine:
+    """What connects to the database. Raises `StorageFailed`, as each of its connections does."""
+    try:
+        import psycopg  # noqa: PLC0415 (the extra may not be installed)
+    except ModuleNotFoundError as missing:
+        raise StorageFailed(StorageFault.NO_DRIVER) from missing
+
+    def connect() -> psycopg.Connection[Any]:
+        try:
+            connection = psycopg.connect(url, **NETWORK, application_name=PROGRAM)
+        except psycopg.ProgrammingError as no_url:
+            raise StorageFailed(StorageFault.BAD_URL) from no_url
+        try:
+            connection.execute(f"SET statement_timeout = '{BUSY_TIMEOUT:.0f}s'")
+            connection.commit()
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=READERS + WRITERS,
+        max_overflow=0,
+        hide_parameters=True,  # they hold names and addresses, and errors are logged
+    )

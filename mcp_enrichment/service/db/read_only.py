@@ -1,0 +1,66 @@
+"""Reading a database that stays as it is: nothing is made, migrated or given a key."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.file_locks import require_locks
+from mcp_enrichment.secret_file import secret_in
+from mcp_enrichment.service.db.database import BUSY_TIMEOUT, KEY_FILE, translate_db_errors
+from mcp_enrichment.service.db.migrate import require_head
+from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, require_key, stored_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+def read_sqlite(
+    path: Path, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
+) -> T:
+    """What `work` reads in the file, which must be there. Raises `StorageFailed` where
+    `open_sqlite` would, and where that would migrate it."""
+    if not os.access(path, os.W_OK):
+        raise StorageFailed(StorageFault.NOT_WRITABLE)
+    file = path.with_name(KEY_FILE)
+    key = privacy_key or (secret_in(file) if file.exists() else b"")
+    engine = create_engine("sqlite://", creator=partial(_connect, path), poolclass=NullPool)
+    return _read(engine, work, key)
+
+
+def read_postgres(
+    url: str, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
+) -> T:
+    """What `work` reads there. Raises `StorageFailed` where `open_postgres` would."""
+    from mcp_enrichment.service.db import postgres  # noqa: PLC0415 (of the extra)
+
+    with postgres.reached_first():
+        return _read(postgres.engine_of(url), work, privacy_key)
+
+
+def _read(engine: Engine, work: Callable[[Connection], T], key: bytes | None) -> T:
+    try:
+        with translate_db_errors(), engine.connect() as connection:
+            require_head(connection)
+            require_key(connection, Pseudonyms(stored_key(connection) if key is None else key))
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Whoever has the file open keeps a log beside it. Where there is none, SQLite would leave one.
+    is_open = path.with_name(f"{path.name}-wal").exists()
+    if is_open:
+        require_locks(path.resolve().parent)
+    how = "mode=ro" if is_open else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_TIMEOUT)

@@ -1,0 +1,60 @@
+"""The routes for those who run the service: is it alive, is it ready, what has it done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
+from mcp_enrichment.service import metrics
+from mcp_enrichment.service.monitoring import Totals, check_database, totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+
+def routes(*, metrics: bool) -> Sequence[Route]:
+    """`/health` and `/ready`; `/metrics` where it is wanted, since totals are not for everybody."""
+    always = [Route("/health", _health), Route("/ready", _ready)]
+    return [*always, Route("/metrics", _metrics)] if metrics else always
+
+
+async def _health(_request: Request) -> Response:
+    """The process runs."""
+    return JSONResponse({"status": "ok"})
+
+
+async def _ready(request: Request) -> Response:
+    """The database answers; a `StorageFailed` is told as 503."""
+    _limited(request)
+    try:
+        await check_database(request.app.state.service)
+    except CommitUnknown as error:  # it is not ready, whatever became of that write
+        raise StorageFailed(error.fault) from error
+    return JSONResponse({"status": "ready"})
+
+
+async def _metrics(request: Request) -> Response:
+    _limited(request)
+    _show(await totals(request.app.state.service))
+    body = generate_latest(metrics.REGISTRY)
+    return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+def _limited(request: Request) -> None:
+    """Raises `RateLimited` before the database is looked at: no key is needed to ask."""
+    if anonymous_limit := request.app.state.anonymous_limit:
+        anonymous_limit.take_probe(request)
+
+
+def _show(now: Totals) -> None:
+    for kind, waiting in now.jobs_waiting.items():
+        metrics.JOBS_WAITING.labels(kind=kind).set(waiting)
+    for kind, amount in now.credits.items():
+        metrics.CREDITS.labels(kind=kind).set(amount)
+    metrics.OLDEST_JOB_SECONDS.set(now.oldest_job_seconds)

@@ -1,0 +1,106 @@
+"""What a request says, read within bounds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
+from mcp_enrichment.contract.models import EnrichmentRequest
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MAX_BODY = 64 * 1024
+"""Bytes."""
+MAX_WAIT = 60
+"""Seconds that `Prefer: wait` may hold an answer."""
+MAX_IDEMPOTENCY_KEY = 255
+MANY_DIGITS = 9
+"""Of a number that need not be read to know that it is too large."""
+
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|$))+')
+"""One of a list (RFC 7240, section 2); a comma within quotes does not end it."""
+_WAIT = re.compile(
+    r'\s*wait\s*=\s*(?P<quote>"?)0*(?P<seconds>[0-9]+)(?P=quote)\s*(;.*)?', re.IGNORECASE
+)
+
+
+def preferred_wait(request: Request) -> int | None:
+    """RFC 7240, section 4.3. What is no whole number is ignored, as the RFC has it; of several
+    waits the first counts."""
+    stated = _PREFERENCE.findall(",".join(request.headers.getlist("prefer")))
+    wait = next(filter(None, map(_WAIT.fullmatch, stated)), None)
+    if wait is None:
+        return None
+    return MAX_WAIT if len(wait["seconds"]) > MANY_DIGITS else min(int(wait["seconds"]), MAX_WAIT)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key`. Raises `InvalidArguments` where it is empty or too long."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
+        raise _refused(f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters.")
+    return key
+
+
+def whole_number(
+    request: Request, name: str, *, default: int | None, most: int | None = None
+) -> int | None:
+    """A query parameter that is a whole number from 1. Raises `InvalidArguments`."""
+    given = request.query_params.getlist(name)
+    if not given:
+        return default
+    text = given[0] if len(given) == 1 else ""
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < 1 or (most and int(text) > most):
+        upto = f" to {most}" if most else ""
+        raise _refused(f"{name} must be a whole number from 1{upto}.")
+    return int(text)
+
+
+async def json_body(request: Request) -> bytes:
+    """The body, where it is declared as JSON and within `MAX_BODY`."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BODY:
+        raise HTTPException(413)  # without one byte of it
+    body = b""
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise HTTPException(413)
+    except ClientDisconnect:
+        raise HTTPException(400) from None  # read by nobody; a caller's end is no defect of ours
+    return body
+
+
+def enrichment_request(body: bytes) -> EnrichmentRequest:
+    """The body's question. Raises `InvalidArguments`."""
+    try:
+        asked = EnrichmentRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _refused(f"{_what_is_wrong(error)}.") from None
+    for name in sorted(asked.model_fields_set):
+        if getattr(asked, name) is None:  # None is how our own models say that it was left out
+            raise _refused(f"{name}: null is not allowed.", "Leave it out instead.")
+    return asked
+
+
+def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -> InvalidArguments:
+    return InvalidArguments(
+        Explanation(happened=happened, money=NOTHING_DONE, for_person=what_to_do)
+    )
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Where the body is wrong, without what stood there: it may be personal."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

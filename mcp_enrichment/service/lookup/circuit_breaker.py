@@ -1,0 +1,84 @@
+"""A vendor that fails is left alone for a while, by all processes of a database.
+
+After that while one question is put to it: if it fails too, the while is twice as long.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
+from mcp_enrichment.service.lookup import circuit_table
+from mcp_enrichment.service.lookup.circuit_table import Circuit
+from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.sources.port import Outcome, Working
+
+FAILURES = 3
+"""Failures in a row after which a vendor is paused."""
+PAUSE, LONGEST_PAUSE = 30.0, 900.0
+"""Seconds of its first pause, and of its longest."""
+REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
+"""The same for one that refuses its key, its plan or its credit: a person has to do something."""
+PROBE_SECONDS = 90.0
+"""How long the one question may take before another one is put."""
+UNAVAILABLE = "unavailable"
+_DOUBLINGS = 10  # more than lead to the longest
+
+
+def open_circuit(
+    connection: Connection, source: str, *, now: float
+) -> Unavailable | Misconfigured | None:
+    """What a paused vendor counts as; None where it is to be asked."""
+    seen = circuit_table.get(connection, source)
+    if seen is None or seen.left_alone_until is None:
+        return None
+    until = seen.left_alone_until
+    # Further off than any pause: the clock was set back since.
+    if not now < until <= now + MAX_RETRY_AFTER:
+        until = now + PROBE_SECONDS
+        if circuit_table.claim_probe(connection, seen, until=until):
+            return None
+    reason = next((reason for reason in Reason if reason == seen.why), None)
+    if reason:
+        return Misconfigured(reason=reason)
+    return Unavailable(retry_after=until - now)
+
+
+def record(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
+    """Take note of what came of a question to a vendor."""
+    if outcome == Lost(why=LostWhy.REFUSED):  # others may ask for other people
+        return
+    before = circuit_table.get(connection, source, to_change=True)
+    after = _after(source, outcome, before.failures if before else 0, now=now)
+    if after:
+        circuit_table.put(connection, after)
+    elif before:
+        circuit_table.close(connection, source)
+
+
+def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) -> Circuit | None:
+    """How the vendor is now, after `before` earlier failures; None: it is well."""
+    if isinstance(outcome, Misconfigured):
+        seconds = _backoff(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
+        return _circuit(source, outcome.reason, before, until=now + seconds)
+    if not isinstance(outcome, Unavailable | Lost):
+        return None
+    why = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
+    asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
+    earlier = before + 1 - FAILURES
+    seconds = _backoff(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
+    seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
+    return _circuit(source, why, before, until=now + seconds if seconds else None)
+
+
+def _circuit(source: str, why: str, before: int, *, until: float | None) -> Circuit:
+    return Circuit(source=source, failures=before + 1, why=why, left_alone_until=until)
+
+
+def _backoff(seconds: float, times: int, longest: float) -> float:
+    return min(seconds * 2.0 ** min(times, _DOUBLINGS), longest)

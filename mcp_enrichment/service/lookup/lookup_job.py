@@ -1,0 +1,148 @@
+"""The first job: asking the sources, and ending the request with its credit."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment import tracing
+from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.contract.models import Reason, Status
+from mcp_enrichment.service.lookup import source_call_table
+from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved, best_hit
+from mcp_enrichment.service.lookup.source_call_mapping import Pause
+from mcp_enrichment.service.lookup.source_call_table import CallState
+from mcp_enrichment.service.lookup.source_limiter import AtCapacity
+from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
+from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
+from mcp_enrichment.service.metrics import LOOKUPS
+from mcp_enrichment.service.privacy.subject_requests import is_suppressed
+from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests.completion import Completion, complete_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.lookup.source_call_table import SourceCall
+    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.requests.request_table import Request
+
+logger = logging.getLogger(__name__)
+
+MAX_SOURCE_ATTEMPTS = 5
+"""How often sources that stay unavailable are asked before the request fails."""
+FIRST_DELAY = 2.0
+"""Seconds before the second try; each further one waits twice as long."""
+LONGEST_WAIT = 120.0
+"""Seconds for which a source is waited for that is away: one that is away for longer is not."""
+LONGEST_WAIT_WITH_HIT = 60.0
+"""The same where an unverified address is withheld, as that source may have a better one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reschedule:
+    """The job is not done: run it again in so many seconds."""
+
+    seconds: float
+    full_source: str | None = None
+    """The source that is full, where a lookup has to wait for its turn at one."""
+
+
+SUPPRESSED = RequestOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
+
+
+async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
+    """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
+    async with service.source_limiter.slots.held():
+        request = await _start_request(service, job)
+        return await _look_up(service, job, request) if request else None
+
+
+async def _look_up(service: ServiceContext, job: Job, request: Request) -> Reschedule | None:
+    with tracing.span("look up", parent=request.traceparent):
+        try:
+            came = await _query_unless_suppressed(service, job, request)
+        except AtCapacity as full:
+            return Reschedule(0.0, full_source=full.source)
+        verdict = came.verdict
+        if isinstance(verdict, Pause):
+            return Reschedule(verdict.seconds)
+        if isinstance(verdict, Unresolved):
+            # Counted here and not by claims of the job: a restart is no fault of a source.
+            tries = await service.database.write(
+                lambda c: store.count_source_attempt(c, request.id)
+            )
+            if again := _retry_in(tries, verdict):
+                return again
+            verdict = verdict.otherwise
+        await _finish(service, job, request, verdict, came.free_calls)
+    return None
+
+
+def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
+    """When the sources that are away are asked again, after so many tries; None: never."""
+    longest = LONGEST_WAIT if down.otherwise.email is None else LONGEST_WAIT_WITH_HIT
+    waits = [wait for wait in down.waits if wait <= longest]
+    if tries >= MAX_SOURCE_ATTEMPTS or not waits:
+        return None
+    return Reschedule(max(FIRST_DELAY * 2 ** (tries - 1), *waits))
+
+
+async def give_up(service: ServiceContext, job: Job) -> None:
+    """End a request whose lookup cannot be carried out: with the best address that a vendor has
+    given, as that is paid for; without one as failed, and its credit is given back."""
+    request = await service.database.read(lambda connection: store.get(connection, job.subject))
+    if request is not None:
+        asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
+        end = await _outcome_from_paid_hits(service, request, asked) or _failed_outcome(asked)
+        await _finish(service, job, request, end)
+
+
+async def _outcome_from_paid_hits(
+    service: ServiceContext, request: Request, asked: Mapping[str, SourceCall]
+) -> RequestOutcome | None:
+    """How the request ends by what vendors have answered; None where that is no address."""
+    with log_and_continue(logger, f"what was paid for {request.id} cannot be told"):
+        if await is_suppressed(service.database, profile=request.linkedin_url):
+            return SUPPRESSED
+        return best_hit(await disclosable_hits(service, asked.values()))
+    return None
+
+
+def _failed_outcome(asked: Mapping[str, SourceCall]) -> RequestOutcome:
+    paid = any(call.state in (*source_call_table.OPEN, CallState.HIT) for call in asked.values())
+    reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
+    return RequestOutcome(status=Status.FAILED, reason=reason)
+
+
+async def _query_unless_suppressed(
+    service: ServiceContext, job: Job, request: Request
+) -> LookupResult:
+    if await is_suppressed(service.database, profile=request.linkedin_url):
+        return LookupResult(verdict=SUPPRESSED, free_calls=())
+    return await query_sources(service, request, may_wait=job.may_wait)
+
+
+async def _start_request(service: ServiceContext, job: Job) -> Request | None:
+    """The job's request, which is being processed from now on; None where it has ended."""
+    if job.has_begun:
+        return await service.database.read_grouped(store.running, job.subject)
+    return await service.database.write_grouped(store.start, job.subject)
+
+
+async def _finish(
+    service: ServiceContext,
+    job: Job,
+    request: Request,
+    end: RequestOutcome,
+    free_calls: Sequence[SourceCall] = (),
+) -> None:
+    ending = Completion(service=service, job=job, request=request, end=end, free_calls=free_calls)
+    if await service.database.write_grouped(complete_batch, ending):
+        LOOKUPS.labels(status=end.status.value, source=end.source or "none").inc()
+        for call in free_calls:
+            count_in_metrics(call)
+    service.completion_waiter.notify(request.id)
+    service.wake()

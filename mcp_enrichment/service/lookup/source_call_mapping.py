@@ -1,0 +1,154 @@
+"""Converts a source's answer to the row that stores it, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mcp_enrichment.contract.models import EmailType, Reason, Verification
+from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.sources.exports.mailbox import kind_of
+from mcp_enrichment.service.sources.port import (
+    AddressDefect,
+    Hit,
+    Lost,
+    LostWhy,
+    Misconfigured,
+    Miss,
+    Outcome,
+    Unavailable,
+    Working,
+)
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.port import Terms
+
+MAX_EMAIL = 254
+MAX_TICKET = 200
+MAX_EVIDENCE = 200
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRejected:
+    """The source has an address, and it is not told: it counts as a miss."""
+
+    defect: AddressDefect
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """There is nothing to do for this request now: look again in so many seconds."""
+
+    seconds: float
+
+
+SourceOutcome = Outcome | AddressRejected
+
+
+def storable(outcome: Outcome | Working) -> Outcome | Working:
+    """The outcome, or `Lost` where it cannot be what it says: no table can hold it. Numbers that
+    are none count as not said."""
+    if isinstance(outcome, Hit):
+        checked_at = _finite(outcome.checked_at)
+        hit = replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
+        return hit if _fits(hit.email, MAX_EMAIL) else Lost(why=LostWhy.UNREADABLE)
+    if isinstance(outcome, Miss):
+        return replace(outcome, cost=_valid_cost(outcome.cost))
+    if isinstance(outcome, Working):
+        working = replace(outcome, ask_after=_finite(outcome.ask_after) or 0.0)
+        return working if _fits(outcome.ticket, MAX_TICKET) else Lost(why=LostWhy.UNREADABLE)
+    if isinstance(outcome, Unavailable):
+        return replace(outcome, retry_after=_finite(outcome.retry_after))
+    return outcome
+
+
+def _fits(text: str, longest: int) -> bool:
+    """Whether every table can hold the text: Postgres takes no NUL, and neither takes half of a
+    surrogate pair, which JSON can hold."""
+    return 0 < len(text) <= longest and "\0" not in text and _NO_TEXT.search(text) is None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _valid_cost(cost: float | None) -> float | None:
+    said = _finite(cost)
+    return said if said is not None and said >= 0 else None
+
+
+def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
+    """The hit of a vendor, or a miss where its address is of the other kind. One at a free-mail
+    provider is no work address, unless the vendor says of this very one that it is."""
+    said = hit.kind or (kind_of(hit.email) if asked is EmailType.WORK else asked)
+    return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
+
+
+def to_columns(outcome: Outcome | Working, terms: Terms | None, *, now: float) -> dict[str, Any]:
+    """What a row keeps of an outcome. `terms`: of a vendor."""
+    if isinstance(outcome, Working):
+        ask_at = now + outcome.ask_after
+        return {"state": CallState.WORKING, "ticket": outcome.ticket, "ask_at": ask_at}
+    return {"answered_at": now} | _final_columns(outcome, terms, now=now)
+
+
+def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict[str, Any]:
+    if isinstance(outcome, Hit):
+        return {
+            "state": CallState.HIT,
+            "email": outcome.email,
+            "verification": outcome.verification,
+            "checked_at": outcome.checked_at,
+            "evidence": outcome.evidence and outcome.evidence[:MAX_EVIDENCE],
+            "reason": outcome.reason,
+            "cost": _cost(outcome.cost, terms.hit if terms else 0.0),
+        }
+    if isinstance(outcome, Miss):
+        cost = _cost(outcome.cost, terms.miss if terms else 0.0)
+        return {"state": CallState.MISS, "reason": outcome.reason, "cost": cost}
+    if isinstance(outcome, Unavailable):
+        return {"state": CallState.UNAVAILABLE, "ask_at": now + (outcome.retry_after or 0.0)}
+    if isinstance(outcome, Lost):
+        return {"state": CallState.LOST, "reason": outcome.why}
+    return {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
+
+
+def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Pause:
+    """What a row says. `Pause` where its outcome is still to come."""
+    if call.state is CallState.HIT and call.email is not None:
+        return _hit(call, call.email)
+    if call.state is CallState.MISS:
+        return Miss(reason=call.told_reason)
+    if call.state is CallState.MISCONFIGURED:
+        return Misconfigured(reason=call.told_reason or Reason.SOURCES_MISCONFIGURED)
+    return _from_row_without_address(call, wait=max((call.ask_at or now) - now, 0.0))
+
+
+def _hit(call: SourceCall, email: str) -> Hit:
+    return Hit(
+        email=email,
+        verification=call.verification or Verification.UNVERIFIED,
+        checked_at=call.checked_at,
+        evidence=call.evidence,
+        reason=call.told_reason,
+    )
+
+
+def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Pause:
+    """What a row says that holds no answer, or none that is told."""
+    if call.state is CallState.REFUSED:
+        return AddressRejected(AddressDefect(str(call.reason)))
+    if call.state is CallState.UNAVAILABLE:
+        return Unavailable(retry_after=wait)
+    if call.state is CallState.LOST:
+        return Lost(why=LostWhy(str(call.reason)))
+    if call.state is CallState.HIT:  # the request has ended meanwhile, and its addresses are gone
+        return Lost(why=LostWhy.NO_ANSWER)
+    return Pause(wait)
+
+
+def _cost(said: float | None, price: float) -> float:
+    return price if said is None else said

@@ -1,0 +1,228 @@
+"""Asking one vendor for one request: paid at most once, also across crashes.
+
+That it is asked is written down before, and what it answers before anything uses it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
+from mcp_enrichment.service import metrics
+from mcp_enrichment.service.lookup import circuit_breaker, source_call_table
+from mcp_enrichment.service.lookup.source_call_mapping import (
+    Pause,
+    from_row,
+    match_email_type,
+    storable,
+    to_columns,
+)
+from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Unavailable, Working
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
+    from mcp_enrichment.service.requests.request_table import Request
+    from mcp_enrichment.service.sources.port import Outcome, Vendor
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+CALL_SECONDS = 60.0
+"""How long a vendor may take to answer a question."""
+STORE_SECONDS = 30.0
+"""How long a database that fails is tried again with an answer that was paid for."""
+STORE_RETRY = 0.5
+ABANDONED_SECONDS = CALL_SECONDS + STORE_SECONDS + 5.0
+"""After this, whoever was asking is taken to have died in the middle."""
+IN_FLIGHT_RECHECK = 5.0
+"""Seconds between two looks at what somebody else may be asking."""
+COLLECT_RETRY = 10.0
+"""Seconds between two questions for an outcome, where the vendor could not be reached."""
+WORKING_SECONDS = 600.0
+"""How long a vendor may work on a request before its answer counts as lost."""
+
+
+async def call_vendor(
+    service: ServiceContext, vendor: Vendor, request: Request
+) -> SourceOutcome | Pause:
+    """What the vendor says, or has said before: only a question that it does not have is put."""
+    if service.shutdown.has_begun:
+        return Pause(0.0)  # another process asks it
+    asker = secrets.token_hex(8)
+    with service.shutdown.protected():
+        begin = partial(
+            _claim_or_stored, service=service, vendor=vendor, request=request, asker=asker
+        )
+        try:
+            found = await service.database.write(begin)
+        except CommitUnknown:  # if it was saved, it meets its own row
+            found = await _write_with_retry(service, begin)
+        if not isinstance(found, SourceCall):
+            return found
+        answer = _validated(await _call(vendor, request, found.ticket), vendor, request)
+        with anyio.CancelScope(shield=True):  # it may be paid for
+            kept = await _store(service, vendor, found, answer)
+    return from_row(kept, now=service.clock())
+
+
+def _claim_or_stored(
+    connection: Connection, service: ServiceContext, vendor: Vendor, request: Request, asker: str
+) -> SourceCall | SourceOutcome | Pause:
+    """The row of the question that is to be put now, or what there is to say without."""
+    now = service.clock()
+    seen = source_call_table.of_request(connection, request.id).get(vendor.name)
+    if seen is None or _may_be_called(seen, vendor, now=now):
+        mine = SourceCall(request_id=request.id, source=vendor.name, asker=asker, asked_at=now)
+        return _claim(connection, mine, over=seen)
+    if seen.state is CallState.ASKED:
+        # A transaction that is run again meets its own row.
+        if seen.asker == asker or _is_in_flight(seen, now=now):
+            return seen if seen.asker == asker else Pause(IN_FLIGHT_RECHECK)
+        lost = Lost(why=LostWhy.NO_ANSWER)
+        values = to_columns(lost, vendor.terms, now=now)
+        source_call_table.store_result(connection, request.id, vendor.name, **values)
+        return lost
+    is_due = seen.state is CallState.WORKING and now >= (seen.ask_at or now)
+    return seen if is_due else from_row(seen, now=now)
+
+
+def _may_be_called(seen: SourceCall, vendor: Vendor, *, now: float) -> bool:
+    """Whether a question that was put before may be put again: nothing is paid twice."""
+    if seen.state is CallState.UNAVAILABLE:
+        return now >= (seen.ask_at or now)
+    died = seen.state is CallState.ASKED and not _is_in_flight(seen, now=now)
+    return died and vendor.terms.repeats_are_free
+
+
+def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
+    """Whether somebody may be asking at this moment."""
+    return 0 <= now - seen.asked_at < ABANDONED_SECONDS
+
+
+def _claim(
+    connection: Connection, mine: SourceCall, *, over: SourceCall | None
+) -> SourceCall | SourceOutcome | Pause:
+    if not source_call_table.lock_if_running(connection, mine.request_id):
+        return Pause(0.0)  # somebody else has ended it: nothing more is paid for it
+    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.asked_at):
+        return alone
+    return (
+        mine if source_call_table.claim(connection, mine, over=over) else Pause(IN_FLIGHT_RECHECK)
+    )
+
+
+async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome | Working:
+    """The one place where a vendor is called."""
+    why = LostWhy.NO_ANSWER
+    try:
+        with anyio.move_on_after(CALL_SECONDS):
+            if ticket:
+                return await vendor.collect(ticket, request.type)
+            return await vendor.find(request.linkedin_url, request.type)
+    except Exception as defect:  # noqa: BLE001 (an adapter's: the vendor may have charged)
+        logger.error("the source %s raised %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
+        why = LostWhy.UNREADABLE
+    free = ticket or vendor.terms.repeats_are_free
+    return Unavailable() if free else Lost(why=why)
+
+
+def _validated(answer: Outcome | Working, vendor: Vendor, request: Request) -> Outcome | Working:
+    """The answer as a row can hold it. Whatever this raises, one that was paid for is kept."""
+    try:
+        answer = storable(answer)
+    except Exception as defect:  # noqa: BLE001 (the adapter gave something that is no answer)
+        logger.error("the source %s answered with %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
+        return Lost(why=LostWhy.UNREADABLE)
+    with log_and_continue(logger, "the kind of an address is not known"):
+        return (
+            match_email_type(answer, request.type, vendor.terms)
+            if isinstance(answer, Hit)
+            else answer
+        )
+    return answer
+
+
+async def _store(
+    service: ServiceContext, vendor: Vendor, asked: SourceCall, answer: Outcome | Working
+) -> SourceCall:
+    """The row once the answer is written there."""
+    now = service.clock()
+    kept = _limit_working_time(asked, answer, now=now)
+    values = to_columns(kept, vendor.terms, now=now)
+
+    def write(connection: Connection) -> tuple[SourceCall, bool]:
+        known = source_call_table.store_result(connection, asked.request_id, asked.source, **values)
+        if known:
+            _record_in_breaker(connection, vendor.name, answer, now=now)
+        return source_call_table.of_request(connection, asked.request_id)[asked.source], known
+
+    call, is_new = await _write_with_retry(service, write)
+    if is_new:
+        count_in_metrics(call)
+    return call
+
+
+def _record_in_breaker(
+    connection: Connection, source: str, answer: Outcome | Working, *, now: float
+) -> None:
+    """Have the breaker take note. A defect of that may not undo the answer, which is paid for."""
+    try:
+        with connection.begin_nested():
+            circuit_breaker.record(connection, source, answer, now=now)
+    except Exception as defect:
+        if getattr(defect, "connection_invalidated", False):
+            raise  # the whole transaction is to be run again
+        logger.error("the source %s is not taken note of: %s", source, safe_traceback(defect))  # noqa: TRY400
+
+
+def _limit_working_time(
+    asked: SourceCall, answer: Outcome | Working, *, now: float
+) -> Outcome | Working:
+    """The answer; for a vendor that works on it, bounded in time.
+
+    A vendor that cannot be reached for what it has begun goes on with it all the same.
+    """
+    if asked.ticket and isinstance(answer, Unavailable):
+        answer = Working(ticket=asked.ticket, ask_after=answer.retry_after or COLLECT_RETRY)
+    if not isinstance(answer, Working):
+        return answer
+    left = asked.asked_at + WORKING_SECONDS - now
+    if not 0 < left <= WORKING_SECONDS:
+        return Lost(why=LostWhy.NO_ANSWER)
+    return replace(answer, ask_after=min(answer.ask_after, left))
+
+
+async def _write_with_retry(service: ServiceContext, work: Callable[[Connection], T]) -> T:
+    """Run the transaction, again and again where the database fails: it holds what was paid for."""
+    until = anyio.current_time() + STORE_SECONDS
+    while True:
+        try:
+            return await service.database.write(work)
+        except StorageFailed as failure:
+            if anyio.current_time() > until:
+                raise
+            logger.warning("a source's answer cannot be stored yet: %s", failure.fault)
+        await anyio.sleep(STORE_RETRY)
+
+
+def count_in_metrics(call: SourceCall) -> None:
+    """Count an answer that has come in the metrics."""
+    if call.answered_at is None:
+        return
+    metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
+    metrics.SOURCE_SPENT.labels(source=call.source).inc(call.cost)
+    took = max(call.answered_at - call.asked_at, 0.0)
+    metrics.SOURCE_SECONDS.labels(source=call.source).observe(took)

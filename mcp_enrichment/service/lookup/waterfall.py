@@ -1,0 +1,173 @@
+"""The sources in their order: the first verified address wins, and each is paid at most once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.lookup import source_call_table, vendor_calls
+from mcp_enrichment.service.lookup.resolution import SourceAnswer, is_decisive, resolve
+from mcp_enrichment.service.lookup.source_call_mapping import (
+    AddressRejected,
+    Pause,
+    from_row,
+    storable,
+    to_columns,
+)
+from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.sources.port import Hit, Miss, is_vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved
+    from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
+    from mcp_enrichment.service.requests.request_table import Request
+    from mcp_enrichment.service.sources.port import AddressDefect, Source
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookupResult:
+    """What asking the sources has come to."""
+
+    verdict: RequestOutcome | Unresolved | Pause
+    free_calls: Sequence[SourceCall]
+    """What sources that cost nothing have answered: to be written with the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Waterfall:
+    """One walk through the sources, for one request."""
+
+    service: ServiceContext
+    request: Request
+    may_wait: bool
+    known: Mapping[str, SourceCall]
+    """What the vendors were asked before."""
+    free_calls: list[SourceCall] = field(default_factory=list)
+
+
+async def query_sources(
+    service: ServiceContext, request: Request, *, may_wait: bool
+) -> LookupResult:
+    """Ask the sources until one has a verified address, or all were asked.
+
+    Run again it asks only whom it must: what a vendor has answered is read from the database.
+    Raises `Full` where it would have to wait for its turn at one, and may not.
+    """
+    sources = [
+        source
+        for source in service.sources_for(request.linkedin_url)
+        if not is_vendor(source) or request.type in source.kinds
+    ]
+    known = await _stored_calls(service, request, sources)
+    walk = _Waterfall(service=service, request=request, may_wait=may_wait, known=known)
+    answers: list[SourceAnswer] = []
+    for source in sources:
+        told = await _disclosable_answer(walk, source)
+        if isinstance(told, Pause):
+            return LookupResult(verdict=told, free_calls=walk.free_calls)
+        answers.append(SourceAnswer(source.name, told))
+        if is_decisive(told):
+            break
+    return LookupResult(verdict=resolve(answers), free_calls=walk.free_calls)
+
+
+async def _stored_calls(
+    service: ServiceContext, request: Request, sources: Sequence[Source]
+) -> Mapping[str, SourceCall]:
+    if not any(map(is_vendor, sources)):
+        return {}
+    return await service.database.read(lambda c: source_call_table.of_request(c, request.id))
+
+
+async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+    """What a source says, or has said before, unless its address is not to be told."""
+    told = await _stored_or_new_answer(walk, source)
+    usable = await _check_disclosable(walk.service, told) if isinstance(told, Hit) else told
+    if isinstance(usable, AddressRejected):
+        defect = usable.defect
+        if is_vendor(source):
+            refuse, request_id = source_call_table.reject_address, walk.request.id
+            await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
+        else:
+            walk.free_calls[-1] = replace(
+                walk.free_calls[-1], state=CallState.REFUSED, reason=defect
+            )
+    return usable
+
+
+async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
+    """The hit, unless its address is not to be told."""
+    if await is_address_suppressed(service.database, hit.email):
+        return Miss(reason=Reason.SUPPRESSED)
+    defect = await _defect(service, hit.email)
+    return AddressRejected(defect) if defect else hit
+
+
+async def disclosable_hits(
+    service: ServiceContext, calls: Iterable[SourceCall]
+) -> Sequence[SourceAnswer]:
+    """The addresses among these answers that may be told."""
+    found = []
+    for call in calls:
+        hit = from_row(call, now=service.clock())
+        if isinstance(hit, Hit) and isinstance(
+            usable := await _check_disclosable(service, hit), Hit
+        ):
+            found.append(SourceAnswer(call.source, usable))
+    return found
+
+
+async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+    now = walk.service.clock()
+    seen = walk.known.get(source.name) if is_vendor(source) else None
+    if seen and seen.state in source_call_table.ANSWERED:
+        return from_row(seen, now=now)
+    return await _query(walk, source)
+
+
+async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+    """The one place where a source is asked, once it is the request's turn there."""
+    turn = walk.service.source_limiter.turn
+    async with turn(walk.service, source.name, walk.request, may_wait=walk.may_wait):
+        if is_vendor(source):
+            return await vendor_calls.call_vendor(walk.service, source, walk.request)
+        return await _query_free(walk, source)
+
+
+async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+    asked_at = walk.service.clock()
+    found = await source.find(walk.request.linkedin_url, walk.request.type)
+    outcome = storable(
+        await _first_disclosable(walk.service, found) if isinstance(found, Hit) else found
+    )
+    now = walk.service.clock()
+    values = to_columns(outcome, None, now=now)
+    call = SourceCall(request_id=walk.request.id, source=source.name, asked_at=asked_at, **values)
+    walk.free_calls.append(call)
+    return from_row(call, now=now)
+
+
+async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
+    """The first of its addresses that may be told; itself where none may."""
+    for one in hit.others and (hit, *hit.others):
+        suppressed = await is_address_suppressed(service.database, one.email)
+        if not suppressed and await _defect(service, one.email) is None:
+            return one
+    return hit
+
+
+async def _defect(service: ServiceContext, email: str) -> AddressDefect | None:
+    """What is wrong with the address. A check that raises finds nothing: the address may be paid
+    for, and is told as it came."""
+    with log_and_continue(logger, "an address could not be checked"):
+        return await service.check.defect_of(email) if service.check else None
+    return None

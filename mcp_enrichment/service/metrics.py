@@ -1,0 +1,50 @@
+"""What is counted, in the Prometheus form: totals only, nothing that names anybody."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+HTTP_REQUESTS = Counter(
+    "enrichment_http_requests_total", "Requests answered.", ["route", "status"], registry=REGISTRY
+)
+HTTP_SECONDS = Histogram(
+    "enrichment_http_seconds", "Seconds to an answer.", ["route"], registry=REGISTRY
+)
+LOOKUPS = Counter(
+    "enrichment_lookups_total", "Lookups ended.", ["status", "source"], registry=REGISTRY
+)
+SOURCE_ANSWERS = Counter(
+    "enrichment_source_answers_total",
+    "What sources have answered.",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+SOURCE_SECONDS = Histogram(
+    "enrichment_source_seconds", "Seconds to a source's answer.", ["source"], registry=REGISTRY
+)
+SOURCE_SPENT = Counter(
+    "enrichment_source_spent_total",
+    "Credits that a source has charged: each source's own.",
+    ["source"],
+    registry=REGISTRY,
+)
+CALLBACK_ATTEMPTS = Counter(
+    "enrichment_callback_tries_total",
+    "Tries of callbacks ended.",
+    ["number", "outcome"],
+    registry=REGISTRY,
+)
+JOBS_WAITING = Gauge("enrichment_jobs_waiting", "Jobs not done yet.", ["kind"], registry=REGISTRY)
+OLDEST_JOB_SECONDS = Gauge(
+    "enrichment_oldest_job_seconds",
+    "Seconds for which the oldest due job has been due.",
+    registry=REGISTRY,
+)
+CREDITS = Gauge(
+    "enrichment_credits",
+    "Credits of all teams: available and held, and in total granted, corrected, settled, released.",
+    ["kind"],
+    registry=REGISTRY,
+)

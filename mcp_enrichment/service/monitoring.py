@@ -1,0 +1,50 @@
+"""Readiness and totals, for those who run the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.queue import sqlite_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.context import ServiceContext
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """The queue and the ledger as they stand."""
+
+    jobs_waiting: Mapping[str, int]
+    """By kind of job; those being worked on count."""
+    oldest_job_seconds: float
+    """How long the job has been due that is due longest; 0 where none is."""
+    credits: Mapping[str, int]
+    """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
+    `settled` and `released`. The first two add up to granted + corrected - settled."""
+
+
+async def check_database(service: ServiceContext) -> None:
+    """Return where the database takes what is written to it. Raises `StorageFailed`."""
+    await service.database.check()
+
+
+async def totals(service: ServiceContext) -> Totals:
+    """Read in one transaction."""
+    now = service.clock()
+
+    def read(connection: Connection) -> Totals:
+        oldest = sqlite_queue.oldest_due(connection)
+        return Totals(
+            jobs_waiting={kind.value: 0 for kind in sqlite_queue.JobKind}
+            | sqlite_queue.waiting(connection),
+            oldest_job_seconds=max(now - oldest, 0.0) if oldest is not None else 0.0,
+            credits=team_table.credit_totals(connection),
+        )
+
+    return await service.database.read(read)

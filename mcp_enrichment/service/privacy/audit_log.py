@@ -1,0 +1,83 @@
+"""Statements on the audit trail: who did what to how much, never to whom but by a hash."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from mcp_enrichment.service.db.schema import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+
+class Actor(StrEnum):
+    """Who acted."""
+
+    OPERATOR = "operator"
+    """A person at the command line."""
+    SERVICE = "service"
+    """The service, by itself."""
+
+
+class Action(StrEnum):
+    """What is written down."""
+
+    SUPPRESS = "suppress"
+    LIFT = "lift"
+    ERASE = "erase"
+    EXPORT = "export"
+    IMPORT = "import"
+    EXPIRE = "expire"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One row. `at` is in seconds since the epoch."""
+
+    at: float
+    actor: str
+    action: str
+    subject: str | None
+    counts: str
+    """How many rows of which table, as JSON."""
+
+
+def record(
+    connection: Connection,
+    action: Action,
+    *,
+    at: float,
+    counts: Mapping[str, int],
+    subject: str | None = None,
+    actor: Actor = Actor.OPERATOR,
+) -> None:
+    """Add a row."""
+    row = {"at": at, "actor": actor, "action": action, "subject": subject}
+    connection.execute(insert(audit).values(row | {"counts": json.dumps(dict(counts))}))
+
+
+def newest(connection: Connection, *, limit: int) -> Sequence[Entry]:
+    """The rows, the newest first."""
+    return _entries(connection, audit.c.id > 0, limit=limit)
+
+
+def about(connection: Connection, subjects: Collection[str]) -> Sequence[Entry]:
+    """The rows about one of the hashes, the newest first."""
+    return _entries(connection, audit.c.subject.in_(subjects))
+
+
+def _entries(
+    connection: Connection, which: ColumnElement[bool], *, limit: int | None = None
+) -> Sequence[Entry]:
+    columns = [audit.c[name] for name in Entry.__dataclass_fields__]
+    rows = connection.execute(
+        select(*columns).where(which).order_by(audit.c.id.desc()).limit(limit)
+    )
+    return [Entry(**row._mapping) for row in rows]

@@ -1,0 +1,70 @@
+"""Deleting what has been kept for its time, a batch a transaction."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.privacy import audit_log, personal_data_inventory
+from mcp_enrichment.service.privacy.audit_log import Action, Actor
+from mcp_enrichment.service.requests import idempotency_table
+from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.context import Retention, ServiceContext
+
+BATCH = 500
+"""Rows of one transaction: whoever waits to write waits for no more."""
+
+
+async def delete_expired(service: ServiceContext) -> int:
+    """Delete all whose time is over, together with any other process that does; how many rows this
+    one deleted or emptied."""
+    kept, total = service.retention, 0
+    while await service.database.read(partial(_is_due, kept=kept, now=service.clock())):
+        delete = partial(_delete_batch, kept=kept, now=service.clock())
+        total += await service.database.write(delete)
+    return total
+
+
+async def delete_expired_keys(service: ServiceContext) -> int:
+    """Delete the idempotency keys whose time is over; how many."""
+    total, deleted = 0, BATCH
+    while deleted == BATCH:
+        than = service.clock() - IDEMPOTENCY_SECONDS
+        drop = partial(idempotency_table.delete_older, than=than, limit=BATCH)
+        deleted = await service.database.write(drop)
+        total += deleted
+    return total
+
+
+def _is_due(connection: Connection, *, kept: Retention, now: float) -> bool:
+    return _expired(connection, kept, now, limit=1) is not None
+
+
+def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int:
+    choice = _expired(connection, kept, now, limit=BATCH)
+    if choice is None:
+        return 0
+    removed = personal_data_inventory.remove(connection, choice, at=now, reason=Reason.EXPIRED)
+    audit_log.record(connection, Action.EXPIRE, actor=Actor.SERVICE, at=now, counts=removed)
+    return sum(removed.values())
+
+
+def _expired(
+    connection: Connection, kept: Retention, now: float, *, limit: int
+) -> personal_data_inventory.RowFilter | None:
+    """What is to be deleted next."""
+    found = None
+    if kept.answers is not None:
+        found = personal_data_inventory.completed_before(
+            connection, now - kept.answers, limit=limit
+        )
+    if found is None and kept.contacts is not None:
+        found = personal_data_inventory.imported_before(
+            connection, now - kept.contacts, limit=limit
+        )
+    return found

@@ -1,0 +1,98 @@
+"""What a deleted row leaves behind in a database's files, and how it is removed.
+
+Its bytes can stay in a page's free space, in free pages and in the write-ahead log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from mcp_enrichment.service.db.errors import is_busy, is_full
+from mcp_enrichment.service.privacy.personal_data_inventory import PERSONAL
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+
+OTHERS_SECONDS = 30.0
+"""How long others are waited for on Postgres, with each table."""
+LOOK_AGAIN = 0.05
+_UNDER_WAY = text("""
+    SELECT locks.virtualtransaction FROM pg_locks locks JOIN pg_stat_activity USING (pid)
+    WHERE locks.locktype = 'virtualxid' AND datname = current_database()
+    AND pid <> pg_backend_pid()
+""")
+
+
+def scrub(engine: Engine) -> bool:
+    """Write what holds anything about people anew, without those bytes; False where another
+    process, or a full disk, kept that from being done.
+
+    Every process may go on meanwhile, but some wait. Postgres' write-ahead log is left to the
+    server, which uses its files again. There the role must own the database.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            return _scrub_sqlite(connection)
+    return _scrub_postgres(engine)
+
+
+def _scrub_sqlite(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 (a checked-out connection has one)
+    try:
+        driver.execute("VACUUM")
+        busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError as error:
+        if is_busy(error) or is_full(error):
+            return False
+        raise
+    return not busy
+
+
+def _scrub_postgres(engine: Engine) -> bool:
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with outside.connect() as connection:
+            warned = _warnings(connection)
+            connection.detach()  # what is set here is not for others
+            # Writing a large table anew takes long; waiting for it, everybody else waits too.
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text(f"SET lock_timeout = '{OTHERS_SECONDS:.0f}s'"))
+            if not _older_are_over(connection):
+                return False
+            for held in PERSONAL:
+                connection.execute(text(f"VACUUM (FULL, ANALYZE) {held.table.name}"))
+            # The values that the planner keeps of each column, too.
+            connection.execute(text("VACUUM FULL pg_statistic"))
+    except OperationalError:  # a lock that is held, no room, or the server has gone
+        return False
+    return not warned
+
+
+def _warnings(connection: Connection) -> list[object]:
+    """Collects the server's warnings from now on: skipping another role's table is only a warning
+    to it."""
+    warned: list[object] = []
+    driver: Any = connection.connection.driver_connection
+    driver.add_notice_handler(
+        lambda said: warned.append(said) if said.severity_nonlocalized == "WARNING" else None
+    )
+    return warned
+
+
+def _older_are_over(connection: Connection) -> bool:
+    """Wait for the transactions that are under way, as what they may still read is kept; False
+    where one takes longer than `OTHERS_SECONDS`."""
+    until = time.monotonic() + OTHERS_SECONDS
+    older = set(connection.execute(_UNDER_WAY).scalars())
+    while older := older.intersection(connection.execute(_UNDER_WAY).scalars()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_AGAIN)
+    return True

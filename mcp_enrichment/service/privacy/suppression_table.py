@@ -1,0 +1,78 @@
+"""Statements on the suppression list: hashes of profiles and addresses that nothing is told of."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, insert, or_, select
+
+from mcp_enrichment.service.db.schema import suppressions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+
+# Made once: each lookup asks the one, and each answer that is told the other.
+_AMONG = select(suppressions.c.subject).where(
+    suppressions.c.subject.in_(bindparam("subjects", expanding=True))
+)
+_EITHER = select(suppressions.c.kind).where(
+    or_(suppressions.c.subject == bindparam("one"), suppressions.c.subject == bindparam("other"))
+)
+
+
+class SubjectKind(StrEnum):
+    """What a hash is of."""
+
+    PROFILE = "profile"
+    ADDRESS = "address"
+
+
+def add(connection: Connection, subjects: Mapping[str, SubjectKind], *, at: float) -> int:
+    """Put hashes on the list; how many were not there before."""
+    new = subjects.keys() - _among(connection, subjects)
+    rows = [{"subject": one, "kind": subjects[one], "at": at} for one in sorted(new)]
+    if rows:
+        connection.execute(insert(suppressions), rows)
+    return len(rows)
+
+
+def remove(connection: Connection, subject: str) -> bool:
+    """Take a hash off the list; False where it was not there."""
+    this = delete(suppressions).where(suppressions.c.subject == subject)
+    return connection.execute(this).rowcount == 1
+
+
+def which_listed(connection: Connection, subjects: Sequence[str]) -> Sequence[bool]:
+    """Of each hash whether it is on the list."""
+    listed = _among(connection, subjects)
+    return [one in listed for one in subjects]
+
+
+def is_any_listed(connection: Connection, subjects: Collection[str]) -> bool:
+    """Whether one of the hashes is on the list."""
+    return bool(_among(connection, subjects))
+
+
+def is_either_listed(connection: Connection, one: str, other: str) -> bool:
+    """Whether one of the two hashes is on the list."""
+    return connection.execute(_EITHER, {"one": one, "other": other}).first() is not None
+
+
+def list_hashes(connection: Connection) -> set[str]:
+    """All hashes on the list."""
+    return set(connection.execute(select(suppressions.c.subject)).scalars())
+
+
+def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
+    """Each hash with its kind and since when it is on the list, the newest first."""
+    columns = (suppressions.c.subject, suppressions.c.kind, suppressions.c.at)
+    rows = connection.execute(select(*columns).order_by(suppressions.c.at.desc()))
+    return [(row.subject, row.kind, row.at) for row in rows]
+
+
+def _among(connection: Connection, subjects: Collection[str]) -> set[str]:
+    return set(connection.execute(_AMONG, {"subjects": list(subjects)}).scalars())

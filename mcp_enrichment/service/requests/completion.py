@@ -1,0 +1,76 @@
+"""How requests end: with their credits, their sources' answers and the jobs of their callbacks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.callbacks import callback_table
+from mcp_enrichment.service.lookup import source_call_table
+from mcp_enrichment.service.lookup.resolution import is_charged
+from mcp_enrichment.service.queue import sqlite_queue
+from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.requests import request_table as store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.lookup.resolution import RequestOutcome
+    from mcp_enrichment.service.lookup.source_call_table import SourceCall
+    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.requests.request_table import Request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Completion:
+    """What is written at the end of a request."""
+
+    service: ServiceContext
+    job: Job
+    request: Request
+    end: RequestOutcome
+    free_calls: Sequence[SourceCall]
+    """What sources that cost nothing have answered."""
+
+
+def complete_batch(connection: Connection, endings: Sequence[Completion]) -> Sequence[bool]:
+    """Write ends down, and take their jobs off; False where the request had ended before."""
+    # Rows are changed in one order everywhere, requests before balances: no two transactions wait
+    # for each other, and all requests of a team meet at its balance for no longer than they must.
+    in_order = sorted(endings, key=lambda ending: ending.request.id)
+    at = endings[0].service.clock()
+    ended = [one for one in in_order if _complete(connection, one, at=at)]
+    sqlite_queue.delete_done(connection, [one.job for one in in_order])
+    if ended:
+        _write_consequences(connection, ended, at=at)
+    return [one in ended for one in endings]
+
+
+def _complete(connection: Connection, ending: Completion, *, at: float) -> bool:
+    return store.complete(connection, ending.request.id, at=at, **asdict(ending.end))
+
+
+def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:
+    by_request = {one.request.id: one for one in ended}
+    source_call_table.upsert_free_calls(
+        connection, [call for one in ended for call in one.free_calls]
+    )
+    source_call_table.clear_emails(connection, list(by_request))
+    for callback in callback_table.of_requests(connection, list(by_request)):
+        one = by_request[callback.request_id]
+        enqueue, delay = one.service.database.queue.enqueue, one.service.delivery_delays[0]
+        team_id = one.request.team_id
+        enqueue(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
+    ledger.close_holds(connection, [_hold_outcome(one) for one in ended], at=at)
+
+
+def _hold_outcome(ending: Completion) -> ledger.HoldOutcome:
+    return ledger.HoldOutcome(
+        team_id=ending.request.team_id,
+        request_id=ending.request.id,
+        is_spent=is_charged(ending.end.status, ending.end.verification),
+    )

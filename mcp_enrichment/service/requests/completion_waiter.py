@@ -1,0 +1,113 @@
+"""Waiting for a request to end, whichever process ends it."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.service.requests import request_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.service.db.database import Database
+
+logger = logging.getLogger(__name__)
+
+POLL_EVERY = 0.2
+"""Seconds between two looks for requests that another process has ended."""
+POLL_EVERY_WITH_LISTENER = 5.0
+"""The same where the database tells of ends by itself: in case that it does not."""
+RETRY_AFTER_FAILURE = 5.0
+"""Seconds until it looks again: a database that is away for long floods no log."""
+IDS_A_QUERY = 500
+
+
+class CompletionWaiter:
+    """Wakes whoever waits for a request: at once where this process ends it or the database
+    notifies of it, else within `WATCH_EVERY`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holding = True
+        self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
+
+    async def wait(self, request_id: str, seconds: float) -> None:
+        """Return when the request has ended, or after so many seconds."""
+        if not self._holding:
+            return
+        ended = anyio.Event()
+        self._waiting[request_id].add(ended)
+        try:
+            with anyio.move_on_after(seconds):
+                await self._notify_final([request_id])
+                await ended.wait()
+        finally:
+            self._forget(request_id, ended)
+
+    def notify(self, request_id: str) -> None:
+        """Say that this request has ended."""
+        for ended in self._waiting.get(request_id, ()):
+            ended.set()
+
+    def release_waiters(self) -> None:
+        """Wake everybody who waits, ended or not, and hold nobody from now on: the end is near."""
+        self._holding = False
+        for request_id in list(self._waiting):
+            self.notify(request_id)
+
+    async def watch(self) -> None:
+        """Hear of ends in other processes, for ever."""
+        async with anyio.create_task_group() as tasks:
+            if self._database.ends:
+                tasks.start_soon(self._listen, self._database.ends)
+            tasks.start_soon(
+                self._poll, POLL_EVERY_WITH_LISTENER if self._database.ends else POLL_EVERY
+            )
+
+    async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
+        while True:
+            with log_and_continue(logger, "ends of requests cannot be listened for"):
+                async with aclosing(ends()) as ended:
+                    async for request_id in ended:
+                        if request_id is None:
+                            await self._notify_all_final()
+                        else:
+                            self.notify(request_id)
+            await anyio.sleep(RETRY_AFTER_FAILURE)
+
+    async def _poll(self, seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
+            # Whoever waits runs into its own time-out, and then into the same failure.
+            with log_and_continue(logger, "ends of requests cannot be looked for"):
+                await self._notify_all_final()
+                continue
+            await anyio.sleep(RETRY_AFTER_FAILURE)
+
+    async def _notify_all_final(self) -> None:
+        """One query for all that is waited for."""
+        await self._notify_final(list(self._waiting))
+
+    async def _notify_final(self, ids: list[str]) -> None:
+        for start in range(0, len(ids), IDS_A_QUERY):
+            await self._notify_final_batch(ids[start : start + IDS_A_QUERY])
+
+    async def _notify_final_batch(self, ids: Iterable[str]) -> None:
+        def ended(connection: Connection) -> set[str]:
+            return request_table.final_among(connection, list(ids))
+
+        for request_id in await self._database.read(ended):
+            self.notify(request_id)
+
+    def _forget(self, request_id: str, ended: anyio.Event) -> None:
+        self._waiting[request_id].discard(ended)
+        if not self._waiting[request_id]:
+            del self._waiting[request_id]

@@ -1,0 +1,71 @@
+"""Statements on idempotency keys: which request a key stands for, for as long as it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, insert, select, tuple_
+
+from mcp_enrichment.service.db.schema import idempotency_keys
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Made once, as every request says them.
+_GET = select(idempotency_keys).where(
+    idempotency_keys.c.team_id == bindparam("team_id"), idempotency_keys.c.key == bindparam("key")
+)
+_DELETE_EXPIRED = delete(idempotency_keys).where(
+    idempotency_keys.c.team_id == bindparam("of_team"),
+    idempotency_keys.c.key == bindparam("this_key"),
+    idempotency_keys.c.created_at < bindparam("than"),
+)
+_ADD = insert(idempotency_keys)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredKey:
+    """A key that was used."""
+
+    body_hash: str
+    request_id: str
+
+
+def delete_older(connection: Connection, than: float, *, limit: int) -> int:
+    """Forget up to so many of the keys that were first used before this time; how many."""
+    keys = idempotency_keys.c
+    oldest = select(keys.team_id, keys.key).where(keys.created_at < than)
+    # Whoever deletes them at the same time is left to it.
+    oldest = oldest.order_by(keys.created_at).limit(limit).with_for_update(skip_locked=True)
+    found = [tuple(row) for row in connection.execute(oldest)]
+    if not found:
+        return 0
+    these = tuple_(keys.team_id, keys.key).in_(found) & (keys.created_at < than)
+    return connection.execute(delete(idempotency_keys).where(these)).rowcount
+
+
+def get(connection: Connection, team_id: int, key: str, *, since: float) -> StoredKey | None:
+    """What the team's key was used for, since this time. An older one is forgotten: it may be used
+    anew, whether or not it was deleted already."""
+    row = connection.execute(_GET, {"team_id": team_id, "key": key}).first()
+    if row is None:
+        return None
+    if row.created_at < since:
+        connection.execute(_DELETE_EXPIRED, {"of_team": team_id, "this_key": key, "than": since})
+        return None
+    return StoredKey(body_hash=row.body_hash, request_id=row.request_id)
+
+
+def add(
+    connection: Connection, team_id: int, key: str, *, body_hash: str, request_id: str, at: float
+) -> None:
+    """Keep a key that is used for the first time."""
+    row = {
+        "team_id": team_id,
+        "key": key,
+        "body_hash": body_hash,
+        "request_id": request_id,
+        "created_at": at,
+    }
+    connection.execute(_ADD, row)

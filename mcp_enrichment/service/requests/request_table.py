@@ -1,0 +1,145 @@
+"""Statements on requests. Every change of state is a compare-and-set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
+from mcp_enrichment.service.db.schema import RUNNING, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy import Connection, Row
+
+# Made once, as every request, poll and lookup says them.
+_GET = select(requests).where(requests.c.id == bindparam("id"))
+_GET_OF_TEAM = _GET.where(requests.c.team_id == bindparam("team_id"))
+_RUNNING_DUPLICATE = (
+    select(requests)
+    .where(*(requests.c[name] == bindparam(name) for name in ("team_id", "linkedin_url", "type")))
+    .where(RUNNING)
+    .with_for_update(key_share=True)
+)
+_ADD = insert(requests)
+_RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+_START = (
+    update(requests)
+    .where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+    .values(status=Status.PROCESSING)
+    .returning(*requests.c)
+)
+_COMPLETE = update(requests).where(requests.c.id == bindparam("this"), RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A row of `requests`. Times are seconds since the epoch."""
+
+    id: str
+    team_id: int
+    linkedin_url: str
+    type: EmailType
+    status: Status = Status.PENDING
+    email: str | None = None
+    source: str | None = None
+    verification: Verification | None = None
+    checked_at: float | None = None
+    """When the source last checked the address."""
+    evidence: str | None = None
+    """What an inferred address follows from."""
+    reason: Reason | None = None
+    external_id: str | None = None
+    created_at: float
+    ended_at: float | None = None
+    tries: int = 0
+    """How often its sources were asked in vain."""
+    defects: int = 0
+    """How often its lookup raised."""
+    traceparent: str | None = None
+    """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
+    removed_at: float | None = None
+    """When whom and what it was about was removed, for its `reason`; what was paid stays so."""
+
+
+def add(connection: Connection, request: Request) -> None:
+    """Insert it. A second running one for the same question is refused by the index."""
+    connection.execute(_ADD, asdict(request))
+
+
+def get(connection: Connection, request_id: str) -> Request | None:
+    """The request with this id, of whichever team."""
+    row = connection.execute(_GET, {"id": request_id}).first()
+    return _request(row) if row else None
+
+
+def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
+    """The request with this id where it is the team's own. Another team's is never loaded: it
+    differs in nothing from one that does not exist, not in time either."""
+    row = connection.execute(_GET_OF_TEAM, {"id": request_id, "team_id": team_id}).first()
+    return _request(row) if row else None
+
+
+def find_running_duplicate(connection: Connection, request: Request) -> Request | None:
+    """The team's running request for the same profile and type, if there is one.
+
+    It stays running for as long as the transaction lasts: whoever joins it is told of its end.
+    """
+    question = {"linkedin_url": request.linkedin_url, "type": request.type}
+    row = connection.execute(_RUNNING_DUPLICATE, question | {"team_id": request.team_id}).first()
+    return _request(row) if row else None
+
+
+def running_about(connection: Connection, profiles: Collection[str]) -> Sequence[Request]:
+    """The running requests for these profiles, of all teams."""
+    these = requests.c.linkedin_url.in_(profiles)
+    return [_request(row) for row in connection.execute(select(requests).where(these, RUNNING))]
+
+
+def start(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
+    """pending → processing; each request, or None where it has ended or there is none."""
+    return _each(ids, connection.execute(_START, {"ids": sorted(ids)}))
+
+
+def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
+    """Each request, or None where it has ended or there is none."""
+    return _each(ids, connection.execute(_RUNNING, {"ids": ids}))
+
+
+def complete(
+    connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
+) -> bool:
+    """pending or processing → a final status; False where it had ended before."""
+    row = {"this": request_id, "status": status, "ended_at": at, **found}
+    return connection.execute(_COMPLETE, row).rowcount == 1
+
+
+def count_source_attempt(connection: Connection, request_id: str) -> int:
+    """Write down that the sources were asked in vain once more; how often they were now."""
+    this = update(requests).where(requests.c.id == request_id)
+    counted = this.values(tries=requests.c.tries + 1).returning(requests.c.tries)
+    return int(connection.execute(counted).scalar_one())
+
+
+def final_among(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of the ids whose request is final."""
+    final = requests.c.id.in_(ids) & requests.c.status.in_(FINAL)
+    return set(connection.execute(select(requests.c.id).where(final)).scalars())
+
+
+def _each(ids: Sequence[str], rows: Iterable[Row[Any]]) -> Sequence[Request | None]:
+    found = {row.id: _request(row) for row in rows}
+    return [found.get(one) for one in ids]
+
+
+def _request(row: Row[Any]) -> Request:
+    values = dict(row._mapping)
+    values["type"] = EmailType(values["type"])
+    values["status"] = Status(values["status"])
+    values["email"] = values["email"] or None  # empty where it was removed
+    values["reason"] = values["reason"] and Reason(values["reason"])
+    values["verification"] = values["verification"] and Verification(values["verification"])
+    return Request(**values)

@@ -1,0 +1,242 @@
+"""Accepting a request, and reading it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_enrichment import tracing
+from mcp_enrichment.contract.errors import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    InvalidArguments,
+    InvalidProfileURL,
+    UnknownEnrichment,
+)
+from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
+from mcp_enrichment.contract.models import EnrichmentBody, FoundEmail, Status
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.callbacks import callback_table
+from mcp_enrichment.service.lookup.resolution import is_charged
+from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
+from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.requests import idempotency_table
+from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests.request_table import Request
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EnrichmentRequest
+    from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.queue.sqlite_queue import Queue
+
+_NO_NUL = Explanation(
+    happened="external_id: NUL characters are not allowed.",
+    money=NOTHING_DONE,
+    for_person="Leave them out.",
+)
+ID_BYTES = 12
+"""Random bytes of an id, written as 24 hex digits: unguessable."""
+_ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
+MAX_CALLBACKS = 16
+"""Of one request: joining it costs no credit, and must not be a way to send without end."""
+_TOO_MANY_CALLBACKS = Explanation(
+    happened=f"This request, which is running, has {MAX_CALLBACKS} callbacks already.",
+    money=NOTHING_DONE,
+    for_person="Leave the callback_url out and poll instead.",
+)
+IDEMPOTENCY_SECONDS = 86_400.0
+"""Seconds for which an idempotency key stands for its first request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The request that answers a POST."""
+
+    request: Request
+    replayed: bool = False
+    """Its idempotency key was seen before, with the same body."""
+
+
+async def accept(
+    service: ServiceContext,
+    team_id: int,
+    asked: EnrichmentRequest,
+    *,
+    idempotency_key: str | None = None,
+) -> Accepted:
+    """Take a request on: it, its held credit, its callback and its job are one transaction.
+
+    Where the team's request for the same profile and type is running, that one is joined: no second
+    credit is held, and this callback is told of its end too. Raises `InvalidProfileURL`,
+    `CallbackRefused`, `InvalidArguments` (a NUL in the external_id), `InsufficientCredits`, and
+    `IdempotencyConflict` where the key came with another body before.
+    """
+    new = _new_request(service, team_id, asked)
+    scene = service.scene_of(new.linkedin_url)
+    if scene and scene.refusal:
+        raise scene.refusal
+    key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
+    queue, url = service.database.queue, asked.callback_url
+    accepted = await service.database.write(lambda c: _create_or_join(c, queue, new, url, key))
+    service.wake()
+    return accepted
+
+
+async def read(
+    service: ServiceContext, team_id: int, request_id: str, *, wait: float = 0
+) -> Request:
+    """The team's request as it stands, or as it stands once it is final or `wait` seconds are over.
+
+    Raises `UnknownEnrichment`.
+    """
+    if not _ID.fullmatch(request_id):
+        raise UnknownEnrichment
+    request = await _read_now(service, team_id, request_id)
+    if request.status.is_final or not wait:
+        return request
+    await service.completion_waiter.wait(request_id, wait)
+    return await _read_now(service, team_id, request_id)
+
+
+def as_first_answered(request: Request, external_id: str | None) -> Request:
+    """The request as a POST answers with it: not begun, whatever has come of it since.
+
+    So a repeated POST has its first answer again, byte for byte; how it stands a poll tells.
+    """
+    return Request(
+        id=request.id,
+        team_id=request.team_id,
+        linkedin_url=request.linkedin_url,
+        type=request.type,
+        external_id=external_id,
+        created_at=request.created_at,
+    )
+
+
+def enrichment_type(request: Request) -> EnrichmentBody:
+    """The request as the contract shows it: one whose answer was removed found nothing that can
+    still be told, and cost what it cost."""
+    final, completed = request.status.is_final, request.status is Status.COMPLETED
+    return EnrichmentBody(
+        id=request.id,
+        status=Status.NOT_FOUND if completed and request.email is None else request.status,
+        linkedin_url=request.linkedin_url,
+        enrichment_type=request.type.enrichment_type if final else None,
+        email=FoundEmail(email=request.email, type=request.type) if request.email else None,
+        external_id=request.external_id,
+        credits_charged=int(is_charged(request.status, request.verification)) if final else None,
+        created_at=request.created_at,
+        source=request.source if request.email else None,
+        verification=request.verification if request.email else None,
+        checked_at=request.checked_at if request.email else None,
+        evidence=request.evidence if request.email else None,
+        reason=request.reason,
+    )
+
+
+async def _read_now(service: ServiceContext, team_id: int, request_id: str) -> Request:
+    def get(connection: Connection) -> Request | None:
+        found = store.get_of_team(connection, team_id, request_id)
+        return found and redact_if_suppressed(connection, service.database.subjects, found)
+
+    if found := await service.database.read(get):
+        return found
+    raise UnknownEnrichment
+
+
+def _new_request(service: ServiceContext, team_id: int, asked: EnrichmentRequest) -> Request:
+    try:
+        profile = canonical_profile_url(asked.linkedin_url)
+    except ProfileURLError as refusal:
+        raise InvalidProfileURL(refusal.explanation) from refusal
+    if asked.callback_url is not None:
+        service.callback_rules.check_url(asked.callback_url)
+    if asked.external_id is not None and "\0" in asked.external_id:
+        # SQLite would keep it and Postgres would not: the wire is the same over both.
+        raise InvalidArguments(_NO_NUL)
+    return Request(
+        id=_new_id(),
+        team_id=team_id,
+        linkedin_url=profile,
+        type=asked.type,
+        external_id=asked.external_id,
+        created_at=service.clock(),
+        traceparent=tracing.traceparent(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _IdempotencyKey:
+    key: str
+    body_hash: str
+
+
+def _create_or_join(
+    connection: Connection,
+    queue: Queue,
+    new: Request,
+    callback_url: str | None,
+    key: _IdempotencyKey | None,
+) -> Accepted:
+    if key and (first := _find_replay(connection, new, key)):
+        return Accepted(request=first, replayed=True)
+    request = store.find_running_duplicate(connection, new) or _create(connection, queue, new)
+    if callback_url:
+        _add_callback(connection, request.id, callback_url, new.external_id)
+    if key:
+        idempotency_table.add(
+            connection,
+            new.team_id,
+            key.key,
+            body_hash=key.body_hash,
+            request_id=request.id,
+            at=new.created_at,
+        )
+    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
+    if request is new and not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
+        raise InsufficientCredits
+    return Accepted(request=request)
+
+
+def _add_callback(
+    connection: Connection, request_id: str, url: str, external_id: str | None
+) -> None:
+    """Have the end of a request told there too. The same wish twice is one."""
+    known = callback_table.of_requests(connection, [request_id])
+    if any((other.url, other.external_id) == (url, external_id) for other in known):
+        return
+    if len(known) >= MAX_CALLBACKS:
+        raise InvalidArguments(_TOO_MANY_CALLBACKS)
+    callback_table.add(
+        connection, _new_id(), request_id=request_id, url=url, external_id=external_id
+    )
+
+
+def _create(connection: Connection, queue: Queue, new: Request) -> Request:
+    store.add(connection, new)
+    queue.enqueue(connection, JobKind.LOOK_UP, new.id, team_id=new.team_id, at=new.created_at)
+    return new
+
+
+def _find_replay(connection: Connection, new: Request, key: _IdempotencyKey) -> Request | None:
+    since = new.created_at - IDEMPOTENCY_SECONDS
+    seen = idempotency_table.get(connection, new.team_id, key.key, since=since)
+    if seen is None:
+        return None
+    if seen.body_hash != key.body_hash:
+        raise IdempotencyConflict
+    return store.get(connection, seen.request_id)
+
+
+def _hash(asked: EnrichmentRequest) -> str:
+    return hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(ID_BYTES)

@@ -1,0 +1,103 @@
+"""What an operator relies on: no fault, of the database or of ours, ends the work in the
+background, and none is passed over in silence."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from mcp_enrichment.service.lookup import lookup_job
+from mcp_enrichment.service.queue import handlers, sqlite_queue
+from mcp_enrichment.service.requests import completion_waiter
+from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.sources.port import Unavailable
+from tests.support.serving import ADA, HIT, Clock, Says, Slow, ledger_is_exact, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.places import Place
+
+pytestmark = pytest.mark.anyio
+DOWN = Unavailable()
+
+
+def _breaking_once(whole: Callable[..., Any]) -> Callable[..., Any]:
+    """The statement with a defect, the first time: SQL that no database takes."""
+    broken = [True]
+
+    def run(connection: Any, *args: Any, **options: Any) -> Any:
+        if broken.pop() if broken else False:
+            connection.exec_driver_sql("SELECT a defect")
+        return whole(connection, *args, **options)
+
+    return run
+
+
+@pytest.mark.parametrize("statement", ["claim", "next_due", "finish", "renew"])
+async def test_a_defect_between_two_jobs_is_logged_and_work_goes_on(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    statement: str,
+) -> None:
+    monkeypatch.setattr(sqlite_queue, statement, _breaking_once(getattr(sqlite_queue, statement)))
+    monkeypatch.setattr(handlers, "FAILURE_BACKOFF", 0.01)
+    source = Slow(HIT)
+    async with serving(path, source, lease=0.2) as it:
+        request_id = await it.accepted()
+        await until(lambda: source.asked.is_set() and (statement != "renew" or bool(caplog.text)))
+        source.may_answer.set()
+        assert (await it.final(request_id))["status"] == "completed"
+        await until(lambda: it.rows("SELECT * FROM jobs") == [])
+        assert (await it.final(await it.accepted()))["status"] == "completed"
+    assert "OperationalError" in caplog.text
+    assert ADA not in caplog.text
+    ledger_is_exact(path)
+
+
+async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still_given(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(completion_waiter, "RETRY_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 0.01)
+    async with serving(place, Says(HIT)) as it:
+        monkeypatch.setattr(store, "final_among", _breaking_once(store.final_among))
+        async with anyio.create_task_group() as tasks:
+            it.service.completion_waiter._waiting["somebody"].add(anyio.Event())
+            await until(lambda: "it raised" in caplog.text)
+            tasks.start_soon(partial(it.final, await it.accepted()))
+    assert len(re.findall(r": it raised (?:Operational|Programming)Error,", caplog.text)) == 1
+
+
+async def test_restarts_take_no_try_of_a_source_away(path: Path) -> None:
+    """However often the process ends in the midst of a lookup, sources get all their tries."""
+    clock = Clock()
+    for restart in range(2 * lookup_job.MAX_SOURCE_ATTEMPTS):
+        source = Slow(HIT)
+        async with serving(path, source, clock=clock) as it:
+            if restart == 0:
+                await it.accepted()
+            await until(source.asked.is_set)
+    async with serving(path, Says(DOWN), clock=clock) as it:
+        for number in range(1, lookup_job.MAX_SOURCE_ATTEMPTS + 1):
+            await until(lambda n=number: it.rows("SELECT tries FROM requests") == [(n,)])
+            clock.now += 60
+            it.engine.wake()
+        await until(lambda: it.rows("SELECT status FROM requests") == [("failed",)])
+    ledger_is_exact(path)
+
+
+async def test_jobs_that_are_given_back_count_as_never_claimed(place: Place) -> None:
+    for _ in range(3):
+        source = Slow(HIT)
+        async with serving(place, source) as it:
+            if not it.rows("SELECT * FROM jobs"):
+                await it.accepted()
+            await until(source.asked.is_set)
+            assert it.rows("SELECT claims FROM jobs") == [(1,)]

@@ -1,0 +1,248 @@
+"""What a team relies on that deploys anew, or restarts a machine: what a vendor is being asked may
+be paid already, and its answer is waited for; nothing new is begun meanwhile."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from mcp_enrichment.service.lookup import vendor_calls
+from tests.support.ends import run_to_end
+from tests.support.far_end import Behaviour, replies
+from tests.support.fresh_copy import ROOT
+from tests.support.lookups import enrichment
+from tests.support.places import rows, settings_of
+from tests.support.serving import ADA, HIT, Clock, ledger_is_exact, serving, until
+from tests.support.vendors import scripted
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from tests.support.far_end import FarEnd, Seen
+    from tests.support.places import Place
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="has no such signals"),
+]
+ADDRESS = "ada.okafor@okafor.example"
+FOUND = replies(200, {"contact": {"email": ADDRESS}})
+MISSED = replies(404, {"error": "Not found"})
+ENDED = "SELECT status, email, source, verification FROM requests WHERE ended_at IS NOT NULL"
+CALLS = "SELECT source, state, cost, calls FROM source_calls"
+OWNERS = "SELECT lease_owner FROM jobs"
+LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
+COMMANDS = {
+    "service": ["service", "--port", "0"],
+    "mcp": ["serve", "--http", "--port", "0"],
+    "worker": ["worker"],
+}
+
+
+@dataclass
+class Gated:
+    """A vendor that has been asked, and answers when the test lets it."""
+
+    answer: Behaviour = FOUND
+    asked: anyio.Event = field(default_factory=anyio.Event)
+    may_answer: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+        self.asked.set()
+        await self.may_answer.wait()
+        await self.answer(stream, seen)
+
+
+@dataclass
+class Program:
+    """A process at work, and where it shows that it was told to end."""
+
+    process: subprocess.Popen[str]
+    place: Place
+    port: int | None
+
+    async def told(self, end: signal.Signals = signal.SIGTERM) -> None:
+        """Tell it to end, and return once it has begun to."""
+        self.process.send_signal(end)
+        await until(self._is_told)
+
+    def _is_told(self) -> bool:
+        """Whether it serves nobody new, or, where it serves nobody, hears of no job."""
+        if self.port is None:
+            return rows(self.place, LISTENERS) == [(0,)]
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", self.port)) != 0
+
+    async def ended(self) -> None:
+        """Return once it has ended in order."""
+        out, told = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=HANG))
+        assert (self.process.returncode, out, told) == (0, "", "")
+
+
+@contextmanager
+def program(
+    place: Place, command: str, vendor: FarEnd, *, sources: str = "findymail", **settings: Any
+) -> Iterator[Program]:
+    """The command at work, once it has begun to."""
+    ours = {"SOURCES": sources, "LOG_LEVEL": "ERROR"} | settings
+    keys = {f"{name.upper()}_API_KEY": "sk-test-1" for name in sources.split(",")}
+    named = {f"ENRICHMENT_{name}": str(value) for name, value in (ours | keys).items()}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.asked_program", *COMMANDS[command]],
+        cwd=ROOT,
+        env=os.environ | settings_of(place) | named | {"VENDORS_AT": vendor.url},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stderr
+            where = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+            yield Program(process, place, int(where[1]) if where else None)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(
+    params=["service on a file", "mcp on a file", "service on Postgres", "worker on Postgres"]
+)
+def at(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Place, str]:
+    """A database, and the command that works on it."""
+    monkeypatch.setenv("ENRICHMENT_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ENRICHMENT_HTTP_OPEN", "true")
+    command, _, where = request.param.partition(" on ")
+    return request.getfixturevalue("path" if where == "a file" else "url"), command
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+async def test_an_answer_that_a_vendor_gives_after_the_end_was_told_is_kept_and_told(
+    at: tuple[Place, str], vendor: FarEnd, end: signal.Signals
+) -> None:
+    place, _ = at
+    gated = Gated()
+    vendor.will(gated)
+    async with serving(place, jobs=False) as it:
+        await it.accepted()
+        with program(*at, vendor) as told:
+            await _asked(gated)
+            await told.told(end)
+            later = await it.accepted(linkedin_url=f"{ADA}-later")
+            gated.may_answer.set()
+            await told.ended()
+        assert (await it.get(later)).json()["status"] == "pending", "nothing new is begun"
+    assert rows(place, ENDED) == [("completed", ADDRESS, "findymail", "verified")]
+    assert rows(place, CALLS) == [("findymail", "hit", 1.0, 1)]
+    assert rows(place, OWNERS) == [(None,)]
+    ledger_is_exact(place)
+
+
+async def test_the_vendor_after_it_is_asked_by_the_next_process(
+    at: tuple[Place, str], vendor: FarEnd
+) -> None:
+    place, _ = at
+    gated = Gated(MISSED)
+    vendor.will(gated)
+    both = "findymail,prospeo"
+    async with serving(place, jobs=False) as it:
+        await it.accepted()
+        with program(*at, vendor, sources=both) as told:
+            await _asked(gated)
+            await told.told()
+            gated.may_answer.set()
+            await told.ended()
+        assert rows(place, CALLS) == [("findymail", "miss", 0.0, 1)]
+        assert rows(place, OWNERS) == [(None,)]
+        vendor.will(replies(400, {"error": True, "error_code": "NO_MATCH"}))
+        with program(*at, vendor, sources=both):
+            await until(lambda: len(rows(place, ENDED)) == 1)
+    assert [call[:2] for call in rows(place, f"{CALLS} ORDER BY source")] == [
+        ("findymail", "miss"),
+        ("prospeo", "miss"),
+    ]
+    assert len(vendor.posts) == 2
+
+
+async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_again(
+    at: tuple[Place, str], vendor: FarEnd
+) -> None:
+    place, _ = at
+    gated = Gated()
+    vendor.will(gated)
+    clock = Clock()
+    async with serving(place, jobs=False, clock=clock) as it:
+        request_id = await it.accepted()
+        with program(*at, vendor, STOP_SECONDS=0.5) as told:
+            await _asked(gated)
+            await told.told()
+            await told.ended()
+        assert rows(place, OWNERS) == [(None,)]
+        clock.now = time.time() + vendor_calls.ABANDONED_SECONDS
+        next_one = scripted(HIT, name="findymail")
+        again = replace(it, service=replace(it.service, sources=[next_one]))
+        ended = await run_to_end(again, request_id, clock)
+    assert (ended.status, ended.reason) == ("failed", "answer-lost")
+    assert (len(vendor.posts), next_one.asked) == (1, [])
+    ledger_is_exact(place)
+
+
+async def test_told_twice_it_waits_for_nobody(at: tuple[Place, str], vendor: FarEnd) -> None:
+    place, _ = at
+    gated = Gated()
+    vendor.will(gated)
+    async with serving(place, jobs=False) as it:
+        await it.accepted()
+        with program(*at, vendor, STOP_SECONDS=60) as told:
+            await _asked(gated)
+            await told.told()
+            assert told.process.poll() is None
+            told.process.send_signal(signal.SIGTERM)
+            await told.ended()
+    assert rows(place, OWNERS) == [(None,)]
+    assert rows(place, CALLS) == [("findymail", "asked", 0.0, 1)]
+    assert len(vendor.posts) == 1
+
+
+async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
+    at: tuple[Place, str], vendor: FarEnd
+) -> None:
+    place, _ = at
+    gated = Gated(replies(201, enrichment("t-1", linkedin_url=ADA)))
+    vendor.will(gated)
+    async with serving(place, jobs=False) as it:
+        await it.accepted()
+        with program(*at, vendor, sources="salesfinity") as told:
+            await _asked(gated)
+            await told.told()
+            gated.may_answer.set()
+            await told.ended()
+        assert rows(place, "SELECT state, ticket FROM source_calls") == [("working", "t-1")]
+        email = {"email": ADDRESS, "type": "work"}
+        vendor.always(replies(200, enrichment("t-1", "completed", email=email)))
+        with program(*at, vendor, sources="salesfinity"):
+            await until(lambda: len(rows(place, ENDED)) == 1)
+    assert rows(place, ENDED) == [("completed", ADDRESS, "salesfinity", "unverified")]
+    assert len(vendor.posts) == 1
+    ledger_is_exact(place)
+
+
+async def _asked(gated: Gated) -> None:
+    with anyio.fail_after(HANG):
+        await gated.asked.wait()

@@ -1,0 +1,153 @@
+"""What a team relies on whose lookups end together: one commit for all of them costs none of them
+its end, its credit or its place in the ledger."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from sqlalchemy import event, text
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from tests.support.places import opened, rows
+from tests.support.serving import ADA, HIT, MISS, Slow, ledger_is_exact, serving
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
+
+pytestmark = pytest.mark.anyio
+MANY = 20
+ENTRIES = "SELECT kind, amount, available_after FROM ledger ORDER BY id"
+MOVES = {"grant": 1, "hold": -1, "settle": 0, "release": 1}
+NAMES = "SELECT name FROM teams ORDER BY name"
+
+
+class Knows(Slow):
+    """Has an address for every other profile."""
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome:
+        await super().find(profile, kind)
+        return HIT if int(profile.rpartition("-")[2]) % 2 else MISS
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    database = opened(place)
+    yield database
+    database.close()
+
+
+async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -> None:
+    source, commits = Knows(), list[object]()
+    async with serving(place, source, jobs=False, credits=MANY) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
+        async with anyio.create_task_group() as tasks:
+            for request_id in ids:
+                job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+                tasks.start_soon(look_up, it.service, job)
+            await source.asked.wait()
+            event.listen(it.service.database._engine, "commit", commits.append)
+            source.may_answer.set()
+        assert len(commits) < MANY / 2, "reads are counted too"
+        for number, request_id in enumerate(ids):
+            body = (await it.get(request_id)).json()
+            assert body["status"] == ("completed" if number % 2 else "not-found")
+    ledger_is_exact(place)
+    available = 0
+    for kind, amount, available_after in rows(place, ENTRIES):
+        available += MOVES[kind] * amount
+        assert available_after == available, "each entry says what was left after it"
+
+
+async def test_what_raises_for_one_is_done_for_the_others(database: Database) -> None:
+    outcomes = await _all_at_once(database, ["one", "bad", "two"])
+    assert outcomes["one"] == "one", "each has what has come of it"
+    assert outcomes["two"] == "two"
+    assert isinstance(outcomes["bad"], ValueError)
+    assert database.read_now(_names) == ["one", "two"]
+
+
+async def test_a_database_that_fails_has_failed_for_all_of_them(database: Database) -> None:
+    outcomes = await _all_at_once(database, ["one", "full", "two"])
+    assert all(isinstance(outcome, StorageFailed) for outcome in outcomes.values())
+    assert database.read_now(_names) == []
+
+
+async def test_who_is_cancelled_while_it_acts_for_others_keeps_none_of_them_waiting(
+    database: Database,
+) -> None:
+    first, given_up = anyio.Event(), anyio.CancelScope()
+    outcomes: dict[str, object] = {}
+
+    async def who_gives_up() -> None:
+        with given_up:
+            first.set()
+            await _put(database, "one", outcomes)
+
+    with anyio.fail_after(HANG):
+        async with anyio.create_task_group() as tasks:
+            _may_go_on.clear()
+            tasks.start_soon(_put, database, "waits", outcomes)
+            await anyio.to_thread.run_sync(_is_at_it.wait)
+            tasks.start_soon(who_gives_up)
+            await first.wait()
+            tasks.start_soon(_put, database, "two", outcomes)
+            given_up.cancel()
+            _may_go_on.set()
+    assert outcomes["two"] == "two"
+    assert database.read_now(_names) == ["one", "two", "waits"]
+
+
+_is_at_it, _may_go_on = threading.Event(), threading.Event()
+
+
+def _add(connection: Connection, names: Sequence[str]) -> Sequence[str]:
+    """Adds teams of these names, or none."""
+    for name in names:
+        row = {"name": name, "created_at": 0, "available": 0, "held": 0}
+        connection.execute(
+            text(
+                "INSERT INTO teams (name, created_at, available, held) VALUES "
+                "(:name, :created_at, :available, :held)"
+            ),
+            row,
+        )
+    if "waits" in names:
+        _is_at_it.set()
+        _may_go_on.wait()
+    if "bad" in names:
+        raise ValueError
+    if "full" in names:
+        raise StorageFailed(StorageFault.FULL)
+    return names
+
+
+async def _all_at_once(database: Database, names: Sequence[str]) -> dict[str, object]:
+    outcomes: dict[str, object] = {}
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(_put, database, name, outcomes)
+    return outcomes
+
+
+async def _put(database: Database, name: str, outcomes: dict[str, object]) -> None:
+    try:
+        outcomes[name] = await database.write_grouped(_add, name)
+    except (ValueError, StorageFailed) as raised:
+        outcomes[name] = raised
+
+
+def _names(connection: Connection) -> Sequence[str]:
+    return connection.execute(text(NAMES)).scalars().all()

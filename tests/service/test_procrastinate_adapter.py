@@ -1,0 +1,165 @@
+"""What a fleet relies on while its database stutters: nothing is said in vain, and nobody sleeps
+through a job."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import psycopg
+import pytest
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from psycopg_pool import AsyncConnectionPool
+
+from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+from mcp_enrichment.service.queue import procrastinate_adapter
+from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
+from tests.support.places import rows
+from tests.support.serving import ADA, serving, until
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+JOBS = "SELECT status::text FROM procrastinate_jobs"
+LISTENERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query LIKE 'LISTEN "procrastinate%' AND state = 'idle' AND datname = current_database()
+"""
+
+
+class LosesAnswers(PsycopgConnector):
+    """Carries out what it is told, and does not hear that it has, the first time."""
+
+    lost = False
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        await super().execute_query_async(query, **arguments)
+        if not self.lost:
+            self.lost = True
+            raise ConnectorException from psycopg.OperationalError()
+
+
+class Unreached(PsycopgConnector):
+    """Reaches no server."""
+
+    tries = 0
+
+    async def execute_query_async(self, query: Any, **_: Any) -> None:
+        await self.execute_query_all_async(query)
+
+    async def execute_query_all_async(self, query: Any, **_: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+        self.tries += 1
+        raise ConnectorException from psycopg.OperationalError()
+
+
+class Away(RetryingConnector, Unreached):
+    """Finds its database away."""
+
+
+class Patient(RetryingConnector, LosesAnswers):
+    """Says again what it has not heard the answer of."""
+
+
+class Absent(RetryingConnector):
+    """Hears each answer only after something else has happened meanwhile, once."""
+
+    meanwhile: Any = None
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        found = await super().execute_query_all_async(query, **arguments)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens:
+            await happens()
+        return found
+
+
+@asynccontextmanager
+async def taken(
+    url: str, connector: RetryingConnector, *, at_once: int = 16
+) -> AsyncIterator[TrackingJobManager]:
+    """What a worker of lookups takes its jobs by."""
+    async with AsyncConnectionPool(url, open=False, min_size=1) as pool:
+        await connector.open_async(pool)
+        yield TrackingJobManager(connector, "look-up", SourceLimiter(), concurrency=at_once)
+
+
+async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: str) -> None:
+    connector, told = Absent(), anyio.Event()
+
+    async def hear(**_: Any) -> None:
+        told.set()
+
+    async with serving(url, jobs=False) as it, taken(url, connector) as jobs:
+        worker_id = await jobs.register_worker()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: jobs.listen_for_jobs(on_notification=hear, queues=["look-up"]))
+            await until(lambda: rows(url, LISTENERS) == [(1,)])
+
+            async def comes() -> None:
+                await it.accepted()
+                await told.wait()
+
+            connector.meanwhile = comes
+            found = await jobs.fetch_job(["look-up"], worker_id)
+            tasks.cancel_scope.cancel()
+    assert found
+    assert found.id in jobs.at_work
+
+
+async def test_a_job_is_finished_although_the_answer_to_that_was_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procrastinate_adapter, "RECONNECT_EVERY", 0.01)
+    async with serving(url, jobs=False) as it, taken(url, Patient()) as jobs:
+        await it.accepted()
+        found = await jobs.fetch_job(["look-up"], await jobs.register_worker())
+        assert found
+        assert rows(url, JOBS) == [("doing",)]
+        await jobs.finish_job(found, Status.SUCCEEDED, delete_job=True)
+    assert rows(url, JOBS) == []
+    assert jobs.at_work == {}
+
+
+async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: str) -> None:
+    away = Away()
+    async with taken(url, away) as jobs:
+        away.give_up()
+        with anyio.fail_after(HANG):
+            await jobs.update_heartbeat(1)
+            assert away.tries == 2
+            assert await jobs.fetch_job(["look-up"], 1) is None
+            assert away.tries == 3
+
+
+async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
+    async with serving(url, jobs=False), taken(url, RetryingConnector()) as jobs:
+        with anyio.fail_after(HANG), pytest.raises(ConnectorException):
+            await jobs.connector.execute_query_async("SELECT no_such_column")
+
+
+async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url: str) -> None:
+    async with serving(url, jobs=False) as it, taken(url, RetryingConnector()) as jobs:
+        for number in range(3):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        worker_id = await jobs.register_worker()
+        begun = await jobs.fetch_job(["look-up"], worker_id)
+        assert begun
+        assert rows(url, JOBS) == [("doing",)] * 3, "they were taken together"
+        await jobs.unregister_worker(worker_id)
+        assert jobs.at_work.keys() == {begun.id}
+    left = "SELECT id, status::text, attempts FROM procrastinate_jobs WHERE id <> ? ORDER BY id"
+    assert [of_job for _, *of_job in rows(url, left, begun.id)] == [["todo", 0]] * 2
+
+
+async def test_a_worker_takes_no_more_than_it_has_room_for(url: str) -> None:
+    async with serving(url, jobs=False) as it, taken(url, RetryingConnector(), at_once=2) as jobs:
+        for number in range(3):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        worker_id = await jobs.register_worker()
+        assert await jobs.fetch_job(["look-up"], worker_id)
+        assert sorted(rows(url, JOBS)) == [("doing",), ("doing",), ("todo",)]

@@ -1,0 +1,292 @@
+"""What a team relies on that shares a service, and the operator of a source: nobody's thousands
+keep others waiting, and no source is asked more than it may be, however many processes ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from pydantic import ValidationError
+
+from mcp_enrichment.fleet_settings import SourceLimit
+from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.lookup import source_limiter as domain
+from mcp_enrichment.service.lookup import source_slots
+from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.queue import procrastinate_worker as engine
+from mcp_enrichment.service.sources.port import Unavailable
+from mcp_enrichment.settings import Settings
+from tests.support.counting import Counting
+from tests.support.places import rows
+from tests.support.serving import (
+    ADA,
+    HIT,
+    MISS,
+    Clock,
+    Says,
+    Serving,
+    Slow,
+    ledger_is_exact,
+    serving,
+    team_with,
+    until,
+)
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from tests.support.places import Place
+
+pytestmark = pytest.mark.anyio
+MANY = 200
+STATUS = "SELECT status FROM requests WHERE id = ?"
+UNDER_WAY = "SELECT count(*) FROM source_lookups"
+
+
+async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
+    source = Counting(0.02)
+    async with (
+        serving(place, jobs=False, credits=MANY) as ours,
+        serving(place, jobs=False) as other,
+    ):
+        for number in range(MANY):
+            await ours.accepted(linkedin_url=f"{ADA}-{number}")
+        await _as_another_team(other)
+        async with serving(place, source, concurrency=2):
+            await until(lambda: len(source.asked) > MANY / 10)
+            theirs = await other.accepted(linkedin_url=f"{ADA}-theirs")
+            since = len(source.asked)
+            await until(lambda: f"{ADA}-theirs" in source.asked)
+            came = source.asked.index(f"{ADA}-theirs")
+            await until(lambda: other.rows(STATUS, theirs) == [("completed",)])
+    assert came - since < 10, "its turn came among the next"
+
+
+async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Place) -> None:
+    source = Counting(0.001)
+    async with serving(place, jobs=False, credits=30) as ours, serving(place, jobs=False) as other:
+        await _as_another_team(other)
+        for number in range(30):
+            await ours.accepted(linkedin_url=f"{ADA}-ours-{number}")
+        for number in range(10):
+            await other.accepted(linkedin_url=f"{ADA}-theirs-{number}")
+        async with serving(place, source, concurrency=1):
+            await until(lambda: len(source.asked) == 40)
+    for team, many in (("ours", 30), ("theirs", 10)):
+        mine = [profile for profile in source.asked if f"-{team}-" in profile]
+        assert mine == [f"{ADA}-{team}-{number}" for number in range(many)]
+    last = max(i for i, profile in enumerate(source.asked) if "-theirs-" in profile)
+    assert last <= 21, "the second team's ten were done while the first had ten of its thirty"
+
+
+async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -> None:
+    source = Counting(0.001)
+    async with serving(place, jobs=False, credits=200) as it:
+        for number in range(20):
+            await it.accepted(linkedin_url=f"{ADA}-first-{number}")
+        async with serving(place, source, concurrency=1):
+            for number in range(100):
+                await it.accepted(linkedin_url=f"{ADA}-later-{number}")
+            await until(lambda: len(source.asked) == 120)
+    assert source.asked[:20] == [f"{ADA}-first-{number}" for number in range(20)]
+
+
+async def test_what_is_put_off_takes_its_turn_anew(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "POLL", 0.05)
+    source = Says(Unavailable(retry_after=0.1), HIT)
+    async with serving(url, source, credits=20) as it:
+        for number in range(10):
+            await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
+    assert len(source.asked) == 11
+    ledger_is_exact(url)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at_once: int) -> None:
+    source = Counting(0.02)
+    limits = {source.name: Limit(at_once=at_once)}
+    async with (
+        serving(place, source, credits=30, source_limiter=SourceLimiter(limits)) as it,
+        serving(place, source, source_limiter=SourceLimiter(limits)),
+    ):
+        for number in range(30):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
+    assert 0 < source.most <= at_once
+    assert rows(place, UNDER_WAY) == [(0,)]
+    ledger_is_exact(place)
+
+
+async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
+    source, rate = Counting(0), 10.0
+    limits = {source.name: Limit(per_second=rate)}
+    async with (
+        serving(place, source, source_limiter=SourceLimiter(limits)) as it,
+        serving(place, source, source_limiter=SourceLimiter(limits)),
+    ):
+        for number in range(10):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        await until(lambda: len(source.began) == 10)
+    assert source.began[-1] - source.began[0] > (10 - 3) / rate
+
+
+async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
+    clock, limit, rate = Clock(), Limit(per_second=20), 20
+    given: list[float] = []
+    async with serving(place, jobs=False, clock=clock) as it:
+        for number in range(100):  # somebody asks each 30 ms, and so a little late each time
+            clock.now += 0.03
+            now = clock.now
+            taken = it.service.database.write_now(
+                lambda c, n=now, i=number: source_slots.acquire(
+                    c, "s", f"r-{i}", limit, now=n, lease=9
+                )
+            )
+            if taken == 0:
+                given.append(now)
+            else:
+                it.service.database.write_now(
+                    lambda c, i=number: source_slots.release(c, "s", f"r-{i}")
+                )
+    assert rate * 3 - 3 <= len(given) <= rate * 3 + 1
+    for first in given:
+        assert len([at for at in given if first <= at < first + 1]) <= rate + 1
+
+
+async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
+    place: Place,
+) -> None:
+    source = Counting(0.05)
+    limits = {source.name: Limit(at_once=2)}
+    async with (
+        serving(place, jobs=False, credits=MANY) as ours,
+        serving(place, jobs=False) as other,
+    ):
+        for number in range(MANY):
+            await ours.accepted(linkedin_url=f"{ADA}-{number}")
+        await _as_another_team(other)
+        async with (
+            serving(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
+            serving(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
+        ):
+            await until(lambda: len(source.asked) > 10)
+            await other.accepted(linkedin_url=f"{ADA}-theirs")
+            since = len(source.asked)
+            await until(lambda: f"{ADA}-theirs" in source.asked)
+            came = source.asked.index(f"{ADA}-theirs")
+    assert came - since < 10, "a hundred slots are not filled with those that wait"
+
+
+async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_over(
+    place: Place,
+) -> None:
+    clock, limit = Clock(), Limit(at_once=1)
+    async with serving(place, jobs=False, clock=clock) as it:
+
+        def take(request_id: str) -> float:
+            now, lease = clock.now, domain.LEASE
+            return it.service.database.write_now(
+                lambda c: source_slots.acquire(c, "s", request_id, limit, now=now, lease=lease)
+            )
+
+        assert take("dead") == 0
+        assert take("living") > 0
+        clock.now += domain.LEASE - 1
+        assert take("living") > 0
+        assert take("dead") == 0, "a lookup that is taken over has the place that it had"
+        clock.now += 1.5
+        assert take("living") == 0
+        assert take("another") > 0
+
+
+async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
+    place: Place,
+) -> None:
+    clock, limit = Clock(), Limit(at_once=1)
+    async with serving(place, jobs=False, clock=clock) as it:
+
+        def take(request_id: str) -> float:
+            clock.now += 0.5
+            now = clock.now
+            return it.service.database.write_now(
+                lambda c: source_slots.acquire(c, "s", request_id, limit, now=now, lease=100)
+            )
+
+        assert take("one") == 0
+        assert take("two") > 0
+        assert take("three") > 0
+        it.service.database.write_now(lambda c: source_slots.release(c, "s", "one"))
+        assert take("three") > 0, "the second is first"
+        clock.now += source_slots.WAITER_LEASE
+        assert take("three") == 0, "the second has gone"
+
+
+async def test_a_lookup_that_takes_its_time_keeps_its_turn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain, "LEASE", 0.4)
+    source = Slow(HIT)
+    async with serving(
+        place, source, source_limiter=SourceLimiter({source.name: Limit(at_once=1)})
+    ) as it:
+        request_id = await it.accepted()
+        await until(source.asked.is_set)
+        await anyio.sleep(1)  # lets its lease pass more than twice
+        lapsed = "SELECT count(*) FROM source_lookups WHERE until < ?"
+        assert it.rows(lapsed, it.service.clock()) == [(0,)]
+        source.may_answer.set()
+        await it.final(request_id)
+    assert rows(place, UNDER_WAY) == [(0,)]
+
+
+async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Place) -> None:
+    limits = {"another": Limit(at_once=1)}
+    async with serving(place, Says(MISS), source_limiter=SourceLimiter(limits)) as it:
+        await it.final(await it.accepted())
+    assert rows(place, "SELECT * FROM source_turns") == []
+
+
+async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
+    source = Slow(HIT)
+    limits = {source.name: Limit(at_once=1)}
+    with anyio.fail_after(HANG):
+        async with serving(url, source, source_limiter=SourceLimiter(limits)) as it:
+            for number in range(3):
+                await it.accepted(linkedin_url=f"{ADA}-{number}")
+            await until(source.asked.is_set)
+            await until(lambda: it.service.source_limiter.waiting > 0)
+    owners = rows(url, "SELECT lease_owner FROM jobs")
+    assert owners == [(None,)] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
+        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
+        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
+    ],
+)
+def test_the_limits_are_set_in_a_few_characters(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
+) -> None:
+    monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
+    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
+
+
+NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"
+
+
+@pytest.mark.parametrize("given", [*NONE.split(), "contacts=1,contacts=/2"])
+def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", given)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+async def _as_another_team(it: Serving) -> None:
+    team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
+    it.http._transport.app.state.authenticate = OneTeam(team_id)  # type: ignore[attr-defined]

@@ -1,0 +1,77 @@
+"""What a user relies on whose paid source is full: what another one knows is answered at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.queue import procrastinate_worker as engine
+from tests.support.places import rows
+from tests.support.serving import ADA, HIT, MISS, Says, Slow, ledger_is_exact, serving, until
+
+if TYPE_CHECKING:
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.port import Outcome
+    from tests.support.places import Place
+    from tests.support.serving import Serving
+
+pytestmark = pytest.mark.anyio
+IN_LINE = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'look-up/full'"
+
+
+class KnowsOne(Says):
+    """A source that costs nothing, and knows one of the profiles."""
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome:
+        return HIT if profile == f"{ADA}-known" else await super().find(profile, kind)
+
+
+async def test_who_waits_for_a_full_source_holds_up_nobody_that_another_source_answers(
+    place: Place,
+) -> None:
+    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
+    async with serving(place, own, full, concurrency=2, source_limiter=_one_at_once(full)) as it:
+        waiting = await _asked_of(it, own)
+        body = await it.final(await it.accepted(linkedin_url=f"{ADA}-known"))
+        assert body["source"] == "own"
+        full.may_answer.set()
+        for request_id in waiting:
+            await it.final(request_id)
+    assert rows(place, "SELECT count(*) FROM jobs") == [(0,)]
+    ledger_is_exact(place)
+
+
+async def test_standing_in_line_is_no_try(url: str) -> None:
+    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
+    async with serving(url, own, full, source_limiter=_one_at_once(full)) as it:
+        await _asked_of(it, own)
+        await until(lambda: rows(url, IN_LINE) == [(4,)])
+    assert rows(url, "SELECT claims FROM jobs") == [(0,)] * 5
+
+
+async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked_up(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SWEEP", 0.1)
+    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
+    async with serving(url, own, full, source_limiter=_one_at_once(full)) as it:
+        ids = await _asked_of(it, own)
+        await until(lambda: rows(url, IN_LINE) == [(4,)])
+    async with serving(url, Says(HIT)) as it:
+        for request_id in ids:
+            await it.final(request_id)
+    ledger_is_exact(url)
+
+
+def _one_at_once(source: Slow) -> SourceLimiter:
+    return SourceLimiter({source.name: Limit(at_once=1)})
+
+
+async def _asked_of(it: Serving, own: KnowsOne) -> list[str]:
+    """Five requests that the source that costs nothing does not know."""
+    ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(5)]
+    await until(lambda: len(set(own.asked)) == len(ids))
+    return ids

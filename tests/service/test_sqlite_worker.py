@@ -1,0 +1,242 @@
+"""What a user relies on about work in the background: none is lost, none is done twice for money,
+and it begins at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.db import database
+from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
+from tests.support.serving import (
+    ADA,
+    ADAS,
+    HIT,
+    Clock,
+    Says,
+    Serving,
+    Slow,
+    ledger_is_exact,
+    serving,
+    until,
+)
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+JOBS = "SELECT lease_owner, due_at, claims FROM jobs"
+
+
+async def _claim(
+    it: Serving, owner: str, *, now: float, lease: float = 30
+) -> Sequence[sqlite_queue.Job]:
+    lent = sqlite_queue.Lease(owner=owner, now=now, until=now + lease)
+    return await it.service.database.write(
+        lambda c: sqlite_queue.claim(c, lent, sqlite_queue.JobKind.LOOK_UP, limit=100)
+    )
+
+
+async def test_an_accepted_request_is_worked_on_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
+    async with serving(path, Says(HIT)) as it:
+        for _ in range(3):
+            await until(it.is_idle)
+            await it.final(await it.accepted())
+
+
+async def test_what_waits_for_room_is_worked_on_as_soon_as_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
+    source = Slow(HIT)
+    async with serving(path, source, concurrency=1) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(3)]
+        await until(it.is_idle)
+        source.may_answer.set()
+        for request_id in ids:
+            await it.final(request_id)
+
+
+async def test_a_dead_process_keeps_its_jobs_until_its_lease_is_over_and_no_longer(
+    path: Path,
+) -> None:
+    clock = Clock()
+    async with serving(path, jobs=False, clock=clock) as it:
+        request_id = await it.accepted()
+        start = clock.now
+        assert [job.claims for job in await _claim(it, "dead", now=start)] == [1]
+        assert await _claim(it, "early", now=start + 29.9) == []
+        clock.now = start + 30.1
+        async with serving(path, Says(HIT), clock=clock) as other:
+            assert (await other.final(request_id))["status"] == "completed"
+            await until(lambda: it.rows(JOBS) == [])
+    ledger_is_exact(path)
+
+
+async def test_a_living_process_keeps_the_job_that_outlasts_its_lease(path: Path) -> None:
+    source, until_when = Slow(HIT), "SELECT lease_until FROM jobs"
+    async with serving(path, source, lease=0.2) as it:
+        request_id = await it.accepted()
+        await until(source.asked.is_set)
+        ((first,),) = it.rows(until_when)
+        await until(lambda: it.rows(until_when)[0][0] > first + 0.2)
+        assert await _claim(it, "another", now=it.service.clock()) == []
+        assert it.rows("SELECT claims FROM jobs") == [(1,)]
+        source.may_answer.set()
+        assert (await it.final(request_id))["status"] == "completed"
+
+
+async def test_two_services_on_one_file_share_the_work_and_do_each_job_once(path: Path) -> None:
+    one, other = Says(HIT, name="one"), Says(HIT, name="other")
+    profiles = {f"{ADA}-{number}" for number in range(60)}
+    async with (
+        serving(path, one, concurrency=1, credits=60) as here,
+        serving(path, other, concurrency=1, credits=60),
+    ):
+        ids = [await here.accepted(linkedin_url=profile) for profile in profiles]
+        for request_id in ids:
+            await here.final(request_id)
+    assert sorted(one.asked + other.asked) == sorted(profiles)
+    ledger_is_exact(path)
+
+
+async def test_a_job_goes_to_the_service_that_has_room_for_it(path: Path) -> None:
+    one, other = Slow(HIT, name="one"), Slow(HIT, name="other")
+    async with serving(path, one, concurrency=1) as here, serving(path, other, concurrency=1):
+        ids = [await here.accepted(linkedin_url=f"{ADA}-{n}") for n in range(2)]
+        with anyio.fail_after(HANG):  # each takes one: with both in one process this would not end
+            await one.asked.wait()
+            await other.asked.wait()
+        one.may_answer.set()
+        other.may_answer.set()
+        for request_id in ids:
+            await here.final(request_id)
+        assert here.rows("SELECT source FROM requests ORDER BY source") == [("one",), ("other",)]
+
+
+async def test_a_process_works_on_no_more_jobs_at_once_than_it_may(path: Path) -> None:
+    source = Slow(HIT)
+    async with serving(path, source, concurrency=3) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(5)]
+        await until(lambda: sum(owner is not None for owner, *_ in it.rows(JOBS)) == 3)
+        source.may_answer.set()
+        for request_id in ids:
+            await it.final(request_id)
+
+
+async def test_a_service_that_is_stopped_gives_its_jobs_back_at_once(path: Path) -> None:
+    source = Slow(HIT)
+    async with serving(path, source) as it:
+        request_id = await it.accepted()
+        await until(source.asked.is_set)
+        ((owner, *_),) = it.rows(JOBS)
+        assert owner
+    async with serving(path, Says(HIT)) as it:
+        assert it.rows(JOBS)[0][0] != owner
+        assert (await it.final(request_id))["status"] == "completed"
+    ledger_is_exact(path)
+
+
+async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, source = Clock(), Says(ValueError(f"cannot read {ADAS}"), HIT)
+    async with serving(path, source, clock=clock) as it:
+        request_id = await it.accepted()
+        await until(lambda: it.rows(JOBS) == [(None, clock.now + handlers.FAILURE_BACKOFF, 1)])
+        clock.now += handlers.FAILURE_BACKOFF
+        it.engine.wake()
+        assert (await it.final(request_id))["status"] == "completed"
+    assert request_id in caplog.text
+    assert "ValueError" in caplog.text
+    assert "serving.py" in caplog.text  # where it was raised
+    assert ADAS not in caplog.text
+
+
+async def test_a_job_that_always_raises_is_put_off_for_ten_minutes_at_most(path: Path) -> None:
+    clock = Clock()
+    async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
+        await it.accepted()
+        it.service.database.write_now(
+            lambda c: c.exec_driver_sql("UPDATE requests SET defects = 9")
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.engine.run, it.service)
+            await until(
+                lambda: it.rows(JOBS) == [(None, clock.now + handlers.LONGEST_FAILURE_BACKOFF, 1)]
+            )
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_back(
+    path: Path,
+) -> None:
+    clock, almost = Clock(), handlers.MAX_FAILURES - 1
+    async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
+        request_id = await it.accepted()
+        set_defects = f"UPDATE requests SET defects = {almost}"  # noqa: S608
+        it.service.database.write_now(lambda c: c.exec_driver_sql(set_defects))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.engine.run, it.service)
+            body = await it.final(request_id)
+            await until(lambda: it.rows(JOBS) == [])
+            tasks.cancel_scope.cancel()
+        assert (body["status"], body["reason"]) == ("failed", "sources-unavailable")
+        assert await it.balance() == 10
+    ledger_is_exact(path)
+
+
+async def test_a_job_that_the_database_stopped_is_taken_up_again(path: Path) -> None:
+    source = Says(StorageFailed(StorageFault.FULL), HIT)
+    async with serving(path, source, lease=0.2) as it:
+        assert (await it.final(await it.accepted()))["status"] == "completed"
+
+
+async def test_work_goes_on_after_the_database_was_locked_by_another_program(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    async with serving(path, Says(HIT), jobs=False) as it:
+        request_id = await it.accepted()
+        with closing(sqlite3.connect(path)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(it.engine.run, it.service)
+                await until(lambda: "no job can be claimed" in caplog.text)
+                await anyio.sleep(0.2)  # it does not spin
+                assert caplog.text.count("no job can be claimed") == 1
+                another.rollback()
+                assert (await it.final(request_id))["status"] == "completed"
+                tasks.cancel_scope.cancel()
+
+
+async def test_a_job_that_raises_while_the_database_is_locked_does_not_end_the_service(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    with closing(sqlite3.connect(path.parent.parent / "none")) as locker:
+
+        class Locks(Says):
+            async def find(self, *_asked: object) -> object:
+                if not self.asked:
+                    self.asked.append("once")
+                    locker.execute("BEGIN IMMEDIATE")
+                    raise ValueError
+                return HIT
+
+        async with serving(path, Locks(HIT), lease=0.2) as it:
+            locker.execute("ATTACH ? AS it", [str(path)])
+            request_id = await it.accepted()
+            await until(lambda: f"job look-up of {request_id} stopped" in caplog.text)
+            locker.rollback()
+            assert (await it.final(request_id))["status"] == "completed"
