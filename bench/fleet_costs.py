@@ -25,7 +25,7 @@ from mcp_enrichment.service.queue.procrastinate_queue import FETCH
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Hit
+from mcp_enrichment.service.sources.base import Hit
 from tests.support import postgres
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Hit
+from mcp_enrichment.service.sources.base import Hit
 
 CONCURRENCY = 100
 

@@ -22,7 +22,7 @@ from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.h11_protocol import BoundedProtocol
 from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Miss
+from mcp_enrichment.service.sources.base import Miss
 
 LOOKUP_SECONDS = 0.3
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.sources.exports.reading import opened_export
+from mcp_enrichment.service.sources.exports.open_export import open_export
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,14 +74,14 @@ def bare_rows(file: Path) -> None:
 
 def read_rows(file: Path) -> None:
     """Every row understood, and nothing stored."""
-    with opened_export(file) as export:
+    with open_export(file) as export:
         deque(export.rows, maxlen=0)
 
 
 def store_rows(file: Path) -> None:
     """Into a database beside the file; new the first time."""
     database = open_sqlite(file.with_suffix(".db"))
-    with opened_export(file) as export:
+    with open_export(file) as export:
         report = import_contacts(database, export.rows, source=export.name)
     database.close()
     assert report.read == report.stored, report

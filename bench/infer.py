@@ -12,13 +12,17 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.companies import Noise, people
-from mcp_enrichment.service.sources.inference.companies import company_key
-from mcp_enrichment.service.sources.inference.figures import domain_of, kind_of, leave_each_out
-from mcp_enrichment.service.sources.inference.learning import Domain, Known
+from mcp_enrichment.service.sources.inference.accuracy import (
+    company_domain,
+    inference_kind,
+    leave_one_out,
+)
+from mcp_enrichment.service.sources.inference.company_names import company_key
+from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns, KnownAddress
 
 if TYPE_CHECKING:
     from bench.companies import Person
-    from mcp_enrichment.service.sources.inference.figures import Figures
+    from mcp_enrichment.service.sources.inference.accuracy import Accuracy
 
 COMPANIES = 1500
 SEEDS = (1, 2, 3)
@@ -42,18 +46,18 @@ class Rows:
     """A user's rows: three of five people with an address."""
 
     def __init__(self, everybody: list[Person]) -> None:
-        self.domains: dict[str, list[Known]] = defaultdict(list)
+        self.domains: dict[str, list[KnownAddress]] = defaultdict(list)
         self.companies: dict[str, Counter[str]] = defaultdict(Counter)
         self.held_back = [person for n, person in enumerate(everybody) if n % 5 < 2]
         for person in (person for n, person in enumerate(everybody) if n % 5 >= 2):
             local, _, domain = person.email.partition("@")
             company = company_key(person.company)
-            self.domains[domain].append(Known(person.name, company, local))
+            self.domains[domain].append(KnownAddress(person.name, company, local))
             self.companies[company][domain] += 1
 
-    def left_out(self) -> Figures:
+    def left_out(self) -> Accuracy:
         """Each known address, inferred from the others."""
-        return leave_each_out(self.domains.items(), self.companies, self.domains.__getitem__)
+        return leave_one_out(self.domains.items(), self.companies, self.domains.__getitem__)
 
 
 def main() -> None:
@@ -71,20 +75,20 @@ def main() -> None:
             )
 
 
-def measured(figures: Figures) -> Measured:
+def measured(figures: Accuracy) -> Measured:
     """What leaving out has told."""
     offered = figures.offered()
     return Measured(figures.known, offered.tested, offered.right)
 
 
-def of_held_back(rows: Rows, figures: Figures) -> Measured:
+def of_held_back(rows: Rows, figures: Accuracy) -> Measured:
     """What is offered to those whose addresses were held back."""
-    learned = {domain: Domain(known) for domain, known in rows.domains.items()}
+    learned = {domain: DomainPatterns(known) for domain, known in rows.domains.items()}
     right = offered = 0
     for person in rows.held_back:
-        domain = domain_of(rows.companies[company_key(person.company)])
+        domain = company_domain(rows.companies[company_key(person.company)])
         inference = learned[domain].infer(person.name) if domain else None
-        if inference and figures.offers(kind_of(inference)):
+        if inference and figures.offers(inference_kind(inference)):
             offered += 1
             right += f"{inference.local}@{domain}" == person.email
     return Measured(len(rows.held_back), offered, right)

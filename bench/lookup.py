@@ -24,7 +24,7 @@ from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.billing.credits import grant
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.sources.exports.contact import Contact
+from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.service.queue.handlers import Engine
-    from mcp_enrichment.service.sources.port import Source
+    from mcp_enrichment.service.sources.base import Source
     from mcp_enrichment.settings import Settings
 
 # What is imported inside a function costs more than the whole start of the server may take; the
@@ -147,12 +147,12 @@ async def working_service(
     from mcp_enrichment.service.privacy.retention_task import run_retention
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-    from mcp_enrichment.service.sources import chosen
-    from mcp_enrichment.service.sources.checks import address_check
+    from mcp_enrichment.service.sources import factory
+    from mcp_enrichment.service.sources.email_checks import address_check
 
     rules = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
     engine = _engine(settings)
-    sources = chosen.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
+    sources = factory.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
     service = ServiceContext(
         database=database,
         sources=sources,
@@ -170,7 +170,7 @@ async def working_service(
             contacts=settings.contact_days and settings.contact_days * DAY,
         ),
     )
-    async with chosen.closing(sources), anyio.create_task_group() as tasks:
+    async with factory.closing_sources(sources), anyio.create_task_group() as tasks:
         if jobs:
             tasks.start_soon(service.shutdown.work, partial(engine.run, service))
             tasks.start_soon(run_retention, service)
@@ -185,7 +185,7 @@ def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimi
     set."""
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
     from mcp_enrichment.service.lookup.source_slots import Limit
-    from mcp_enrichment.service.sources.port import is_vendor
+    from mcp_enrichment.service.sources.base import is_vendor
 
     limits = {
         source.name: Limit(at_once=source.terms.at_once, per_second=source.terms.per_second)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.service.contacts.contact_import import ImportReport
-    from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
-    from mcp_enrichment.service.sources.exports.format import Format
-    from mcp_enrichment.service.sources.exports.reading import Export
+    from mcp_enrichment.service.sources.exports.column_map import ColumnMap
+    from mcp_enrichment.service.sources.exports.open_export import Export
+    from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 
 SHOWN = 10
 """Lines that a dry run shows, one for each address."""
@@ -89,28 +89,28 @@ def list_contacts(limit: int) -> None:
         click.echo(f"{len(rows)} of {total} contacts; --limit shows more.", err=True)
 
 
-def _columns(pairs: tuple[str, ...]) -> Format | None:
-    from mcp_enrichment.service.sources.exports.mapped import MapRefused, mapped
+def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
+    from mcp_enrichment.service.sources.exports.custom_csv import InvalidColumnMap, parse_column_map
 
     try:
-        return mapped(pairs)
-    except MapRefused as refusal:
+        return parse_column_map(pairs)
+    except InvalidColumnMap as refusal:
         raise click.UsageError(f"--map: {refusal}.") from refusal
 
 
 @contextmanager
 def _refusals_as_errors() -> Iterator[None]:
-    from mcp_enrichment.service.sources.exports.contact import ExportRefused
+    from mcp_enrichment.service.sources.exports.records import InvalidExport
 
     try:
         yield
-    except ExportRefused as refusal:
+    except InvalidExport as refusal:
         raise click.ClickException(str(refusal)) from refusal
 
 
 @contextmanager
-def _opened(file: Path, columns: Format | None) -> Iterator[Export]:
-    from mcp_enrichment.service.sources.exports.reading import opened_export
+def _opened(file: Path, columns: ColumnMap | None) -> Iterator[Export]:
+    from mcp_enrichment.service.sources.exports.open_export import open_export
 
     with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
 
@@ -118,7 +118,7 @@ def _opened(file: Path, columns: Format | None) -> Iterator[Export]:
             bar.length = total
             bar.update(done - bar.pos)
 
-        with opened_export(file, columns=columns, progress=progress) as export:
+        with open_export(file, columns=columns, progress=progress) as export:
             yield export
 
 
@@ -142,7 +142,7 @@ def _understood(export: Export) -> tuple[list[str], ImportReport]:
 
 
 def _line_on(row: Contact | Skipped) -> str:
-    from mcp_enrichment.service.sources.exports.contact import Contact
+    from mcp_enrichment.service.sources.exports.records import Contact
 
     if isinstance(row, Contact):
         name = f"{row.first_name} {row.last_name}".strip()

@@ -11,7 +11,7 @@ from mcp_enrichment.cli.database import local_database
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mcp_enrichment.service.sources.inference.figures import Figures, Tally
+    from mcp_enrichment.service.sources.inference.accuracy import Accuracy, Tally
 
 SWITCH = (
     "Addresses are inferred only where you ask for it: ENRICHMENT_SOURCES=contacts,inferred. They "
@@ -33,7 +33,7 @@ def report() -> None:
         click.echo(line)
 
 
-def _lines(figures: Figures) -> Iterator[str]:
+def _lines(figures: Accuracy) -> Iterator[str]:
     tested = sum(tally.tested for tally in figures.by_level().values())
     yield f"{figures.known:,} known work addresses of people with a name, each left out in turn:"
     yield f"{tested:,} could be inferred from the others."
@@ -57,8 +57,8 @@ def _table(title: str, tallies: Mapping[str, Tally], domains: Mapping[str, int])
         yield row + (f"  {domains.get(name, 0):7,}" if domains else "")
 
 
-def _offered(figures: Figures) -> Iterator[str]:
-    from mcp_enrichment.service.sources.inference.figures import MIN_PRECISION, MIN_TESTED
+def _offered(figures: Accuracy) -> Iterator[str]:
+    from mcp_enrichment.service.sources.inference.accuracy import MIN_PRECISION, MIN_TESTED
 
     offered = figures.offered()
     if not offered.tested:

@@ -116,7 +116,7 @@ def show_audit(limit: int) -> None:
 
 def _subject(profile: str | None, email: str | None) -> Subject:
     from mcp_enrichment.service.privacy.subject_requests import Subject
-    from mcp_enrichment.service.sources.exports.mailbox import clean_email
+    from mcp_enrichment.service.sources.exports.email_address import clean_email
 
     if (profile is None) is (email is None):
         raise click.UsageError("Name the person by --profile or by --email.")

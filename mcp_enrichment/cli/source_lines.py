@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.cli.text import when
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.sources.port import (
+from mcp_enrichment.service.sources.base import (
     Hit,
     Lost,
     Misconfigured,
@@ -18,7 +18,7 @@ from mcp_enrichment.service.sources.port import (
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.source_report import SourceReport
-    from mcp_enrichment.service.sources.port import Outcome, Source
+    from mcp_enrichment.service.sources.base import Outcome, Source
 
 WHY = {
     "unavailable": "it is not available",
@@ -60,7 +60,7 @@ def figures(of: SourceReport) -> str:
 
 def untried(source: Source) -> str | None:
     """A warning for a vendor that nobody has tried."""
-    if is_vendor(source) and source.tried_on is None:
+    if is_vendor(source) and source.verified_on is None:
         return "Built from the vendor's documents and not tried with a real key: check it first."
     return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.port import Outcome, Source
+    from mcp_enrichment.service.sources.base import Outcome, Source
 
 
 @click.group()
@@ -61,7 +61,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.lookup import circuit_table
-    from mcp_enrichment.service.sources.port import is_vendor
+    from mcp_enrichment.service.sources.base import is_vendor
 
     with service_database() as database:
         source = _named(name, _chosen(database))
@@ -90,7 +90,7 @@ def _require_may_ask(
     import anyio
 
     from mcp_enrichment.service.privacy.subject_requests import is_suppressed
-    from mcp_enrichment.service.sources.port import is_vendor
+    from mcp_enrichment.service.sources.base import is_vendor
 
     if is_vendor(source) and kind not in source.kinds:
         raise click.UsageError(f"{source.name} has no {kind} addresses.")
@@ -106,10 +106,10 @@ async def _tried(
     """What the source has said, which is told too."""
     from mcp_enrichment.cli import source_lines as lines
     from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
-    from mcp_enrichment.service.sources.chosen import closing
+    from mcp_enrichment.service.sources.factory import closing_sources
 
     said: list[Outcome | float] = []
-    async with closing([source]):
+    async with closing_sources([source]):
         if (balance := await balance_of(source)) is not None:
             said.append(balance)
             click.echo(f"balance: {lines.balance(balance)}")
@@ -122,7 +122,7 @@ async def _tried(
 
 def _chosen(database: Database) -> Sequence[Source]:
     from mcp_enrichment.service.lookup.source_report import keyless_sources
-    from mcp_enrichment.service.sources import chosen
+    from mcp_enrichment.service.sources import factory
 
     now = settings()
-    return chosen.sources(now.sources, keyless_sources(database), now.vendor_keys)
+    return factory.sources(now.sources, keyless_sources(database), now.vendor_keys)

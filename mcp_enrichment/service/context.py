@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
-from mcp_enrichment.service.sources.sandbox import SandboxSource, scene_of
+from mcp_enrichment.service.sources.sandbox import SandboxSource, sandbox_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-    from mcp_enrichment.service.sources.port import AddressCheck, Source
-    from mcp_enrichment.service.sources.sandbox import Scene
+    from mcp_enrichment.service.sources.base import AddressCheck, Source
+    from mcp_enrichment.service.sources.sandbox import SandboxCase
 
 DELIVERY_DELAYS = (0.0, 5.0, 30.0)
 """Seconds before each of the three tries of a callback, counted from the end of the one before."""
@@ -81,11 +81,11 @@ class ServiceContext:
     sandbox: bool = False
     """Whether profiles named `sandbox-…` are played."""
 
-    def scene_of(self, profile: str) -> Scene | None:
+    def sandbox_case(self, profile: str) -> SandboxCase | None:
         """What is played for this profile, in the test mode."""
-        return scene_of(profile) if self.sandbox else None
+        return sandbox_case(profile) if self.sandbox else None
 
     def sources_for(self, profile: str) -> Sequence[Source]:
         """Whom to ask about this profile, in order."""
-        scene = self.scene_of(profile)
+        scene = self.sandbox_case(profile)
         return [SandboxSource(scene)] if scene else self.sources

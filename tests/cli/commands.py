@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.sources.exports.reading import read
+from mcp_enrichment.service.sources.exports.open_export import read_export
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Shell:
 def imported_by(shell: Shell) -> None:
     """The sample, imported without a process of its own."""
     database = open_sqlite(shell.database)
-    import_contacts(database, read(Path(SAMPLE)), source="linkedin")
+    import_contacts(database, read_export(Path(SAMPLE)), source="linkedin")
     database.close()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.sources.port import Hit, Unavailable
+from mcp_enrichment.service.sources.base import Hit, Unavailable
 from tests.cli.commands import Shell
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.serving import rows, serving, until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.cli.contacts import WHY
-from mcp_enrichment.service.sources.exports.contact import SkipReason
+from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exporters.customers import hubspot
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
 from mcp_enrichment.service.lookup.circuit_table import Circuit
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Unavailable, Working
+from mcp_enrichment.service.sources.base import Hit, InProgress, Misconfigured, Miss, Unavailable
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.launch import settings_to_hand_on
@@ -104,7 +104,7 @@ def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: Scripted) ->
 def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
     hunter: Scripted,
 ) -> None:
-    hunter.says[0] = Working(ticket="t", ask_after=0)
+    hunter.says[0] = InProgress(ticket="t", poll_after=0)
     hunter.tells.append(Hit(email=ADAS, checked_at=1_700_000_000))
     done = run("check", "hunter", "--profile", ADA, "--yes")
     assert "lookup: a***@example.com, unverified, checked 2023-11-14\n" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.sources.exports.reading import read
+from mcp_enrichment.service.sources.exports.open_export import read_export
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def import_sample(settings: Settings) -> None:
     """What `mcp-enrichment contacts import` does, with the file that comes with the package."""
     database = open_sqlite(settings.database_file)
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as sample:
-        import_contacts(database, read(sample), source="linkedin")
+        import_contacts(database, read_export(sample), source="linkedin")
     database.close()
 
 
@@ -183,10 +183,10 @@ async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
 async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
     assistant: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[None] = []
+    read_export: list[None] = []
 
     async def broken(*_: object) -> None:
-        read.append(None)
+        read_export.append(None)
         raise ValueError
 
     monkeypatch.setattr("mcp_enrichment.service.billing.credits.balance", broken)
@@ -194,7 +194,7 @@ async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
     assert refused.meta
     error = refused.meta["error"]
     assert (error["code"], error["retryable"], error["charged"]) == ("internal_error", False, False)
-    assert len(read) == 1
+    assert len(read_export) == 1
 
 
 async def test_no_credit_left_is_told_before_and_when_it_is_refused(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.sources.inference import figures, learning
+from mcp_enrichment.service.sources.inference import accuracy, pattern_learning
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 from tests.cli.commands import Shell
 from tests.support.colleagues import staff
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_enrichment.service.sources.exports.contact import Contact
+    from mcp_enrichment.service.sources.exports.records import Contact
 
 PAGE = (ROOT / "docs" / "inference.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ mcp-enrichment (.*)$", PAGE, re.MULTILINE)
@@ -66,10 +66,10 @@ def test_the_commands_print_what_the_page_shows(export: None, shell: Shell) -> N
 
 
 def test_the_numbers_and_patterns_of_the_page_are_those_of_the_code() -> None:
-    assert f"{figures.MIN_TESTED} of its addresses" in PAGE
-    assert f"{figures.MIN_PRECISION:.0%}".removesuffix("%") + " of 100 were right" in PAGE
-    assert f"| {figures.MIN_COLLEAGUES} people of it with an address there" in PAGE
-    assert f"| {learning.MIN_CONFIRMATIONS} people whose address has it" in PAGE
-    assert f"| {learning.MIN_OF_A_KIND} people with such names" in PAGE
+    assert f"{accuracy.MIN_TESTED} of its addresses" in PAGE
+    assert f"{accuracy.MIN_PRECISION:.0%}".removesuffix("%") + " of 100 were right" in PAGE
+    assert f"| {accuracy.MIN_COLLEAGUES} people of it with an address there" in PAGE
+    assert f"| {pattern_learning.MIN_CONFIRMATIONS} people whose address has it" in PAGE
+    assert f"| {pattern_learning.MIN_OF_A_KIND} people with such names" in PAGE
     listed = re.sub(r"\s+", " ", PAGE.partition("The patterns: ")[2].partition(".\n")[0])
     assert re.split(r", | and ", listed) == list(PATTERNS)

@@ -15,7 +15,7 @@ from mcp_enrichment.service.context import DELIVERY_DELAYS
 from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue import sqlite_worker
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Misconfigured
+from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
 from tests.support.names import Names
 from tests.support.openapi import must_be
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.far_end import Seen
     from tests.support.places import Place
 

@@ -12,9 +12,9 @@ from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
 from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import (
+from mcp_enrichment.service.sources.base import (
     Lost,
-    LostWhy,
+    LostReason,
     Misconfigured,
     Miss,
     Outcome,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
-LOST, REFUSED = Lost(why=LostWhy.NO_ANSWER), Lost(why=LostWhy.REFUSED)
+LOST, REFUSED = Lost(why=LostReason.NO_ANSWER), Lost(why=LostReason.REFUSED)
 
 
 async def looked_up(it: Serving, number: int, vendor: Scripted) -> Reschedule | None:

@@ -14,8 +14,8 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.lookup.source_slots import Limit
-from mcp_enrichment.service.sources.exports.contact import Contact
-from mcp_enrichment.service.sources.port import Hit, Miss, Terms
+from mcp_enrichment.service.sources.base import Hit, Miss, Terms
+from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
 from tests.support.places import settings_of

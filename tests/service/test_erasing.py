@@ -36,7 +36,7 @@ from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.exports.contact import Contact
+    from mcp_enrichment.service.sources.exports.records import Contact
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

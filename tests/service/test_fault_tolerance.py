@@ -14,7 +14,7 @@ from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.queue import handlers, sqlite_queue
 from mcp_enrichment.service.requests import completion_waiter
 from mcp_enrichment.service.requests import request_table as store
-from mcp_enrichment.service.sources.port import Unavailable
+from mcp_enrichment.service.sources.base import Unavailable
 from tests.support.serving import ADA, HIT, Clock, Says, Slow, ledger_is_exact, serving, until
 
 if TYPE_CHECKING:

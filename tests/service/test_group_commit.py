@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

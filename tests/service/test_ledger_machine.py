@@ -39,7 +39,7 @@ from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss, Outcome, Unavailable
+from mcp_enrichment.service.sources.base import Hit, Misconfigured, Miss, Outcome, Unavailable
 from tests.support.failing import Failing
 from tests.support.places import opened, rows
 from tests.support.serving import Clock, Says, ledger_is_exact

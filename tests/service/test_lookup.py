@@ -15,16 +15,16 @@ from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.sources.base import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.exports.contact import Contact
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.settings import Settings
 from tests.support.serving import ADA, ADAS, HIT, MISS, Says, ledger_is_exact, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from mcp_enrichment.service.contacts.contact_import import (
 )
 from mcp_enrichment.service.db import migrate
 from mcp_enrichment.service.db.postgres import migrate_postgres
-from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused
+from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.cli.commands import Shell
 from tests.support.places import engine_of, opened
 from tests.support.serving import ADA, rows, serving
@@ -107,9 +107,9 @@ async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) 
     def broken() -> Iterator[Contact]:
         for number in range(60_000):
             yield ada(f"{number}@example.com")
-        raise ExportRefused.because(Path("x.csv"), "is damaged")
+        raise InvalidExport.because(Path("x.csv"), "is damaged")
 
-    with pytest.raises(ExportRefused):
+    with pytest.raises(InvalidExport):
         import_contacts(database, broken(), source="csv")
     assert await StoredContacts(database).is_empty()
 

@@ -16,12 +16,12 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.billing.ledger import Balance
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Misconfigured
+from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.serving import ADA, HIT, MISS, Says, Serving, Slow, ledger_is_exact, serving
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.exports.contact import Contact
+from mcp_enrichment.service.sources.exports.records import Contact
 from tests.support.ends import OFFICE, RefusesOffices
 from tests.support.places import opened
 from tests.support.serving import ADA, ADAS, HIT, serving

@@ -11,7 +11,7 @@ import pytest
 from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.service.queue import handlers
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Hit, Working
+from mcp_enrichment.service.sources.base import Hit, InProgress
 from tests.support.ends import OFFICE, RefusesOffices
 from tests.support.serving import HIT, Clock, Says, ledger_is_exact, serving
 from tests.support.vendors import PRICE, scripted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
-WORKING = Working(ticket="t-1", ask_after=20.0)
+WORKING = InProgress(ticket="t-1", poll_after=20.0)
 
 
 @pytest.mark.parametrize("office", [False, True])
@@ -51,7 +51,7 @@ async def test_an_address_that_was_paid_for_is_told_though_its_check_raises(
     class Defect:
         left = raises
 
-        async def defect_of(self, _email: str) -> None:
+        async def find_defect(self, _email: str) -> None:
             self.left -= 1
             if self.left >= 0:
                 raise ValueError

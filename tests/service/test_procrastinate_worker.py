@@ -17,7 +17,7 @@ from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service.queue import procrastinate_queue
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
-from mcp_enrichment.service.sources.port import Unavailable
+from mcp_enrichment.service.sources.base import Unavailable
 from tests.cli.commands import Shell
 from tests.support.failing import Failing
 from tests.support.keyed import key_of

@@ -15,8 +15,8 @@ from mcp_enrichment.mcp.convert import to_enrichment
 from mcp_enrichment.mcp.next_steps import BY_VERIFICATION
 from mcp_enrichment.service import metrics
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.port import Hit, Miss
 from tests.support.exports import ADA_READ
 from tests.support.lookups import found, missed
 from tests.support.serving import ADAS, serving

@@ -16,7 +16,7 @@ from mcp_enrichment.service.lookup import source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import procrastinate_worker as engine
-from mcp_enrichment.service.sources.port import Unavailable
+from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
 from tests.support.counting import Counting
 from tests.support.places import rows

@@ -14,7 +14,7 @@ from tests.support.serving import ADA, HIT, MISS, Says, Slow, ledger_is_exact, s
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
     from tests.support.serving import Serving
 

@@ -15,8 +15,8 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
-from mcp_enrichment.service.sources.exports.contact import SkipReason
-from mcp_enrichment.service.sources.port import Hit
+from mcp_enrichment.service.sources.base import Hit
+from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exports import ADA_READ
 from tests.support.far_end import FarEnd, far_end, replies
 from tests.support.places import opened

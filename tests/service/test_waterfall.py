@@ -13,7 +13,7 @@ import pytest
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.lookup import lookup_job, vendor_calls
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Hit, Miss, Terms, Unavailable, Working
+from mcp_enrichment.service.sources.base import Hit, InProgress, Miss, Terms, Unavailable
 from tests.support.ends import (
     ENDS,
     RefusesOffices,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
 FREE_MAIL = Hit(email="ada@freemail.example", verification=Verification.VERIFIED)
-WORKING = Working(ticket="t-1", ask_after=20.0)
+WORKING = InProgress(ticket="t-1", poll_after=20.0)
 
 
 @pytest.mark.parametrize("first", ENDS)
@@ -225,7 +225,7 @@ async def test_a_vendor_that_never_answers_has_lost_the_answer(
     [(WORKING, "answer-lost"), (Miss(), "sources-unavailable")],
 )
 async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
-    place: Place, answer: Hit | Working | Miss, reason: str
+    place: Place, answer: Hit | InProgress | Miss, reason: str
 ) -> None:
     vendors = [scripted(answer), scripted(Unavailable(), name="away")]
     async with serving(place, *vendors, jobs=False) as it:

@@ -13,7 +13,7 @@ from mcp_enrichment.service.db.database import Database
 from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Terms
+from mcp_enrichment.service.sources.base import Terms
 from tests.support.ends import RefusesOffices, coming_to, run_to_end, vendor_that
 from tests.support.serving import ADA, Clock, ledger_is_exact, serving
 
@@ -86,7 +86,7 @@ async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_d
     clock = Clock()
     async with serving(place, jobs=False, clock=clock) as it:
         vendor = vendor_that("verified", "vendor")
-        vendor.terms = Terms(hit=1, repeats_are_free=True)
+        vendor.terms = Terms(hit=1, idempotent_billing=True)
         request_id, sources = await it.accepted(), [vendor]
         await _die(it, request_id, sources, steps=6)
         assert len(vendor.asked) == 1

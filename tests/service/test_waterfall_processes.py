@@ -16,7 +16,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import Terms
+from mcp_enrichment.service.sources.base import Terms
 from tests.support.fresh_copy import ROOT
 from tests.support.places import opened
 from tests.support.serving import HIT, MISS, Clock, ledger_is_exact, rows, serving, until
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

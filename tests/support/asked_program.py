@@ -9,12 +9,12 @@ import os
 
 from mcp_enrichment import compose_service
 from mcp_enrichment.cli import ending, main
-from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
 
 if __name__ == "__main__":
     if seconds := os.environ.get("END_SECONDS"):
         compose_service.EMBEDDED_SECONDS = ending.ORDER_SECONDS = float(seconds)
     for name in NAMES:
-        kind = kind_of_vendor(name)
-        kind.url, kind.ask_after = os.environ["VENDORS_AT"], kind.ask_after and 0.1
+        kind = vendor_class(name)
+        kind.url, kind.poll_after = os.environ["VENDORS_AT"], kind.poll_after and 0.1
     main()

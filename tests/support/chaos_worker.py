@@ -28,7 +28,7 @@ from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.queue import procrastinate_worker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.requests.submission import accept
-from mcp_enrichment.service.sources.port import Hit, Miss, Unavailable
+from mcp_enrichment.service.sources.base import Hit, Miss, Unavailable
 from tests.support.places import named, opened
 from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.places import Place
 
 LEASE = 0.5

@@ -6,7 +6,7 @@ from itertools import count, islice, product
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import Contact, Person, Skipped, SkipReason
+from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 
 if TYPE_CHECKING:

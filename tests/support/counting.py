@@ -11,7 +11,7 @@ from tests.support.serving import HIT
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
 
 
 class Counting:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.sources.port import (
+from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,
+    InProgress,
     Lost,
-    LostWhy,
+    LostReason,
     Misconfigured,
     Miss,
     Unavailable,
-    Working,
 )
 from tests.support.vendors import scripted
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.serving import Clock, Serving
     from tests.support.vendors import Scripted
 
@@ -31,7 +31,7 @@ ANSWERS: dict[str, Outcome] = {
     **{v.value: Hit(email=f"{v}@example.com", verification=v) for v in Verification},
     "miss": Miss(),
     "unavailable": Unavailable(),
-    "lost": Lost(why=LostWhy.NO_ANSWER),
+    "lost": Lost(why=LostReason.NO_ANSWER),
     "misconfigured": Misconfigured(),
     "refused": Hit(email=OFFICE, verification=Verification.VERIFIED),
 }
@@ -49,7 +49,7 @@ FAILURES = {
 class RefusesOffices:
     """An address check."""
 
-    async def defect_of(self, email: str) -> AddressDefect | None:
+    async def find_defect(self, email: str) -> AddressDefect | None:
         return AddressDefect.ROLE if email == OFFICE else None
 
 
@@ -68,7 +68,7 @@ def vendor_that(end: str, name: str) -> Scripted:
     """A vendor whose part ends so."""
     answer = ANSWERS[end.removeprefix(LATER)]
     if end.startswith(LATER):
-        begun = Working(ticket=f"ticket-of-{name}", ask_after=20.0)
+        begun = InProgress(ticket=f"ticket-of-{name}", poll_after=20.0)
         return scripted(begun, tells=(begun, Unavailable(), answer), name=name)
     return scripted(answer, name=name)
 

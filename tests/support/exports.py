@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused, Skipped
-from mcp_enrichment.service.sources.exports.reading import read
+from mcp_enrichment.service.sources.exports.open_export import read_export
+from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +49,11 @@ NO_EXPORT = (
 def rows(path: Path) -> list[Contact | Skipped]:
     if os.path.isfile(path):
         os.utime(path, (WRITTEN_AT, WRITTEN_AT))
-    return list(read(path))
+    return list(read_export(path))
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(ExportRefused) as refused:
+    with pytest.raises(InvalidExport) as refused:
         rows(path)
     return str(refused.value)
 

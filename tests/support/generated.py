@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract import errors
 from mcp_enrichment.mcp.tools import TOOLS, Tool
-from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
 from tests.support import published
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+    from mcp_enrichment.service.sources.vendors.base import HTTPVendor
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -75,12 +75,12 @@ def vendors_table() -> str:
         "| name | addresses | credits for one | limit | answers | a lost answer | run with a key |",
         "|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *(_vendor_row(kind_of_vendor(name)) for name in sorted(NAMES))])
+    return "\n".join([*head, *(_vendor_row(vendor_class(name)) for name in sorted(NAMES))])
 
 
 def vendor_notes() -> str:
     """What the module of each vendor says of it."""
-    modules = (sys.modules[kind_of_vendor(name).__module__] for name in sorted(NAMES))
+    modules = (sys.modules[vendor_class(name).__module__] for name in sorted(NAMES))
     return "\n".join(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)
 
 
@@ -141,7 +141,7 @@ def _errors() -> list[type[errors.EnrichmentError]]:
     return [kind for kind in every if "code" in vars(kind) and "explanation" in vars(kind)]
 
 
-def _vendor_row(kind: type[PaidVendor]) -> str:
+def _vendor_row(kind: type[HTTPVendor]) -> str:
     prices = {of.value: f"{price:g}" for of, price in kind.prices.items()}
     differ = len(set(prices.values())) > 1
     shown = (
@@ -156,9 +156,9 @@ def _vendor_row(kind: type[PaidVendor]) -> str:
         ", ".join(prices),
         ", ".join(shown),
         ", ".join(limits),
-        f"in about {kind.ask_after:g} s or later" if kind.ask_after else "at once",
-        "asked for again" if kind.repeats_are_free else "stays lost",
-        kind.tried_on or "*unverified*",
+        f"in about {kind.poll_after:g} s or later" if kind.poll_after else "at once",
+        "asked for again" if kind.idempotent_billing else "stays lost",
+        kind.verified_on or "*unverified*",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -21,12 +21,12 @@ from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.queue import procrastinate_worker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Hit, Terms
+from mcp_enrichment.service.sources.base import Hit, Terms
 from tests.support.places import named, opened
 from tests.support.serving import ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome
+    from mcp_enrichment.service.sources.base import Outcome
 
 MAYBE = Hit(email="maybe@example.com")
 SURE = Hit(email="sure@example.com", verification=Verification.VERIFIED)

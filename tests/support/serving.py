@@ -25,7 +25,7 @@ from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
 from mcp_enrichment.service.queue.sqlite_worker import LEASE, SQLiteWorker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.base import Hit, Miss
 from tests.support.openapi import holds_to_contract
 from tests.support.places import opened, rows
 from tests.support.waiting import HANG
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.queue.handlers import Engine
-    from mcp_enrichment.service.sources.port import Outcome, Source
+    from mcp_enrichment.service.sources.base import Outcome, Source
     from tests.support.places import Place
 
 ADA = "https://www.linkedin.com/in/ada-okafor-example"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.port import Terms
+from mcp_enrichment.service.sources.base import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
 
 PRICE = 2.0
 BOTH = frozenset(EmailType)
@@ -28,24 +28,24 @@ class Scripted:
     ever. What it was asked outlives the process that asked, as at a real one."""
 
     name: str = "vendor"
-    says: deque[Outcome | Working]
-    tells: deque[Outcome | Working] = field(default_factory=deque)
+    says: deque[Outcome | InProgress]
+    tells: deque[Outcome | InProgress] = field(default_factory=deque)
     terms: Terms = field(default_factory=lambda: Terms(hit=PRICE))
     kinds: frozenset[EmailType] = BOTH
-    tried_on: str | None = None
+    verified_on: str | None = None
     asked: list[str] = field(default_factory=list)
     collected: list[str] = field(default_factory=list)
     interrupt: Callable[[], None] = _nothing
     """Called before a question arrives, and before its answer does."""
 
-    async def find(self, profile: str, _kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, _kind: EmailType) -> Outcome | InProgress:
         self.interrupt()
         self.asked.append(profile)
         answer = _next(self.says)
         self.interrupt()
         return answer
 
-    async def collect(self, ticket: str, _kind: EmailType) -> Outcome | Working:
+    async def collect(self, ticket: str, _kind: EmailType) -> Outcome | InProgress:
         self.interrupt()
         self.collected.append(ticket)
         answer = _next(self.tells)
@@ -60,14 +60,14 @@ class Scripted:
 
 
 def scripted(
-    *says: Outcome | Working,
+    *says: Outcome | InProgress,
     name: str = "vendor",
-    tells: tuple[Outcome | Working, ...] = (),
+    tells: tuple[Outcome | InProgress, ...] = (),
     **more: object,
 ) -> Scripted:
     """A vendor that says so."""
     return Scripted(name=name, says=deque(says), tells=deque(tells), **more)  # type: ignore[arg-type]
 
 
-def _next(answers: deque[Outcome | Working]) -> Outcome | Working:
+def _next(answers: deque[Outcome | InProgress]) -> Outcome | InProgress:
     return answers.popleft() if len(answers) > 1 else answers[0]

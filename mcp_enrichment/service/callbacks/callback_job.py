@@ -90,8 +90,8 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
 async def _send(
     service: ServiceContext, claimed: _Attempt, body: bytes, headers: Mapping[str, str]
 ) -> DeliveryResult:
-    scene = service.scene_of(claimed.request.linkedin_url)
-    if scene and scene.fails_try(claimed.number):
+    scene = service.sandbox_case(claimed.request.linkedin_url)
+    if scene and scene.fails_attempt(claimed.number):
         return DeliveryResult(outcome=callback_table.AttemptOutcome.HTTP_ERROR, http_status=503)
     return await service.sender.send(claimed.callback.url, body, headers)
 

@@ -18,12 +18,7 @@ from mcp_enrichment.service.contacts.row_packing import packed
 from mcp_enrichment.service.privacy import audit_log
 from mcp_enrichment.service.privacy.audit_log import Action
 from mcp_enrichment.service.privacy.subject_requests import left_out
-from mcp_enrichment.service.sources.exports.contact import (
-    Contact,
-    Person,
-    Skipped,
-    SkipReason,
-)
+from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

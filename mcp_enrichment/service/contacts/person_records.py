@@ -14,11 +14,11 @@ import anyio
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts import person_table as store
 from mcp_enrichment.service.contacts.row_packing import PROFILE, RANK
-from mcp_enrichment.service.sources.exports.mailbox import kind_of
-from mcp_enrichment.service.sources.inference.companies import company_key
-from mcp_enrichment.service.sources.inference.figures import Figures, leave_each_out
-from mcp_enrichment.service.sources.inference.learning import Known
-from mcp_enrichment.service.sources.inference.names import Name
+from mcp_enrichment.service.sources.exports.email_address import email_kind
+from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
+from mcp_enrichment.service.sources.inference.company_names import company_key
+from mcp_enrichment.service.sources.inference.pattern_learning import KnownAddress
+from mcp_enrichment.service.sources.inference.transliteration import Name
 from mcp_enrichment.service.sources.inferred import Candidate, InferredSource
 
 if TYPE_CHECKING:
@@ -49,22 +49,20 @@ def address_of(person: Values) -> str:
     return f"{person[_LOCAL]}@{person[_DOMAIN]}" if person[_DOMAIN] else ""
 
 
-def compute_accuracy(connection: Connection) -> Figures:
+def compute_accuracy(connection: Connection) -> Accuracy:
     """How right inferences are on the rows as they are. It takes a minute for a million of them."""
     companies: dict[str, Counter[str]] = defaultdict(Counter)
     for row in store.companies(connection):
         companies[row.company_key][row.email_domain] = row.people
-    return leave_each_out(
-        _domains(connection), companies, lambda domain: _known(connection, domain)
-    )
+    return leave_one_out(_domains(connection), companies, lambda domain: _known(connection, domain))
 
 
-def figures(database: Database) -> Figures:
+def figures(database: Database) -> Accuracy:
     """How right inferences are, in the calling thread: worked out once after each import."""
     puts, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
     if puts is None:
-        return Figures()
-    if kept and (read := Figures.read(json.loads(kept))):
+        return Accuracy()
+    if kept and (read := Accuracy.read(json.loads(kept))):
         return read
     found = database.snapshot_now(compute_accuracy)
     worked_out = json.dumps(found.written())
@@ -72,11 +70,11 @@ def figures(database: Database) -> Figures:
     return found
 
 
-def last_figures(database: Database) -> Figures:
+def last_figures(database: Database) -> Accuracy:
     """How right inferences were when that was last worked out. An import does so when it is done:
     until then, and where one broke off, who serves goes by the figures before."""
     kept = database.read_now(store.last_accuracy)
-    return (kept and Figures.read(json.loads(kept))) or figures(database)
+    return (kept and Accuracy.read(json.loads(kept))) or figures(database)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class StoredPeople:
         rows = await self.database.read(lambda c: store.domains_of(c, company))
         return Counter({row.email_domain: row.people for row in rows})
 
-    async def known(self, domain: str) -> list[Known]:
+    async def known(self, domain: str) -> list[KnownAddress]:
         return await self.database.read(lambda c: _known(c, domain))
 
     async def is_taken(self, local: str, domain: str) -> bool:
@@ -106,7 +104,7 @@ class StoredPeople:
         rows = await self.database.read(lambda c: store.namesakes(c, person.profile))
         return [_name(row) for row in rows]
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> Accuracy:
         async with self._working_out:
             return await anyio.to_thread.run_sync(last_figures, self.database)
 
@@ -116,17 +114,17 @@ def inferred_source(database: Database) -> InferredSource:
     return InferredSource(StoredPeople(database))
 
 
-def _domains(connection: Connection) -> Iterator[tuple[str, list[Known]]]:
+def _domains(connection: Connection) -> Iterator[tuple[str, list[KnownAddress]]]:
     for domain, rows in store.by_domain(connection):
         yield domain, [_known_as(row) for row in islice(rows, store.MOST_OF_A_DOMAIN)]
 
 
-def _known(connection: Connection, domain: str) -> list[Known]:
+def _known(connection: Connection, domain: str) -> list[KnownAddress]:
     return [_known_as(row) for row in store.known(connection, domain)]
 
 
-def _known_as(row: Row[Any]) -> Known:
-    return Known(_name(row), row.company_key, row.email_local)
+def _known_as(row: Row[Any]) -> KnownAddress:
+    return KnownAddress(_name(row), row.company_key, row.email_local)
 
 
 def _name(row: Row[Any]) -> Name:
@@ -147,7 +145,7 @@ def _person_of(row: Values) -> Values | None:
 
 def _at_work(email: str) -> tuple[str | None, str | None]:
     """Judged by the domain alone: what an export calls an address at work may be at free mail."""
-    if not email or kind_of(email) is not EmailType.WORK:
+    if not email or email_kind(email) is not EmailType.WORK:
         return None, None
     local, _, domain = email.lower().rpartition("@")
     return local, domain

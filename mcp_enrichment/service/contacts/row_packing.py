@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.service.sources.exports.contact import Person
+from mcp_enrichment.service.sources.exports.records import Person
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.exports.contact import Contact
+    from mcp_enrichment.service.sources.exports.records import Contact
 
 Values = tuple[Any, ...]
 """A row of the contacts' table, or of the people's, in the order of its columns."""

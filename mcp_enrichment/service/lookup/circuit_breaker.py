@@ -11,12 +11,12 @@ from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.lookup import circuit_table
 from mcp_enrichment.service.lookup.circuit_table import Circuit
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.sources.port import Outcome, Working
+    from mcp_enrichment.service.sources.base import InProgress, Outcome
 
 FAILURES = 3
 """Failures in a row after which a vendor is paused."""
@@ -49,9 +49,11 @@ def open_circuit(
     return Unavailable(retry_after=until - now)
 
 
-def record(connection: Connection, source: str, outcome: Outcome | Working, *, now: float) -> None:
+def record(
+    connection: Connection, source: str, outcome: Outcome | InProgress, *, now: float
+) -> None:
     """Take note of what came of a question to a vendor."""
-    if outcome == Lost(why=LostWhy.REFUSED):  # others may ask for other people
+    if outcome == Lost(why=LostReason.REFUSED):  # others may ask for other people
         return
     before = circuit_table.get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
@@ -61,7 +63,9 @@ def record(connection: Connection, source: str, outcome: Outcome | Working, *, n
         circuit_table.close(connection, source)
 
 
-def _after(source: str, outcome: Outcome | Working, before: int, *, now: float) -> Circuit | None:
+def _after(
+    source: str, outcome: Outcome | InProgress, before: int, *, now: float
+) -> Circuit | None:
     """How the vendor is now, after `before` earlier failures; None: it is well."""
     if isinstance(outcome, Misconfigured):
         seconds = _backoff(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)

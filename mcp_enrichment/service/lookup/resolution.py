@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason, Status, Verification
-from mcp_enrichment.service.sources.port import Hit, Lost, Misconfigured, Miss, Unavailable
+from mcp_enrichment.service.sources.base import Hit, Lost, Misconfigured, Miss, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

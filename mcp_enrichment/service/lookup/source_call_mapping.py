@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
-from mcp_enrichment.service.sources.exports.mailbox import kind_of
-from mcp_enrichment.service.sources.port import (
+from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,
+    InProgress,
     Lost,
-    LostWhy,
+    LostReason,
     Misconfigured,
     Miss,
     Outcome,
     Unavailable,
-    Working,
 )
+from mcp_enrichment.service.sources.exports.email_address import email_kind
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Terms
+    from mcp_enrichment.service.sources.base import Terms
 
 MAX_EMAIL = 254
 MAX_TICKET = 200
@@ -48,18 +48,18 @@ class Pause:
 SourceOutcome = Outcome | AddressRejected
 
 
-def storable(outcome: Outcome | Working) -> Outcome | Working:
+def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
     """The outcome, or `Lost` where it cannot be what it says: no table can hold it. Numbers that
     are none count as not said."""
     if isinstance(outcome, Hit):
         checked_at = _finite(outcome.checked_at)
         hit = replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
-        return hit if _fits(hit.email, MAX_EMAIL) else Lost(why=LostWhy.UNREADABLE)
+        return hit if _fits(hit.email, MAX_EMAIL) else Lost(why=LostReason.UNREADABLE)
     if isinstance(outcome, Miss):
         return replace(outcome, cost=_valid_cost(outcome.cost))
-    if isinstance(outcome, Working):
-        working = replace(outcome, ask_after=_finite(outcome.ask_after) or 0.0)
-        return working if _fits(outcome.ticket, MAX_TICKET) else Lost(why=LostWhy.UNREADABLE)
+    if isinstance(outcome, InProgress):
+        working = replace(outcome, poll_after=_finite(outcome.poll_after) or 0.0)
+        return working if _fits(outcome.ticket, MAX_TICKET) else Lost(why=LostReason.UNREADABLE)
     if isinstance(outcome, Unavailable):
         return replace(outcome, retry_after=_finite(outcome.retry_after))
     return outcome
@@ -83,14 +83,14 @@ def _valid_cost(cost: float | None) -> float | None:
 def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
     """The hit of a vendor, or a miss where its address is of the other kind. One at a free-mail
     provider is no work address, unless the vendor says of this very one that it is."""
-    said = hit.kind or (kind_of(hit.email) if asked is EmailType.WORK else asked)
+    said = hit.kind or (email_kind(hit.email) if asked is EmailType.WORK else asked)
     return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
 
 
-def to_columns(outcome: Outcome | Working, terms: Terms | None, *, now: float) -> dict[str, Any]:
+def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
     """What a row keeps of an outcome. `terms`: of a vendor."""
-    if isinstance(outcome, Working):
-        ask_at = now + outcome.ask_after
+    if isinstance(outcome, InProgress):
+        ask_at = now + outcome.poll_after
         return {"state": CallState.WORKING, "ticket": outcome.ticket, "ask_at": ask_at}
     return {"answered_at": now} | _final_columns(outcome, terms, now=now)
 
@@ -144,9 +144,9 @@ def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome
     if call.state is CallState.UNAVAILABLE:
         return Unavailable(retry_after=wait)
     if call.state is CallState.LOST:
-        return Lost(why=LostWhy(str(call.reason)))
+        return Lost(why=LostReason(str(call.reason)))
     if call.state is CallState.HIT:  # the request has ended meanwhile, and its addresses are gone
-        return Lost(why=LostWhy.NO_ANSWER)
+        return Lost(why=LostReason.NO_ANSWER)
     return Pause(wait)
 
 

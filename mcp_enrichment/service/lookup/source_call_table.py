@@ -88,7 +88,7 @@ class SourceCall:
     checked_at: float | None = None
     evidence: str | None = None
     reason: str | None = None
-    """A `Reason`, a `LostWhy` or an `AddressDefect`, as the state has it."""
+    """A `Reason`, a `LostReason` or an `AddressDefect`, as the state has it."""
     cost: float = 0.0
     """In the source's own credits."""
     calls: int = 1

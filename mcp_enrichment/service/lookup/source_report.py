@@ -16,8 +16,8 @@ from mcp_enrichment.service.lookup.source_call_mapping import match_email_type
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.vendor_calls import WORKING_SECONDS
 from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Miss, is_vendor
 from mcp_enrichment.service.sources.contacts import ContactsSource
-from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Miss, Working, is_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.lookup.circuit_table import Circuit
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Source, Unavailable
+    from mcp_enrichment.service.sources.base import Misconfigured, Outcome, Source, Unavailable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,10 +95,10 @@ async def trial_lookup(
 async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
     began = anyio.current_time()
     answer = await source.find(profile, kind)
-    while isinstance(answer, Working):
+    while isinstance(answer, InProgress):
         if not is_vendor(source) or anyio.current_time() - began > WORKING_SECONDS:
-            return Lost(why=LostWhy.NO_ANSWER)
+            return Lost(why=LostReason.NO_ANSWER)
         ticket = answer.ticket
-        await anyio.sleep(answer.ask_after)
+        await anyio.sleep(answer.poll_after)
         answer = await source.collect(ticket, kind)
     return answer

@@ -25,7 +25,7 @@ from mcp_enrichment.service.lookup.source_call_mapping import (
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
-from mcp_enrichment.service.sources.port import Hit, Lost, LostWhy, Unavailable, Working
+from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
     from mcp_enrichment.service.requests.request_table import Request
-    from mcp_enrichment.service.sources.port import Outcome, Vendor
+    from mcp_enrichment.service.sources.base import Outcome, Vendor
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def _claim_or_stored(
         # A transaction that is run again meets its own row.
         if seen.asker == asker or _is_in_flight(seen, now=now):
             return seen if seen.asker == asker else Pause(IN_FLIGHT_RECHECK)
-        lost = Lost(why=LostWhy.NO_ANSWER)
+        lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
         return lost
@@ -104,7 +104,7 @@ def _may_be_called(seen: SourceCall, vendor: Vendor, *, now: float) -> bool:
     if seen.state is CallState.UNAVAILABLE:
         return now >= (seen.ask_at or now)
     died = seen.state is CallState.ASKED and not _is_in_flight(seen, now=now)
-    return died and vendor.terms.repeats_are_free
+    return died and vendor.terms.idempotent_billing
 
 
 def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
@@ -124,9 +124,9 @@ def _claim(
     )
 
 
-async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome | Working:
+async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome | InProgress:
     """The one place where a vendor is called."""
-    why = LostWhy.NO_ANSWER
+    why = LostReason.NO_ANSWER
     try:
         with anyio.move_on_after(CALL_SECONDS):
             if ticket:
@@ -134,18 +134,20 @@ async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome
             return await vendor.find(request.linkedin_url, request.type)
     except Exception as defect:  # noqa: BLE001 (an adapter's: the vendor may have charged)
         logger.error("the source %s raised %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
-        why = LostWhy.UNREADABLE
-    free = ticket or vendor.terms.repeats_are_free
+        why = LostReason.UNREADABLE
+    free = ticket or vendor.terms.idempotent_billing
     return Unavailable() if free else Lost(why=why)
 
 
-def _validated(answer: Outcome | Working, vendor: Vendor, request: Request) -> Outcome | Working:
+def _validated(
+    answer: Outcome | InProgress, vendor: Vendor, request: Request
+) -> Outcome | InProgress:
     """The answer as a row can hold it. Whatever this raises, one that was paid for is kept."""
     try:
         answer = storable(answer)
     except Exception as defect:  # noqa: BLE001 (the adapter gave something that is no answer)
         logger.error("the source %s answered with %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
-        return Lost(why=LostWhy.UNREADABLE)
+        return Lost(why=LostReason.UNREADABLE)
     with log_and_continue(logger, "the kind of an address is not known"):
         return (
             match_email_type(answer, request.type, vendor.terms)
@@ -156,7 +158,7 @@ def _validated(answer: Outcome | Working, vendor: Vendor, request: Request) -> O
 
 
 async def _store(
-    service: ServiceContext, vendor: Vendor, asked: SourceCall, answer: Outcome | Working
+    service: ServiceContext, vendor: Vendor, asked: SourceCall, answer: Outcome | InProgress
 ) -> SourceCall:
     """The row once the answer is written there."""
     now = service.clock()
@@ -176,7 +178,7 @@ async def _store(
 
 
 def _record_in_breaker(
-    connection: Connection, source: str, answer: Outcome | Working, *, now: float
+    connection: Connection, source: str, answer: Outcome | InProgress, *, now: float
 ) -> None:
     """Have the breaker take note. A defect of that may not undo the answer, which is paid for."""
     try:
@@ -189,20 +191,20 @@ def _record_in_breaker(
 
 
 def _limit_working_time(
-    asked: SourceCall, answer: Outcome | Working, *, now: float
-) -> Outcome | Working:
+    asked: SourceCall, answer: Outcome | InProgress, *, now: float
+) -> Outcome | InProgress:
     """The answer; for a vendor that works on it, bounded in time.
 
     A vendor that cannot be reached for what it has begun goes on with it all the same.
     """
     if asked.ticket and isinstance(answer, Unavailable):
-        answer = Working(ticket=asked.ticket, ask_after=answer.retry_after or COLLECT_RETRY)
-    if not isinstance(answer, Working):
+        answer = InProgress(ticket=asked.ticket, poll_after=answer.retry_after or COLLECT_RETRY)
+    if not isinstance(answer, InProgress):
         return answer
     left = asked.asked_at + WORKING_SECONDS - now
     if not 0 < left <= WORKING_SECONDS:
-        return Lost(why=LostWhy.NO_ANSWER)
-    return replace(answer, ask_after=min(answer.ask_after, left))
+        return Lost(why=LostReason.NO_ANSWER)
+    return replace(answer, poll_after=min(answer.poll_after, left))
 
 
 async def _write_with_retry(service: ServiceContext, work: Callable[[Connection], T]) -> T:

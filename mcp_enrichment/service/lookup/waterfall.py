@@ -19,7 +19,7 @@ from mcp_enrichment.service.lookup.source_call_mapping import (
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
 from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
-from mcp_enrichment.service.sources.port import Hit, Miss, is_vendor
+from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
     from mcp_enrichment.service.requests.request_table import Request
-    from mcp_enrichment.service.sources.port import AddressDefect, Source
+    from mcp_enrichment.service.sources.base import AddressDefect, Source
 
 logger = logging.getLogger(__name__)
 
@@ -169,5 +169,5 @@ async def _defect(service: ServiceContext, email: str) -> AddressDefect | None:
     """What is wrong with the address. A check that raises finds nothing: the address may be paid
     for, and is told as it came."""
     with log_and_continue(logger, "an address could not be checked"):
-        return await service.check.defect_of(email) if service.check else None
+        return await service.check.find_defect(email) if service.check else None
     return None

@@ -78,7 +78,7 @@ async def accept(
     `IdempotencyConflict` where the key came with another body before.
     """
     new = _new_request(service, team_id, asked)
-    scene = service.scene_of(new.linkedin_url)
+    scene = service.sandbox_case(new.linkedin_url)
     if scene and scene.refusal:
         raise scene.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None

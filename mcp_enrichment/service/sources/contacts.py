@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.contract.models import Reason, Verification
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.base import Hit, Miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

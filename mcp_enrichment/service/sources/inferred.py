@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.inference.figures import domain_of, kind_of
-from mcp_enrichment.service.sources.inference.learning import Domain
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.base import Hit, Miss
+from mcp_enrichment.service.sources.inference.accuracy import company_domain, inference_kind
+from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from mcp_enrichment.service.sources.inference.figures import Figures
-    from mcp_enrichment.service.sources.inference.learning import Inference, Known
-    from mcp_enrichment.service.sources.inference.names import Name
+    from mcp_enrichment.service.sources.inference.accuracy import Accuracy
+    from mcp_enrichment.service.sources.inference.pattern_learning import Inference, KnownAddress
+    from mcp_enrichment.service.sources.inference.transliteration import Name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -28,7 +28,7 @@ class Candidate:
     """The company's key."""
 
 
-class Book(Protocol):
+class PeopleBook(Protocol):
     """The user's own rows."""
 
     async def person(self, profile: str) -> Candidate | None:
@@ -37,7 +37,7 @@ class Book(Protocol):
     async def domains_of(self, company: str) -> Counter[str]:
         """The domains of the company's addresses, with the number of people of each."""
 
-    async def known(self, domain: str) -> list[Known]:
+    async def known(self, domain: str) -> list[KnownAddress]:
         """People with an address at the domain: all, or enough to learn from."""
 
     async def is_taken(self, local: str, domain: str) -> bool:
@@ -46,7 +46,7 @@ class Book(Protocol):
     async def namesakes(self, person: Candidate) -> list[Name]:
         """Others of the company without an address whose names look like this one's."""
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> Accuracy:
         """How right inferences are on these rows."""
 
 
@@ -54,18 +54,18 @@ class Book(Protocol):
 class InferredSource:
     """Offers what is inferred often enough rightly on the user's own rows, and else has none."""
 
-    book: Book
+    book: PeopleBook
     name: str = "inferred"
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss:
         person = await self.book.person(profile) if kind is EmailType.WORK else None
         if person is None or not person.company:
             return Miss()
-        domain = domain_of(await self.book.domains_of(person.company))
+        domain = company_domain(await self.book.domains_of(person.company))
         if domain is None:
             return Miss()
         inference = await self._infer(person, domain)
-        if inference is None or not (await self.book.figures()).offers(kind_of(inference)):
+        if inference is None or not (await self.book.figures()).offers(inference_kind(inference)):
             return Miss()
         return Hit(
             email=f"{inference.local}@{domain}",
@@ -75,7 +75,7 @@ class InferredSource:
 
     async def _infer(self, person: Candidate, domain: str) -> Inference | None:
         """The person's address, where nobody else has it or would be given it."""
-        learned = Domain(await self.book.known(domain))
+        learned = DomainPatterns(await self.book.known(domain))
         inference = learned.infer(person.name)
         if inference is None or await self.book.is_taken(inference.local, domain):
             return None

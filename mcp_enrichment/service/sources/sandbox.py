@@ -16,17 +16,17 @@ import anyio
 
 from mcp_enrichment.contract.errors import EnrichmentError, InsufficientCredits, RateLimited
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.sources.port import Hit, Misconfigured, Miss
+from mcp_enrichment.service.sources.base import Hit, Misconfigured, Miss
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
 
 RETRY_AFTER = 30.0
 """Seconds that a refused caller is asked to wait."""
-FAILING_TRIES = 2
+FAILED_ATTEMPTS = 2
 
 
-class Play(StrEnum):
+class Scenario(StrEnum):
     """What can be played; a profile is named for it."""
 
     FOUND = "found"
@@ -38,51 +38,51 @@ class Play(StrEnum):
     CALLBACK_FAILS_TWICE = "callback-fails-twice"
 
 
-_SCENE = re.compile(
-    rf".*/in/sandbox-(?P<play>{'|'.join(Play)})(?:(?<=slow)-(?P<seconds>[0-9]{{1,3}}))?"
+_SANDBOX_PROFILE = re.compile(
+    rf".*/in/sandbox-(?P<play>{'|'.join(Scenario)})(?:(?<=slow)-(?P<seconds>[0-9]{{1,3}}))?"
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
+class SandboxCase:
     """What is played for one profile."""
 
-    play: Play
+    play: Scenario
     seconds: float = 0.0
     """How long the lookup takes."""
 
     @property
     def refusal(self) -> EnrichmentError | None:
         """What the POST is refused with."""
-        if self.play is Play.NO_CREDITS:
+        if self.play is Scenario.NO_CREDITS:
             return InsufficientCredits()
-        return RateLimited(retry_after=RETRY_AFTER) if self.play is Play.RATE_LIMITED else None
+        return RateLimited(retry_after=RETRY_AFTER) if self.play is Scenario.RATE_LIMITED else None
 
-    def fails_try(self, number: int) -> bool:
+    def fails_attempt(self, number: int) -> bool:
         """Whether this try of the callback is to fail."""
-        return self.play is Play.CALLBACK_FAILS_TWICE and number <= FAILING_TRIES
+        return self.play is Scenario.CALLBACK_FAILS_TWICE and number <= FAILED_ATTEMPTS
 
 
-def scene_of(profile: str) -> Scene | None:
+def sandbox_case(profile: str) -> SandboxCase | None:
     """What is to be played for the profile with this canonical URL; None for an ordinary one."""
-    found = _SCENE.fullmatch(profile)
-    if found is None or (found["play"] == Play.SLOW) is (found["seconds"] is None):
+    found = _SANDBOX_PROFILE.fullmatch(profile)
+    if found is None or (found["play"] == Scenario.SLOW) is (found["seconds"] is None):
         return None
-    return Scene(play=Play(found["play"]), seconds=float(found["seconds"] or 0))
+    return SandboxCase(play=Scenario(found["play"]), seconds=float(found["seconds"] or 0))
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSource:
     """Plays a scene. Its addresses are at example.com, which belongs to nobody (RFC 2606)."""
 
-    scene: Scene
+    scene: SandboxCase
     name: str = "sandbox"
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss | Misconfigured:
         await anyio.sleep(self.scene.seconds)
-        if self.scene.play is Play.NOT_FOUND:
+        if self.scene.play is Scenario.NOT_FOUND:
             return Miss(reason=Reason.SANDBOX)
-        if self.scene.play is Play.FAILED:
+        if self.scene.play is Scenario.FAILED:
             return Misconfigured(reason=Reason.SANDBOX)
         person = profile.rpartition("/")[2]
         return Hit(email=f"{person}.{kind}@example.com", reason=Reason.SANDBOX)

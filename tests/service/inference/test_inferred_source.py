@@ -13,14 +13,14 @@ from mcp_enrichment.service.contacts import person_table as store
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.person_records import figures, inferred_source
 from mcp_enrichment.service.privacy import personal_data_inventory
-from mcp_enrichment.service.sources.port import Hit, Miss
+from mcp_enrichment.service.sources.base import Hit, Miss
 from tests.support.colleagues import contact, profile, staff, unaddressed
 from tests.support.serving import serving
 from tests.support.statements import plan_of, statements
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
+    from mcp_enrichment.service.sources.exports.records import Contact, Skipped
     from tests.support.places import Place
 
 pytestmark = pytest.mark.anyio

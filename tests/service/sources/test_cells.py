@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
 from mcp_enrichment.service.sources.exports.dates import moment_of
-from mcp_enrichment.service.sources.exports.mailbox import clean_email, is_mask, kind_of_label
-from mcp_enrichment.service.sources.exports.names import split_name
-from mcp_enrichment.service.sources.exports.reading import opened_export
+from mcp_enrichment.service.sources.exports.email_address import clean_email, is_masked, label_kind
+from mcp_enrichment.service.sources.exports.open_export import open_export
+from mcp_enrichment.service.sources.exports.person_name import split_name
+from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
 from tests.support.exporters.address_books import google
 from tests.support.exports import rows
 
@@ -53,7 +53,7 @@ def contacts(path: Path) -> list[Contact]:
 
 
 def name_of(path: Path) -> str:
-    with opened_export(path) as export:
+    with open_export(path) as export:
         return export.name
 
 
@@ -192,17 +192,17 @@ def test_one_name_is_two(name: str, first: str, last: str) -> None:
 
 @pytest.mark.parametrize("label", ["Work", "* Work", "_$!<Work>!$_", "WORK", "Geschäftlich"])
 def test_a_label_says_work(label: str) -> None:
-    assert kind_of_label(label) is EmailType.WORK
+    assert label_kind(label) is EmailType.WORK
 
 
 @pytest.mark.parametrize("label", ["", "*", "Other", "Homework", "internet"])
 def test_a_label_may_say_nothing(label: str) -> None:
-    assert kind_of_label(label) is None
+    assert label_kind(label) is None
 
 
 @pytest.mark.parametrize("email", ["email_not_unlocked@domain.com", "a***@harbour.example"])
 def test_a_mask_is_no_address(email: str) -> None:
-    assert is_mask(email)
+    assert is_masked(email)
 
 
 @given(st.text("aB9.-+_ü", min_size=1, max_size=4), st.sampled_from(["", "x" * 62]), st.data())

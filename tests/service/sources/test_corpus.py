@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
+from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 from tests.support.exports import rows
 
 CASES = [

@@ -10,8 +10,8 @@ import pytest
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import ImportReport, import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped
-from mcp_enrichment.service.sources.exports.reading import opened_export, read
+from mcp_enrichment.service.sources.exports.open_export import open_export, read_export
+from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 from tests.support.exporters import address_books, customers
 from tests.support.exporters.people import ROWS
 
@@ -51,7 +51,7 @@ def test_a_format_is_recognised_by_its_content_and_every_row_is_understood(
     written: Any, name: str, write: Callable[[], tuple[bytes, list[Row]]]
 ) -> None:
     content, people = write()
-    with opened_export(written(content, "unnamed.txt")) as export:
+    with open_export(written(content, "unnamed.txt")) as export:
         assert export.name == name.partition(" ")[0]
         found = by_row(export.rows)
     assert len(found) == len(people) == ROWS
@@ -70,8 +70,8 @@ def test_what_is_stored_and_what_is_skipped_is_all_that_was_read(
 ) -> None:
     content, people = write()
     database = open_sqlite(path)
-    report = import_contacts(database, read(written(content)), source=name)
-    again = import_contacts(database, read(written(content)), source=name)
+    report = import_contacts(database, read_export(written(content)), source=name)
+    again = import_contacts(database, read_export(written(content)), source=name)
     database.close()
     kept = [person for person in people if person.emails]
     assert report == ImportReport(
@@ -102,7 +102,7 @@ def test_a_column_that_was_added_is_the_contacts_profile_unless_it_names_somebod
 ) -> None:
     url = "https://www.linkedin.com/in/ada-example"
     content = f"Record ID,First Name,Email,LinkedIn URL,{title}\n1,Ada,ada@example.com,,{url}\n"
-    row = next(iter(read(written(content))))
+    row = next(iter(read_export(written(content))))
     assert isinstance(row, Contact)
     assert row.profile == (url if is_own else None)
 
@@ -122,12 +122,14 @@ def test_addresses_in_columns_that_were_added_or_stand_there_twice_are_read(
     before = "," * (known.count(",") - 1) + "linkedin.com/in/ada-example,,"
     content = f"{known},Work Email,Primary Email,Personal Email,Email\n{before}"
     content += "w@example.com,p@example.com,h@example.com,second@example.com\n"
-    found = {row.email: row.kind for row in read(written(content)) if isinstance(row, Contact)}
+    found = {
+        row.email: row.kind for row in read_export(written(content)) if isinstance(row, Contact)
+    }
     assert found["h@example.com"] is EmailType.PERSONAL
     assert set(found) == {f"{one}@example.com" for one in ("w", "p", "h", "second")}
 
 
 def test_columns_may_be_separated_by_bars(written: Any) -> None:
-    row = next(iter(read(written("Record ID|First Name|Email\n1|Ada|ada@example.com\n"))))
+    row = next(iter(read_export(written("Record ID|First Name|Email\n1|Ada|ada@example.com\n"))))
     assert isinstance(row, Contact)
     assert row.email == "ada@example.com"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.service.sources.exports.contact import Contact, ExportRefused
-from mcp_enrichment.service.sources.exports.mapped import mapped
-from mcp_enrichment.service.sources.exports.reading import opened_export
+from mcp_enrichment.service.sources.exports.custom_csv import parse_column_map
+from mcp_enrichment.service.sources.exports.open_export import open_export
+from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.support.exports import ADA_READ, EXPORT, rows
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def test_a_zero_that_strays_into_a_file_costs_nothing_else(written: Any) -> None
 
 def test_titles_that_are_not_in_utf_8_are_told_as_the_cause(written: Any) -> None:
     path = written("Профиль;Почта\nlinkedin.com/in/ada-example;a@b.example\n".encode("cp1251"))
-    columns = mapped(["url=Профиль,email=Почта"])
-    with pytest.raises(ExportRefused) as refused, opened_export(path, columns=columns):
+    columns = parse_column_map(["url=Профиль,email=Почта"])
+    with pytest.raises(InvalidExport) as refused, open_export(path, columns=columns):
         pass
     assert str(refused.value) == (
         "Connections.csv is not in UTF-8, nor are its titles: save it again as CSV in UTF-8."
@@ -131,6 +131,6 @@ def test_titles_that_are_not_in_utf_8_are_told_as_the_cause(written: Any) -> Non
 
 def test_titles_that_a_file_in_utf_8_lacks_are_told_as_before(written: Any) -> None:
     path = written("Профиль;Почта\n")
-    columns = mapped(["email=E-Mail"])
-    with pytest.raises(ExportRefused, match="has no header with those columns"):
-        opened_export(path, columns=columns).__enter__()
+    columns = parse_column_map(["email=E-Mail"])
+    with pytest.raises(InvalidExport, match="has no header with those columns"):
+        open_export(path, columns=columns).__enter__()

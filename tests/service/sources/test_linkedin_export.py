@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import (
-    Contact,
-    Skipped,
-    SkipReason,
-)
-from mcp_enrichment.service.sources.exports.reading import read
+from mcp_enrichment.service.sources.exports.open_export import read_export
+from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
 from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NOTES, resaved, rows
 
 if TYPE_CHECKING:
@@ -224,7 +220,7 @@ def test_a_row_printed_by_mistake_shows_neither_name_nor_address() -> None:
 def test_progress_is_told_up_to_the_end(written: Any) -> None:
     path = written(EXPORT + "Sam,Halvorsen,,,,,\r\n" * 20_000)
     told: list[tuple[int, int]] = []
-    for _ in read(path, progress=lambda done, total: told.append((done, total))):
+    for _ in read_export(path, progress=lambda done, total: told.append((done, total))):
         pass
     size = path.stat().st_size
     assert len(told) > 3
@@ -235,7 +231,7 @@ def test_progress_is_told_up_to_the_end(written: Any) -> None:
 
 def test_reading_may_stop_at_any_row_and_leaves_the_file_alone(written: Any) -> None:
     path = written(EXPORT * 3)
-    for _ in read(path):
+    for _ in read_export(path):
         break
     path.unlink()
 

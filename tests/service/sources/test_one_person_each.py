@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.service.sources.exports.contact import Contact, Skipped, SkipReason
+from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
 from tests.support.exports import HEADER, rows
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import (
+from mcp_enrichment.service.sources.exports.open_export import read_export
+from mcp_enrichment.service.sources.exports.records import (
     Contact,
-    ExportRefused,
+    InvalidExport,
     Skipped,
     SkipReason,
 )
-from mcp_enrichment.service.sources.exports.reading import read
 from tests.support.exports import rows, zipped
 
 if TYPE_CHECKING:
@@ -132,5 +132,5 @@ def test_a_card_of_any_length_takes_no_more_memory_than_another(written: Any) ->
 def test_any_card_ends_in_rows(tmp_path: Path, middle: str) -> None:
     path = tmp_path / "any.vcf"
     path.write_text(f"BEGIN:VCARD\n{middle}\nEMAIL:ada@b.example\nEND:VCARD\n", "utf-8")
-    with suppress(ExportRefused):
-        assert all(isinstance(row, Contact | Skipped) for row in read(path))
+    with suppress(InvalidExport):
+        assert all(isinstance(row, Contact | Skipped) for row in read_export(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import quopri
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import SkipReason
+from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exporters.people import Row, table, written
 
 WORK, PERSONAL = EmailType.WORK, EmailType.PERSONAL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.contact import SkipReason
+from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exporters.people import Row, table, written
 
 PERSONAL = EmailType.PERSONAL

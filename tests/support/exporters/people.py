@@ -14,7 +14,7 @@ from mcp_enrichment.contract.models import EmailType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mcp_enrichment.service.sources.exports.contact import SkipReason
+    from mcp_enrichment.service.sources.exports.records import SkipReason
 
 ROWS = 240
 _FIRST = ("Ada", "Jonas", "Zoë", "Tomás", "Priya", "Mei", "Søren", "Nkechi", "Léa", "Omar")

@@ -1,10 +1,15 @@
 """Apollo's export of people, which has a company's profile beside the person's."""
 
-from mcp_enrichment.service.sources.exports.format import OTHER_EMAILS, EmailColumn, Format, marks
+from mcp_enrichment.service.sources.exports.column_map import (
+    OTHER_EMAILS,
+    ColumnMap,
+    EmailColumn,
+    signatures,
+)
 
-APOLLO = Format(
+APOLLO = ColumnMap(
     name="apollo",
-    marks=marks({"person linkedin url", "email"}),
+    signatures=signatures({"person linkedin url", "email"}),
     profiles=("person linkedin url",),
     emails=(
         EmailColumn("email", status="email status"),

@@ -1,13 +1,13 @@
 """Google Contacts' CSV, of today and of before 2024."""
 
-from mcp_enrichment.service.sources.exports.format import EmailColumn, Format, marks
+from mcp_enrichment.service.sources.exports.column_map import ColumnMap, EmailColumn, signatures
 
 _MOST = range(1, 31)
 """A file has as many of each column as its fullest contact needs."""
 
-GOOGLE = Format(
+GOOGLE = ColumnMap(
     name="google-contacts",
-    marks=marks(
+    signatures=signatures(
         {"e-mail 1 - label", "e-mail 1 - value"},
         {"e-mail 1 - type", "e-mail 1 - value"},
         {"phonetic first name", "file as", "labels"},

@@ -1,16 +1,16 @@
 """HubSpot's export of contacts, by the names of its properties or by their labels."""
 
-from mcp_enrichment.service.sources.exports.format import (
+from mcp_enrichment.service.sources.exports.column_map import (
     OTHER_EMAILS,
     PROFILES,
+    ColumnMap,
     EmailColumn,
-    Format,
-    marks,
+    signatures,
 )
 
-HUBSPOT = Format(
+HUBSPOT = ColumnMap(
     name="hubspot",
-    marks=marks(
+    signatures=signatures(
         {"record id", "email"},
         {"record id - contact", "email"},
         {"contact id", "email", "lifecycle stage"},

@@ -1,6 +1,6 @@
 """LinkedIn's Connections.csv, as downloaded, unpacked or saved again by Excel."""
 
-from mcp_enrichment.service.sources.exports.format import EmailColumn, Format, marks
+from mcp_enrichment.service.sources.exports.column_map import ColumnMap, EmailColumn, signatures
 
 _EMAILS = (
     *("email address", "emailaddress", "e-mail-adresse", "adresse e-mail", "adresse email"),
@@ -15,9 +15,9 @@ _CONNECTED_ON = (
 )
 
 # Older exports have no URL, and people delete other columns. By all three, whatever the language.
-LINKEDIN = Format(
+LINKEDIN = ColumnMap(
     name="linkedin",
-    marks=marks(
+    signatures=signatures(
         *(
             {first, email, connected}
             for first in _FIRST_NAMES

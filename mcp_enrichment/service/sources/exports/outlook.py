@@ -1,10 +1,15 @@
 """Outlook's CSV of contacts, from the program or from outlook.com, in English or German."""
 
-from mcp_enrichment.service.sources.exports.format import PROFILES, EmailColumn, Format, marks
+from mcp_enrichment.service.sources.exports.column_map import (
+    PROFILES,
+    ColumnMap,
+    EmailColumn,
+    signatures,
+)
 
-OUTLOOK = Format(
+OUTLOOK = ColumnMap(
     name="outlook",
-    marks=marks(
+    signatures=signatures(
         {"first name", "last name", "e-mail address", "e-mail 2 address"},
         {"vorname", "nachname", "e-mail-adresse", "e-mail 2: adresse"},
     ),

@@ -1,18 +1,18 @@
 """Salesforce's contacts and leads: exported with API names, or as a report with labels."""
 
-from mcp_enrichment.service.sources.exports.format import (
+from mcp_enrichment.service.sources.exports.column_map import (
     OTHER_EMAILS,
     PERSONAL,
     PROFILES,
     WORK,
+    ColumnMap,
     EmailColumn,
-    Format,
-    marks,
+    signatures,
 )
 
-SALESFORCE = Format(
+SALESFORCE = ColumnMap(
     name="salesforce",
-    marks=marks(
+    signatures=signatures(
         {"id", "firstname", "lastname", "email"},
         {"accountid", "lastname", "email"},
         {"contact id", "last name", "email"},

@@ -27,7 +27,7 @@ def is_begin(line: str) -> bool:
     return _BEGIN_LAST.search(line) is not None
 
 
-def whole_lines(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+def unfold_lines(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Each line with the number of its first one, from 1; `BEGIN` and `END` are spelled like that.
 
     No mark is ever taken for the continuation of a line, nor a line for that of a mark, so that a

@@ -58,7 +58,7 @@ def unescaped(value: str) -> str:
     return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
 
 
-def property_of(line: str) -> Property | None:
+def parse_property(line: str) -> Property | None:
     """The property of a whole line; None for one that is not kept, or is none."""
     head, colon, value = line.partition(":")
     if '"' in head:

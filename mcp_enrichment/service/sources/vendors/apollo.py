@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
-    Shape,
-    outcome_for,
-    read,
-    require_whole,
+from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
+    VendorModel,
+    address_outcome,
+    parse,
+    require_fields,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Outcome
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "verified": Verification.VERIFIED,
     "guessed": Verification.INFERRED,
     "extrapolated": Verification.INFERRED,
@@ -36,16 +36,16 @@ WORDS = {
 }
 
 
-class _Person(Shape):
+class _Person(VendorModel):
     email: str | None = None
     email_status: str | None = None
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     person: dict[str, object] | None
 
 
-class Apollo(PaidVendor):
+class Apollo(HTTPVendor):
     """An address that is not unlocked is a mask, which the reading of all vendors knows."""
 
     name = "apollo"
@@ -53,7 +53,7 @@ class Apollo(PaidVendor):
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 0.8  # of 50 a minute, which a free plan has
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self._find(
             "POST",
             "/people/match",
@@ -61,11 +61,13 @@ class Apollo(PaidVendor):
             params={"linkedin_url": profile, "reveal_personal_emails": "false"},
         )
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
-        told = read(_Found, answer.body).person
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
+        told = parse(_Found, answer.body).person
         if told is None:
             return Miss()
-        person = read(_Person, told)
+        person = parse(_Person, told)
         if "email" not in told:
-            require_whole(told, "id")
-        return outcome_for(person.email, person.email_status, WORDS, price=self.prices[kind])
+            require_fields(told, "id")
+        return address_outcome(
+            person.email, person.email_status, STATUS_MAP, price=self.prices[kind]
+        )

@@ -13,43 +13,43 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Misconfigured, Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
-    Shape,
-    outcome_for,
-    rank_of,
-    read,
-    require_whole,
+from mcp_enrichment.service.sources.base import Misconfigured, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
+    VendorModel,
+    address_outcome,
+    parse,
+    require_fields,
+    verification_rank,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Outcome
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {"verified": Verification.VERIFIED, "unverified": Verification.UNVERIFIED}
+STATUS_MAP = {"verified": Verification.VERIFIED, "unverified": Verification.UNVERIFIED}
 
 
 Nothing = Annotated[list[object], Field(max_length=0)]
 """How PHP writes an object that is empty."""
 
 
-class _Refused(Shape):
+class _Refused(VendorModel):
     status_code: Literal[404]
 
 
-class _Any(Shape):
+class _Any(VendorModel):
     status_code: Literal[200]
     message: str | None = None
     profile: dict[str, object] | Nothing
 
 
-class _Profile(Shape):
+class _Profile(VendorModel):
     url: str | None = None
     full_name: Annotated[str | None, Field(alias="fullName")] = None
 
 
-class _Work(Shape):
+class _Work(VendorModel):
     emails: Annotated[list[str] | None, Field(alias="work_email")] = None
     status: Annotated[dict[str, str | None] | Nothing | None, Field(alias="work_email_status")] = (
         None
@@ -60,12 +60,12 @@ class _Work(Shape):
         return self.status if isinstance(self.status, dict) else {}
 
 
-class _Personal(Shape):
+class _Personal(VendorModel):
     emails: Annotated[list[str] | None, Field(alias="personal_email")] = None
     words: ClassVar[dict[str, str | None]] = {}
 
 
-class ContactOut(PaidVendor):
+class ContactOut(HTTPVendor):
     """Of several addresses a verified one is told, or else the first."""
 
     name = "contactout"
@@ -76,7 +76,7 @@ class ContactOut(PaidVendor):
     headers: ClassVar = {"authorization": "basic"}
     reads = frozenset({404})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self._find(
             "GET",
             "/people/linkedin",
@@ -84,21 +84,27 @@ class ContactOut(PaidVendor):
             params={"profile": profile, "email_type": kind.value},
         )
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
         if answer.status in self.reads:
-            read(_Refused, answer.body)
+            parse(_Refused, answer.body)
             return Miss()
-        found = read(_Any, answer.body)
+        found = parse(_Any, answer.body)
         if not isinstance(found.profile, dict):
             return Miss()
-        if _is_sample(read(_Profile, found.profile), found.message or ""):
+        if _is_sample(parse(_Profile, found.profile), found.message or ""):
             return Misconfigured()
         is_work = kind is EmailType.WORK
-        told = read(_Work, found.profile) if is_work else read(_Personal, found.profile)
+        told = parse(_Work, found.profile) if is_work else parse(_Personal, found.profile)
         if told.emails is None:
-            require_whole(found.profile, "url", "fullName")
-        best = min(told.emails or (), key=lambda e: rank_of(told.words.get(e), WORDS), default=None)
-        return outcome_for(best, told.words.get(best or ""), WORDS, price=self.prices[kind])
+            require_fields(found.profile, "url", "fullName")
+        best = min(
+            told.emails or (),
+            key=lambda e: verification_rank(told.words.get(e), STATUS_MAP),
+            default=None,
+        )
+        return address_outcome(
+            best, told.words.get(best or ""), STATUS_MAP, price=self.prices[kind]
+        )
 
 
 def _is_sample(profile: _Profile, message: str) -> bool:

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    Ticket,
-    Unreadable,
+    UnreadableResponse,
+    VendorJobId,
+    VendorModel,
+    address_outcome,
     mentions_address,
-    outcome_for,
-    rank_of,
-    read,
+    parse,
+    verification_rank,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "nominative@pro": Verification.VERIFIED,
     "catch_all@pro": Verification.CATCH_ALL,
     "non_confirm@pro": Verification.CATCH_ALL,
@@ -40,16 +40,16 @@ NOT_AT_WORK = ("@perso", "@invalid")
 BATCHES = "/enrich/all"
 
 
-class _Begun(Shape):
+class _Begun(VendorModel):
     success: Literal[True]
-    request_id: Ticket
+    request_id: VendorJobId
 
 
-class _Answered(Shape):
+class _Answered(VendorModel):
     success: bool
 
 
-class _Email(Shape):
+class _Email(VendorModel):
     email: str
     qualification: str | None = None
 
@@ -59,57 +59,57 @@ class _Email(Shape):
         return not (word.startswith(NOT_ASKED_FOR) or word.endswith(NOT_AT_WORK))
 
 
-class _Contact(Shape):
+class _Contact(VendorModel):
     email: list[_Email] | None = None
 
 
-class _Ready(Shape):
+class _Ready(VendorModel):
     data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     credits: Credits
 
 
-class Dropcontact(PaidVendor):
+class Dropcontact(HTTPVendor):
     """It verifies what it tells, but at a domain that takes all mail."""
 
     name = "dropcontact"
     url = "https://api.dropcontact.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 60.0
-    ask_after = 30.0
+    poll_after = 30.0
     key_header = "x-access-token"
     says: ClassVar = {403: OUT_OF_CREDIT}
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:  # noqa: ARG002
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:  # noqa: ARG002
         return await self._find(
             "POST",
             BATCHES,
-            lambda answer: self._working(read(_Begun, answer.body).request_id),
+            lambda answer: self._working(parse(_Begun, answer.body).request_id),
             json={"data": [{"linkedin": profile}]},
         )
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
         return await self._collect(BATCHES, ticket, lambda answer: self._read(answer, ticket, kind))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         return await self._balance(
-            "/account/credits", lambda answer: read(_Balance, answer.body).credits
+            "/account/credits", lambda answer: parse(_Balance, answer.body).credits
         )
 
-    def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
-        if not read(_Answered, answer.body).success:
+    def _read(self, answer: VendorResponse, ticket: str, kind: EmailType) -> Outcome | InProgress:
+        if not parse(_Answered, answer.body).success:
             return self._working(ticket)
-        person = read(_Ready, answer.body).data[0]
-        emails = read(_Contact, person).email or []
+        person = parse(_Ready, answer.body).data[0]
+        emails = parse(_Contact, person).email or []
         if not emails and mentions_address(person):
-            raise Unreadable  # there is an address, but not where it should be
+            raise UnreadableResponse  # there is an address, but not where it should be
         fitting = [email for email in emails if email.is_asked_for]
         if not fitting:
             return Miss()
-        best = min(fitting, key=lambda email: rank_of(email.qualification, WORDS))
+        best = min(fitting, key=lambda email: verification_rank(email.qualification, STATUS_MAP))
         said = kind if (best.qualification or "").endswith("@pro") else None
-        return outcome_for(
-            best.email, best.qualification, WORDS, price=self.prices[kind], kind=said
+        return address_outcome(
+            best.email, best.qualification, STATUS_MAP, price=self.prices[kind], kind=said
         )

@@ -10,23 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    Unreadable,
-    outcome_for,
-    read,
+    UnreadableResponse,
+    VendorModel,
+    address_outcome,
+    parse,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
 
-class _Error(Shape):
+class _Error(VendorModel):
     error: Any = None
     message: Any = None
 
@@ -36,19 +36,19 @@ class _Error(Shape):
         return isinstance(said, str) and bool(said.strip()) and "route" not in said.lower()
 
 
-class _Contact(Shape):
+class _Contact(VendorModel):
     email: str | None
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     contact: _Contact | None
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     credits: Credits
 
 
-class Findymail(PaidVendor):
+class Findymail(HTTPVendor):
     """Work addresses, all of them verified."""
 
     name = "findymail"
@@ -59,7 +59,7 @@ class Findymail(PaidVendor):
     key_form = "Bearer {}"
     reads = frozenset({404})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self._find(
             "POST",
             "/search/business-profile",
@@ -68,22 +68,22 @@ class Findymail(PaidVendor):
         )
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance("/credits", lambda answer: read(_Balance, answer.body).credits)
+        return await self._balance("/credits", lambda answer: parse(_Balance, answer.body).credits)
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
-        said = read(_Error, answer.body)
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
+        said = parse(_Error, answer.body)
         if "credit" in str(said.error).lower():
             return OUT_OF_CREDIT
         if answer.status in self.reads:
             if not said.is_miss():
-                raise Unreadable
+                raise UnreadableResponse
             return Miss()
         if said.error:
-            return Lost(why=LostWhy.FAILED)
-        contact = read(_Found, answer.body).contact
+            return Lost(why=LostReason.FAILED)
+        contact = parse(_Found, answer.body).contact
         if contact is None or contact.email is None:
             return Miss()
         if not contact.email:
-            raise Unreadable
+            raise UnreadableResponse
         words = {"": Verification.VERIFIED}
-        return outcome_for(contact.email, "", words, price=self.prices[kind])
+        return address_outcome(contact.email, "", words, price=self.prices[kind])

@@ -12,25 +12,25 @@ from pydantic import Field
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Lost, LostReason
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    Ticket,
-    Unreadable,
+    UnreadableResponse,
+    VendorJobId,
+    VendorModel,
+    address_outcome,
     mentions_address,
-    outcome_for,
-    rank_of,
-    read,
+    parse,
+    verification_rank,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "deliverable": Verification.VERIFIED,
     "high_probability": Verification.CATCH_ALL,
     "catch_all": Verification.CATCH_ALL,
@@ -45,25 +45,25 @@ ECHOED = frozenset({"input", "custom"})
 """What a record repeats of the question."""
 
 
-class _Begun(Shape):
-    enrichment_id: Ticket
+class _Begun(VendorModel):
+    enrichment_id: VendorJobId
 
 
-class _Error(Shape):
+class _Error(VendorModel):
     code: Any = None
     error: Any = None
 
 
-class _Status(Shape):
+class _Status(VendorModel):
     status: str
 
 
-class _Email(Shape):
+class _Email(VendorModel):
     email: str | None = None
     status: str | None = None
 
 
-class _Info(Shape):
+class _Info(VendorModel):
     most_probable_work_email: _Email | None = None
     most_probable_personal_email: _Email | None = None
     work_emails: list[_Email] | None = None
@@ -80,27 +80,27 @@ class _Info(Shape):
 
 
 def _rank(told: _Email) -> tuple[bool, int]:
-    return not told.email, rank_of(told.status, WORDS)
+    return not told.email, verification_rank(told.status, STATUS_MAP)
 
 
-class _Contact(Shape):
+class _Contact(VendorModel):
     contact_info: _Info | None = None
 
 
-class _Cost(Shape):
+class _Cost(VendorModel):
     credits: Credits | None = None
 
 
-class _Finished(Shape):
+class _Finished(VendorModel):
     cost: _Cost | None = None
     data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     balance: Credits
 
 
-class FullEnrich(PaidVendor):
+class FullEnrich(HTTPVendor):
     """Its schema requires no field of a contact: what is not there was not found, unless its
     `cost` says that something was."""
 
@@ -109,51 +109,51 @@ class FullEnrich(PaidVendor):
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 3.0}
     at_once = 100
     per_second = 1.0
-    ask_after = 45.0
+    poll_after = 45.0
     key_header = "authorization"
     key_form = "Bearer {}"
     reads = frozenset({400})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         person = {"linkedin_url": profile, "enrich_fields": [FIELDS[kind]]}
         return await self._find(
             "POST", BULKS, self._begun, json={"name": PROGRAM, "data": [person]}
         )
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
         return await self._collect(BULKS, ticket, lambda answer: self._read(answer, ticket, kind))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         return await self._balance(
-            "/account/credits", lambda answer: read(_Balance, answer.body).balance
+            "/account/credits", lambda answer: parse(_Balance, answer.body).balance
         )
 
-    def _begun(self, answer: Answer) -> Outcome | Working:
+    def _begun(self, answer: VendorResponse) -> Outcome | InProgress:
         if answer.status in self.reads:
-            return Lost(why=LostWhy.REFUSED)
-        return self._working(read(_Begun, answer.body).enrichment_id)
+            return Lost(why=LostReason.REFUSED)
+        return self._working(parse(_Begun, answer.body).enrichment_id)
 
-    def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
+    def _read(self, answer: VendorResponse, ticket: str, kind: EmailType) -> Outcome | InProgress:
         if answer.status in self.reads:
-            said = read(_Error, answer.body)
+            said = parse(_Error, answer.body)
             is_running = "error.enrichment.in_progress" in (said.code, said.error)
-            return self._working(ticket) if is_running else Lost(why=LostWhy.REFUSED)
-        status = read(_Status, answer.body).status
+            return self._working(ticket) if is_running else Lost(why=LostReason.REFUSED)
+        status = parse(_Status, answer.body).status
         if status in RUNNING:
             return self._working(ticket)
         if status == "CREDITS_INSUFFICIENT":
             return OUT_OF_CREDIT
         if status in ENDED:
-            return Lost(why=LostWhy.FAILED)
+            return Lost(why=LostReason.FAILED)
         if status != "FINISHED":
-            raise Unreadable
-        return self._finished(read(_Finished, answer.body), kind)
+            raise UnreadableResponse
+        return self._finished(parse(_Finished, answer.body), kind)
 
     def _finished(self, bulk: _Finished, kind: EmailType) -> Outcome:
-        info = read(_Contact, bulk.data[0]).contact_info
+        info = parse(_Contact, bulk.data[0]).contact_info
         email, charged = (info or _Info()).of(kind), (bulk.cost or _Cost()).credits
         found = {name: said for name, said in bulk.data[0].items() if name not in ECHOED}
         if not email.email and charged is None and mentions_address(found):
-            raise Unreadable  # there is an address, but not where it should be
+            raise UnreadableResponse  # there is an address, but not where it should be
         price = self.prices[kind]
-        return outcome_for(email.email, email.status, WORDS, price=price, charged=charged)
+        return address_outcome(email.email, email.status, STATUS_MAP, price=price, charged=charged)

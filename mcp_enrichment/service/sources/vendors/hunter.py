@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Miss, Unavailable
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor, slug_of
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Miss, Unavailable
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, profile_slug
+from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    meaning_of,
-    outcome_for,
-    read,
+    VendorModel,
+    address_outcome,
+    parse,
+    verification_for,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "valid": Verification.VERIFIED,
     "accept_all": Verification.CATCH_ALL,
     "generated": Verification.INFERRED,
@@ -42,66 +42,66 @@ WORDS = {
 }
 
 
-class _Verified(Shape):
+class _Verified(VendorModel):
     status: str | None = None
     date: str | None = None
 
 
-class _Source(Shape):
+class _Source(VendorModel):
     type: str | None = None
 
 
-class _Person(Shape):
+class _Person(VendorModel):
     email: str | None
     verification: _Verified | None = None
     sources: list[_Source] | None = None
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     data: _Person
 
 
-class _Error(Shape):
+class _Error(VendorModel):
     id: str
 
 
-class _Errors(Shape):
+class _Errors(VendorModel):
     errors: Annotated[list[_Error], Field(min_length=1)]
 
 
-class _Counter(Shape):
+class _Counter(VendorModel):
     used: Credits
     available: Credits
 
 
-class _Requests(Shape):
+class _Requests(VendorModel):
     searches: _Counter
     credits: _Counter | None = None
 
 
-class _Plan(Shape):
+class _Plan(VendorModel):
     requests: _Requests
 
 
-class _Account(Shape):
+class _Account(VendorModel):
     data: _Plan
 
 
-class Hunter(PaidVendor):
+class Hunter(HTTPVendor):
     """An address whose source is `generated` is a guess, however it was checked."""
 
     name = "hunter"
     url = "https://api.hunter.io/v2"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 8.0  # of 15 a second and 500 a minute
-    ask_after = 5.0
+    poll_after = 5.0
     says: ClassVar = {403: Unavailable(), 429: OUT_OF_CREDIT}
     reads = frozenset({404, 451})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
-        return await self.collect(slug_of(profile), kind)
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
+        return await self.collect(profile_slug(profile), kind)
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
         """The ticket is the name in the profile's URL: the question itself."""
         return await self._find(
             "GET",
@@ -113,18 +113,18 @@ class Hunter(PaidVendor):
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         return await self._balance("/account", _left)
 
-    def _read(self, answer: Answer, ticket: str, kind: EmailType) -> Outcome | Working:
+    def _read(self, answer: VendorResponse, ticket: str, kind: EmailType) -> Outcome | InProgress:
         if answer.status == 202:  # noqa: PLR2004
             return self._working(ticket)
         if answer.status in self.reads:
-            read(_Errors, answer.body)
+            parse(_Errors, answer.body)
             return Miss()
-        person = read(_Found, answer.body).data
+        person = parse(_Found, answer.body).data
         verified = person.verification or _Verified()
-        return outcome_for(
+        return address_outcome(
             person.email,
             _word(person, verified.status),
-            WORDS,
+            STATUS_MAP,
             price=self.prices[kind],
             checked_at=_day(verified.date),
         )
@@ -132,7 +132,7 @@ class Hunter(PaidVendor):
 
 def _word(person: _Person, status: str | None) -> str | None:
     """Its word for the address, which is never better than its sources are."""
-    if not person.email or meaning_of(status, WORDS) is None:
+    if not person.email or verification_for(status, STATUS_MAP) is None:
         return status
     if person.sources is None:
         return "unknown"
@@ -140,8 +140,8 @@ def _word(person: _Person, status: str | None) -> str | None:
     return "generated" if is_guess else status
 
 
-def _left(answer: Answer) -> float:
-    requests = read(_Account, answer.body).data.requests
+def _left(answer: VendorResponse) -> float:
+    requests = parse(_Account, answer.body).data.requests
     counter = requests.credits or requests.searches
     return max(counter.available - counter.used, 0.0)
 

@@ -12,26 +12,26 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     Credits,
-    Shape,
-    Unreadable,
-    as_word,
-    outcome_for,
-    read,
+    UnreadableResponse,
+    VendorModel,
+    address_outcome,
+    normalize_word,
+    parse,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
 PATHS = {
     EmailType.WORK: "/people/b2b-profile-email",
     EmailType.PERSONAL: "/people/personal-email-finder",
 }
-WORDS = {
+STATUS_MAP = {
     "valid": Verification.VERIFIED,
     "valid_catch_all": Verification.CATCH_ALL,
     "catch_all": Verification.CATCH_ALL,
@@ -43,18 +43,18 @@ _NO_PROFILE = re.compile(r"(?<![\w/-])profile(?![\w/-])", re.IGNORECASE)
 """The word, and no part of a path: that one is not found would be another thing."""
 
 
-class _Problem(Shape):
+class _Problem(VendorModel):
     detail: str | None = None
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     status: str | None = None
     credits_consumed: Credits | None = None
 
     @property
     def says_none(self) -> bool:
         """Whether it says that it has none: by its word, or, without one, by what it charged."""
-        return as_word(self.status) == "not_found" or (
+        return normalize_word(self.status) == "not_found" or (
             not self.status and self.credits_consumed == 0
         )
 
@@ -79,11 +79,11 @@ class _Personal(_Found):
         return self.personal_email or self.first_personal_email or first
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     credits: Credits
 
 
-class LeadMagic(PaidVendor):
+class LeadMagic(HTTPVendor):
     """Few of its answers have a word for how an address was checked."""
 
     name = "leadmagic"
@@ -92,7 +92,7 @@ class LeadMagic(PaidVendor):
     per_second = 5.0
     reads = frozenset({404})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self._find(
             "POST",
             PATHS[kind],
@@ -101,15 +101,15 @@ class LeadMagic(PaidVendor):
         )
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance("/credits", lambda answer: read(_Balance, answer.body).credits)
+        return await self._balance("/credits", lambda answer: parse(_Balance, answer.body).credits)
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
         if answer.status in self.reads:
-            detail = read(_Problem, answer.body).detail or ""
-            return Miss() if _NO_PROFILE.search(detail) else Lost(why=LostWhy.REFUSED)
+            detail = parse(_Problem, answer.body).detail or ""
+            return Miss() if _NO_PROFILE.search(detail) else Lost(why=LostReason.REFUSED)
         is_work = kind is EmailType.WORK
-        found = read(_Work, answer.body) if is_work else read(_Personal, answer.body)
+        found = parse(_Work, answer.body) if is_work else parse(_Personal, answer.body)
         if not found.told and not found.says_none:
-            raise Unreadable
+            raise UnreadableResponse
         charged, price = found.credits_consumed, self.prices[kind]
-        return outcome_for(found.told, found.status, WORDS, price=price, charged=charged)
+        return address_outcome(found.told, found.status, STATUS_MAP, price=price, charged=charged)

@@ -16,39 +16,39 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.port import Miss
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     HIDDEN,
     Credits,
-    Shape,
-    Unreadable,
-    outcome_for,
-    read,
-    require_whole,
+    UnreadableResponse,
+    VendorModel,
+    address_outcome,
+    parse,
+    require_fields,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Outcome
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
 _CREDITS: TypeAdapter[float] = TypeAdapter(Credits)
 FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}
 
 
-class _Error(Shape):
+class _Error(VendorModel):
     type: Literal["not_found"]
 
 
-class _Miss(Shape):
+class _Miss(VendorModel):
     error: _Error
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     data: dict[str, object]
 
 
-class PeopleDataLabs(PaidVendor):
+class PeopleDataLabs(HTTPVendor):
     """An address of it is never known to be right."""
 
     name = "peopledatalabs"
@@ -57,30 +57,30 @@ class PeopleDataLabs(PaidVendor):
     per_second = 1.6  # 100 a minute, which a free plan has
     reads = frozenset({404})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         params = {"profile": profile.removeprefix("https://www."), "required": FIELDS[kind]}
         return await self._find(
             "GET", "/person/enrich", lambda answer: self._read(answer, kind), params=params
         )
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
         if answer.status in self.reads:
-            read(_Miss, answer.body)
+            parse(_Miss, answer.body)
             return Miss()
-        person = read(_Found, answer.body).data
+        person = parse(_Found, answer.body).data
         email, cost = person.get(FIELDS[kind]), _spent(answer, self.prices[kind])
         if email is True:
             return HIDDEN
         if FIELDS[kind] not in person:
-            require_whole(person, "id", "full_name")
+            require_fields(person, "id", "full_name")
         if email is None or email is False:  # somebody was found all the same
             return Miss(cost=cost)
         if not isinstance(email, str) or not email:
-            raise Unreadable
-        return outcome_for(email, None, {}, price=cost)
+            raise UnreadableResponse
+        return address_outcome(email, None, {}, price=cost)
 
 
-def _spent(answer: Answer, price: float) -> float:
+def _spent(answer: VendorResponse, price: float) -> float:
     """What it says that the answer cost; where it does not say, its price."""
     with suppress(ValidationError):
         return _CREDITS.validate_strings(answer.headers.get("x-call-credits-spent", ""))

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, ClassVar
 import httpx
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Misconfigured, Miss, Unavailable
-from mcp_enrichment.service.sources.vendors.paid import PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Miss, Unavailable
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     HIDDEN,
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    outcome_for,
-    read,
-    require_whole,
+    VendorModel,
+    address_outcome,
+    parse,
+    require_fields,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Outcome, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Outcome
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "verified": Verification.VERIFIED,
     "unverified": Verification.UNVERIFIED,
     "unavailable": None,
@@ -38,49 +38,49 @@ NOT_NOW = frozenset({"RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR"})
 NOT_WITH_THIS_KEY = frozenset({"INVALID_API_KEY", "ACCOUNT_RESTRICTED"})
 
 
-class _Error(Shape):
+class _Error(VendorModel):
     error_code: str
 
 
-class _Answered(Shape):
+class _Answered(VendorModel):
     error: bool
 
 
-class _Email(Shape):
+class _Email(VendorModel):
     email: str | None
     status: str | None = None
     revealed: bool
 
 
-class _Person(Shape):
+class _Person(VendorModel):
     email: _Email | None = None
 
 
-class _Found(Shape):
+class _Found(VendorModel):
     person: dict[str, object]
     free_enrichment: bool = False
 
 
-class _Account(Shape):
+class _Account(VendorModel):
     remaining_credits: Credits
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     response: _Account
 
 
-class Prospeo(PaidVendor):
+class Prospeo(HTTPVendor):
     """An address that is not `revealed` is a mask."""
 
     name = "prospeo"
     url = "https://api.prospeo.io"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 4.8  # of 5 a second and 300 a minute
-    repeats_are_free = True
+    idempotent_billing = True
     key_header = "x-key"
     reads = frozenset({400})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         body = {"only_verified_email": True, "data": {"linkedin_url": profile}}
         return await self._find(
             "POST", "/enrich-person", lambda answer: self._read(answer, kind), json=body
@@ -89,21 +89,21 @@ class Prospeo(PaidVendor):
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         return await self._balance("/account-information", _left)
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome:
-        if read(_Answered, answer.body).error:
-            return _refusal(read(_Error, answer.body).error_code, answer)
-        found = read(_Found, answer.body)
-        email = read(_Person, found.person).email
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
+        if parse(_Answered, answer.body).error:
+            return _refusal(parse(_Error, answer.body).error_code, answer)
+        found = parse(_Found, answer.body)
+        email = parse(_Person, found.person).email
         price = 0.0 if found.free_enrichment else self.prices[kind]
         if email is None:
-            require_whole(found.person, "person_id")
+            require_fields(found.person, "person_id")
             return Miss(cost=price)
         if not email.revealed:
             return HIDDEN
-        return outcome_for(email.email, email.status, WORDS, price=price)
+        return address_outcome(email.email, email.status, STATUS_MAP, price=price)
 
 
-def _refusal(code: str, answer: Answer) -> Outcome:
+def _refusal(code: str, answer: VendorResponse) -> Outcome:
     if code == "NO_MATCH":
         return Miss()
     if code == "INSUFFICIENT_CREDITS":
@@ -112,8 +112,8 @@ def _refusal(code: str, answer: Answer) -> Outcome:
         return Unavailable(retry_after=answer.retry_after)
     if code in NOT_WITH_THIS_KEY:
         return Misconfigured()
-    return Lost(why=LostWhy.FAILED if answer.status == httpx.codes.OK else LostWhy.REFUSED)
+    return Lost(why=LostReason.FAILED if answer.status == httpx.codes.OK else LostReason.REFUSED)
 
 
-def _left(answer: Answer) -> float:
-    return read(_Balance, answer.body).response.remaining_credits
+def _left(answer: VendorResponse) -> float:
+    return parse(_Balance, answer.body).response.remaining_credits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+    from mcp_enrichment.service.sources.vendors.base import HTTPVendor
 
 _CLASSES = {
     "salesfinity": "Salesfinity",
@@ -30,12 +30,12 @@ NAMES = frozenset(_CLASSES)
 
 def vendor(
     name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
-) -> PaidVendor:
+) -> HTTPVendor:
     """The vendor of this name, to be closed by `aclose`. Raises `KeyError` where there is none."""
-    return kind_of_vendor(name)(api_key, transport=transport)
+    return vendor_class(name)(api_key, transport=transport)
 
 
-def kind_of_vendor(name: str) -> type[PaidVendor]:
+def vendor_class(name: str) -> type[HTTPVendor]:
     """Its class, for what can be said of it without a key."""
-    found: type[PaidVendor] = getattr(import_module(f"{__package__}.{name}"), _CLASSES[name])
+    found: type[HTTPVendor] = getattr(import_module(f"{__package__}.{name}"), _CLASSES[name])
     return found

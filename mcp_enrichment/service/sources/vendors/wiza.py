@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.port import Lost, LostWhy, Miss
-from mcp_enrichment.service.sources.vendors.paid import FEW, PaidVendor
-from mcp_enrichment.service.sources.vendors.reading import (
+from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
+from mcp_enrichment.service.sources.vendors.base import DEFAULT_CONCURRENCY, HTTPVendor
+from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
-    Shape,
-    Unreadable,
-    as_word,
+    UnreadableResponse,
+    VendorModel,
+    address_outcome,
     mentions_address,
-    outcome_for,
-    rank_of,
-    read,
+    normalize_word,
+    parse,
+    verification_rank,
 )
 
 if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.port import Misconfigured, Outcome, Unavailable, Working
-    from mcp_enrichment.service.sources.vendors.asking import Answer
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-WORDS = {
+STATUS_MAP = {
     "valid": Verification.VERIFIED,
     "catch_all": Verification.CATCH_ALL,
     "accept_all": Verification.CATCH_ALL,
@@ -42,7 +42,7 @@ WORDS = {
 REVEALS = "/individual_reveals"
 
 
-class _Charged(Shape):
+class _Charged(VendorModel):
     """What a reveal cost, told as a whole or in parts."""
 
     total: Credits | None = None
@@ -57,19 +57,19 @@ class _Charged(Shape):
         return sum(told) if self.total is None and told else self.total
 
 
-class _Bill(Shape):
+class _Bill(VendorModel):
     """Its `credits`; those that an account has beside those of the API are not asked for."""
 
     api_credits: _Charged | None = None
 
 
-class _Reveal(Shape):
+class _Reveal(VendorModel):
     id: Annotated[int, Field(ge=1, lt=10**18)]
     status: Literal["queued", "resolving", "finished", "failed"]
     fail_error: str | None = None
 
 
-class _Email(Shape):
+class _Email(VendorModel):
     email: str | None = None
     email_status: str | None = None
     email_type: str | None = None
@@ -91,34 +91,34 @@ class _Finished(_Email):
     def charged(self) -> float | None:
         if self.credits is None:
             return None
-        return (read(_Bill, self.credits).api_credits or read(_Charged, self.credits)).sum
+        return (parse(_Bill, self.credits).api_credits or parse(_Charged, self.credits)).sum
 
 
-class _Envelope(Shape):
+class _Envelope(VendorModel):
     data: dict[str, object]
 
 
-class _Left(Shape):
+class _Left(VendorModel):
     api_credits: Credits
 
 
-class _Balance(Shape):
+class _Balance(VendorModel):
     credits: _Left
 
 
-class Wiza(PaidVendor):
+class Wiza(HTTPVendor):
     """Two credits for an address and one for the profile."""
 
     name = "wiza"
     url = "https://wiza.co/api"
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
-    at_once = FEW
+    at_once = DEFAULT_CONCURRENCY
     miss_price = 1.0
-    ask_after = 10.0
+    poll_after = 10.0
     key_header = "authorization"
     key_form = "Bearer {}"
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | Working:
+    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         body = {
             "individual_reveal": {"profile_url": profile},
             "enrichment_level": "partial",
@@ -129,23 +129,23 @@ class Wiza(PaidVendor):
         }
         return await self._find("POST", REVEALS, lambda answer: self._read(answer, kind), json=body)
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | Working:
+    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
         return await self._collect(REVEALS, ticket, lambda answer: self._read(answer, kind))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         return await self._balance(
-            "/meta/credits", lambda answer: read(_Balance, answer.body).credits.api_credits
+            "/meta/credits", lambda answer: parse(_Balance, answer.body).credits.api_credits
         )
 
-    def _read(self, answer: Answer, kind: EmailType) -> Outcome | Working:
-        data = read(_Envelope, answer.body).data
-        reveal = read(_Reveal, data)
+    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome | InProgress:
+        data = parse(_Envelope, answer.body).data
+        reveal = parse(_Reveal, data)
         if reveal.status == "failed":
             is_broke = reveal.fail_error == "billing_issue"
-            return OUT_OF_CREDIT if is_broke else Lost(why=LostWhy.FAILED)
+            return OUT_OF_CREDIT if is_broke else Lost(why=LostReason.FAILED)
         if reveal.status != "finished":
             return self._working(str(reveal.id))
-        finished = read(_Finished, data)
+        finished = parse(_Finished, data)
         if finished.told:
             return self._best(finished, kind)
         return self._none(finished, misplaced=mentions_address(data))
@@ -155,16 +155,16 @@ class Wiza(PaidVendor):
         fitting = [email for email in reveal.told if email.email_type in (kind, None)]
         if not fitting:
             return Miss(cost=price if charged is None else charged)
-        best = min(fitting, key=lambda email: rank_of(email.email_status, WORDS))
+        best = min(fitting, key=lambda email: verification_rank(email.email_status, STATUS_MAP))
         said = kind if best.email_type else None
-        return outcome_for(
-            best.email, best.email_status, WORDS, price=price, charged=charged, kind=said
+        return address_outcome(
+            best.email, best.email_status, STATUS_MAP, price=price, charged=charged, kind=said
         )
 
     def _none(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
         """Of a reveal without an address. `misplaced`: there is one, but not where it should be."""
-        charged, said = reveal.charged, as_word(reveal.email_status)
+        charged, said = reveal.charged, normalize_word(reveal.email_status)
         is_paid = (charged or 0.0) > self.miss_price
-        if WORDS.get(said) or (said not in WORDS and (misplaced or is_paid)):
-            raise Unreadable
+        if STATUS_MAP.get(said) or (said not in STATUS_MAP and (misplaced or is_paid)):
+            raise UnreadableResponse
         return Miss(cost=charged)

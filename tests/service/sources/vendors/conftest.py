@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 def unhurried() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for name in NAMES:
-            patched.setattr(kind_of_vendor(name), "per_second", None)
+            patched.setattr(vendor_class(name), "per_second", None)
         yield

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.port import (
+from mcp_enrichment.service.sources.base import (
     Hit,
+    InProgress,
     Lost,
     Misconfigured,
     Miss,
     Unavailable,
-    Working,
 )
 from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
 from tests.support.far_end import far_end, replies
@@ -29,7 +29,7 @@ from tests.support.far_end import far_end, replies
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mcp_enrichment.service.sources.vendors.paid import PaidVendor
+    from mcp_enrichment.service.sources.vendors.base import HTTPVendor
     from tests.support.far_end import Behaviour, FarEnd
 
 KEY = "sk-test-1"
@@ -72,7 +72,7 @@ class Case:
     def answer(self) -> Behaviour:
         return replies(self.status, self.body, self.headers)
 
-    async def put_to(self, asked: PaidVendor) -> Any:
+    async def put_to(self, asked: HTTPVendor) -> Any:
         if self.ask == "balance":
             return await asked.balance()
         if self.ask == "collect":
@@ -103,7 +103,9 @@ CASES = [case for name in sorted(NAMES) for case in cases_of(name)]
 
 
 @asynccontextmanager
-async def vendor_at_far_end(name: str, key: str = KEY) -> AsyncIterator[tuple[PaidVendor, FarEnd]]:
+async def vendor_at_scripted_server(
+    name: str, key: str = KEY
+) -> AsyncIterator[tuple[HTTPVendor, FarEnd]]:
     """A vendor whose server is a scripted one."""
     async with far_end() as end:
         asked = vendor(name, key, transport=ToFarEnd(end.port))
@@ -122,7 +124,7 @@ def as_recorded(outcome: Any) -> dict[str, Any]:
             told = {"hit": email, "as": verification.value, "cost": cost, **at}
         case Miss(cost=cost):
             told = {"miss": cost}
-        case Working(ticket=ticket, ask_after=seconds):
+        case InProgress(ticket=ticket, poll_after=seconds):
             told = {"working": ticket, "after": seconds}
         case Unavailable(retry_after=seconds):
             told = {"unavailable": seconds}

@@ -17,9 +17,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_enrichment.service.sources.port import Hit, Lost
+from mcp_enrichment.service.sources.base import Hit, Lost
 from mcp_enrichment.service.sources.vendors.registry import NAMES
-from tests.service.sources.vendors.recorded import CASES, Case, as_recorded, vendor_at_far_end
+from tests.service.sources.vendors.recorded import (
+    CASES,
+    Case,
+    as_recorded,
+    vendor_at_scripted_server,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried")]
 
@@ -66,7 +71,7 @@ def test_what_is_found_and_what_is_missed_stands_beside_what_each_vendor_publish
 async def test_an_answer_with_the_fewest_fields_that_a_vendor_may_send_is_never_lost(
     case: Case,
 ) -> None:
-    async with vendor_at_far_end(case.vendor) as (asked, end):
+    async with vendor_at_scripted_server(case.vendor) as (asked, end):
         end.will(case.answer)
         assert not isinstance(await case.put_to(asked), Lost)
 
@@ -84,7 +89,7 @@ DECISIONS = [
 async def test_every_word_that_a_vendor_publishes_has_a_meaning(
     case: Case, path: list[str | int]
 ) -> None:
-    async with vendor_at_far_end(case.vendor) as (asked, end):
+    async with vendor_at_scripted_server(case.vendor) as (asked, end):
         for word in _words(schema_of(case), path):
             end.will(replace(case, body=_with(case.body, path, word)).answer)
             told = as_recorded(await case.put_to(asked))
@@ -96,7 +101,7 @@ async def test_every_word_that_a_vendor_publishes_has_a_meaning(
 async def test_a_word_that_a_vendor_does_not_publish_is_never_a_hit(
     case: Case, path: list[str | int], word: str
 ) -> None:
-    async with vendor_at_far_end(case.vendor) as (asked, end):
+    async with vendor_at_scripted_server(case.vendor) as (asked, end):
         end.will(replace(case, body=_with(case.body, path, word)).answer)
         assert not isinstance(await case.put_to(asked), Hit)
 

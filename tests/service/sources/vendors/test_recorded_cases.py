@@ -15,7 +15,7 @@ from tests.service.sources.vendors.recorded import (
     PROFILE,
     Case,
     as_recorded,
-    vendor_at_far_end,
+    vendor_at_scripted_server,
 )
 from tests.support.far_end import replies
 
@@ -30,7 +30,7 @@ ASKED_OF_ALL = {"found", "miss", "no credits", "rate limit", "wrong key", "chang
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_recorded_answer_means_what_it_should_and_the_question_is_exact(case: Case) -> None:
-    async with vendor_at_far_end(case.vendor) as (asked, end):
+    async with vendor_at_scripted_server(case.vendor) as (asked, end):
         end.will(case.answer)
         assert as_recorded(await case.put_to(asked)) == case.says
     [seen] = end.seen
@@ -55,7 +55,7 @@ async def test_only_what_a_vendor_says_of_the_very_address_is_its_word_for_the_k
     name: str,
 ) -> None:
     [found] = [case for case in CASES if case.vendor == name and case.name == "found"]
-    async with vendor_at_far_end(name) as (asked, end):
+    async with vendor_at_scripted_server(name) as (asked, end):
         end.will(found.answer)
         hit = await found.put_to(asked)
     assert hit.kind == (EmailType.WORK if name in SAYS_THE_KIND else None)
@@ -69,7 +69,7 @@ def test_every_vendor_has_the_cases_that_all_must_have(name: str) -> None:
 
 
 async def test_a_name_of_another_script_is_asked_for_as_it_is_written() -> None:
-    async with vendor_at_far_end("hunter") as (asked, end):
+    async with vendor_at_scripted_server("hunter") as (asked, end):
         end.always(replies(202, {}))
         working = await asked.find("https://www.linkedin.com/in/zo%C3%AB", EmailType.WORK)
         assert as_recorded(working) == {"working": "zoë", "after": 5.0}
@@ -88,7 +88,7 @@ def test_a_vendor_says_its_name_its_price_and_its_pace(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 async def test_a_key_that_no_header_can_carry_is_refused_without_a_request(name: str) -> None:
-    async with vendor_at_far_end(name, key="sk test\n") as (asked, end):
+    async with vendor_at_scripted_server(name, key="sk test\n") as (asked, end):
         outcome = await asked.find(PROFILE, EmailType.WORK)
         assert as_recorded(outcome) == {"misconfigured": "sources-misconfigured"}
         assert end.seen == []

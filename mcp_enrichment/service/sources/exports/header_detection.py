@@ -1,0 +1,166 @@
+"""Where a table begins in a file, of which format it is, and where its rows have what."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcp_enrichment.service.sources.exports.column_map import ColumnMap, Titles, fold_title
+from mcp_enrichment.service.sources.exports.email_address import label_kind
+from mcp_enrichment.service.sources.exports.linkedin_handle import profile_url_for
+from mcp_enrichment.service.sources.exports.other_people import (
+    names_other_entity,
+    names_other_person,
+)
+from mcp_enrichment.service.sources.exports.raw_row import RawEmail, RawRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mcp_enrichment.contract.models import EmailType
+
+MAX_HEADER_LINES = 200
+MAX_HEADER_CHARS = 64 * 2**10
+"""A file that has no header in both is another file; LinkedIn's own notes take 3 lines."""
+
+_DELIMITERS = ",;\t|"
+_ABSENT = -1
+"""The place of what a file does not have: each row is given an empty cell at its end."""
+_LINKEDIN = "linkedin"
+_HANDLE = re.compile(r"handle|slug|vanity|(?:user|screen|account).?name|username|\bids?\b|_id\b")
+"""Titles beside LinkedIn's name that announce the name of an account alone."""
+_DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
+
+
+class _SitePlace(NamedTuple):
+    cell: int
+    label: int
+    is_handle: bool
+
+
+class _EmailPlace(NamedTuple):
+    cell: int
+    kind: EmailType | None
+    label: int
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How the rows below a header are to be read."""
+
+    format: ColumnMap
+    delimiter: str
+    line: int
+    """Which line of the file the header is, from 1."""
+    width: int
+    texts: tuple[int, ...]
+    """The places of the first seven fields of `Raw`."""
+    profiles: tuple[int, ...]
+    websites: tuple[_SitePlace, ...]
+    emails: tuple[_EmailPlace, ...]
+
+    def raw(self, cells: list[str]) -> RawRow:
+        """Arrange the cells of a row, which may be too few or too many."""
+        cells = cells[: self.width]
+        cells += [""] * (self.width - len(cells) + 1)
+        urls = [cells[place] for place in self.profiles if cells[place]]
+        urls += [u for place in self.websites if cells[place.cell] and (u := _site(cells, place))]
+        emails = [_email(cells, place) for place in self.emails if cells[place.cell].strip()]
+        first, last, full, company, position, connected, changed = (cells[p] for p in self.texts)
+        return RawRow(first, last, full, company, position, connected, changed, urls, emails)
+
+
+def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
+    doubtful = place.status != _ABSENT and cells[place.status].strip().casefold() in _DOUBTFUL
+    if place.label == _ABSENT:
+        return RawEmail(cells[place.cell], place.kind, doubtful)
+    label = cells[place.label]
+    return RawEmail(cells[place.cell], label_kind(label), doubtful, names_other_person(label))
+
+
+def _site(cells: list[str], place: _SitePlace) -> str:
+    """What may be the profile of whom the row is about; empty for another site."""
+    cell, label = cells[place.cell], cells[place.label].casefold()
+    if names_other_person(label):
+        return ""
+    if place.is_handle or _LINKEDIN in label:
+        return profile_url_for(cell)
+    return cell if f"{_LINKEDIN}." in cell.lower() else ""
+
+
+def find_layout(lines: Iterator[str], formats: Iterable[ColumnMap]) -> Layout | None:
+    """Take lines up to a header of one of the formats; None where the first ones hold none."""
+    chars = 0
+    for number, line in enumerate(islice(lines, MAX_HEADER_LINES), start=1):
+        if layout := _layout(line, number, formats):
+            return layout
+        chars += len(line)
+        if chars > MAX_HEADER_CHARS:
+            break
+    return None
+
+
+def _layout(line: str, number: int, formats: Iterable[ColumnMap]) -> Layout | None:
+    for delimiter in _DELIMITERS:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        if layout := layout_from_header(cells, formats, delimiter=delimiter, line=number):
+            return layout
+    return None
+
+
+def layout_from_header(
+    header: list[str], formats: Iterable[ColumnMap], *, delimiter: str, line: int
+) -> Layout | None:
+    """How the rows below these cells are to be read; None where they are no header."""
+    titles = [fold_title(cell) for cell in header]
+    for known in formats:
+        if any(mark.issubset(titles) for mark in known.signatures):
+            return _arranged(known, titles, delimiter, line)
+    return None
+
+
+def _arranged(known: ColumnMap, titles: list[str], delimiter: str, line: int) -> Layout:
+    def places(wanted: Titles) -> tuple[int, ...]:
+        return tuple(p for title in wanted for p, held in enumerate(titles) if held == title)
+
+    def place(wanted: Titles) -> int:
+        return next(iter(places(wanted)), _ABSENT)
+
+    single = (
+        *(known.first_name, known.last_name, known.full_name, known.company, known.position),
+        *(known.connected_on, known.changed_at),
+    )
+    profiles = places(known.profiles)
+    return Layout(
+        format=known,
+        delimiter=delimiter,
+        line=line,
+        width=len(titles),
+        texts=tuple(place(wanted) for wanted in single),
+        profiles=profiles,
+        websites=tuple(place for place in _websites(known, titles) if place.cell not in profiles),
+        emails=tuple(
+            _EmailPlace(cell, e.kind, place(e.labels), place((e.status,)))
+            for e in known.emails
+            for cell in places((e.title,))
+        ),
+    )
+
+
+def _websites(known: ColumnMap, titles: list[str]) -> Iterator[_SitePlace]:
+    """Columns of sites, after those that somebody has made for LinkedIn under another title."""
+    made = [_LINKEDIN in title and not names_other_entity(title) for title in titles]
+    for place, title in sorted(enumerate(titles), key=lambda found: not made[found[0]]):
+        if made[place] or title in known.websites:
+            label = _label_of(title, titles)
+            yield _SitePlace(place, label, bool(made[place] and _HANDLE.search(title)))
+
+
+def _label_of(title: str, titles: list[str]) -> int:
+    """The place of `Website 1 - Label` beside `Website 1 - Value`."""
+    labels = [title.replace("value", word) for word in ("label", "type") if "value" in title]
+    return next((titles.index(label) for label in labels if label in titles), _ABSENT)

@@ -1,0 +1,152 @@
+"""From a row's texts to contacts, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import re
+import time
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, URLProblem, canonical_profile_url
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.exports.dates import day_of, moment_of
+from mcp_enrichment.service.sources.exports.email_address import (
+    addresses_in,
+    clean_email,
+    email_kind,
+    is_masked,
+)
+from mcp_enrichment.service.sources.exports.person_name import clean_text, split_name
+from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_enrichment.service.sources.exports.raw_row import RawEmail, RawRow
+
+_REASONS = {
+    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
+    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
+    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
+}
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
+_NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
+"""A URL among addresses is another row's, which a quotation mark that nothing closed took in."""
+
+
+def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
+    """The contacts of a row, the main one first, and what of it is left out.
+
+    `written_at`: when the file was written, for a row that does not tell when it was changed.
+    """
+    if not raw.emails:
+        person = _person(raw, written_at)
+        yield Skipped(reason=SkipReason.NO_EMAIL, line=line, person=person)
+        return
+    found, reasons = _addresses(raw.emails)
+    profile = None
+    if found:
+        profile, lack = _profile(raw.profiles)
+        if lack:
+            # Addresses at work are kept: they tell how a company makes them.
+            found = {email: kind for email, kind in found.items() if kind is EmailType.WORK}
+            reasons.insert(0, lack)
+    yield from _contacts(raw, profile, found, written_at)
+    for reason in reasons if found else reasons[:1]:
+        yield Skipped(reason=reason, line=line, is_part=bool(found))
+
+
+def _contacts(
+    raw: RawRow, profile: str | None, found: dict[str, EmailType], written_at: float
+) -> Iterator[Contact]:
+    first, last = _name(raw)
+    company, position = clean_text(raw.company), clean_text(raw.position)
+    connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
+    seen_at = _seen_at(raw, written_at)
+    for rank, (email, kind) in enumerate(found.items()):
+        yield Contact(
+            profile=profile,
+            email=email,
+            kind=kind,
+            first_name=first,
+            last_name=last,
+            company=company,
+            position=position,
+            connected_on=connected_on,
+            seen_at=seen_at,
+            rank=rank,
+        )
+
+
+def _person(raw: RawRow, written_at: float) -> Person | None:
+    """Whom a row without an address is about: an address may follow from those of others."""
+    profile, _ = _profile(raw.profiles)
+    first, last = _name(raw)
+    if not profile:
+        return None
+    return Person(
+        profile=profile,
+        first_name=first,
+        last_name=last,
+        company=clean_text(raw.company),
+        seen_at=_seen_at(raw, written_at),
+    )
+
+
+def _name(raw: RawRow) -> tuple[str, str]:
+    names = clean_text(raw.first_name), clean_text(raw.last_name)
+    return names if any(names) else split_name(clean_text(raw.full_name))
+
+
+def _seen_at(raw: RawRow, written_at: float) -> float:
+    told = raw.changed_at and moment_of(raw.changed_at.strip())
+    # A clock that was wrong somewhere else is not believed: not yet is not the newest.
+    return min(told, max(time.time(), written_at)) if told else written_at
+
+
+def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:
+    hints: dict[str, EmailType | None] = {}
+    defects = list[SkipReason]()
+    for cell in emails:
+        for email in _cleaned(cell.text):
+            if defect := _defect(email, cell):
+                defects.append(defect)
+            elif email:
+                hints[email] = hints.get(email) or cell.kind
+    return {email: hint or email_kind(email) for email, hint in hints.items()}, defects
+
+
+def _cleaned(text: str) -> list[str | None]:
+    """Each address of a cell; None for one that cannot be one."""
+    email = clean_email(text)
+    if email:
+        return [email]
+    if any(map(text.lower().__contains__, _NO_CELL_OF_ADDRESSES)):
+        return [None]
+    return [clean_email(part) for part in addresses_in(text)]
+
+
+def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
+    if cell.is_others:
+        return SkipReason.SOMEBODY_ELSE
+    if email is None:
+        return SkipReason.BAD_EMAIL
+    if is_masked(email):
+        return SkipReason.MASKED
+    return SkipReason.GUESSED if cell.is_doubtful else None
+
+
+def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
+    """The first that is a person's, or what tells most of why there is none."""
+    lack = None
+    if any("\\:" in text for text in texts):  # as Google writes https\://
+        texts = [text.replace("\\:", ":") for text in texts]
+    for text in chain(texts, chain.from_iterable(map(_BETWEEN_URLS.split, texts))):
+        if not text.strip():
+            continue
+        try:
+            return canonical_profile_url(text), None
+        except ProfileURLError as refusal:
+            reason = _REASONS.get(refusal.kind, SkipReason.BAD_URL)
+            lack = reason if lack in (None, SkipReason.BAD_URL) else lack
+    return None, lack or SkipReason.NO_URL

@@ -1,0 +1,163 @@
+"""An export of any known program, known by its content: its contacts, one after the other."""
+
+from __future__ import annotations
+
+import string
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.service.sources.exports.charset import has_bytes, in_characters
+from mcp_enrichment.service.sources.exports.csv_rows import CsvRows
+from mcp_enrichment.service.sources.exports.header_detection import (
+    MAX_HEADER_LINES,
+    find_layout,
+    layout_from_header,
+)
+from mcp_enrichment.service.sources.exports.normalize import normalize_row
+from mcp_enrichment.service.sources.exports.open_text import Progress, open_text
+from mcp_enrichment.service.sources.exports.records import (
+    Contact,
+    InvalidExport,
+    Skipped,
+    SkipReason,
+)
+from mcp_enrichment.service.sources.exports.registry import FORMATS
+from mcp_enrichment.service.sources.exports.vcard_lines import is_begin
+from mcp_enrichment.service.sources.exports.vcard_reader import read_vcards
+from mcp_enrichment.service.sources.exports.vcard_row import to_raw_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from io import TextIOWrapper
+    from pathlib import Path
+
+    from mcp_enrichment.service.sources.exports.column_map import ColumnMap
+    from mcp_enrichment.service.sources.exports.header_detection import Layout
+
+MAX_LINE = 64 * 2**10
+"""Characters; a longer line is read as several. Below the csv module's own limit of a field."""
+VCARD = "vcard"
+_WHICH = (
+    "pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook export, or a "
+    "vCard; of any other CSV name the columns: --map url=COLUMN,email=COLUMN"
+)
+_CHECK = "check the titles of its columns"
+_SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
+_IN_ANY_HEADER = "mail"
+_BOM = "\ufeff"
+"""Also amid a file, where files with one were made one."""
+_BLANK = string.whitespace + _BOM
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that was recognised."""
+
+    name: str
+    """Of its format: the provenance of what it holds."""
+    rows: Iterator[Contact | Skipped]
+    """For each row, in the file's order: its addresses, or why there is none, and what of it is
+    left out. Raises `InvalidExport` where the rest of the file cannot be read."""
+
+
+@contextmanager
+def open_export(
+    path: Path, *, columns: ColumnMap | None = None, progress: Progress | None = None
+) -> Iterator[Export]:
+    """Recognise a file, or the one inside a zip; memory stays bounded for either.
+
+    `columns` are read in place of those of a known format. `progress` is called with the bytes done
+    and their total. Raises `InvalidExport` where this is no such export.
+    """
+    with open_text(path, progress) as text:
+        written_at = path.stat().st_mtime
+        lines = _lines(text)
+        first = list(_up_to_text(lines))
+        lines = chain(first, lines)
+        if columns is None and is_begin("".join(first[-1:])):
+            yield Export(VCARD, _of_cards(lines, written_at))
+            return
+        foreign = _Foreign()
+        lines = foreign.decoded(lines)
+        formats = [columns] if columns else FORMATS
+        layout = find_layout(lines, formats)
+        if layout is None:
+            raise _unknown(path, columns, is_utf8=not foreign.seen)
+        yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
+
+
+def read_export(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
+    """The rows of an export, whatever its format."""
+    with open_export(path, progress=progress) as export:
+        yield from export.rows
+
+
+class _Foreign:
+    """Decodes the lines of a table, and notes whether any was not in UTF-8."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def decoded(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if line.isascii():
+                yield line
+            elif not has_bytes(line):
+                yield line.lstrip(_BOM)
+            else:
+                self.seen = True
+                yield in_characters(line)
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    for line in islice(lines, MAX_HEADER_LINES):
+        yield line
+        if line.strip(_BLANK):
+            return
+
+
+def _unknown(path: Path, columns: ColumnMap | None, *, is_utf8: bool) -> InvalidExport:
+    if columns and not is_utf8:
+        return InvalidExport.because(path, "is not in UTF-8, nor are its titles", _SAVE_AS_UTF8)
+    if columns:
+        return InvalidExport.because(path, "has no header with those columns", _CHECK)
+    return InvalidExport.because(path, "is not a known export", _WHICH)
+
+
+def _lines(text: TextIOWrapper) -> Iterator[str]:
+    for line in iter(partial(text.readline, MAX_LINE), ""):
+        yield line.replace("\0", "")
+
+
+def _of_table(
+    lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap], written_at: float
+) -> Iterator[Contact | Skipped]:
+    for line, cells in CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
+        if cells is None:
+            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
+        elif not (text := "".join(cells).strip()):
+            yield Skipped(reason=SkipReason.EMPTY_ROW, line=line)
+        elif another := _another(cells, text, layout, formats):
+            layout = another
+        else:
+            yield from normalize_row(layout.raw(cells), line, written_at=written_at)
+
+
+def _another(
+    cells: list[str], text: str, layout: Layout, formats: Sequence[ColumnMap]
+) -> Layout | None:
+    """The layout below a further header, where several files have been made one."""
+    if "@" in text or _IN_ANY_HEADER not in text.lower():  # as of nearly all rows
+        return None
+    return layout_from_header(cells, formats, delimiter=layout.delimiter, line=layout.line)
+
+
+def _of_cards(lines: Iterator[str], written_at: float) -> Iterator[Contact | Skipped]:
+    for line, card in read_vcards(lines):
+        if card is None:
+            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
+        else:
+            yield from normalize_row(to_raw_row(card), line, written_at=written_at)

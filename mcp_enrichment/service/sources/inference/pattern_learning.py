@@ -1,0 +1,245 @@
+"""What the known addresses of one domain tell about an unknown one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+
+from mcp_enrichment.service.sources.inference.patterns import PATTERNS
+from mcp_enrichment.service.sources.inference.transliteration import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
+
+    from mcp_enrichment.service.sources.inference.transliteration import Name, Spellings
+
+MIN_CONFIRMATIONS = 3
+"""People whose address must be formed as the inferred one."""
+MIN_OF_A_KIND = 2
+"""People of them with such a name, where a name can be spelled in several ways."""
+MIN_AGREEMENT = 0.8
+"""Part of the people with a known address who must agree."""
+Alike: TypeAlias = "Iterable[tuple[PatternMatch, int]]"
+"""What is seen of people whose names are of the same scripts, with their number."""
+T = TypeVar("T", bound="Hashable")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KnownAddress:
+    """A person of the user's own rows, with a work address."""
+
+    name: Name
+    company: str
+    """The company's key."""
+    local: str
+    """The address before the @, in lower case."""
+
+
+class Doubt(StrEnum):
+    """What a name leaves open about its bearer's address, and others confirm less surely."""
+
+    NONE = ""
+    SHORTENED = "a name that is often shortened"
+    SPELLINGS = "a name with several spellings"
+    SCRIPT = "a name in another script"
+
+
+class PatternMatch(NamedTuple):
+    """How one known address can have been formed: no pattern where none fits."""
+
+    patterns: tuple[tuple[str, int], ...]
+    """Each pattern, with the spellings of the name in which it fits as bits."""
+    scripts: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Inference:
+    """How the address of a person is formed, and who says so."""
+
+    local: str
+    pattern: str
+    confirmations: int
+    of: int
+    """How many people could have confirmed the pattern."""
+    agreement: float
+    """The least there is on the pattern and, where that is in question, on the spelling."""
+    doubt: Doubt
+    """What the name leaves open."""
+
+    def evidence(self, domain: str) -> str:
+        """The reasons in one line."""
+        return f"{self.pattern}, {self.confirmations} of {self.of} at {domain}"
+
+
+class Agreement(NamedTuple):
+    """How many of the votes agree."""
+
+    votes: int
+    of: int
+
+    @property
+    def agreement(self) -> float:
+        return self.votes / self.of
+
+
+def majority(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T, Agreement] | None:
+    """The value with enough votes; a vote for None counts against every value."""
+    counted = list(votes)
+    most = max(
+        ((what, n) for what, n in counted if what is not None), key=itemgetter(1), default=None
+    )
+    if most is None:
+        return None
+    decided = Agreement(most[1], sum(n for _, n in counted))
+    enough = decided.votes >= at_least and decided.agreement >= MIN_AGREEMENT
+    return (most[0], decided) if enough else None
+
+
+class _Person:
+    """Somebody with the addresses that each pattern gives."""
+
+    def __init__(self, spelled: Spellings) -> None:
+        self.spelled = spelled
+        self.results = dict(_results(spelled.forms))
+        """For each pattern the addresses before the @, each with its spellings as bits."""
+
+    def seen(self, local: str) -> PatternMatch:
+        """How the person's address can have been formed."""
+        fits = ((p, results[local]) for p, results in self.results.items() if local in results)
+        return PatternMatch(tuple(fits), self.spelled.scripts)
+
+
+def _results(forms: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, dict[str, int]]]:
+    for pattern, write in PATTERNS.items():
+        found: dict[str, int] = {}
+        for (first, last), spellings in forms.items():
+            local = write(first, last)
+            found[local] = found.get(local, 0) | spellings
+        yield pattern, found
+
+
+def _person(name: Name) -> _Person | None:
+    spelled = spell(name)
+    return _Person(spelled) if spelled else None
+
+
+class DomainPatterns:
+    """The known addresses of one domain. People whose names cannot be spelled tell nothing."""
+
+    def __init__(self, known: Iterable[KnownAddress]) -> None:
+        self.people = list(known)
+        self._taken = Counter(person.local for person in self.people)
+
+    @cached_property
+    def _usable(self) -> list[tuple[KnownAddress, _Person, PatternMatch]]:
+        """The people whose names can be spelled, with how their addresses can have been formed."""
+        both = ((known, _person(known.name)) for known in self.people)
+        return [(known, person, person.seen(known.local)) for known, person in both if person]
+
+    @cached_property
+    def _all_seen(self) -> Counter[PatternMatch]:
+        return Counter(seen for _, _, seen in self._usable)
+
+    def patterns(self) -> Counter[str | None]:
+        """How many addresses have each pattern, of those that leave no doubt; None: no pattern."""
+        votes: Counter[str | None] = Counter()
+        for one, people in self._all_seen.items():
+            if len(one.patterns) <= 1:
+                votes[one.patterns[0][0] if one.patterns else None] += people
+        return votes
+
+    def infer(self, name: Name) -> Inference | None:
+        """The address of somebody else; None where there is too little to go by."""
+        person = _person(name)
+        inference = person and _infer(person, self._all_seen)
+        return inference if inference and not self._taken[inference.local] else None
+
+    def leave_one_out(self) -> Iterator[tuple[KnownAddress, Inference | None]]:
+        """Each known person, with what the others tell of the address."""
+        if len(self.people) <= MIN_CONFIRMATIONS:
+            yield from ((known, None) for known in self.people)
+            return
+        others = self._all_seen.copy()
+        for known, person, own in self._usable:
+            others[own] -= 1
+            inference = _infer(person, others)
+            others[own] += 1
+            if inference and self._taken[inference.local] > (inference.local == known.local):
+                inference = None
+            yield known, inference
+
+
+def _infer(person: _Person, others: Counter[PatternMatch]) -> Inference | None:
+    found = _pattern_of(person, others)
+    if found is None:
+        return None
+    pattern, decided = found
+    scripts = person.spelled.scripts
+    alike = [(one, people) for one, people in others.items() if one.scripts == scripts]
+    script = _script_holds(alike) if scripts else decided
+    spelling = _spelling_of(person, pattern, alike)
+    if script is None or spelling is None:
+        return None
+    local, how = spelling
+    return Inference(
+        local=local,
+        pattern=pattern,
+        confirmations=decided.votes,
+        of=decided.of,
+        agreement=min(each.agreement for each in (decided, script, how or decided)),
+        doubt=_doubt_of(person.spelled, has_spellings=how is not None),
+    )
+
+
+def _doubt_of(spelled: Spellings, *, has_spellings: bool) -> Doubt:
+    if spelled.scripts:
+        return Doubt.SCRIPT
+    if has_spellings:
+        return Doubt.SPELLINGS
+    return Doubt.SHORTENED if spelled.is_shortened else Doubt.NONE
+
+
+def _pattern_of(person: _Person, others: Counter[PatternMatch]) -> tuple[str, Agreement] | None:
+    """The pattern, by the votes of those whose address leaves one result for this person."""
+    votes: Counter[tuple[str, ...] | None] = Counter()
+    named: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for one, people in others.items():
+        meant = {tuple(person.results[pattern]) for pattern, _ in one.patterns}
+        if len(meant) > 1:
+            continue
+        result = next(iter(meant), None)
+        votes[result] += people
+        if result is not None:
+            named[result].update(dict.fromkeys((p for p, _ in one.patterns), people))
+    found = majority(votes.items(), at_least=MIN_CONFIRMATIONS)
+    return found and (named[found[0]].most_common(1)[0][0], found[1])
+
+
+def _spelling_of(
+    person: _Person, pattern: str, alike: Alike
+) -> tuple[str, Agreement | None] | None:
+    """The address by that pattern, in the spelling of those with such names."""
+    results = person.results[pattern]
+    if len(results) == 1:
+        return next(iter(results)), None
+    votes: Counter[str | None] = Counter()
+    for one, people in alike:
+        spellings = dict(one.patterns).get(pattern, 0)
+        meant = [local for local, its in results.items() if its & spellings]
+        if len(meant) == 1:
+            votes[meant[0]] += people
+    return majority(votes.items(), at_least=MIN_OF_A_KIND)
+
+
+def _script_holds(alike: Alike) -> Agreement | None:
+    """The votes of people with names of that script for spelling as ours; None where too few
+    agree."""
+    votes: Counter[str | None] = Counter()
+    for one, people in alike:
+        votes["as we do" if one.patterns else None] += people
+    found = majority(votes.items(), at_least=MIN_OF_A_KIND)
+    return found and found[1]
