@@ -112,7 +112,7 @@ def chaos(*how_much):
 def docs():
     """Rewrite what is generated: tables, links, what shops read, and the tools' snapshots."""
     install(EVERYTHING)
-    return run("python", "-m", "tests.support.generated")
+    return run("python", "-m", "tests.support.generated_docs")
 
 
 def install(what):

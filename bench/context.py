@@ -17,7 +17,7 @@ import anyio
 from mcp import Client
 
 from bench.polled_server import polled_server, profile
-from mcp_enrichment.compose import connected_on_first_use
+from mcp_enrichment.app.client import lazy_client
 from mcp_enrichment.mcp.in_process import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.settings import Settings
@@ -98,7 +98,7 @@ async def connected(url: str, key: str) -> AsyncIterator[Client]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(api_url=url, api_key=key, state_dir=Path(folder))
         async with (
-            connected_on_first_use(settings) as get_client,
+            lazy_client(settings) as get_client,
             Client(create_server(get_client)) as client,
         ):
             yield client

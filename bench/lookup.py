@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 from mcp import Client
 
-from mcp_enrichment.compose import connected_on_first_use
+from mcp_enrichment.app.client import lazy_client
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.mcp.in_process import structured_content
 from mcp_enrichment.mcp.server import create_server
@@ -73,7 +73,7 @@ async def connected(folder: Path, size: int) -> AsyncIterator[Client]:
     settings = Settings(data_dir=folder, state_dir=folder, api_key=None, api_url=None)
     await fill(settings, size)
     async with (
-        connected_on_first_use(settings) as get_client,
+        lazy_client(settings) as get_client,
         Client(create_server(get_client)) as client,
     ):
         yield client

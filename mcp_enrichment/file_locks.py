@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
-PATIENCE = 1.0
+LOCK_RETRY_SECONDS = 1.0
 """Seconds that a refused lock is asked for again: a busy NFS server may refuse one."""
 _UNSUPPORTED = {
     sqlite3.SQLITE_IOERR_LOCK,
@@ -25,7 +25,7 @@ _UNSUPPORTED = {
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMOPEN,
 }
-_REFUSED = _UNSUPPORTED | {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PERM}
+_LOCK_ERRORS = _UNSUPPORTED | {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PERM}
 """What a lock on a file can end in that no other process knows."""
 
 
@@ -44,14 +44,14 @@ def require_locks(folder: Path, *, wal: bool = False) -> None:
         with TemporaryDirectory(prefix="lock-test-", dir=folder, ignore_cleanup_errors=True) as own:
             _lock(Path(own) / "test.db", wal=wal)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode in _REFUSED:
+        if error.sqlite_errorcode in _LOCK_ERRORS:
             raise StorageFailed(StorageFault.NO_LOCKS) from error
     except OSError:
         return  # who writes there next says why it cannot
 
 
 def _lock(file: Path, *, wal: bool) -> None:
-    with closing(sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)) as db:
+    with closing(sqlite3.connect(file, timeout=LOCK_RETRY_SECONDS, isolation_level=None)) as db:
         if wal:
             db.execute("PRAGMA journal_mode=WAL")
         db.execute("BEGIN EXCLUSIVE")

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-__all__ = ["TRACEPARENT", "SpanKind", "following", "headers", "note", "span", "traceparent"]
+__all__ = [
+    "TRACEPARENT",
+    "SpanKind",
+    "annotate",
+    "continue_trace",
+    "headers",
+    "span",
+    "traceparent",
+]
 
 TRACEPARENT = "traceparent"
 """The header of https://www.w3.org/TR/trace-context/, and its name in MCP's `_meta`."""
@@ -51,7 +59,7 @@ def span(
 
 
 @contextmanager
-def following(parent: str | None) -> Iterator[None]:
+def continue_trace(parent: str | None) -> Iterator[None]:
     """What is done in it belongs to the trace that this `traceparent`, from outside, tells of."""
     came = _context_of(parent)
     if came is None:
@@ -64,7 +72,7 @@ def following(parent: str | None) -> Iterator[None]:
         context.detach(token)
 
 
-def note(attributes: Mapping[str, str | int], *, name: str | None = None) -> None:
+def annotate(attributes: Mapping[str, str | int], *, name: str | None = None) -> None:
     """Say more of the step under way, or name it better."""
     here = trace.get_current_span()
     here.set_attributes(attributes)

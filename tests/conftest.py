@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import sealed
-from tests.support.far_end import FarEnd, far_end
+from tests.support import network_guard
+from tests.support.scripted_server import ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    sealed.seal()
+    network_guard.block_outside_connections()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,8 +45,8 @@ def _installs(item: pytest.Item) -> bool:
 @pytest.fixture(autouse=True)
 def _nothing_outside_is_reached() -> Iterator[None]:
     yield
-    reached = list(sealed.attempts)
-    sealed.attempts.clear()
+    reached = list(network_guard.attempts)
+    network_guard.attempts.clear()
     assert not reached, f"the test reached out to {reached}"
 
 
@@ -65,7 +65,7 @@ def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def vendor() -> AsyncIterator[FarEnd]:
+async def vendor() -> AsyncIterator[ScriptedServer]:
     """A server that speaks the contract, or does not, as the test says."""
-    async with far_end() as end:
+    async with scripted_server() as end:
         yield end

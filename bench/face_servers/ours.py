@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mcp_enrichment.cli.imports import imported_for_good
+from mcp_enrichment.cli.gc_freeze import frozen_imports
 
-with imported_for_good():  # as the command does
+with frozen_imports():  # as the command does
     import anyio
 
     from mcp_enrichment.client.state.spending import CreditsView
@@ -74,9 +74,9 @@ async def main() -> None:
 
 async def serve_http(get_client: GetClient, port: int) -> None:
     """Serve whoever comes."""
-    with imported_for_good():
-        from mcp_enrichment.cli.http_server import listener, serve_app
-        from mcp_enrichment.cli.serve_mcp import RARELY
+    with frozen_imports():
+        from mcp_enrichment.cli.http_server import listening_socket, serve_app
+        from mcp_enrichment.cli.serve_mcp import GC_THRESHOLDS
         from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
         from mcp_enrichment.mcp.http.app import HTTPConfig, http_app
         from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
@@ -84,7 +84,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
         from mcp_enrichment.service.http.rate_limit import RateLimit
         from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*GC_THRESHOLDS)
 
     async def no_team(_key: str) -> None:
         return None
@@ -97,7 +97,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
         limit=RateLimit(quota=1_000_000, clock=time.monotonic),
     )
     server = create_server(get_client, keeps_connections=False)
-    with listener("127.0.0.1", port) as listening:
+    with listening_socket("127.0.0.1", port) as listening:
         async with http_app(server, site) as app:
             await serve_app(app, GracefulShutdown(), listening, "Serving")
 

@@ -10,7 +10,7 @@ import click
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
-from mcp_enrichment.cli.contacts_report import report
+from mcp_enrichment.cli.contacts_accuracy import report
 from mcp_enrichment.cli.credits import credits_group
 from mcp_enrichment.cli.database import migrate
 from mcp_enrichment.cli.demo import demo
@@ -20,10 +20,10 @@ from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.privacy import privacy
-from mcp_enrichment.cli.serve import serve_stdio, service
 from mcp_enrichment.cli.serve_mcp import serve
 from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.sources import sources
+from mcp_enrichment.cli.stdio_server import serve_stdio, service
 from mcp_enrichment.cli.teams import keys, teams
 from mcp_enrichment.cli.worker import worker
 
@@ -54,12 +54,12 @@ def main(context: click.Context) -> None:
     Without a command it is an MCP server on stdin and stdout, for a chat client to start. Settings
     are environment variables; the README lists them.
     """
-    _print_whatever_there_is()
+    _escape_unprintable()
     if context.invoked_subcommand is None:
         serve_stdio()
 
 
-def _print_whatever_there_is() -> None:
+def _escape_unprintable() -> None:
     # A name in any script may meet an output that knows few, as in a pipe on Windows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -6,10 +6,12 @@ import click
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 
-TEAM = click.option("--team", default=DEFAULT_TEAM, show_default=True, help="Name of the team.")
+team_option = click.option(
+    "--team", default=DEFAULT_TEAM, show_default=True, help="Name of the team."
+)
 
 
-def of_profile(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+def profile_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     """The callback of what takes a profile's URL: it is made canonical, or refused."""
     from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 

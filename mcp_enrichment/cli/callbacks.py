@@ -6,11 +6,11 @@ import time
 
 import click
 
-from mcp_enrichment.cli.arguments import TEAM
+from mcp_enrichment.cli.arguments import team_option
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.format import format_time
 
-LONGEST_TRY = 15.0
+MAX_ATTEMPT_SECONDS = 15.0
 """Seconds. One that began before and has no end was cut off with its process."""
 
 
@@ -20,7 +20,7 @@ def callbacks() -> None:
 
 
 @callbacks.command("list")
-@TEAM
+@team_option
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 def list_callbacks(team: str, limit: int) -> None:
     """List the callbacks, those tried last first."""
@@ -34,17 +34,19 @@ def list_callbacks(team: str, limit: int) -> None:
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""
         outcome = f"{one.outcome or _without_an_end(one.at)}{status}"
-        click.echo(f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{when(one.at)}")
+        click.echo(
+            f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{format_time(one.at)}"
+        )
 
 
 def _without_an_end(began: float | None) -> str:
     if began is None:
         return "not tried yet"
-    return "under way" if time.time() - began < LONGEST_TRY else "interrupted"
+    return "under way" if time.time() - began < MAX_ATTEMPT_SECONDS else "interrupted"
 
 
 @callbacks.command("retry")
-@TEAM
+@team_option
 @click.argument("callback_id", metavar="ID")
 def retry(team: str, callback_id: str) -> None:
     """Have the running service deliver the callback ID again, with three new tries."""

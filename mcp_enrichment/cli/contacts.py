@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.database import local_database
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.open_export import Export
     from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 
-SHOWN = 10
+DRY_RUN_ROWS = 10
 """Lines that a dry run shows, one for each address."""
-WIDEST = 60
+MAX_CELL_WIDTH = 60
 """Characters of a cell that a dry run shows."""
-WHY = {
+SKIP_REASONS = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
     "bad-url": "with a URL that is not a person's profile",
@@ -64,7 +64,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
     The format is recognised by the content. Repeating an import adds nothing twice.
     """
     with _refusals_as_errors(), _opened(file, _columns(pairs)) as export:
-        lines, report = _understood(export) if dry_run else ([], _store(export))
+        lines, report = _preview(export) if dry_run else ([], _store(export))
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
     _print_report(report, dry_run=dry_run)
 
@@ -80,7 +80,7 @@ def list_contacts(limit: int) -> None:
     for row in rows:
         name = f"{row.first_name} {row.last_name}".strip()
         known = f"{name}\t{row.type}\t{row.email}\t{row.linkedin_url or '-'}"
-        click.echo(f"{known}\t{row.source}\t{when(row.seen_at)[:10]}")
+        click.echo(f"{known}\t{row.source}\t{format_time(row.seen_at)[:10]}")
     if not total:
         click.echo(
             "No contacts yet: run `mcp-enrichment contacts import Connections.csv`.", err=True
@@ -130,11 +130,11 @@ def _store(export: Export) -> ImportReport:
         return import_contacts(database, chain(first, export.rows), source=export.name)
 
 
-def _understood(export: Export) -> tuple[list[str], ImportReport]:
+def _preview(export: Export) -> tuple[list[str], ImportReport]:
     """Lines on the first rows; the others are counted."""
     from mcp_enrichment.service.contacts.contact_import import ImportReport
 
-    first, report = list(islice(export.rows, SHOWN)), ImportReport()
+    first, report = list(islice(export.rows, DRY_RUN_ROWS)), ImportReport()
     for _ in report.contacts_among(chain(first, export.rows)):
         pass
     title = f"Read as {export.name}; the first rows as understood:"
@@ -147,14 +147,14 @@ def _line_on(row: Contact | Skipped) -> str:
     if isinstance(row, Contact):
         name = f"{row.first_name} {row.last_name}".strip()
         cells = (name, row.kind, row.email, row.profile or "-", row.company, row.position)
-        return "\t".join((*map(_shortened, cells), when(row.seen_at)[:10]))
+        return "\t".join((*map(_shortened, cells), format_time(row.seen_at)[:10]))
     if row.is_part:
-        return f"  left out: {WHY[row.reason]}"
-    return f"(line {row.line} skipped: {WHY[row.reason]})"
+        return f"  left out: {SKIP_REASONS[row.reason]}"
+    return f"(line {row.line} skipped: {SKIP_REASONS[row.reason]})"
 
 
 def _shortened(cell: str) -> str:
-    return cell if len(cell) <= WIDEST else f"{cell[: WIDEST - 1]}…"
+    return cell if len(cell) <= MAX_CELL_WIDTH else f"{cell[: MAX_CELL_WIDTH - 1]}…"
 
 
 def _print_report(report: ImportReport, *, dry_run: bool) -> None:
@@ -167,6 +167,6 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
     else:
         click.echo(f"Stored {what}, {report.new:,} of them new.")
     for reason, rows in report.left_out.most_common():
-        click.echo(f"Of those, {rows:,} came {WHY[reason]}.")
+        click.echo(f"Of those, {rows:,} came {SKIP_REASONS[reason]}.")
     for reason, rows in report.skipped.most_common():
-        click.echo(f"Skipped {rows:,} {WHY[reason]}.")
+        click.echo(f"Skipped {rows:,} {SKIP_REASONS[reason]}.")

@@ -6,10 +6,10 @@ import time
 
 import click
 
-from mcp_enrichment.cli.arguments import TEAM
-from mcp_enrichment.cli.asking import ask
+from mcp_enrichment.cli.arguments import team_option
+from mcp_enrichment.cli.client_call import call_with_client
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.format import format_time
 
 MAX_AMOUNT = 1_000_000
 """Keeps a typing error from filling the column."""
@@ -20,12 +20,12 @@ MAX_AMOUNT = 1_000_000
 def credits_group(context: click.Context) -> None:
     """Show the credits that are left."""
     if context.invoked_subcommand is None:
-        click.echo(ask(lambda client: client.credits()).balance)
+        click.echo(call_with_client(lambda client: client.credits()).balance)
 
 
 @credits_group.command()
 @click.argument("amount", type=click.IntRange(1, MAX_AMOUNT))
-@TEAM
+@team_option
 def grant(amount: int, team: str) -> None:
     """Add AMOUNT credits."""
     from mcp_enrichment.service.accounts.teams import local_team
@@ -41,7 +41,7 @@ def grant(amount: int, team: str) -> None:
 @credits_group.command(context_settings={"ignore_unknown_options": True})
 @click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
 @click.option("--reason", required=True, help="Why; recorded in the ledger.")
-@TEAM
+@team_option
 def correct(amount: int, reason: str, team: str) -> None:
     """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
     from mcp_enrichment.service.accounts.teams import local_team
@@ -58,7 +58,7 @@ def correct(amount: int, reason: str, team: str) -> None:
 
 @credits_group.command()
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@TEAM
+@team_option
 def history(limit: int, team: str) -> None:
     """List the movements that explain the balance, the newest first."""
     from mcp_enrichment.service.accounts.teams import local_team
@@ -71,4 +71,4 @@ def history(limit: int, team: str) -> None:
     for entry in entries:
         why = entry.reason or entry.request_id or ""
         signed = f"{entry.kind} {entry.amount}"
-        click.echo(f"{when(entry.at)}\t{signed}\t{entry.available_after} available\t{why}")
+        click.echo(f"{format_time(entry.at)}\t{signed}\t{entry.available_after} available\t{why}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,9 @@ def service_database() -> Iterator[Database]:
 @contextmanager
 def local_database() -> Iterator[Database]:
     """The database of this machine's service; closed when the command ends."""
-    from mcp_enrichment.compose_service import open_database
+    from mcp_enrichment.app.service import open_database
 
-    database = open_database(settings())
+    database = open_database(load_settings())
     try:
         yield database
     finally:
@@ -42,16 +42,16 @@ def migrate() -> None:
     On Postgres this is done once, before the processes of a new version are started. A SQLite file
     is migrated when it is opened.
     """
-    from mcp_enrichment import compose_service
+    from mcp_enrichment.app import service
     from mcp_enrichment.service.db.migrate import HEAD
 
-    compose_service.migrate(settings())
+    service.migrate(load_settings())
     click.echo(f"The database is at revision {HEAD}.")
 
 
 def _require_local() -> None:
     """End the command where the settings name a service elsewhere: it is run there."""
-    if not settings().is_embedded:
+    if not load_settings().is_embedded:
         raise click.UsageError(
             "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "
             "unset. If the keyring holds a key, run `mcp-enrichment key forget` first."

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
-    from mcp_enrichment.doctor.finding import Finding
+    from mcp_enrichment.doctor.findings import Finding
     from mcp_enrichment.settings import Settings
 
 
@@ -23,11 +23,11 @@ def doctor() -> None:
     """
     import anyio
 
-    from mcp_enrichment.doctor.finding import State
+    from mcp_enrichment.doctor.findings import Level
     from mcp_enrichment.doctor.installation import versions
 
     found = [*_shown(*versions()), *_of_settings(), *anyio.run(_of_clients)]
-    if any(finding.state is State.WRONG for finding in found):
+    if any(finding.state is Level.WRONG for finding in found):
         sys.exit(1)
 
 
@@ -36,13 +36,13 @@ def _of_settings() -> list[Finding]:
 
     from mcp_enrichment.contract.errors import Unauthorized
     from mcp_enrichment.doctor import environment
-    from mcp_enrichment.doctor.finding import ok, wrong
+    from mcp_enrichment.doctor.findings import ok, wrong
 
     try:
-        chosen = settings()
+        chosen = load_settings()
     except click.UsageError as fault:
-        return _shown(wrong("settings", fault.message), *environment.unread())
-    notes = [*environment.unread(), *environment.idle(chosen)]
+        return _shown(wrong("settings", fault.message), *environment.unknown_variables())
+    notes = [*environment.unknown_variables(), *environment.unused_limits(chosen)]
     found = _shown(*(notes or [ok("settings", "as they should be")]))
     try:
         chosen.is_embedded  # noqa: B018 (where the key cannot be read, who answers is not known)
@@ -66,9 +66,9 @@ async def _of_what_they_name(chosen: Settings) -> list[Finding]:
 
 
 async def _of_clients() -> list[Finding]:
-    from mcp_enrichment.doctor.clients import entries
+    from mcp_enrichment.doctor.clients import client_findings
 
-    return [found async for one in entries() for found in _shown(one)]
+    return [found async for one in client_findings() for found in _shown(one)]
 
 
 def _shown(*found: Finding) -> list[Finding]:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.asking import ask
+from mcp_enrichment.cli.client_call import call_with_client
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.client.results import EnrichmentResult
 
-NO_ADDRESS = 3
+EXIT_NO_EMAIL = 3
 """Exit code of a lookup that ended without an address."""
-WAIT = 50.0
+WAIT_SECONDS = 50.0
 """Seconds of one wait."""
-PATIENCE = 20
+MAX_WAITS = 20
 """Waits before the command gives up; the lookup itself goes on."""
 
 
@@ -35,7 +35,7 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
     """
     from mcp_enrichment.mcp.convert import next_step_of
 
-    answer = ask(lambda client: _final(client, url, kind, refresh=refresh))
+    answer = call_with_client(lambda client: _final(client, url, kind, refresh=refresh))
     step = next_step_of(answer)
     said = step.to_person() if step else None
     if as_json:
@@ -45,7 +45,7 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
     if said and not (as_json and answer.email):
         click.echo(f"{answer.verification or answer.status}: {said}", err=True)
     if not answer.email:
-        sys.exit(NO_ADDRESS)
+        sys.exit(EXIT_NO_EMAIL)
 
 
 def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
@@ -62,11 +62,11 @@ async def _final(
 
     from mcp_enrichment.contract.models import EmailType
 
-    asked = await client.request(url, EmailType(kind), force_refresh=refresh, wait=WAIT)
+    asked = await client.request(url, EmailType(kind), force_refresh=refresh, wait=WAIT_SECONDS)
     answer = asked
-    for _ in range(PATIENCE):
+    for _ in range(MAX_WAITS):
         if answer.is_final:
             break
         click.echo("still looking …", err=True)
-        [answer] = await client.wait([asked.id], WAIT)
+        [answer] = await client.wait([asked.id], WAIT_SECONDS)
     return replace(answer, reused=asked.reused)

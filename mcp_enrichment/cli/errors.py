@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.settings import Settings
 
-Foreseen = EnrichmentError | OSError
+ExpectedError = EnrichmentError | OSError
 
 
 class PlainErrors(click.Group):
@@ -24,28 +24,30 @@ class PlainErrors(click.Group):
         except (EnrichmentError, OSError) as error:
             raise click.ClickException(_sentence(error)) from error
         except ExceptionGroup as group:
-            foreseen = _foreseen(group)
+            foreseen = _expected_error(group)
             if foreseen is None:
                 raise
             raise click.ClickException(_sentence(foreseen)) from group
 
 
-def _foreseen(group: ExceptionGroup[Exception]) -> Foreseen | None:
+def _expected_error(group: ExceptionGroup[Exception]) -> ExpectedError | None:
     """The failure that task groups have wrapped on its way here, if it can be told in a line."""
-    found: ExceptionGroup[Foreseen] | Foreseen | None = group.subgroup((EnrichmentError, OSError))
+    found: ExceptionGroup[ExpectedError] | ExpectedError | None = group.subgroup(
+        (EnrichmentError, OSError)
+    )
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
 
 
-def _sentence(error: Foreseen) -> str:
+def _sentence(error: ExpectedError) -> str:
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
         return f"{error.filename or 'A stream'} cannot be used: {why}."
     return error.to_person()
 
 
-def settings() -> Settings:
+def load_settings() -> Settings:
     """This process's settings. A wrong one ends it with exit code 2 and the variable's name."""
     try:
         return Settings()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 import uvicorn
 
-from mcp_enrichment.cli.imports import imported_for_good
-from mcp_enrichment.compose_service import served
+from mcp_enrichment.app.service import service_app
+from mcp_enrichment.cli.gc_freeze import frozen_imports
 from mcp_enrichment.service.http.h11_protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 7.5
+GRACE_SECONDS = 7.5
 """For answers that are under way when the process is told to end; then it hangs up."""
 SHUTDOWN_SECONDS = 8
 """Until uvicorn ends in any case; what is left of ten is for giving the leases back."""
-ENOUGH_FILES = 65_536
+DEFAULT_FILE_LIMIT = 65_536
 """Where the system knows no limit of its own."""
 
 
@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.begin()
-        at_last = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._hang_up)
+        at_last = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._hang_up)
         await super().shutdown(sockets)
         at_last.cancel()
         await self._stopping.over()
@@ -62,9 +62,9 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-async def serve_http(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
+async def serve_contract(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
     """Serve until told to end; then finish what is under way and give the leases back."""
-    async with served(settings, jobs=jobs) as (app, shutdown):
+    async with service_app(settings, jobs=jobs) as (app, shutdown):
         await serve_app(app, shutdown, listening, f"Serving on {_where(listening)}")
 
 
@@ -73,10 +73,10 @@ async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> 
     address, as it was given."""
     host, port, *_ = listening.getsockname()
     async with AsyncExitStack() as stack:
-        with imported_for_good():
-            from mcp_enrichment.compose_http import served_mcp
+        with frozen_imports():
+            from mcp_enrichment.app.http import mcp_http_app
 
-            serving = served_mcp(settings, host, port, name)
+            serving = mcp_http_app(settings, host, port, name)
             app, shutdown = await stack.enter_async_context(serving)
         await serve_app(app, shutdown, listening, f"Serving MCP on {_where(listening)}/mcp")
 
@@ -96,7 +96,7 @@ async def serve_app(
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    BoundedProtocol.most = connections_within(_files())
+    BoundedProtocol.most = connections_within(_raise_file_limit())
     logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
     logger.info("%s (Ctrl-C ends it)", said)
     _survive_signals()
@@ -108,7 +108,7 @@ def _where(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def listener(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens, or one sentence on why none can."""
     if not host:
         raise click.ClickException("--host is empty; 0.0.0.0 would listen on every interface.")
@@ -130,14 +130,14 @@ def listener(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _files() -> int:
+def _raise_file_limit() -> int:
     """How many files this process may open, once that is as many as the system lets it."""
     try:
         import resource
     except ImportError:  # Windows, which has no such limit
-        return ENOUGH_FILES
+        return DEFAULT_FILE_LIMIT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else hard
+    wanted = DEFAULT_FILE_LIMIT if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted

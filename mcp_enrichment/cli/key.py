@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.contract.api_key_format import API_KEY_FORMAT
 from mcp_enrichment.contract.placeholders import secret_problem
 from mcp_enrichment.contract.text import strip_invisible
@@ -30,14 +30,14 @@ def key() -> None:
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def set_key(arguments: tuple[str, ...]) -> None:
     """Store a key. It is asked for, or read from stdin; it is never an argument."""
-    from mcp_enrichment.api_key import system_keyring
+    from mcp_enrichment.credentials import system_keyring
 
     if arguments:  # click's own refusal would repeat it
         raise click.UsageError(
             "Do not pass a key as an argument: other users and the shell's history would see it. "
             "Run `mcp-enrichment key set` and paste it there. It is safest to replace this one."
         )
-    url = settings().server_url
+    url = load_settings().server_url
     typed = _typed()
     if not API_KEY_FORMAT.fullmatch(typed):
         raise click.ClickException(
@@ -57,9 +57,9 @@ def set_key(arguments: tuple[str, ...]) -> None:
 @key.command()
 def forget() -> None:
     """Remove the key."""
-    from mcp_enrichment.api_key import system_keyring
+    from mcp_enrichment.credentials import system_keyring
 
-    url = settings().server_url
+    url = load_settings().server_url
     with _refusals_as_errors():
         was_there = system_keyring.forget(url)
     if not was_there:
@@ -76,9 +76,9 @@ def _typed() -> str:
 
 @contextmanager
 def _refusals_as_errors() -> Iterator[None]:
-    from mcp_enrichment.api_key.system_keyring import NoKeyring
+    from mcp_enrichment.credentials.system_keyring import KeyringUnavailable
 
     try:
         yield
-    except NoKeyring as reason:
+    except KeyringUnavailable as reason:
         raise click.ClickException(str(reason)) from reason

@@ -7,18 +7,18 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.stderr import never_block
+from mcp_enrichment.cli.stderr import make_nonblocking
 from mcp_enrichment.service.http.middleware import current_request_id
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
 
-SELDOM = 60.0
+REPEAT_SECONDS = 60.0
 """Seconds."""
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record as JSON: its time, level, logger and message, and the fields it was given."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line | getattr(record, "fields", {}))
 
 
-class Seldom(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Lets the same sentence through once a minute: what outsiders cause may not fill the disk."""
 
     def __init__(self) -> None:
@@ -46,20 +46,20 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         sentence = str(record.msg).partition("\n")[0]
-        if record.created - self._last.get(sentence, 0.0) < SELDOM:
+        if record.created - self._last.get(sentence, 0.0) < REPEAT_SECONDS:
             return False
         self._last[sentence] = record.created
         return True
 
 
-def log_as_json(chosen: Settings) -> None:
+def configure_json_logs(chosen: Settings) -> None:
     """Our own logs at the chosen level, and of libraries only warnings."""
-    never_block()
+    make_nonblocking()
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("mcp_enrichment").setLevel(chosen.log_level)
     # Failed accepts, what is no HTTP, wrong tokens, and what was meant for another server.
     ours = ("mcp_enrichment.mcp.http.allowed_hosts", "mcp_enrichment.mcp.http.auth.access_tokens")
     for outsiders in ("asyncio", "uvicorn.error", *ours):
-        logging.getLogger(outsiders).addFilter(Seldom())
+        logging.getLogger(outsiders).addFilter(RepeatFilter())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.arguments import of_profile
-from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.arguments import profile_url
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,28 +27,28 @@ def show(limit: int) -> None:
     """List what was asked on this account, the newest first. Whom it was about is not stored."""
     import anyio
 
-    from mcp_enrichment.compose import memory_of
+    from mcp_enrichment.app.client import request_memory
 
-    newest: Sequence[RequestRecord] = anyio.run(memory_of(settings()).newest, limit)
+    newest: Sequence[RequestRecord] = anyio.run(request_memory(load_settings()).newest, limit)
     for asked in newest:
         end = asked.status or asked.state
         click.echo(
             f"{asked.enrichment_id or '-'}\t{asked.type}\t{end}\t"
-            f"asked {when(asked.asked_at)}\tended {when(asked.ended_at)}"
+            f"asked {format_time(asked.asked_at)}\tended {format_time(asked.ended_at)}"
         )
 
 
 @memory.command()
-@click.argument("url", callback=of_profile)
+@click.argument("url", callback=profile_url)
 def forget(url: str) -> None:
     """Forget what was asked about the profile URL: the next request may cost a credit."""
     import anyio
 
+    from mcp_enrichment.app.client import request_memory
     from mcp_enrichment.client.state.records import dedup_key
-    from mcp_enrichment.compose import memory_of
     from mcp_enrichment.contract.models import EmailType
 
-    kept = memory_of(settings())
+    kept = request_memory(load_settings())
     forgotten = anyio.run(kept.forget, [dedup_key(kept.account, url, kind) for kind in EmailType])
     click.echo(f"Forgot {forgotten}.")
 
@@ -59,6 +59,6 @@ def clear() -> None:
     """Forget everything that was asked. What was spent today stays counted."""
     import anyio
 
-    from mcp_enrichment.compose import memory_of
+    from mcp_enrichment.app.client import request_memory
 
-    click.echo(f"Forgot {anyio.run(memory_of(settings()).clear)}.")
+    click.echo(f"Forgot {anyio.run(request_memory(load_settings()).clear)}.")

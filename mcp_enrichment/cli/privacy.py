@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.arguments import profile_url
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
 
-NOT_SCRUBBED = (
+NOT_VACUUMED = (
     "The rows are deleted, but the files could not be rewritten and may still hold them: another "
     "process is reading, the disk is full, or the role does not own the database. Run this again."
 )
@@ -32,7 +32,7 @@ def privacy() -> None:
 def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--email", metavar="ADDRESS", help="An address of the person.")(command)
     return click.option(
-        "--profile", metavar="URL", callback=of_profile, help="The person's LinkedIn profile."
+        "--profile", metavar="URL", callback=profile_url, help="The person's LinkedIn profile."
     )(command)
 
 
@@ -76,7 +76,7 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
         is_scrubbed = database.scrub_now()
     _print_report(done, forgotten=_forget(done.profiles))
     if not is_scrubbed:
-        raise click.ClickException(NOT_SCRUBBED)
+        raise click.ClickException(NOT_VACUUMED)
 
 
 @privacy.command()
@@ -99,7 +99,7 @@ def list_suppressed() -> None:
     with service_database() as database:
         found = database.read_now(suppression_table.list_entries)
     for subject, kind, at in found:
-        click.echo(f"{when(at)}\t{kind}\t{subject}")
+        click.echo(f"{format_time(at)}\t{kind}\t{subject}")
 
 
 @privacy.command("audit")
@@ -111,7 +111,9 @@ def show_audit(limit: int) -> None:
     with service_database() as database:
         found = database.read_now(lambda c: audit_log.newest(c, limit=limit))
     for one in found:
-        click.echo(f"{when(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}")
+        click.echo(
+            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}"
+        )
 
 
 def _subject(profile: str | None, email: str | None) -> Subject:
@@ -133,9 +135,9 @@ def _forget(profiles: Collection[str]) -> int:
     """What this user's assistants remember of having asked, without an address, goes too."""
     import anyio
 
-    from mcp_enrichment.compose import memory_of
+    from mcp_enrichment.app.client import request_memory
 
-    return anyio.run(memory_of(settings()).forget_profiles, profiles)
+    return anyio.run(request_memory(load_settings()).forget_profiles, profiles)
 
 
 def _print_report(done: ErasureResult, *, forgotten: int) -> None:

@@ -6,10 +6,10 @@ import gc
 
 import click
 
-from mcp_enrichment.cli.errors import settings
-from mcp_enrichment.cli.serve import serve_stdio
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.stdio_server import serve_stdio
 
-RARELY = (5_000, 20, 100)
+GC_THRESHOLDS = (5_000, 20, 100)
 """When the garbage collector looks: ten thousand waits are millions of objects, none of them
 garbage, and to look through them all takes seconds in which nobody is answered. It looks at new
 ones in parts that take a tenth of a second at most, and at all of them once that may free a
@@ -39,14 +39,14 @@ def serve(over_http: bool, host: str, port: int) -> None:
 def _serve_http(host: str, port: int) -> None:
     import anyio
 
-    from mcp_enrichment.cli.exporting import spans_exported
-    from mcp_enrichment.cli.http_server import listener, serve_mcp
-    from mcp_enrichment.cli.logs import log_as_json
-    from mcp_enrichment.starting import check_start
+    from mcp_enrichment.app.preflight import check_settings
+    from mcp_enrichment.cli.http_server import listening_socket, serve_mcp
+    from mcp_enrichment.cli.logs import configure_json_logs
+    from mcp_enrichment.cli.otel import export_spans
 
-    gc.set_threshold(*RARELY)
-    chosen = settings()
-    check_start(chosen)
-    log_as_json(chosen)
-    with listener(host, port) as listening, spans_exported():
+    gc.set_threshold(*GC_THRESHOLDS)
+    chosen = load_settings()
+    check_settings(chosen)
+    configure_json_logs(chosen)
+    with listening_socket(host, port) as listening, export_spans():
         anyio.run(serve_mcp, chosen, listening, host)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.setup.clients import ChatClient
-    from mcp_enrichment.setup.files import ConfigFile
+    from mcp_enrichment.setup.config_file import ConfigFile
 
 NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
-HIDDEN = "(not shown)"
+REDACTED = "(not shown)"
 
 
 @click.command()
@@ -57,23 +57,23 @@ def setup(
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
+    from mcp_enrichment.setup.entry import with_entry
     from mcp_enrichment.setup.launch import is_secret
-    from mcp_enrichment.setup.plan import set_up
 
     if environment := entry.get("env"):
-        shown = {name: HIDDEN if is_secret(name) else v for name, v in environment.items()}
+        shown = {name: REDACTED if is_secret(name) else v for name, v in environment.items()}
         entry = entry | {"env": shown}
-    click.echo(set_up(client, None, entry), nl=False)
+    click.echo(with_entry(client, None, entry), nl=False)
 
 
 def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
-    from mcp_enrichment.setup.plan import added, has_entry, holds_secrets, set_up
+    from mcp_enrichment.setup.entry import has_entry, holds_secrets, kept_variables, with_entry
 
     with _configuration(client, config) as file:
         _check(client, file)
         entry = _entry(client, with_key=with_key)
-        text = set_up(client, file.text, entry, keep_secrets=with_key is not False)
-        if still := added(client, text, entry):
+        text = with_entry(client, file.text, entry, keep_secrets=with_key is not False)
+        if still := kept_variables(client, text, entry):
             click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
         if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
@@ -90,18 +90,18 @@ def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -
 def _check(client: ChatClient, file: ConfigFile) -> None:
     """Whether the file can be changed, before anything else is told. One with comments, of a client
     that reads none, is its owner's to mend: the entry is printed for it."""
-    from mcp_enrichment.setup.plan import has_entry
-    from mcp_enrichment.setup.refusals import OnlyForEditors
+    from mcp_enrichment.setup.entry import has_entry
+    from mcp_enrichment.setup.errors import ConfigHasComments
 
     try:
         has_entry(client, file.text)
-    except OnlyForEditors:
+    except ConfigHasComments:
         _print(client, _entry(client, with_key=False))
         raise
 
 
 def _undo(client: ChatClient, config: Path | None) -> None:
-    from mcp_enrichment.setup.plan import has_entry, undone
+    from mcp_enrichment.setup.entry import has_entry, without_entry
 
     with _configuration(client, config) as file:
         if file.text is None or not has_entry(client, file.text):
@@ -109,7 +109,7 @@ def _undo(client: ChatClient, config: Path | None) -> None:
                 f"{file.path} has no entry for this server. Nothing was changed."
             )
         before = file.kept_text()
-        text = undone(client, file.text, before)
+        text = without_entry(client, file.text, before)
         if before is not None and text == (before or None):
             file.put_back()
         else:
@@ -119,25 +119,25 @@ def _undo(client: ChatClient, config: Path | None) -> None:
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
     from mcp_enrichment.setup.launch import (
-        first_missing,
+        current_launch,
+        first_missing_key,
         is_secret,
-        launch_of_this,
-        settings_to_hand_on,
+        settings_to_pass_on,
     )
 
-    chosen = settings()
-    environment = settings_to_hand_on(chosen)
+    chosen = load_settings()
+    environment = settings_to_pass_on(chosen)
     if secrets := [] if with_key else [name for name in environment if is_secret(name)]:
         if with_key is None:
             raise _undecided(secrets)
         environment = {name: v for name, v in environment.items() if name not in secrets}
         click.echo(f"Left out: {', '.join(secrets)}.", err=True)
-    if missing := first_missing(chosen, environment):
+    if missing := first_missing_key(chosen, environment):
         raise click.UsageError(
             f"The server cannot start without {missing}, which ENRICHMENT_SOURCES needs. Name a "
             f"file that holds it in {missing}_FILE, or pass --with-key."
         )
-    return client.entry(launch_of_this(), environment)
+    return client.entry(current_launch(), environment)
 
 
 def _undecided(secrets: list[str]) -> click.UsageError:
@@ -151,17 +151,17 @@ def _undecided(secrets: list[str]) -> click.UsageError:
 @contextmanager
 def _configuration(client: ChatClient, config: Path | None) -> Iterator[ConfigFile]:
     """The client's configuration; the seam from what may be wrong with it to one sentence."""
-    from mcp_enrichment.setup import files
-    from mcp_enrichment.setup.places import Machine
-    from mcp_enrichment.setup.refusals import SetupRefused, Unreadable
+    from mcp_enrichment.setup import config_file
+    from mcp_enrichment.setup.errors import SetupError, UnreadableConfig
+    from mcp_enrichment.setup.paths import Machine
 
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
         path = config or client.file(machine)
-        yield files.read(path)
-    except SetupRefused as refusal:
+        yield config_file.read(path)
+    except SetupError as refusal:
         raise click.ClickException(str(refusal)) from refusal
-    except Unreadable as fault:
+    except UnreadableConfig as fault:
         raise click.ClickException(
             f"{path} is not the {client.format.name} that {client.title} reads: {fault}. "
             "Nothing was changed. Correct it, or add by hand what --print shows."

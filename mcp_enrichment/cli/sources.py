@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.arguments import of_profile
+from mcp_enrichment.cli.arguments import profile_url
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def list_sources() -> None:
 
     Prices and spending are in each vendor's own credits.
     """
-    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.service.lookup.source_report import source_report
 
     with service_database() as database:
@@ -39,14 +39,14 @@ def list_sources() -> None:
             figures = database.read_now(partial(source_report, source=source.name))
             said = [lines.state(figures, now=time.time()), lines.price(source)]
             click.echo("\t".join([f"{number}. {source.name}", *said, lines.figures(figures)]))
-            if remark := lines.untried(source):
+            if remark := lines.untested_warning(source):
                 click.echo(f"   {remark}")
 
 
 @sources.command()
 @click.argument("name")
 @click.option(
-    "--profile", callback=of_profile, help="URL of a LinkedIn profile: one real lookup is made."
+    "--profile", callback=profile_url, help="URL of a LinkedIn profile: one real lookup is made."
 )
 @click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
@@ -58,7 +58,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
     """
     import anyio
 
-    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.lookup import circuit_table
     from mcp_enrichment.service.sources.base import is_vendor
@@ -70,7 +70,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
         if profile and is_vendor(source) and not yes:
             click.confirm("Make one lookup at this price?", abort=True, err=True)
         said = anyio.run(_tried, database, source, profile, EmailType(kind))
-        if not all(map(lines.is_well, said)):
+        if not all(map(lines.is_healthy, said)):
             raise SystemExit(1)
         if said:
             database.write_now(lambda c: circuit_table.close(c, name))
@@ -104,7 +104,7 @@ async def _tried(
     database: Database, source: Source, profile: str | None, kind: EmailType
 ) -> Sequence[Outcome | float]:
     """What the source has said, which is told too."""
-    from mcp_enrichment.cli import source_lines as lines
+    from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
     from mcp_enrichment.service.sources.factory import closing_sources
 
@@ -124,5 +124,5 @@ def _chosen(database: Database) -> Sequence[Source]:
     from mcp_enrichment.service.lookup.source_report import keyless_sources
     from mcp_enrichment.service.sources import factory
 
-    now = settings()
+    now = load_settings()
     return factory.sources(now.sources, keyless_sources(database), now.vendor_keys)

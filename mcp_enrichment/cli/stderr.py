@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.WARNING)  # lost lines are reported at every log level
 
-MOST_WAITING = 10_000
+MAX_QUEUED = 10_000
 """Lines that wait for the descriptor at most; what comes after them is dropped."""
-LAST_SECONDS = 0.3
+DRAIN_SECONDS = 0.3
 """For the last lines as the process ends. Who does not take them by then is not waited for."""
 
 
@@ -56,7 +56,7 @@ class LineQueue(io.BufferedIOBase):
     def write(self, line: ReadableBuffer, /) -> int:
         """Have the line written, or drop it where too many wait."""
         text = bytes(line)
-        if self._waiting.qsize() < MOST_WAITING:
+        if self._waiting.qsize() < MAX_QUEUED:
             self._waiting.put(text)
         else:
             with self._lock:
@@ -95,7 +95,7 @@ def _write(fd: int, line: bytes) -> None:
             select.select([], [fd], [])
 
 
-def never_block() -> None:
+def make_nonblocking() -> None:
     """Put such a stream in the place of `sys.stderr`, once and for this process."""
     global _queue  # noqa: PLW0603 (there is one stderr)
     if sys.stderr is None or _queue:
@@ -108,8 +108,8 @@ def never_block() -> None:
 
 
 def drain() -> None:
-    """Let what is logged be written before the process ends: for `LAST_SECONDS` at most."""
-    if _queue and _queue.drain(LAST_SECONDS):
+    """Let what is logged be written before the process ends: for `DRAIN_SECONDS` at most."""
+    if _queue and _queue.drain(DRAIN_SECONDS):
         sys.stderr = sys.__stderr__  # the thread does not outlive the interpreter
 
 

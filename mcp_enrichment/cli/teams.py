@@ -8,7 +8,7 @@ from functools import partial
 import click
 
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.text import when
+from mcp_enrichment.cli.format import format_time
 
 
 @click.group()
@@ -80,8 +80,8 @@ def list_keys() -> None:
     with service_database() as database:
         found = database.read_now(store.list_all)
     for key in found:
-        state = f"revoked {when(key.revoked_at)}" if key.revoked_at else "valid"
-        click.echo(f"{key.id}\t{key.team}\tmade {when(key.created_at)}\t{state}")
+        state = f"revoked {format_time(key.revoked_at)}" if key.revoked_at else "valid"
+        click.echo(f"{key.id}\t{key.team}\tmade {format_time(key.created_at)}\t{state}")
 
 
 @keys.command("revoke")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,25 +27,25 @@ def worker() -> None:
     """
     import anyio
 
-    from mcp_enrichment.cli.exporting import spans_exported
-    from mcp_enrichment.cli.logs import log_as_json
-    from mcp_enrichment.starting import check_start
+    from mcp_enrichment.app.preflight import check_settings
+    from mcp_enrichment.cli.logs import configure_json_logs
+    from mcp_enrichment.cli.otel import export_spans
 
-    chosen = settings()
-    check_start(chosen)
-    log_as_json(chosen)
-    with spans_exported():
-        anyio.run(_work, chosen)
+    chosen = load_settings()
+    check_settings(chosen)
+    configure_json_logs(chosen)
+    with export_spans():
+        anyio.run(_run_worker, chosen)
 
 
-async def _work(chosen: Settings) -> None:
+async def _run_worker(chosen: Settings) -> None:
     """Work until told to end; what is not finished in time is given back, at once if told again."""
     import anyio
 
-    from mcp_enrichment.compose_service import working
+    from mcp_enrichment.app.service import job_worker
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as told_to_end:
-        async with working(chosen) as shutdown:
+        async with job_worker(chosen) as shutdown:
             logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
             logger.info("Working (Ctrl-C ends it)")
             await anext(told_to_end)

@@ -26,7 +26,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import ErrorBody
 from mcp_enrichment.contract.retry_after import parse_retry_after
-from mcp_enrichment.outbound import NOTHING_SENT
+from mcp_enrichment.net.http import PRE_SEND_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def from_exception(error: Exception, *, spends: bool) -> EnrichmentError:
 
     `spends`: the request was a POST, which may have arrived.
     """
-    if isinstance(error, NOTHING_SENT):
+    if isinstance(error, PRE_SEND_ERRORS):
         return ServiceUnavailable()
     if spends:
         return OutcomeUnknown()

@@ -16,8 +16,8 @@ from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimite
 from mcp_enrichment.contract.explanation import invalid_setting
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Credits, EnrichmentBody, Status
-from mcp_enrichment.network import NetworkSettingWrong
-from mcp_enrichment.outbound import UNUSABLE, exchanged, http_client
+from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
+from mcp_enrichment.net.proxies import InvalidNetworkSetting
 
 if TYPE_CHECKING:
     import httpx
@@ -70,9 +70,9 @@ class HTTPApi:
         headers = {"x-api-key": api_key} if api_key else {}
         try:
             self._http = http_client(url, headers, transport)
-        except NetworkSettingWrong as wrong:
+        except InvalidNetworkSetting as wrong:
             raise Unauthorized(invalid_setting(str(wrong))) from wrong
-        except UNUSABLE as error:
+        except CLIENT_SETUP_ERRORS as error:
             raise Unauthorized(invalid_setting(_NO_URL)) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._closed_until = 0.0
@@ -167,10 +167,10 @@ class HTTPApi:
     ) -> tuple[httpx.Response, bytes]:
         headers = options.pop("headers", {}) | tracing.headers()
         async with self._in_flight:
-            response, body = await exchanged(
+            response, body = await exchange(
                 self._http, method, path, seconds=seconds, headers=headers, **options
             )
-        tracing.note({"http.response.status_code": response.status_code})
+        tracing.annotate({"http.response.status_code": response.status_code})
         return response, body
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.placeholders import text_problem
-from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
-from mcp_enrichment.setup import files
+from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
+from mcp_enrichment.setup import config_file
 from mcp_enrichment.setup.clients import CLIENTS
+from mcp_enrichment.setup.errors import SetupError, UnreadableConfig
 from mcp_enrichment.setup.launch import is_ours
-from mcp_enrichment.setup.places import Machine
-from mcp_enrichment.setup.refusals import SetupRefused, Unreadable
+from mcp_enrichment.setup.paths import Machine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 30.0
 """For a start; chat clients wait for less."""
-HANDED_ON = (
+PASSED_ON = (
     *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),
     *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP"),
     *("USERNAME", "USERPROFILE"),
 )
 """What a client's server has of the environment, as the SDKs have it: no settings of a terminal."""
-HELLO = (
+INITIALIZE_REQUEST = (
     b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": '
     b'"2025-11-25", "capabilities": {}, "clientInfo": {"name": "doctor", "version": "1"}}}\n'
 )
-WRONG_SETTINGS = 2
+INVALID_SETTINGS_EXIT = 2
 """Exit code of a server that has started, and refuses every call."""
 _AGAIN = "Run `mcp-enrichment setup {name}` again."
 
 
-async def entries() -> AsyncIterator[Finding]:
+async def client_findings() -> AsyncIterator[Finding]:
     """One finding for each client that has our entry, or a configuration that cannot be read."""
     is_there = False
     for name, client in CLIENTS.items():
@@ -54,11 +54,11 @@ async def entries() -> AsyncIterator[Finding]:
 async def _examined(name: str, client: ChatClient) -> Finding | None:
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
-        file = files.read(client.file(machine))
+        file = config_file.read(client.file(machine))
         entry = client.format.at(file.text or "", client.path)
-    except (SetupRefused, OSError):
+    except (SetupError, OSError):
         return None  # it has never run here, or somebody else's file is kept from us
-    except Unreadable as fault:
+    except UnreadableConfig as fault:
         return wrong(
             "client",
             f"{client.title} cannot read {client.file(machine)}: {fault}. Correct the file.",
@@ -79,13 +79,17 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
     try:
         with anyio.fail_after(ANSWER_SECONDS):
             done = await anyio.run_process(
-                command, input=HELLO, check=False, env=_environment(client, entry), cwd=Path.home()
+                command,
+                input=INITIALIZE_REQUEST,
+                check=False,
+                env=_environment(client, entry),
+                cwd=Path.home(),
             )
     except TimeoutError:
         return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
     except (OSError, ValueError):
         return "its entry names a command that is missing, or cannot be run."
-    if done.returncode == WRONG_SETTINGS and (said := _said(done.stderr)):
+    if done.returncode == INVALID_SETTINGS_EXIT and (said := _said(done.stderr)):
         return f"its entry starts a server that refuses every call: {said}"
     if b'"mcp-enrichment"' not in done.stdout:
         return "its entry starts something that does not answer as this server does."
@@ -94,7 +98,7 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
 
 def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]:
     """What the server is given. A value that the client fills in is left out: it is not known."""
-    given = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+    given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     named = entry.get("env")
     for name, value in (named if isinstance(named, dict) else {}).items():
         if not (client.fills_placeholders and text_problem(str(value))):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.api_key.of_vendors import variable_of
+from mcp_enrichment.app.preflight import network_fault
 from mcp_enrichment.contract.text import strip_invisible
-from mcp_enrichment.doctor.finding import Finding, note, wrong
+from mcp_enrichment.credentials.vendor_keys import key_variable
+from mcp_enrichment.doctor.findings import Finding, note, wrong
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.starting import network_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def unread() -> Iterator[Finding]:
+def unknown_variables() -> Iterator[Finding]:
     """Names that no setting has."""
     known = _known()
     # A file of variables may begin with a mark, and a client's own may have a space in a name.
@@ -28,7 +28,7 @@ def unread() -> Iterator[Finding]:
         )
 
 
-def idle(settings: Settings) -> Iterator[Finding]:
+def unused_limits(settings: Settings) -> Iterator[Finding]:
     """Limits of sources that are not asked."""
     limited = {limit.source for limit in settings.source_limits}
     for source in sorted(limited - set(settings.sources)):
@@ -45,6 +45,6 @@ def network(settings: Settings) -> Iterator[Finding]:
 
 
 def _known() -> set[str]:
-    keys = {variable_of(vendor) for vendor in NAMES}
+    keys = {key_variable(vendor) for vendor in NAMES}
     fields = {f"ENRICHMENT_{name.upper()}" for name in Settings.model_fields}
     return fields | keys | {f"{key}_FILE" for key in keys}

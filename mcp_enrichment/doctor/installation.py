@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.file_locks import require_locks
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OLDEST_SQLITE = (3, 37)
 """The first with STRICT tables."""
-LEAST_FREE = 50 * 1024 * 1024
+MIN_FREE_BYTES = 50 * 1024 * 1024
 """Bytes that a folder's disk should have; a database of 100,000 contacts is smaller."""
 
 
@@ -92,6 +92,6 @@ def _folder(what: str, folder: Path, variable: str, *, wal: bool = False) -> Fin
         return wrong(what, f"{folder}: {failure.to_person()}")
     except OSError:
         return wrong(what, f"{there} cannot be written. {what_to_do}")
-    if shutil.disk_usage(there).free < LEAST_FREE:
+    if shutil.disk_usage(there).free < MIN_FREE_BYTES:
         return wrong(what, f"the disk of {there} is nearly full. Free space on it.")
     return ok(what, str(folder) if there == folder else f"{folder}, made at the first use")

@@ -7,9 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mcp_enrichment.api_key.finding import FoundKey, Origin
+from mcp_enrichment.app.service import read_teams
 from mcp_enrichment.client.probe import Obstacle, ProbeResult, diagnose, probe
-from mcp_enrichment.compose_service import stored_teams
 from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
@@ -21,7 +20,8 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.hosts import is_loopback
-from mcp_enrichment.doctor.finding import Finding, note, ok, wrong
+from mcp_enrichment.credentials.resolve import KeyOrigin, ResolvedKey
+from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.settings import Settings
 
-FAR_OFF = 60.0
+MAX_CLOCK_SKEW = 60.0
 """Seconds between two clocks from which on certificates and signatures begin to fail."""
-LOW = 5
+LOW_BALANCE = 5
 """Credits under which it is time to add some."""
 
 _OBSTACLES = {
@@ -55,10 +55,12 @@ def key(settings: Settings) -> Iterator[Finding]:
         yield from _found_key(settings.key, settings)
 
 
-def _found_key(found: FoundKey, settings: Settings) -> Iterator[Finding]:
+def _found_key(found: ResolvedKey, settings: Settings) -> Iterator[Finding]:
     if fault := api_key_problem(found.key.get_secret_value()):
         yield wrong("key", f"of {found.origin}: {fault}")
-    elif found.origin is Origin.FILE and settings.api_key_file and _is_open(settings.api_key_file):
+    elif (
+        found.origin is KeyOrigin.FILE and settings.api_key_file and _is_open(settings.api_key_file)
+    ):
         yield wrong("key", f"others can read it: chmod 600 {settings.api_key_file}")
     else:
         yield ok("key", f"from {found.origin}")
@@ -88,7 +90,7 @@ def _whom_it_asks(settings: Settings) -> str:
 
 def _stored_balance(settings: Settings) -> Finding:
     try:
-        every = stored_teams(settings)
+        every = read_teams(settings)
     except StorageFailed as failure:
         if failure.fault is StorageFault.OLDER_SCHEMA and settings.database_url is None:
             return note("balance", "in a database of an older version: its next use upgrades it")
@@ -128,7 +130,7 @@ def _not_answered(error: EnrichmentError, settings: Settings) -> Finding:
 def _balance(credits_left: int, how_to_add: str) -> Finding:
     if credits_left <= 0:
         return wrong("balance", f"no credit is left. {how_to_add}")
-    if credits_left < LOW:
+    if credits_left < LOW_BALANCE:
         return note("balance", f"{credits_left} credits are left. {how_to_add}")
     return ok("balance", f"{credits_left} credits")
 
@@ -136,7 +138,7 @@ def _balance(credits_left: int, how_to_add: str) -> Finding:
 def _clock(seen: ProbeResult) -> Finding:
     if seen.ahead is None:
         return note("clock", "the server tells no time to compare with")
-    if abs(seen.ahead) < FAR_OFF:
+    if abs(seen.ahead) < MAX_CLOCK_SKEW:
         return ok("clock", "as the server's")
     direction = "ahead of" if seen.ahead > 0 else "behind"
     return wrong(

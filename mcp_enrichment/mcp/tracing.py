@@ -41,7 +41,7 @@ class TracingMiddleware:
             return await call_next(ctx)
 
         header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
-        with tracing.following(header):
+        with tracing.continue_trace(header):
             return await self._spans(self._redacted(ctx), as_it_came)
 
     def _redacted(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:

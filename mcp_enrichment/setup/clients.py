@@ -7,16 +7,16 @@ from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.setup import places
+from mcp_enrichment.setup import paths
+from mcp_enrichment.setup.errors import SetupError
 from mcp_enrichment.setup.formats import JSON, STRICT_JSON, TOML, Format, KeyPath
-from mcp_enrichment.setup.refusals import SetupRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import PurePath
 
     from mcp_enrichment.setup.launch import Launch
-    from mcp_enrichment.setup.places import Machine
+    from mcp_enrichment.setup.paths import Machine
 
 ENTRY = "enrichment"
 """What the server is called in every configuration."""
@@ -51,13 +51,13 @@ class ChatClient:
         return stated | started | dict(self.wishes) | variables
 
     def file(self, machine: Machine) -> Path:
-        """Its configuration, which need not exist. Raises `SetupRefused` where its folder does not:
+        """Its configuration, which need not exist. Raises `SetupError` where its folder does not:
         then the client has never run here."""
         candidates = self.candidates(machine)
         for candidate in candidates:
             for folder in _existing(candidate.parent):
                 return Path(folder) / candidate.name
-        raise SetupRefused(
+        raise SetupError(
             f"{self.title} has no folder {candidates[-1].parent} here. Start it once, or name its "
             "configuration with --config FILE."
         )
@@ -70,32 +70,32 @@ def _existing(folder: PurePath) -> list[str]:
 
 CLIENTS = {
     "claude-desktop": ChatClient(
-        title="Claude Desktop", candidates=places.claude_desktop, format=STRICT_JSON
+        title="Claude Desktop", candidates=paths.claude_desktop, format=STRICT_JSON
     ),
     "claude-code": ChatClient(
         title="Claude Code",
-        candidates=places.claude_code,
+        candidates=paths.claude_code,
         format=STRICT_JSON,
         states_type=True,
         fills_placeholders=True,
     ),
-    "cursor": ChatClient(title="Cursor", candidates=places.cursor, fills_placeholders=True),
+    "cursor": ChatClient(title="Cursor", candidates=paths.cursor, fills_placeholders=True),
     "vscode": ChatClient(
         title="VS Code",
-        candidates=places.vscode,
+        candidates=paths.vscode,
         servers="servers",
         states_type=True,
         fills_placeholders=True,
     ),
     "windsurf": ChatClient(
         title="Windsurf",
-        candidates=places.windsurf,
+        candidates=paths.windsurf,
         format=STRICT_JSON,
         fills_placeholders=True,
     ),
     "codex": ChatClient(
         title="Codex",
-        candidates=places.codex,
+        candidates=paths.codex,
         servers="mcp_servers",
         format=TOML,
         # Codex begins without the tools of a server that is not there within a second or so, and

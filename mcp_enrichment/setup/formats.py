@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.setup import jsonc_edit, toml_edit
-from mcp_enrichment.setup.refusals import Unreadable
+from mcp_enrichment.setup.errors import UnreadableConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ KeyPath = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """Reads a text, and changes one value of it. Each raises `Unreadable`."""
+    """Reads a text, and changes one value of it. Each raises `UnreadableConfig`."""
 
     name: str
     load: Callable[[str], dict[str, Any]]
@@ -62,7 +62,7 @@ class Format:
 
     def _safe(self, changed: str, expected: dict[str, Any]) -> str:
         if _without_empty(self.load(changed)) != _without_empty(expected):
-            raise Unreadable("a part that cannot be changed without changing another")
+            raise UnreadableConfig("a part that cannot be changed without changing another")
         return changed
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from mcp_enrichment.setup.refusals import Unreadable
+from mcp_enrichment.setup.errors import UnreadableConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class _Token:
 
 
 def parse(text: str) -> Document:
-    """Read the text. Raises `Unreadable` with the line."""
+    """Read the text. Raises `UnreadableConfig` with the line."""
     tokens = list(_tokens(text))
     telling = [token for token in tokens if token.kind in ("scalar", "mark")]
     reader = _Reader([*telling, _Token("end", "", len(text))], text)
@@ -98,7 +98,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _fail(text: str, at: int) -> NoReturn:
-    raise Unreadable(f"line {text.count(chr(10), 0, at) + 1}")
+    raise UnreadableConfig(f"line {text.count(chr(10), 0, at) + 1}")
 
 
 class _Reader:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.setup.errors import ConfigHasComments, UnreadableConfig
 from mcp_enrichment.setup.jsonc import Document, Member, Node, parse
-from mcp_enrichment.setup.refusals import OnlyForEditors, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,20 +23,20 @@ _INDENTATION = re.compile(r"[ \t]*")
 
 
 def load(text: str) -> dict[str, object]:
-    """The text's value. Raises `Unreadable`, also where it is no object."""
+    """The text's value. Raises `UnreadableConfig`, also where it is no object."""
     value = parse(_or_new(text)).root.value
     if not isinstance(value, dict):
-        raise Unreadable("it is not an object")
+        raise UnreadableConfig("it is not an object")
     return value
 
 
 def load_strictly(text: str) -> dict[str, object]:
-    """The same for a client that reads JSON and no more. Raises `OnlyForEditors`, too."""
+    """The same for a client that reads JSON and no more. Raises `ConfigHasComments`, too."""
     value = load(text)
     try:
         json.loads(_or_new(text))
     except ValueError:
-        raise OnlyForEditors from None
+        raise ConfigHasComments from None
     return value
 
 
@@ -46,7 +46,7 @@ def put(text: str, path: KeyPath, value: object) -> str:
     node = edit.document.root
     for depth, key in enumerate(path):
         if node.members is None:
-            raise Unreadable(f"{'.'.join(path[:depth]) or 'it'} is not an object")
+            raise UnreadableConfig(f"{'.'.join(path[:depth]) or 'it'} is not an object")
         member = node.member(key)
         if member is None:
             for inner in reversed(path[depth + 1 :]):

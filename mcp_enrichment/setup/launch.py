@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.api_key import system_keyring
-from mcp_enrichment.api_key.of_vendors import variable_of
 from mcp_enrichment.contract.text import strip_invisible
+from mcp_enrichment.credentials import system_keyring
+from mcp_enrichment.credentials.vendor_keys import key_variable
 from mcp_enrichment.settings import Settings
 
-PASSING = ("archive-v", "environments-v")
+EPHEMERAL_FOLDERS = ("archive-v", "environments-v")
 """How uv's cache calls the folders of environments that it may remove at any time."""
-NOT_OF_STDIO = ("http_", "oauth_", "push_", "public_")
+HTTP_ONLY_PREFIXES = ("http_", "oauth_", "push_", "public_")
 """How the settings begin that a server which a chat client starts has no use for."""
 SECRETS = frozenset(
     f"ENRICHMENT_{name.upper()}"
@@ -25,7 +25,7 @@ SECRETS = frozenset(
     if "SecretStr" in repr(field.annotation)
 )
 """The variables whose values nobody else is to see; each vendor's key is another."""
-_OF_A_VENDOR = re.compile(r"ENRICHMENT_\w+_API_KEY")
+_VENDOR_KEY = re.compile(r"ENRICHMENT_\w+_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +36,10 @@ class Launch:
     arguments: tuple[str, ...] = ()
 
 
-def launch_of_this() -> Launch:
+def current_launch() -> Launch:
     """How to start the installation that runs now."""
     prefix = Path(sys.prefix)
-    if any(part.startswith(PASSING) for part in prefix.parts):
+    if any(part.startswith(EPHEMERAL_FOLDERS) for part in prefix.parts):
         return _by_uvx(with_keyring=system_keyring.is_installed())
     suffix = ".exe" if sys.platform == "win32" else ""
     script = Path(sys.executable).with_name(PROGRAM + suffix)
@@ -60,30 +60,30 @@ def is_ours(entry: object) -> bool:
 
 def is_secret(variable: str) -> bool:
     """Whether a variable of ours holds a key, a password or another secret."""
-    return variable in SECRETS or bool(_OF_A_VENDOR.fullmatch(variable))
+    return variable in SECRETS or bool(_VENDOR_KEY.fullmatch(variable))
 
 
-def settings_to_hand_on(chosen: Settings) -> dict[str, str]:
+def settings_to_pass_on(chosen: Settings) -> dict[str, str]:
     """The settings of this process that the server will need too, secrets among them: a chat client
     does not have the environment of a terminal, and runs in another folder."""
     environment = {}
     for name, value in chosen:
         variable = f"ENRICHMENT_{name.upper()}"
         raw = strip_invisible(os.environ.get(variable, ""))
-        if raw and not name.startswith(NOT_OF_STDIO):
+        if raw and not name.startswith(HTTP_ONLY_PREFIXES):
             environment[variable] = str(value) if isinstance(value, Path) else raw
-    return environment | _vendors_to_hand_on(chosen)
+    return environment | _vendor_keys_to_pass_on(chosen)
 
 
-def _vendors_to_hand_on(chosen: Settings) -> dict[str, str]:
-    keys = [variable_of(vendor) for vendor in chosen.vendor_keys]
+def _vendor_keys_to_pass_on(chosen: Settings) -> dict[str, str]:
+    keys = [key_variable(vendor) for vendor in chosen.vendor_keys]
     names = [*keys, *(f"{key}_FILE" for key in keys)]
     return {name: raw for name in names if (raw := strip_invisible(os.environ.get(name, "")))}
 
 
-def first_missing(chosen: Settings, environment: dict[str, str]) -> str | None:
+def first_missing_key(chosen: Settings, environment: dict[str, str]) -> str | None:
     """The variable of the first vendor's key that a server with this environment would miss."""
-    keys = (variable_of(vendor) for vendor in chosen.vendor_keys)
+    keys = (key_variable(vendor) for vendor in chosen.vendor_keys)
     return next((k for k in keys if not {k, f"{k}_FILE"} & set(environment)), None)
 
 

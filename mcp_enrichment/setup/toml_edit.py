@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.setup.refusals import Unreadable
+from mcp_enrichment.setup.errors import UnreadableConfig
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def load(text: str) -> dict[str, object]:
-    """The text's value. Raises `Unreadable` with the line."""
+    """The text's value. Raises `UnreadableConfig` with the line."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line \d+", str(error))
-        raise Unreadable(line[0] if line else "its end") from None
+        raise UnreadableConfig(line[0] if line else "its end") from None
 
 
 def put(text: str, path: KeyPath, value: object) -> str:
@@ -35,7 +35,7 @@ def put(text: str, path: KeyPath, value: object) -> str:
     for depth, key in enumerate(path[:-1]):
         table = table.setdefault(key, tomlkit.table(is_super_table=True))
         if not isinstance(table, dict):
-            raise Unreadable(f"{'.'.join(path[: depth + 1])} is not a table")
+            raise UnreadableConfig(f"{'.'.join(path[: depth + 1])} is not a table")
     if path[-1] not in table and isinstance(value, dict):
         appended = _appended(text, path, value)
         if _is_toml(appended):
@@ -63,7 +63,7 @@ def _document(text: str) -> TOMLDocument:
     try:
         return tomlkit.parse(text)
     except TOMLKitError:
-        raise Unreadable("a part that only newer readers understand") from None
+        raise UnreadableConfig("a part that only newer readers understand") from None
 
 
 def _appended(text: str, path: KeyPath, value: dict[str, Any]) -> str:

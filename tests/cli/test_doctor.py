@@ -21,16 +21,16 @@ from alembic.config import Config
 from anyio.streams.tls import TLSStream
 from sqlalchemy import create_engine
 
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.client.probe import Obstacle, diagnose
 from mcp_enrichment.service.db import migrate
 from tests.support.certificates import self_signed
-from tests.support.far_end import hangs, replies
-from tests.support.serving import MISS, Says, rows, serving
+from tests.support.running_service import MISS, FixedSource, rows, running_service
+from tests.support.scripted_server import hangs, replies
 
 if TYPE_CHECKING:
     from tests.cli.commands import Done, Shell
-    from tests.support.far_end import Behaviour, FarEnd
+    from tests.support.scripted_server import Behaviour, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -46,9 +46,9 @@ def lines(done: Done) -> dict[str, str]:
     return {" ".join(line.split()[:2]): line for line in done.out.splitlines()}
 
 
-async def examined(shell: Shell, **settings: str) -> dict[str, str]:
+async def examined(shell: Shell, **load_settings: str) -> dict[str, str]:
     """The lines of a doctor that asks a server which runs in this process."""
-    return lines(await anyio.to_thread.run_sync(partial(shell.run, "doctor", **settings)))
+    return lines(await anyio.to_thread.run_sync(partial(shell.run, "doctor", **load_settings)))
 
 
 def test_a_new_installation_is_well_and_stays_new(shell: Shell) -> None:
@@ -70,7 +70,7 @@ def test_the_doctor_says_whom_the_embedded_service_asks(shell: Shell) -> None:
 async def test_the_embedded_balance_is_read_and_waiting_lookups_are_left_waiting(
     shell: Shell,
 ) -> None:
-    async with serving(shell.database, Says(MISS), credits=7, jobs=False) as it:
+    async with running_service(shell.database, FixedSource(MISS), credits=7, jobs=False) as it:
         await it.accepted()
     told = await examined(shell)
     assert "6 credits" in told["ok balance"]
@@ -80,7 +80,7 @@ async def test_the_embedded_balance_is_read_and_waiting_lookups_are_left_waiting
 
 
 async def test_a_server_is_asked_once_for_its_balance_and_nothing_else(
-    vendor: FarEnd, shell: Shell
+    vendor: ScriptedServer, shell: Shell
 ) -> None:
     vendor.will(replies(200, {"balance": 42}, {"date": formatdate(usegmt=True)}))
     told = await examined(shell, API_URL=vendor.url, API_KEY=KEY)
@@ -129,14 +129,14 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(
 ) -> None:
     monkeypatch.setenv(f"ENRICHMENT_{name}", value)
     with pytest.raises(click.UsageError, match=f"ENRICHMENT_{name}: "):
-        settings()
+        load_settings()
 
 
 def test_settings_that_work_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENRICHMENT_PUBLIC_URL", "https://mcp.example/team")
     monkeypatch.setenv("ENRICHMENT_HTTP_ORIGINS", "https://app.example:8443,http://[::1]:1")
     monkeypatch.setenv("ENRICHMENT_HTTP_HOSTS", "mcp.example:443,localhost,[::1]:8701")
-    assert settings().http_hosts == ("mcp.example:443", "localhost", "[::1]:8701")
+    assert load_settings().http_hosts == ("mcp.example:443", "localhost", "[::1]:8701")
 
 
 def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
@@ -159,7 +159,7 @@ def test_a_database_of_an_older_version_is_told_and_left(shell: Shell) -> None:
 async def test_a_database_is_looked_at_while_others_have_it_open_and_when_nobody_has(
     shell: Shell,
 ) -> None:
-    async with serving(shell.database, Says(MISS), credits=7, jobs=False):
+    async with running_service(shell.database, FixedSource(MISS), credits=7, jobs=False):
         assert "7 credits" in (await examined(shell))["ok balance"]
     before = kept_in(shell.folder)
     assert "7 credits" in (await examined(shell))["ok balance"]
@@ -204,7 +204,7 @@ ANSWERS: dict[str, tuple[Behaviour, str, str]] = {
 
 @pytest.mark.parametrize("case", ANSWERS)
 async def test_what_a_server_answers_is_told_with_what_to_do(
-    case: str, vendor: FarEnd, shell: Shell
+    case: str, vendor: ScriptedServer, shell: Shell
 ) -> None:
     answer, line, what_to_do = ANSWERS[case]
     vendor.will(answer)
@@ -214,7 +214,7 @@ async def test_what_a_server_answers_is_told_with_what_to_do(
 
 @pytest.mark.parametrize(("offset", "direction"), [(-900, "ahead of"), (900, "behind")])
 async def test_a_clock_that_is_wrong_is_told(
-    offset: int, direction: str, vendor: FarEnd, shell: Shell
+    offset: int, direction: str, vendor: ScriptedServer, shell: Shell
 ) -> None:
     date = formatdate(time.time() + offset, usegmt=True)
     vendor.will(replies(200, {"balance": 9}, {"date": date}))
@@ -257,7 +257,7 @@ def test_a_port_where_nothing_answers_is_told(shell: Shell) -> None:
 
 
 async def test_an_answer_that_does_not_come_is_told_from_one_that_is_refused(
-    vendor: FarEnd,
+    vendor: ScriptedServer,
 ) -> None:
     vendor.always(hangs())
     async with httpx.AsyncClient(timeout=0.05) as http:
@@ -274,10 +274,10 @@ def test_a_key_file_that_others_can_read_is_told(shell: Shell) -> None:
     file = shell.folder / "key.txt"
     file.write_text(KEY)
     file.chmod(0o644)
-    settings = {"API_URL": "http://127.0.0.1:1", "API_KEY_FILE": str(file)}
-    assert f"chmod 600 {file}" in lines(shell.run("doctor", **settings))["wrong key"]
+    load_settings = {"API_URL": "http://127.0.0.1:1", "API_KEY_FILE": str(file)}
+    assert f"chmod 600 {file}" in lines(shell.run("doctor", **load_settings))["wrong key"]
     file.chmod(0o600)
-    assert "ok key" in lines(shell.run("doctor", **settings))
+    assert "ok key" in lines(shell.run("doctor", **load_settings))
 
 
 def test_what_cannot_be_read_or_written_is_told(shell: Shell) -> None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.doctor.clients import entries
+from mcp_enrichment.doctor.clients import client_findings
 from mcp_enrichment.setup.clients import CLIENTS
-from mcp_enrichment.setup.launch import launch_of_this
+from mcp_enrichment.setup.launch import current_launch
 from tests.cli.test_setup import LINUX, home, pytestmark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_enrichment.doctor.finding import Finding
+    from mcp_enrichment.doctor.findings import Finding
 
 __all__ = ["home"]
 pytestmark = [pytestmark, pytest.mark.anyio]
@@ -25,14 +25,14 @@ pytestmark = [pytestmark, pytest.mark.anyio]
 
 def written(home: Path, client: str, **changes: Any) -> Path:
     """The configuration of a client with our entry, changed so."""
-    entry = CLIENTS[client].entry(launch_of_this(), {}) | changes
+    entry = CLIENTS[client].entry(current_launch(), {}) | changes
     file = home / LINUX[client][0]
     file.write_text(json.dumps({CLIENTS[client].servers: {"enrichment": entry}}))
     return file
 
 
 async def examined() -> list[Finding]:
-    return [found async for found in entries()]
+    return [found async for found in client_findings()]
 
 
 async def test_without_any_entry_one_line_says_how_to_write_one(home: Path) -> None:

@@ -9,16 +9,16 @@ import anyio.to_thread
 import pytest
 
 from tests.cli.commands import ADA, Done, Shell
-from tests.support.far_end import replies
 from tests.support.fresh_copy import ROOT
-from tests.support.optional import needs_package
+from tests.support.optional_tools import needs_package
+from tests.support.scripted_server import replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ def run_with(shell: Shell, typed: str, *arguments: str, **settings: str) -> Done
 
 
 @pytest.fixture
-def key_used(shell: Shell, vendor: FarEnd) -> Callable[..., Awaitable[str | None]]:
+def key_used(shell: Shell, vendor: ScriptedServer) -> Callable[..., Awaitable[str | None]]:
     """The key that the server is shown by a command with these settings."""
 
     async def ask(**settings: str) -> str | None:
@@ -57,7 +57,10 @@ def key_used(shell: Shell, vendor: FarEnd) -> Callable[..., Awaitable[str | None
 
 
 async def test_the_environment_comes_first_then_the_file_then_the_keyring(
-    keyring: Path, shell: Shell, vendor: FarEnd, key_used: Callable[..., Awaitable[str | None]]
+    keyring: Path,
+    shell: Shell,
+    vendor: ScriptedServer,
+    key_used: Callable[..., Awaitable[str | None]],
 ) -> None:
     file = shell.folder / "key.txt"
     file.write_text(f"\n{KEYS['file']}\n")

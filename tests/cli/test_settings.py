@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
 
-from mcp_enrichment.api_key.finding import KeyFileUnreadable
-from mcp_enrichment.api_key.of_vendors import vendor_key
 from mcp_enrichment.cli import main
-from mcp_enrichment.cli.errors import settings
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.credentials.resolve import KeyFileUnreadable
+from mcp_enrichment.credentials.vendor_keys import vendor_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ SECRET, OTHER = ("whsec_" + text * 8 for text in ("c2VjcmV0", "b2xkZXIh"))
 def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
     for name, value in given.items():
         monkeypatch.setenv(f"ENRICHMENT_{name}", value)
-    return settings()
+    return load_settings()
 
 
 @pytest.mark.parametrize(

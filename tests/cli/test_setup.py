@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.setup import files
-from mcp_enrichment.setup.refusals import SetupRefused
+from mcp_enrichment.setup import config_file
+from mcp_enrichment.setup.errors import SetupError
 from tests.support.fresh_copy import ROOT
 
 if TYPE_CHECKING:
@@ -270,9 +270,9 @@ def test_a_link_stays_a_link(cursor: Path, home: Path, shell: Shell) -> None:
 
 
 def test_what_another_program_writes_meanwhile_is_not_overwritten(cursor: Path) -> None:
-    read = files.read(cursor)
+    read = config_file.read(cursor)
     cursor.write_text("{}")
-    with pytest.raises(SetupRefused, match="another program"):
+    with pytest.raises(SetupError, match="another program"):
         read.replace('{"mcpServers": {}}')
     assert cursor.read_text() == "{}"
     assert os.listdir(cursor.parent) == [cursor.name]

@@ -18,10 +18,10 @@ from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.base import Hit, InProgress, Misconfigured, Miss, Unavailable
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.setup.launch import settings_to_hand_on
+from mcp_enrichment.setup.launch import settings_to_pass_on
 from tests.cli.commands import ADA
-from tests.support.serving import ADAS, serving
-from tests.support.vendors import Scripted, scripted
+from tests.support.running_service import ADAS, running_service
+from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Scripted:
+def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedVendor:
     """The far end of the network: a vendor of this name, with its key set."""
-    vendor = scripted(Miss(), name="hunter")
+    vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(registry, "NAMES", frozenset({"hunter", "people-data"}))
     monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
     monkeypatch.setenv("ENRICHMENT_SOURCES", "contacts, hunter")
@@ -52,9 +52,9 @@ def run(*arguments: str, typed: str = "") -> Result:
 
 
 async def test_the_list_says_what_each_was_asked_found_and_charged(
-    path: Path, hunter: Scripted
+    path: Path, hunter: ScriptedVendor
 ) -> None:
-    async with serving(path, hunter) as it:
+    async with running_service(path, hunter) as it:
         await it.final(await it.accepted())
         hunter.says[0] = Hit(email=ADAS, cost=1.5)
         await it.final(await it.accepted(type="personal"))
@@ -66,17 +66,17 @@ async def test_the_list_says_what_each_was_asked_found_and_charged(
 
 
 async def test_the_list_says_who_is_left_alone_until_when_and_why(
-    path: Path, hunter: Scripted
+    path: Path, hunter: ScriptedVendor
 ) -> None:
     hunter.says[0] = Misconfigured()
-    async with serving(path, hunter) as it:
+    async with running_service(path, hunter) as it:
         await it.final(await it.accepted())
     assert "\tpaused until 2" in run("list").stdout
     assert ": it refuses its key or its settings\t" in run("list").stdout
 
 
 def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
-    path: Path, hunter: Scripted
+    path: Path, hunter: ScriptedVendor
 ) -> None:
     database = open_sqlite(path)
     alone = Circuit(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
@@ -92,7 +92,7 @@ def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
     database.close()
 
 
-def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: Scripted) -> None:
+def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: ScriptedVendor) -> None:
     refused = run("check", "hunter", "--profile", ADA, typed="n\n")
     assert refused.exit_code == 1
     assert "2 of its credits for an address, 0 for a miss" in refused.stdout
@@ -102,7 +102,7 @@ def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: Scripted) ->
 
 
 def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
-    hunter: Scripted,
+    hunter: ScriptedVendor,
 ) -> None:
     hunter.says[0] = InProgress(ticket="t", poll_after=0)
     hunter.tells.append(Hit(email=ADAS, checked_at=1_700_000_000))
@@ -113,7 +113,7 @@ def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
 
 @pytest.mark.parametrize("url", [ADA, ADA.replace("www.", "de.") + "/?trk=x"])
 def test_nobody_is_asked_about_a_person_who_asked_to_be_left_out(
-    path: Path, hunter: Scripted, url: str
+    path: Path, hunter: ScriptedVendor, url: str
 ) -> None:
     _suppress(path, Subject(profile=ADA))
     refused = run("check", "hunter", "--profile", url, "--yes")
@@ -122,7 +122,9 @@ def test_nobody_is_asked_about_a_person_who_asked_to_be_left_out(
     assert hunter.asked == []
 
 
-def test_a_suppressed_address_is_not_shown_masked_either(path: Path, hunter: Scripted) -> None:
+def test_a_suppressed_address_is_not_shown_masked_either(
+    path: Path, hunter: ScriptedVendor
+) -> None:
     _suppress(path, Subject(address=ADAS))
     hunter.says[0] = Hit(email=ADAS)
     done = run("check", "hunter", "--profile", ADA, "--yes")
@@ -132,7 +134,7 @@ def test_a_suppressed_address_is_not_shown_masked_either(path: Path, hunter: Scr
 
 
 def test_a_vendor_is_not_asked_for_a_kind_of_address_that_it_does_not_have(
-    hunter: Scripted,
+    hunter: ScriptedVendor,
 ) -> None:
     hunter.kinds = frozenset({EmailType.WORK})
     refused = run("check", "hunter", "--profile", ADA, "--type", "personal", "--yes")
@@ -142,7 +144,7 @@ def test_a_vendor_is_not_asked_for_a_kind_of_address_that_it_does_not_have(
 
 
 def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
-    path: Path, hunter: Scripted, monkeypatch: pytest.MonkeyPatch
+    path: Path, hunter: ScriptedVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nothing_left() -> float:
         return 0.0
@@ -166,7 +168,7 @@ def _suppress(path: Path, subject: Subject) -> None:
 
 @pytest.mark.parametrize("failure", [Misconfigured(), Unavailable()])
 def test_a_source_that_does_not_answer_fails_the_check(
-    hunter: Scripted, failure: Misconfigured | Unavailable
+    hunter: ScriptedVendor, failure: Misconfigured | Unavailable
 ) -> None:
     hunter.says[0] = failure
     assert run("check", "hunter", "--profile", ADA, "--yes").exit_code == 1
@@ -183,7 +185,7 @@ def test_a_source_that_does_not_answer_fails_the_check(
     ],
 )
 def test_settings_that_cannot_work_end_every_command_with_the_name_of_the_setting(
-    hunter: Scripted,
+    hunter: ScriptedVendor,
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     said: str,
@@ -197,7 +199,7 @@ def test_settings_that_cannot_work_end_every_command_with_the_name_of_the_settin
 
 
 def test_a_key_may_lie_in_a_file_and_is_never_shown(
-    hunter: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    hunter: ScriptedVendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     monkeypatch.delenv("ENRICHMENT_HUNTER_API_KEY")
@@ -208,11 +210,11 @@ def test_a_key_may_lie_in_a_file_and_is_never_shown(
 
 
 def test_a_chat_client_is_given_the_files_of_keys_and_a_key_only_where_that_is_wanted(
-    hunter: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    hunter: ScriptedVendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = str(tmp_path / "key")
     monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY_FILE", file)
-    handed_on = settings_to_hand_on(Settings())
+    handed_on = settings_to_pass_on(Settings())
     assert handed_on["ENRICHMENT_SOURCES"] == "contacts, hunter"
     assert handed_on["ENRICHMENT_HUNTER_API_KEY_FILE"] == file
     assert handed_on["ENRICHMENT_HUNTER_API_KEY"] == KEY

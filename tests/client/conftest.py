@@ -9,7 +9,7 @@ import pytest
 from mcp_enrichment.client import retry, submitter
 from mcp_enrichment.client.client import EnrichmentClient
 from tests.client.webhook_vendor import new_pushes
-from tests.support.lookups import Lookups
+from tests.support.contract_server import ContractServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.client.webhooks import Webhooks
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 
 class NewClient(Protocol):
@@ -39,7 +39,7 @@ def memory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def new_client(vendor: FarEnd, memory: Path) -> NewClient:
+def new_client(vendor: ScriptedServer, memory: Path) -> NewClient:
     def build(**options: Any) -> EnrichmentClient:
         return EnrichmentClient(vendor.url, **({"memory": memory, "api_key": "k-secret"} | options))
 
@@ -53,9 +53,9 @@ async def client(new_client: NewClient) -> AsyncIterator[EnrichmentClient]:
 
 
 @pytest.fixture
-def lookups(vendor: FarEnd) -> Lookups:
+def lookups(vendor: ScriptedServer) -> ContractServer:
     """A vendor that holds nothing, and so would be polled."""
-    vendor.always(lookups := Lookups())
+    vendor.always(lookups := ContractServer())
     return lookups
 
 

@@ -10,7 +10,6 @@ import anyio.abc
 import httpx
 import pytest
 
-from mcp_enrichment import outbound
 from mcp_enrichment.client import http_api as wire_module
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.http_api import HTTPApi
@@ -21,9 +20,10 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.net import http
 from tests.support.certificates import self_signed
-from tests.support.far_end import Behaviour, FarEnd, Seen, replies
-from tests.support.lookups import PROFILE, enrichment
+from tests.support.contract_server import PROFILE, enrichment
+from tests.support.scripted_server import Behaviour, ReceivedRequest, ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ ASKED = EnrichmentRequest(linkedin_url=PROFILE, type=EmailType.WORK)
 
 
 def sends(*chunks: bytes, pause: float = 0.0) -> Behaviour:
-    async def behave(stream: anyio.abc.SocketStream, _seen: Seen) -> None:
+    async def behave(stream: anyio.abc.SocketStream, _seen: ReceivedRequest) -> None:
         for chunk in chunks:
             await stream.send(chunk)
             await anyio.sleep(pause)
@@ -85,7 +85,9 @@ async def test_a_broken_encryption_is_an_outage_and_after_a_post_unknown(certifi
         tasks.cancel_scope.cancel()
 
 
-async def test_a_cookie_is_neither_kept_nor_able_to_break_later_calls(vendor: FarEnd) -> None:
+async def test_a_cookie_is_neither_kept_nor_able_to_break_later_calls(
+    vendor: ScriptedServer,
+) -> None:
     vendor.will(replies(200, {"balance": 1}, {"set-cookie": "\x7f=1"}))
     vendor.will(
         sends(b'HTTP/1.1 200 OK\r\ncontent-length: 13\r\nset-cookie: \xff=1\r\n\r\n{"balance":2}')
@@ -100,7 +102,7 @@ async def test_a_cookie_is_neither_kept_nor_able_to_break_later_calls(vendor: Fa
     "location", [b"http://xn--a", b"http://[::1", b"\xff", b"http://a:99999999"]
 )
 async def test_a_redirect_to_nowhere_is_an_error_of_the_tree(
-    vendor: FarEnd, location: bytes
+    vendor: ScriptedServer, location: bytes
 ) -> None:
     vendor.always(
         sends(b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n")
@@ -115,10 +117,10 @@ async def test_a_redirect_to_nowhere_is_an_error_of_the_tree(
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nx-a: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 async def test_an_answer_that_comes_byte_by_byte_does_not_outlast_its_time(
-    vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, start: bytes
+    vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(wire_module, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
     vendor.will(sends(start, *[b" "] * 1000, pause=0.05))
     with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable):
         await HTTPApi(vendor.url, None, None).credits()
@@ -141,7 +143,9 @@ async def test_a_url_that_is_none_is_refused_before_anything_is_sent(
         EnrichmentClient(url, memory=memory)
 
 
-async def test_an_answer_of_another_path_is_not_taken_for_the_balance(vendor: FarEnd) -> None:
+async def test_an_answer_of_another_path_is_not_taken_for_the_balance(
+    vendor: ScriptedServer,
+) -> None:
     vendor.will(replies(200, enrichment()))
     with pytest.raises(EnrichmentError):
         await HTTPApi(vendor.url, None, None).credits()

@@ -14,8 +14,16 @@ from mcp_enrichment.client.state import spending
 from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import BudgetExceeded, EnrichmentError, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, replies, resets
-from tests.support.lookups import HTML, PROFILE, Lookups, accepts, enrichment, found, missed
+from tests.support.contract_server import (
+    HTML,
+    PROFILE,
+    ContractServer,
+    accepts,
+    enrichment,
+    found,
+    missed,
+)
+from tests.support.scripted_server import ScriptedServer, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.client.conftest import NewClient
-    from tests.support.far_end import Seen
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +60,7 @@ async def _ask_all(client: EnrichmentClient, count: int) -> list[str]:
     return came
 
 
-class _Account(Lookups):
+class _Account(ContractServer):
     """Lookups with a balance. `holds_credits`: a running request's credit is off the balance."""
 
     def __init__(self, balance: int, *, holds_credits: bool) -> None:
@@ -60,7 +68,7 @@ class _Account(Lookups):
         self.balance, self._holds_credits = balance, holds_credits
         self.held = 0
 
-    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         if seen.path.endswith("/credits"):
             off = {"held": self.held} if self._holds_credits else {}
             left = self.balance - self.held if self._holds_credits else self.balance
@@ -71,18 +79,18 @@ class _Account(Lookups):
 
 
 async def test_a_hundred_requests_at_once_spend_exactly_the_days_budget(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
-    vendor.always(Lookups())
+    vendor.always(ContractServer())
     async with new_client(budget=Budget(daily=7)) as client:
         came = await _ask_all(client, 100)
     assert came.count("budget_exceeded") == 93
     assert len(vendor.posts) == 7
 
 
-async def test_four_processes_spend_one_budget(vendor: FarEnd, memory: Path) -> None:
-    vendor.always(Lookups())
-    program = [sys.executable, "-m", "tests.support.spender", vendor.url, str(memory)]
+async def test_four_processes_spend_one_budget(vendor: ScriptedServer, memory: Path) -> None:
+    vendor.always(ContractServer())
+    program = [sys.executable, "-m", "tests.support.budget_spender", vendor.url, str(memory)]
     told: list[str] = []
 
     async def run(first: int) -> None:
@@ -98,9 +106,9 @@ async def test_four_processes_spend_one_budget(vendor: FarEnd, memory: Path) -> 
 
 
 async def test_the_budget_outlives_the_process_and_ends_with_the_day(
-    new_client: NewClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    new_client: NewClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vendor.always(Lookups())
+    vendor.always(ContractServer())
     async with new_client(budget=TWO_A_DAY) as client:
         assert "budget_exceeded" not in await _ask_all(client, 2)
     async with new_client(budget=TWO_A_DAY) as client:
@@ -123,7 +131,7 @@ async def test_the_budget_outlives_the_process_and_ends_with_the_day(
     ids=["found", "not found", "failed", "found for nothing", "still running"],
 )
 async def test_what_was_not_charged_is_given_back_to_the_budget(
-    new_client: NewClient, vendor: FarEnd, *, end: dict[str, Any], spent: int
+    new_client: NewClient, vendor: ScriptedServer, *, end: dict[str, Any], spent: int
 ) -> None:
     lookups = _Account(50, holds_credits=False)
     vendor.always(lookups)
@@ -135,7 +143,7 @@ async def test_what_was_not_charged_is_given_back_to_the_budget(
 
 
 async def test_a_refused_request_costs_no_budget_and_an_unknown_outcome_does(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     async with new_client(budget=TWO_A_DAY) as client:
         vendor.will(replies(402, HTML), resets(), replies(200, {"balance": 5}))
@@ -147,9 +155,9 @@ async def test_a_refused_request_costs_no_budget_and_an_unknown_outcome_does(
 
 
 async def test_what_the_memory_answers_is_free_though_the_budget_is_spent(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups()
+    lookups = ContractServer()
     vendor.always(lookups)
     lookups.end(found())
     async with new_client(budget=Budget(daily=1)) as client:
@@ -162,7 +170,7 @@ async def test_what_the_memory_answers_is_free_though_the_budget_is_spent(
 
 @pytest.mark.parametrize("holds_credits", [False, True])
 async def test_the_balance_never_falls_under_the_reserve(
-    new_client: NewClient, vendor: FarEnd, holds_credits: bool
+    new_client: NewClient, vendor: ScriptedServer, holds_credits: bool
 ) -> None:
     account = _Account(25, holds_credits=holds_credits)
     vendor.always(account)
@@ -175,7 +183,7 @@ async def test_the_balance_never_falls_under_the_reserve(
 
 
 async def test_credits_that_are_charged_only_at_the_end_are_counted_once(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     account = _Account(22, holds_credits=False)
     vendor.always(account)
@@ -191,7 +199,7 @@ async def test_credits_that_are_charged_only_at_the_end_are_counted_once(
 
 
 async def test_without_a_budget_no_balance_is_asked_for(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
     await client.request(PROFILE, EmailType.WORK)
@@ -199,7 +207,7 @@ async def test_without_a_budget_no_balance_is_asked_for(
 
 
 async def test_a_budget_of_nothing_sends_nothing(
-    new_client: NewClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    new_client: NewClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0)
     async with new_client(budget=Budget(daily=0)) as client:

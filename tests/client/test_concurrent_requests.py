@@ -16,8 +16,8 @@ from anyio.streams.text import TextReceiveStream
 from mcp_enrichment.client import submitter
 from mcp_enrichment.contract.errors import CallbackRefused, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, hangs, replies, resets
-from tests.support.lookups import PROFILE, Lookups, accepts, found
+from tests.support.contract_server import PROFILE, ContractServer, accepts, found
+from tests.support.scripted_server import ScriptedServer, hangs, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.client.conftest import NewClient
-    from tests.support.far_end import Behaviour, Seen
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ REFUSES_CALLBACK = replies(400, {"error": {"code": "invalid_callback_url", "mess
 CONFLICT = replies(422, {"error": {"code": "idempotency_conflict", "message": ""}})
 
 
-class Strict(Lookups):
+class Strict(ContractServer):
     """Answers a key that comes again with another body as our own service does."""
 
     def __init__(self, **options: Any) -> None:
@@ -45,7 +45,7 @@ class Strict(Lookups):
         self.conflicts = 0
         self._bodies: dict[str, bytes] = {}
 
-    async def _post(self, stream: SocketStream, seen: Seen) -> None:
+    async def _post(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         key = seen.headers["idempotency-key"]
         if self._supports_idempotency and self._bodies.setdefault(key, seen.body) != seen.body:
             self.conflicts += 1
@@ -53,7 +53,7 @@ class Strict(Lookups):
             return
         await super()._post(stream, seen)
 
-    async def _get(self, stream: SocketStream, seen: Seen) -> None:
+    async def _get(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         if seen.path.endswith("/credits"):
             await replies(200, {"balance": 1000})(stream, seen)
         else:
@@ -83,13 +83,13 @@ async def _told(process: Process) -> Any:
 
 @pytest.mark.parametrize("supports_idempotency", [False, True])
 async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
-    vendor: FarEnd, new_client: NewClient, memory: Path, *, supports_idempotency: bool
+    vendor: ScriptedServer, new_client: NewClient, memory: Path, *, supports_idempotency: bool
 ) -> None:
     service = Strict(supports_idempotency=supports_idempotency)
     vendor.always(service)
     async with new_client() as client:  # the server has shown what it does with keys
         await client.request(GRACE, EmailType.WORK)
-    arguments = ["tests.support.pair", vendor.url, str(memory), str(PAIRS), str(PAIRS + 1)]
+    arguments = ["tests.support.process_pair", vendor.url, str(memory), str(PAIRS), str(PAIRS + 1)]
     processes = [await _process(*arguments, name) for name in ("one", "two")]
     for process in processes:
         await _go(process)
@@ -108,23 +108,23 @@ async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
         assert (owned[1], owned[4]) == (False, False)
 
 
-async def _holding(vendor: FarEnd, memory: Path, **process: str) -> Process:
+async def _holding(vendor: ScriptedServer, memory: Path, **process: str) -> Process:
     """A process whose POST has gone out, and no answer has come."""
     sent = anyio.Event()
 
-    async def hold(stream: SocketStream, seen: Seen) -> None:
+    async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
         sent.set()
         await hangs()(stream, seen)
 
     vendor.will(hold)
-    asker = await _process("tests.support.pair", vendor.url, str(memory), "1", "50", "dead")
+    asker = await _process("tests.support.process_pair", vendor.url, str(memory), "1", "50", "dead")
     await _go(asker)
     with anyio.fail_after(HANG):
         await sent.wait()
     return asker
 
 
-async def _killed(vendor: FarEnd, memory: Path) -> None:
+async def _killed(vendor: ScriptedServer, memory: Path) -> None:
     asker = await _holding(vendor, memory)
     asker.kill()
     await asker.wait()
@@ -135,7 +135,7 @@ ADA = "https://www.linkedin.com/in/ada-0"
 
 
 async def test_the_post_of_a_killed_process_is_sent_again_with_its_key_and_its_body(
-    vendor: FarEnd, new_client: NewClient, memory: Path
+    vendor: ScriptedServer, new_client: NewClient, memory: Path
 ) -> None:
     service = Strict(supports_idempotency=True)
     vendor.always(service)
@@ -157,7 +157,7 @@ async def test_the_post_of_a_killed_process_is_sent_again_with_its_key_and_its_b
 
 
 async def test_the_post_of_a_killed_process_is_never_sent_again_where_keys_are_not_honoured(
-    vendor: FarEnd, new_client: NewClient, memory: Path
+    vendor: ScriptedServer, new_client: NewClient, memory: Path
 ) -> None:
     vendor.always(Strict())
     await _killed(vendor, memory)
@@ -170,13 +170,13 @@ async def test_the_post_of_a_killed_process_is_never_sent_again_where_keys_are_n
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
 async def test_a_stopped_process_is_succeeded_after_a_while_and_joins_when_it_goes_on(
-    vendor: FarEnd, new_client: NewClient, memory: Path, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, new_client: NewClient, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = Strict(supports_idempotency=True)
     vendor.always(service)
     arrived, answer_it = anyio.Event(), anyio.Event()
 
-    async def later(stream: SocketStream, seen: Seen) -> None:
+    async def later(stream: SocketStream, seen: ReceivedRequest) -> None:
         arrived.set()
         await answer_it.wait()
         await service(stream, seen)
@@ -184,7 +184,9 @@ async def test_a_stopped_process_is_succeeded_after_a_while_and_joins_when_it_go
     async with new_client() as client:
         await client.request(GRACE, EmailType.WORK)
         vendor.will(later)
-        asker = await _process("tests.support.pair", vendor.url, str(memory), "1", "50", "old")
+        asker = await _process(
+            "tests.support.process_pair", vendor.url, str(memory), "1", "50", "old"
+        )
         await _go(asker)
         await arrived.wait()
         os.kill(asker.pid, signal.SIGSTOP)
@@ -199,7 +201,7 @@ async def test_a_stopped_process_is_succeeded_after_a_while_and_joins_when_it_go
 
 
 async def test_a_conflict_on_its_own_key_keeps_the_credit_counted(
-    vendor: FarEnd, client: EnrichmentClient
+    vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(CONFLICT, replies(200, {"balance": 5}))
     with pytest.raises(OutcomeUnknown):
@@ -209,7 +211,7 @@ async def test_a_conflict_on_its_own_key_keeps_the_credit_counted(
 
 @pytest.mark.parametrize("then", [replies(503), replies(429), replies(402), replies(401)])
 async def test_a_refusal_of_a_repeat_does_not_free_the_credit_of_the_first_try(
-    vendor: FarEnd, new_client: NewClient, monkeypatch: pytest.MonkeyPatch, then: Behaviour
+    vendor: ScriptedServer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch, then: Behaviour
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.post_sender.POST_RETRY_SECONDS", 0.1)
     vendor.will(resets())
@@ -239,7 +241,7 @@ async def _both(client: EnrichmentClient, *callers: dict[str, Any]) -> list[Any]
 
 
 async def test_who_joins_is_told_so_pays_nothing_and_sees_only_the_own_reference(
-    vendor: FarEnd, client: EnrichmentClient
+    vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(replies(201, found() | {"external_id": "first"}))
     hook = "https://hooks.example.com/"
@@ -257,7 +259,7 @@ async def test_who_joins_is_told_so_pays_nothing_and_sees_only_the_own_reference
 
 
 async def test_who_joins_is_not_refused_for_the_callback_of_another(
-    vendor: FarEnd, client: EnrichmentClient
+    vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(REFUSES_CALLBACK, accepts())
     refused, answer = await _both(client, {"callback_url": "https://no.example.com/"}, {})

@@ -20,11 +20,11 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
-from tests.support.far_end import replies
-from tests.support.lookups import HTML, PROFILE
+from tests.support.contract_server import HTML, PROFILE
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -153,7 +153,7 @@ async def test_what_httpx_lets_through_is_an_error_of_the_tree_too(kind: type[Ex
     assert await _of_get_and_post("http://x", Raises(error)) == MAY_HAVE_ARRIVED
 
 
-async def test_each_status_from_100_to_599_is_an_error_of_the_tree(vendor: FarEnd) -> None:
+async def test_each_status_from_100_to_599_is_an_error_of_the_tree(vendor: ScriptedServer) -> None:
     wrong = {}
     for status in range(100, 600):
         if status < 200:
@@ -168,7 +168,7 @@ async def test_each_status_from_100_to_599_is_an_error_of_the_tree(vendor: FarEn
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_only_an_id_can_be_unknown(vendor: FarEnd, status: int) -> None:
+async def test_only_an_id_can_be_unknown(vendor: ScriptedServer, status: int) -> None:
     vendor.will(replies(status))
     with pytest.raises(BadAnswer):
         await HTTPApi(vendor.url, None, None).credits()

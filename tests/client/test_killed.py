@@ -11,14 +11,14 @@ import pytest
 from mcp_enrichment.client import submitter
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
-from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
+from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, found
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.client.conftest import NewClient
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = [
     pytest.mark.anyio,
@@ -28,16 +28,23 @@ pytestmark = [
 MORE_THAN_THERE_ARE = 40
 
 
-async def _dies_before(vendor: FarEnd, memory: Path, step: int, *known: str) -> bool:
+async def _dies_before(vendor: ScriptedServer, memory: Path, step: int, *known: str) -> bool:
     """Ask in a process that dies before this step; False where it had none left and ended."""
-    program = [sys.executable, "-m", "tests.support.steps", vendor.url, str(memory), str(step)]
+    program = [
+        sys.executable,
+        "-m",
+        "tests.support.crash_steps",
+        vendor.url,
+        str(memory),
+        str(step),
+    ]
     ended = await anyio.run_process([*program, *known], check=False, stderr=None)
     assert ended.returncode in (0, -9)
     return ended.returncode == -9
 
 
-def _lookups(vendor: FarEnd, *, supports_idempotency: bool) -> Lookups:
-    lookups = Lookups(supports_idempotency=supports_idempotency)
+def _lookups(vendor: ScriptedServer, *, supports_idempotency: bool) -> ContractServer:
+    lookups = ContractServer(supports_idempotency=supports_idempotency)
     lookups.end(found())
     vendor.always(lookups)
     vendor.seen.clear()
@@ -53,7 +60,7 @@ def _lookups(vendor: FarEnd, *, supports_idempotency: bool) -> Lookups:
 )
 async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
     new_client: NewClient,
-    vendor: FarEnd,
+    vendor: ScriptedServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,

@@ -9,14 +9,14 @@ import pytest
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.contract.errors import ServiceUnavailable, Unauthorized
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
-from mcp_enrichment.network import proxy_for
-from tests.support.far_end import replies
-from tests.support.socks import socks_proxy
+from mcp_enrichment.net.proxies import proxy_for
+from tests.support.scripted_server import replies
+from tests.support.socks_proxy import socks_proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ def test_a_proxy_of_the_scheme_comes_before_the_one_for_all(
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks"])
 async def test_a_socks_proxy_is_used_and_asked_for_the_servers_name(
-    scheme: str, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    scheme: str, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.will(replies(200, {"balance": 7}))
     async with socks_proxy(vendor.port) as proxy:

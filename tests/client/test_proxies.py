@@ -11,12 +11,12 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 
-from mcp_enrichment import outbound
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
-from tests.support.lookups import PROFILE
+from mcp_enrichment.net import http
+from tests.support.contract_server import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -137,7 +137,7 @@ async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_th
 
 
 async def test_what_the_trace_calls_by_an_unknown_name_may_have_been_sent() -> None:
-    way = outbound._Way()
+    way = http._SendProgress()
     await way.trace("connection.connect_tcp.started", {})
     assert way.is_not_begun
     await way.trace("http3.sends_all.started", {})

@@ -10,8 +10,8 @@ import pytest
 from mcp_enrichment.client import client as client_module
 from mcp_enrichment.contract.errors import EnrichmentError, RateLimited
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import PROFILE, Lookups, found
+from tests.support.contract_server import PROFILE, ContractServer, found
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_nobody_of_an_account_that_was_told_to_slow_down_sends_anything(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(429, b"", {"retry-after": "900"}))
     with pytest.raises(RateLimited):
@@ -43,7 +43,9 @@ async def test_nobody_of_an_account_that_was_told_to_slow_down_sends_anything(
     assert len(vendor.seen) == 1
 
 
-async def test_another_account_is_not_slowed_down(new_client: NewClient, vendor: FarEnd) -> None:
+async def test_another_account_is_not_slowed_down(
+    new_client: NewClient, vendor: ScriptedServer
+) -> None:
     vendor.will(replies(429, b"", {"retry-after": "900"}), replies(200, found("e2")))
     async with new_client() as one, new_client(api_key="k-other") as other:
         with pytest.raises(RateLimited):
@@ -52,10 +54,10 @@ async def test_another_account_is_not_slowed_down(new_client: NewClient, vendor:
 
 
 async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     ids = [f"e{number}" for number in range(100)]
-    lookups = Lookups()
+    lookups = ContractServer()
     for enrichment_id in ids:
         lookups.end(found(enrichment_id))
     vendor.will(SLOW_DOWN)
@@ -68,7 +70,7 @@ async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
 
 
 async def test_a_server_that_stays_busy_is_told_as_such_with_the_time_to_wait(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(replies(429, b"", {"retry-after": "900"}))
     with pytest.raises(EnrichmentError) as caught:

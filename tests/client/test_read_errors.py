@@ -22,16 +22,16 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import Status
-from tests.support.far_end import Behaviour, FarEnd, replies
-from tests.support.faults import BOMB, NO_ANSWER, PACKED
-from tests.support.lookups import ADDRESS, HTML, enrichment, found
+from tests.support.contract_server import ADDRESS, HTML, enrichment, found
+from tests.support.response_faults import BOMB, NO_ANSWER, PACKED
+from tests.support.scripted_server import Behaviour, ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.far_end import Seen
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -70,11 +70,11 @@ FINAL: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {
 
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_read_that_fails_in_passing_is_made_again(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.2)
 
-    async def once(stream: SocketStream, seen: Seen) -> None:
+    async def once(stream: SocketStream, seen: ReceivedRequest) -> None:
         monkeypatch.setattr(http_api, "ANSWER_SECONDS", HANG)
         await PASSING[fault](stream, seen)
 
@@ -87,7 +87,7 @@ async def test_a_read_that_fails_in_passing_is_made_again(
 
 @pytest.mark.parametrize("fault", FINAL)
 async def test_a_read_that_cannot_get_better_is_made_once(
-    client: EnrichmentClient, vendor: FarEnd, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     behaviour, kind = FINAL[fault]
     vendor.will(behaviour)
@@ -99,7 +99,7 @@ async def test_a_read_that_cannot_get_better_is_made_once(
 
 @pytest.mark.parametrize("fault", PASSING)
 async def test_an_outage_that_lasts_is_told_as_one(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", 1.0)
     vendor.always(PASSING[fault])
@@ -110,7 +110,7 @@ async def test_an_outage_that_lasts_is_told_as_one(
 
 @pytest.mark.parametrize(("status", "form"), [(429, "seconds"), (503, "date")])
 async def test_a_server_that_asks_for_a_pause_gets_it(
-    client: EnrichmentClient, vendor: FarEnd, status: int, form: str
+    client: EnrichmentClient, vendor: ScriptedServer, status: int, form: str
 ) -> None:
     until = int(time.time()) + 2
     value = "1" if form == "seconds" else formatdate(until, usegmt=True)
@@ -122,7 +122,7 @@ async def test_a_server_that_asks_for_a_pause_gets_it(
 
 
 async def test_a_pause_that_is_too_long_is_told_at_once(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(429, b"", {"retry-after": "3600"}))
     with anyio.fail_after(HANG), pytest.raises(RateLimited) as caught:
@@ -131,7 +131,7 @@ async def test_a_pause_that_is_too_long_is_told_at_once(
 
 
 async def test_a_server_that_answers_as_the_contract_says_is_read_once(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, enrichment(status="processing")))
     answer = await client.get("e1")

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 from mcp_enrichment.mcp import next_steps
-from tests.support.lookups import PROFILE, Lookups, found, missed
+from tests.support.contract_server import PROFILE, ContractServer, found, missed
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.results import EnrichmentResult
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def lookups(vendor: FarEnd) -> Lookups:
-    lookups = Lookups()
+def lookups(vendor: ScriptedServer) -> ContractServer:
+    lookups = ContractServer()
     vendor.always(lookups)
     return lookups
 
@@ -39,7 +39,9 @@ def removed(reason: Reason) -> dict[str, Any]:
     return missed() | {"linkedin_url": "", "reason": reason, "credits_charged": 1}
 
 
-async def asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: dict[str, Any]) -> None:
+async def asked_and_ended(
+    client: EnrichmentClient, lookups: ContractServer, end: dict[str, Any]
+) -> None:
     await ask(client)
     lookups.end(end)
     await client.wait(["e1"], 5)
@@ -48,7 +50,7 @@ async def asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: dict[
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])
 @pytest.mark.parametrize("before", [found(), missed()], ids=["a hit", "a miss"])
 async def test_an_answer_that_was_deleted_is_asked_for_anew(
-    client: EnrichmentClient, lookups: Lookups, reason: Reason, before: dict[str, Any]
+    client: EnrichmentClient, lookups: ContractServer, reason: Reason, before: dict[str, Any]
 ) -> None:
     await asked_and_ended(client, lookups, before)
     lookups.end(removed(reason))
@@ -58,7 +60,7 @@ async def test_an_answer_that_was_deleted_is_asked_for_anew(
 
 
 async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothing(
-    client: EnrichmentClient, lookups: Lookups
+    client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, found())
     lookups.end(removed(Reason.EXPIRED))
@@ -76,7 +78,7 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
 
 
 async def test_a_suppressed_answer_is_not_paid_for_again(
-    client: EnrichmentClient, lookups: Lookups
+    client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, found())
     lookups.end(removed(Reason.SUPPRESSED))
@@ -86,7 +88,7 @@ async def test_a_suppressed_answer_is_not_paid_for_again(
 
 
 async def test_what_was_charged_and_then_suppressed_counts_as_spent(
-    client: EnrichmentClient, lookups: Lookups
+    client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, removed(Reason.SUPPRESSED))
     assert (await client._memory.spent_today()) == 1

@@ -15,17 +15,17 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import (
+from tests.support.contract_server import (
     ADDRESS,
     HTML,
     PROFILE,
-    Lookups,
+    ContractServer,
     accepts,
     enrichment,
     found,
     missed,
 )
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -43,21 +43,21 @@ async def _ask(client: EnrichmentClient, **options: object) -> EnrichmentResult:
         return await client.request(PROFILE, EmailType.WORK, **options)  # type: ignore[arg-type]
 
 
-async def _asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: object) -> None:
+async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, end: object) -> None:
     await _ask(client)
     lookups.end(end)  # type: ignore[arg-type]
     await client.wait(["e1"], 5)
 
 
 @pytest.fixture
-def lookups(vendor: FarEnd) -> Lookups:
-    lookups = Lookups()
+def lookups(vendor: ScriptedServer) -> ContractServer:
+    lookups = ContractServer()
     vendor.always(lookups)
     return lookups
 
 
 async def test_a_request_that_runs_is_joined(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     first, again = await _ask(client), await _ask(client)
     refreshed = await _ask(client, force_refresh=True)
@@ -68,7 +68,7 @@ async def test_a_request_that_runs_is_joined(
 
 
 async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _asked_and_ended(client, lookups, found())
     answer = await _ask(client)
@@ -79,7 +79,7 @@ async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
 
 
 async def test_every_way_to_write_a_profile_is_the_same_question(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     for url in ("linkedin.com/in/ada", "https://de.linkedin.com/in/ADA/?trk=x", f" {PROFILE}/ "):
         assert (await client.request(url, EmailType.WORK)).id == "e1"
@@ -87,7 +87,7 @@ async def test_every_way_to_write_a_profile_is_the_same_question(
 
 
 async def test_another_type_or_person_or_account_is_another_question(
-    new_client: NewClient, vendor: FarEnd, lookups: Lookups
+    new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client, new_client(api_key="k-other") as other:
         asked = [
@@ -114,8 +114,8 @@ async def test_another_type_or_person_or_account_is_another_question(
 )
 async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wished(
     client: EnrichmentClient,
-    vendor: FarEnd,
-    lookups: Lookups,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
     *,
     end: dict[str, object],
     refresh: bool,
@@ -129,7 +129,7 @@ async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wishe
 
 
 async def test_what_ended_while_nobody_looked_is_known_when_it_is_asked_again(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _ask(client)
     lookups.end(FAILED)
@@ -142,7 +142,11 @@ async def test_what_ended_while_nobody_looked_is_known_when_it_is_asked_again(
 
 @pytest.mark.parametrize(("keep_misses", "posts"), [(3600, 1), (0.2, 2), (0, 2)])
 async def test_a_miss_is_kept_for_as_long_as_it_is_set(
-    new_client: NewClient, vendor: FarEnd, lookups: Lookups, keep_misses: float, posts: int
+    new_client: NewClient,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
+    keep_misses: float,
+    posts: int,
 ) -> None:
     async with new_client(keep_misses=keep_misses) as client:
         await _asked_and_ended(client, lookups, missed())
@@ -154,7 +158,7 @@ async def test_a_miss_is_kept_for_as_long_as_it_is_set(
 
 @pytest.mark.parametrize(("keep", "posts"), [(3600, 1), (0.2, 2)])
 async def test_a_question_is_remembered_for_as_long_as_it_is_set(
-    new_client: NewClient, vendor: FarEnd, lookups: Lookups, keep: float, posts: int
+    new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer, keep: float, posts: int
 ) -> None:
     async with new_client(keep=keep) as client:
         await _asked_and_ended(client, lookups, found())
@@ -169,8 +173,8 @@ async def test_a_question_is_remembered_for_as_long_as_it_is_set(
 )
 async def test_a_refused_refresh_leaves_the_earlier_answer(
     new_client: NewClient,
-    vendor: FarEnd,
-    lookups: Lookups,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
     monkeypatch: pytest.MonkeyPatch,
     *,
     status: int,
@@ -188,7 +192,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
 
 
 async def test_a_server_that_lags_behind_itself_has_not_forgotten(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _asked_and_ended(client, lookups, found())
     vendor.will(replies(404, HTML))
@@ -199,7 +203,7 @@ async def test_a_server_that_lags_behind_itself_has_not_forgotten(
 
 
 async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _asked_and_ended(client, lookups, found())
     vendor.will(replies(200, {"_id": "e1", "status": "failed", "linkedin_url": PROFILE}))
@@ -208,7 +212,10 @@ async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
 
 
 async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.submitter.REPLICATION_LAG_SECONDS", 0)
     await _asked_and_ended(client, lookups, found())
@@ -221,7 +228,10 @@ async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new
 
 
 async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
-    client: EnrichmentClient, vendor: FarEnd, lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.5)
     await _asked_and_ended(client, lookups, found())
@@ -232,7 +242,7 @@ async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
 
 
 async def test_a_lookup_outlives_the_client_that_asked(
-    new_client: NewClient, vendor: FarEnd, lookups: Lookups
+    new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client:
         await _ask(client)
@@ -244,7 +254,7 @@ async def test_a_lookup_outlives_the_client_that_asked(
 
 
 async def test_an_id_of_another_user_is_read_without_the_memory(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, found("other")), accepts())
     assert (await client.get("other")).email == ADDRESS

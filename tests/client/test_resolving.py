@@ -8,8 +8,8 @@ import pytest
 
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, replies, resets
-from tests.support.lookups import ADDRESS, PROFILE, enrichment, found, missed
+from tests.support.contract_server import ADDRESS, PROFILE, enrichment, found, missed
+from tests.support.scripted_server import ScriptedServer, replies, resets
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
@@ -24,7 +24,7 @@ async def _ask(client: EnrichmentClient, **options: Any) -> Any:
     return await client.request(PROFILE, EmailType.WORK, **options)
 
 
-async def _left_unknown(client: EnrichmentClient, vendor: FarEnd, **options: Any) -> None:
+async def _left_unknown(client: EnrichmentClient, vendor: ScriptedServer, **options: Any) -> None:
     vendor.will(resets())
     with pytest.raises(OutcomeUnknown) as raised:
         await _ask(client, **options)
@@ -34,7 +34,7 @@ async def _left_unknown(client: EnrichmentClient, vendor: FarEnd, **options: Any
 @pytest.mark.parametrize("end", [found(), MISSED], ids=lambda end: end["status"])
 @pytest.mark.parametrize("read", ["get", "wait"])
 async def test_the_id_of_a_callback_settles_an_unknown_outcome(
-    client: EnrichmentClient, vendor: FarEnd, *, end: dict[str, Any], read: str
+    client: EnrichmentClient, vendor: ScriptedServer, *, end: dict[str, Any], read: str
 ) -> None:
     await _left_unknown(client, vendor)
     vendor.always(replies(200, end))
@@ -45,7 +45,7 @@ async def test_the_id_of_a_callback_settles_an_unknown_outcome(
 
 
 async def test_a_request_that_still_runs_is_recognised_by_its_external_id(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     await _left_unknown(client, vendor, external_id="lead-42")
     vendor.will(replies(200, enrichment(external_id="lead-42")), replies(200, found()))
@@ -66,7 +66,7 @@ async def test_a_request_that_still_runs_is_recognised_by_its_external_id(
     ids=["no type yet", "another reference", "another's end", "another person", "another type"],
 )
 async def test_what_may_be_another_request_settles_nothing(
-    client: EnrichmentClient, vendor: FarEnd, other: dict[str, Any]
+    client: EnrichmentClient, vendor: ScriptedServer, other: dict[str, Any]
 ) -> None:
     await _left_unknown(client, vendor, external_id="lead-42")
     vendor.always(replies(200, other))
@@ -77,7 +77,7 @@ async def test_what_may_be_another_request_settles_nothing(
 
 
 async def test_an_outcome_that_is_settled_as_a_miss_gives_the_credit_back(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     await _left_unknown(client, vendor)
     vendor.will(replies(200, MISSED), replies(200, {"balance": 5}))

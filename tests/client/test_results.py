@@ -14,8 +14,8 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import ADDRESS, PROFILE, accepts, enrichment, found, missed
+from tests.support.contract_server import ADDRESS, PROFILE, accepts, enrichment, found, missed
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ UNTOLD: list[Any] = [
     ],
 )
 async def test_an_address_is_read_as_an_object_or_as_a_bare_string(
-    client: EnrichmentClient, vendor: FarEnd, email: Any
+    client: EnrichmentClient, vendor: ScriptedServer, email: Any
 ) -> None:
     vendor.will(replies(200, enrichment(status="completed", email=email)))
     answer = await client.get("e1")
@@ -65,7 +65,7 @@ async def test_an_address_is_read_as_an_object_or_as_a_bare_string(
 
 @pytest.mark.parametrize("email", UNTOLD, ids=repr)
 async def test_completed_without_a_real_address_is_a_bad_answer(
-    client: EnrichmentClient, vendor: FarEnd, email: Any
+    client: EnrichmentClient, vendor: ScriptedServer, email: Any
 ) -> None:
     vendor.will(replies(200, enrichment(status="completed", email=email)))
     with pytest.raises(BadAnswer):
@@ -75,14 +75,14 @@ async def test_completed_without_a_real_address_is_a_bad_answer(
 
 @pytest.mark.parametrize("status", ["pending", "processing", "not-found", "failed", "unlocking"])
 async def test_no_address_is_told_before_the_lookup_is_completed(
-    client: EnrichmentClient, vendor: FarEnd, status: str
+    client: EnrichmentClient, vendor: ScriptedServer, status: str
 ) -> None:
     vendor.will(replies(200, enrichment(status=status, email="email_not_unlocked@domain.com")))
     assert (await client.get("e1")).email is None
 
 
 async def test_a_mask_in_the_answer_to_a_request_is_not_told_and_the_request_not_lost(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, enrichment(status="completed", email="*")), replies(200, found()))
     with pytest.raises(BadAnswer):
@@ -94,7 +94,7 @@ async def test_a_mask_in_the_answer_to_a_request_is_not_told_and_the_request_not
 
 @pytest.mark.parametrize("status", ["queued", "COMPLETED", "done", "", "not_found"])
 async def test_an_unknown_status_is_not_final(
-    client: EnrichmentClient, vendor: FarEnd, status: str
+    client: EnrichmentClient, vendor: ScriptedServer, status: str
 ) -> None:
     vendor.will(replies(200, enrichment(status=status)))
     answer = await client.get("e1")
@@ -116,7 +116,7 @@ async def test_an_unknown_status_is_not_final(
     ids=repr,
 )
 async def test_an_answer_that_lacks_what_the_contract_requires_is_a_bad_answer(
-    client: EnrichmentClient, vendor: FarEnd, wrong: dict[str, Any]
+    client: EnrichmentClient, vendor: ScriptedServer, wrong: dict[str, Any]
 ) -> None:
     vendor.will(replies(200, found() | wrong))
     with pytest.raises(BadAnswer):
@@ -125,7 +125,7 @@ async def test_an_answer_that_lacks_what_the_contract_requires_is_a_bad_answer(
 
 
 async def test_what_an_answer_has_beyond_the_contract_is_ignored(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     more = {"score": 1, "person": {"name": "Ada"}, "reason": "mood", "enrichment_type": "none"}
     vendor.will(replies(200, found() | more), replies(200, missed() | more))
@@ -138,7 +138,7 @@ async def test_what_an_answer_has_beyond_the_contract_is_ignored(
     "odd", ["", ".", "../credits", "a/b", "a?b", "a#b", "a b", "e1\n", "é", "\udcff", "e" * 129]
 )
 async def test_an_id_that_can_be_none_is_refused_before_anything_is_sent(
-    client: EnrichmentClient, vendor: FarEnd, odd: str
+    client: EnrichmentClient, vendor: ScriptedServer, odd: str
 ) -> None:
     with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment):
         await client.get(odd)
@@ -149,7 +149,7 @@ async def test_an_id_that_can_be_none_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("good", ["0", "507f1f77bcf86cd799439011", "a-b_C", "e" * 128])
 async def test_an_id_of_any_plain_form_is_asked_for_as_it_is(
-    client: EnrichmentClient, vendor: FarEnd, good: str
+    client: EnrichmentClient, vendor: ScriptedServer, good: str
 ) -> None:
     vendor.will(replies(200, found(good)))
     assert (await client.get(good)).id == good
@@ -158,7 +158,7 @@ async def test_an_id_of_any_plain_form_is_asked_for_as_it_is(
 
 @pytest.mark.parametrize("url", ["", "ada", "https://www.linkedin.com/company/x", "http://[", "\0"])
 async def test_what_is_no_profile_is_refused_before_anything_is_sent(
-    client: EnrichmentClient, vendor: FarEnd, url: str
+    client: EnrichmentClient, vendor: ScriptedServer, url: str
 ) -> None:
     with pytest.raises(InvalidProfileURL, match="Nothing was sent"):
         await client.request(url, EmailType.WORK)
@@ -166,7 +166,7 @@ async def test_what_is_no_profile_is_refused_before_anything_is_sent(
 
 
 async def test_an_external_id_that_is_too_long_is_refused_before_anything_is_sent(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     with pytest.raises(InvalidArguments, match="256"):
         await client.request(PROFILE, EmailType.WORK, external_id="x" * 257)
@@ -180,7 +180,7 @@ async def test_an_external_id_that_is_too_long_is_refused_before_anything_is_sen
     "wrong", [{"external_id": "\ud800"}, {"callback_url": "\ud800"}, {"type": "both"}], ids=repr
 )
 async def test_an_argument_that_cannot_be_sent_is_refused_as_one(
-    client: EnrichmentClient, vendor: FarEnd, wrong: dict[str, Any]
+    client: EnrichmentClient, vendor: ScriptedServer, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidArguments):
         await client.request(PROFILE, **({"type": EmailType.WORK} | wrong))
@@ -188,7 +188,7 @@ async def test_an_argument_that_cannot_be_sent_is_refused_as_one(
 
 
 async def test_a_request_says_exactly_what_was_asked(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
     await client.request(

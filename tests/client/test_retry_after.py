@@ -12,15 +12,15 @@ import pytest
 from mcp_enrichment.client import post_sender
 from mcp_enrichment.contract.errors import OutcomeUnknown, RateLimited, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import HTML, PROFILE, accepts, enrichment, found
+from tests.support.contract_server import HTML, PROFILE, accepts, enrichment, found
+from tests.support.scripted_server import ScriptedServer, replies
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.client.conftest import NewClient
-    from tests.support.far_end import Behaviour, Seen
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ class Times:
         self.at: list[float] = []
 
     def noting(self, behaviour: Behaviour) -> Behaviour:
-        async def behave(stream: SocketStream, seen: Seen) -> None:
+        async def behave(stream: SocketStream, seen: ReceivedRequest) -> None:
             self.at.append(time.monotonic())
             await behaviour(stream, seen)
 
@@ -54,7 +54,7 @@ def _says(status: int, seconds: float = PAUSE, body: Any = HTML) -> Behaviour:
     [*map(_says, (408, 425, 429, 500, 502, 503, 504, 409)), _says(503, PAUSE, STORAGE_BUSY)],
 )
 async def test_a_post_is_not_made_again_before_the_server_wants_it(
-    new_client: NewClient, vendor: FarEnd, busy: Behaviour
+    new_client: NewClient, vendor: ScriptedServer, busy: Behaviour
 ) -> None:
     times = Times()
     vendor.will(times.noting(busy), times.noting(accepts(replayed=True)))
@@ -66,7 +66,7 @@ async def test_a_post_is_not_made_again_before_the_server_wants_it(
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("read", ["get", "wait"])
 async def test_a_read_is_not_made_again_before_the_server_wants_it(
-    client: EnrichmentClient, vendor: FarEnd, read: str, status: int
+    client: EnrichmentClient, vendor: ScriptedServer, read: str, status: int
 ) -> None:
     times = Times()
     vendor.will(times.noting(_says(status)), times.noting(replies(200, found())))
@@ -74,7 +74,9 @@ async def test_a_read_is_not_made_again_before_the_server_wants_it(
     assert times.at[1] - times.at[0] >= PAUSE - TICK
 
 
-async def test_a_date_is_obeyed_as_seconds_are(client: EnrichmentClient, vendor: FarEnd) -> None:
+async def test_a_date_is_obeyed_as_seconds_are(
+    client: EnrichmentClient, vendor: ScriptedServer
+) -> None:
     times, due = Times(), int(time.time()) + 3
     busy = replies(503, HTML, {"retry-after": formatdate(due, usegmt=True)})
     vendor.will(busy, times.noting(accepts()))
@@ -85,7 +87,7 @@ async def test_a_date_is_obeyed_as_seconds_are(client: EnrichmentClient, vendor:
 
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
 async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
-    client: EnrichmentClient, vendor: FarEnd, status: int, kind: type[Exception]
+    client: EnrichmentClient, vendor: ScriptedServer, status: int, kind: type[Exception]
 ) -> None:
     vendor.will(_says(status, 3600))
     with anyio.fail_after(post_sender.POST_RETRY_SECONDS), pytest.raises(kind) as caught:
@@ -96,7 +98,7 @@ async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
 
 
 async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost_a_credit(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(_says(502, 3600))
     async with new_client(supports_idempotency=True) as client:
@@ -109,7 +111,7 @@ async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
 @pytest.mark.parametrize("read", ["get", "wait"])
 async def test_a_read_that_is_wanted_too_late_is_told_before_the_time_is_over(
-    client: EnrichmentClient, vendor: FarEnd, read: str, status: int, kind: type[Exception]
+    client: EnrichmentClient, vendor: ScriptedServer, read: str, status: int, kind: type[Exception]
 ) -> None:
     vendor.will(_says(status, 3600))
     with anyio.fail_after(600), pytest.raises(kind) as caught:
@@ -119,7 +121,7 @@ async def test_a_read_that_is_wanted_too_late_is_told_before_the_time_is_over(
 
 
 async def test_a_wait_that_has_seen_the_request_is_not_cut_short(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, enrichment()), _says(503, 3600))
     began = anyio.current_time()

@@ -9,11 +9,11 @@ import pytest
 from mcp_enrichment.client.scoped import ScopedClient
 from mcp_enrichment.client.signed_ids import IdSigner
 from mcp_enrichment.contract.errors import UnknownEnrichment
-from tests.support.lookups import knows_all_but_gone
+from tests.support.contract_server import knows_all_but_gone
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ def adas(client: EnrichmentClient) -> ScopedClient:
 
 
 async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
-    adas: ScopedClient, vendor: FarEnd
+    adas: ScopedClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(knows_all_but_gone)
     signed_id = [ADA.sign(one, is_own=True) for one in IDS]
@@ -38,7 +38,7 @@ async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
 
 
 async def test_of_many_ids_the_one_that_is_another_callers_is_named_and_none_is_asked_for(
-    adas: ScopedClient, vendor: FarEnd
+    adas: ScopedClient, vendor: ScriptedServer
 ) -> None:
     signed_id = [ADA.sign(IDS[0], is_own=True), JONAS.sign(IDS[2], is_own=True)]
     with pytest.raises(UnknownEnrichment) as raised:

@@ -14,8 +14,8 @@ from anyio.streams.text import TextReceiveStream
 
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, hangs
-from tests.support.lookups import ADDRESS, PROFILE, Lookups, found
+from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, found
+from tests.support.scripted_server import ScriptedServer, hangs
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.client.conftest import NewClient
-    from tests.support.far_end import Seen
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
 KEY = "k-secret"
 
 
-async def _asker(vendor: FarEnd, memory: Path, times: int) -> Process:
+async def _asker(vendor: ScriptedServer, memory: Path, times: int) -> Process:
     """A process of its own, ready to ask so often at once; a line on its stdin lets it go."""
     arguments = [vendor.url, KEY, str(memory), str(times)]
     process = await anyio.open_process(
-        [sys.executable, "-m", "tests.support.asker", *arguments], stderr=None
+        [sys.executable, "-m", "tests.support.concurrent_requester", *arguments], stderr=None
     )
     assert process.stdout
     await BufferedByteReceiveStream(process.stdout).receive_until(b"ready\n", 100)
@@ -60,9 +60,9 @@ async def _let_go(processes: Sequence[Process]) -> list[list[str]]:
 
 
 async def test_a_hundred_equal_requests_make_one_post(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     answers = []
 
@@ -85,9 +85,9 @@ async def test_a_hundred_equal_requests_make_one_post(
 
 @pytest.mark.parametrize("supports_idempotency", [False, True])
 async def test_two_clients_of_one_memory_make_one_post(
-    new_client: NewClient, vendor: FarEnd, supports_idempotency: bool
+    new_client: NewClient, vendor: ScriptedServer, supports_idempotency: bool
 ) -> None:
-    lookups = Lookups(supports_idempotency=supports_idempotency, takes=0.1)
+    lookups = ContractServer(supports_idempotency=supports_idempotency, takes=0.1)
     vendor.always(lookups)
     ids = []
 
@@ -113,11 +113,11 @@ def _break(memory: Path) -> None:
     ids=["no keys", "keys", "no keys, a broken memory"],
 )
 async def test_four_processes_make_one_post(
-    vendor: FarEnd, memory: Path, supports_idempotency: bool, broken: bool
+    vendor: ScriptedServer, memory: Path, supports_idempotency: bool, broken: bool
 ) -> None:
     if broken:
         _break(memory)
-    lookups = Lookups(supports_idempotency=supports_idempotency, takes=0.05)
+    lookups = ContractServer(supports_idempotency=supports_idempotency, takes=0.05)
     lookups.end(found())
     vendor.always(lookups)
     with anyio.fail_after(HANG):
@@ -129,11 +129,11 @@ async def test_four_processes_make_one_post(
     assert len(list(memory.parent.glob("*.broken-*"))) == broken
 
 
-async def _killed_in_the_middle(vendor: FarEnd, memory: Path) -> None:
+async def _killed_in_the_middle(vendor: ScriptedServer, memory: Path) -> None:
     """A process is killed while its POST has gone out and no answer has come."""
     sent = anyio.Event()
 
-    async def hold(stream: SocketStream, seen: Seen) -> None:
+    async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
         sent.set()
         await hangs()(stream, seen)
 
@@ -148,7 +148,7 @@ async def _killed_in_the_middle(vendor: FarEnd, memory: Path) -> None:
 
 
 async def test_a_process_killed_after_its_post_leaves_an_unknown_outcome(
-    new_client: NewClient, vendor: FarEnd, memory: Path
+    new_client: NewClient, vendor: ScriptedServer, memory: Path
 ) -> None:
     with anyio.fail_after(HANG):
         await _killed_in_the_middle(vendor, memory)
@@ -156,15 +156,15 @@ async def test_a_process_killed_after_its_post_leaves_an_unknown_outcome(
         with pytest.raises(OutcomeUnknown):
             await client.request(PROFILE, EmailType.WORK)
         assert len(vendor.posts) == 1
-        vendor.always(Lookups())
+        vendor.always(ContractServer())
         answer = await client.request(PROFILE, EmailType.WORK, force_refresh=True)
     assert (answer.id, len(vendor.posts)) == ("e1", 2)
 
 
 async def test_a_process_killed_after_its_post_is_succeeded_where_keys_are_honoured(
-    new_client: NewClient, vendor: FarEnd, memory: Path
+    new_client: NewClient, vendor: ScriptedServer, memory: Path
 ) -> None:
-    vendor.always(Lookups(supports_idempotency=True))
+    vendor.always(ContractServer(supports_idempotency=True))
     async with new_client() as client:
         await client.request("linkedin.com/in/grace", EmailType.WORK)
         with anyio.fail_after(HANG):

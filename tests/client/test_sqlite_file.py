@@ -15,8 +15,8 @@ from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.client.state.requests import RequestStore
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import ADDRESS, PROFILE, Lookups, accepts, found
+from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, accepts, found
+from tests.support.scripted_server import ScriptedServer, replies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,9 @@ def _of_newer_version(memory: Path) -> bytes:
 
 
 async def test_no_address_no_profile_and_no_key_stand_in_the_file(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
 ) -> None:
-    lookups = Lookups()
+    lookups = ContractServer()
     vendor.always(lookups)
     lookups.end(found())
     answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=5)
@@ -63,7 +63,7 @@ async def test_no_address_no_profile_and_no_key_stand_in_the_file(
 @pytest.mark.parametrize("broken", [b"%PDF-1.7\n" * 500, b"SQLite format 3\0" + b"\xff" * 5000])
 async def test_a_file_that_is_no_database_is_set_aside_and_work_goes_on(
     client: EnrichmentClient,
-    vendor: FarEnd,
+    vendor: ScriptedServer,
     memory: Path,
     caplog: pytest.LogCaptureFixture,
     *,
@@ -80,7 +80,7 @@ async def test_a_file_that_is_no_database_is_set_aside_and_work_goes_on(
 
 
 async def test_something_in_the_place_of_the_lock_is_no_obstacle(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
 ) -> None:
     _write(memory.with_name("memory.db.lock"), b"%PDF-1.7\n" * 500)
     vendor.will(accepts())
@@ -105,7 +105,7 @@ async def test_many_may_open_a_new_or_a_broken_file_at_the_same_moment(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
 async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
-    new_client: NewClient, vendor: FarEnd, memory: Path
+    new_client: NewClient, vendor: ScriptedServer, memory: Path
 ) -> None:
     vendor.will(accepts(), accepts("e2"), replies(200, found("e2")))
     async with new_client() as one, new_client() as two:
@@ -117,7 +117,7 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
 
 
 async def test_a_file_of_a_newer_version_is_set_aside_whole_and_work_goes_on(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path, caplog: pytest.LogCaptureFixture
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = _of_newer_version(memory)
     vendor.will(accepts(), replies(200, found()))
@@ -131,7 +131,7 @@ async def test_a_file_of_a_newer_version_is_set_aside_whole_and_work_goes_on(
 
 @pytest.mark.parametrize("obstacle", ["a file", "no permission", "a folder"])
 async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_sent(
-    new_client: NewClient, vendor: FarEnd, tmp_path: Path, obstacle: str
+    new_client: NewClient, vendor: ScriptedServer, tmp_path: Path, obstacle: str
 ) -> None:
     memory = tmp_path / "state" / "memory.db"
     if obstacle == "a file":
@@ -159,7 +159,7 @@ def _unwritable() -> Path:
 
 
 async def test_a_memory_that_others_keep_locked_is_told_and_nothing_is_sent(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
     memory.parent.mkdir()

@@ -26,9 +26,9 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import Behaviour, FarEnd, replies
-from tests.support.faults import BOMB, NO_ANSWER, PACKED
-from tests.support.lookups import HTML, PROFILE, accepts, enrichment
+from tests.support.contract_server import HTML, PROFILE, accepts, enrichment
+from tests.support.response_faults import BOMB, NO_ANSWER, PACKED
+from tests.support.scripted_server import Behaviour, ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ SURELY_NOT_BEGUN = {"408": 408, "425": 425, "429": 429, "503": 503}
 
 @pytest.mark.parametrize("fault", MAY_HAVE_ARRIVED)
 async def test_a_post_that_may_have_arrived_is_never_repeated(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(http_api, "POST_SECONDS", 0.2)
     vendor.will(MAY_HAVE_ARRIVED[fault])
@@ -96,7 +96,7 @@ async def test_a_post_that_may_have_arrived_is_never_repeated(
 
 @pytest.mark.parametrize("fault", REFUSED)
 async def test_a_refusal_is_told_and_leaves_no_trace(
-    client: EnrichmentClient, vendor: FarEnd, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     behaviour, kind = REFUSED[fault]
     vendor.will(behaviour)
@@ -113,7 +113,7 @@ async def test_a_refusal_is_told_and_leaves_no_trace(
 
 @pytest.mark.parametrize("fault", SURELY_NOT_BEGUN)
 async def test_a_post_that_surely_began_nothing_is_repeated(
-    client: EnrichmentClient, vendor: FarEnd, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     busy = replies(SURELY_NOT_BEGUN[fault], HTML)
     vendor.will(busy, busy, accepts())
@@ -124,7 +124,7 @@ async def test_a_post_that_surely_began_nothing_is_repeated(
 
 
 async def test_a_server_that_stays_busy_is_told_as_such_and_can_be_asked_again(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
     vendor.always(replies(429, HTML))
@@ -149,7 +149,7 @@ async def test_a_server_that_comes_up_late_is_asked_once(
     monkeypatch.setattr(retry, "backoff", pause_after)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    end = FarEnd(url=f"http://127.0.0.1:{port}")
+    end = ScriptedServer(url=f"http://127.0.0.1:{port}")
     end.will(accepts())
     async with EnrichmentClient(end.url, memory=memory) as client, anyio.create_task_group() as t:
 
@@ -167,7 +167,7 @@ async def test_a_server_that_comes_up_late_is_asked_once(
 
 
 async def test_a_server_that_is_down_is_told_and_can_be_asked_again(
-    memory: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    memory: Path, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
     async with EnrichmentClient("http://127.0.0.1:1", memory=memory) as client:

@@ -13,8 +13,8 @@ from mcp_enrichment.client import http_api, post_sender, submitter
 from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
 from mcp_enrichment.contract.models import EmailType
-from tests.support.far_end import FarEnd, hangs, replies, resets
-from tests.support.lookups import HTML, PROFILE, Lookups, accepts
+from tests.support.contract_server import HTML, PROFILE, ContractServer, accepts
+from tests.support.scripted_server import ScriptedServer, hangs, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.results import EnrichmentResult
     from tests.client.conftest import NewClient
-    from tests.support.far_end import Behaviour, Seen
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -35,14 +35,14 @@ async def _ask(client: EnrichmentClient, who: str = PROFILE, **options: Any) -> 
         return await client.request(who, EmailType.WORK, **options)
 
 
-async def _shows_that_it_honours_keys(client: EnrichmentClient, vendor: FarEnd) -> None:
+async def _shows_that_it_honours_keys(client: EnrichmentClient, vendor: ScriptedServer) -> None:
     vendor.will(accepts("e0", replayed=False))
     await _ask(client, "linkedin.com/in/grace")
     vendor.seen.clear()
 
 
 async def test_an_unknown_outcome_is_remembered_by_every_process(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(resets())
     async with new_client() as client:
@@ -55,7 +55,7 @@ async def test_an_unknown_outcome_is_remembered_by_every_process(
 
 
 async def test_only_who_insists_may_ask_again_after_an_unknown_outcome(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(resets(), accepts())
     with pytest.raises(OutcomeUnknown):
@@ -65,7 +65,7 @@ async def test_only_who_insists_may_ask_again_after_an_unknown_outcome(
 
 
 async def test_a_refusal_of_who_insists_does_not_make_the_outcome_known(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(resets(), replies(402, HTML))
     with pytest.raises(OutcomeUnknown):
@@ -79,12 +79,15 @@ async def test_a_refusal_of_who_insists_does_not_make_the_outcome_known(
 
 @pytest.mark.parametrize("fault", [resets(), replies(500, HTML), replies(201, HTML), hangs()])
 async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: Behaviour
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Behaviour,
 ) -> None:
     await _shows_that_it_honours_keys(client, vendor)
     monkeypatch.setattr(http_api, "POST_SECONDS", 0.2)
 
-    async def the_last_one(stream: SocketStream, seen: Seen) -> None:
+    async def the_last_one(stream: SocketStream, seen: ReceivedRequest) -> None:
         monkeypatch.setattr(http_api, "POST_SECONDS", HANG)
         await fault(stream, seen)
 
@@ -95,7 +98,7 @@ async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
 
 
 async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_again(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
     await _shows_that_it_honours_keys(client, vendor)
@@ -108,7 +111,7 @@ async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_a
 
 
 async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outcome_unknown(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0)
     await _shows_that_it_honours_keys(client, vendor)
@@ -125,7 +128,7 @@ async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outco
 
 
 async def test_one_server_that_honours_keys_says_nothing_about_another(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     async with new_client() as one, new_client(api_key="k-other") as other:
         await _shows_that_it_honours_keys(one, vendor)
@@ -141,7 +144,7 @@ async def test_one_server_that_honours_keys_says_nothing_about_another(
 )
 async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
     new_client: NewClient,
-    vendor: FarEnd,
+    vendor: ScriptedServer,
     memory: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -151,7 +154,7 @@ async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
     monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
     locked: list[sqlite3.Connection] = []
 
-    async def locks_the_memory(stream: SocketStream, seen: Seen) -> None:
+    async def locks_the_memory(stream: SocketStream, seen: ReceivedRequest) -> None:
         db = sqlite3.connect(memory, isolation_level=None)
         db.execute("BEGIN IMMEDIATE")
         locked.append(db)
@@ -173,12 +176,12 @@ async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
 
 
 async def test_a_caller_that_leaves_does_not_tear_the_request(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(takes=0.2)
+    lookups = ContractServer(takes=0.2)
     arrived = anyio.Event()
 
-    async def late(stream: SocketStream, seen: Seen) -> None:
+    async def late(stream: SocketStream, seen: ReceivedRequest) -> None:
         arrived.set()
         await lookups(stream, seen)
 
@@ -193,11 +196,11 @@ async def test_a_caller_that_leaves_does_not_tear_the_request(
 
 
 async def test_a_client_that_is_closed_in_the_middle_says_that_the_outcome_is_unknown(
-    new_client: NewClient, vendor: FarEnd
+    new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     arrived = anyio.Event()
 
-    async def hold(stream: SocketStream, seen: Seen) -> None:
+    async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
         arrived.set()
         await hangs()(stream, seen)
 

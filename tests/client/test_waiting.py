@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, replies
-from tests.support.lookups import ADDRESS, PROFILE, Lookups, enrichment, found
+from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, enrichment, found
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.results import EnrichmentResult
-    from tests.support.far_end import Seen
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_server_that_holds_is_asked_once_and_its_answer_is_told(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_when_read, lookups)
@@ -42,7 +42,7 @@ async def test_a_server_that_holds_is_asked_once_and_its_answer_is_told(
 
 
 async def test_a_server_that_does_not_hold_is_asked_again_until_the_lookup_has_ended(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(*[replies(200, enrichment())] * 4, replies(200, found()))
     [answer] = await client.wait(["e1"], HANG)
@@ -51,9 +51,9 @@ async def test_a_server_that_does_not_hold_is_asked_again_until_the_lookup_has_e
 
 
 async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.will(replies(200, enrichment()))
     await client.get("e1")  # the files are there now
     vendor.always(lookups)
@@ -68,9 +68,9 @@ async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
 
 
 async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
-    client: EnrichmentClient, vendor: FarEnd, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
 ) -> None:
-    vendor.always(lookups := Lookups())
+    vendor.always(lookups := ContractServer())
     await client.request(PROFILE, EmailType.WORK)
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
 
@@ -89,7 +89,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
 
 
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(replies(200, enrichment(), {"preference-applied": "wait=25"}))
     with anyio.move_on_after(1.0):
@@ -100,9 +100,9 @@ async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
 
 @pytest.mark.parametrize("seconds", [0.3, 1.7])
 async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
-    client: EnrichmentClient, vendor: FarEnd, seconds: float
+    client: EnrichmentClient, vendor: ScriptedServer, seconds: float
 ) -> None:
-    vendor.always(Lookups(holds=True))
+    vendor.always(ContractServer(holds=True))
     began = anyio.current_time()
     [answer] = await client.wait(["e1"], seconds)
     assert (answer.status, answer.is_final) == (Status.PENDING, False)
@@ -110,9 +110,9 @@ async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
 
 
 async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.wait, ["e1"], 20)
@@ -123,11 +123,11 @@ async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
 
 
 async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     asked, hung_up = anyio.Event(), anyio.Event()
 
-    async def holds(stream: SocketStream, _seen: Seen) -> None:
+    async def holds(stream: SocketStream, _seen: ReceivedRequest) -> None:
         asked.set()
         with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
             await stream.receive()
@@ -144,9 +144,9 @@ async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
 
 
 async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups()
+    lookups = ContractServer()
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.wait, ["e1"], 20)
@@ -158,9 +158,9 @@ async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
 
 
 async def test_a_request_that_waits_follows_its_lookup_to_the_end(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(_end_when_read, lookups))
@@ -168,16 +168,16 @@ async def test_a_request_that_waits_follows_its_lookup_to_the_end(
     assert (answer.email, answer.reused, answer.credits_charged) == (ADDRESS, False, 1)
 
 
-async def _end_when_read(lookups: Lookups) -> None:
+async def _end_when_read(lookups: ContractServer) -> None:
     await lookups.read.wait()
     lookups.end(found())
 
 
 @pytest.mark.parametrize("holds", [True, False])
 async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
-    client: EnrichmentClient, vendor: FarEnd, holds: bool
+    client: EnrichmentClient, vendor: ScriptedServer, holds: bool
 ) -> None:
-    lookups = Lookups(holds=holds)
+    lookups = ContractServer(holds=holds)
     vendor.always(lookups)
     answers: list[EnrichmentResult] = []
 

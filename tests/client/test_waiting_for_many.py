@@ -12,24 +12,24 @@ from mcp_enrichment.client.http_api import MAX_IN_FLIGHT
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import ServiceUnavailable, Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, replies, resets
-from tests.support.lookups import (
+from tests.support.contract_server import (
     ADDRESS,
     HTML,
     PROFILE,
-    Lookups,
+    ContractServer,
     accepts,
     found,
     knows_all_but_gone,
 )
-from tests.support.serving import until
+from tests.support.running_service import until
+from tests.support.scripted_server import ScriptedServer, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.far_end import Behaviour, Seen
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -42,9 +42,9 @@ def _waiting(client: EnrichmentClient) -> int:
 
 
 async def test_all_who_wait_for_one_id_share_one_poll(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     answers: list[str | None] = []
 
@@ -61,9 +61,9 @@ async def test_all_who_wait_for_one_id_share_one_poll(
 
 
 async def test_who_leaves_does_not_end_the_wait_of_the_others(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     async with anyio.create_task_group() as leaving, anyio.create_task_group() as staying:
         leaving.start_soon(client.wait, ["e1"], 20)
@@ -81,10 +81,10 @@ async def _expects_the_address(client: EnrichmentClient) -> None:
 
 @pytest.mark.parametrize("holds", [True, False])
 async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, holds: bool
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
     monkeypatch.setattr(poller, "HOLD", 1)
-    lookups = Lookups(holds=holds, takes=0.02)
+    lookups = ContractServer(holds=holds, takes=0.02)
     vendor.always(lookups)
 
     async def end_all() -> None:
@@ -103,12 +103,12 @@ async def test_a_hundred_ids_are_waited_for_with_at_most_ten_requests_in_flight(
 
 
 async def test_held_waits_leave_room_for_other_calls(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     held = anyio.Event()
 
-    async def answer(stream: SocketStream, seen: Seen) -> None:
+    async def answer(stream: SocketStream, seen: ReceivedRequest) -> None:
         if seen.path.endswith("/credits"):
             await replies(200, {"balance": 5})(stream, seen)
             return
@@ -128,12 +128,12 @@ async def test_held_waits_leave_room_for_other_calls(
 
 
 async def test_many_requests_at_once_are_at_most_ten_in_flight(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    lookups = Lookups(takes=0.2)  # an eleventh request would show
+    lookups = ContractServer(takes=0.2)  # an eleventh request would show
     arrived, are_many = 0, anyio.Event()
 
-    async def hold(stream: SocketStream, seen: Seen) -> None:
+    async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
         nonlocal arrived
         arrived += 1
         if arrived == MAX_IN_FLIGHT:
@@ -150,7 +150,7 @@ async def test_many_requests_at_once_are_at_most_ten_in_flight(
 
 
 async def test_one_unknown_id_among_many_is_named_at_once(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(knows_all_but_gone)
     with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment, match="gone"):
@@ -167,9 +167,9 @@ async def test_one_unknown_id_among_many_is_named_at_once(
     ],
 )
 async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_others(
-    client: EnrichmentClient, vendor: FarEnd, trouble: Behaviour
+    client: EnrichmentClient, vendor: ScriptedServer, trouble: Behaviour
 ) -> None:
-    async def answer(stream: SocketStream, seen: Seen) -> None:
+    async def answer(stream: SocketStream, seen: ReceivedRequest) -> None:
         down = seen.path.endswith("/e2")
         await (trouble if down else replies(200, found()))(stream, seen)
 
@@ -181,24 +181,26 @@ async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_o
 
 
 async def test_an_outage_for_all_ids_is_an_error_and_never_an_answer(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(replies(503, HTML))
     with pytest.raises(ServiceUnavailable):
         await client.wait(["e1", "e2"], 0.4)
 
 
-async def test_a_refused_key_ends_a_wait_for_many(client: EnrichmentClient, vendor: FarEnd) -> None:
+async def test_a_refused_key_ends_a_wait_for_many(
+    client: EnrichmentClient, vendor: ScriptedServer
+) -> None:
     vendor.always(replies(401, HTML))
     with pytest.raises(Unauthorized):
         await client.wait(["e1", "e2"], 20)
 
 
 async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts("e1"))
-    vendor.always(Lookups(takes=5))
+    vendor.always(ContractServer(takes=5))
     asked = await client.request(PROFILE, EmailType.WORK)
     [answer] = await client.wait(["e1"], 0.5)
     assert (answer.id, answer.status, answer.type) == ("e1", Status.PENDING, EmailType.WORK)
@@ -206,10 +208,10 @@ async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
 
 
 async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poller, "READS_A_SECOND", 20)
-    vendor.always(Lookups())
+    vendor.always(ContractServer())
     await client.wait(HUNDRED, 2)
     read = [seen.path for seen in vendor.seen]
     assert read
@@ -217,14 +219,14 @@ async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
 
 
 async def test_waiting_for_nothing_is_over_at_once(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     assert await client.wait([], 20) == []
     assert not vendor.seen
 
 
 async def test_a_thousand_waits_in_one_process_stay_cheap(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
     run = SQLiteFile.run
@@ -236,7 +238,7 @@ async def test_a_thousand_waits_in_one_process_stay_cheap(
 
     monkeypatch.setattr(SQLiteFile, "run", counted)
     thousand = [f"e{number}" for number in range(1000)]
-    lookups = Lookups()
+    lookups = ContractServer()
     vendor.always(lookups)
     for enrichment_id in thousand:
         lookups.end(found(enrichment_id))

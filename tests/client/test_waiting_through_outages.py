@@ -17,8 +17,8 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.models import EmailType, Status
-from tests.support.far_end import FarEnd, breaks_off, hangs, replies, resets
-from tests.support.lookups import ADDRESS, HTML, PROFILE, accepts, enrichment, found
+from tests.support.contract_server import ADDRESS, HTML, PROFILE, accepts, enrichment, found
+from tests.support.scripted_server import ScriptedServer, breaks_off, hangs, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_wait_that_runs_out_tells_the_state_that_was_seen_last(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, enrichment()), replies(200, enrichment(status="processing")))
     vendor.always(resets())
@@ -37,7 +37,7 @@ async def test_a_wait_that_runs_out_tells_the_state_that_was_seen_last(
 
 
 async def test_a_wait_ends_in_time_though_the_server_hangs(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, enrichment()))
     vendor.always(hangs())
@@ -60,7 +60,7 @@ async def test_a_wait_ends_in_time_though_the_server_hangs(
     ],
 )
 async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
-    client: EnrichmentClient, vendor: FarEnd, outage: object, kind: type[EnrichmentError]
+    client: EnrichmentClient, vendor: ScriptedServer, outage: object, kind: type[EnrichmentError]
 ) -> None:
     vendor.always(outage)  # type: ignore[arg-type]
     with anyio.fail_after(HANG), pytest.raises(kind):
@@ -68,7 +68,7 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 
 
 async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("mcp_enrichment.client.poller.HOLD", 0)
@@ -90,7 +90,7 @@ async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
     ],
 )
 async def test_what_cannot_pass_ends_a_wait_at_once(
-    client: EnrichmentClient, vendor: FarEnd, fault: object, kind: type[EnrichmentError]
+    client: EnrichmentClient, vendor: ScriptedServer, fault: object, kind: type[EnrichmentError]
 ) -> None:
     vendor.will(replies(200, enrichment()), fault)  # type: ignore[arg-type]
     with anyio.fail_after(HANG), pytest.raises(kind):
@@ -99,7 +99,7 @@ async def test_what_cannot_pass_ends_a_wait_at_once(
 
 
 async def test_a_request_keeps_its_id_though_the_service_goes_away_while_it_waits(
-    client: EnrichmentClient, vendor: FarEnd
+    client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
     vendor.always(resets())

@@ -9,13 +9,13 @@ import pytest
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.models import EmailType
 from tests.client.webhook_vendor import token, waiting
-from tests.support.far_end import replies, resets
-from tests.support.lookups import PROFILE, Lookups, accepts, found
+from tests.support.contract_server import PROFILE, ContractServer, accepts, found
+from tests.support.scripted_server import replies, resets
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.webhooks import Webhooks
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ OTHER = "https://www.linkedin.com/in/jonas"
 
 
 async def test_who_cannot_have_the_address_tells_nothing(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     good = token(vendor)
@@ -36,7 +36,7 @@ async def test_who_cannot_have_the_address_tells_nothing(
 
 
 async def test_a_caller_with_an_address_of_its_own_keeps_it_and_is_polled_for(
-    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     own = "https://example.com/hook"
     await pushed.request(PROFILE, EmailType.WORK, callback_url=own)
@@ -48,7 +48,7 @@ async def test_a_caller_with_an_address_of_its_own_keeps_it_and_is_polled_for(
 
 @pytest.mark.parametrize("code", ["invalid_callback_url", "whatever-they-call-it"])
 async def test_a_vendor_that_refuses_the_address_is_asked_without_it_from_then_on(
-    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups, code: str
+    pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer, code: str
 ) -> None:
     vendor.will(replies(400, {"error": {"code": code, "message": "?"}}))
     await pushed.request(PROFILE, EmailType.WORK)
@@ -60,7 +60,7 @@ async def test_a_vendor_that_refuses_the_address_is_asked_without_it_from_then_o
 
 
 async def test_a_request_that_is_refused_for_another_reason_keeps_the_address(
-    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     vendor.will(replies(400), replies(400))
     with pytest.raises(InvalidArguments):
@@ -70,7 +70,7 @@ async def test_a_request_that_is_refused_for_another_reason_keeps_the_address(
 
 
 async def test_a_post_that_is_sent_again_gives_the_same_address(
-    pushed: EnrichmentClient, vendor: FarEnd
+    pushed: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts("e0", replayed=False), resets(), accepts("e1", replayed=True))
     await pushed.request(OTHER, EmailType.WORK)

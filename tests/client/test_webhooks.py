@@ -12,9 +12,16 @@ from mcp_enrichment.client.state.webhook_store import MAX_TELLS
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
 from tests.client.webhook_vendor import new_pushes, token, waiting
-from tests.support.far_end import replies
-from tests.support.lookups import ADDRESS, PROFILE, Lookups, accepts, enrichment, found
-from tests.support.serving import until
+from tests.support.contract_server import (
+    ADDRESS,
+    PROFILE,
+    ContractServer,
+    accepts,
+    enrichment,
+    found,
+)
+from tests.support.running_service import until
+from tests.support.scripted_server import replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.webhooks import Webhooks
     from tests.client.conftest import NewClient
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
     Pause = Callable[[float], None]
 
@@ -45,7 +52,7 @@ def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> Non
 
 
 async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     first = await pushed.request(PROFILE, EmailType.WORK, wait=0.5)
     [still] = await pushed.wait(["e1"], 1.0)
@@ -59,7 +66,7 @@ async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none
 
 
 async def test_an_answer_comes_soon_after_its_push(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed):
@@ -70,7 +77,7 @@ async def test_an_answer_comes_soon_after_its_push(
 
 
 async def test_a_push_that_comes_while_nobody_waits_is_remembered(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     lookups.end(found())
@@ -81,7 +88,7 @@ async def test_a_push_that_comes_while_nobody_waits_is_remembered(
 
 
 async def test_a_push_may_overtake_the_answer_to_the_post(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async def tells_first(stream: object, seen: object) -> None:
         lookups.end(found())
@@ -96,7 +103,7 @@ async def test_a_push_may_overtake_the_answer_to_the_post(
 
 
 async def test_a_push_to_another_process_wakes_who_waits_here(
-    pushed: EnrichmentClient, tmp_path: Path, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, tmp_path: Path, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed) as answers:
@@ -109,8 +116,8 @@ async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
     pushed: EnrichmentClient,
     new_client: NewClient,
     tmp_path: Path,
-    vendor: FarEnd,
-    lookups: Lookups,
+    vendor: ScriptedServer,
+    lookups: ContractServer,
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     theirs = new_pushes(tmp_path)
@@ -126,7 +133,7 @@ async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
 
 
 async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
-    pushed: EnrichmentClient, vendor: FarEnd, lookups: Lookups, pause: Pause
+    pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer, pause: Pause
 ) -> None:
     pause(0.2)
     await pushed.request(PROFILE, EmailType.WORK)
@@ -141,7 +148,7 @@ async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
 
 
 async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_lookups_take(
-    pushed: EnrichmentClient, lookups: Lookups, pause: Pause
+    pushed: EnrichmentClient, lookups: ContractServer, pause: Pause
 ) -> None:
     pause(0.2)
     await pushed.request(PROFILE, EmailType.WORK)
@@ -152,7 +159,7 @@ async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_looku
 
 
 async def test_pushes_are_believed_again_once_one_has_come(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushes.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
     await pushed.request(PROFILE, EmailType.WORK)
@@ -170,7 +177,7 @@ async def test_all_processes_and_the_operator_are_told_where_pushes_do_not_arriv
     pushed: EnrichmentClient,
     pushes: Webhooks,
     tmp_path: Path,
-    lookups: Lookups,
+    lookups: ContractServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
@@ -181,7 +188,7 @@ async def test_all_processes_and_the_operator_are_told_where_pushes_do_not_arriv
 
 
 async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd, lookups: Lookups
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     for _ in range(MAX_TELLS + 20):
@@ -195,7 +202,7 @@ async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
 
 
 async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
     await pushed.request(PROFILE, EmailType.WORK)
@@ -214,7 +221,7 @@ async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
 
 
 async def test_without_a_file_that_can_be_written_it_is_polled(
-    new_client: NewClient, tmp_path: Path, vendor: FarEnd, lookups: Lookups
+    new_client: NewClient, tmp_path: Path, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     (tmp_path / "folder").write_text("no folder")
     pushes = new_pushes(tmp_path / "folder")
@@ -227,7 +234,7 @@ async def test_without_a_file_that_can_be_written_it_is_polled(
 
 
 async def test_an_answer_that_is_final_at_once_expects_nothing(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: FarEnd
+    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, found()))
     answer = await pushed.request(PROFILE, EmailType.WORK, wait=5)

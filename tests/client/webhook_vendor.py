@@ -9,7 +9,7 @@ import anyio
 
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
-from tests.support.serving import until
+from tests.support.running_service import until
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.results import EnrichmentResult
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 URL = "https://mcp.example/pushes"
 
@@ -27,7 +27,7 @@ def new_pushes(folder: Path) -> Webhooks:
     return Webhooks(url=URL, secret=b"s" * 32, file=WebhookStore(folder / "pushes.db"))
 
 
-def token(vendor: FarEnd, number: int = -1) -> str:
+def token(vendor: ScriptedServer, number: int = -1) -> str:
     """The token of the address that a POST gave."""
     address = vendor.posts[number].json["callback_url"]
     assert address.startswith(f"{URL}/")

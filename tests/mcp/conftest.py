@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 
 @pytest.fixture(params=ERAS)
@@ -33,7 +33,7 @@ def embedded(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def remote(vendor: FarEnd, tmp_path: Path) -> Settings:
+def remote(vendor: ScriptedServer, tmp_path: Path) -> Settings:
     """A vendor's settings."""
     return Settings(api_url=vendor.url, api_key="a-key", state_dir=tmp_path / "state")
 

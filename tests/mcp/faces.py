@@ -10,9 +10,9 @@ from mcp import Client
 from mcp.types import TextContent
 
 import mcp_enrichment.client.client  # noqa: F401 (its import is no part of a call that is timed)
-from mcp_enrichment.compose import connected_on_first_use
+from mcp_enrichment.app.client import lazy_client
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.setting_types import Confirm
+from mcp_enrichment.settings.types import Confirm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def face(
     """
     confirm = settings.confirm is Confirm.ALWAYS
     async with (
-        connected_on_first_use(settings) as get_client,
+        lazy_client(settings) as get_client,
         Client(
             create_server(get_client, confirm=confirm),
             mode=era,

@@ -16,12 +16,12 @@ from mcp_enrichment.mcp.models import (
     WaitArguments,
 )
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, wire
-from tests.support.far_end import replies
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from mcp import Client
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 OTHER = "ffeeddccbbaa998877665544"
 BOTH = [ID, OTHER]
@@ -159,7 +159,7 @@ N8N = {
 
 @pytest.mark.anyio
 async def test_what_n8n_adds_changes_nothing_and_is_told_beside_the_answer(
-    buyer: Client, vendor: FarEnd
+    buyer: Client, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, wire("completed")))
     answer = await buyer.call_tool("request_email_enrichment", WORK | N8N)
@@ -179,7 +179,7 @@ async def test_a_refusal_tells_what_was_ignored_too(buyer: Client) -> None:
 
 @pytest.mark.anyio
 async def test_a_misspelled_argument_never_spends_a_credit_more(
-    buyer: Client, vendor: FarEnd
+    buyer: Client, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, wire("completed")))
     await buyer.call_tool("request_email_enrichment", WORK)
@@ -193,7 +193,7 @@ async def test_a_misspelled_argument_never_spends_a_credit_more(
 
 @pytest.mark.anyio
 async def test_texts_for_true_and_false_decide_about_money_as_they_say(
-    buyer: Client, vendor: FarEnd
+    buyer: Client, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, wire("completed")))
     await buyer.call_tool("request_email_enrichment", WORK)
@@ -207,7 +207,7 @@ async def test_texts_for_true_and_false_decide_about_money_as_they_say(
 
 @pytest.mark.anyio
 async def test_a_client_that_fills_in_every_argument_asks_the_vendor_for_nothing_more(
-    buyer: Client, vendor: FarEnd
+    buyer: Client, vendor: ScriptedServer
 ) -> None:
     filled = {"callback_url": "", "external_id": "", "wait_seconds": "", "force_refresh": None}
     vendor.will(replies(201, wire("completed")))

@@ -14,7 +14,7 @@ import pytest
 from mcp_enrichment.mcp import models
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
-from tests.support.far_end import Seen, hangs, replies
+from tests.support.scripted_server import ReceivedRequest, hangs, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
     from mcp import Client
 
-    from tests.support.far_end import Behaviour, FarEnd
+    from tests.support.scripted_server import Behaviour, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ CAP = 1.0
 
 
 async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
-    monkeypatch: pytest.MonkeyPatch, vendor: FarEnd, buyer: Client
+    monkeypatch: pytest.MonkeyPatch, vendor: ScriptedServer, buyer: Client
 ) -> None:
     monkeypatch.setattr(models, "WAIT_CAP", CAP)
     vendor.always(replies(200, wire("pending")))
@@ -41,7 +41,7 @@ async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
 
 
 async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_knows(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.always(replies(200, wire("processing")))
     # The process comes back only after the wait was to have been cut off.
@@ -50,7 +50,7 @@ async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_kn
     assert data_of(waited)["timeout_applied"]
 
 
-async def trickles(stream: SocketStream, _seen: Seen) -> None:
+async def trickles(stream: SocketStream, _seen: ReceivedRequest) -> None:
     """An answer of which a byte comes every now and then."""
     await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n")
     with suppress(anyio.BrokenResourceError):
@@ -62,7 +62,7 @@ async def trickles(stream: SocketStream, _seen: Seen) -> None:
 @pytest.mark.parametrize("far_end", [hangs(), trickles])
 async def test_no_call_outlasts_its_cap_for_a_vendor_that_never_finishes(
     far_end: Behaviour,
-    vendor: FarEnd,
+    vendor: ScriptedServer,
     remote: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -109,12 +109,12 @@ async def _all_end_within_their_cap(settings: Settings, patch: pytest.MonkeyPatc
 
 
 async def test_a_request_that_was_cut_off_is_joined_when_it_is_made_again(
-    vendor: FarEnd, buyer: Client, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "WAIT_CAP", 0.2)
     may_answer = anyio.Event()
 
-    async def late(stream: SocketStream, seen: Seen) -> None:
+    async def late(stream: SocketStream, seen: ReceivedRequest) -> None:
         await may_answer.wait()
         await replies(201, wire("completed"))(stream, seen)
 

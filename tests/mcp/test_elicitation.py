@@ -9,9 +9,9 @@ import pytest
 from mcp.types import ElicitResult
 
 from mcp_enrichment.mcp import models
-from mcp_enrichment.setting_types import Confirm
+from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import WORK, data_of, error_of, face, wire
-from tests.support.far_end import FarEnd, replies
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def careful(remote: Settings) -> Settings:
 
 
 async def test_a_credit_is_spent_once_the_person_agrees(
-    vendor: FarEnd, careful: Settings, era: str
+    vendor: ScriptedServer, careful: Settings, era: str
 ) -> None:
     vendor.will(replies(201, wire("completed")))
     person = Person("accept")
@@ -59,7 +59,7 @@ async def test_a_credit_is_spent_once_the_person_agrees(
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_nothing_is_sent_where_the_person_does_not_agree(
-    vendor: FarEnd, careful: Settings, era: str, action: str
+    vendor: ScriptedServer, careful: Settings, era: str, action: str
 ) -> None:
     async with face(careful, era, person=Person(action)) as client:
         error = error_of(await client.call_tool(REQUEST, WORK))
@@ -69,7 +69,7 @@ async def test_nothing_is_sent_where_the_person_does_not_agree(
 
 
 async def test_nothing_is_sent_where_nobody_can_be_asked(
-    vendor: FarEnd, careful: Settings, era: str
+    vendor: ScriptedServer, careful: Settings, era: str
 ) -> None:
     async with face(careful, era) as client:
         error = error_of(await client.call_tool(REQUEST, WORK))
@@ -79,7 +79,7 @@ async def test_nothing_is_sent_where_nobody_can_be_asked(
 
 
 async def test_nobody_is_asked_about_what_costs_nothing(
-    vendor: FarEnd, careful: Settings, era: str
+    vendor: ScriptedServer, careful: Settings, era: str
 ) -> None:
     vendor.will(replies(201, wire("completed")))
     vendor.always(replies(200, wire("completed")))
@@ -94,7 +94,7 @@ async def test_nobody_is_asked_about_what_costs_nothing(
 
 
 async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
-    vendor: FarEnd, careful: Settings, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, careful: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "WAIT_CAP", 0.5)
 
@@ -109,7 +109,7 @@ async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
     assert not vendor.seen
 
 
-async def test_never_asks_nobody(vendor: FarEnd, remote: Settings, era: str) -> None:
+async def test_never_asks_nobody(vendor: ScriptedServer, remote: Settings, era: str) -> None:
     vendor.will(replies(201, wire("completed")))
     person = Person()
     async with face(remote, era, person=person) as client:

@@ -11,14 +11,14 @@ import pytest
 from tests.mcp.faces import WORK, wire
 from tests.mcp.pipes import MODERN, handshake, modern, piped, request
 from tests.over_http.served import call, served
-from tests.support.far_end import replies
+from tests.support.scripted_server import replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.mcp.pipes import Piped
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ YESES: list[dict[str, Any]] = [
 ]
 
 
-def _settings(vendor: FarEnd) -> dict[str, str]:
+def _settings(vendor: ScriptedServer) -> dict[str, str]:
     return {"API_URL": vendor.url, "API_KEY": "a-key", "CONFIRM": "always"}
 
 
@@ -86,7 +86,7 @@ async def _shaken_hands(server: Piped) -> None:
 
 
 async def test_over_stdio_no_answer_but_a_clear_yes_spends_anything(
-    tmp_path: Path, vendor: FarEnd, subtests: pytest.Subtests
+    tmp_path: Path, vendor: ScriptedServer, subtests: pytest.Subtests
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         await _shaken_hands(server)
@@ -105,7 +105,7 @@ async def test_over_stdio_no_answer_but_a_clear_yes_spends_anything(
 
 
 async def test_over_stdio_a_clear_yes_spends_whatever_the_form_holds(
-    tmp_path: Path, vendor: FarEnd, subtests: pytest.Subtests
+    tmp_path: Path, vendor: ScriptedServer, subtests: pytest.Subtests
 ) -> None:
     vendor.always(replies(201, wire("not-found")))
     async with piped(tmp_path, **_settings(vendor), MISS_DAYS="0") as server:
@@ -118,7 +118,7 @@ async def test_over_stdio_a_clear_yes_spends_whatever_the_form_holds(
 
 
 async def test_a_call_that_is_cancelled_while_the_person_is_asked_sends_nothing(
-    tmp_path: Path, vendor: FarEnd
+    tmp_path: Path, vendor: ScriptedServer
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         await _shaken_hands(server)
@@ -132,7 +132,7 @@ async def test_a_call_that_is_cancelled_while_the_person_is_asked_sends_nothing(
 
 
 async def test_a_client_that_leaves_while_the_person_is_asked_has_sent_nothing(
-    tmp_path: Path, vendor: FarEnd
+    tmp_path: Path, vendor: ScriptedServer
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         await _shaken_hands(server)
@@ -154,7 +154,7 @@ UNCLEAR = {what: {"spend": result} for what, result in NO_RESULTS.items()} | {
 
 
 async def test_without_a_handshake_no_answer_but_a_clear_yes_spends_anything(
-    tmp_path: Path, vendor: FarEnd, subtests: pytest.Subtests
+    tmp_path: Path, vendor: ScriptedServer, subtests: pytest.Subtests
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         for what, answers in UNCLEAR.items():
@@ -168,7 +168,7 @@ async def test_without_a_handshake_no_answer_but_a_clear_yes_spends_anything(
 
 
 async def test_over_http_no_answer_but_a_clear_yes_spends_anything(
-    tmp_path: Path, vendor: FarEnd, subtests: pytest.Subtests
+    tmp_path: Path, vendor: ScriptedServer, subtests: pytest.Subtests
 ) -> None:
     with served(tmp_path, **_settings(vendor), HTTP_OPEN="true") as face:
         async with httpx.AsyncClient(timeout=HANG) as http:
@@ -181,7 +181,7 @@ async def test_over_http_no_answer_but_a_clear_yes_spends_anything(
 
 
 async def test_over_http_with_a_handshake_it_is_said_that_the_server_cannot_ask_there(
-    tmp_path: Path, vendor: FarEnd
+    tmp_path: Path, vendor: ScriptedServer
 ) -> None:
     with served(tmp_path, **_settings(vendor), HTTP_OPEN="true") as face:
         async with httpx.AsyncClient(timeout=HANG) as http:

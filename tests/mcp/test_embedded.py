@@ -164,7 +164,7 @@ async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
         opened.append(None)
         raise ValueError
 
-    monkeypatch.setattr("mcp_enrichment.compose_service.open_database", broken)
+    monkeypatch.setattr("mcp_enrichment.app.service.open_database", broken)
     asked = {
         "get_credits": {},
         "request_email_enrichment": {"linkedin_url": ADA, "type": "work"},

@@ -18,7 +18,7 @@ import pytest
 
 from tests.mcp.faces import ADA
 from tests.mcp.pipes import Piped, environment, handshake, piped, request
-from tests.support.far_end import hangs, replies
+from tests.support.scripted_server import hangs, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import FarEnd, Seen
+    from tests.support.scripted_server import ReceivedRequest, ScriptedServer
 
 pytestmark = [
     pytest.mark.anyio,
@@ -37,7 +37,7 @@ pytestmark = [
 STDIN_CLOSED = None
 ENDINGS = pytest.mark.parametrize("ending", [STDIN_CLOSED, signal.SIGTERM, signal.SIGINT])
 Ending = signal.Signals | None
-STUCK = "tests.support.stuck_face"
+STUCK = "tests.support.hanging_server"
 MORE_THAN_FIT = 50
 """Answers of 9 kB that no pipe holds at once."""
 FLOOD = 16 * 1024 * 1024
@@ -106,11 +106,11 @@ async def test_a_lookup_that_was_under_way_is_given_back_at_once_and_finished_by
 
 @ENDINGS
 async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
-    ending: Ending, tmp_path: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    ending: Ending, tmp_path: Path, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = anyio.Event()
 
-    async def in_a_moment(stream: SocketStream, seen: Seen) -> None:
+    async def in_a_moment(stream: SocketStream, seen: ReceivedRequest) -> None:
         asked.set()
         await anyio.sleep(0.1)  # it shows nowhere that the process is about to end
         found = {"contact": {"email": "ada.okafor@okafor.example"}}
@@ -130,7 +130,7 @@ async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
 
 @ENDINGS
 async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
-    ending: Ending, tmp_path: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    ending: Ending, tmp_path: Path, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.will(hangs())
     async with asking(vendor, tmp_path, monkeypatch) as server:
@@ -146,12 +146,14 @@ async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
 
 @asynccontextmanager
 async def asking(
-    vendor: FarEnd, folder: Path, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Piped]:
     """The server with a request for which it asks a vendor."""
     monkeypatch.setenv("VENDORS_AT", vendor.url)
     settings = {"SOURCES": "findymail", "FINDYMAIL_API_KEY": "sk-test-1"}
-    async with piped(folder, module="tests.support.asked_program", **settings) as server:
+    async with piped(
+        folder, module="tests.support.program_with_local_vendors", **settings
+    ) as server:
         await server.ask("initialize", handshake())
         asked = {"linkedin_url": ADA, "type": "work", "wait_seconds": 0}
         await server.call("request_email_enrichment", **asked)
@@ -227,7 +229,7 @@ def test_a_client_that_has_closed_stdout_ends_it_with_the_next_answer(tmp_path: 
 def test_a_client_that_reads_only_after_it_has_closed_stdin_still_gets_every_answer_whole(
     tmp_path: Path,
 ) -> None:
-    with started(tmp_path, "tests.support.patient_face") as process:
+    with started(tmp_path, "tests.support.patient_server") as process:
         assert process.stdin
         assert process.stdout
         asked = "".join(request(number, "tools/list") + "\n" for number in range(MORE_THAN_FIT))

@@ -12,11 +12,11 @@ from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
 from tests.support.explanations import whole_tree
-from tests.support.far_end import replies, resets
+from tests.support.scripted_server import replies, resets
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
-    from tests.support.far_end import Behaviour, FarEnd
+    from tests.support.scripted_server import Behaviour, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +107,7 @@ async def test_what_the_far_end_does_wrong_is_told_by_its_code(
     code: str,
     charged: bool | None,
     wait: int | None,
-    vendor: FarEnd,
+    vendor: ScriptedServer,
     remote: Settings,
 ) -> None:
     vendor.will(far_end)

@@ -16,7 +16,7 @@ from anyio.abc import SocketAttribute
 from mcp_enrichment.client import client, poll_schedule, post_sender, retry, submitter
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, face, text_of, wire
-from tests.support.far_end import FarEnd, breaks_off, replies, resets
+from tests.support.scripted_server import ScriptedServer, breaks_off, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.types import CallToolResult
 
-    from tests.support.far_end import Behaviour
+    from tests.support.scripted_server import Behaviour
 
 pytestmark = pytest.mark.anyio
 
@@ -128,7 +128,7 @@ def _told(result: CallToolResult) -> str:
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_the_model_gets_the_truth_and_the_server_no_request_too_many(
-    vendor: FarEnd, remote: Settings, name: str
+    vendor: ScriptedServer, remote: Settings, name: str
 ) -> None:
     fault = FAULTS[name]
     vendor.will(*fault.far_end)
@@ -142,7 +142,7 @@ async def test_the_model_gets_the_truth_and_the_server_no_request_too_many(
 
 
 async def test_an_unusable_address_that_a_request_ended_with_may_have_cost_a_credit(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(201, wire("completed", email="a***@example.com")))
     error = error_of(await buyer.call_tool(*ONLY_REQUEST))
@@ -193,7 +193,7 @@ async def test_a_connection_that_is_reset_before_the_body_was_read_is_an_unknown
 
 
 async def test_a_server_that_is_down_in_the_middle_is_waited_out(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(PENDING, *[resets()] * 20, FOUND)
     waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": [ID]}))
@@ -203,7 +203,7 @@ async def test_a_server_that_is_down_in_the_middle_is_waited_out(
 
 @pytest.mark.parametrize("jump", [-7200.0, 7200.0])
 async def test_a_clock_that_jumps_neither_loses_an_answer_nor_pays_twice(
-    vendor: FarEnd, buyer: Client, monkeypatch: pytest.MonkeyPatch, jump: float
+    vendor: ScriptedServer, buyer: Client, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
     vendor.will(ACCEPTED, PENDING, PENDING, FOUND, FOUND)
     first = data_of(await buyer.call_tool(*ONLY_REQUEST))
@@ -219,7 +219,7 @@ async def test_a_clock_that_jumps_neither_loses_an_answer_nor_pays_twice(
 
 
 async def test_after_twenty_minutes_the_model_is_told_to_come_back_later(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     old = replies(200, wire("processing", created_at=time.time() - 20 * 60))
     vendor.always(old)
@@ -233,7 +233,7 @@ async def test_after_twenty_minutes_the_model_is_told_to_come_back_later(
 
 
 async def test_while_one_of_many_is_young_the_model_is_told_to_wait_again(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     async def old_or_young(stream: SocketStream, seen: Any) -> None:
         name = seen.path.rpartition("/")[2]
@@ -248,7 +248,7 @@ async def test_while_one_of_many_is_young_the_model_is_told_to_wait_again(
 
 
 async def test_an_enrichment_that_the_server_has_forgotten_is_said_and_asked_anew(
-    vendor: FarEnd, buyer: Client, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submitter, "REPLICATION_LAG_SECONDS", 0)
     monkeypatch.setattr(client, "READ_SECONDS", 0)

@@ -10,7 +10,7 @@ from mcp import Client, MCPError
 
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ID, face, wire
-from tests.support.far_end import FarEnd, replies, resets
+from tests.support.scripted_server import ScriptedServer, replies, resets
 
 if TYPE_CHECKING:
     from mcp.types import ReadResourceResult
@@ -42,7 +42,9 @@ async def test_the_credits_are_read_as_the_tool_tells_them(assistant: Client) ->
     assert json_of(await assistant.read_resource("enrichment://credits")) == told
 
 
-async def test_an_enrichment_is_read_as_the_tool_tells_it(vendor: FarEnd, buyer: Client) -> None:
+async def test_an_enrichment_is_read_as_the_tool_tells_it(
+    vendor: ScriptedServer, buyer: Client
+) -> None:
     vendor.always(replies(200, wire("completed")))
     told = (await buyer.call_tool("get_enrichment", {"id": ID})).structured_content
     read = json_of(await buyer.read_resource(f"enrichment://{ID}"))
@@ -51,7 +53,7 @@ async def test_an_enrichment_is_read_as_the_tool_tells_it(vendor: FarEnd, buyer:
 
 @pytest.mark.parametrize("uri", ["enrichment://a/b", "enrichment://", "file:///etc/passwd", ID])
 async def test_a_uri_that_names_no_enrichment_is_refused_and_asks_nobody(
-    vendor: FarEnd, remote: Settings, era: str, uri: str
+    vendor: ScriptedServer, remote: Settings, era: str, uri: str
 ) -> None:
     async with face(remote, era) as client:
         with pytest.raises(MCPError) as refused:
@@ -61,7 +63,7 @@ async def test_a_uri_that_names_no_enrichment_is_refused_and_asks_nobody(
 
 
 async def test_an_enrichment_that_the_service_does_not_know_is_no_resource(
-    vendor: FarEnd, remote: Settings, era: str
+    vendor: ScriptedServer, remote: Settings, era: str
 ) -> None:
     vendor.will(replies(404, {"error": {"code": "not_found", "message": "someone@example.com"}}))
     async with face(remote, era) as client:
@@ -71,7 +73,9 @@ async def test_an_enrichment_that_the_service_does_not_know_is_no_resource(
     assert "example.com" not in str(refused.value)
 
 
-async def test_a_failure_tells_what_a_tool_would_tell(vendor: FarEnd, buyer: Client) -> None:
+async def test_a_failure_tells_what_a_tool_would_tell(
+    vendor: ScriptedServer, buyer: Client
+) -> None:
     vendor.will(replies(401, {"error": {"code": "x", "message": "the key a-key is wrong"}}))
     with pytest.raises(MCPError) as refused:
         await buyer.read_resource("enrichment://credits")
@@ -83,7 +87,9 @@ async def test_a_failure_tells_what_a_tool_would_tell(vendor: FarEnd, buyer: Cli
     assert "ENRICHMENT_API_KEY" in told["explanation"]["for_person"]
 
 
-async def test_a_read_that_fails_in_passing_is_tried_again(vendor: FarEnd, buyer: Client) -> None:
+async def test_a_read_that_fails_in_passing_is_tried_again(
+    vendor: ScriptedServer, buyer: Client
+) -> None:
     vendor.will(resets(), replies(200, wire("not-found")))
     assert json_of(await buyer.read_resource(f"enrichment://{ID}"))["status"] == "not-found"
 

@@ -10,14 +10,14 @@ import pytest
 
 from tests.mcp.faces import ID, WORK, wire
 from tests.mcp.pipes import handshake, piped
-from tests.support.far_end import Behaviour, Seen, breaks_off, replies
+from tests.support.scripted_server import Behaviour, ReceivedRequest, breaks_off, replies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ BAD_VALUES: list[tuple[str, dict[str, Any]]] = [
 
 
 async def test_neither_the_key_nor_text_from_outside_reaches_the_model_or_the_log(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     settings = {"API_URL": vendor.url, "API_KEY": KEY, "LOG_LEVEL": "DEBUG"}
     async with piped(tmp_path, **settings) as server:
@@ -87,9 +87,9 @@ async def test_neither_the_key_nor_text_from_outside_reaches_the_model_or_the_lo
 
 
 async def test_a_redirect_is_not_followed_so_the_key_goes_nowhere_else(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    async def elsewhere(stream: SocketStream, seen: Seen) -> None:
+    async def elsewhere(stream: SocketStream, seen: ReceivedRequest) -> None:
         await replies(307, b"", {"location": f"{vendor.url}/elsewhere"})(stream, seen)
 
     vendor.always(elsewhere)

@@ -13,12 +13,12 @@ from mcp import Client, MCPError
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import ResourceUpdatedNotification
 
-from mcp_enrichment.compose import connected_on_first_use
+from mcp_enrichment.app.client import lazy_client
 from mcp_enrichment.mcp import watches
 from mcp_enrichment.mcp.listen_stream import StreamLimits
 from mcp_enrichment.mcp.server import create_server
 from tests.mcp.faces import ID, face, wire
-from tests.support.far_end import FarEnd, Seen, replies
+from tests.support.scripted_server import ReceivedRequest, ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Vendor:
     status: str = "processing"
     read: anyio.Event = field(default_factory=anyio.Event)
 
-    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         its_id = seen.path.rpartition("/")[2]
         self.reads[its_id] = self.reads.get(its_id, 0) + 1
         self.read.set()
@@ -58,7 +58,7 @@ class Vendor:
 
 
 @pytest.fixture
-def lookup(vendor: FarEnd) -> Vendor:
+def lookup(vendor: ScriptedServer) -> Vendor:
     running = Vendor()
     vendor.always(running)
     return running
@@ -159,7 +159,11 @@ async def test_nobody_asks_the_service_once_the_subscriber_has_left(
 
 
 async def test_a_service_that_is_away_for_a_while_is_asked_again(
-    vendor: FarEnd, lookup: Vendor, remote: Settings, era: str, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer,
+    lookup: Vendor,
+    remote: Settings,
+    era: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watches, "ROUND", 0.2)
     monkeypatch.setattr(watches, "PAUSE", 0.01)
@@ -173,7 +177,7 @@ async def test_a_service_that_is_away_for_a_while_is_asked_again(
 
 
 async def test_with_a_handshake_a_subscription_to_nothing_is_refused(
-    vendor: FarEnd, remote: Settings
+    vendor: ScriptedServer, remote: Settings
 ) -> None:
     vendor.will(replies(404, {"error": {"code": "not_found", "message": "?"}}))
     async with face(remote, "legacy") as client:
@@ -230,7 +234,7 @@ async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
     lookup: Vendor, remote: Settings
 ) -> None:
     assert lookup.status == "processing"
-    async with connected_on_first_use(remote) as get_client:
+    async with lazy_client(remote) as get_client:
         server = create_server(get_client, bounds=StreamLimits(seconds=0.1))
         async with Client(server) as client, client.listen(resource_subscriptions=[URI]) as news:
             with anyio.fail_after(HANG):
@@ -238,9 +242,9 @@ async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
 
 
 async def test_an_enrichment_that_nobody_knows_ends_its_watch_and_no_other(
-    vendor: FarEnd, remote: Settings
+    vendor: ScriptedServer, remote: Settings
 ) -> None:
-    async def one_is_known(stream: SocketStream, seen: Seen) -> None:
+    async def one_is_known(stream: SocketStream, seen: ReceivedRequest) -> None:
         known = seen.path.endswith(ID)
         answer = replies(200, wire("completed")) if known else replies(404, {"error": {}})
         await answer(stream, seen)

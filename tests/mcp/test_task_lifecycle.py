@@ -16,7 +16,7 @@ from mcp_enrichment.mcp.task_ids import Task, TaskKind
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
-from tests.support.far_end import FarEnd, replies
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ RUNNING, FOUND = replies(200, wire("processing")), replies(200, wire("completed"
 
 
 async def test_any_process_of_the_account_answers_for_a_task(
-    vendor: FarEnd, client: Client, tasks: TaskClient, remote: Settings, tmp_path: Any
+    vendor: ScriptedServer, client: Client, tasks: TaskClient, remote: Settings, tmp_path: Any
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -38,7 +38,7 @@ async def test_any_process_of_the_account_answers_for_a_task(
 
 
 async def test_another_account_has_no_such_task_and_the_service_is_not_asked(
-    vendor: FarEnd, client: Client, tasks: TaskClient, remote: Settings
+    vendor: ScriptedServer, client: Client, tasks: TaskClient, remote: Settings
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -53,7 +53,7 @@ async def test_another_account_has_no_such_task_and_the_service_is_not_asked(
 
 
 async def test_an_id_that_was_not_given_is_no_task(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -71,7 +71,7 @@ async def test_an_id_that_was_not_given_is_no_task(
 
 
 async def test_a_task_whose_enrichment_the_caller_may_not_read_any_more_is_unknown(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -82,7 +82,7 @@ async def test_a_task_whose_enrichment_the_caller_may_not_read_any_more_is_unkno
 
 
 async def test_cancelling_stops_the_waiting_and_never_the_lookup(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -96,7 +96,7 @@ async def test_cancelling_stops_the_waiting_and_never_the_lookup(
 
 
 async def test_answers_that_no_task_asked_for_are_taken_and_ignored(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -119,7 +119,7 @@ async def test_a_defect_is_logged_under_the_method_that_met_it(
 
 
 async def test_a_service_that_is_away_leaves_the_task_working_and_says_so(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
@@ -132,7 +132,7 @@ async def test_a_service_that_is_away_leaves_the_task_working_and_says_so(
 
 
 async def test_what_is_refused_for_good_ends_the_task_with_the_tools_own_error(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     async def refuses(stream: Any, seen: Any) -> None:
         await (replies(401, {"error": {}}) if tasks.given else RUNNING)(stream, seen)
@@ -143,7 +143,7 @@ async def test_what_is_refused_for_good_ends_the_task_with_the_tools_own_error(
 
 
 async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
-    vendor: FarEnd, client: Client, remote: Settings
+    vendor: ScriptedServer, client: Client, remote: Settings
 ) -> None:
     account = EnrichmentClient(vendor.url, api_key="a-key", memory=remote.memory_file)
     began = int(time.time()) - 1200
@@ -156,7 +156,7 @@ async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
 
 
 async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})

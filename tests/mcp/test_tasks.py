@@ -9,10 +9,10 @@ import pytest
 from mcp import MCPError
 from mcp.types import ElicitResult
 
-from mcp_enrichment.setting_types import Confirm
+from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import ID, WORK, data_of, face, wire
 from tests.mcp.task_client import EXTENSION, METHODS, REQUEST, WAIT, asked, task_of
-from tests.support.far_end import FarEnd, replies
+from tests.support.scripted_server import ScriptedServer, replies
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 RUNNING, FOUND = replies(200, wire("processing")), replies(200, wire("completed"))
 
 
-def ends_after_the_task(vendor: FarEnd, tasks: TaskClient, **more: Any) -> None:
+def ends_after_the_task(vendor: ScriptedServer, tasks: TaskClient, **more: Any) -> None:
     """The lookup runs until the client has been given a task."""
 
     async def answer(stream: Any, seen: Any) -> None:
@@ -36,7 +36,7 @@ def ends_after_the_task(vendor: FarEnd, tasks: TaskClient, **more: Any) -> None:
 
 
 async def test_a_wait_that_is_not_final_is_come_back_to_for_the_same_answer(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     ends_after_the_task(vendor, tasks)
     waited = data_of(await client.call_tool(WAIT, {"ids": [ID]}))
@@ -50,7 +50,7 @@ async def test_a_wait_that_is_not_final_is_come_back_to_for_the_same_answer(
 
 
 async def test_a_request_that_waits_is_come_back_to_and_paid_for_once(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     ends_after_the_task(vendor, tasks, credits_charged=1)
     vendor.will(replies(201, wire("pending")))
@@ -61,7 +61,7 @@ async def test_a_request_that_waits_is_come_back_to_and_paid_for_once(
 
 
 async def test_a_request_that_joins_an_earlier_one_costs_nothing_as_a_task_too(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.will(replies(201, wire("pending")))
     await client.call_tool(REQUEST, WORK | {"wait_seconds": 0})
@@ -72,7 +72,7 @@ async def test_a_request_that_joins_an_earlier_one_costs_nothing_as_a_task_too(
 
 
 async def test_one_that_joins_under_a_reference_of_its_own_is_answered_with_that(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.will(replies(201, wire("pending")))
     await client.call_tool(REQUEST, WORK | {"wait_seconds": 0, "external_id": "first"})
@@ -84,7 +84,7 @@ async def test_one_that_joins_under_a_reference_of_its_own_is_answered_with_that
 
 
 async def test_what_is_final_after_a_first_look_is_no_task(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.will(RUNNING)
     vendor.always(FOUND)
@@ -93,7 +93,7 @@ async def test_what_is_final_after_a_first_look_is_no_task(
 
 
 async def test_a_call_that_does_not_wait_is_no_task(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.will(replies(201, wire("pending")), RUNNING)
     assert not data_of(await client.call_tool(REQUEST, WORK | {"wait_seconds": 0}))["is_final"]
@@ -102,7 +102,7 @@ async def test_a_call_that_does_not_wait_is_no_task(
 
 
 async def test_a_client_that_does_not_declare_the_extension_waits_as_ever(
-    vendor: FarEnd, remote: Settings, era: str
+    vendor: ScriptedServer, remote: Settings, era: str
 ) -> None:
     vendor.always(RUNNING)
     async with face(remote, era) as plain:
@@ -112,7 +112,7 @@ async def test_a_client_that_does_not_declare_the_extension_waits_as_ever(
 
 @pytest.mark.parametrize(("method", "more"), METHODS)
 async def test_a_client_that_does_not_declare_it_is_told_what_it_would_need(
-    vendor: FarEnd, remote: Settings, era: str, method: str, more: dict[str, Any]
+    vendor: ScriptedServer, remote: Settings, era: str, method: str, more: dict[str, Any]
 ) -> None:
     async with face(remote, era) as plain:
         with pytest.raises(MCPError) as refused:
@@ -125,7 +125,7 @@ async def test_a_client_that_does_not_declare_it_is_told_what_it_would_need(
 
 
 async def test_a_task_of_many_is_looked_at_less_often(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     async def by_path(stream: Any, seen: Any) -> None:
         its_id = seen.path.rpartition("/")[2]
@@ -139,7 +139,7 @@ async def test_a_task_of_many_is_looked_at_less_often(
 
 
 async def test_ids_that_are_too_long_for_a_task_are_waited_for_as_ever(
-    vendor: FarEnd, client: Client, tasks: TaskClient
+    vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     async def by_path(stream: Any, seen: Any) -> None:
         its_id = seen.path.rpartition("/")[2]
@@ -153,7 +153,7 @@ async def test_ids_that_are_too_long_for_a_task_are_waited_for_as_ever(
 
 
 async def test_the_person_is_asked_before_there_is_a_task(
-    vendor: FarEnd, tasks: TaskClient, remote: Settings
+    vendor: ScriptedServer, tasks: TaskClient, remote: Settings
 ) -> None:
     async def agrees(_context: Any, _params: Any) -> ElicitResult:
         assert not tasks.given

@@ -11,13 +11,13 @@ import pytest
 
 from tests.mcp.faces import ADA, ERAS, ID, WORK, data_of, face, text_of, wire
 from tests.mcp.rewrite_snapshots import committed
-from tests.support.far_end import replies
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from mcp import Client
 
     from mcp_enrichment.settings import Settings
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ CALLS: list[tuple[str, dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("tool", "arguments", "body"), CALLS)
 async def test_both_eras_answer_alike(
-    tool: str, arguments: dict[str, Any], body: Any, vendor: FarEnd, remote: Settings
+    tool: str, arguments: dict[str, Any], body: Any, vendor: ScriptedServer, remote: Settings
 ) -> None:
     told = []
     for era in ERAS:
@@ -63,7 +63,7 @@ def _timeless(text: str) -> str:
     ("tool", "arguments", "body"), [call for call in CALLS if isinstance(call[2], dict)]
 )
 async def test_answers_keep_to_the_schema_that_the_tool_shows(
-    tool: str, arguments: dict[str, Any], body: Any, vendor: FarEnd, remote: Settings
+    tool: str, arguments: dict[str, Any], body: Any, vendor: ScriptedServer, remote: Settings
 ) -> None:
     vendor.will(replies(200, body))
     async with face(remote, "legacy") as client:
@@ -74,7 +74,7 @@ async def test_answers_keep_to_the_schema_that_the_tool_shows(
 
 
 async def test_an_answer_names_the_person_the_time_and_the_price(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(200, COMPLETED))
     assert data_of(await buyer.call_tool("get_enrichment", {"id": ID})) == {
@@ -98,7 +98,7 @@ async def test_an_answer_names_the_person_the_time_and_the_price(
 
 @pytest.mark.parametrize("status", ["not-found", "failed", "pending", "processing", "queued"])
 async def test_where_there_is_no_address_the_next_step_forbids_to_make_one_up(
-    status: str, vendor: FarEnd, buyer: Client
+    status: str, vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(200, wire(status, email={"email": "ada@example.com"})))
     answer = data_of(await buyer.call_tool("get_enrichment", {"id": ID}))
@@ -108,7 +108,7 @@ async def test_where_there_is_no_address_the_next_step_forbids_to_make_one_up(
 
 
 async def test_a_failed_lookup_says_that_it_may_be_asked_for_again(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(200, wire("failed")))
     answer = data_of(await buyer.call_tool("get_enrichment", {"id": ID}))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.stderr import MOST_WAITING, LineQueue
+from mcp_enrichment.cli.stderr import MAX_QUEUED, LineQueue
 from tests.mcp.pipes import environment, request
 from tests.mcp.raw_pipe import RawPipe
 from tests.support.waiting import HANG
@@ -68,7 +68,7 @@ def test_lines_that_are_dropped_are_counted_once_the_pipe_is_read_again(
 ) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"x" * PIPE)
-    queue, sent = LineQueue(writing), MOST_WAITING + 10
+    queue, sent = LineQueue(writing), MAX_QUEUED + 10
     for _ in range(sent):
         queue.write(b"a line\n")
     assert not queue.drain(0.0), "it is full"

@@ -11,14 +11,14 @@ import pytest
 
 from mcp_enrichment.mcp import progress
 from tests.mcp.faces import ID, WORK, data_of, wire
-from tests.support.far_end import Behaviour, Seen, replies
+from tests.support.scripted_server import Behaviour, ReceivedRequest, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
     from mcp import Client
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ def test_progress_comes_at_least_every_five_seconds() -> None:
 
 @pytest.mark.usefixtures("_often")
 async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.always(replies(200, wire("processing")))
 
@@ -63,7 +63,7 @@ async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
 
 
 async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.always(replies(200, wire("processing")))
     waited = data_of(await buyer.call_tool("wait_for_enrichment", WAIT_A_SECOND))
@@ -77,7 +77,7 @@ async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
 
 
 async def test_a_request_that_is_not_to_wait_asks_nothing_after_its_post(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(201, wire("pending")))
     asked = data_of(await buyer.call_tool("request_email_enrichment", WORK | {"wait_seconds": 0}))
@@ -85,7 +85,7 @@ async def test_a_request_that_is_not_to_wait_asks_nothing_after_its_post(
     assert [seen.method for seen in vendor.seen] == ["POST"]
 
 
-async def test_a_lone_id_counts_as_a_list_of_one(vendor: FarEnd, buyer: Client) -> None:
+async def test_a_lone_id_counts_as_a_list_of_one(vendor: ScriptedServer, buyer: Client) -> None:
     vendor.will(replies(200, wire("completed")))
     waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": ID}))
     assert [one["email"] for one in waited["enrichments"]] == ["ada.okafor@example.com"]
@@ -94,9 +94,9 @@ async def test_a_lone_id_counts_as_a_list_of_one(vendor: FarEnd, buyer: Client) 
 
 
 async def test_answers_come_in_the_order_in_which_their_ids_were_given(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
-    async def by_path(stream: SocketStream, seen: Seen) -> None:
+    async def by_path(stream: SocketStream, seen: ReceivedRequest) -> None:
         its_id = seen.path.rpartition("/")[2]
         await replies(200, wire("not-found", _id=its_id))(stream, seen)
 
@@ -119,11 +119,11 @@ async def test_answers_come_in_the_order_in_which_their_ids_were_given(
     ],
 )
 async def test_a_wait_says_which_one_could_not_be_read_beside_the_answers_of_the_others(
-    vendor: FarEnd, buyer: Client, trouble: Behaviour, said: str, next_step: str | None
+    vendor: ScriptedServer, buyer: Client, trouble: Behaviour, said: str, next_step: str | None
 ) -> None:
     ids = [f"{number:024x}" for number in range(2)]
 
-    async def by_path(stream: SocketStream, seen: Seen) -> None:
+    async def by_path(stream: SocketStream, seen: ReceivedRequest) -> None:
         its_id = seen.path.rpartition("/")[2]
         down = its_id == ids[1]
         await (trouble if down else replies(200, wire("completed", _id=its_id)))(stream, seen)
@@ -141,11 +141,11 @@ async def test_a_wait_says_which_one_could_not_be_read_beside_the_answers_of_the
 
 
 async def test_a_cancelled_wait_stops_asking_at_once_and_the_lookup_goes_on(
-    vendor: FarEnd, buyer: Client
+    vendor: ScriptedServer, buyer: Client
 ) -> None:
     asked_twice = anyio.Event()
 
-    async def not_yet(stream: SocketStream, seen: Seen) -> None:
+    async def not_yet(stream: SocketStream, seen: ReceivedRequest) -> None:
         await replies(200, wire("processing"))(stream, seen)
         if len(vendor.seen) == 2:
             asked_twice.set()

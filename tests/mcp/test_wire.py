@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-MODULES = ("mcp_enrichment", "tests.support.sdk_face")
+MODULES = ("mcp_enrichment", "tests.support.sdk_stdio_server")
 UNANSWERED = (
     b"",
     b"\r",
@@ -96,7 +96,7 @@ async def test_what_is_printed_anywhere_is_kept_off_the_wire(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is buffered comes out at the end
-    async with piped(tmp_path, module="tests.support.printing_face") as server:
+    async with piped(tmp_path, module="tests.support.printing_server") as server:
         await server.ask("initialize", handshake())
         failed = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
         assert failed["isError"]

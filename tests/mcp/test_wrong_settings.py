@@ -12,7 +12,7 @@ from tests.mcp.pipes import handshake, piped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ CALL = {"name": "request_email_enrichment", "arguments": WORK}
     "key", ["${ENRICHMENT_API_KEY}", "${user_config.api_key}", "YOUR_API_KEY", '"sk-1234"']
 )
 async def test_a_key_that_the_client_did_not_fill_in_is_told_in_the_chat_and_sends_nothing(
-    key: str, vendor: FarEnd, tmp_path: Path
+    key: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     async with piped(tmp_path, API_URL=vendor.url, API_KEY=key) as server:
         await server.ask("initialize", handshake())
@@ -56,7 +56,7 @@ async def test_a_field_with_one_space_means_that_there_is_no_key(tmp_path: Path)
 
 
 async def test_a_key_file_that_is_missing_and_certificates_that_are_told_at_the_start(
-    vendor: FarEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = str(tmp_path / "missing")
     async with piped(tmp_path, API_URL=vendor.url, API_KEY_FILE=missing) as server:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
@@ -114,7 +114,7 @@ def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def push(vendor: FarEnd, body: bytes = b"{}", **headers: str) -> httpx.Response:
+async def push(vendor: ScriptedServer, body: bytes = b"{}", **headers: str) -> httpx.Response:
     """The vendor's callback, to the address that it was given with the last POST."""
     async with httpx.AsyncClient() as http:
         address = vendor.posts[-1].json["callback_url"]
@@ -161,7 +161,15 @@ def _balancer(
 ) -> Iterator[None]:
     ports = [str(face.port) for face in faces]
     inherited = listening.fileno()
-    command = [sys.executable, "-m", "tests.support.balancer", str(inherited), prefix, how, *ports]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.load_balancer",
+        str(inherited),
+        prefix,
+        how,
+        *ports,
+    ]
     with subprocess.Popen(command, pass_fds=[inherited]) as process:
         try:
             yield

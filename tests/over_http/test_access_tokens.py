@@ -17,10 +17,10 @@ from mcp_enrichment.mcp.http.auth.access_tokens import (
 )
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import EVERYTHING, Scope
-from tests.support.issuer import Issuer, Key
+from tests.support.oauth_issuer import Issuer, Key
 
 if TYPE_CHECKING:
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 @pytest.fixture
-def issuer(vendor: FarEnd) -> Issuer:
+def issuer(vendor: ScriptedServer) -> Issuer:
     return Issuer.at(vendor)
 
 

@@ -11,22 +11,22 @@ import pytest
 
 from tests.mcp.faces import WORK, data_of
 from tests.over_http.served import balanced, push, talking
-from tests.support.lookups import ADDRESS, Lookups, found
+from tests.support.contract_server import ADDRESS, ContractServer, found
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 OPEN = {"HTTP_OPEN": "true"}
 
 
 async def test_what_one_process_began_another_tells(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     settings = OPEN | {"API_URL": vendor.url, "API_KEY": "a-key"}
     async with balanced(tmp_path, **settings) as site, talking(site.url, era) as client:

@@ -16,11 +16,11 @@ from mcp_enrichment.mcp.http.auth.jwks import (
     USABLE,
     JWKSCache,
 )
-from tests.support.far_end import replies
-from tests.support.issuer import JWKS, METADATA, OPENID, Issuer, Key
+from tests.support.oauth_issuer import JWKS, METADATA, OPENID, Issuer, Key
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ class Clock:
 
 
 @pytest.fixture
-def issuer(vendor: FarEnd) -> Issuer:
+def issuer(vendor: ScriptedServer) -> Issuer:
     return Issuer.at(vendor)
 
 
@@ -49,7 +49,7 @@ def keys(issuer: Issuer, clock: Clock) -> JWKSCache:
     return JWKSCache(issuer.url, clock=clock)
 
 
-def _asked(vendor: FarEnd) -> int:
+def _asked(vendor: ScriptedServer) -> int:
     return sum(seen.path == JWKS for seen in vendor.seen)
 
 
@@ -58,7 +58,7 @@ def _ids(found: Any) -> list[str]:
 
 
 async def test_however_many_ask_at_once_the_issuer_is_asked_once(
-    vendor: FarEnd, keys: JWKSCache
+    vendor: ScriptedServer, keys: JWKSCache
 ) -> None:
     found: list[Any] = []
 
@@ -73,7 +73,7 @@ async def test_however_many_ask_at_once_the_issuer_is_asked_once(
 
 
 async def test_a_new_key_is_found_and_a_made_up_one_is_not_looked_for_without_end(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, clock: Clock
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, clock: Clock
 ) -> None:
     assert _ids(await keys("k1")) == ["k1"]
     issuer.keys = [Key.of("ES256", "k2")]
@@ -87,7 +87,7 @@ async def test_a_new_key_is_found_and_a_made_up_one_is_not_looked_for_without_en
 
 
 async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, clock: Clock
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, clock: Clock
 ) -> None:
     await keys("k1")
     clock.now += FRESH - 1
@@ -108,7 +108,7 @@ async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
 
 
 async def test_an_issuer_that_cannot_be_reached_says_nothing_of_the_token(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, clock: Clock
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, clock: Clock
 ) -> None:
     vendor.always(replies(500))
     for _ in range(3):
@@ -129,7 +129,7 @@ async def test_an_issuer_that_cannot_be_reached_says_nothing_of_the_token(
     ],
 )
 async def test_metadata_is_looked_for_wherever_the_standards_put_it(
-    vendor: FarEnd, issuer: Issuer, path: str, at: list[str]
+    vendor: ScriptedServer, issuer: Issuer, path: str, at: list[str]
 ) -> None:
     metadata = issuer.metadata() | {"issuer": issuer.url + path}
     vendor.will(*[replies(404)] * (len(at) - 1), replies(200, metadata))
@@ -147,7 +147,7 @@ async def test_metadata_is_looked_for_wherever_the_standards_put_it(
     ],
 )
 async def test_metadata_of_another_or_that_leads_into_the_open_is_not_followed(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, changes: dict[str, Any]
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, changes: dict[str, Any]
 ) -> None:
     vendor.always(replies(200, issuer.metadata() | changes))
     with pytest.raises(ServiceUnavailable):
@@ -156,7 +156,7 @@ async def test_metadata_of_another_or_that_leads_into_the_open_is_not_followed(
 
 
 async def test_an_issuer_that_differs_by_its_last_slash_is_told_with_both_in_the_log(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, caplog: pytest.LogCaptureFixture
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.always(replies(200, issuer.metadata() | {"issuer": f"{issuer.url}/"}))
     with pytest.raises(ServiceUnavailable):
@@ -167,7 +167,7 @@ async def test_an_issuer_that_differs_by_its_last_slash_is_told_with_both_in_the
 
 
 async def test_the_name_of_another_issuer_is_not_quoted_in_the_log(
-    vendor: FarEnd, issuer: Issuer, keys: JWKSCache, caplog: pytest.LogCaptureFixture
+    vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.always(replies(200, issuer.metadata() | {"issuer": "https://other.example"}))
     with pytest.raises(ServiceUnavailable):
@@ -188,7 +188,7 @@ async def test_the_name_of_another_issuer_is_not_quoted_in_the_log(
     ],
 )
 async def test_what_is_no_key_set_or_too_large_is_not_kept(
-    vendor: FarEnd, issuer: Issuer, document: Any
+    vendor: ScriptedServer, issuer: Issuer, document: Any
 ) -> None:
     vendor.always(replies(200, document))
     with pytest.raises(ServiceUnavailable):
@@ -196,7 +196,7 @@ async def test_what_is_no_key_set_or_too_large_is_not_kept(
 
 
 async def test_a_redirect_is_not_followed_and_keys_for_encryption_are_left_out(
-    vendor: FarEnd, issuer: Issuer
+    vendor: ScriptedServer, issuer: Issuer
 ) -> None:
     there = f"{issuer.url}{JWKS}"
     vendor.will(replies(302, b"", {"location": there}))

@@ -12,8 +12,8 @@ import pytest
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of, error_of
 from tests.over_http.served import call, key_of, served, talking
-from tests.support.far_end import replies
-from tests.support.lookups import ADDRESS, Lookups, found
+from tests.support.contract_server import ADDRESS, ContractServer, found
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
     from mcp import Client
 
-    from tests.support.far_end import FarEnd, Seen
+    from tests.support.scripted_server import ReceivedRequest, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 AT_ONCE = WORK | {"wait_seconds": 0}
@@ -95,14 +95,14 @@ async def test_a_revoked_key_is_refused_from_the_next_request_on(tmp_path: Path)
 
 
 async def test_two_callers_who_ask_in_the_same_moment_pay_once_and_see_only_their_own(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     keys = [key_of(tmp_path, "acme"), key_of(tmp_path, "lumen")]
-    lookups = Lookups()
+    lookups = ContractServer()
     lookups.end(found() | {"external_id": "caller-0"})
     both = anyio.Event()
 
-    async def hold(stream: SocketStream, seen: Seen) -> None:
+    async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
         await both.wait()
         await replies(201, found() | {"external_id": seen.json["external_id"]})(stream, seen)
 
@@ -137,10 +137,10 @@ async def test_two_callers_who_ask_in_the_same_moment_pay_once_and_see_only_thei
 
 
 async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_callers_own(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     acme, lumen = key_of(tmp_path, "acme"), key_of(tmp_path, "lumen")
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     settings = {"API_URL": vendor.url, "API_KEY": "the-vendors-key", "LOG_LEVEL": "DEBUG"}
     with served(tmp_path, **settings) as face:
@@ -175,10 +175,10 @@ async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_caller
 
 
 async def test_an_id_that_the_vendor_has_forgotten_is_named_as_the_caller_knows_it(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    from tests.support.far_end import replies
-    from tests.support.lookups import enrichment
+    from tests.support.contract_server import enrichment
+    from tests.support.scripted_server import replies
 
     vendor.will(replies(201, enrichment("e1")))
     vendor.always(replies(404))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.over_http.served import call, served
-from tests.support.issuer import Issuer
+from tests.support.oauth_issuer import Issuer
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:

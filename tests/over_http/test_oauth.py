@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from mcp_enrichment.compose_http import served_mcp
+from mcp_enrichment.app.http import mcp_http_app
 from mcp_enrichment.mcp.http import endpoint
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import ID, WORK, data_of, error_of
 from tests.over_http.consent import Wallet, consenting
 from tests.over_http.served import balanced, call, served, talking
-from tests.support.far_end import far_end, replies
-from tests.support.issuer import Issuer
-from tests.support.lookups import Lookups
+from tests.support.contract_server import ContractServer
+from tests.support.oauth_issuer import Issuer
+from tests.support.scripted_server import replies, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ READ, SPEND = "enrichment.read", "enrichment.spend"
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
-    async with far_end() as end:
+    async with scripted_server() as end:
         yield Issuer.at(end)
 
 
@@ -108,7 +108,7 @@ async def test_a_token_without_the_scope_can_read_and_wait_and_not_request(
 
 
 async def test_a_request_that_hides_its_tool_from_the_first_look_spends_nothing_either(
-    vendor: FarEnd, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vendor: ScriptedServer, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "SPENDING", frozenset())
     settings = Settings(
@@ -120,7 +120,7 @@ async def test_a_request_that_hides_its_tool_from_the_first_look_spends_nothing_
     )
     asked = call("auto", "request_email_enrichment", WORK)
     headers = asked["headers"] | {"authorization": f"Bearer {issuer.token(HERE, scope=READ)}"}
-    async with served_mcp(settings, "127.0.0.1", 8701) as (app, _):
+    async with mcp_http_app(settings, "127.0.0.1", 8701) as (app, _):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://mcp.example") as http:
             answer = await http.post("/tools/mcp", json=asked["json"], headers=headers)
@@ -149,9 +149,9 @@ async def test_one_persons_ids_are_unknown_to_another_in_every_process(
 
 
 async def test_machines_that_share_a_secret_know_each_others_ids(
-    vendor: FarEnd, issuer: Issuer, tmp_path: Path
+    vendor: ScriptedServer, issuer: Issuer, tmp_path: Path
 ) -> None:
-    vendor.always(Lookups())
+    vendor.always(ContractServer())
     settings = {"API_URL": vendor.url, "API_KEY": "a-key", "PUBLIC_URL": PUBLIC}
     settings |= {"OAUTH_ISSUER": issuer.url, "HTTP_SECRET": "shared-by-all-machines-of-the-site"}
     at_once, token = WORK | {"wait_seconds": 0}, issuer.token(HERE)
@@ -190,7 +190,7 @@ async def test_whose_tokens_are_taken_is_told_where_clients_look(
 
 
 async def test_an_issuer_that_cannot_be_reached_refuses_nobody_for_good(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(replies(503))
     token = Issuer(vendor.url).token(HERE)

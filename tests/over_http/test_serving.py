@@ -12,7 +12,7 @@ import pytest
 
 from tests.mcp.faces import ERAS, ID, WORK, data_of, error_of, wire
 from tests.over_http.served import call, served, talking
-from tests.support.far_end import Seen, replies
+from tests.support.scripted_server import ReceivedRequest, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 WAIT = {"ids": [ID], "timeout_seconds": 45}
 
 
-def _vendors(vendor: FarEnd) -> dict[str, str]:
+def _vendors(vendor: ScriptedServer) -> dict[str, str]:
     return {"API_URL": vendor.url, "API_KEY": "a-key", "HTTP_OPEN": "true"}
 
 
@@ -36,7 +36,7 @@ class Holds:
     def __init__(self) -> None:
         self.asked, self.hung_up = anyio.Event(), anyio.Event()
 
-    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         if seen.headers["prefer"] == "wait=0":
             await replies(200, wire("processing"))(stream, seen)
             return
@@ -61,7 +61,7 @@ async def test_the_tools_answer_as_they_do_over_stdio(era: str, tmp_path: Path) 
 
 
 async def test_a_wait_reports_its_progress_before_its_answer(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(replies(200, wire("processing")))
     told: list[float] = []
@@ -81,11 +81,11 @@ async def test_a_wait_reports_its_progress_before_its_answer(
 
 
 async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     told = anyio.Event()
 
-    async def once_told(stream: SocketStream, seen: Seen) -> None:
+    async def once_told(stream: SocketStream, seen: ReceivedRequest) -> None:
         with anyio.move_on_after(8):
             await told.wait()
         await replies(200, wire("processing"))(stream, seen)
@@ -101,7 +101,7 @@ async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
 
 
 async def test_a_client_that_closes_its_stream_ends_the_wait(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     holds = Holds()
     vendor.always(holds)
@@ -120,7 +120,7 @@ async def test_a_client_that_closes_its_stream_ends_the_wait(
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_end(
-    era: str, vendor: FarEnd, tmp_path: Path, end: signal.Signals
+    era: str, vendor: ScriptedServer, tmp_path: Path, end: signal.Signals
 ) -> None:
     holds, answers = Holds(), list[Any]()
     vendor.always(holds)

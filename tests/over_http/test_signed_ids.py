@@ -12,7 +12,7 @@ import pytest
 from mcp_enrichment.client.signed_ids import IdSigner, VerifiedId
 from mcp_enrichment.contract.errors import StorageFailed, UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
-from mcp_enrichment.secret_file import secret_in
+from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 
@@ -61,7 +61,7 @@ def test_nobody_else_can_open_it_and_no_part_of_it_can_be_changed() -> None:
 def test_the_secret_is_made_once_however_many_begin_at_once(tmp_path: Path) -> None:
     file = tmp_path / "state" / "http.secret"
     with ThreadPoolExecutor(16) as pool:
-        made = list(pool.map(secret_in, [file] * 64))
+        made = list(pool.map(read_or_create_secret, [file] * 64))
     assert len(set(made)) == 1
     assert len(made[0]) == 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -74,7 +74,7 @@ def test_a_secret_that_is_damaged_is_told_and_not_replaced(tmp_path: Path) -> No
     for damaged in ("", "00", "no secret", "é"):
         file.write_text(damaged)
         with pytest.raises(StorageFailed, match="a secret is damaged") as raised:
-            secret_in(file)
+            read_or_create_secret(file)
         assert "Restore it from a backup." in raised.value.to_person()
         assert not raised.value.retryable
         assert file.read_text() == damaged

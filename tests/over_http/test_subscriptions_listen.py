@@ -15,7 +15,7 @@ from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
 from tests.mcp.pipes import modern
 from tests.over_http.served import ACCEPT, key_of, served, talking
-from tests.support.lookups import Lookups, found
+from tests.support.contract_server import ContractServer, found
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.over_http.served import Served
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -67,9 +67,9 @@ ACKNOWLEDGED, UPDATED = (
 
 @pytest.mark.parametrize("is_revoked", [False, True])
 async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
-    is_revoked: bool, vendor: FarEnd, tmp_path: Path
+    is_revoked: bool, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    lookups = Lookups(holds=True)
+    lookups = ContractServer(holds=True)
     vendor.always(lookups)
     async with _listening(vendor, tmp_path) as (_, listener):
         if is_revoked:
@@ -81,9 +81,9 @@ async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
 
 
 async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    vendor.always(Lookups(holds=True))
+    vendor.always(ContractServer(holds=True))
     async with _listening(vendor, tmp_path) as (face, listener):
         face.process.send_signal(signal.SIGTERM)
         with anyio.fail_after(HANG):
@@ -93,7 +93,9 @@ async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
 
 
 @asynccontextmanager
-async def _listening(vendor: FarEnd, folder: Path) -> AsyncIterator[tuple[Served, Listener]]:
+async def _listening(
+    vendor: ScriptedServer, folder: Path
+) -> AsyncIterator[tuple[Served, Listener]]:
     """A server, and whoever listens there for a request that is under way."""
     key = key_of(folder, "acme")
     with served(folder, API_URL=vendor.url, API_KEY="a-key") as face:

@@ -12,12 +12,12 @@ import httpx
 import pytest
 import standardwebhooks
 
-from mcp_enrichment import compose_accounts
+from mcp_enrichment.app import accounts
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
 from tests.over_http.served import balanced, key_of, push, served, talking
-from tests.support.lookups import ADDRESS, Lookups, found
+from tests.support.contract_server import ADDRESS, ContractServer, found
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-    from tests.support.far_end import FarEnd
+    from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -33,11 +33,11 @@ SECRET, OLDER = ("whsec_" + text * 8 for text in ("c2VjcmV0", "b2xkZXIh"))
 AT_ONCE = WORK | {"wait_seconds": 0}
 
 
-def _behind(vendor: FarEnd, **settings: str) -> dict[str, str]:
+def _behind(vendor: ScriptedServer, **settings: str) -> dict[str, str]:
     return {"API_URL": vendor.url, "API_KEY": "a-key", "HTTP_OPEN": "true"} | settings
 
 
-async def _ends(client: Client, vendor: FarEnd, lookups: Lookups) -> dict[str, Any]:
+async def _ends(client: Client, vendor: ScriptedServer, lookups: ContractServer) -> dict[str, Any]:
     """What a wait answers whose lookup ends, and is pushed, once it is waited for."""
     asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
     answers: list[Any] = []
@@ -56,9 +56,9 @@ async def _ends(client: Client, vendor: FarEnd, lookups: Lookups) -> dict[str, A
 
 
 async def test_the_vendor_is_asked_once_when_it_has_told_and_not_before(
-    era: str, vendor: FarEnd, tmp_path: Path
+    era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    vendor.always(lookups := Lookups())
+    vendor.always(lookups := ContractServer())
     async with (
         balanced(tmp_path, prefix="/tools", **_behind(vendor)) as site,
         talking(site.url, era) as client,
@@ -72,8 +72,10 @@ async def test_the_vendor_is_asked_once_when_it_has_told_and_not_before(
     assert len(vendor.seen) <= 4
 
 
-async def test_one_process_asks_nothing_before_thepush(vendor: FarEnd, tmp_path: Path) -> None:
-    vendor.always(lookups := Lookups())
+async def test_one_process_asks_nothing_before_thepush(
+    vendor: ScriptedServer, tmp_path: Path
+) -> None:
+    vendor.always(lookups := ContractServer())
     settings = _behind(vendor, PUBLIC_URL="http://localhost:1", HTTP_HOSTS="localhost:1")
     with served(tmp_path, **settings) as face:
         async with talking(face.url, "auto") as client:
@@ -94,8 +96,8 @@ async def test_one_process_asks_nothing_before_thepush(vendor: FarEnd, tmp_path:
     assert len(vendor.seen) == 2
 
 
-async def test_what_a_push_says_is_not_believed(vendor: FarEnd, tmp_path: Path) -> None:
-    vendor.always(lookups := Lookups())
+async def test_what_a_push_says_is_not_believed(vendor: ScriptedServer, tmp_path: Path) -> None:
+    vendor.always(lookups := ContractServer())
     async with balanced(tmp_path, **_behind(vendor)) as site, talking(site.url, "auto") as client:
         asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
         lie = found() | {"email": {"email": "eve@evil.example", "type": "work"}}
@@ -110,9 +112,9 @@ async def test_what_a_push_says_is_not_believed(vendor: FarEnd, tmp_path: Path) 
 
 
 async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    vendor.always(Lookups())
+    vendor.always(ContractServer())
     body, now = b'{"_id": "e1"}', int(time.time())
 
     def signed(secret: str, *, at: int = now) -> dict[str, str]:
@@ -147,9 +149,9 @@ async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
 
 
 async def test_the_pushes_of_a_team_are_for_whoever_of_it_waits(
-    vendor: FarEnd, tmp_path: Path
+    vendor: ScriptedServer, tmp_path: Path
 ) -> None:
-    vendor.always(lookups := Lookups())
+    vendor.always(lookups := ContractServer())
     settings = {"API_URL": vendor.url, "API_KEY": "a-key"}
     acme, lumen = key_of(tmp_path, "acme"), key_of(tmp_path, "lumen")
     async with (
@@ -183,7 +185,7 @@ def test_an_address_is_given_to_those_who_could_reach_it(
     public: str | None, service: str | None, given: bool, tmp_path: Path
 ) -> None:
     settings = Settings(api_key="k", api_url=service, public_url=public, state_dir=tmp_path)
-    assert (compose_accounts._pushes(settings, b"secret") is not None) is given
+    assert (accounts._pushes(settings, b"secret") is not None) is given
 
 
 async def test_the_embedded_service_needs_no_pushes(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.fresh_copy import fresh_copy
-from tests.support.optional import needs_program
+from tests.support.optional_tools import needs_program
 from tests.support.uv import uv_environment, uv_program
 
 if TYPE_CHECKING:

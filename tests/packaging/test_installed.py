@@ -12,7 +12,7 @@ import pytest
 
 from mcp_enrichment import __version__
 from mcp_enrichment.mcp.tools import TOOLS
-from tests.support.published import REGISTRY_NAME
+from tests.support.package_listings import REGISTRY_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mcp_enrichment import __version__
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
-from tests.support.generated import PAGES, PUBLISHED, README, as_file, with_tables
-from tests.support.published import SCHEMA, links
+from tests.support.generated_docs import PAGES, PUBLISHED, README, as_file, with_tables
+from tests.support.package_listings import SCHEMA, links
 
 
 class Strict(BaseModel):

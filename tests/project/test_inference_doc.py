@@ -13,7 +13,7 @@ import pytest
 from mcp_enrichment.service.sources.inference import accuracy, pattern_learning
 from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 from tests.cli.commands import Shell
-from tests.support.colleagues import staff
+from tests.support.company_staff import staff
 from tests.support.exports import HEADER
 from tests.support.fresh_copy import ROOT
 

@@ -16,7 +16,7 @@ import pytest
 
 from mcp_enrichment.mcp import prompts, resources
 from tests.support.fresh_copy import ROOT, fresh_copy
-from tests.support.generated import README, with_tables
+from tests.support.generated_docs import README, with_tables
 from tests.support.waiting import HANG, until_listening
 
 README_TEXT = README.read_text("utf-8")

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mcp_enrichment.compose_service import EMBEDDED_SECONDS
+from mcp_enrichment.app.service import EMBEDDED_STOP_SECONDS
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
-from tests.support.generated import with_tables
+from tests.support.generated_docs import with_tables
 
 TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
 
@@ -56,7 +56,7 @@ def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
             (lookup_job.LONGEST_WAIT_WITH_HIT, 60),
         ),
         ("as long as it asks, up to a day", (MAX_RETRY_AFTER, 86_400)),
-        ("a second, it waits for a quarter of one", (EMBEDDED_SECONDS, 0.25)),
+        ("a second, it waits for a quarter of one", (EMBEDDED_STOP_SECONDS, 0.25)),
     ]:
         assert said in flat
         assert figure[0] == figure[1]

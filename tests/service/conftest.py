@@ -8,14 +8,14 @@ import pytest
 
 from mcp_enrichment.service.queue import procrastinate_worker
 from tests.support import postgres
-from tests.support.places import opened
+from tests.support.databases import open_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_enrichment.service.db.database import Database
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def empty(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture
 def database(place: Place) -> Iterator[Database]:
     """The database there, open."""
-    made = opened(place)
+    made = open_place(place)
     yield made
     made.close()
 

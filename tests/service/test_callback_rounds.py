@@ -24,9 +24,9 @@ from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue import procrastinate_worker, sqlite_worker
 from mcp_enrichment.service.queue.handlers import run_job
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from tests.support.far_end import FarEnd, far_end, replies
-from tests.support.places import settings_of
-from tests.support.serving import HIT, Says, Serving, serving, until
+from tests.support.databases import settings_of
+from tests.support.running_service import HIT, FixedSource, RunningService, running_service, until
+from tests.support.scripted_server import ScriptedServer, replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from mcp_enrichment.service.context import ServiceContext
-    from tests.support.far_end import Seen
-    from tests.support.places import Place
+    from tests.support.databases import Place
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 QUICKLY, SLOWLY = (0.0, 0.002, 0.004), (0.0, 300.0, 300.0)
@@ -44,8 +44,8 @@ NONE_LEFT = "SELECT count(*) FROM jobs"
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[FarEnd]:
-    async with far_end() as end:
+async def receiver() -> AsyncIterator[ScriptedServer]:
+    async with scripted_server() as end:
         yield end
 
 
@@ -62,25 +62,27 @@ async def receiver() -> AsyncIterator[FarEnd]:
 )
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_receiver_that_says_when_is_not_tried_before_up_to_a_bound(
-    place: Place, receiver: FarEnd, status: int, asked: str, seconds: float
+    place: Place, receiver: ScriptedServer, status: int, asked: str, seconds: float
 ) -> None:
     receiver.will(replies(status, headers={"retry-after": asked}))
-    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
     assert isinstance(again, Reschedule)
     assert seconds <= again.seconds <= seconds * (1 + JITTER)
 
 
-async def test_a_receiver_may_name_a_date(place: Place, receiver: FarEnd) -> None:
+async def test_a_receiver_may_name_a_date(place: Place, receiver: ScriptedServer) -> None:
     date = formatdate(time.time() + 100, usegmt=True)
     receiver.will(replies(503, headers={"Retry-After": date}))
-    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         again = await deliver(it.service, await _ended(it, receiver))
     assert isinstance(again, Reschedule)
     assert 95 <= again.seconds <= 100 * (1 + JITTER)
 
 
-async def test_a_receiver_that_is_gone_is_not_tried_again(place: Place, receiver: FarEnd) -> None:
+async def test_a_receiver_that_is_gone_is_not_tried_again(
+    place: Place, receiver: ScriptedServer
+) -> None:
     receiver.will(replies(500), replies(410))
     async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
@@ -89,7 +91,7 @@ async def test_a_receiver_that_is_gone_is_not_tried_again(place: Place, receiver
 
 
 async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
-    place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+    place: Place, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, value in settings_of(place).items():
         monkeypatch.setenv(variable, value)
@@ -113,7 +115,7 @@ async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
         assert Webhook(secret).verify(seen.body, seen.headers)["external_id"] == "lead-1"
 
 
-async def test_a_repeat_has_three_tries_and_no_more(place: Place, receiver: FarEnd) -> None:
+async def test_a_repeat_has_three_tries_and_no_more(place: Place, receiver: ScriptedServer) -> None:
     receiver.will(*[replies(500)] * 6)  # a seventh is unexpected, and fails the test
     async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
@@ -122,7 +124,9 @@ async def test_a_repeat_has_three_tries_and_no_more(place: Place, receiver: FarE
         await until(lambda: len(it.rows(TRIES)) == 6 and it.rows(NONE_LEFT) == [(0,)])
 
 
-async def test_a_delivered_callback_may_be_repeated_too(place: Place, receiver: FarEnd) -> None:
+async def test_a_delivered_callback_may_be_repeated_too(
+    place: Place, receiver: ScriptedServer
+) -> None:
     receiver.will(replies(200), replies(204))
     async with _quick(place) as it:
         await it.accepted(callback_url=receiver.url)
@@ -132,10 +136,12 @@ async def test_a_delivered_callback_may_be_repeated_too(place: Place, receiver: 
 
 
 async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
-    place: Place, receiver: FarEnd
+    place: Place, receiver: ScriptedServer
 ) -> None:
     receiver.will(replies(500), replies(200))
-    async with serving(place, Says(HIT), allow_private=True, delivery_delays=SLOWLY) as it:
+    async with running_service(
+        place, FixedSource(HIT), allow_private=True, delivery_delays=SLOWLY
+    ) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows("SELECT due_at FROM jobs WHERE lease_owner IS NULL") != [])
         await until(lambda: it.rows(TRIES) == [(1, 1, 500)])
@@ -145,7 +151,7 @@ async def test_a_repeat_does_not_wait_for_the_try_that_was_put_off(
 
 
 async def test_a_repeat_while_the_first_try_is_being_put_off_leaves_one_job(
-    place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+    place: Place, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried, may_go_on = anyio.Event(), anyio.Event()
 
@@ -159,7 +165,9 @@ async def test_a_repeat_while_the_first_try_is_being_put_off_leaves_one_job(
     for engine in (sqlite_worker, procrastinate_worker):
         monkeypatch.setattr(engine, "run_job", held)
     receiver.will(replies(500), replies(200))
-    async with serving(place, Says(HIT), allow_private=True, delivery_delays=SLOWLY) as it:
+    async with running_service(
+        place, FixedSource(HIT), allow_private=True, delivery_delays=SLOWLY
+    ) as it:
         await it.accepted(callback_url=receiver.url)
         await tried.wait()
         await _repeat(it)
@@ -170,11 +178,11 @@ async def test_a_repeat_while_the_first_try_is_being_put_off_leaves_one_job(
 
 @pytest.mark.parametrize("status", [200, 500])
 async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
-    place: Place, receiver: FarEnd, status: int
+    place: Place, receiver: ScriptedServer, status: int
 ) -> None:
     may_answer = anyio.Event()
 
-    async def late(stream: SocketStream, seen: Seen) -> None:
+    async def late(stream: SocketStream, seen: ReceivedRequest) -> None:
         await may_answer.wait()
         await replies(status)(stream, seen)
 
@@ -191,7 +199,7 @@ async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
 
 
 async def test_what_cannot_be_repeated_is_refused(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted(callback_url="https://a.example/")
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         cases = [
@@ -209,10 +217,10 @@ async def test_what_cannot_be_repeated_is_refused(place: Place) -> None:
 
 
 def _quick(place: Place):
-    return serving(place, Says(HIT), allow_private=True, delivery_delays=QUICKLY)
+    return running_service(place, FixedSource(HIT), allow_private=True, delivery_delays=QUICKLY)
 
 
-async def _ended(it: Serving, receiver: FarEnd) -> Job:
+async def _ended(it: RunningService, receiver: ScriptedServer) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=receiver.url)
     await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))
@@ -220,7 +228,7 @@ async def _ended(it: Serving, receiver: FarEnd) -> Job:
     return Job(kind=JobKind.DELIVER, subject=callback_id, team_id=it.team_id)
 
 
-async def _repeat(it: Serving) -> None:
+async def _repeat(it: RunningService) -> None:
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
     now = it.service.clock()
     database = it.service.database

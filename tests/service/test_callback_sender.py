@@ -14,9 +14,9 @@ from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import DeliveryResult
-from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
-from tests.support.names import Names
-from tests.support.serving import ANY_LOOPBACK
+from tests.support.fake_resolver import FakeResolver
+from tests.support.running_service import ANY_LOOPBACK
+from tests.support.scripted_server import breaks_off, hangs, replies, resets, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import Behaviour
+    from tests.support.scripted_server import Behaviour
 
 pytestmark = pytest.mark.anyio
 SIGNED = {"webhook-id": "msg_1"}
@@ -55,8 +55,8 @@ class OnlyThisHost(CallbackURLPolicy):
 async def test_a_name_with_any_private_address_is_not_connected_to(
     monkeypatch: pytest.MonkeyPatch, answers: list[str]
 ) -> None:
-    Names(monkeypatch, answers)
-    async with far_end() as receiver:
+    FakeResolver(monkeypatch, answers)
+    async with scripted_server() as receiver:
         url = receiver.url.replace("127.0.0.1", "hooks.example.com")
         assert (
             await CallbackSender(CallbackURLPolicy()).send(url, b"{}", SIGNED)
@@ -68,8 +68,10 @@ async def test_a_name_with_any_private_address_is_not_connected_to(
 async def test_the_connection_goes_to_the_address_that_was_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = Names(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])  # rebinds after the first look-up
-    async with far_end() as receiver:
+    names = FakeResolver(
+        monkeypatch, ["127.0.0.1"], ["127.0.0.2"]
+    )  # rebinds after the first look-up
+    async with scripted_server() as receiver:
         receiver.will(replies(200))
         url = receiver.url.replace("127.0.0.1", "hooks.example.com")
         sent = await CallbackSender(OnlyThisHost()).send(url, b"{}", SIGNED)
@@ -80,8 +82,8 @@ async def test_the_connection_goes_to_the_address_that_was_judged(
 
 
 async def test_each_try_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    Names(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
-    async with far_end() as receiver:
+    FakeResolver(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
+    async with scripted_server() as receiver:
         receiver.will(replies(500))
         url, sends = receiver.url.replace("127.0.0.1", "a.example"), CallbackSender(OnlyThisHost())
         assert (await sends.send(url, b"{}", SIGNED)).http_status == 500
@@ -116,7 +118,7 @@ async def test_a_try_ends_in_one_of_few_ways_whatever_the_receiver_does(
 ) -> None:
     if sent.outcome == "timed-out":
         monkeypatch.setattr(callback_sender, "ATTEMPT_SECONDS", 0.3)
-    async with far_end() as receiver:
+    async with scripted_server() as receiver:
         receiver.will(behaviour)
         with anyio.fail_after(HANG):
             assert await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", SIGNED) == sent

@@ -11,10 +11,10 @@ import pytest
 
 from mcp_enrichment.service.callbacks import url_policy
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy, is_public
-from tests.support.serving import ADA, serving
+from tests.support.running_service import ADA, running_service
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DEFAULT_RULES = CallbackURLPolicy()
@@ -174,7 +174,7 @@ PUBLIC_URLS = [
 async def _statuses(
     place: Place, urls: list[str], rules: CallbackURLPolicy = DEFAULT_RULES
 ) -> dict[str, int]:
-    async with serving(place, jobs=False, rules=rules, credits=len(urls)) as it:
+    async with running_service(place, jobs=False, rules=rules, credits=len(urls)) as it:
         answers = {
             url: await it.post(linkedin_url=f"{ADA}-{number}", callback_url=url)
             for number, url in enumerate(urls)
@@ -240,7 +240,7 @@ async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(
 
 
 async def test_a_refused_port_is_told_with_those_that_are_allowed(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         error = (await it.post(callback_url="https://a.example:8443/")).json()["error"]
     assert error["code"] == "invalid_callback_url"
     assert "80, 443" in error["message"]

@@ -16,11 +16,19 @@ from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue import sqlite_worker
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Misconfigured
-from tests.support.far_end import FarEnd, far_end, hangs, replies, resets
-from tests.support.names import Names
+from tests.support.databases import rows
+from tests.support.fake_resolver import FakeResolver
 from tests.support.openapi import must_be
-from tests.support.places import rows
-from tests.support.serving import ADAS, HIT, MISS, Says, Serving, serving, until
+from tests.support.running_service import (
+    ADAS,
+    HIT,
+    MISS,
+    FixedSource,
+    RunningService,
+    running_service,
+    until,
+)
+from tests.support.scripted_server import ScriptedServer, hangs, replies, resets, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -30,8 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.far_end import Seen
-    from tests.support.places import Place
+    from tests.support.databases import Place
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 TRIES = "SELECT number, outcome, http_status FROM callback_tries ORDER BY number"
@@ -40,18 +48,18 @@ QUICKLY = (0.0, 0.002, 0.004)
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[FarEnd]:
-    async with far_end() as end:
+async def receiver() -> AsyncIterator[ScriptedServer]:
+    async with scripted_server() as end:
         yield end
 
 
 @pytest.mark.parametrize("outcome", [HIT, MISS, Misconfigured()])
 @pytest.mark.parametrize("external_id", ["lead-42", "Ключ 🦜"])
 async def test_a_callback_is_what_a_poll_says(
-    place: Place, receiver: FarEnd, outcome: Outcome, external_id: str
+    place: Place, receiver: ScriptedServer, outcome: Outcome, external_id: str
 ) -> None:
     receiver.will(replies(204))
-    async with serving(place, Says(outcome), allow_private=True) as it:
+    async with running_service(place, FixedSource(outcome), allow_private=True) as it:
         request_id = await it.accepted(
             callback_url=f"{receiver.url}/hook?x=1", external_id=external_id
         )
@@ -66,17 +74,17 @@ async def test_a_callback_is_what_a_poll_says(
 
 
 async def test_a_callback_goes_out_at_once(
-    place: Place, receiver: FarEnd, monkeypatch: pytest.MonkeyPatch
+    place: Place, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
     receiver.will(replies(200))
-    async with serving(place, Says(HIT), allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), allow_private=True) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 1)
 
 
 async def test_no_callback_is_sent_where_none_was_asked_for(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         await it.final(await it.accepted())
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
         assert it.rows(TRIES) == []
@@ -95,12 +103,14 @@ async def test_no_callback_is_sent_where_none_was_asked_for(place: Place) -> Non
     ],
 )
 async def test_a_callback_is_tried_up_to_three_times_until_it_arrives(
-    place: Place, receiver: FarEnd, answers: list[int | str], tries: list[str]
+    place: Place, receiver: ScriptedServer, answers: list[int | str], tries: list[str]
 ) -> None:
     # A fourth try, or one after a success, is unexpected and fails the test.
     elsewhere = {"location": f"{receiver.url}/elsewhere"}
     receiver.will(*(resets() if a == "reset" else replies(a, headers=elsewhere) for a in answers))
-    async with serving(place, Says(HIT), allow_private=True, delivery_delays=QUICKLY) as it:
+    async with running_service(
+        place, FixedSource(HIT), allow_private=True, delivery_delays=QUICKLY
+    ) as it:
         await it.accepted(callback_url=f"{receiver.url}/hook")
         await until(lambda: len(it.rows(TRIES)) == len(tries) and it.rows(NONE_LEFT) == [(0,)])
         statuses = [None if a == "reset" else a for a in answers]
@@ -110,10 +120,10 @@ async def test_a_callback_is_tried_up_to_three_times_until_it_arrives(
 
 
 async def test_tries_are_5_and_30_seconds_apart_and_a_little_more(
-    place: Place, receiver: FarEnd
+    place: Place, receiver: ScriptedServer
 ) -> None:
     receiver.will(replies(500), replies(500), replies(500))
-    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         job = await _ended_with_a_callback(it, receiver.url)
         for delay in DELIVERY_DELAYS[1:]:
             again = await deliver(it.service, job)
@@ -125,32 +135,34 @@ async def test_tries_are_5_and_30_seconds_apart_and_a_little_more(
 
 
 async def test_a_callback_that_has_arrived_is_not_sent_again(
-    place: Place, receiver: FarEnd
+    place: Place, receiver: ScriptedServer
 ) -> None:
     receiver.will(replies(200))
-    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         job = await _ended_with_a_callback(it, receiver.url)
         for _ in range(2):  # the second as after a crash before the job was removed
             assert await deliver(it.service, job) is None
 
 
-async def test_a_try_is_written_down_before_it_is_sent(place: Place, receiver: FarEnd) -> None:
+async def test_a_try_is_written_down_before_it_is_sent(
+    place: Place, receiver: ScriptedServer
+) -> None:
     written = []
 
-    async def look(stream: SocketStream, seen: Seen) -> None:
+    async def look(stream: SocketStream, seen: ReceivedRequest) -> None:
         written.extend(rows(place, "SELECT number, ended_at, outcome FROM callback_tries"))
         await replies(200)(stream, seen)
 
     receiver.will(look)
-    async with serving(place, Says(HIT), allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), allow_private=True) as it:
         await it.accepted(callback_url=receiver.url)
         await until(lambda: it.rows(TRIES) == [(1, "delivered", 200)])
     assert written == [(1, None, None)]
 
 
-async def test_a_try_that_a_crash_cut_off_counts(place: Place, receiver: FarEnd) -> None:
+async def test_a_try_that_a_crash_cut_off_counts(place: Place, receiver: ScriptedServer) -> None:
     receiver.will(replies(500))
-    async with serving(place, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         job = await _ended_with_a_callback(it, receiver.url)
         for _ in range(2):
             await it.service.database.write(lambda c: _claim(c, job.subject))
@@ -158,10 +170,12 @@ async def test_a_try_that_a_crash_cut_off_counts(place: Place, receiver: FarEnd)
         assert it.rows(TRIES) == [(1, None, None), (2, None, None), (3, "http-error", 500)]
 
 
-async def test_a_receiver_that_hangs_holds_up_nobody_else(place: Place, receiver: FarEnd) -> None:
+async def test_a_receiver_that_hangs_holds_up_nobody_else(
+    place: Place, receiver: ScriptedServer
+) -> None:
     receiver.will(hangs())
     receiver.always(replies(200))
-    async with serving(place, Says(HIT), allow_private=True) as it:
+    async with running_service(place, FixedSource(HIT), allow_private=True) as it:
         await it.accepted(callback_url=f"{receiver.url}/hangs")
         await until(lambda: len(receiver.seen) == 1)
         await it.accepted(callback_url=f"{receiver.url}/answers", type="personal")
@@ -171,13 +185,13 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(place: Place, receiver
 
 async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_reaches_nobody(
     place: Place,
-    receiver: FarEnd,
+    receiver: ScriptedServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Names(monkeypatch, ["127.0.0.1"])
+    FakeResolver(monkeypatch, ["127.0.0.1"])
     rules = CallbackURLPolicy(ports=range(1, 65_536))
-    async with serving(place, Says(HIT), delivery_delays=QUICKLY, rules=rules) as it:
+    async with running_service(place, FixedSource(HIT), delivery_delays=QUICKLY, rules=rules) as it:
         port = receiver.url.rsplit(":", 1)[1]
         await it.accepted(callback_url=f"http://hooks.example.com:{port}/")
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
@@ -186,7 +200,7 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
     assert ADAS not in caplog.text
 
 
-async def _ended_with_a_callback(it: Serving, url: str) -> Job:
+async def _ended_with_a_callback(it: RunningService, url: str) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=url)
     await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))

@@ -20,26 +20,26 @@ from mcp_enrichment.service.sources.base import (
     Outcome,
     Unavailable,
 )
-from tests.support.places import opened
-from tests.support.serving import ADA, HIT, Clock, Serving, serving
-from tests.support.vendors import Scripted, scripted
+from tests.support.databases import open_place
+from tests.support.running_service import ADA, HIT, Clock, RunningService, running_service
+from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
 LOST, REFUSED = Lost(why=LostReason.NO_ANSWER), Lost(why=LostReason.REFUSED)
 
 
-async def looked_up(it: Serving, number: int, vendor: Scripted) -> Reschedule | None:
+async def looked_up(it: RunningService, number: int, vendor: ScriptedVendor) -> Reschedule | None:
     """One run of a new request's job, at this vendor alone."""
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
     job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)
 
 
-def left_alone_for(it: Serving) -> float | None:
+def left_alone_for(it: RunningService) -> float | None:
     """Seconds for which the vendor is left alone from now on."""
     health = it.service.database.read_now(lambda c: circuit_table.get(c, "vendor"))
     until = health.left_alone_until if health else None
@@ -50,8 +50,8 @@ def left_alone_for(it: Serving) -> float | None:
 async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
     place: Place, failure: Outcome
 ) -> None:
-    vendor, clock = scripted(failure), Clock()
-    async with serving(place, jobs=False, clock=clock, credits=99) as it:
+    vendor, clock = scripted_vendor(failure), Clock()
+    async with running_service(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(5):
             await looked_up(it, number, vendor)
         assert len(vendor.asked) == 3
@@ -65,8 +65,8 @@ async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
 
 
 async def test_failures_between_answers_are_nothing(place: Place) -> None:
-    vendor = scripted(DOWN, DOWN, Miss(), DOWN, DOWN, Miss())
-    async with serving(place, jobs=False, clock=Clock()) as it:
+    vendor = scripted_vendor(DOWN, DOWN, Miss(), DOWN, DOWN, Miss())
+    async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(6):
             await looked_up(it, number, vendor)
         assert left_alone_for(it) is None
@@ -74,8 +74,8 @@ async def test_failures_between_answers_are_nothing(place: Place) -> None:
 
 
 async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place) -> None:
-    vendor = scripted(REFUSED, REFUSED, REFUSED, DOWN, DOWN, REFUSED, DOWN)
-    async with serving(place, jobs=False, clock=Clock()) as it:
+    vendor = scripted_vendor(REFUSED, REFUSED, REFUSED, DOWN, DOWN, REFUSED, DOWN)
+    async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(6):
             await looked_up(it, number, vendor)
         assert left_alone_for(it) is None
@@ -84,9 +84,9 @@ async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place
 
 
 async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) -> None:
-    vendor, clock = scripted(DOWN, DOWN, DOWN, HIT), Clock()
+    vendor, clock = scripted_vendor(DOWN, DOWN, DOWN, HIT), Clock()
     others: list[Reschedule | None] = []
-    async with serving(place, jobs=False, clock=clock, credits=99) as it:
+    async with running_service(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(3):
             await looked_up(it, number, vendor)
         clock.now += circuit_breaker.PAUSE
@@ -106,8 +106,8 @@ async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) 
 
 
 async def test_one_that_asks_to_wait_is_left_alone_for_as_long(place: Place) -> None:
-    vendor = scripted(Unavailable(retry_after=70))
-    async with serving(place, jobs=False, clock=Clock()) as it:
+    vendor = scripted_vendor(Unavailable(retry_after=70))
+    async with running_service(place, jobs=False, clock=Clock()) as it:
         assert await looked_up(it, 1, vendor) == Reschedule(70)
         assert await looked_up(it, 2, vendor) == Reschedule(70)
     assert len(vendor.asked) == 1
@@ -116,8 +116,8 @@ async def test_one_that_asks_to_wait_is_left_alone_for_as_long(place: Place) -> 
 async def test_one_that_asks_to_wait_for_a_day_is_left_alone_for_it_and_no_request_waits(
     place: Place,
 ) -> None:
-    vendor, clock = scripted(Unavailable(retry_after=86_400), HIT), Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
+    vendor, clock = scripted_vendor(Unavailable(retry_after=86_400), HIT), Clock()
+    async with running_service(place, jobs=False, clock=clock) as it:
         assert await looked_up(it, 1, vendor) is None
         clock.now += 86_399
         assert await looked_up(it, 2, vendor) == Reschedule(2.0)
@@ -129,8 +129,8 @@ async def test_one_that_asks_to_wait_for_a_day_is_left_alone_for_it_and_no_reque
 
 
 async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(place: Place) -> None:
-    vendor, clock = scripted(Misconfigured()), Clock()
-    async with serving(place, jobs=False, clock=clock, credits=99) as it:
+    vendor, clock = scripted_vendor(Misconfigured()), Clock()
+    async with running_service(place, jobs=False, clock=clock, credits=99) as it:
         await looked_up(it, 0, vendor)
         clock.now -= 400 * 86_400.0
         await looked_up(it, 1, vendor)
@@ -141,8 +141,8 @@ async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(place: Place) 
 async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_once(
     place: Place,
 ) -> None:
-    vendor, clock = scripted(Misconfigured(reason=Reason.SANDBOX)), Clock()
-    async with serving(place, jobs=False, clock=clock, credits=99) as it:
+    vendor, clock = scripted_vendor(Misconfigured(reason=Reason.SANDBOX)), Clock()
+    async with running_service(place, jobs=False, clock=clock, credits=99) as it:
         for number in range(3):
             assert await looked_up(it, number, vendor) is None
         assert it.rows("SELECT DISTINCT status, reason FROM requests") == [("failed", "sandbox")]
@@ -154,8 +154,8 @@ async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_o
 
 
 async def test_what_one_process_has_learned_all_others_know(place: Place) -> None:
-    vendor, other = scripted(DOWN), opened(place)
-    async with serving(place, jobs=False, clock=Clock()) as it:
+    vendor, other = scripted_vendor(DOWN), open_place(place)
+    async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(3):
             await looked_up(it, number, vendor)
         elsewhere = replace(it, service=replace(it.service, database=other))

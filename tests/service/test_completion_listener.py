@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.service.requests import completion_listener
-from tests.support.places import rows
+from tests.support.databases import rows
 from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio

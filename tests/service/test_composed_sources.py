@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.compose import connect
-from mcp_enrichment.compose_service import _source_limiter, working
+from mcp_enrichment.app.client import connect
+from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
@@ -18,23 +18,23 @@ from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
-from tests.support.places import settings_of
-from tests.support.serving import ADA, ADAS, serving, until
-from tests.support.vendors import Scripted, scripted
+from tests.support.databases import settings_of
+from tests.support.running_service import ADA, ADAS, running_service, until
+from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 JONAS = "https://www.linkedin.com/in/jonas-weiss-example"
 
 
 @pytest.fixture
-def hunter(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+def hunter(monkeypatch: pytest.MonkeyPatch) -> ScriptedVendor:
     """The far end of the network: a vendor of this name."""
-    vendor = scripted(Miss(), name="hunter")
+    vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(registry, "NAMES", frozenset({"hunter"}))
     monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
     return vendor
@@ -47,7 +47,7 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 async def test_ones_own_contacts_come_first_and_a_vendor_is_closed_in_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: ScriptedVendor
 ) -> None:
     settings = chosen(tmp_path, monkeypatch)
     database = open_sqlite(settings.database_file)
@@ -63,7 +63,7 @@ async def test_ones_own_contacts_come_first_and_a_vendor_is_closed_in_the_end(
 
 
 async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_together(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: ScriptedVendor
 ) -> None:
     for name, value in settings_of(place).items():
         monkeypatch.setenv(name, value)
@@ -81,10 +81,10 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
     monkeypatch.setattr(hunter, "find", find)
     hunter.terms = Terms(hit=1, at_once=1)
     settings = chosen(tmp_path, monkeypatch)
-    async with serving(place, jobs=False, credits=20) as it:
+    async with running_service(place, jobs=False, credits=20) as it:
         for number in range(12):
             await it.accepted(linkedin_url=f"{JONAS}-{number}")
-        async with working(settings), working(settings):
+        async with job_worker(settings), job_worker(settings):
             ended = "SELECT count(*) FROM requests WHERE status = 'not-found'"
             await until(lambda: it.rows(ended) == [(12,)])
     assert most == 1
@@ -92,7 +92,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
 
 
 async def test_a_miss_of_a_vendor_is_not_paid_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: Scripted
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: ScriptedVendor
 ) -> None:
     async with connect(chosen(tmp_path, monkeypatch)) as client:
         for reused in (False, True):
@@ -112,7 +112,7 @@ async def test_a_miss_in_ones_own_contacts_is_looked_for_again(tmp_path: Path) -
 def test_a_limit_that_is_set_leaves_a_vendors_other_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", "hunter=3")
     terms = Terms(hit=1, at_once=9, per_second=8)
-    set_here = _source_limiter(Settings(), [scripted(Miss(), name="hunter", terms=terms)])
+    set_here = _source_limiter(Settings(), [scripted_vendor(Miss(), name="hunter", terms=terms)])
     assert set_here._limits == {"hunter": Limit(at_once=3, per_second=8)}
 
 

@@ -14,10 +14,10 @@ import pytest
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http import h11_protocol
 from mcp_enrichment.service.http.h11_protocol import BoundedProtocol, connections_within
-from tests.support.keyed import key_of
-from tests.support.listening import calling, listening
+from tests.support.http_listener import calling, listening
+from tests.support.keyed_client import create_key
 from tests.support.openapi import must_be
-from tests.support.serving import serving
+from tests.support.running_service import running_service
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 1.0)
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
         if b"Length" in said or b"chunked" in said:
             said = said.replace(
-                b"\r\n", f"\r\nx-api-key: {await key_of(it, 'lumen')}\r\n".encode(), 1
+                b"\r\n", f"\r\nx-api-key: {await create_key(it, 'lumen')}\r\n".encode(), 1
             )
         await caller.say(said)
         await caller.answer()  # it ends, or the test fails
@@ -56,7 +60,11 @@ async def test_one_byte_now_and_then_does_not_keep_a_connection(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 1.0)
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
         await caller.say(HEALTH)
         assert b"200 OK" in await caller.head()  # it counts anew for each request
         with anyio.fail_after(HANG), suppress(ConnectionError):
@@ -69,8 +77,12 @@ async def test_an_answer_that_takes_long_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 0.5)
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
-        request_id, key = await it.accepted(), await key_of(it, "default")
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
+        request_id, key = await it.accepted(), await create_key(it, "default")
         head = f"GET {ENRICHMENTS}/{request_id} HTTP/1.1\r\nHost: it\r\nx-api-key: {key}\r\n"
         await caller.say(f"{head}Prefer: wait=2\r\n\r\n".encode())
         assert b"200 OK" in await caller.head()
@@ -80,7 +92,11 @@ async def test_silent_connections_make_room_for_those_who_ask(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoundedProtocol, "most", 5)
-    async with serving(path, jobs=False) as it, listening(it) as port, AsyncExitStack() as silent:
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        AsyncExitStack() as silent,
+    ):
         waiting = [await silent.enter_async_context(calling(port)) for _ in range(30)]
         for _ in range(3):
             async with calling(port) as caller:
@@ -109,7 +125,11 @@ def test_connections_leave_files_for_the_rest() -> None:
 async def test_what_is_no_http_is_told_so_in_the_form_of_the_contract(
     path: Path, said: bytes, status: int
 ) -> None:
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
         await caller.say(said)
         head, _, body = (await caller.answer()).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
@@ -123,8 +143,12 @@ async def test_what_is_no_http_is_told_so_in_the_form_of_the_contract(
 async def test_a_body_that_is_too_long_is_not_swallowed(
     path: Path, length: str, known: bool
 ) -> None:
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
-        key = await key_of(it, "lumen") if known else "none"
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
+        key = await create_key(it, "lumen") if known else "none"
         await caller.say(f"{POST}x-api-key: {key}\r\n{length}\r\n\r\n".encode())
         if known and "chunked" in length:  # it says its length by what it sends
             await caller.say(b"11000\r\n" + b" " * 0x11000)
@@ -135,8 +159,12 @@ async def test_a_body_that_is_too_long_is_not_swallowed(
 
 
 async def test_a_body_that_was_read_keeps_the_connection(path: Path) -> None:
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
-        key = await key_of(it, "lumen")
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
+        key = await create_key(it, "lumen")
         await caller.say(f"{POST}x-api-key: {key}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
         refused = await caller.head()
         await caller.say(f"GET {CREDITS} HTTP/1.1\r\nHost: it\r\nx-api-key: {key}\r\n\r\n".encode())
@@ -149,8 +177,12 @@ async def test_a_body_that_was_read_keeps_the_connection(path: Path) -> None:
 async def test_expecting_to_send_too_much_is_refused_without_being_asked_for_it(
     path: Path,
 ) -> None:
-    async with serving(path, jobs=False) as it, listening(it) as port, calling(port) as caller:
-        key = await key_of(it, "lumen")
+    async with (
+        running_service(path, jobs=False) as it,
+        listening(it) as port,
+        calling(port) as caller,
+    ):
+        key = await create_key(it, "lumen")
         expects = f"x-api-key: {key}\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n"
         await caller.say(f"{POST}{expects}".encode())
         assert (await caller.head()).startswith(b"HTTP/1.1 413 ")

@@ -12,12 +12,19 @@ import mcp_enrichment
 from mcp_enrichment.contract.http import HISTORY
 from mcp_enrichment.service.billing import credits as credit
 from tests.cli.commands import Shell
-from tests.support.keyed import key_of, keyed
+from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
-from tests.support.serving import ADA, HIT, MISS, Says, Serving, serving
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    FixedSource,
+    RunningService,
+    running_service,
+)
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 EFFECT = {"grant": 1, "correct": 1, "hold": -1, "settle": 0, "release": 1}
@@ -29,10 +36,10 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
-async def _used(it: Serving) -> str:
+async def _used(it: RunningService) -> str:
     """The key of a team that has had a hit, a miss, a grant and a correction."""
-    key = await key_of(it, "lumen", credits=3)
-    async with keyed(it, key) as http:
+    key = await create_key(it, "lumen", credits=3)
+    async with keyed_client(it, key) as http:
         for number in range(2):
             asked = {"linkedin_url": f"{ADA}-{number}", "type": "work"}
             posted = await http.post("/v1/api/enrichment/email", json=asked)
@@ -46,7 +53,10 @@ async def _used(it: Serving) -> str:
 
 
 async def test_the_history_explains_each_balance_from_the_first_entry_on(place: Place) -> None:
-    async with serving(place, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
+    async with (
+        running_service(place, FixedSource(HIT, MISS)) as it,
+        keyed_client(it, await _used(it)) as http,
+    ):
         entries = (await http.get(HISTORY)).json()["entries"]
         balance = (await http.get("/v1/api/enrichment/credits")).json()["balance"]
     oldest_first = entries[::-1]
@@ -65,7 +75,10 @@ async def test_the_history_explains_each_balance_from_the_first_entry_on(place: 
 
 
 async def test_pages_of_the_history_join_without_a_gap(place: Place) -> None:
-    async with serving(place, Says(HIT, MISS)) as it, keyed(it, await _used(it)) as http:
+    async with (
+        running_service(place, FixedSource(HIT, MISS)) as it,
+        keyed_client(it, await _used(it)) as http,
+    ):
         whole = (await http.get(HISTORY)).json()["entries"]
         paged: list[dict[str, Any]] = []
         before: dict[str, Any] = {}
@@ -85,7 +98,10 @@ async def test_pages_of_the_history_join_without_a_gap(place: Place) -> None:
     ],
 )
 async def test_a_page_that_cannot_be_is_a_400(place: Place, query: str) -> None:
-    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with (
+        running_service(place, jobs=False) as it,
+        keyed_client(it, await create_key(it, "lumen")) as http,
+    ):
         answer = await http.get(f"{HISTORY}?{query}")
     assert answer.status_code == 400
     must_be("Error", answer.json())
@@ -94,9 +110,9 @@ async def test_a_page_that_cannot_be_is_a_400(place: Place, query: str) -> None:
 
 async def test_a_402_says_what_there_is_what_it_takes_and_how_to_get_more(place: Place) -> None:
     asked = {"linkedin_url": ADA, "type": "work"}
-    async with serving(place, jobs=False) as it:
-        key = await key_of(it, "lumen", credits=0)
-        async with keyed(it, key) as http:
+    async with running_service(place, jobs=False) as it:
+        key = await create_key(it, "lumen", credits=0)
+        async with keyed_client(it, key) as http:
             answer = await http.post("/v1/api/enrichment/email", json=asked)
     assert answer.status_code == 402
     must_be("Error", answer.json())

@@ -25,11 +25,11 @@ import yaml
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from tests.over_http.served import talking
 from tests.support import postgres
+from tests.support.databases import rows
 from tests.support.fresh_copy import ROOT, fresh_copy
-from tests.support.keyed import key_of
+from tests.support.keyed_client import create_key
 from tests.support.nginx import nginx
-from tests.support.places import rows
-from tests.support.serving import ADA, serving, until
+from tests.support.running_service import ADA, running_service, until
 from tests.support.waiting import HANG, until_listening
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_the_image_is_built_by_commands_that_work(tmp_path: Path) -> None:
         )
         subprocess.run(command, cwd=source, check=True)
     made = tmp_path / "enrichment"
-    assert list(made.rglob("mcp_enrichment/**/compose.*.pyc")), "it is byte-compiled"
+    assert list(made.rglob("mcp_enrichment/**/client.*.pyc")), "it is byte-compiled"
     said = subprocess.run(
         [made / "bin" / "mcp-enrichment", "worker"],
         env={"ENRICHMENT_DATABASE_URL": "postgresql://127.0.0.1:1/it", "PATH": ""},
@@ -142,8 +142,8 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
     ports = {name: _free_port() for name in ("service-1", "service-2", "mcp", "nginx")}
     where = f"http://127.0.0.1:{ports['nginx']}"
     await anyio.run_process(_command("migrate"), env=home | _settings("migrate"))
-    async with serving(url, jobs=False) as it:
-        key = await key_of(it, "lumen")
+    async with running_service(url, jobs=False) as it:
+        key = await create_key(it, "lumen")
     with (
         _started("service-1", ports["service-1"], home) as one,
         _started("service-2", ports["service-2"], home),
@@ -271,12 +271,15 @@ async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) 
     )
     assert service
     assert worker
-    async with serving(url, jobs=False, credits=200) as it, anyio.create_task_group() as tasks:
+    async with (
+        running_service(url, jobs=False, credits=200) as it,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(it.service.completion_waiter.watch)
         await _busy(it)
         assert _connections(url) <= int(service[1]) + int(service[2])
         tasks.cancel_scope.cancel()
-    async with serving(url):
+    async with running_service(url):
         await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)])
         ends = 1  # what a worker alone does not listen to
         assert _connections(url) - ends <= int(worker[1]) + int(worker[2])

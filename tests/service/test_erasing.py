@@ -18,26 +18,26 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
+from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
-from tests.support.far_end import far_end, hangs
-from tests.support.places import opened
-from tests.support.serving import (
+from tests.support.running_service import (
     ADA,
     ADAS,
     HIT,
-    Says,
-    Slow,
+    FixedSource,
+    SlowSource,
     ledger_is_exact,
     rows,
-    serving,
+    running_service,
     until,
 )
+from tests.support.scripted_server import hangs, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.exports.records import Contact
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 PROFILE, ADDRESS = Subject(profile=ADA), Subject(address="ADA@example.com")
@@ -50,7 +50,7 @@ def erase(database: Database, subject: Subject, *, suppressing: bool = True) -> 
 
 
 def with_contacts(place: Place, *contacts: Contact) -> Database:
-    database = opened(place)
+    database = open_place(place)
     import_contacts(database, contacts, source="linkedin")
     return database
 
@@ -63,7 +63,10 @@ def everything(place: Place) -> str:
 async def test_what_was_asked_about_a_person_is_emptied_and_stays_paid(
     place: Place, subject: Subject
 ) -> None:
-    async with far_end() as receiver, serving(place, Says(HIT), allow_private=True) as it:
+    async with (
+        scripted_server() as receiver,
+        running_service(place, FixedSource(HIT), allow_private=True) as it,
+    ):
         receiver.always(hangs())
         request_id = await it.accepted(callback_url=f"{receiver.url}/{ADAS}", external_id=ADAS)
         await it.post(headers={"idempotency-key": ADAS}, type="personal", external_id="ada-lead")
@@ -83,8 +86,8 @@ async def test_what_was_asked_about_a_person_is_emptied_and_stays_paid(
 async def test_a_running_request_ends_at_once_and_what_its_source_then_says_is_dropped(
     place: Place,
 ) -> None:
-    source = Slow(HIT)
-    async with serving(place, source) as it, anyio.create_task_group() as tasks:
+    source = SlowSource(HIT)
+    async with running_service(place, source) as it, anyio.create_task_group() as tasks:
         request_id = await it.accepted()
         await source.asked.wait()
         told = []
@@ -106,8 +109,8 @@ async def test_a_running_request_ends_at_once_and_what_its_source_then_says_is_d
 
 
 async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Place) -> None:
-    source = Says(HIT)
-    async with serving(place, source) as it:
+    source = FixedSource(HIT)
+    async with running_service(place, source) as it:
         import_contacts(it.service.database, [ADA_READ], source="linkedin")
         erase(it.service.database, PROFILE)
         again = import_contacts(
@@ -120,7 +123,7 @@ async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Pl
 
 
 async def test_whoever_is_erased_without_suppressing_may_be_found_again(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         await it.final(await it.accepted())
         erased = erase(it.service.database, PROFILE, suppressing=False)
         again = await it.final(await it.accepted())
@@ -170,7 +173,7 @@ def test_by_profile_the_address_goes_wherever_else_it_stands(place: Place) -> No
 
 
 async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         import_contacts(it.service.database, [ADA_READ, GRACE], source="linkedin")
         request_id = await it.accepted(external_id="lead-42")
         await it.final(request_id)
@@ -188,7 +191,7 @@ async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> N
 
 async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(place: Place) -> None:
     shared = [replace(one, email="office@example.com") for one in (ADA_READ, GRACE)]
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         import_contacts(it.service.database, shared, source="linkedin")
         await it.final(await it.accepted())
         await it.final(await it.accepted(linkedin_url=GRACE.profile))

@@ -18,10 +18,10 @@ from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from tests.support.databases import rows
 from tests.support.exports import ADA_READ
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, ledger_is_exact, serving
-from tests.support.vendors import scripted
+from tests.support.running_service import ADA, HIT, ledger_is_exact, running_service
+from tests.support.scripted_vendors import scripted_vendor
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: s
     "statement", ["INSERT INTO source_calls", "UPDATE source_calls", "UPDATE requests SET status="]
 )
 async def test_what_a_vendor_answers_meanwhile_is_kept_nowhere(url: str, statement: str) -> None:
-    async with serving(url, scripted(HIT), jobs=False) as it:
+    async with running_service(url, scripted_vendor(HIT), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         with erasing_before(statement, it.service.database, url), anyio.fail_after(HANG):
             await look_up(it.service, job)

@@ -16,10 +16,17 @@ from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.queue import procrastinate_queue, sqlite_queue, sqlite_worker
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH_FAIRLY
 from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
-from tests.support.far_end import far_end, hangs, replies
-from tests.support.keyed import key_of, keyed
-from tests.support.serving import ADA, HIT, Says, Serving, serving, until
-from tests.support.statements import statements
+from tests.support.keyed_client import create_key, keyed_client
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    FixedSource,
+    RunningService,
+    running_service,
+    until,
+)
+from tests.support.scripted_server import hangs, replies, scripted_server
+from tests.support.sql_statements import statements
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 OF = "SELECT count(*) FROM jobs WHERE kind = 'deliver' AND lease_owner IS NOT NULL"
@@ -45,10 +52,12 @@ async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback
 ) -> None:
     monkeypatch.setattr(callback_sender, "ATTEMPT_SECONDS", 3600)
     async with (
-        far_end() as hole,
-        far_end() as receiver,
-        serving(place, Says(HIT), credits=30, allow_private=True, concurrency=5) as it,
-        keyed(it, await key_of(it, "lumen")) as lumen,
+        scripted_server() as hole,
+        scripted_server() as receiver,
+        running_service(
+            place, FixedSource(HIT), credits=30, allow_private=True, concurrency=5
+        ) as it,
+        keyed_client(it, await create_key(it, "lumen")) as lumen,
     ):
         hole.always(hangs())
         receiver.always(replies(200))
@@ -66,7 +75,7 @@ async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback
 
 
 async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
         write = it.service.database.write
         for number in range(40):  # the backlog of the first is older than all there is of others
@@ -87,7 +96,7 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
 async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) -> None:
     """Each statement finds its rows by an index: none of them reads a whole table."""
     lease = Lease(owner="one", now=100, until=130)
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
 
         def look(connection: Connection) -> list[str]:
             with statements(connection) as said:
@@ -108,7 +117,7 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
 async def test_a_fleet_takes_callbacks_from_team_to_team_and_no_more_of_one_than_its_share(
     url: str,
 ) -> None:
-    async with serving(url, jobs=False) as it:
+    async with running_service(url, jobs=False) as it:
         teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
         for team_id, name, many in zip(teams, "abc", (40, 3, 3), strict=True):
             for number in range(many):
@@ -137,8 +146,8 @@ def test_a_fleet_looks_for_callbacks_at_the_same_cost_whatever_the_backlog(url: 
     assert max(read) < 10
 
 
-async def _team(it: Serving, name: str) -> int:
-    await key_of(it, name)
+async def _team(it: RunningService, name: str) -> int:
+    await create_key(it, name)
     return int(it.rows("SELECT id FROM teams WHERE name = ?", name)[0][0])
 
 

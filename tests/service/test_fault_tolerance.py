@@ -15,13 +15,22 @@ from mcp_enrichment.service.queue import handlers, sqlite_queue
 from mcp_enrichment.service.requests import completion_waiter
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.sources.base import Unavailable
-from tests.support.serving import ADA, HIT, Clock, Says, Slow, ledger_is_exact, serving, until
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    Clock,
+    FixedSource,
+    SlowSource,
+    ledger_is_exact,
+    running_service,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
@@ -48,8 +57,8 @@ async def test_a_defect_between_two_jobs_is_logged_and_work_goes_on(
 ) -> None:
     monkeypatch.setattr(sqlite_queue, statement, _breaking_once(getattr(sqlite_queue, statement)))
     monkeypatch.setattr(handlers, "FAILURE_BACKOFF", 0.01)
-    source = Slow(HIT)
-    async with serving(path, source, lease=0.2) as it:
+    source = SlowSource(HIT)
+    async with running_service(path, source, lease=0.2) as it:
         request_id = await it.accepted()
         await until(lambda: source.asked.is_set() and (statement != "renew" or bool(caplog.text)))
         source.may_answer.set()
@@ -66,7 +75,7 @@ async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still
 ) -> None:
     monkeypatch.setattr(completion_waiter, "RETRY_AFTER_FAILURE", 0.01)
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 0.01)
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         monkeypatch.setattr(store, "final_among", _breaking_once(store.final_among))
         async with anyio.create_task_group() as tasks:
             it.service.completion_waiter._waiting["somebody"].add(anyio.Event())
@@ -79,12 +88,12 @@ async def test_restarts_take_no_try_of_a_source_away(path: Path) -> None:
     """However often the process ends in the midst of a lookup, sources get all their tries."""
     clock = Clock()
     for restart in range(2 * lookup_job.MAX_SOURCE_ATTEMPTS):
-        source = Slow(HIT)
-        async with serving(path, source, clock=clock) as it:
+        source = SlowSource(HIT)
+        async with running_service(path, source, clock=clock) as it:
             if restart == 0:
                 await it.accepted()
             await until(source.asked.is_set)
-    async with serving(path, Says(DOWN), clock=clock) as it:
+    async with running_service(path, FixedSource(DOWN), clock=clock) as it:
         for number in range(1, lookup_job.MAX_SOURCE_ATTEMPTS + 1):
             await until(lambda n=number: it.rows("SELECT tries FROM requests") == [(n,)])
             clock.now += 60
@@ -95,8 +104,8 @@ async def test_restarts_take_no_try_of_a_source_away(path: Path) -> None:
 
 async def test_jobs_that_are_given_back_count_as_never_claimed(place: Place) -> None:
     for _ in range(3):
-        source = Slow(HIT)
-        async with serving(place, source) as it:
+        source = SlowSource(HIT)
+        async with running_service(place, source) as it:
             if not it.rows("SELECT * FROM jobs"):
                 await it.accepted()
             await until(source.asked.is_set)

@@ -19,13 +19,13 @@ import anyio.to_thread
 import pytest
 
 from mcp_enrichment.service.lookup import vendor_calls
-from tests.support.ends import run_to_end
-from tests.support.far_end import Behaviour, replies
+from tests.support.contract_server import enrichment
+from tests.support.databases import rows, settings_of
 from tests.support.fresh_copy import ROOT
-from tests.support.lookups import enrichment
-from tests.support.places import rows, settings_of
-from tests.support.serving import ADA, HIT, Clock, ledger_is_exact, serving, until
-from tests.support.vendors import scripted
+from tests.support.lookup_outcomes import run_to_completion
+from tests.support.running_service import ADA, HIT, Clock, ledger_is_exact, running_service, until
+from tests.support.scripted_server import Behaviour, replies
+from tests.support.scripted_vendors import scripted_vendor
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import FarEnd, Seen
-    from tests.support.places import Place
+    from tests.support.databases import Place
+    from tests.support.scripted_server import ReceivedRequest, ScriptedServer
 
 pytestmark = [
     pytest.mark.anyio,
@@ -63,7 +63,7 @@ class Gated:
     asked: anyio.Event = field(default_factory=anyio.Event)
     may_answer: anyio.Event = field(default_factory=anyio.Event)
 
-    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         self.asked.set()
         await self.may_answer.wait()
         await self.answer(stream, seen)
@@ -97,14 +97,19 @@ class Program:
 
 @contextmanager
 def program(
-    place: Place, command: str, vendor: FarEnd, *, sources: str = "findymail", **settings: Any
+    place: Place,
+    command: str,
+    vendor: ScriptedServer,
+    *,
+    sources: str = "findymail",
+    **settings: Any,
 ) -> Iterator[Program]:
     """The command at work, once it has begun to."""
     ours = {"SOURCES": sources, "LOG_LEVEL": "ERROR"} | settings
     keys = {f"{name.upper()}_API_KEY": "sk-test-1" for name in sources.split(",")}
     named = {f"ENRICHMENT_{name}": str(value) for name, value in (ours | keys).items()}
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.asked_program", *COMMANDS[command]],
+        [sys.executable, "-m", "tests.support.program_with_local_vendors", *COMMANDS[command]],
         cwd=ROOT,
         env=os.environ | settings_of(place) | named | {"VENDORS_AT": vendor.url},
         text=True,
@@ -134,12 +139,12 @@ def at(
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_an_answer_that_a_vendor_gives_after_the_end_was_told_is_kept_and_told(
-    at: tuple[Place, str], vendor: FarEnd, end: signal.Signals
+    at: tuple[Place, str], vendor: ScriptedServer, end: signal.Signals
 ) -> None:
     place, _ = at
     gated = Gated()
     vendor.will(gated)
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
         with program(*at, vendor) as told:
             await _asked(gated)
@@ -155,13 +160,13 @@ async def test_an_answer_that_a_vendor_gives_after_the_end_was_told_is_kept_and_
 
 
 async def test_the_vendor_after_it_is_asked_by_the_next_process(
-    at: tuple[Place, str], vendor: FarEnd
+    at: tuple[Place, str], vendor: ScriptedServer
 ) -> None:
     place, _ = at
     gated = Gated(MISSED)
     vendor.will(gated)
     both = "findymail,prospeo"
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
         with program(*at, vendor, sources=both) as told:
             await _asked(gated)
@@ -181,13 +186,13 @@ async def test_the_vendor_after_it_is_asked_by_the_next_process(
 
 
 async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_again(
-    at: tuple[Place, str], vendor: FarEnd
+    at: tuple[Place, str], vendor: ScriptedServer
 ) -> None:
     place, _ = at
     gated = Gated()
     vendor.will(gated)
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
         request_id = await it.accepted()
         with program(*at, vendor, STOP_SECONDS=0.5) as told:
             await _asked(gated)
@@ -195,19 +200,21 @@ async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_agai
             await told.ended()
         assert rows(place, OWNERS) == [(None,)]
         clock.now = time.time() + vendor_calls.ABANDONED_SECONDS
-        next_one = scripted(HIT, name="findymail")
+        next_one = scripted_vendor(HIT, name="findymail")
         again = replace(it, service=replace(it.service, sources=[next_one]))
-        ended = await run_to_end(again, request_id, clock)
+        ended = await run_to_completion(again, request_id, clock)
     assert (ended.status, ended.reason) == ("failed", "answer-lost")
     assert (len(vendor.posts), next_one.asked) == (1, [])
     ledger_is_exact(place)
 
 
-async def test_told_twice_it_waits_for_nobody(at: tuple[Place, str], vendor: FarEnd) -> None:
+async def test_told_twice_it_waits_for_nobody(
+    at: tuple[Place, str], vendor: ScriptedServer
+) -> None:
     place, _ = at
     gated = Gated()
     vendor.will(gated)
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
         with program(*at, vendor, STOP_SECONDS=60) as told:
             await _asked(gated)
@@ -221,12 +228,12 @@ async def test_told_twice_it_waits_for_nobody(at: tuple[Place, str], vendor: Far
 
 
 async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
-    at: tuple[Place, str], vendor: FarEnd
+    at: tuple[Place, str], vendor: ScriptedServer
 ) -> None:
     place, _ = at
     gated = Gated(replies(201, enrichment("t-1", linkedin_url=ADA)))
     vendor.will(gated)
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
         with program(*at, vendor, sources="salesfinity") as told:
             await _asked(gated)

@@ -13,8 +13,15 @@ from sqlalchemy import event, text
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from tests.support.places import opened, rows
-from tests.support.serving import ADA, HIT, MISS, Slow, ledger_is_exact, serving
+from tests.support.databases import open_place, rows
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    SlowSource,
+    ledger_is_exact,
+    running_service,
+)
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 MANY = 20
@@ -34,7 +41,7 @@ MOVES = {"grant": 1, "hold": -1, "settle": 0, "release": 1}
 NAMES = "SELECT name FROM teams ORDER BY name"
 
 
-class Knows(Slow):
+class Knows(SlowSource):
     """Has an address for every other profile."""
 
     async def find(self, profile: str, kind: EmailType) -> Outcome:
@@ -44,14 +51,14 @@ class Knows(Slow):
 
 @pytest.fixture
 def database(place: Place) -> Iterator[Database]:
-    database = opened(place)
+    database = open_place(place)
     yield database
     database.close()
 
 
 async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -> None:
     source, commits = Knows(), list[object]()
-    async with serving(place, source, jobs=False, credits=MANY) as it:
+    async with running_service(place, source, jobs=False, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
         async with anyio.create_task_group() as tasks:
             for request_id in ids:

@@ -15,10 +15,10 @@ from mcp_enrichment.contract import errors
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.errors import STATUS, error_response
-from tests.support.serving import ADA, ledger_is_exact, serving
+from tests.support.running_service import ADA, ledger_is_exact, running_service
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ BAD_BODIES: dict[str, bytes | str] = {
 @pytest.mark.parametrize("what", BAD_BODIES)
 async def test_a_bad_body_is_a_400_that_repeats_nothing(place: Place, what: str) -> None:
     headers = {"content-type": "application/json"}
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=BAD_BODIES[what], headers=headers)
         assert response.status_code == 400, response.text
         assert response.json()["error"]["code"] in CODES
@@ -77,14 +77,14 @@ async def test_a_bad_body_is_a_400_that_repeats_nothing(place: Place, what: str)
 
 
 async def test_a_refusal_of_a_url_says_what_to_paste_instead(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         error = (await it.post(linkedin_url="https://www.linkedin.com/company/x")).json()["error"]
     assert error["code"] == "invalid_profile_url"
     assert "/in/" in error["message"]
 
 
 async def test_without_a_credit_nothing_is_started(place: Place) -> None:
-    async with serving(place, jobs=False, credits=1) as it:
+    async with running_service(place, jobs=False, credits=1) as it:
         await it.accepted()
         response = await it.post(type="personal")
         assert response.status_code == 402
@@ -109,13 +109,13 @@ async def test_without_a_credit_nothing_is_started(place: Place) -> None:
     ],
 )
 async def test_an_unknown_id_of_any_shape_is_a_404(place: Place, request_id: str) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
         assert (await it.get(request_id)).status_code == 404
 
 
 async def test_the_id_of_another_team_is_a_404(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         request_id = await it.accepted()
         it.http._transport.app.state.authenticate = OneTeam(it.team_id + 1)  # type: ignore[attr-defined]
         response = await it.get(request_id)
@@ -125,7 +125,7 @@ async def test_the_id_of_another_team_is_a_404(place: Place) -> None:
 
 @pytest.mark.parametrize("where", ["/", "/v1", CREDITS + "/", ENRICHMENTS + "/x/y", "/metrics"])
 async def test_a_path_that_is_not_of_the_contract_is_a_404(place: Place, where: str) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         assert (await it.http.get(where)).status_code == 404
 
 
@@ -137,7 +137,7 @@ async def test_a_body_over_64_kib_is_a_413(place: Place, declared: bool) -> None
 
     body: Any = b" " * (64 * 1024 + 1) if declared else chunks()
     headers = {"content-type": "application/json"}
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=body, headers=headers)
     assert response.status_code == 413
 
@@ -145,7 +145,7 @@ async def test_a_body_over_64_kib_is_a_413(place: Place, declared: bool) -> None
 async def test_a_body_of_just_64_kib_is_read(place: Place) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     body = f"{{{GOOD}}}".ljust(64 * 1024).encode()
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=body, headers=headers)
     assert response.status_code == 201
 
@@ -153,7 +153,7 @@ async def test_a_body_of_just_64_kib_is_read(place: Place) -> None:
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
 async def test_a_body_of_another_type_is_a_415(place: Place, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.http.post(ENRICHMENTS, content=f"{{{GOOD}}}", headers=headers)
     assert response.status_code == 415
 
@@ -165,7 +165,7 @@ async def test_a_defect_is_a_500_that_tells_nothing(
         raise RuntimeError(SECRET)
 
     monkeypatch.setattr("mcp_enrichment.service.billing.ledger.hold", break_down)
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.post()
         assert response.status_code == 500
         assert SECRET not in response.text

@@ -11,18 +11,18 @@ import pytest
 from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.privacy.retention import delete_expired_keys
 from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
-from tests.support.serving import HIT, Clock, Says, ledger_is_exact, serving
+from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 KEY = {"idempotency-key": "k-1"}
 
 
 async def test_the_same_key_and_body_answer_with_the_first_request(place: Place) -> None:
-    async with serving(place, Says(HIT), credits=1) as it:
+    async with running_service(place, FixedSource(HIT), credits=1) as it:
         first = await it.post(headers=KEY)
         await it.final(first.json()["_id"])
         again = await it.post(headers=KEY)  # although no credit is left
@@ -35,7 +35,7 @@ async def test_the_same_key_and_body_answer_with_the_first_request(place: Place)
 
 
 async def test_the_same_key_with_another_body_is_a_422(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.post(headers=KEY)
         for change in ({"type": "personal"}, {"external_id": "x"}):
             response = await it.post(headers=KEY, **change)
@@ -45,7 +45,7 @@ async def test_the_same_key_with_another_body_is_a_422(place: Place) -> None:
 
 
 async def test_without_a_key_a_post_is_never_told_to_be_a_replay(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         responses = []
         for _ in range(2):  # the second once the first has ended: it is a request of its own
             responses.append(await it.post())
@@ -57,14 +57,17 @@ async def test_without_a_key_a_post_is_never_told_to_be_a_replay(place: Place) -
 
 @pytest.mark.parametrize(("length", "status"), [(0, 400), (1, 201), (255, 201), (256, 400)])
 async def test_a_key_has_1_to_255_characters(place: Place, length: int, status: int) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         response = await it.post(headers={"idempotency-key": "k" * length})
         assert response.status_code == status
 
 
 async def test_twenty_at_once_with_one_key_make_one_request(place: Place) -> None:
     ids: list[str] = []
-    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
+    async with (
+        running_service(place, jobs=False) as one,
+        running_service(place, jobs=False) as other,
+    ):
 
         async def post(number: int) -> None:
             response = await (one, other)[number % 2].post(headers=KEY)
@@ -81,7 +84,7 @@ async def test_twenty_at_once_with_one_key_make_one_request(place: Place) -> Non
 
 
 async def test_a_key_that_was_refused_for_want_of_credits_may_be_used_again(place: Place) -> None:
-    async with serving(place, jobs=False, credits=0) as it:
+    async with running_service(place, jobs=False, credits=0) as it:
         assert (await it.post(headers=KEY)).status_code == 402
         await it.service.database.write(lambda c: credit.grant(c, it.team_id, 1, at=0))
         assert (await it.post(headers=KEY)).headers["idempotent-replayed"] == "false"
@@ -96,7 +99,7 @@ async def test_keys_whose_time_is_over_are_deleted_and_the_others_are_not(
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.service.privacy.retention.BATCH", 2)
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
         for number in range(5):
             await it.post(headers={"idempotency-key": f"old-{number}"})
         clock.now += IDEMPOTENCY_SECONDS
@@ -109,7 +112,7 @@ async def test_keys_whose_time_is_over_are_deleted_and_the_others_are_not(
 
 async def test_a_post_waits_for_nobody_who_deletes_old_keys(url: str) -> None:
     clock = Clock()
-    async with serving(url, jobs=False, clock=clock) as it:
+    async with running_service(url, jobs=False, clock=clock) as it:
         await it.post(headers={"idempotency-key": "old"})
         clock.now += 2 * IDEMPOTENCY_SECONDS
         with psycopg.connect(url) as other, anyio.fail_after(HANG):

@@ -10,24 +10,24 @@ import pytest
 
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS, MAX_CALLBACKS
-from tests.support.far_end import far_end, replies
-from tests.support.serving import (
+from tests.support.running_service import (
     ADA,
     ADAS,
     HIT,
     Clock,
-    Says,
-    Serving,
-    Slow,
+    FixedSource,
+    RunningService,
+    SlowSource,
     ledger_is_exact,
-    serving,
+    running_service,
     team_with,
     until,
 )
+from tests.support.scripted_server import replies, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 KEY = {"idempotency-key": "k-1"}
@@ -37,8 +37,8 @@ OTHER_KEY = {"idempotency-key": "k-2"}
 async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_credit(
     place: Place,
 ) -> None:
-    source = Slow(HIT)
-    async with serving(place, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(place, source) as it:
         first = await it.accepted()
         with anyio.fail_after(HANG):
             await source.asked.wait()  # joined when it is processing, too
@@ -53,13 +53,13 @@ async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_cred
 
 @pytest.mark.parametrize("other", [{"type": "personal"}, {"linkedin_url": f"{ADA}-2"}])
 async def test_another_question_is_not_joined(place: Place, other: dict[str, str]) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         assert await it.accepted() != await it.accepted(**other)
         assert await it.balance() == 8
 
 
 async def test_another_teams_request_is_not_joined(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         ours = await it.accepted()
         await _become_another_team(it)
         theirs = await it.accepted()
@@ -69,7 +69,7 @@ async def test_another_teams_request_is_not_joined(place: Place) -> None:
 
 
 async def test_what_has_ended_is_not_joined(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         first = await it.accepted()
         await it.final(first)
         assert await it.accepted() != first
@@ -78,8 +78,11 @@ async def test_what_has_ended_is_not_joined(place: Place) -> None:
 
 
 async def test_each_who_joined_is_told_under_its_own_external_id(place: Place) -> None:
-    source = Slow(HIT)
-    async with far_end() as receiver, serving(place, source, allow_private=True) as it:
+    source = SlowSource(HIT)
+    async with (
+        scripted_server() as receiver,
+        running_service(place, source, allow_private=True) as it,
+    ):
         receiver.always(replies(200))
         asked = {
             "one": {"callback_url": f"{receiver.url}/one", "external_id": "lead-1"},
@@ -102,7 +105,7 @@ async def test_each_who_joined_is_told_under_its_own_external_id(place: Place) -
 
 
 async def test_joining_is_no_way_to_send_callbacks_without_end(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         for number in range(MAX_CALLBACKS):
             await it.accepted(callback_url=f"https://example.com/{number}")
         refused = await it.post(callback_url="https://example.com/one-too-many")
@@ -111,14 +114,17 @@ async def test_joining_is_no_way_to_send_callbacks_without_end(place: Place) -> 
 
 
 async def test_a_request_is_joined_although_no_credit_is_left(place: Place) -> None:
-    async with serving(place, jobs=False, credits=1) as it:
+    async with running_service(place, jobs=False, credits=1) as it:
         assert await it.accepted() == await it.accepted()
         assert (await it.post(type="personal")).status_code == 402
 
 
 async def test_200_identical_posts_at_once_to_two_services_are_one_request(place: Place) -> None:
     ids: set[str] = set()
-    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
+    async with (
+        running_service(place, jobs=False) as one,
+        running_service(place, jobs=False) as other,
+    ):
 
         async def post(number: int) -> None:
             ids.add(await (one, other)[number % 2].accepted(external_id=str(number)))
@@ -133,8 +139,8 @@ async def test_200_identical_posts_at_once_to_two_services_are_one_request(place
 
 
 async def test_the_key_of_a_request_that_joined_replays_it(place: Place) -> None:
-    source = Slow(HIT)
-    async with serving(place, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(place, source) as it:
         first = await it.accepted()
         joined = await it.post(headers=KEY, external_id="mine")
         assert joined.json()["_id"] == first
@@ -151,7 +157,7 @@ async def test_the_key_of_a_request_that_joined_replays_it(place: Place) -> None
 
 
 async def test_a_replay_adds_no_second_callback(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         for headers in (KEY, KEY, OTHER_KEY, OTHER_KEY):
             await it.post(headers=headers, callback_url="https://a.example/")
         assert it.rows("SELECT count(*) FROM callbacks") == [(1,)]
@@ -159,7 +165,7 @@ async def test_a_replay_adds_no_second_callback(place: Place) -> None:
 
 async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(HIT), clock=clock) as it:
+    async with running_service(place, FixedSource(HIT), clock=clock) as it:
         first = (await it.post(headers=KEY)).json()["_id"]
         await it.final(first)
         clock.now += IDEMPOTENCY_SECONDS - 1
@@ -174,17 +180,20 @@ async def test_a_key_stands_for_its_request_for_24_hours_and_no_longer(place: Pl
 
 
 async def test_a_key_is_kept_in_the_database_and_not_in_memory(place: Place) -> None:
-    async with serving(place, jobs=False) as one, serving(place, jobs=False) as other:
+    async with (
+        running_service(place, jobs=False) as one,
+        running_service(place, jobs=False) as other,
+    ):
         first = (await one.post(headers=KEY)).json()["_id"]
         again = await other.post(headers=KEY)
         assert (again.json()["_id"], again.headers["idempotent-replayed"]) == (first, "true")
-    async with serving(place, jobs=False) as restarted:
+    async with running_service(place, jobs=False) as restarted:
         assert (await restarted.post(headers=KEY)).json()["_id"] == first
         assert (await restarted.post(headers=KEY, type="personal")).status_code == 422
 
 
 async def test_a_key_is_each_teams_own(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         ours = await it.post(headers=KEY)
         await _become_another_team(it)
         theirs = await it.post(headers=KEY, type="personal")
@@ -192,6 +201,6 @@ async def test_a_key_is_each_teams_own(place: Place) -> None:
         assert theirs.json()["_id"] != ours.json()["_id"]
 
 
-async def _become_another_team(it: Serving) -> None:
+async def _become_another_team(it: RunningService) -> None:
     team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
     it.http._transport.app.state.authenticate = OneTeam(team_id)  # type: ignore[attr-defined]

@@ -40,14 +40,14 @@ from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.base import Hit, Misconfigured, Miss, Outcome, Unavailable
-from tests.support.failing import Failing
-from tests.support.places import opened, rows
-from tests.support.serving import Clock, Says, ledger_is_exact
+from tests.support.databases import open_place, rows
+from tests.support.full_disk import FullDiskDatabase
+from tests.support.running_service import Clock, FixedSource, ledger_is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 TEAMS = ("ours", "theirs")
 OUTCOMES: list[Outcome] = [
@@ -75,7 +75,7 @@ class Ledger(RuleBasedStateMachine):
         self.place = self.somewhere()
         self.clock = Clock()
         self.owners = 0
-        self.database = opened(self.place)
+        self.database = open_place(self.place)
         given = zip(TEAMS, (ours, theirs), strict=True)
         self.ids = {
             name: self.database.write_now(lambda c, n=name, a=amount: teams.add(c, n, a, at=0))
@@ -144,7 +144,7 @@ class Ledger(RuleBasedStateMachine):
         asked = EnrichmentRequest(linkedin_url="https://linkedin.com/in/some-d", type="work")
 
         async def accept() -> None:
-            service = self.service(Failing(self.database, at))
+            service = self.service(FullDiskDatabase(self.database, at))
             await submission.accept(service, self.ids[team], asked)
 
         with pytest.raises((StorageFailed, InsufficientCredits)):
@@ -154,7 +154,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.database.close()
-        self.database = opened(self.place)
+        self.database = open_place(self.place)
 
     @rule(seconds=st.sampled_from([1.0, LEASE + 1, 90_000.0]))
     def time_passes(self, seconds: float) -> None:
@@ -248,7 +248,7 @@ class Ledger(RuleBasedStateMachine):
         used, rules = database or self.database, CallbackURLPolicy()
         return ServiceContext(
             database=used,
-            sources=[Says(says)],
+            sources=[FixedSource(says)],
             sender=CallbackSender(rules),
             callback_rules=rules,
             completion_waiter=CompletionWaiter(used),

@@ -17,7 +17,7 @@ from tests.service.test_ledger_machine import FULLY, LEASE, Ledger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
     from tests.support.postgres import Server
 
 

@@ -14,16 +14,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.accounts import api_keys
 from tests.cli.commands import Shell
-from tests.support.far_end import FarEnd, far_end, replies
-from tests.support.keyed import key_of, keyed
-from tests.support.places import change
-from tests.support.serving import Clock, serving, until
+from tests.support.databases import change
+from tests.support.keyed_client import create_key, keyed_client
+from tests.support.running_service import Clock, running_service, until
+from tests.support.scripted_server import ScriptedServer, replies, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 SLUG, EXTERNAL_ID, HOST = "zelda-zyxwv", "lead-qqqwww", "hooks-ppp"
@@ -42,7 +42,7 @@ LABELS = {
 
 
 async def test_health_asks_nothing_and_readiness_asks_the_database(path: Path) -> None:
-    async with serving(path, jobs=False) as it, keyed(it) as http:
+    async with running_service(path, jobs=False) as it, keyed_client(it) as http:
         assert [(await http.get(f"/{one}")).json()["status"] for one in ("health", "ready")] == [
             "ok",
             "ready",
@@ -59,18 +59,18 @@ async def test_health_asks_nothing_and_readiness_asks_the_database(path: Path) -
 
 
 async def test_a_database_without_its_tables_is_not_ready(place: Place) -> None:
-    async with serving(place, jobs=False) as it, keyed(it) as http:
+    async with running_service(place, jobs=False) as it, keyed_client(it) as http:
         change(place, "ALTER TABLE teams RENAME TO elsewhere")
         answer = await http.get("/ready")
     assert answer.status_code == 503, "no probe takes that for ready either"
 
 
 async def test_there_are_no_metrics_unless_they_are_wanted(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
-        key = await key_of(it, "lumen")
-        async with keyed(it, key) as http:
+    async with running_service(place, jobs=False) as it:
+        key = await create_key(it, "lumen")
+        async with keyed_client(it, key) as http:
             assert (await http.get("/metrics")).status_code == 404
-        async with keyed(it, metrics=True) as http:
+        async with keyed_client(it, metrics=True) as http:
             assert (await http.get("/metrics")).status_code == 200
 
 
@@ -82,7 +82,7 @@ def _samples(metrics: str) -> dict[tuple[str, tuple[str, ...]], float]:
     }
 
 
-async def _scenario(http: httpx.AsyncClient, receiver: FarEnd) -> list[httpx.Response]:
+async def _scenario(http: httpx.AsyncClient, receiver: ScriptedServer) -> list[httpx.Response]:
     """Everything that a caller can do, each with something that may not be told."""
     receiver.will(replies(503), replies(200))
     asked = {"linkedin_url": f"https://www.linkedin.com/in/{SLUG}", "type": "work"}
@@ -121,7 +121,7 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
         "CALLBACK_NETWORKS": "127.0.0.0/8",
         "CALLBACK_DELAYS": "0,0.05,0.05",
     }
-    async with far_end() as receiver:
+    async with scripted_server() as receiver:
         port = receiver.url.rpartition(":")[2]
         process = shell.start("service", "--port", "0", **chosen, CALLBACK_PORTS=port)
         try:
@@ -192,9 +192,9 @@ def _metrics_are_right(metrics: str) -> None:
 
 
 async def test_whatever_callers_send_the_number_of_series_stays_bounded(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
-        key = await key_of(it, "lumen")
-        async with keyed(it, key, metrics=True) as http:
+    async with running_service(place, jobs=False) as it:
+        key = await create_key(it, "lumen")
+        async with keyed_client(it, key, metrics=True) as http:
 
             async def ask(start: int) -> int:
                 for number in range(start, start + 40):
@@ -212,9 +212,9 @@ async def test_whatever_callers_send_the_number_of_series_stays_bounded(place: P
 
 async def test_the_queue_tells_how_deep_it_is_and_how_old(place: Place) -> None:
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
-        key = await key_of(it, "lumen")
-        async with keyed(it, key, metrics=True) as http:
+    async with running_service(place, jobs=False, clock=clock) as it:
+        key = await create_key(it, "lumen")
+        async with keyed_client(it, key, metrics=True) as http:
             for number in range(3):
                 body = {"linkedin_url": f"https://linkedin.com/in/p-{number}", "type": "work"}
                 await http.post(ENRICHMENTS, json=body)

@@ -13,8 +13,16 @@ import anyio
 import pytest
 
 from mcp_enrichment.service.requests import completion_listener, completion_waiter
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, Says, Serving, Slow, serving, until
+from tests.support.databases import rows
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    FixedSource,
+    RunningService,
+    SlowSource,
+    running_service,
+    until,
+)
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -36,7 +44,7 @@ LISTENERS = """
 class Held:
     """GETs that are held side by side, and their answers as they come."""
 
-    def __init__(self, it: Serving, ids: Sequence[str]) -> None:
+    def __init__(self, it: RunningService, ids: Sequence[str]) -> None:
         self.answers: list[httpx.Response] = []
         self._it, self._ids = it, ids
 
@@ -61,8 +69,8 @@ async def test_an_end_in_the_same_process_is_answered_at_once(
 ) -> None:
     for pause in ("POLL_EVERY", "POLL_EVERY_WITH_LISTENER"):  # nobody looks for it
         monkeypatch.setattr(completion_waiter, pause, 3600)
-    source = Slow(HIT)
-    async with serving(place, source) as it, anyio.create_task_group() as tasks:
+    source = SlowSource(HIT)
+    async with running_service(place, source) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -72,10 +80,10 @@ async def test_an_end_in_the_same_process_is_answered_at_once(
 
 
 async def test_an_end_in_another_service_is_answered_within_moments(place: Place) -> None:
-    source = Slow(HIT)
+    source = SlowSource(HIT)
     async with (
-        serving(place, jobs=False) as here,
-        serving(place, source),
+        running_service(place, jobs=False) as here,
+        running_service(place, source),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(here.service.completion_waiter.watch)
@@ -94,10 +102,10 @@ async def test_on_postgres_the_end_itself_is_told_and_nobody_looks_for_it(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 3600)
-    source = Slow(HIT)
+    source = SlowSource(HIT)
     async with (
-        serving(url, jobs=False) as here,
-        serving(url, source),
+        running_service(url, jobs=False) as here,
+        running_service(url, source),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(here.service.completion_waiter.watch)
@@ -116,14 +124,14 @@ async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
 ) -> None:
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 3600)
     monkeypatch.setattr(completion_listener, "RECONNECT_EVERY", 1.5)
-    async with serving(url, jobs=False) as here, anyio.create_task_group() as tasks:
+    async with running_service(url, jobs=False) as here, anyio.create_task_group() as tasks:
         tasks.start_soon(here.service.completion_waiter.watch)
         await until(lambda: rows(url, LISTENERS) == [(1,)])
         held = Held(here, [await here.accepted()])
         tasks.start_soon(held.run)
         await held.are_held()
         rows(url, LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
-        async with serving(url, Says(HIT)):
+        async with running_service(url, FixedSource(HIT)):
             await until(lambda: here.rows("SELECT status FROM requests") == [("completed",)])
         await until(lambda: len(held.answers) == 1)
         tasks.cancel_scope.cancel()
@@ -131,7 +139,7 @@ async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
 
 
 async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
-    async with serving(place, jobs=False) as it, anyio.create_task_group() as tasks:
+    async with running_service(place, jobs=False) as it, anyio.create_task_group() as tasks:
         tasks.start_soon(it.service.completion_waiter.watch)
         held = Held(it, [await it.accepted()])
         tasks.start_soon(held.run)
@@ -144,7 +152,7 @@ async def test_an_end_in_another_process_is_answered_too(place: Place) -> None:
 
 
 async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place: Place) -> None:
-    async with serving(place, Says(HIT), jobs=False) as it:
+    async with running_service(place, FixedSource(HIT), jobs=False) as it:
         request_id = await it.accepted()
         wait = it.service.completion_waiter.wait
 
@@ -163,7 +171,7 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
 
 
 async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) -> None:
-    async with serving(place, Slow(HIT)) as it, anyio.create_task_group() as tasks:
+    async with running_service(place, SlowSource(HIT)) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)
         await held.are_held()
@@ -175,7 +183,7 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) ->
 
 
 async def test_a_caller_who_hangs_up_is_waited_for_no_more(place: Place) -> None:
-    async with serving(place, Slow(HIT)) as it:
+    async with running_service(place, SlowSource(HIT)) as it:
         held = Held(it, [await it.accepted()])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(held.run)
@@ -185,8 +193,8 @@ async def test_a_caller_who_hangs_up_is_waited_for_no_more(place: Place) -> None
 
 
 async def test_1000_held_answers_cost_no_thread_each_and_hold_up_nobody(place: Place) -> None:
-    source = Slow(HIT)
-    async with serving(place, source, credits=MANY) as it:
+    source = SlowSource(HIT)
+    async with running_service(place, source, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(MANY // 10)]
         async with anyio.create_task_group() as tasks:
             before = threading.active_count()
@@ -206,7 +214,7 @@ class _Instead:
         self.wait, self.notify = wait, completion_waiter.notify
 
 
-def _another_process(it: Serving) -> subprocess.Popen[str]:
+def _another_process(it: RunningService) -> subprocess.Popen[str]:
     """A worker on the same file; its end closes the pipe that keeps it alive."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
     program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.compose_service import embedded_service
+from mcp_enrichment.app.service import embedded_service
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
@@ -19,13 +19,21 @@ from mcp_enrichment.service.sources.base import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.settings import Settings
-from tests.support.serving import ADA, ADAS, HIT, MISS, Says, ledger_is_exact, serving
+from tests.support.running_service import (
+    ADA,
+    ADAS,
+    HIT,
+    MISS,
+    FixedSource,
+    ledger_is_exact,
+    running_service,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DOWN, WRONG = Unavailable(), Misconfigured()
@@ -47,15 +55,15 @@ AWAY = Unavailable(retry_after=86_400)
 async def test_the_sources_together_decide_the_end(
     place: Place, outcomes: list[Outcome], status: str, reason: str | None
 ) -> None:
-    async with serving(place, *map(Says, outcomes)) as it:
+    async with running_service(place, *map(FixedSource, outcomes)) as it:
         body = await it.final(await it.accepted())
     assert (body["status"], body.get("reason")) == (status, reason)
 
 
 async def test_the_first_hit_wins_and_is_kept_with_its_source(place: Place) -> None:
     verified = Hit(email="first@example.com", verification=Verification.VERIFIED)
-    first, second = Says(verified, name="one"), Says(HIT, name="two")
-    async with serving(place, Says(MISS), first, second) as it:
+    first, second = FixedSource(verified, name="one"), FixedSource(HIT, name="two")
+    async with running_service(place, FixedSource(MISS), first, second) as it:
         body = await it.final(await it.accepted())
         assert it.rows("SELECT source FROM requests") == [("one",)]
     assert body["email"]["email"] == "first@example.com"
@@ -65,7 +73,7 @@ async def test_the_first_hit_wins_and_is_kept_with_its_source(place: Place) -> N
 async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_failed(
     place: Place,
 ) -> None:
-    async with serving(place, Says(MISS), Says(DOWN), jobs=False) as it:
+    async with running_service(place, FixedSource(MISS), FixedSource(DOWN), jobs=False) as it:
         request_id = await it.accepted()
         verdicts = []
         for _ in range(lookup_job.MAX_SOURCE_ATTEMPTS):
@@ -84,7 +92,9 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
 
 
 async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: Place) -> None:
-    async with serving(place, Says(Unavailable(retry_after=90)), Says(DOWN), jobs=False) as it:
+    async with running_service(
+        place, FixedSource(Unavailable(retry_after=90)), FixedSource(DOWN), jobs=False
+    ) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Reschedule(90)
 
@@ -96,7 +106,7 @@ async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: P
 async def test_a_source_that_asks_to_wait_for_hours_holds_no_request_and_no_credit(
     place: Place, next_says: Outcome, status: str, reason: str | None
 ) -> None:
-    async with serving(place, Says(AWAY), Says(next_says), jobs=False) as it:
+    async with running_service(place, FixedSource(AWAY), FixedSource(next_says), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) is None
         body = (await it.get(job.subject)).json()
@@ -106,8 +116,8 @@ async def test_a_source_that_asks_to_wait_for_hours_holds_no_request_and_no_cred
 
 
 async def test_while_one_source_is_away_for_hours_another_is_waited_for(place: Place) -> None:
-    brief = Says(DOWN, HIT)
-    async with serving(place, Says(AWAY), brief, jobs=False) as it:
+    brief = FixedSource(DOWN, HIT)
+    async with running_service(place, FixedSource(AWAY), brief, jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Reschedule(2.0)
         assert await look_up(it.service, job) is None
@@ -119,8 +129,8 @@ async def test_a_source_that_comes_back_still_gives_its_answer(
     place: Place, monkeypatch: pytest.MonkeyPatch, then: Outcome, status: str
 ) -> None:
     monkeypatch.setattr(lookup_job, "FIRST_DELAY", 0.001)
-    source = Says(DOWN, DOWN, then)
-    async with serving(place, source) as it:
+    source = FixedSource(DOWN, DOWN, then)
+    async with running_service(place, source) as it:
         assert (await it.final(await it.accepted()))["status"] == status
     assert len(source.asked) == 3
 
@@ -129,8 +139,8 @@ async def test_sources_that_stay_away_make_a_failure_never_a_miss(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup_job, "FIRST_DELAY", 0.001)
-    source = Says(DOWN)
-    async with serving(place, source) as it:
+    source = FixedSource(DOWN)
+    async with running_service(place, source) as it:
         body = await it.final(await it.accepted())
     assert body["status"] == "failed"
     assert "email" not in body
@@ -138,9 +148,9 @@ async def test_sources_that_stay_away_make_a_failure_never_a_miss(
 
 
 async def test_a_contact_answers_for_its_own_kind_of_address_only(place: Place) -> None:
-    async with serving(place, jobs=False) as asker:
+    async with running_service(place, jobs=False) as asker:
         database = asker.service.database
-        async with serving(place, ContactsSource(StoredContacts(database))) as it:
+        async with running_service(place, ContactsSource(StoredContacts(database))) as it:
             empty = await it.final(await it.accepted())
             import_contacts(database, [_ada()], source="linkedin")
             work = await it.final(await it.accepted())

@@ -12,14 +12,14 @@ from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
-from tests.support.counting import Counting
-from tests.support.places import rows
-from tests.support.serving import ADA, ledger_is_exact, serving, until
+from tests.support.counting_source import CountingSource
+from tests.support.databases import rows
+from tests.support.running_service import ADA, ledger_is_exact, running_service, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 UNDER_WAY = "SELECT count(*) FROM source_lookups"
@@ -27,12 +27,14 @@ UNDER_WAY = "SELECT count(*) FROM source_lookups"
 
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
     """Its rate has many wait; those whose turn has come all at once are still bounded."""
-    source, many = Counting(0.1), 60
+    source, many = CountingSource(0.1), 60
     limits = {source.name: Limit(per_second=1000)}
-    async with serving(place, jobs=False, credits=many) as it:
+    async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
-        async with serving(place, source, concurrency=4, source_limiter=SourceLimiter(limits)):
+        async with running_service(
+            place, source, concurrency=4, source_limiter=SourceLimiter(limits)
+        ):
             await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
     assert 0 < source.most <= 4
     assert len(source.asked) == many
@@ -42,14 +44,14 @@ async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place:
 async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
     place: Place,
 ) -> None:
-    source, many, rate = Counting(0.05), 40, 50.0
+    source, many, rate = CountingSource(0.05), 40, 50.0
     limits = {source.name: Limit(at_once=3, per_second=rate)}
-    async with serving(place, jobs=False, credits=many) as it:
+    async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
         async with (
-            serving(place, source, concurrency=2, source_limiter=SourceLimiter(limits)),
-            serving(place, source, concurrency=2, source_limiter=SourceLimiter(limits)),
+            running_service(place, source, concurrency=2, source_limiter=SourceLimiter(limits)),
+            running_service(place, source, concurrency=2, source_limiter=SourceLimiter(limits)),
         ):
             await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
     assert 0 < source.most <= 3
@@ -60,7 +62,7 @@ async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
 
 
 async def test_a_process_without_room_claims_nothing(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         await it.accepted()
         lease = Lease(owner="full", now=it.service.clock(), until=it.service.clock() + 30)
         for room in (0, -1, -100):

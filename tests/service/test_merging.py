@@ -23,14 +23,14 @@ from mcp_enrichment.service.db import migrate
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.cli.commands import Shell
-from tests.support.places import engine_of, opened
-from tests.support.serving import ADA, rows, serving
+from tests.support.databases import engine_of, open_place
+from tests.support.running_service import ADA, rows, running_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_enrichment.service.db.database import Database
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 LAST_YEAR, THIS_YEAR = 1_760_000_000.0, 1_790_000_000.0
@@ -115,7 +115,7 @@ async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) 
 
 
 async def test_others_may_write_while_an_import_reads(database: Database, place: Place) -> None:
-    other = opened(place)
+    other = open_place(place)
 
     def interrupted() -> Iterator[Contact]:
         for number in range(60_000):
@@ -130,7 +130,7 @@ async def test_others_may_write_while_an_import_reads(database: Database, place:
 
 
 def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Place) -> None:
-    databases = [opened(place), opened(place)]
+    databases = [open_place(place), open_place(place)]
     people = [ada(f"{number}@example.com") for number in range(20_000)]
     with ThreadPoolExecutor() as threads:
         begun = [threads.submit(import_contacts, one, people, source="csv") for one in databases]
@@ -148,7 +148,7 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
     export = tmp_path / "people.csv"
     lines = (f"https://linkedin.com/in/pat-{n}-example,{n}@example.com" for n in range(100_000))
     export.write_text("\n".join(("Profile,Mail", *lines)), "utf-8")
-    async with serving(place, jobs=False, credits=1_000_000) as it:
+    async with running_service(place, jobs=False, credits=1_000_000) as it:
         options = ("import", str(export), "--map", "url=Profile,email=Mail")
         importing = shell.start("contacts", *options, **where)
         for number in count():
@@ -176,7 +176,7 @@ def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
     engine.dispose()
     if isinstance(empty, str):
         migrate_postgres(empty)
-    database = opened(empty)
+    database = open_place(empty)
     [row], _ = first_contacts(database, 10)
     database.close()
     assert (row.email, row.seen_at) == ("Ada@example.com", 5.0)

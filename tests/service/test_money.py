@@ -17,18 +17,27 @@ from mcp_enrichment.service.billing.ledger import Balance
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Misconfigured
-from tests.support.serving import ADA, HIT, MISS, Says, Serving, Slow, ledger_is_exact, serving
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    FixedSource,
+    RunningService,
+    SlowSource,
+    ledger_is_exact,
+    running_service,
+)
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 HISTORY = "SELECT kind FROM ledger WHERE request_id = ? ORDER BY id"
 
 
-async def _figures(it: Serving) -> Balance:
+async def _figures(it: RunningService) -> Balance:
     return await credit.balance(it.service.database, it.team_id)
 
 
@@ -43,8 +52,8 @@ async def _figures(it: Serving) -> Balance:
 async def test_a_credit_is_held_while_a_lookup_runs_and_spent_for_an_address_alone(
     place: Place, outcome: Outcome, status: str, end: str, left: int
 ) -> None:
-    source = Slow(outcome)
-    async with serving(place, source) as it:
+    source = SlowSource(outcome)
+    async with running_service(place, source) as it:
         request_id = await it.accepted()
         with anyio.fail_after(HANG):
             await source.asked.wait()
@@ -63,8 +72,8 @@ async def test_200_posts_at_once_with_one_credit_left_are_one_201_and_199_402s(
 ) -> None:
     statuses: Counter[int] = Counter()
     async with (
-        serving(place, jobs=False, credits=1) as one,
-        serving(place, jobs=False, credits=1) as other,
+        running_service(place, jobs=False, credits=1) as one,
+        running_service(place, jobs=False, credits=1) as other,
     ):
 
         async def post(number: int) -> None:
@@ -84,8 +93,8 @@ async def test_200_posts_at_once_with_one_credit_left_are_one_201_and_199_402s(
 async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
     place: Place, outcome: Outcome
 ) -> None:
-    source = Slow(outcome)
-    async with serving(place, source, jobs=False) as it:
+    source = SlowSource(outcome)
+    async with running_service(place, source, jobs=False) as it:
         request_id = await it.accepted(callback_url="https://a.test")
         job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
@@ -100,7 +109,7 @@ async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
 
 
 async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         request_id = await it.accepted()
         await it.final(request_id)
         for is_spent in (True, False):
@@ -113,7 +122,7 @@ async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
 
 
 async def test_a_credit_that_is_released_can_be_held_again(place: Place) -> None:
-    async with serving(place, Says(MISS, HIT), credits=1) as it:
+    async with running_service(place, FixedSource(MISS, HIT), credits=1) as it:
         await it.final(await it.accepted())
         await it.final(await it.accepted())
         assert (await it.post()).status_code == 402
@@ -121,7 +130,7 @@ async def test_a_credit_that_is_released_can_be_held_again(place: Place) -> None
 
 
 async def test_a_new_installation_is_granted_250_credits_once(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM ledger"))
         it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM teams"))
         team_ids = {await it.service.database.write(partial(embedded_team, at=0)) for _ in range(3)}
@@ -131,7 +140,7 @@ async def test_a_new_installation_is_granted_250_credits_once(place: Place) -> N
 
 
 async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> None:
-    async with serving(place, jobs=False, credits=0) as it:
+    async with running_service(place, jobs=False, credits=0) as it:
         assert (await it.post()).status_code == 402
         after = await it.service.database.write(lambda c: credit.grant(c, it.team_id, 5, at=0))
         assert after == Balance(available=5, held=0)
@@ -142,7 +151,7 @@ async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> No
 
 @pytest.mark.parametrize("amount", [0, -1])
 async def test_a_grant_of_nothing_or_less_is_refused_as_a_whole(place: Place, amount: int) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         with pytest.raises(IntegrityError):
             await it.service.database.write(lambda c: credit.grant(c, it.team_id, amount, at=0))
         assert await it.balance() == 10

@@ -22,10 +22,20 @@ from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.monitoring import totals
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from tests.cli.commands import Shell
-from tests.support.keyed import key_of
-from tests.support.places import settings_of
-from tests.support.serving import ADA, HIT, MISS, Clock, Says, Slow, ledger_is_exact, serving, until
-from tests.support.statements import statements
+from tests.support.databases import settings_of
+from tests.support.keyed_client import create_key
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    Clock,
+    FixedSource,
+    SlowSource,
+    ledger_is_exact,
+    running_service,
+    until,
+)
+from tests.support.sql_statements import statements
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -33,17 +43,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 CALLBACK = "https://hooks.example.com/"
 
 
 async def test_the_totals_of_the_ledger_are_those_of_its_entries(place: Place) -> None:
-    async with serving(place, Says(HIT, MISS), credits=10) as it:
+    async with running_service(place, FixedSource(HIT, MISS), credits=10) as it:
         for number in range(2):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
-        await key_of(it, "lumen", credits=5)
+        await create_key(it, "lumen", credits=5)
 
         def correct(connection: Connection) -> None:
             credit.correct(connection, it.team_id, -3, at=1, reason="a mistake")
@@ -67,9 +77,9 @@ def _lookups_ended() -> float:
 
 
 async def test_an_end_is_counted_once_however_many_come_to_it(place: Place) -> None:
-    source = Slow(HIT)
+    source = SlowSource(HIT)
     before = _lookups_ended()
-    async with serving(place, source, jobs=False) as it:
+    async with running_service(place, source, jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
             for _ in range(3):  # its lease ran out twice, while it went on
@@ -85,7 +95,7 @@ async def test_a_try_without_an_end_is_told_as_what_it_is(
     for name, value in settings_of(place).items():
         monkeypatch.setenv(name, value)
     clock = Clock(time.time() - 60)
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
         await it.accepted(callback_url=CALLBACK)
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         assert "0 tries\tnot tried yet" in _listed()
@@ -107,7 +117,7 @@ def _listed() -> str:
 
 
 async def test_a_list_of_one_teams_callbacks_reads_no_other_teams_tries(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
 
         def plan(connection: Connection) -> list[str]:
             with statements(connection) as said:

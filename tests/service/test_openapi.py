@@ -10,13 +10,13 @@ import pytest
 import schemathesis
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
-from tests.support.keyed import key_of, keyed
+from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import DOCUMENT
-from tests.support.serving import HIT as FOUND
-from tests.support.serving import Says, Serving, serving
+from tests.support.running_service import HIT as FOUND
+from tests.support.running_service import FixedSource, RunningService, running_service
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 CHECKED = (
@@ -41,15 +41,15 @@ OURS = {
 WITH_A_PATTERN = '"name": "id", "in": "path", "required": true, "schema": {"pattern": "x", '
 
 
-async def served(it: Serving) -> dict[str, Any]:
-    async with keyed(it) as http:
+async def served(it: RunningService) -> dict[str, Any]:
+    async with keyed_client(it) as http:
         answer = await http.get("/openapi.json")
     assert answer.status_code == 200, "whoever integrates reads it before there is a key"
     return dict(answer.json())
 
 
 async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         said = await served(it)
     _hold_to_contract(said)
     assert said["security"] == DOCUMENT["security"]
@@ -58,14 +58,14 @@ async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> No
 
 
 async def test_what_may_move_credits_is_told_whole(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         schemas = (await served(it))["components"]["schemas"]
     assert schemas["HistoryEntry"]["properties"]["kind"]["$ref"].endswith("/MovementKind")
     assert schemas["MovementKind"]["enum"] == ["grant", "correct", "hold", "settle", "release"]
 
 
 async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         said = json.dumps(await served(it))
     for was, now in [
         ('"maxLength": 256', '"maxLength": 100'),
@@ -90,7 +90,7 @@ async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:
 
 
 async def test_the_document_is_valid_openapi_3_1(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         said = await served(it)
     schemathesis.openapi.from_dict(said).validate()
     with pytest.raises(Exception, match="required"):
@@ -98,10 +98,10 @@ async def test_the_document_is_valid_openapi_3_1(place: Place) -> None:
 
 
 async def test_each_answer_has_the_schema_that_is_served_for_it(place: Place) -> None:
-    async with serving(place, Says(FOUND)) as it:
+    async with running_service(place, FixedSource(FOUND)) as it:
         said = await served(it)
-        key = await key_of(it, "ada", credits=1)
-        async with keyed(it, key) as http:
+        key = await create_key(it, "ada", credits=1)
+        async with keyed_client(it, key) as http:
             asked = {"linkedin_url": "https://www.linkedin.com/in/ada", "type": "work"}
             first = await http.post(ENRICHMENTS, json=asked | {"external_id": "lead"})
             last = await http.get(
@@ -126,7 +126,7 @@ async def test_each_answer_has_the_schema_that_is_served_for_it(place: Place) ->
 
 
 async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         said = await served(it)
     text = json.dumps(said["components"])
     assert '"title"' not in text
@@ -144,9 +144,9 @@ async def test_the_document_speaks_to_who_integrates_and_not_of_our_code(place: 
 
 
 async def test_a_402_says_in_fields_of_its_own_what_is_missing(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         said = await served(it)
-        async with keyed(it, await key_of(it, "poor", credits=0)) as http:
+        async with keyed_client(it, await create_key(it, "poor", credits=0)) as http:
             asked = {"linkedin_url": "https://www.linkedin.com/in/x-y-z", "type": "work"}
             body = (await http.post(ENRICHMENTS, json=asked)).json()
     declared = said["paths"][ENRICHMENTS]["post"]["responses"]["402"]

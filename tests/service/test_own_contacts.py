@@ -14,16 +14,16 @@ from mcp_enrichment.service.contacts.contact_import import StoredContacts, impor
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact
-from tests.support.ends import OFFICE, RefusesOffices
-from tests.support.places import opened
-from tests.support.serving import ADA, ADAS, HIT, serving
-from tests.support.vendors import Scripted, scripted
+from tests.support.databases import open_place
+from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
+from tests.support.running_service import ADA, ADAS, HIT, running_service
+from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.places import Place
-    from tests.support.serving import Serving
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.anyio
 OLD = "ada.old@example.com"
@@ -37,13 +37,13 @@ def row(*emails: str) -> list[Contact]:
 
 
 @asynccontextmanager
-async def known(place: Place, *emails: str) -> AsyncIterator[tuple[Serving, Scripted]]:
+async def known(place: Place, *emails: str) -> AsyncIterator[tuple[RunningService, ScriptedVendor]]:
     """A service whose contacts are these of Ada, with a vendor behind them."""
-    database, vendor = opened(place), scripted(HIT)
+    database, vendor = open_place(place), scripted_vendor(HIT)
     import_contacts(database, row(*emails), source="csv")
     contacts = ContactsSource(StoredContacts(database))
     try:
-        async with serving(place, contacts, vendor, check=RefusesOffices()) as it:
+        async with running_service(place, contacts, vendor, check=RejectsRoleAddresses()) as it:
             yield it, vendor
     finally:
         database.close()

@@ -12,13 +12,13 @@ from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_ca
 from mcp_enrichment.service.queue import handlers
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Hit, InProgress
-from tests.support.ends import OFFICE, RefusesOffices
-from tests.support.serving import HIT, Clock, Says, ledger_is_exact, serving
-from tests.support.vendors import PRICE, scripted
+from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
+from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
+from tests.support.scripted_vendors import PRICE, scripted_vendor
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
-    from tests.support.serving import Serving
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
@@ -30,8 +30,8 @@ async def test_a_lookup_that_is_given_up_tells_the_address_that_was_paid_for(
     place: Place, *, office: bool
 ) -> None:
     paid = Hit(email=OFFICE) if office else UNVERIFIED
-    sources = [scripted(paid), Says(ValueError(), name="broken")]
-    async with serving(place, *sources, jobs=False, check=RefusesOffices()) as it:
+    sources = [scripted_vendor(paid), FixedSource(ValueError(), name="broken")]
+    async with running_service(place, *sources, jobs=False, check=RejectsRoleAddresses()) as it:
         job = replace(await _job(it), claims=1)
         for _ in range(handlers.MAX_FAILURES):
             again = await handlers.run_job(it.service, job)
@@ -57,9 +57,9 @@ async def test_an_address_that_was_paid_for_is_told_though_its_check_raises(
                 raise ValueError
 
     polls = 14  # as many as raise no doubt of the lookup: a defect is not counted with them
-    vendor = scripted(WORKING, tells=(*[WORKING] * polls, HIT))
+    vendor = scripted_vendor(WORKING, tells=(*[WORKING] * polls, HIT))
     clock = Clock()
-    async with serving(place, vendor, jobs=False, check=Defect(), clock=clock) as it:
+    async with running_service(place, vendor, jobs=False, check=Defect(), clock=clock) as it:
         job = await _job(it)
         for claims in range(1, polls + 20):
             again = await handlers.run_job(it.service, replace(job, claims=claims))
@@ -86,8 +86,8 @@ async def test_an_answer_that_was_paid_for_is_kept_though_what_follows_raises(
         else (vendor_calls, "match_email_type")
     )
     monkeypatch.setattr(module, name, broken)
-    vendor = scripted(HIT)
-    async with serving(place, vendor, jobs=False) as it:
+    vendor = scripted_vendor(HIT)
+    async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         assert await lookup_job.look_up(it.service, job) is None
         body = (await it.get(job.subject)).json()
@@ -96,7 +96,7 @@ async def test_an_answer_that_was_paid_for_is_kept_though_what_follows_raises(
 
 
 async def test_polls_of_a_vendor_that_works_long_are_no_defects(place: Place) -> None:
-    async with serving(place, Says(ValueError(), HIT), jobs=False) as it:
+    async with running_service(place, FixedSource(ValueError(), HIT), jobs=False) as it:
         job = replace(await _job(it), claims=handlers.MAX_FAILURES + 2)
         assert await handlers.run_job(it.service, job) == lookup_job.Reschedule(
             handlers.FAILURE_BACKOFF
@@ -109,8 +109,8 @@ async def test_polls_of_a_vendor_that_works_long_are_no_defects(place: Place) ->
 async def test_numbers_that_are_none_lose_no_address_and_count_as_not_said(
     place: Place, number: float
 ) -> None:
-    vendor = scripted(replace(HIT, cost=number, checked_at=None if number < 0 else number))
-    async with serving(place, vendor, jobs=False) as it:
+    vendor = scripted_vendor(replace(HIT, cost=number, checked_at=None if number < 0 else number))
+    async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         assert (await it.get(job.subject)).json()["email"]["email"] == HIT.email
@@ -121,8 +121,8 @@ async def test_numbers_that_are_none_lose_no_address_and_count_as_not_said(
 async def test_an_address_that_no_database_can_hold_is_a_lost_answer_on_both(
     place: Place, email: str
 ) -> None:
-    vendor = scripted(replace(HIT, email=email))
-    async with serving(place, vendor, jobs=False) as it:
+    vendor = scripted_vendor(replace(HIT, email=email))
+    async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         body = (await it.get(job.subject)).json()
@@ -130,5 +130,5 @@ async def test_an_address_that_no_database_can_hold_is_a_lost_answer_on_both(
     assert len(vendor.asked) == 1
 
 
-async def _job(it: Serving) -> Job:
+async def _job(it: RunningService) -> Job:
     return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)

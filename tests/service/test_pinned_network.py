@@ -19,9 +19,9 @@ from mcp_enrichment.service.callbacks import pinned_network, read_limited
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.context import DeliveryResult
 from tests.support.certificates import self_signed
-from tests.support.far_end import FarEnd, far_end, hangs, replies
-from tests.support.names import Names
-from tests.support.serving import ANY_LOOPBACK
+from tests.support.fake_resolver import FakeResolver
+from tests.support.running_service import ANY_LOOPBACK
+from tests.support.scripted_server import ScriptedServer, hangs, replies, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import Behaviour, Seen
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 LONG = b"HTTP/1.1 200 OK\r\nx-long: " + b"a" * (65 * 1024 - 64)
@@ -45,7 +45,7 @@ class Flood:
         self._piece = piece * (1 + 2**16 // len(piece))
         self.sent = 0
 
-    async def __call__(self, stream: SocketStream, _seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, _seen: ReceivedRequest) -> None:
         try:
             while self.sent < 2 * BUFFERED:
                 await stream.send(self._piece)
@@ -55,7 +55,7 @@ class Flood:
 
 
 def once(piece: bytes) -> Behaviour:
-    async def behave(stream: SocketStream, _seen: Seen) -> None:
+    async def behave(stream: SocketStream, _seen: ReceivedRequest) -> None:
         await stream.send(piece)
 
     return behave
@@ -75,7 +75,7 @@ async def _sent_over_tls(certificate: Path, behaviour: Behaviour) -> DeliveryRes
     context.load_cert_chain(certificate)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
-    end = FarEnd(url=f"https://localhost:{port}")
+    end = ScriptedServer(url=f"https://localhost:{port}")
     end.will(behaviour)
     async with listener, anyio.create_task_group() as tasks:
         served = TLSListener(listener, context, standard_compatible=False)
@@ -102,7 +102,7 @@ async def test_a_receiver_that_answers_without_end_is_read_for_64_kib_and_left(
     if encrypted:
         sent = await _sent_over_tls(trusted, flood)
     else:
-        async with far_end() as receiver:
+        async with scripted_server() as receiver:
             receiver.will(flood)
             with anyio.fail_after(HANG):
                 sent = await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", {})
@@ -120,7 +120,7 @@ async def test_a_receiver_that_answers_without_end_is_read_for_64_kib_and_left(
 )
 async def test_a_head_is_read_up_to_64_kib(head: bytes, sent: DeliveryResult) -> None:
     assert read_limited.MAX_READ == 64 * 1024
-    async with far_end() as receiver:
+    async with scripted_server() as receiver:
         receiver.will(once(head))
         assert await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", {}) == sent
 
@@ -160,14 +160,14 @@ def _never_here(make: Any) -> Any:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    system = Names(monkeypatch, ["::1", "127.0.0.2", "127.0.0.1"])
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeResolver]:
+    system = FakeResolver(monkeypatch, ["::1", "127.0.0.2", "127.0.0.1"])
     yield system
     system.end.set()
 
 
-async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: Names) -> None:
-    async with far_end() as receiver:  # it listens at 127.0.0.1 alone
+async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: FakeResolver) -> None:
+    async with scripted_server() as receiver:  # it listens at 127.0.0.1 alone
         receiver.will(replies(200))
         url = receiver.url.replace("127.0.0.1", "three.example")
         sent = await CallbackSender(ANY_LOOPBACK).send(url, b"{}", {})
@@ -175,7 +175,7 @@ async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: Names
 
 
 async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
-    names: Names, monkeypatch: pytest.MonkeyPatch
+    names: FakeResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pinned_network, "CONNECT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
@@ -185,7 +185,7 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
             one.setblocking(False)
             one.connect_ex(("127.0.0.2", port))
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
-        end = FarEnd(url=f"http://three.example:{port}")
+        end = ScriptedServer(url=f"http://three.example:{port}")
         end.will(replies(200))
         async with listener, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, end.serve)
@@ -197,11 +197,11 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
 
 
 async def test_names_that_do_not_resolve_hold_up_no_other_receiver(
-    names: Names, monkeypatch: pytest.MonkeyPatch
+    names: FakeResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.service.callbacks.callback_sender.ATTEMPT_SECONDS", 3600)
     sender = CallbackSender(ANY_LOOPBACK)
-    async with far_end() as receiver, anyio.create_task_group() as tasks:
+    async with scripted_server() as receiver, anyio.create_task_group() as tasks:
         receiver.will(replies(200))
         for number in range(40):
             tasks.start_soon(sender.send, f"http://slow-{number}.example/", b"{}", {})
@@ -212,7 +212,9 @@ async def test_names_that_do_not_resolve_hold_up_no_other_receiver(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_name_that_hangs_times_out(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_hangs_times_out(
+    names: FakeResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mcp_enrichment.service.callbacks.callback_sender.ATTEMPT_SECONDS", 0.1)
     sent = await CallbackSender(ANY_LOOPBACK).send("http://slow.example/", b"{}", {})
     assert sent == DeliveryResult(outcome="timed-out")

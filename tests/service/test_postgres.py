@@ -20,9 +20,9 @@ from mcp_enrichment.service.accounts.teams import signing_secrets
 from mcp_enrichment.service.db import migrate, schema
 from mcp_enrichment.service.db.postgres import migrate_postgres, open_postgres
 from tests.cli.commands import Shell
-from tests.support.places import change, rows
+from tests.support.databases import change, rows
 from tests.support.postgres import USER
-from tests.support.serving import ADA, HIT, Says, serving
+from tests.support.running_service import ADA, HIT, FixedSource, running_service
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -198,7 +198,7 @@ def test_without_the_extra_the_driver_is_asked_for_by_its_name(tmp_path: Path) -
 
 
 async def test_a_database_that_restarts_is_used_again_by_itself(server: Server, url: str) -> None:
-    async with serving(url, Says(HIT)) as it:
+    async with running_service(url, FixedSource(HIT)) as it:
         await it.final(await it.accepted())
         server.stop("immediate")
         refused = await it.post()
@@ -214,7 +214,7 @@ async def test_a_database_that_restarts_is_used_again_by_itself(server: Server, 
 async def test_connections_that_died_unseen_cost_no_caller_an_answer(
     server: Server, url: str
 ) -> None:
-    async with serving(url, jobs=False) as it:
+    async with running_service(url, jobs=False) as it:
         for kind in ("work", "personal"):
             await it.accepted(type=kind)
             mine = "datname = current_database() AND pid <> pg_backend_pid()"

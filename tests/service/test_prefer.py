@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.http import ENRICHMENTS
-from tests.support.serving import MISS, Says, serving
+from tests.support.running_service import MISS, FixedSource, running_service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_wait_is_found_where_it_is_stated_and_nowhere_else(
     path: Path, stated: list[str], applied: str | None
 ) -> None:
-    async with serving(path, Says(MISS)) as it:
+    async with running_service(path, FixedSource(MISS)) as it:
         request_id = await it.accepted()
         await it.final(request_id)
         headers = [(b"prefer", one.encode("latin-1")) for one in stated]

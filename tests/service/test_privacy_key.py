@@ -11,19 +11,19 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
-from tests.support.places import opened, rows
-from tests.support.serving import ADA
+from tests.support.databases import open_place, rows
+from tests.support.running_service import ADA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
 def suppressing(place: Place, key: bytes | None) -> bool:
-    database = opened(place, privacy_key=key)
+    database = open_place(place, privacy_key=key)
     new = subject_requests.suppress(database, Subject(profile=ADA), at=1.0)
     database.close()
     return new
@@ -31,7 +31,7 @@ def suppressing(place: Place, key: bytes | None) -> bool:
 
 def refused(place: Place, key: bytes | None) -> None:
     with pytest.raises(StorageFailed) as failure:
-        opened(place, privacy_key=key)
+        open_place(place, privacy_key=key)
     assert failure.value.fault is StorageFault.OTHER_KEY
 
 
@@ -57,7 +57,7 @@ def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
 
 
 def test_before_anybody_is_suppressed_the_key_may_be_changed(place: Place) -> None:
-    opened(place, privacy_key=KEY).close()
+    open_place(place, privacy_key=KEY).close()
     assert suppressing(place, OTHER)
     refused(place, KEY)
 
@@ -65,7 +65,7 @@ def test_before_anybody_is_suppressed_the_key_may_be_changed(place: Place) -> No
 def test_on_postgres_the_database_keeps_a_key_of_its_own_until_one_is_set(url: str) -> None:
     [(own,)] = rows(url, "SELECT key FROM privacy_key")
     assert len(bytes.fromhex(own)) == 32
-    opened(url).close()
+    open_place(url).close()
     migrate_postgres(url)
     assert rows(url, "SELECT key FROM privacy_key") == [(own,)]
     assert suppressing(url, KEY)

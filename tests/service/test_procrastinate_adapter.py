@@ -17,8 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue import procrastinate_adapter
 from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
-from tests.support.places import rows
-from tests.support.serving import ADA, serving, until
+from tests.support.databases import rows
+from tests.support.running_service import ADA, running_service, until
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: s
     async def hear(**_: Any) -> None:
         told.set()
 
-    async with serving(url, jobs=False) as it, taken(url, connector) as jobs:
+    async with running_service(url, jobs=False) as it, taken(url, connector) as jobs:
         worker_id = await jobs.register_worker()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: jobs.listen_for_jobs(on_notification=hear, queues=["look-up"]))
@@ -115,7 +115,7 @@ async def test_a_job_is_finished_although_the_answer_to_that_was_lost(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(procrastinate_adapter, "RECONNECT_EVERY", 0.01)
-    async with serving(url, jobs=False) as it, taken(url, Patient()) as jobs:
+    async with running_service(url, jobs=False) as it, taken(url, Patient()) as jobs:
         await it.accepted()
         found = await jobs.fetch_job(["look-up"], await jobs.register_worker())
         assert found
@@ -137,13 +137,13 @@ async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: st
 
 
 async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
-    async with serving(url, jobs=False), taken(url, RetryingConnector()) as jobs:
+    async with running_service(url, jobs=False), taken(url, RetryingConnector()) as jobs:
         with anyio.fail_after(HANG), pytest.raises(ConnectorException):
             await jobs.connector.execute_query_async("SELECT no_such_column")
 
 
 async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url: str) -> None:
-    async with serving(url, jobs=False) as it, taken(url, RetryingConnector()) as jobs:
+    async with running_service(url, jobs=False) as it, taken(url, RetryingConnector()) as jobs:
         for number in range(3):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
         worker_id = await jobs.register_worker()
@@ -157,7 +157,10 @@ async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url
 
 
 async def test_a_worker_takes_no_more_than_it_has_room_for(url: str) -> None:
-    async with serving(url, jobs=False) as it, taken(url, RetryingConnector(), at_once=2) as jobs:
+    async with (
+        running_service(url, jobs=False) as it,
+        taken(url, RetryingConnector(), at_once=2) as jobs,
+    ):
         for number in range(3):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
         worker_id = await jobs.register_worker()

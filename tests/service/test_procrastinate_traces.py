@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.commands import Shell
-from tests.support.far_end import FarEnd, replies
-from tests.support.serving import serving
+from tests.support.running_service import running_service
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 from tests.tracing.conftest import collector, receiver
 
@@ -24,11 +24,11 @@ TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 async def test_a_worker_goes_on_with_the_trace_that_a_request_came_with(
-    url: str, tmp_path: Path, collector: Collector, receiver: FarEnd
+    url: str, tmp_path: Path, collector: Collector, receiver: ScriptedServer
 ) -> None:
     receiver.will(replies(204))
     allowed = {"CALLBACK_NETWORKS": "127.0.0.0/8", "CALLBACK_PORTS": str(receiver.port)}
-    async with serving(url, jobs=False, allow_private=True) as it:
+    async with running_service(url, jobs=False, allow_private=True) as it:
         traced = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
         await it.post(headers=traced, callback_url=receiver.url)
         process = Shell(tmp_path).start("worker", DATABASE_URL=url, **allowed)

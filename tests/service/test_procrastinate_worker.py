@@ -19,16 +19,16 @@ from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.service.sources.base import Unavailable
 from tests.cli.commands import Shell
-from tests.support.failing import Failing
-from tests.support.keyed import key_of
-from tests.support.places import change, rows
-from tests.support.serving import (
+from tests.support.databases import change, rows
+from tests.support.full_disk import FullDiskDatabase
+from tests.support.keyed_client import create_key
+from tests.support.running_service import (
     ADA,
     HIT,
-    Says,
-    Slow,
+    FixedSource,
+    SlowSource,
     ledger_is_exact,
-    serving,
+    running_service,
     until,
 )
 from tests.support.waiting import HANG
@@ -61,8 +61,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_request_and_its_job_are_written_together_or_not_at_all(
     url: str, after: int
 ) -> None:
-    async with serving(url, jobs=False) as it:
-        object.__setattr__(it.service, "database", Failing(it.service.database, after))
+    async with running_service(url, jobs=False) as it:
+        object.__setattr__(it.service, "database", FullDiskDatabase(it.service.database, after))
         assert (await it.post(callback_url="https://a.example/")).status_code == 503
     for table in ("requests", "jobs", "callbacks"):
         assert rows(url, f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608
@@ -73,7 +73,7 @@ async def test_a_job_wakes_a_worker_in_another_process_at_once(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 3600)
-    async with serving(url, jobs=False) as here, serving(url, Says(HIT)):
+    async with running_service(url, jobs=False) as here, running_service(url, FixedSource(HIT)):
         await _workers_listen(url)
         for number in range(3):
             request_id = await here.accepted(linkedin_url=f"{ADA}-{number}")
@@ -86,7 +86,10 @@ async def test_a_burst_of_jobs_leaves_none_asleep(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 3600)
-    async with serving(url, jobs=False, credits=200) as here, serving(url, Says(HIT)):
+    async with (
+        running_service(url, jobs=False, credits=200) as here,
+        running_service(url, FixedSource(HIT)),
+    ):
 
         async def ask(share: int) -> None:
             for number in range(25):
@@ -101,11 +104,11 @@ async def test_a_burst_of_jobs_leaves_none_asleep(
 
 
 async def test_services_and_workers_share_the_work_and_do_each_job_once(url: str) -> None:
-    one, other = Says(HIT, name="one"), Says(HIT, name="other")
+    one, other = FixedSource(HIT, name="one"), FixedSource(HIT, name="other")
     async with (
-        serving(url, jobs=False, credits=60) as here,
-        serving(url, one, concurrency=1),
-        serving(url, other, concurrency=1),
+        running_service(url, jobs=False, credits=60) as here,
+        running_service(url, one, concurrency=1),
+        running_service(url, other, concurrency=1),
     ):
         for number in range(60):
             await here.accepted(linkedin_url=f"{ADA}-{number}")
@@ -116,17 +119,17 @@ async def test_services_and_workers_share_the_work_and_do_each_job_once(url: str
 
 @pytest.mark.usefixtures("quick")
 async def test_the_jobs_of_a_worker_that_falls_silent_are_taken_over(url: str) -> None:
-    async with serving(url, jobs=False) as it:
+    async with running_service(url, jobs=False) as it:
         request_id = await it.accepted()
         await it.service.database.write(_taken_by_a_worker_that_dies)
         assert rows(url, JOBS) == [("look-up", request_id, 1, "1")]
-        async with serving(url, Says(HIT)):
+        async with running_service(url, FixedSource(HIT)):
             await until(lambda: _ended(url) == 1)
     ledger_is_exact(url)
 
 
 async def test_a_worker_is_taken_for_dead_soon_enough_and_not_too_soon(url: str) -> None:
-    async with serving(url, jobs=False) as it:
+    async with running_service(url, jobs=False) as it:
         await it.accepted()
         await it.service.database.write(_taken_by_a_worker_that_dies)
         database, silent = it.service.database, engine.WORKER_TIMEOUT
@@ -148,12 +151,12 @@ async def test_a_worker_is_taken_for_dead_soon_enough_and_not_too_soon(url: str)
 
 @pytest.mark.usefixtures("quick")
 async def test_a_living_worker_keeps_the_job_that_takes_its_time(url: str) -> None:
-    source = Slow(HIT)
-    async with serving(url, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(url, source) as it:
         await it.accepted()
         await until(source.asked.is_set)
         mine = rows(url, JOBS)
-        async with serving(url, Says(HIT)):
+        async with running_service(url, FixedSource(HIT)):
             await anyio.sleep(engine.WORKER_TIMEOUT * 2)  # nobody takes it over
             assert rows(url, JOBS) == mine
             source.may_answer.set()
@@ -163,12 +166,12 @@ async def test_a_living_worker_keeps_the_job_that_takes_its_time(url: str) -> No
 
 @pytest.mark.usefixtures("quick")
 async def test_a_job_whose_fetch_was_never_answered_is_done_anew(url: str) -> None:
-    source = Slow(HIT)
-    async with serving(url, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(url, source) as it:
         await it.accepted()
         await until(source.asked.is_set)
         ((*_, worker_id),) = rows(url, JOBS)
-        async with serving(url, jobs=False) as other:
+        async with running_service(url, jobs=False) as other:
             other.service.database.queue = TakenAtOnce(int(worker_id))
             lost = await other.accepted(type="personal")
         assert len([owner for *_, owner in rows(url, JOBS) if owner == worker_id]) == 2
@@ -181,7 +184,9 @@ async def test_a_job_whose_fetch_was_never_answered_is_done_anew(url: str) -> No
 async def test_a_restart_of_postgres_in_the_middle_loses_nothing(
     server: Server, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(url, Says(HIT, Unavailable(retry_after=0.2), HIT), credits=100) as it:
+    async with running_service(
+        url, FixedSource(HIT, Unavailable(retry_after=0.2), HIT), credits=100
+    ) as it:
         for number in range(30):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
             if number == 20:
@@ -195,20 +200,20 @@ async def test_a_restart_of_postgres_in_the_middle_loses_nothing(
 
 
 async def test_a_worker_that_is_told_to_end_gives_back_what_it_cannot_finish(url: str) -> None:
-    source = Slow(HIT)
-    async with serving(url, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(url, source) as it:
         await it.accepted()
         await until(source.asked.is_set)
     assert [owner for *_, owner in rows(url, JOBS)] == [None]
     assert rows(url, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
-    async with serving(url, Says(HIT)):
+    async with running_service(url, FixedSource(HIT)):
         await until(lambda: _ended(url) == 1)
     ledger_is_exact(url)
 
 
 async def test_a_worker_that_is_told_to_end_finishes_what_takes_a_moment(url: str) -> None:
-    source = Slow(HIT)
-    async with serving(url, source, shutdown=(shutdown := GracefulShutdown(20))) as it:
+    source = SlowSource(HIT)
+    async with running_service(url, source, shutdown=(shutdown := GracefulShutdown(20))) as it:
         await it.accepted()
         await until(source.asked.is_set)
         shutdown.on_begin(source.may_answer.set)
@@ -220,7 +225,7 @@ async def test_a_job_that_raises_is_put_off_and_the_others_go_on(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(url, Says(ValueError("ada@example.com"), HIT)) as it:
+    async with running_service(url, FixedSource(ValueError("ada@example.com"), HIT)) as it:
         first = await it.accepted()
         await until(lambda: [(kind, c) for kind, _, c, _ in rows(url, JOBS)] == [("look-up", 1)])
         await until(lambda: [owner for *_, owner in rows(url, JOBS)] == [None])
@@ -231,8 +236,8 @@ async def test_a_job_that_raises_is_put_off_and_the_others_go_on(
 
 async def test_a_service_without_jobs_and_a_worker_do_it_together(tmp_path: Path, url: str) -> None:
     shell = Shell(tmp_path)
-    async with serving(url, jobs=False) as it:
-        key = await key_of(it, "lumen")
+    async with running_service(url, jobs=False) as it:
+        key = await create_key(it, "lumen")
         processes = [
             shell.start("service", "--no-jobs", "--port", "0", DATABASE_URL=url),
             shell.start("worker", DATABASE_URL=url),
@@ -255,7 +260,7 @@ async def test_a_service_without_jobs_and_a_worker_do_it_together(tmp_path: Path
 
 async def test_a_worker_serves_a_database_file_too(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    async with serving(shell.database, jobs=False) as it:
+    async with running_service(shell.database, jobs=False) as it:
         request_id = await it.accepted()
         process = shell.start("worker")
         try:

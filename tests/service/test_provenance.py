@@ -17,14 +17,14 @@ from mcp_enrichment.service import metrics
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.contacts import ContactsSource
+from tests.support.contract_server import found, missed
 from tests.support.exports import ADA_READ
-from tests.support.lookups import found, missed
-from tests.support.serving import ADAS, serving
-from tests.support.vendors import scripted
+from tests.support.running_service import ADAS, running_service
+from tests.support.scripted_vendors import scripted_vendor
 
 if TYPE_CHECKING:
     from mcp_enrichment.mcp.models import EnrichmentOutput
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 SEEN_AT = 1_700_000_000.0
@@ -40,7 +40,7 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
     place: Place, verification: Verification
 ) -> None:
     hit = Hit(email=ADAS, verification=verification, checked_at=SEEN_AT)
-    async with serving(place, scripted(hit, name="hunter")) as it:
+    async with running_service(place, scripted_vendor(hit, name="hunter")) as it:
         body = await it.final(await it.accepted())
     answer = told(body)
     assert (answer.source, answer.verification) == ("hunter", verification)
@@ -51,10 +51,10 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
 
 
 async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: Place) -> None:
-    async with serving(place, jobs=False) as asker:
+    async with running_service(place, jobs=False) as asker:
         database = asker.service.database
         import_contacts(database, [replace(ADA_READ, seen_at=SEEN_AT)], source="hubspot")
-        async with serving(place, ContactsSource(StoredContacts(database))) as it:
+        async with running_service(place, ContactsSource(StoredContacts(database))) as it:
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
     assert known == ("contacts", "own-data", SEEN_AT)
@@ -89,8 +89,11 @@ def test_nothing_is_said_of_an_address_that_there_is_not() -> None:
 
 async def test_what_sources_answer_and_charge_is_counted_for_monitoring(place: Place) -> None:
     missing, finding = (f"{name}-{type(place).__name__}" for name in ("missing", "finding"))
-    vendors = [scripted(Miss(cost=0.25), name=missing), scripted(Hit(email=ADAS), name=finding)]
-    async with serving(place, *vendors) as it:
+    vendors = [
+        scripted_vendor(Miss(cost=0.25), name=missing),
+        scripted_vendor(Hit(email=ADAS), name=finding),
+    ]
+    async with running_service(place, *vendors) as it:
         await it.final(await it.accepted())
     shown = generate_latest(metrics.REGISTRY).decode()
     assert f'enrichment_source_answers_total{{outcome="miss",source="{missing}"}} 1.0' in shown

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.cli.logs import JsonLines
+from mcp_enrichment.cli.logs import JsonFormatter
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.accounts import api_key_table
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http import anonymous_limit, rate_limit
 from mcp_enrichment.service.http.rate_limit import RateLimit
-from tests.support.keyed import key_of, keyed
+from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
-from tests.support.serving import ADA, Clock, serving
+from tests.support.running_service import ADA, Clock, running_service
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 JSON = {"content-type": "application/json"}
@@ -33,10 +33,10 @@ def _left(answer: httpx.Response) -> tuple[str, str]:
 
 async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(place: Place) -> None:
     clock = Clock()
-    async with serving(place, jobs=False) as it:
-        key, other = await key_of(it, "lumen"), await key_of(it, "lumen")
+    async with running_service(place, jobs=False) as it:
+        key, other = await create_key(it, "lumen"), await create_key(it, "lumen")
         limit = RateLimit(quota=3, clock=clock)
-        async with keyed(it, key, rate_limit=limit) as http:
+        async with keyed_client(it, key, rate_limit=limit) as http:
             allowed = [await http.get(CREDITS) for _ in range(3)]
             refused = await http.get(CREDITS)
             elsewhere = await http.get(CREDITS, headers={"x-api-key": other})
@@ -58,9 +58,11 @@ async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(place: Place)
 
 
 async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=10, clock=Clock())
-        async with keyed(it, await key_of(it, "lumen", credits=0), rate_limit=limit) as http:
+        async with keyed_client(
+            it, await create_key(it, "lumen", credits=0), rate_limit=limit
+        ) as http:
             asked = {"linkedin_url": ADA, "type": "work"}
             answers = [
                 await http.post(ENRICHMENTS, json={}),
@@ -81,9 +83,9 @@ async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its
     place: Place,
 ) -> None:
     """The answers 401 are counted by where they come from; a key from there is not held up."""
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=3, clock=Clock())
-        async with keyed(it, await key_of(it, "lumen"), rate_limit=limit) as http:
+        async with keyed_client(it, await create_key(it, "lumen"), rate_limit=limit) as http:
             wrong = {"x-api-key": "none"}
             answers = [await http.get(CREDITS, headers=wrong) for _ in range(5)]
             known = await http.get(CREDITS)
@@ -103,10 +105,10 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
         return valid(connection, key_id)
 
     monkeypatch.setattr(api_key_table, "find_valid", counted)
-    async with serving(place, jobs=False) as it:
-        ours, new = await key_of(it, "lumen"), await key_of(it, "lumen")
+    async with running_service(place, jobs=False) as it:
+        ours, new = await create_key(it, "lumen"), await create_key(it, "lumen")
         limit = RateLimit(quota=3, clock=Clock())
-        async with keyed(it, ours, rate_limit=limit) as http:
+        async with keyed_client(it, ours, rate_limit=limit) as http:
             assert (await http.get(CREDITS)).status_code == 200
             for number in range(50):
                 wrong = {"x-api-key": f"mcpe_{number:012x}_{number:064x}"}
@@ -126,9 +128,9 @@ async def test_who_asks_without_a_key_is_limited_before_the_database_is(
     place: Place, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setattr(anonymous_limit, "PROBES", 3)
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=100, clock=Clock())
-        async with keyed(it, rate_limit=limit, metrics=True) as http:
+        async with keyed_client(it, rate_limit=limit, metrics=True) as http:
             answers = [(await http.get(where)).status_code for _ in range(3)]
             it.service.database.close()
             monkeypatch.setattr(it.service.database, "read", None)  # whoever reads it fails
@@ -145,9 +147,9 @@ def test_a_caller_without_a_key_is_an_address_or_an_ipv6_network() -> None:
 
 
 async def test_a_request_over_the_limit_costs_and_starts_nothing(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=1, clock=Clock())
-        async with keyed(it, await key_of(it, "lumen"), rate_limit=limit) as http:
+        async with keyed_client(it, await create_key(it, "lumen"), rate_limit=limit) as http:
             for number, status in enumerate((201, 429, 429)):
                 asked = {"linkedin_url": f"{ADA}-{number}", "type": "work"}
                 assert (await http.post(ENRICHMENTS, json=asked)).status_code == status
@@ -194,7 +196,10 @@ def test_any_number_of_keys_takes_a_bounded_number_of_buckets(
 async def test_what_is_too_long_is_refused_before_it_is_looked_at(
     place: Place, where: str, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with (
+        running_service(place, jobs=False) as it,
+        keyed_client(it, await create_key(it, "lumen")) as http,
+    ):
         answer = await http.get(where, headers=headers)
     assert answer.status_code == status
     if status != 200:
@@ -213,7 +218,10 @@ async def test_what_is_too_long_is_refused_before_it_is_looked_at(
 async def test_a_body_that_is_too_long_or_no_json_is_refused_with_a_key_too(
     place: Place, body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with (
+        running_service(place, jobs=False) as it,
+        keyed_client(it, await create_key(it, "lumen")) as http,
+    ):
         answer = await http.post(ENRICHMENTS, content=body, headers=headers)
     assert answer.status_code == status
     must_be("Error", answer.json())
@@ -239,13 +247,16 @@ async def test_each_answer_and_its_log_line_bear_one_id(
     place: Place, caplog: pytest.LogCaptureFixture, given: str | None, kept: bool
 ) -> None:
     caplog.set_level(logging.INFO)
-    formatter, lines = JsonLines(), []
+    formatter, lines = JsonFormatter(), []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(formatter.format(record))  # type: ignore[method-assign]
     logger = logging.getLogger("mcp_enrichment.service.http.middleware")
     logger.addHandler(handler)
     try:
-        async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+        async with (
+            running_service(place, jobs=False) as it,
+            keyed_client(it, await create_key(it, "lumen")) as http,
+        ):
             answer = await http.get(CREDITS, headers={"x-request-id": given} if given else {})
     finally:
         logger.removeHandler(handler)
@@ -263,7 +274,10 @@ async def test_a_defect_is_told_with_the_id_that_finds_it_in_the_log(
     def break_down(*_: object) -> None:
         raise RuntimeError
 
-    async with serving(place, jobs=False) as it, keyed(it, await key_of(it, "lumen")) as http:
+    async with (
+        running_service(place, jobs=False) as it,
+        keyed_client(it, await create_key(it, "lumen")) as http,
+    ):
         monkeypatch.setattr(ledger, "balance", break_down)
         answer = await http.get(CREDITS, headers={"x-request-id": "f" * 32})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "f" * 32)

@@ -15,16 +15,25 @@ from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import personal_data_inventory, retention
 from mcp_enrichment.service.privacy.retention import delete_expired
 from mcp_enrichment.service.privacy.retention_task import run_retention
+from tests.support.databases import rows
 from tests.support.exports import ADA_READ
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, MISS, Clock, Says, ledger_is_exact, serving, until
-from tests.support.statements import statements
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    Clock,
+    FixedSource,
+    ledger_is_exact,
+    running_service,
+    until,
+)
+from tests.support.sql_statements import statements
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.service.context import ServiceContext
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400.0
@@ -32,7 +41,7 @@ DAY = 86_400.0
 
 async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(HIT), clock=clock) as it:
+    async with running_service(place, FixedSource(HIT), clock=clock) as it:
         request_id = await it.accepted(external_id="lead-42")
         before = await it.final(request_id)
         clock.now += 90 * DAY - 1
@@ -52,7 +61,7 @@ async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(plac
 
 async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(MISS), clock=clock) as it:
+    async with running_service(place, FixedSource(MISS), clock=clock) as it:
         await it.final(await it.accepted())
         clock.now += 91 * DAY
         await delete_expired(it.service)
@@ -65,7 +74,7 @@ async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
 async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
     path: Path, table: str
 ) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         with statements(it.service.database._engine) as said:
             await it.service.database.read(
                 lambda c: personal_data_inventory.imported_before(c, it.service.clock(), limit=500)
@@ -78,7 +87,7 @@ async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
 
 async def test_a_running_request_is_never_too_old(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(HIT), clock=clock, jobs=False) as it:
+    async with running_service(place, FixedSource(HIT), clock=clock, jobs=False) as it:
         await it.accepted()
         clock.now += 9999 * DAY
         assert await delete_expired(it.service) == 0
@@ -86,7 +95,7 @@ async def test_a_running_request_is_never_too_old(place: Place) -> None:
 
 async def test_an_expired_answer_can_be_asked_for_anew(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(HIT), clock=clock) as it:
+    async with running_service(place, FixedSource(HIT), clock=clock) as it:
         first = await it.accepted()
         await it.final(first)
         clock.now += 91 * DAY
@@ -101,7 +110,7 @@ async def test_what_has_expired_is_deleted_in_batches_to_the_last(
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     clock = Clock()
-    async with serving(place, Says(MISS), clock=clock) as it:
+    async with running_service(place, FixedSource(MISS), clock=clock) as it:
         for n in range(5):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
@@ -119,8 +128,8 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
     monkeypatch.setattr(retention, "BATCH", 1)
     clock = Clock()
     async with (
-        serving(place, Says(MISS), clock=clock) as one,
-        serving(place, Says(MISS), clock=clock) as two,
+        running_service(place, FixedSource(MISS), clock=clock) as one,
+        running_service(place, FixedSource(MISS), clock=clock) as two,
     ):
         for n in range(8):
             await one.final(await one.accepted(linkedin_url=f"{ADA}-{n}"))
@@ -142,7 +151,7 @@ async def test_contacts_are_kept_unless_a_time_is_set(
     place: Place, kept: float | None, left: int
 ) -> None:
     clock = Clock()
-    async with serving(place, clock=clock, retention=Retention(contacts=kept)) as it:
+    async with running_service(place, clock=clock, retention=Retention(contacts=kept)) as it:
         import_contacts(
             it.service.database,
             [ADA_READ, replace(ADA_READ, profile=f"{ADA}-2")],
@@ -164,7 +173,7 @@ async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
     place: Place,
 ) -> None:
     contact = replace(ADA_READ, seen_at=DAY)
-    async with serving(place, retention=Retention(contacts=30 * DAY)) as it:
+    async with running_service(place, retention=Retention(contacts=30 * DAY)) as it:
         import_contacts(it.service.database, [contact], source="hubspot")
         for table in (schema.contacts, schema.people):
             long_ago = update(table).values(imported_at=DAY)
@@ -177,7 +186,7 @@ async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
 
 async def test_a_service_deletes_from_its_start_on(place: Place) -> None:
     clock = Clock()
-    async with serving(place, Says(MISS), clock=clock) as it:
+    async with running_service(place, FixedSource(MISS), clock=clock) as it:
         await it.final(await it.accepted())
         clock.now += 91 * DAY
         async with anyio.create_task_group() as tasks:

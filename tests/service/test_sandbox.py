@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.far_end import far_end, replies
 from tests.support.openapi import must_be
-from tests.support.serving import HIT, Says, serving, until
+from tests.support.running_service import HIT, FixedSource, running_service, until
+from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -34,8 +34,8 @@ def _person(scene: str) -> str:
 async def test_a_lookup_ends_as_the_name_says_and_is_marked(
     place: Place, scene: str, status: str, email: str | None
 ) -> None:
-    source = Says(HIT)
-    async with serving(place, source, sandbox=True) as it:
+    source = FixedSource(HIT)
+    async with running_service(place, source, sandbox=True) as it:
         ended = await it.final(await it.accepted(linkedin_url=_person(scene)))
         assert await it.balance() == (9 if email else 10)
     must_be("Enrichment", ended)
@@ -45,14 +45,14 @@ async def test_a_lookup_ends_as_the_name_says_and_is_marked(
 
 
 async def test_either_type_can_be_found(place: Place) -> None:
-    async with serving(place, Says(HIT), sandbox=True) as it:
+    async with running_service(place, FixedSource(HIT), sandbox=True) as it:
         asked: dict[str, Any] = {"linkedin_url": _person("found"), "type": "personal"}
         ended = await it.final(await it.accepted(**asked))
     assert ended["email"] == {"email": "sandbox-found.personal@example.com", "type": "personal"}
 
 
 async def test_a_slow_lookup_is_unfinished_until_its_seconds_are_over(place: Place) -> None:
-    async with serving(place, Says(HIT), sandbox=True) as it:
+    async with running_service(place, FixedSource(HIT), sandbox=True) as it:
         request_id = await it.accepted(linkedin_url=_person("slow-1"))
         held = (await it.get(request_id, prefer="wait=0")).json()
         assert held["status"] in ("pending", "processing")
@@ -63,7 +63,7 @@ async def test_a_slow_lookup_is_unfinished_until_its_seconds_are_over(place: Pla
 async def test_a_request_is_refused_as_the_name_says_and_holds_nothing(
     place: Place, scene: str, status: int
 ) -> None:
-    async with serving(place, Says(HIT), sandbox=True) as it:
+    async with running_service(place, FixedSource(HIT), sandbox=True) as it:
         refused = await it.post(linkedin_url=_person(scene))
         assert refused.status_code == status
         assert (refused.headers.get("retry-after") == "30") is (status == 429)
@@ -73,8 +73,10 @@ async def test_a_request_is_refused_as_the_name_says_and_holds_nothing(
 
 async def test_a_callback_fails_twice_and_arrives_at_the_third_try(place: Place) -> None:
     async with (
-        far_end() as receiver,
-        serving(place, sandbox=True, allow_private=True, delivery_delays=(0.0, 0.002, 0.004)) as it,
+        scripted_server() as receiver,
+        running_service(
+            place, sandbox=True, allow_private=True, delivery_delays=(0.0, 0.002, 0.004)
+        ) as it,
     ):
         receiver.will(replies(204))
         asked = {"linkedin_url": _person("callback-fails-twice"), "callback_url": receiver.url}
@@ -90,8 +92,8 @@ async def test_a_callback_fails_twice_and_arrives_at_the_third_try(place: Place)
 
 @pytest.mark.parametrize("scene", ["found", "no-credits", "failed"])
 async def test_without_the_setting_the_names_are_ordinary(place: Place, scene: str) -> None:
-    source = Says(HIT)
-    async with serving(place, source) as it:
+    source = FixedSource(HIT)
+    async with running_service(place, source) as it:
         ended = await it.final(await it.accepted(linkedin_url=_person(scene)))
     assert ended["email"]["email"] == HIT.email
     assert source.asked == [_person(scene)]
@@ -99,7 +101,7 @@ async def test_without_the_setting_the_names_are_ordinary(place: Place, scene: s
 
 @pytest.mark.parametrize("name", ["sandbox", "sandbox-", "sandbox-other", "my-sandbox-found"])
 async def test_other_names_are_ordinary_in_the_test_mode_too(place: Place, name: str) -> None:
-    async with serving(place, Says(HIT), sandbox=True) as it:
+    async with running_service(place, FixedSource(HIT), sandbox=True) as it:
         asked = f"https://www.linkedin.com/in/{name}"
         assert (await it.final(await it.accepted(linkedin_url=asked)))["email"][
             "email"

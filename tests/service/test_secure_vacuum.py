@@ -15,16 +15,16 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.privacy import secure_vacuum, subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
+from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
-from tests.support.places import opened
-from tests.support.serving import ADAS
+from tests.support.running_service import ADAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_enrichment.service.db.database import Database
-    from tests.support.places import Place
+    from tests.support.databases import Place
     from tests.support.postgres import Server
 
 ZELDA = replace(
@@ -56,7 +56,7 @@ def owned(server: Server, empty_url: str) -> Iterator[str]:
 
 
 def with_contacts(place: Place) -> Database:
-    database = opened(place)
+    database = open_place(place)
     import_contacts(database, [*OTHERS[:200], ZELDA, *OTHERS[200:]], source="linkedin")
     return database
 

@@ -24,9 +24,9 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.request_table import Request
-from tests.support.far_end import far_end, hangs
-from tests.support.places import opened, rows, settings_of
-from tests.support.serving import ADA, ledger_is_exact, until
+from tests.support.databases import open_place, rows, settings_of
+from tests.support.running_service import ADA, ledger_is_exact, until
+from tests.support.scripted_server import hangs, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def _request_that_never_ends(place: Place) -> str:
         )
         store.add(connection, new)
 
-    database = opened(place)
+    database = open_place(place)
     database.write_now(add)
     database.close()
     return request_id
@@ -98,7 +98,7 @@ def _key(place: Place) -> str:
         teams.add(connection, "acme", 250, at=0)
         return api_keys.create(connection, "acme", at=0).key
 
-    database = opened(place)
+    database = open_place(place)
     made = database.write_now(make)
     database.close()
     return made
@@ -116,7 +116,7 @@ async def test_the_command_serves_the_contract_until_it_is_stopped(
     place: Place, end: signal.Signals
 ) -> None:
     key = _key(place)
-    async with far_end() as receiver:
+    async with scripted_server() as receiver:
         receiver.will(hangs())
         with served(place, callbacks_to=receiver.port) as process:
             async with _client(process, key) as http:

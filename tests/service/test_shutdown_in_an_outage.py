@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.places import rows, settings_of
-from tests.support.serving import until
+from tests.support.databases import rows, settings_of
+from tests.support.running_service import until
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:

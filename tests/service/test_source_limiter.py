@@ -9,7 +9,6 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
-from mcp_enrichment.fleet_settings import SourceLimit
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.lookup import source_limiter as domain
 from mcp_enrichment.service.lookup import source_slots
@@ -18,25 +17,26 @@ from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
-from tests.support.counting import Counting
-from tests.support.places import rows
-from tests.support.serving import (
+from mcp_enrichment.settings.service_types import SourceLimitText
+from tests.support.counting_source import CountingSource
+from tests.support.databases import rows
+from tests.support.running_service import (
     ADA,
     HIT,
     MISS,
     Clock,
-    Says,
-    Serving,
-    Slow,
+    FixedSource,
+    RunningService,
+    SlowSource,
     ledger_is_exact,
-    serving,
+    running_service,
     team_with,
     until,
 )
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 MANY = 200
@@ -45,15 +45,15 @@ UNDER_WAY = "SELECT count(*) FROM source_lookups"
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
-    source = Counting(0.02)
+    source = CountingSource(0.02)
     async with (
-        serving(place, jobs=False, credits=MANY) as ours,
-        serving(place, jobs=False) as other,
+        running_service(place, jobs=False, credits=MANY) as ours,
+        running_service(place, jobs=False) as other,
     ):
         for number in range(MANY):
             await ours.accepted(linkedin_url=f"{ADA}-{number}")
         await _as_another_team(other)
-        async with serving(place, source, concurrency=2):
+        async with running_service(place, source, concurrency=2):
             await until(lambda: len(source.asked) > MANY / 10)
             theirs = await other.accepted(linkedin_url=f"{ADA}-theirs")
             since = len(source.asked)
@@ -64,14 +64,17 @@ async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Pl
 
 
 async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Place) -> None:
-    source = Counting(0.001)
-    async with serving(place, jobs=False, credits=30) as ours, serving(place, jobs=False) as other:
+    source = CountingSource(0.001)
+    async with (
+        running_service(place, jobs=False, credits=30) as ours,
+        running_service(place, jobs=False) as other,
+    ):
         await _as_another_team(other)
         for number in range(30):
             await ours.accepted(linkedin_url=f"{ADA}-ours-{number}")
         for number in range(10):
             await other.accepted(linkedin_url=f"{ADA}-theirs-{number}")
-        async with serving(place, source, concurrency=1):
+        async with running_service(place, source, concurrency=1):
             await until(lambda: len(source.asked) == 40)
     for team, many in (("ours", 30), ("theirs", 10)):
         mine = [profile for profile in source.asked if f"-{team}-" in profile]
@@ -81,11 +84,11 @@ async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Pla
 
 
 async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -> None:
-    source = Counting(0.001)
-    async with serving(place, jobs=False, credits=200) as it:
+    source = CountingSource(0.001)
+    async with running_service(place, jobs=False, credits=200) as it:
         for number in range(20):
             await it.accepted(linkedin_url=f"{ADA}-first-{number}")
-        async with serving(place, source, concurrency=1):
+        async with running_service(place, source, concurrency=1):
             for number in range(100):
                 await it.accepted(linkedin_url=f"{ADA}-later-{number}")
             await until(lambda: len(source.asked) == 120)
@@ -96,8 +99,8 @@ async def test_what_is_put_off_takes_its_turn_anew(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 0.05)
-    source = Says(Unavailable(retry_after=0.1), HIT)
-    async with serving(url, source, credits=20) as it:
+    source = FixedSource(Unavailable(retry_after=0.1), HIT)
+    async with running_service(url, source, credits=20) as it:
         for number in range(10):
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{number}"))
     assert len(source.asked) == 11
@@ -106,11 +109,11 @@ async def test_what_is_put_off_takes_its_turn_anew(
 
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at_once: int) -> None:
-    source = Counting(0.02)
+    source = CountingSource(0.02)
     limits = {source.name: Limit(at_once=at_once)}
     async with (
-        serving(place, source, credits=30, source_limiter=SourceLimiter(limits)) as it,
-        serving(place, source, source_limiter=SourceLimiter(limits)),
+        running_service(place, source, credits=30, source_limiter=SourceLimiter(limits)) as it,
+        running_service(place, source, source_limiter=SourceLimiter(limits)),
     ):
         for number in range(30):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
@@ -121,11 +124,11 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
 
 
 async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
-    source, rate = Counting(0), 10.0
+    source, rate = CountingSource(0), 10.0
     limits = {source.name: Limit(per_second=rate)}
     async with (
-        serving(place, source, source_limiter=SourceLimiter(limits)) as it,
-        serving(place, source, source_limiter=SourceLimiter(limits)),
+        running_service(place, source, source_limiter=SourceLimiter(limits)) as it,
+        running_service(place, source, source_limiter=SourceLimiter(limits)),
     ):
         for number in range(10):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
@@ -136,7 +139,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
 async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
     clock, limit, rate = Clock(), Limit(per_second=20), 20
     given: list[float] = []
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
         for number in range(100):  # somebody asks each 30 ms, and so a little late each time
             clock.now += 0.03
             now = clock.now
@@ -159,18 +162,18 @@ async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Pla
 async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
     place: Place,
 ) -> None:
-    source = Counting(0.05)
+    source = CountingSource(0.05)
     limits = {source.name: Limit(at_once=2)}
     async with (
-        serving(place, jobs=False, credits=MANY) as ours,
-        serving(place, jobs=False) as other,
+        running_service(place, jobs=False, credits=MANY) as ours,
+        running_service(place, jobs=False) as other,
     ):
         for number in range(MANY):
             await ours.accepted(linkedin_url=f"{ADA}-{number}")
         await _as_another_team(other)
         async with (
-            serving(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
-            serving(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
+            running_service(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
+            running_service(place, source, concurrency=50, source_limiter=SourceLimiter(limits)),
         ):
             await until(lambda: len(source.asked) > 10)
             await other.accepted(linkedin_url=f"{ADA}-theirs")
@@ -184,7 +187,7 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
     place: Place,
 ) -> None:
     clock, limit = Clock(), Limit(at_once=1)
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
 
         def take(request_id: str) -> float:
             now, lease = clock.now, domain.LEASE
@@ -206,7 +209,7 @@ async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
     place: Place,
 ) -> None:
     clock, limit = Clock(), Limit(at_once=1)
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
 
         def take(request_id: str) -> float:
             clock.now += 0.5
@@ -228,8 +231,8 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(domain, "LEASE", 0.4)
-    source = Slow(HIT)
-    async with serving(
+    source = SlowSource(HIT)
+    async with running_service(
         place, source, source_limiter=SourceLimiter({source.name: Limit(at_once=1)})
     ) as it:
         request_id = await it.accepted()
@@ -244,16 +247,18 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
 
 async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Place) -> None:
     limits = {"another": Limit(at_once=1)}
-    async with serving(place, Says(MISS), source_limiter=SourceLimiter(limits)) as it:
+    async with running_service(
+        place, FixedSource(MISS), source_limiter=SourceLimiter(limits)
+    ) as it:
         await it.final(await it.accepted())
     assert rows(place, "SELECT * FROM source_turns") == []
 
 
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
-    source = Slow(HIT)
+    source = SlowSource(HIT)
     limits = {source.name: Limit(at_once=1)}
     with anyio.fail_after(HANG):
-        async with serving(url, source, source_limiter=SourceLimiter(limits)) as it:
+        async with running_service(url, source, source_limiter=SourceLimiter(limits)) as it:
             for number in range(3):
                 await it.accepted(linkedin_url=f"{ADA}-{number}")
             await until(source.asked.is_set)
@@ -265,16 +270,16 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
-        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
-        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
+        ("contacts=50/200", SourceLimitText(source="contacts", at_once=50, per_second=200)),
+        ("contacts=50", SourceLimitText(source="contacts", at_once=50)),
+        ("contacts=/0.5", SourceLimitText(source="contacts", per_second=0.5)),
     ],
 )
 def test_the_limits_are_set_in_a_few_characters(
-    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
+    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimitText
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
-    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
+    assert Settings().source_limits == (read, SourceLimitText(source="inferred", at_once=1))
 
 
 NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"
@@ -287,6 +292,6 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given:
         Settings()
 
 
-async def _as_another_team(it: Serving) -> None:
+async def _as_another_team(it: RunningService) -> None:
     team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
     it.http._transport.app.state.authenticate = OneTeam(team_id)  # type: ignore[attr-defined]

@@ -9,20 +9,29 @@ import pytest
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import procrastinate_worker as engine
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, MISS, Says, Slow, ledger_is_exact, serving, until
+from tests.support.databases import rows
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    MISS,
+    FixedSource,
+    SlowSource,
+    ledger_is_exact,
+    running_service,
+    until,
+)
 
 if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
-    from tests.support.serving import Serving
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.anyio
 IN_LINE = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'look-up/full'"
 
 
-class KnowsOne(Says):
+class KnowsOne(FixedSource):
     """A source that costs nothing, and knows one of the profiles."""
 
     async def find(self, profile: str, kind: EmailType) -> Outcome:
@@ -32,8 +41,10 @@ class KnowsOne(Says):
 async def test_who_waits_for_a_full_source_holds_up_nobody_that_another_source_answers(
     place: Place,
 ) -> None:
-    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
-    async with serving(place, own, full, concurrency=2, source_limiter=_one_at_once(full)) as it:
+    own, full = KnowsOne(MISS, name="own"), SlowSource(HIT, name="full")
+    async with running_service(
+        place, own, full, concurrency=2, source_limiter=_one_at_once(full)
+    ) as it:
         waiting = await _asked_of(it, own)
         body = await it.final(await it.accepted(linkedin_url=f"{ADA}-known"))
         assert body["source"] == "own"
@@ -45,8 +56,8 @@ async def test_who_waits_for_a_full_source_holds_up_nobody_that_another_source_a
 
 
 async def test_standing_in_line_is_no_try(url: str) -> None:
-    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
-    async with serving(url, own, full, source_limiter=_one_at_once(full)) as it:
+    own, full = KnowsOne(MISS, name="own"), SlowSource(HIT, name="full")
+    async with running_service(url, own, full, source_limiter=_one_at_once(full)) as it:
         await _asked_of(it, own)
         await until(lambda: rows(url, IN_LINE) == [(4,)])
     assert rows(url, "SELECT claims FROM jobs") == [(0,)] * 5
@@ -56,21 +67,21 @@ async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "SWEEP", 0.1)
-    own, full = KnowsOne(MISS, name="own"), Slow(HIT, name="full")
-    async with serving(url, own, full, source_limiter=_one_at_once(full)) as it:
+    own, full = KnowsOne(MISS, name="own"), SlowSource(HIT, name="full")
+    async with running_service(url, own, full, source_limiter=_one_at_once(full)) as it:
         ids = await _asked_of(it, own)
         await until(lambda: rows(url, IN_LINE) == [(4,)])
-    async with serving(url, Says(HIT)) as it:
+    async with running_service(url, FixedSource(HIT)) as it:
         for request_id in ids:
             await it.final(request_id)
     ledger_is_exact(url)
 
 
-def _one_at_once(source: Slow) -> SourceLimiter:
+def _one_at_once(source: SlowSource) -> SourceLimiter:
     return SourceLimiter({source.name: Limit(at_once=1)})
 
 
-async def _asked_of(it: Serving, own: KnowsOne) -> list[str]:
+async def _asked_of(it: RunningService, own: KnowsOne) -> list[str]:
     """Five requests that the source that costs nothing does not know."""
     ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(5)]
     await until(lambda: len(set(own.asked)) == len(ids))

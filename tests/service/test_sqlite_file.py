@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import migrate, schema
 from mcp_enrichment.service.db.database import open_sqlite
-from tests.support.places import rows
-from tests.support.serving import ADAS, HIT, Says, serving
+from tests.support.databases import rows
+from tests.support.running_service import ADAS, HIT, FixedSource, running_service
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_processes_that_open_a_new_file_at_once_make_it_once(path: Path) -> None
 
 
 async def test_an_error_of_the_database_does_not_tell_what_was_written(path: Path) -> None:
-    async with serving(path, Says(HIT), jobs=False) as it:
+    async with running_service(path, FixedSource(HIT), jobs=False) as it:
         await it.accepted()
         values = update(schema.requests).values(email=ADAS)  # of a request that has not ended
         with pytest.raises(IntegrityError) as raised:

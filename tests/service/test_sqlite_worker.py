@@ -13,16 +13,16 @@ import pytest
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import database
 from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
-from tests.support.serving import (
+from tests.support.running_service import (
     ADA,
     ADAS,
     HIT,
     Clock,
-    Says,
-    Serving,
-    Slow,
+    FixedSource,
+    RunningService,
+    SlowSource,
     ledger_is_exact,
-    serving,
+    running_service,
     until,
 )
 from tests.support.waiting import HANG
@@ -36,7 +36,7 @@ JOBS = "SELECT lease_owner, due_at, claims FROM jobs"
 
 
 async def _claim(
-    it: Serving, owner: str, *, now: float, lease: float = 30
+    it: RunningService, owner: str, *, now: float, lease: float = 30
 ) -> Sequence[sqlite_queue.Job]:
     lent = sqlite_queue.Lease(owner=owner, now=now, until=now + lease)
     return await it.service.database.write(
@@ -48,7 +48,7 @@ async def test_an_accepted_request_is_worked_on_at_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
-    async with serving(path, Says(HIT)) as it:
+    async with running_service(path, FixedSource(HIT)) as it:
         for _ in range(3):
             await until(it.is_idle)
             await it.final(await it.accepted())
@@ -58,8 +58,8 @@ async def test_what_waits_for_room_is_worked_on_as_soon_as_there_is_room(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
-    source = Slow(HIT)
-    async with serving(path, source, concurrency=1) as it:
+    source = SlowSource(HIT)
+    async with running_service(path, source, concurrency=1) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(3)]
         await until(it.is_idle)
         source.may_answer.set()
@@ -71,21 +71,21 @@ async def test_a_dead_process_keeps_its_jobs_until_its_lease_is_over_and_no_long
     path: Path,
 ) -> None:
     clock = Clock()
-    async with serving(path, jobs=False, clock=clock) as it:
+    async with running_service(path, jobs=False, clock=clock) as it:
         request_id = await it.accepted()
         start = clock.now
         assert [job.claims for job in await _claim(it, "dead", now=start)] == [1]
         assert await _claim(it, "early", now=start + 29.9) == []
         clock.now = start + 30.1
-        async with serving(path, Says(HIT), clock=clock) as other:
+        async with running_service(path, FixedSource(HIT), clock=clock) as other:
             assert (await other.final(request_id))["status"] == "completed"
             await until(lambda: it.rows(JOBS) == [])
     ledger_is_exact(path)
 
 
 async def test_a_living_process_keeps_the_job_that_outlasts_its_lease(path: Path) -> None:
-    source, until_when = Slow(HIT), "SELECT lease_until FROM jobs"
-    async with serving(path, source, lease=0.2) as it:
+    source, until_when = SlowSource(HIT), "SELECT lease_until FROM jobs"
+    async with running_service(path, source, lease=0.2) as it:
         request_id = await it.accepted()
         await until(source.asked.is_set)
         ((first,),) = it.rows(until_when)
@@ -97,11 +97,11 @@ async def test_a_living_process_keeps_the_job_that_outlasts_its_lease(path: Path
 
 
 async def test_two_services_on_one_file_share_the_work_and_do_each_job_once(path: Path) -> None:
-    one, other = Says(HIT, name="one"), Says(HIT, name="other")
+    one, other = FixedSource(HIT, name="one"), FixedSource(HIT, name="other")
     profiles = {f"{ADA}-{number}" for number in range(60)}
     async with (
-        serving(path, one, concurrency=1, credits=60) as here,
-        serving(path, other, concurrency=1, credits=60),
+        running_service(path, one, concurrency=1, credits=60) as here,
+        running_service(path, other, concurrency=1, credits=60),
     ):
         ids = [await here.accepted(linkedin_url=profile) for profile in profiles]
         for request_id in ids:
@@ -111,8 +111,11 @@ async def test_two_services_on_one_file_share_the_work_and_do_each_job_once(path
 
 
 async def test_a_job_goes_to_the_service_that_has_room_for_it(path: Path) -> None:
-    one, other = Slow(HIT, name="one"), Slow(HIT, name="other")
-    async with serving(path, one, concurrency=1) as here, serving(path, other, concurrency=1):
+    one, other = SlowSource(HIT, name="one"), SlowSource(HIT, name="other")
+    async with (
+        running_service(path, one, concurrency=1) as here,
+        running_service(path, other, concurrency=1),
+    ):
         ids = [await here.accepted(linkedin_url=f"{ADA}-{n}") for n in range(2)]
         with anyio.fail_after(HANG):  # each takes one: with both in one process this would not end
             await one.asked.wait()
@@ -125,8 +128,8 @@ async def test_a_job_goes_to_the_service_that_has_room_for_it(path: Path) -> Non
 
 
 async def test_a_process_works_on_no_more_jobs_at_once_than_it_may(path: Path) -> None:
-    source = Slow(HIT)
-    async with serving(path, source, concurrency=3) as it:
+    source = SlowSource(HIT)
+    async with running_service(path, source, concurrency=3) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{n}") for n in range(5)]
         await until(lambda: sum(owner is not None for owner, *_ in it.rows(JOBS)) == 3)
         source.may_answer.set()
@@ -135,13 +138,13 @@ async def test_a_process_works_on_no_more_jobs_at_once_than_it_may(path: Path) -
 
 
 async def test_a_service_that_is_stopped_gives_its_jobs_back_at_once(path: Path) -> None:
-    source = Slow(HIT)
-    async with serving(path, source) as it:
+    source = SlowSource(HIT)
+    async with running_service(path, source) as it:
         request_id = await it.accepted()
         await until(source.asked.is_set)
         ((owner, *_),) = it.rows(JOBS)
         assert owner
-    async with serving(path, Says(HIT)) as it:
+    async with running_service(path, FixedSource(HIT)) as it:
         assert it.rows(JOBS)[0][0] != owner
         assert (await it.final(request_id))["status"] == "completed"
     ledger_is_exact(path)
@@ -150,8 +153,8 @@ async def test_a_service_that_is_stopped_gives_its_jobs_back_at_once(path: Path)
 async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock, source = Clock(), Says(ValueError(f"cannot read {ADAS}"), HIT)
-    async with serving(path, source, clock=clock) as it:
+    clock, source = Clock(), FixedSource(ValueError(f"cannot read {ADAS}"), HIT)
+    async with running_service(path, source, clock=clock) as it:
         request_id = await it.accepted()
         await until(lambda: it.rows(JOBS) == [(None, clock.now + handlers.FAILURE_BACKOFF, 1)])
         clock.now += handlers.FAILURE_BACKOFF
@@ -165,7 +168,7 @@ async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
 
 async def test_a_job_that_always_raises_is_put_off_for_ten_minutes_at_most(path: Path) -> None:
     clock = Clock()
-    async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
+    async with running_service(path, FixedSource(ValueError()), jobs=False, clock=clock) as it:
         await it.accepted()
         it.service.database.write_now(
             lambda c: c.exec_driver_sql("UPDATE requests SET defects = 9")
@@ -182,7 +185,7 @@ async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_ba
     path: Path,
 ) -> None:
     clock, almost = Clock(), handlers.MAX_FAILURES - 1
-    async with serving(path, Says(ValueError()), jobs=False, clock=clock) as it:
+    async with running_service(path, FixedSource(ValueError()), jobs=False, clock=clock) as it:
         request_id = await it.accepted()
         set_defects = f"UPDATE requests SET defects = {almost}"  # noqa: S608
         it.service.database.write_now(lambda c: c.exec_driver_sql(set_defects))
@@ -197,8 +200,8 @@ async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_ba
 
 
 async def test_a_job_that_the_database_stopped_is_taken_up_again(path: Path) -> None:
-    source = Says(StorageFailed(StorageFault.FULL), HIT)
-    async with serving(path, source, lease=0.2) as it:
+    source = FixedSource(StorageFailed(StorageFault.FULL), HIT)
+    async with running_service(path, source, lease=0.2) as it:
         assert (await it.final(await it.accepted()))["status"] == "completed"
 
 
@@ -206,7 +209,7 @@ async def test_work_goes_on_after_the_database_was_locked_by_another_program(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
-    async with serving(path, Says(HIT), jobs=False) as it:
+    async with running_service(path, FixedSource(HIT), jobs=False) as it:
         request_id = await it.accepted()
         with closing(sqlite3.connect(path)) as another:
             another.execute("BEGIN IMMEDIATE")
@@ -226,7 +229,7 @@ async def test_a_job_that_raises_while_the_database_is_locked_does_not_end_the_s
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
     with closing(sqlite3.connect(path.parent.parent / "none")) as locker:
 
-        class Locks(Says):
+        class Locks(FixedSource):
             async def find(self, *_asked: object) -> object:
                 if not self.asked:
                     self.asked.append("once")
@@ -234,7 +237,7 @@ async def test_a_job_that_raises_while_the_database_is_locked_does_not_end_the_s
                     raise ValueError
                 return HIT
 
-        async with serving(path, Locks(HIT), lease=0.2) as it:
+        async with running_service(path, Locks(HIT), lease=0.2) as it:
             locker.execute("ATTACH ? AS it", [str(path)])
             request_id = await it.accepted()
             await until(lambda: f"job look-up of {request_id} stopped" in caplog.text)

@@ -20,10 +20,17 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import database
 from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.http.errors import error_response
+from tests.support.databases import rows
 from tests.support.exports import ADA_READ
 from tests.support.openapi import must_be
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, Says, ledger_is_exact, serving, until
+from tests.support.running_service import (
+    ADA,
+    HIT,
+    FixedSource,
+    ledger_is_exact,
+    running_service,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +66,7 @@ def disk() -> Iterator[Disk]:
 async def test_on_a_full_disk_a_request_is_accepted_as_a_whole_or_refused_as_a_whole(
     path: Path, disk: Disk
 ) -> None:
-    async with serving(path, jobs=False, credits=1000) as it:
+    async with running_service(path, jobs=False, credits=1000) as it:
         disk.full = True
         accepted, refused = 0, None
         while refused is None:
@@ -82,12 +89,12 @@ async def test_on_a_full_disk_a_request_is_accepted_as_a_whole_or_refused_as_a_w
 async def test_lookups_that_a_full_disk_stopped_end_once_there_is_room(
     path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(path, jobs=False, credits=1000) as asker:
+    async with running_service(path, jobs=False, credits=1000) as asker:
         ids = [
             await asker.accepted(linkedin_url=f"{ADA}-{n}", external_id="x" * 256)
             for n in range(40)
         ]
-    async with serving(path, Says(HIT), lease=0.2) as it:
+    async with running_service(path, FixedSource(HIT), lease=0.2) as it:
         disk.full = True
         await until(lambda: "stopped: storage_full" in caplog.text)
         disk.full = False
@@ -143,7 +150,7 @@ async def test_a_database_that_another_program_keeps_locked_is_a_503_that_may_be
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         with closing(sqlite3.connect(path)) as another:
             another.execute("BEGIN IMMEDIATE")
             response = await it.post()
@@ -164,7 +171,7 @@ def test_each_fault_is_a_503_of_the_contract_with_its_own_code(fault: StorageFau
 
 
 async def test_a_file_that_is_damaged_while_the_service_runs_is_a_503(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         it.service.database.close()
         for file in path.parent.iterdir():
             file.write_bytes(b"no database" * 4096)

@@ -17,21 +17,21 @@ from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.sources.base import Hit
 from mcp_enrichment.service.sources.exports.records import SkipReason
+from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
-from tests.support.far_end import FarEnd, far_end, replies
-from tests.support.places import opened
-from tests.support.serving import (
+from tests.support.running_service import (
     ADA,
     ADAS,
     HIT,
-    Says,
-    Serving,
-    Slow,
+    FixedSource,
+    RunningService,
+    SlowSource,
     ledger_is_exact,
     rows,
-    serving,
+    running_service,
     until,
 )
+from tests.support.scripted_server import ScriptedServer, replies, scripted_server
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import Seen
-    from tests.support.places import Place
+    from tests.support.databases import Place
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 PROFILE, ADDRESS = Subject(profile=ADA), Subject(address=ADAS)
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[FarEnd]:
-    async with far_end() as end:
+async def receiver() -> AsyncIterator[ScriptedServer]:
+    async with scripted_server() as end:
         yield end
 
 
-def suppress(it: Serving, subject: Subject) -> None:
+def suppress(it: RunningService, subject: Subject) -> None:
     assert subject_requests.suppress(it.service.database, subject, at=time.time())
 
 
@@ -69,8 +69,8 @@ def nothing_told(body: dict[str, Any], *, charged: int) -> None:
 async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
     place: Place, spelled: str
 ) -> None:
-    source = Says(HIT)
-    async with serving(place, source) as it:
+    source = FixedSource(HIT)
+    async with running_service(place, source) as it:
         suppress(
             it,
             Subject(
@@ -87,8 +87,11 @@ async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
     "found", [ADAS, "Ada@Example.COM", "ada@bücher.example", "ada@xn--bcher-kva.example"]
 )
 async def test_a_suppressed_address_is_a_miss_of_its_source_alone(place: Place, found: str) -> None:
-    first, second = Says(Hit(email=found)), Says(Hit(email="ada@example.org"), name="second")
-    async with serving(place, first, second) as it:
+    first, second = (
+        FixedSource(Hit(email=found)),
+        FixedSource(Hit(email="ada@example.org"), name="second"),
+    )
+    async with running_service(place, first, second) as it:
         suppress(it, ADDRESS)
         suppress(it, Subject(address="ADA@BÜCHER.example"))
         answer = await it.final(await it.accepted())
@@ -96,7 +99,7 @@ async def test_a_suppressed_address_is_a_miss_of_its_source_alone(place: Place, 
 
 
 async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place: Place) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         suppress(it, ADDRESS)
         nothing_told(await it.final(await it.accepted()), charged=0)
         assert await it.balance() == 10
@@ -106,7 +109,7 @@ async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place
 async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
     place: Place, subject: Subject
 ) -> None:
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         request_id = await it.accepted()
         before = await it.final(request_id)
         suppress(it, subject)
@@ -119,8 +122,8 @@ async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
 
 
 async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
-    source = Slow(HIT)
-    async with serving(place, source) as it, anyio.create_task_group() as tasks:
+    source = SlowSource(HIT)
+    async with running_service(place, source) as it, anyio.create_task_group() as tasks:
         request_id, told = await it.accepted(), []
 
         async def hold() -> None:
@@ -139,7 +142,7 @@ async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
 
 async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
     key = {"idempotency-key": "k"}
-    async with serving(place, Says(HIT)) as it:
+    async with running_service(place, FixedSource(HIT)) as it:
         first = await it.post(headers=key)
         await it.final(first.json()["_id"])
         suppress(it, ADDRESS)
@@ -150,11 +153,13 @@ async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_a_callback_does_not_tell_what_was_suppressed_before_it_is_sent(
-    place: Place, receiver: FarEnd, subject: Subject
+    place: Place, receiver: ScriptedServer, subject: Subject
 ) -> None:
-    async with serving(place, Says(HIT), allow_private=True, delivery_delays=(0, 0, 0)) as it:
+    async with running_service(
+        place, FixedSource(HIT), allow_private=True, delivery_delays=(0, 0, 0)
+    ) as it:
 
-        async def fails_and_meanwhile(stream: SocketStream, seen: Seen) -> None:
+        async def fails_and_meanwhile(stream: SocketStream, seen: ReceivedRequest) -> None:
             suppress(it, subject)
             await replies(503)(stream, seen)
 
@@ -167,7 +172,7 @@ async def test_a_callback_does_not_tell_what_was_suppressed_before_it_is_sent(
 
 
 def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) -> None:
-    database = opened(place)
+    database = open_place(place)
     other = replace(ADA_READ, profile="https://www.linkedin.com/in/ada-2", email="ADA@example.com")
     third = replace(other, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
     contacts = [replace(ADA_READ, email="ada@example.org"), other, third]
@@ -183,7 +188,7 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) 
 
 
 def test_the_list_names_nobody(place: Place) -> None:
-    database = opened(place)
+    database = open_place(place)
     subject_requests.suppress(database, PROFILE, at=1.0)
     subject_requests.suppress(database, ADDRESS, at=1.0)
     assert not subject_requests.suppress(database, ADDRESS, at=2.0), "once is enough"

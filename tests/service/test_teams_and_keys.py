@@ -11,16 +11,16 @@ from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.accounts import api_key_table as store
 from mcp_enrichment.service.accounts import api_keys
 from tests.cli.commands import Shell
-from tests.support.keyed import key_of, keyed
+from tests.support.databases import dump_text
+from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
-from tests.support.places import said_again
-from tests.support.serving import ADA, serving
-from tests.support.statements import statements
+from tests.support.running_service import ADA, running_service
+from tests.support.sql_statements import statements
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 NOT_SAME = {"x-request-id", "date"}
@@ -116,20 +116,20 @@ BAD_KEYS = {
 
 @pytest.mark.parametrize("what", [*BAD_KEYS, "revoked", "of a right name", "in capitals", "padded"])
 async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, what: str) -> None:
-    async with serving(place, jobs=False) as it:
-        good = await key_of(it, "lumen")
+    async with running_service(place, jobs=False) as it:
+        good = await create_key(it, "lumen")
         bad: Any = BAD_KEYS.get(what) or {
             "of a right name": good[:-1] + ("0" if good[-1] != "0" else "1"),
             "in capitals": good.upper(),
             "padded": f"{good}x",
-            "revoked": await key_of(it, "lumen"),
+            "revoked": await create_key(it, "lumen"),
         }.get(what)
         if what == "revoked":
             await it.service.database.write(
                 lambda c: store.revoke(c, api_keys.key_id_of(bad), at=1)
             )
         headers = {} if bad is None else {"x-api-key": bad}
-        async with keyed(it) as http:
+        async with keyed_client(it) as http:
             answers = [
                 await http.get(CREDITS, headers=headers),
                 await http.get(HISTORY, headers=headers),
@@ -148,12 +148,12 @@ async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, wha
 
 
 async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
-        ours, theirs = await key_of(it, "ours"), await key_of(it, "theirs")
-        async with keyed(it, theirs) as http:
+    async with running_service(place, jobs=False) as it:
+        ours, theirs = await create_key(it, "ours"), await create_key(it, "theirs")
+        async with keyed_client(it, theirs) as http:
             posted = await http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
             assert (await http.get(f"{ENRICHMENTS}/{posted.json()['_id']}")).status_code == 200
-        async with keyed(it, ours) as http:
+        async with keyed_client(it, ours) as http:
             told = []
             for request_id in (posted.json()["_id"], "f" * 24):
                 answer = await http.get(
@@ -171,13 +171,13 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(place: Pla
 @pytest.mark.parametrize("whose", ["another team's", "nobody's"])
 async def test_another_teams_id_is_not_even_loaded(place: Place, whose: str) -> None:
     """By the time it takes nobody learns that it exists: it is the same work as for no request."""
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         request_id = await it.accepted() if whose == "another team's" else "f" * 24
-        key = await key_of(it, "ours")
+        key = await create_key(it, "ours")
         with statements(it.service.database._engine) as said:
-            async with keyed(it, key) as http:
+            async with keyed_client(it, key) as http:
                 assert (await http.get(f"{ENRICHMENTS}/{request_id}")).status_code == 404
-        of_key, of_request = [(one, len(said_again(place, one, values))) for one, values in said]
+        of_key, of_request = [(one, len(dump_text(place, one, values))) for one, values in said]
     assert "FROM api_keys" in of_key[0]
     assert of_request[1] == 0
     assert "FROM requests" in of_request[0]
@@ -187,22 +187,22 @@ async def test_another_teams_id_is_not_even_loaded(place: Place, whose: str) -> 
 async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_known_or_not(
     place: Place, name: str
 ) -> None:
-    async with serving(place, jobs=False) as it:
-        key_id = api_keys.key_id_of(await key_of(it, "lumen"))
+    async with running_service(place, jobs=False) as it:
+        key_id = api_keys.key_id_of(await create_key(it, "lumen"))
         if name == "revoked":
             await it.service.database.write(lambda c: store.revoke(c, key_id, at=1))
         key_id = "0" * 12 if name == "unknown" else key_id
         with statements(it.service.database._engine) as said:
             guess = f"mcpe_{key_id}_{'0' * 64}"
             assert await api_keys.authenticate(it.service.database, guess) is None
-        assert [len(said_again(place, one, values)) for one, values in said] == [1]
+        assert [len(dump_text(place, one, values)) for one, values in said] == [1]
 
 
 async def test_two_teams_that_ask_the_same_do_not_share_an_answer(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         ids = []
         for team in ("ours", "theirs"):
-            async with keyed(it, await key_of(it, team)) as http:
+            async with keyed_client(it, await create_key(it, team)) as http:
                 headers = {"idempotency-key": "the-same"}
                 asked = {"linkedin_url": ADA, "type": "work"}
                 answer = await http.post(ENRICHMENTS, json=asked, headers=headers)
@@ -222,8 +222,8 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
         compared.append((one, other))
         return one == other
 
-    async with serving(place, jobs=False) as it:
-        key = await key_of(it, "lumen")
+    async with running_service(place, jobs=False) as it:
+        key = await create_key(it, "lumen")
         monkeypatch.setattr(hmac, "compare_digest", compare)
         name = api_keys.key_id_of(key) if known else "0" * 12
         assert await api_keys.authenticate(it.service.database, f"mcpe_{name}_{'0' * 64}") is None
@@ -232,7 +232,7 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
 
 
 async def test_the_embedded_service_needs_no_key_and_minds_none(place: Place) -> None:
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         for headers in ({}, {"x-api-key": "whatever"}):
             answer = await it.http.get(CREDITS, headers=headers)
             assert answer.json() == {"balance": 10, "held": 0}

@@ -17,9 +17,9 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
 from tests.support.commit_proxy import commit_proxy
-from tests.support.places import rows
-from tests.support.serving import ADA, HIT, Serving, ledger_is_exact, serving
-from tests.support.vendors import scripted
+from tests.support.databases import rows
+from tests.support.running_service import ADA, HIT, RunningService, ledger_is_exact, running_service
+from tests.support.scripted_vendors import scripted_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ async def test_a_connection_that_breaks_at_commit_is_not_known_and_its_key_settl
 ) -> None:
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        async with serving(through, jobs=False) as it:
+        async with running_service(through, jobs=False) as it:
             proxy.arrives, proxy.cuts = arrives, 1
             _says_that_nobody_knows(await it.post(headers=KEY))
             assert rows(url, REQUESTS) == [(int(arrives),)]
@@ -71,7 +71,7 @@ def _a_disk_that_fails(at: Path) -> Iterator[None]:
 
 
 async def test_a_disk_that_fails_at_commit_is_not_known_and_the_key_settles_it(path: Path) -> None:
-    async with serving(path, jobs=False) as it:
+    async with running_service(path, jobs=False) as it:
         with _a_disk_that_fails(path):
             _says_that_nobody_knows(await it.post(headers=KEY))
         again = await it.post(headers=KEY)
@@ -86,7 +86,10 @@ async def test_a_client_of_that_service_has_its_answer_though_a_commit_was_cut_o
 ) -> None:
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        async with serving(through, jobs=False) as it, _client(it, tmp_path, keys=True) as client:
+        async with (
+            running_service(through, jobs=False) as it,
+            _client(it, tmp_path, keys=True) as client,
+        ):
             proxy.cuts = 1
             answer = await client.request(ADA, EmailType.WORK)
             assert rows(url, "SELECT id FROM requests") == [(answer.id,)]
@@ -98,7 +101,10 @@ async def test_a_client_that_may_not_repeat_it_says_that_it_is_not_known(
 ) -> None:
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        async with serving(through, jobs=False) as it, _client(it, tmp_path, keys=False) as client:
+        async with (
+            running_service(through, jobs=False) as it,
+            _client(it, tmp_path, keys=False) as client,
+        ):
             proxy.cuts = 1
             with pytest.raises(OutcomeUnknown) as raised:
                 await client.request(ADA, EmailType.WORK)
@@ -112,10 +118,10 @@ async def test_a_lookup_whose_start_was_cut_off_at_commit_asks_its_vendor_once(
     from mcp_enrichment.service.lookup.vendor_calls import call_vendor
     from mcp_enrichment.service.requests import request_table as store
 
-    vendor = scripted(HIT)
+    vendor = scripted_vendor(HIT)
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        async with serving(through, vendor, jobs=False) as it:
+        async with running_service(through, vendor, jobs=False) as it:
             request_id = await it.accepted()
             request = await it.service.database.read(lambda c: store.get(c, request_id))
             proxy.cuts = 1
@@ -129,7 +135,7 @@ async def test_a_grant_that_was_cut_off_at_commit_is_not_said_to_have_failed(
 ) -> None:
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        async with serving(through, jobs=False) as it:
+        async with running_service(through, jobs=False) as it:
             proxy.cuts = 1
             with pytest.raises(CommitUnknown) as raised:
                 await it.service.database.write(
@@ -139,7 +145,7 @@ async def test_a_grant_that_was_cut_off_at_commit_is_not_said_to_have_failed(
     assert not raised.value.retryable
 
 
-def _client(it: Serving, folder: Path, *, keys: bool) -> EnrichmentClient:
+def _client(it: RunningService, folder: Path, *, keys: bool) -> EnrichmentClient:
     app = create_app(it.service, OneTeam(it.team_id))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return EnrichmentClient(

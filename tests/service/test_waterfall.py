@@ -14,20 +14,28 @@ from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.lookup import lookup_job, vendor_calls
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Hit, InProgress, Miss, Terms, Unavailable
-from tests.support.ends import (
+from tests.support.lookup_outcomes import (
     ENDS,
-    RefusesOffices,
-    coming_to,
-    run_to_end,
-    vendor_that,
+    RejectsRoleAddresses,
+    expected_outcome,
+    run_to_completion,
+    vendor_with_outcome,
     wins,
 )
-from tests.support.serving import ADA, ADAS, HIT, Clock, Says, ledger_is_exact, serving
-from tests.support.vendors import PRICE, scripted
+from tests.support.running_service import (
+    ADA,
+    ADAS,
+    HIT,
+    Clock,
+    FixedSource,
+    ledger_is_exact,
+    running_service,
+)
+from tests.support.scripted_vendors import PRICE, scripted_vendor
 
 if TYPE_CHECKING:
-    from tests.support.places import Place
-    from tests.support.serving import Serving
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
@@ -41,13 +49,17 @@ async def test_two_vendors_come_to_the_right_end_and_each_is_paid_once(
 ) -> None:
     clock = Clock()
     seconds = ENDS if isinstance(place, Path) else ENDS[::5]  # each takes longer on Postgres
-    async with serving(place, jobs=False, clock=clock, check=RefusesOffices(), credits=99) as it:
+    async with running_service(
+        place, jobs=False, clock=clock, check=RejectsRoleAddresses(), credits=99
+    ) as it:
         for number, second in enumerate(seconds):
             names = {f"first-{number}": first, f"second-{number}": second}
-            vendors = [vendor_that(end, name) for name, end in names.items()]
+            vendors = [vendor_with_outcome(end, name) for name, end in names.items()]
             asked = replace(it, service=replace(it.service, sources=vendors))
             request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
-            assert await run_to_end(asked, request_id, clock) == coming_to(names), names
+            assert await run_to_completion(asked, request_id, clock) == expected_outcome(names), (
+                names
+            )
             for vendor, end in zip(vendors, names.values(), strict=True):
                 if end != "unavailable":
                     spared = vendor is vendors[1] and wins(first)
@@ -58,16 +70,16 @@ async def test_two_vendors_come_to_the_right_end_and_each_is_paid_once(
 
 async def test_what_was_paid_is_kept_beside_the_question(place: Place) -> None:
     said = [Miss(cost=0.5), Hit(email=ADAS, cost=3.0), UNVERIFIED, Miss()]
-    vendors = [scripted(one, name=f"v{number}") for number, one in enumerate(said)]
-    async with serving(place, *vendors, jobs=False, clock=(clock := Clock())) as it:
-        await run_to_end(it, await it.accepted(), clock)
+    vendors = [scripted_vendor(one, name=f"v{number}") for number, one in enumerate(said)]
+    async with running_service(place, *vendors, jobs=False, clock=(clock := Clock())) as it:
+        await run_to_completion(it, await it.accepted(), clock)
         spent = it.rows("SELECT state, cost, calls FROM source_calls ORDER BY source")
     assert spent == [("miss", 0.5, 1), ("hit", 3.0, 1), ("hit", PRICE, 1), ("miss", 0.0, 1)]
 
 
 async def test_an_inferred_address_costs_no_credit(place: Place) -> None:
     inferred = Hit(email=ADAS, verification=Verification.INFERRED, evidence="4 of 5 alike")
-    async with serving(place, Says(inferred)) as it:
+    async with running_service(place, FixedSource(inferred)) as it:
         body = await it.final(await it.accepted())
         assert it.rows("SELECT evidence FROM requests") == [("4 of 5 alike",)]
         assert await it.balance() == 10
@@ -78,9 +90,9 @@ async def test_an_inferred_address_costs_no_credit(place: Place) -> None:
 async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ticket(
     place: Place,
 ) -> None:
-    vendor = scripted(WORKING, tells=(HIT,))
+    vendor = scripted_vendor(WORKING, tells=(HIT,))
     clock = Clock()
-    async with serving(place, vendor, jobs=False, clock=clock) as it:
+    async with running_service(place, vendor, jobs=False, clock=clock) as it:
         job = await _job(it)
         assert await lookup_job.look_up(it.service, job) == lookup_job.Reschedule(20.0)
         clock.now += 5
@@ -94,10 +106,10 @@ async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ti
 async def test_a_vendor_that_works_for_ever_is_given_up_and_said_to_have_lost_the_answer(
     place: Place,
 ) -> None:
-    vendor = scripted(WORKING, tells=(WORKING,))
+    vendor = scripted_vendor(WORKING, tells=(WORKING,))
     clock = Clock()
-    async with serving(place, vendor, jobs=False, clock=clock) as it:
-        ended = await run_to_end(it, await it.accepted(), clock)
+    async with running_service(place, vendor, jobs=False, clock=clock) as it:
+        ended = await run_to_completion(it, await it.accepted(), clock)
     assert ended.reason == "answer-lost"
     assert 600 <= clock.now - Clock().now < 640
     assert len(vendor.asked) == 1
@@ -106,10 +118,10 @@ async def test_a_vendor_that_works_for_ever_is_given_up_and_said_to_have_lost_th
 async def test_a_vendor_that_begins_and_then_asks_to_wait_for_a_day_holds_the_request_no_longer(
     place: Place,
 ) -> None:
-    vendor = scripted(WORKING, tells=(Unavailable(retry_after=86_400),))
+    vendor = scripted_vendor(WORKING, tells=(Unavailable(retry_after=86_400),))
     clock = Clock()
-    async with serving(place, vendor, jobs=False, clock=clock) as it:
-        ended = await run_to_end(it, await it.accepted(), clock)
+    async with running_service(place, vendor, jobs=False, clock=clock) as it:
+        ended = await run_to_completion(it, await it.accepted(), clock)
     assert ended.reason == "answer-lost"
     assert clock.now - Clock().now == vendor_calls.WORKING_SECONDS
     assert (len(vendor.asked), len(vendor.collected)) == (1, 2)
@@ -118,9 +130,9 @@ async def test_a_vendor_that_begins_and_then_asks_to_wait_for_a_day_holds_the_re
 async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_late(
     place: Place,
 ) -> None:
-    vendor = scripted(WORKING, tells=(HIT,))
+    vendor = scripted_vendor(WORKING, tells=(HIT,))
     clock = Clock()
-    async with serving(place, vendor, jobs=False, clock=clock) as it:
+    async with running_service(place, vendor, jobs=False, clock=clock) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         clock.now += 86_400
@@ -131,8 +143,8 @@ async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_la
 async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_says_miss(
     place: Place,
 ) -> None:
-    vendor = scripted(Miss(), kinds=frozenset({EmailType.WORK}))
-    async with serving(place, vendor) as it:
+    vendor = scripted_vendor(Miss(), kinds=frozenset({EmailType.WORK}))
+    async with running_service(place, vendor) as it:
         work = await it.final(await it.accepted())
         personal = await it.final(await it.accepted(type="personal"))
     assert (work["status"], personal["status"]) == ("not-found", "failed")
@@ -153,7 +165,9 @@ async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_say
 async def test_an_address_of_the_other_kind_is_a_miss_that_was_paid_for(
     place: Place, says: Hit, kind: str, source: str
 ) -> None:
-    async with serving(place, scripted(says), scripted(HIT, name="next")) as it:
+    async with running_service(
+        place, scripted_vendor(says), scripted_vendor(HIT, name="next")
+    ) as it:
         body = await it.final(await it.accepted(type=kind))
         paid = it.rows("SELECT state, cost FROM source_calls WHERE source = 'vendor'")
     assert body["source"] == source
@@ -163,20 +177,20 @@ async def test_an_address_of_the_other_kind_is_a_miss_that_was_paid_for(
 async def test_an_unverified_address_is_not_kept_back_for_a_source_that_is_away_for_long(
     place: Place,
 ) -> None:
-    away = scripted(Unavailable(retry_after=3600), name="away")
-    kept = scripted(UNVERIFIED, name="kept")
+    away = scripted_vendor(Unavailable(retry_after=3600), name="away")
+    kept = scripted_vendor(UNVERIFIED, name="kept")
     clock = Clock()
-    async with serving(place, away, kept, jobs=False, clock=clock) as it:
-        assert (await run_to_end(it, await it.accepted(), clock)).source == "kept"
+    async with running_service(place, away, kept, jobs=False, clock=clock) as it:
+        assert (await run_to_completion(it, await it.accepted(), clock)).source == "kept"
     assert clock.now == Clock().now
 
 
 async def test_a_source_that_comes_back_may_still_give_the_better_address(place: Place) -> None:
-    away = scripted(Unavailable(), HIT, name="away")
-    kept = scripted(UNVERIFIED, name="kept")
+    away = scripted_vendor(Unavailable(), HIT, name="away")
+    kept = scripted_vendor(UNVERIFIED, name="kept")
     clock = Clock()
-    async with serving(place, away, kept, jobs=False, clock=clock) as it:
-        ended = await run_to_end(it, await it.accepted(), clock)
+    async with running_service(place, away, kept, jobs=False, clock=clock) as it:
+        ended = await run_to_completion(it, await it.accepted(), clock)
     assert (ended.source, ended.verification) == ("away", "verified")
     assert (len(away.asked), len(kept.asked)) == (2, 1)
 
@@ -184,8 +198,8 @@ async def test_a_source_that_comes_back_may_still_give_the_better_address(place:
 async def test_an_answer_that_has_no_room_is_lost_and_the_vendor_not_asked_again(
     place: Place,
 ) -> None:
-    vendor = scripted(Hit(email="a" * 300 + "@example.com"))
-    async with serving(place, vendor) as it:
+    vendor = scripted_vendor(Hit(email="a" * 300 + "@example.com"))
+    async with running_service(place, vendor) as it:
         body = await it.final(await it.accepted())
     assert (body["status"], body["reason"], len(vendor.asked)) == ("failed", "answer-lost", 1)
 
@@ -197,8 +211,8 @@ async def test_an_adapter_with_a_defect_may_have_cost_money_and_the_next_source_
         if broken.asked:
             raise KeyError(ADAS)
 
-    broken = scripted(HIT, name="broken", interrupt=defect)
-    async with serving(place, broken, scripted(UNVERIFIED, name="next")) as it:
+    broken = scripted_vendor(HIT, name="broken", interrupt=defect)
+    async with running_service(place, broken, scripted_vendor(UNVERIFIED, name="next")) as it:
         body = await it.final(await it.accepted())
     assert (body["source"], len(broken.asked)) == ("next", 1)
     assert "KeyError" in caplog.text
@@ -215,7 +229,7 @@ async def test_a_vendor_that_never_answers_has_lost_the_answer(
             await anyio.sleep_forever()
 
     monkeypatch.setattr(vendor_calls, "CALL_SECONDS", 0.01)
-    async with serving(place, Silent()) as it:
+    async with running_service(place, Silent()) as it:
         body = await it.final(await it.accepted())
     assert body["reason"] == "answer-lost"
 
@@ -227,8 +241,8 @@ async def test_a_vendor_that_never_answers_has_lost_the_answer(
 async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
     place: Place, answer: Hit | InProgress | Miss, reason: str
 ) -> None:
-    vendors = [scripted(answer), scripted(Unavailable(), name="away")]
-    async with serving(place, *vendors, jobs=False) as it:
+    vendors = [scripted_vendor(answer), scripted_vendor(Unavailable(), name="away")]
+    async with running_service(place, *vendors, jobs=False) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         await lookup_job.give_up(it.service, job)
@@ -241,10 +255,10 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
 ) -> None:
     """The process that asked was stopped for two minutes, as when a lid is closed."""
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
+    async with running_service(place, jobs=False, clock=clock) as it:
         job = await _job(it)
         answers = anyio.Event()
-        slow, other = Slow(HIT, answers), scripted(WORKING, name="other", tells=(WORKING,))
+        slow, other = Slow(HIT, answers), scripted_vendor(WORKING, name="other", tells=(WORKING,))
         service = replace(it.service, sources=[slow, other])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lookup_job.look_up, service, job)
@@ -272,5 +286,5 @@ class Slow:
         return self.answer
 
 
-async def _job(it: Serving) -> Job:
+async def _job(it: RunningService) -> Job:
     return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)

@@ -14,17 +14,22 @@ from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Terms
-from tests.support.ends import RefusesOffices, coming_to, run_to_end, vendor_that
-from tests.support.serving import ADA, Clock, ledger_is_exact, serving
+from tests.support.lookup_outcomes import (
+    RejectsRoleAddresses,
+    expected_outcome,
+    run_to_completion,
+    vendor_with_outcome,
+)
+from tests.support.running_service import ADA, Clock, ledger_is_exact, running_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
 
-    from tests.support.places import Place
-    from tests.support.serving import Serving
-    from tests.support.vendors import Scripted
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
+    from tests.support.scripted_vendors import ScriptedVendor
 
 T = TypeVar("T")
 pytestmark = pytest.mark.anyio
@@ -69,7 +74,9 @@ async def test_after_a_death_at_any_moment_the_end_is_right_and_each_vendor_paid
 ) -> None:
     clock, deaths = Clock(), 0
     seconds = ENDS if isinstance(place, Path) else FEW_ENDS
-    async with serving(place, jobs=False, clock=clock, check=RefusesOffices(), credits=999) as it:
+    async with running_service(
+        place, jobs=False, clock=clock, check=RejectsRoleAddresses(), credits=999
+    ) as it:
         for second in seconds:
             steps, died = 0, True
             while died:
@@ -84,35 +91,35 @@ async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_d
     place: Place,
 ) -> None:
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
-        vendor = vendor_that("verified", "vendor")
+    async with running_service(place, jobs=False, clock=clock) as it:
+        vendor = vendor_with_outcome("verified", "vendor")
         vendor.terms = Terms(hit=1, idempotent_billing=True)
         request_id, sources = await it.accepted(), [vendor]
         await _die(it, request_id, sources, steps=6)
         assert len(vendor.asked) == 1
         clock.now += vendor_calls.ABANDONED_SECONDS
         again = replace(it, service=replace(it.service, sources=sources))
-        ended = await run_to_end(again, request_id, clock)
+        ended = await run_to_completion(again, request_id, clock)
     assert (ended.status, len(vendor.asked)) == ("completed", 2)
 
 
 async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
     clock = Clock()
-    async with serving(place, jobs=False, clock=clock) as it:
-        sources = [vendor_that("verified", "vendor")]
+    async with running_service(place, jobs=False, clock=clock) as it:
+        sources = [vendor_with_outcome("verified", "vendor")]
         request_id = await it.accepted()
         await _die(it, request_id, sources, steps=6)
         again = replace(it, service=replace(it.service, sources=sources))
-        ended = await run_to_end(again, request_id, clock)
+        ended = await run_to_completion(again, request_id, clock)
     assert (ended.status, ended.reason) == ("failed", "answer-lost")
     assert clock.now - Clock().now >= vendor_calls.ABANDONED_SECONDS
 
 
-async def _one_death(it: Serving, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
+async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
     """Die after so many steps, start anew, and hold the end to what it must be; whether it died."""
     tag = f"{ends[1]}-{steps}"
     named = {f"first-{tag}": ends[0], f"second-{tag}": ends[1]}
-    vendors = [vendor_that(end, name) for name, end in named.items()]
+    vendors = [vendor_with_outcome(end, name) for name, end in named.items()]
     request_id = await it.accepted(linkedin_url=f"{ADA}-{tag}")
     died = await _die(it, request_id, vendors, steps)
     asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'asked'"
@@ -120,13 +127,18 @@ async def _one_death(it: Serving, clock: Clock, ends: tuple[str, str], steps: in
         named[lost] = "lost"  # nobody knows what it would have said, or has said
     clock.now += vendor_calls.ABANDONED_SECONDS
     reborn = replace(it, service=replace(it.service, sources=vendors))
-    assert await run_to_end(reborn, request_id, clock) == coming_to(named), (named, steps)
+    assert await run_to_completion(reborn, request_id, clock) == expected_outcome(named), (
+        named,
+        steps,
+    )
     for vendor, end in zip(vendors, ends, strict=True):
         assert end == "unavailable" or len(vendor.asked) <= 1, (named, steps)
     return died
 
 
-async def _die(it: Serving, request_id: str, vendors: list[Scripted], steps: int) -> bool:
+async def _die(
+    it: RunningService, request_id: str, vendors: list[ScriptedVendor], steps: int
+) -> bool:
     """Run the job in a process that lives for so many steps, each time that it is due."""
     clock = it.service.clock
     assert isinstance(clock, Clock)

@@ -17,17 +17,25 @@ from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.sources.base import Terms
+from tests.support.databases import open_place
 from tests.support.fresh_copy import ROOT
-from tests.support.places import opened
-from tests.support.serving import HIT, MISS, Clock, ledger_is_exact, rows, serving, until
-from tests.support.vendors import scripted
+from tests.support.running_service import (
+    HIT,
+    MISS,
+    Clock,
+    ledger_is_exact,
+    rows,
+    running_service,
+    until,
+)
+from tests.support.scripted_vendors import scripted_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 ENDED = "SELECT status, email, source, verification FROM requests WHERE ended_at IS NOT NULL"
@@ -58,7 +66,7 @@ class PaidGate(Gate):
 @contextmanager
 def living(place: Place, ledger: Path, *, hangs: str, ahead: float = 0) -> Iterator[None]:
     """A process at work; killed at the end."""
-    program = [sys.executable, "-m", "tests.support.paying"]
+    program = [sys.executable, "-m", "tests.support.paid_vendors_service"]
     program += [str(place), str(ledger), hangs, str(ahead)]
     with subprocess.Popen(program, cwd=ROOT) as process:
         try:
@@ -79,7 +87,7 @@ async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer
 ) -> None:
     ledger = tmp_path / "paid"
     ledger.touch()
-    async with serving(place, jobs=False) as it:
+    async with running_service(place, jobs=False) as it:
         await it.accepted()
     with living(place, ledger, hangs=hangs):
         await until(lambda: hangs in ledger.read_text())
@@ -92,8 +100,8 @@ async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer
 async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> None:
     """As when a process is taken for dead and comes back."""
     gate = PaidGate(HIT)
-    other = opened(place)
-    async with serving(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
+    other = open_place(place)
+    async with running_service(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, it.service, job)
         await gate.asked.wait()
@@ -107,9 +115,13 @@ async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> N
 
 
 async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(place: Place) -> None:
-    gate, spared, ends = Gate(MISS), scripted(HIT, name="spared"), scripted(HIT, name="ends")
-    other = opened(place)
-    async with serving(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
+    gate, spared, ends = (
+        Gate(MISS),
+        scripted_vendor(HIT, name="spared"),
+        scripted_vendor(HIT, name="ends"),
+    )
+    other = open_place(place)
+    async with running_service(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, replace(it.service, sources=[gate, spared]), job)
         await gate.asked.wait()
@@ -123,7 +135,7 @@ async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(plac
 async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) -> None:
     """It is told to stop in the very moment in which the answer is there."""
     stop = anyio.CancelScope()
-    vendor = scripted(HIT)
+    vendor = scripted_vendor(HIT)
 
     def at_the_answer() -> None:
         if vendor.asked:
@@ -131,7 +143,7 @@ async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) 
 
     vendor.interrupt = at_the_answer
     clock = Clock()
-    async with serving(place, vendor, jobs=False, clock=clock) as it:
+    async with running_service(place, vendor, jobs=False, clock=clock) as it:
         job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
         with stop:
             await look_up(it.service, job)

@@ -13,20 +13,20 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from mcp_enrichment.service.accounts import teams as domain
 from mcp_enrichment.service.callbacks import webhook_signing
 from mcp_enrichment.service.callbacks.callback_job import redeliver
-from tests.support.far_end import FarEnd, Seen, far_end, replies
 from tests.support.openapi import must_be
-from tests.support.serving import HIT, Says, Serving, serving, until
+from tests.support.running_service import HIT, FixedSource, RunningService, running_service, until
+from tests.support.scripted_server import ReceivedRequest, ScriptedServer, replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 BUSY = replies(503)
 
 
-def verifies(secret: str, seen: Seen, body: bytes | None = None) -> bool:
+def verifies(secret: str, seen: ReceivedRequest, body: bytes | None = None) -> bool:
     """Whether the specification's own package takes the delivery for one of this secret."""
     try:
         Webhook(secret).verify(seen.body if body is None else body, seen.headers)
@@ -36,17 +36,21 @@ def verifies(secret: str, seen: Seen, body: bytes | None = None) -> bool:
 
 
 @asynccontextmanager
-async def told(place: Place, *, tries: int = 1) -> AsyncIterator[tuple[Serving, FarEnd]]:
+async def told(
+    place: Place, *, tries: int = 1
+) -> AsyncIterator[tuple[RunningService, ScriptedServer]]:
     """A service that delivers to a receiver which takes the last of so many tries."""
     async with (
-        far_end() as receiver,
-        serving(place, Says(HIT), allow_private=True, delivery_delays=(0, 0.01, 0.01)) as it,
+        scripted_server() as receiver,
+        running_service(
+            place, FixedSource(HIT), allow_private=True, delivery_delays=(0, 0.01, 0.01)
+        ) as it,
     ):
         receiver.will(*[BUSY] * (tries - 1), replies(200))
         yield it, receiver
 
 
-async def secrets_of(it: Serving, *, rotate: bool = False) -> list[str]:
+async def secrets_of(it: RunningService, *, rotate: bool = False) -> list[str]:
     at = it.service.clock()
     if rotate:
         await it.service.database.write(lambda c: domain.rotate_secret(c, it.team_id, at=at))
@@ -54,7 +58,9 @@ async def secrets_of(it: Serving, *, rotate: bool = False) -> list[str]:
     return list(found)
 
 
-async def deliver(it: Serving, receiver: FarEnd, *, count: int = 1) -> list[Seen]:
+async def deliver(
+    it: RunningService, receiver: ScriptedServer, *, count: int = 1
+) -> list[ReceivedRequest]:
     """Ask for an address, and wait for so many tries of its callback."""
     before = len(receiver.seen)
     await it.accepted(callback_url=receiver.url, external_id="ünïcode-42")
@@ -87,7 +93,7 @@ async def test_a_delivery_that_was_altered_fails(place: Place, alter: object) ->
         [seen] = await deliver(it, receiver)
     body, headers = alter(seen)  # type: ignore[operator]
     assert verifies(secret, seen)
-    assert not verifies(secret, Seen(seen.method, seen.path, headers, body))
+    assert not verifies(secret, ReceivedRequest(seen.method, seen.path, headers, body))
 
 
 async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(place: Place) -> None:
@@ -155,5 +161,5 @@ def test_secrets_have_the_size_that_the_specification_asks_for() -> None:
         assert 24 <= len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
 
 
-def _later(seen: Seen) -> str:
+def _later(seen: ReceivedRequest) -> str:
     return str(int(seen.headers["webhook-timestamp"]) + 1)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcp_enrichment.setup.errors import UnreadableConfig
 from mcp_enrichment.setup.formats import JSON
 from mcp_enrichment.setup.jsonc import DEEPEST, parse
-from mcp_enrichment.setup.refusals import Unreadable
-from tests.setup.texts import configurations, values
+from tests.setup.config_texts import configurations, values
 
 ENTRY = {"command": "/opt/it/mcp-enrichment", "args": ["a", "b"], "env": {"A": "ü"}}
 PATH = ("mcpServers", "enrichment")
@@ -119,12 +119,12 @@ REFUSED = [
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_json_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(UnreadableConfig) as refusal:
         JSON.put(f"\n\n{text}", PATH, ENTRY)
     assert re.fullmatch("line [34]", str(refusal.value))
 
 
 @pytest.mark.parametrize("text", ["[]", "1", '"a"', '{"mcpServers": []}', '{"mcpServers": null}'])
 def test_a_place_that_holds_no_servers_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable, match="is not an object"):
+    with pytest.raises(UnreadableConfig, match="is not an object"):
         JSON.put(text, PATH, ENTRY)

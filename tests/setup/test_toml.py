@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
+from mcp_enrichment.setup.errors import UnreadableConfig
 from mcp_enrichment.setup.formats import TOML
-from mcp_enrichment.setup.refusals import Unreadable
 
 ENTRY = {"command": "C:\\it\\mcp-enrichment.exe", "args": ["a"], "env": {"A": "ü"}}
 PATH = ("mcp_servers", "enrichment")
@@ -50,10 +50,10 @@ def test_a_value_of_a_table_that_is_there_is_changed_in_its_place() -> None:
 
 @pytest.mark.parametrize("text", ["a = ", "a = 1\na = 2", "[a\n"])
 def test_what_is_no_toml_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(Unreadable, match=r"line \d|its end"):
+    with pytest.raises(UnreadableConfig, match=r"line \d|its end"):
         TOML.put(text, PATH, ENTRY)
 
 
 def test_a_place_that_holds_no_servers_is_refused() -> None:
-    with pytest.raises(Unreadable, match="mcp_servers is not a table"):
+    with pytest.raises(UnreadableConfig, match="mcp_servers is not a table"):
         TOML.put("mcp_servers = 1", PATH, ENTRY)

@@ -28,20 +28,20 @@ from standardwebhooks import Webhook
 
 from mcp_enrichment.service.callbacks.callback_table import MAX_ATTEMPTS
 from tests.support.chaos_worker import Disk, ask
-from tests.support.far_end import far_end, replies
+from tests.support.databases import rows
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.openapi import must_be
-from tests.support.places import rows
-from tests.support.serving import ledger_is_exact, serving, until
+from tests.support.running_service import ledger_is_exact, running_service, until
+from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from anyio.abc import SocketStream
 
-    from tests.support.far_end import Behaviour, Seen
-    from tests.support.places import Place
-    from tests.support.serving import Serving
+    from tests.support.databases import Place
+    from tests.support.running_service import RunningService
+    from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
@@ -98,9 +98,9 @@ async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random)
     event.listen(Pool, "checkout", disk := Disk(path))
     try:
         async with (
-            far_end() as receiver,
+            scripted_server() as receiver,
             fault_proxy(receiver.port, chance) as proxy,
-            serving(path, jobs=False, credits=requests, allow_private=True) as it,
+            running_service(path, jobs=False, credits=requests, allow_private=True) as it,
         ):
             receiver.always(moody(chance))
             died = await _killed_again_and_again(it, proxy, disk, requests, kills)
@@ -111,7 +111,7 @@ async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random)
 
 
 async def _killed_again_and_again(
-    it: Serving, proxy: FaultProxy, disk: Disk, requests: int, kills: int
+    it: RunningService, proxy: FaultProxy, disk: Disk, requests: int, kills: int
 ) -> set[tuple[str]]:
     died_at_work: set[tuple[str]] = set()
     chance, full_at = proxy.chance, kills // 2
@@ -156,7 +156,7 @@ def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Wo
 def moody(chance: random.Random) -> Behaviour:
     """A receiver that refuses one callback in ten."""
 
-    async def behave(stream: SocketStream, seen: Seen) -> None:
+    async def behave(stream: SocketStream, seen: ReceivedRequest) -> None:
         answer = chance.choices([replies(200), replies(503)], [9, 1])[0]
         with suppress(anyio.BrokenResourceError):  # nobody listens any more
             await answer(stream, seen)
@@ -164,7 +164,7 @@ def moody(chance: random.Random) -> Behaviour:
     return behave
 
 
-def all_is_well(place: Place, requests: int, seen: Sequence[Seen], told: Told) -> Told:
+def all_is_well(place: Place, requests: int, seen: Sequence[ReceivedRequest], told: Told) -> Told:
     """What is left of so many requests is what was promised; what there is to say of it."""
     told.statuses = dict(rows(place, "SELECT status, count(*) FROM requests GROUP BY status"))
     assert sum(told.statuses.values()) == requests
@@ -180,7 +180,7 @@ def all_is_well(place: Place, requests: int, seen: Sequence[Seen], told: Told) -
 
 
 def _each_callback_was_tried_three_times_at_most(
-    place: Place, requests: int, seen: Sequence[Seen], told: Told
+    place: Place, requests: int, seen: Sequence[ReceivedRequest], told: Told
 ) -> None:
     arrived = Counter(request.path for request in seen)
     tries = """
@@ -197,7 +197,7 @@ def _each_callback_was_tried_three_times_at_most(
         told.given_up += not delivered
 
 
-def _each_body_is_valid_and_signed(place: Place, seen: Sequence[Seen]) -> None:
+def _each_body_is_valid_and_signed(place: Place, seen: Sequence[ReceivedRequest]) -> None:
     ((secret,),) = rows(place, "SELECT secret FROM callback_secrets")
     ends = dict(rows(place, "SELECT id, status FROM requests"))
     ids, bodies = {}, {}

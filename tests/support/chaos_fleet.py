@@ -22,9 +22,9 @@ from tests.support.chaos import (
 )
 from tests.support.chaos_worker import ask
 from tests.support.cutting_proxy import cutting_proxy
-from tests.support.far_end import far_end
 from tests.support.fault_proxy import fault_proxy
-from tests.support.serving import serving, until
+from tests.support.running_service import running_service, until
+from tests.support.scripted_server import scripted_server
 
 if TYPE_CHECKING:
     import random
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.support.chaos import Workers
     from tests.support.fault_proxy import FaultProxy
     from tests.support.postgres import Server
-    from tests.support.serving import Serving
+    from tests.support.running_service import RunningService
 
 SERVICES, WORKERS = 2, 3
 LONGEST_LIFE = 1.0
@@ -45,10 +45,10 @@ async def chaos(server: Server, *, requests: int, kills: int, chance: random.Ran
     """Ask, kill, cut, crash, and hold what is left against every promise."""
     url = server.fresh(server.migrated())
     async with (
-        far_end() as receiver,
+        scripted_server() as receiver,
         fault_proxy(receiver.port, chance) as network,
         cutting_proxy(server.port, chance) as cutting,
-        serving(url, jobs=False, credits=requests, allow_private=True) as it,
+        running_service(url, jobs=False, credits=requests, allow_private=True) as it,
         anyio.create_task_group() as tasks,
     ):
         receiver.always(moody(chance))
@@ -63,7 +63,13 @@ async def chaos(server: Server, *, requests: int, kills: int, chance: random.Ran
 
 
 async def _until_all_is_done(
-    it: Serving, server: Server, network: FaultProxy, *, through: str, requests: int, kills: int
+    it: RunningService,
+    server: Server,
+    network: FaultProxy,
+    *,
+    through: str,
+    requests: int,
+    kills: int,
 ) -> set[tuple[str]]:
     died_at_work: set[tuple[str]] = set()
     crash_at = {kills * (n + 1) // (CRASHES + 1) for n in range(CRASHES)}
@@ -95,7 +101,7 @@ async def _crash(server: Server) -> None:
     await anyio.to_thread.run_sync(server.start)
 
 
-async def _asked_by_all(it: Serving, network: FaultProxy, numbers: Sequence[int]) -> None:
+async def _asked_by_all(it: RunningService, network: FaultProxy, numbers: Sequence[int]) -> None:
     """Whoever got no answer asks again, with the same key."""
     for number in numbers:
         await ask(it.service, it.team_id, network.url, number)

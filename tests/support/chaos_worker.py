@@ -1,7 +1,7 @@
 """Services that work on a database until they are killed: one for each line on stdin.
 
 Each is forked from this one, which has everything imported already, so that hundreds of them can
-live and die within a minute. `work` is what compose._working_service runs, less the HTTP; beside it
+live and die within a minute. `work` is what running_service runs, less the HTTP; beside it
 each accepts the requests of a range, as its callers would have it.
 """
 
@@ -29,15 +29,15 @@ from mcp_enrichment.service.queue import procrastinate_worker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.requests.submission import accept
 from mcp_enrichment.service.sources.base import Hit, Miss, Unavailable
-from tests.support.places import named, opened
-from tests.support.serving import ADA, ANY_LOOPBACK, engine_of
+from tests.support.databases import named, open_place
+from tests.support.running_service import ADA, ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
     import sqlite3
 
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.base import Outcome
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 LEASE = 0.5
 FLEET = {"HEARTBEAT": 0.3, "SILENT": 2.0, "SWEEP": 0.3, "POLL": 0.1}
@@ -101,7 +101,7 @@ async def _opened(place: Place) -> Database:
     """The database, once it can be reached."""
     while True:
         try:
-            return opened(place)
+            return open_place(place)
         except StorageFailed:
             await anyio.sleep(0.05)
 

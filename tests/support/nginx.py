@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.support.fresh_copy import ROOT
-from tests.support.optional import do_without
+from tests.support.optional_tools import do_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

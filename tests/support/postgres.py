@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from mcp_enrichment.service.db.postgres import migrate_postgres
-from tests.support.optional import do_without
+from tests.support.optional_tools import do_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.optional import needs_package
+from tests.support.optional_tools import needs_package
 
 
 def uv_program() -> Path:

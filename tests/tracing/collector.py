@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.far_end import Seen, replies
+from tests.support.scripted_server import ReceivedRequest, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Collector:
-    """Pass it to `FarEnd.always`."""
+    """Pass it to `ScriptedServer.always`."""
 
     spans: dict[str, Span] = field(default_factory=dict)
     """The last of each name."""
@@ -26,7 +26,7 @@ class Collector:
     services: set[str] = field(default_factory=set)
     _more: anyio.Event = field(default_factory=anyio.Event)
 
-    async def __call__(self, stream: SocketStream, seen: Seen) -> None:
+    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         assert (seen.method, seen.path) == ("POST", "/v1/traces")
         self.everything += seen.body
         for resource in ExportTraceServiceRequest.FromString(seen.body).resource_spans:

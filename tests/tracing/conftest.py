@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.far_end import FarEnd, far_end
+from tests.support.scripted_server import ScriptedServer, scripted_server
 from tests.tracing.collector import Collector
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[FarEnd]:
+async def receiver() -> AsyncIterator[ScriptedServer]:
     """Whom a callback is for."""
-    async with far_end() as end:
+    async with scripted_server() as end:
         yield end
 
 
@@ -24,7 +24,7 @@ async def receiver() -> AsyncIterator[FarEnd]:
 async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
     """Processes started from now on send their spans to it."""
     collects = Collector()
-    async with far_end() as end:
+    async with scripted_server() as end:
         end.always(collects)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", end.url)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.mcp.faces import ADA
 from tests.mcp.pipes import modern, piped
-from tests.support.far_end import FarEnd, replies
+from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_request_is_followed_from_the_tool_call_to_the_callback(
-    tmp_path: Path, collector: Collector, receiver: FarEnd
+    tmp_path: Path, collector: Collector, receiver: ScriptedServer
 ) -> None:
     receiver.will(replies(204))
     asked = {"linkedin_url": ADA, "type": "work", "callback_url": f"{receiver.url}/{PERSONAL}"}
@@ -101,7 +101,7 @@ async def test_the_name_of_the_service_is_the_operators(
 
 
 async def test_a_collector_that_does_not_answer_keeps_nobody_from_ending(
-    tmp_path: Path, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrived = anyio.Event()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.mcp.faces import ID, WORK, data_of, face, wire
-from tests.support.far_end import FarEnd, replies
-from tests.support.serving import HIT, Says, serving, until
+from tests.support.running_service import HIT, FixedSource, running_service, until
+from tests.support.scripted_server import ScriptedServer, replies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def brings(trace: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def remote(vendor: FarEnd, tmp_path: Path) -> Settings:
+def remote(vendor: ScriptedServer, tmp_path: Path) -> Settings:
     from mcp_enrichment.settings import Settings
 
     return Settings(api_url=vendor.url, api_key="a-key", state_dir=tmp_path / "state")
@@ -35,7 +35,7 @@ def remote(vendor: FarEnd, tmp_path: Path) -> Settings:
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 async def test_every_request_to_the_service_tells_the_trace_of_the_call_and_no_more(
-    vendor: FarEnd, remote: Settings, era: str
+    vendor: ScriptedServer, remote: Settings, era: str
 ) -> None:
     vendor.will(replies(201, wire("pending")), replies(200, wire("completed")))
     vendor.will(replies(200, {"balance": 7}))
@@ -49,7 +49,7 @@ async def test_every_request_to_the_service_tells_the_trace_of_the_call_and_no_m
 
 @pytest.mark.parametrize("trace", NO_TRACE)
 async def test_what_is_no_trace_context_goes_nowhere(
-    vendor: FarEnd, remote: Settings, trace: str
+    vendor: ScriptedServer, remote: Settings, trace: str
 ) -> None:
     vendor.will(replies(200, wire("completed")))
     async with face(remote, "auto") as client:
@@ -57,7 +57,9 @@ async def test_what_is_no_trace_context_goes_nowhere(
     assert "traceparent" not in vendor.seen[0].headers
 
 
-async def test_whoever_brings_none_is_not_followed(vendor: FarEnd, remote: Settings) -> None:
+async def test_whoever_brings_none_is_not_followed(
+    vendor: ScriptedServer, remote: Settings
+) -> None:
     vendor.will(replies(200, wire("completed")))
     async with face(remote, "auto") as client:
         await client.call_tool("get_enrichment", {"id": ID})
@@ -65,24 +67,26 @@ async def test_whoever_brings_none_is_not_followed(vendor: FarEnd, remote: Setti
 
 
 async def test_a_callback_bears_the_trace_of_its_request_even_after_a_restart(
-    tmp_path: Path, receiver: FarEnd
+    tmp_path: Path, receiver: ScriptedServer
 ) -> None:
     path = tmp_path / "data" / "enrichment.db"
     receiver.will(replies(204))
-    async with serving(path, Says(HIT), jobs=False, allow_private=True) as it:
+    async with running_service(path, FixedSource(HIT), jobs=False, allow_private=True) as it:
         await it.post(callback_url=receiver.url, headers={"traceparent": TRACE})
-    async with serving(path, Says(HIT), allow_private=True) as it:
+    async with running_service(path, FixedSource(HIT), allow_private=True) as it:
         await until(lambda: it.rows(TRIED) == [(1,)])
     assert receiver.seen[0].headers["traceparent"] == TRACE
 
 
 @pytest.mark.parametrize("trace", [None, *NO_TRACE])
 async def test_a_callback_of_a_request_without_a_trace_bears_none(
-    tmp_path: Path, receiver: FarEnd, trace: str | None
+    tmp_path: Path, receiver: ScriptedServer, trace: str | None
 ) -> None:
     receiver.will(replies(204))
     headers = {} if trace is None else {"traceparent": trace}
-    async with serving(tmp_path / "enrichment.db", Says(HIT), allow_private=True) as it:
+    async with running_service(
+        tmp_path / "enrichment.db", FixedSource(HIT), allow_private=True
+    ) as it:
         await it.post(callback_url=receiver.url, headers=headers)
         await until(lambda: it.rows(TRIED) == [(1,)])
     assert "traceparent" not in receiver.seen[0].headers

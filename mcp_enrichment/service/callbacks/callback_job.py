@@ -71,7 +71,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         "deliver callback", tracing.SpanKind.CLIENT, parent=claimed.request.traceparent
     ):
         sent = await _send(service, claimed, body, headers | tracing.headers())
-        tracing.note({"callback.try": claimed.number, "callback.outcome": sent.outcome})
+        tracing.annotate({"callback.try": claimed.number, "callback.outcome": sent.outcome})
 
     def close(connection: Connection) -> Reschedule | None:
         _close(connection, claimed, sent, at=service.clock())

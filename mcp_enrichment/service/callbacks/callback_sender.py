@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from mcp_enrichment.contract.retry_after import parse_retry_after
-from mcp_enrichment.outbound import USER_AGENT
+from mcp_enrichment.net.http import USER_AGENT
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.callbacks.pinned_network import AddressRefused, PinnedNetwork
 from mcp_enrichment.service.context import DeliveryResult

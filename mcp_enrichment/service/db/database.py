@@ -15,8 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
+from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.db.errors import is_busy, may_be_committed, to_storage_failed
 from mcp_enrichment.service.db.group_commit import GroupCommit
 from mcp_enrichment.service.db.migrate import upgrade
@@ -232,7 +232,7 @@ def _migrate_and_pin_key(
     connection: Connection, *, path: Path, privacy_key: bytes | None
 ) -> Pseudonyms:
     upgrade(connection)
-    subjects = Pseudonyms(privacy_key or secret_in(path.with_name(KEY_FILE)))
+    subjects = Pseudonyms(privacy_key or read_or_create_secret(path.with_name(KEY_FILE)))
     pin_key(connection, subjects)
     return subjects
 

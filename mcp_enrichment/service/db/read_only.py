@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.secret_file import secret_in
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, KEY_FILE, translate_db_errors
 from mcp_enrichment.service.db.migrate import require_head
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, require_key, stored_key
@@ -32,7 +32,7 @@ def read_sqlite(
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
     file = path.with_name(KEY_FILE)
-    key = privacy_key or (secret_in(file) if file.exists() else b"")
+    key = privacy_key or (read_or_create_secret(file) if file.exists() else b"")
     engine = create_engine("sqlite://", creator=partial(_connect, path), poolclass=NullPool)
     return _read(engine, work, key)
 

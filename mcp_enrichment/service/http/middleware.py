@@ -98,7 +98,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "?"
     told = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
-    tracing.note(told, name=f"{method} {route}")
+    tracing.annotate(told, name=f"{method} {route}")
     HTTP_REQUESTS.labels(route=route, status=str(status)).inc()
     HTTP_SECONDS.labels(route=route).observe(seconds)
     logger.info(

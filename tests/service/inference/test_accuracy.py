@@ -15,7 +15,7 @@ from mcp_enrichment.service.sources.inference.accuracy import (
 )
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns, KnownAddress
 from mcp_enrichment.service.sources.inference.transliteration import Name
-from tests.support.colleagues import NAMES
+from tests.support.company_staff import NAMES
 
 CYRILLIC = [("Петров", "petrov"), ("Попов", "popov"), ("Иванов", "ivanov")]
 ALL, MOST = "all agree", "8 of 10 agree"

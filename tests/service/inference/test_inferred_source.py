@@ -14,14 +14,14 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.person_records import figures, inferred_source
 from mcp_enrichment.service.privacy import personal_data_inventory
 from mcp_enrichment.service.sources.base import Hit, Miss
-from tests.support.colleagues import contact, profile, staff, unaddressed
-from tests.support.serving import serving
-from tests.support.statements import plan_of, statements
+from tests.support.company_staff import contact, profile, staff, unaddressed
+from tests.support.running_service import running_service
+from tests.support.sql_statements import plan_of, statements
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.sources.exports.records import Contact, Skipped
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 FOUND = Hit(
@@ -50,7 +50,7 @@ async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -
 
 async def test_a_request_ends_with_what_is_inferred(database: Database, place: Place) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    async with serving(place, inferred_source(database)) as it:
+    async with running_service(place, inferred_source(database)) as it:
         body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
         assert it.rows("SELECT source FROM requests") == [("inferred",)]
     assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)

@@ -12,7 +12,7 @@ from dns.asyncresolver import Resolver
 from mcp_enrichment.service.sources import mx_check
 from mcp_enrichment.service.sources.base import AddressDefect
 from mcp_enrichment.service.sources.mx_check import MXCheck
-from tests.support.name_server import SILENCE, name_server
+from tests.support.dns_server import SILENCE, dns_server
 from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio
@@ -47,13 +47,13 @@ ZONE = {
     ],
 )
 async def test_what_dns_says_of_a_domain_decides(domain: str, defect: AddressDefect | None) -> None:
-    async with name_server(ZONE) as server:
+    async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver(), seconds=0.5 if "silent" in domain else HANG)
         assert await check.find_defect(f"ada@{domain}") == defect
 
 
 async def test_a_name_server_that_is_silent_is_not_waited_for_long() -> None:
-    async with name_server(ZONE) as server:
+    async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver(), seconds=0.2)
         with anyio.fail_after(HANG):
             assert await check.find_defect("ada@silent.example") is None
@@ -62,7 +62,7 @@ async def test_a_name_server_that_is_silent_is_not_waited_for_long() -> None:
 
 async def test_a_domain_is_asked_about_once_an_hour() -> None:
     clock = iter([0.0, 3599.0, 3601.0])
-    async with name_server(ZONE) as server:
+    async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver(), clock=lambda: next(clock))
         for _ in range(3):
             assert await check.find_defect("ada@null.example") == AddressDefect.NO_MAIL
@@ -70,7 +70,7 @@ async def test_a_domain_is_asked_about_once_an_hour() -> None:
 
 
 async def test_what_could_not_be_known_is_asked_again() -> None:
-    async with name_server(dict(ZONE)) as server:
+    async with dns_server(dict(ZONE)) as server:
         check = MXCheck(server.resolver())
         assert await check.find_defect("ada@fails.example") is None
         server.zone = {"fails.example": {"MX": ["0 ."]}}
@@ -79,7 +79,7 @@ async def test_what_could_not_be_known_is_asked_again() -> None:
 
 async def test_few_domains_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx_check, "CACHE_SIZE", 1)
-    async with name_server(ZONE) as server:
+    async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver())
         for domain in ("mx.example", "null.example", "mx.example"):
             await check.find_defect(f"ada@{domain}")

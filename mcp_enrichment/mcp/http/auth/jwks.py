@@ -11,7 +11,7 @@ import anyio
 from pydantic import BaseModel, Field
 
 from mcp_enrichment.contract.errors import ServiceUnavailable
-from mcp_enrichment.outbound import bounded, http_client
+from mcp_enrichment.net.http import http_client, read_limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -149,7 +149,7 @@ async def _document(url: str, model: type[M]) -> M:
             http_client(url, accepts, None) as http,
             http.stream("GET", url, timeout=FETCH_SECONDS) as response,
         ):
-            body = await bounded(response, most=MAX_DOCUMENT) if response.is_success else b""
+            body = await read_limited(response, most=MAX_DOCUMENT) if response.is_success else b""
         return model.model_validate_json(body)
     except Exception as error:  # whatever it is: the token is not known to be bad
         raise _Unfetched from error

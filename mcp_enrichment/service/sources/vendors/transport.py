@@ -10,7 +10,7 @@ import httpx
 from pydantic_core import from_json
 
 from mcp_enrichment.contract.api_key_format import api_key_problem
-from mcp_enrichment.outbound import NOTHING_SENT, UNUSABLE, exchanged, http_client
+from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.vendors.parsing import OUT_OF_CREDIT, UnreadableResponse
 from mcp_enrichment.service.sources.vendors.retry_headers import retry_wait
@@ -78,7 +78,7 @@ class VendorTransport:
         """None: nothing can be asked with these settings."""
         if api_key_problem(api_key):
             return  # no header can carry it, or nobody has filled it in
-        with suppress(*UNUSABLE):
+        with suppress(*CLIENT_SETUP_ERRORS):
             self._http = http_client(url, headers, transport)
 
     async def aclose(self) -> None:
@@ -93,7 +93,7 @@ class VendorTransport:
             return Misconfigured()
         try:
             answer = await _exchange(self._http, question)
-        except NOTHING_SENT:
+        except PRE_SEND_ERRORS:
             return Unavailable()
         except httpx.DecodingError:
             return Lost(why=LostReason.UNREADABLE)
@@ -134,7 +134,7 @@ def _failure_for_status(question: VendorRequest, answer: VendorResponse) -> Fail
 
 
 async def _exchange(http: httpx.AsyncClient, question: VendorRequest) -> VendorResponse:
-    response, body = await exchanged(
+    response, body = await exchange(
         http,
         question.method,
         question.path,

@@ -24,13 +24,13 @@ from mcp_enrichment.service.sources.base import (
     Unavailable,
 )
 from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
-from tests.support.far_end import far_end, replies
+from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mcp_enrichment.service.sources.vendors.base import HTTPVendor
-    from tests.support.far_end import Behaviour, FarEnd
+    from tests.support.scripted_server import Behaviour, ScriptedServer
 
 KEY = "sk-test-1"
 PROFILE = "https://www.linkedin.com/in/ada-okafor"
@@ -105,9 +105,9 @@ CASES = [case for name in sorted(NAMES) for case in cases_of(name)]
 @asynccontextmanager
 async def vendor_at_scripted_server(
     name: str, key: str = KEY
-) -> AsyncIterator[tuple[HTTPVendor, FarEnd]]:
+) -> AsyncIterator[tuple[HTTPVendor, ScriptedServer]]:
     """A vendor whose server is a scripted one."""
-    async with far_end() as end:
+    async with scripted_server() as end:
         asked = vendor(name, key, transport=ToFarEnd(end.port))
         try:
             yield asked, end

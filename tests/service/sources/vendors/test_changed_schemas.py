@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_enrichment import outbound
 from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.net import http
 from mcp_enrichment.service.lookup.resolution import FALLBACK
 from mcp_enrichment.service.sources.base import (
     Hit,
@@ -34,7 +34,7 @@ from tests.service.sources.vendors.recorded import (
     as_recorded,
     vendor_at_scripted_server,
 )
-from tests.support.far_end import replies
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +190,7 @@ async def test_an_outage_or_a_quota_wall_is_never_a_miss_whatever_its_body(
 @pytest.mark.anyio
 async def test_json_that_is_too_deep_too_long_or_no_json_is_unreadable() -> None:
     [found] = [case for case in FOUND if case.vendor == "hunter"]
-    padded = json.dumps(found.body | {"padding": "a" * outbound.MAX_ANSWER}).encode()
+    padded = json.dumps(found.body | {"padding": "a" * http.MAX_RESPONSE_BYTES}).encode()
     packed = {"content-encoding": "gzip, gzip"}
     answers = [
         replies(200, padded),

@@ -18,10 +18,10 @@ from tests.service.sources.vendors.recorded import (
     as_recorded,
     vendor_at_scripted_server,
 )
-from tests.support.far_end import breaks_off, far_end, hangs, replies, resets
+from tests.support.scripted_server import breaks_off, hangs, replies, resets, scripted_server
 
 if TYPE_CHECKING:
-    from tests.support.far_end import Behaviour
+    from tests.support.scripted_server import Behaviour
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried")]
 
@@ -33,7 +33,7 @@ COLLECTS = {"salesfinity", "fullenrich", "wiza", "bettercontact", "dropcontact"}
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 async def test_a_vendor_that_cannot_be_connected_to_has_charged_nothing(name: str) -> None:
-    async with far_end() as end:
+    async with scripted_server() as end:
         port = end.port
     asked = vendor(name, KEY, transport=ToFarEnd(port))
     assert as_recorded(await asked.find(PROFILE, EmailType.WORK)) == AGAIN

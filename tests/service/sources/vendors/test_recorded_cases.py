@@ -17,10 +17,10 @@ from tests.service.sources.vendors.recorded import (
     as_recorded,
     vendor_at_scripted_server,
 )
-from tests.support.far_end import replies
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
-    from tests.support.far_end import Seen
+    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_a_recorded_answer_means_what_it_should_and_the_question_is_exact(
     _check_request(seen, case)
 
 
-def _check_request(seen: Seen, case: Case) -> None:
+def _check_request(seen: ReceivedRequest, case: Case) -> None:
     expected, path = urlsplit(case.question["url"]), urlsplit(seen.path)
     assert seen.method == case.question["method"]
     assert (seen.headers["host"], path.path) == (expected.hostname, expected.path)

@@ -21,12 +21,12 @@ from tests.service.sources.vendors.recorded import (
     as_recorded,
     vendor_at_scripted_server,
 )
-from tests.support.far_end import replies
-from tests.support.serving import ADA, Clock, Serving, serving
+from tests.support.running_service import ADA, Clock, RunningService, running_service
+from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.vendors.base import HTTPVendor
-    from tests.support.places import Place
+    from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +112,7 @@ async def test_a_day_that_is_used_up_pauses_the_vendor_until_its_end_and_holds_n
     clock = Clock()
     async with (
         vendor_at_scripted_server("prospeo") as (vendor, end),
-        serving(place, jobs=False, clock=clock) as it,
+        running_service(place, jobs=False, clock=clock) as it,
     ):
         end.will(replies(429, {"error": True, "error_code": "RATE_LIMITED"}, USED_UP))
         assert await _looked_up(it, 1, vendor) is None, "it is not held for hours"
@@ -129,7 +129,7 @@ async def test_a_day_that_is_used_up_pauses_the_vendor_until_its_end_and_holds_n
     ]
 
 
-async def _looked_up(it: Serving, number: int, vendor: HTTPVendor) -> Reschedule | None:
+async def _looked_up(it: RunningService, number: int, vendor: HTTPVendor) -> Reschedule | None:
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
     job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)

@@ -1,0 +1,73 @@
+"""Ending in order and in time: by itself, or by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_enrichment.cli.stderr import drain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+CLEANUP_SECONDS = 0.5
+"""How long putting things in order may take. Another process may hold the database for longer; what
+is not given back then is taken over when its lease has run out."""
+
+
+def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
+    """Run it to its end, or cancel it at SIGTERM or SIGINT: whoever sent that sees the process end
+    by it, once things are in order. A second one ends it at once.
+    """
+    if sys.platform == "win32":
+        # No signal reaches the event loop there, and Python's own answer to Ctrl-C would wait for
+        # the thread that reads stdin, and that for a line.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        anyio.run(work)
+        return
+    received = anyio.run(_until_signalled, work)
+    if received:
+        _die_by(received)
+
+
+def exit_after_cleanup(status: int = 0) -> None:
+    """End the process with this status, should it not have ended by itself in `CLEANUP_SECONDS`."""
+    asyncio.get_running_loop().call_later(CLEANUP_SECONDS, _exit, status)
+
+
+def _exit(status: int) -> None:
+    drain()
+    os._exit(status)
+
+
+async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signals | None:
+    """Run `work`; the signal that ended it, or None."""
+    received: signal.Signals | None = None
+
+    async def cancel_at_signal() -> None:
+        nonlocal received
+        received = await anext(signals)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        asyncio.get_running_loop().call_later(CLEANUP_SECONDS, _die_by, received)
+        tasks.cancel_scope.cancel()
+
+    with anyio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_at_signal)
+            await work()
+            tasks.cancel_scope.cancel()
+    return received
+
+
+def _die_by(received: signal.Signals) -> None:
+    drain()
+    signal.signal(received, signal.SIG_DFL)
+    signal.raise_signal(received)
+    os._exit(128 + received)  # the first process of a container has survived it

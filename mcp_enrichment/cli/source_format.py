@@ -1,0 +1,100 @@
+"""The lines that `sources list` and `sources check` print."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.cli.format import format_time
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.sources.base import (
+    Hit,
+    Lost,
+    Misconfigured,
+    Miss,
+    Unavailable,
+    is_vendor,
+)
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.lookup.source_report import SourceReport
+    from mcp_enrichment.service.sources.base import Outcome, Source
+
+PAUSE_REASONS = {
+    "unavailable": "it is not available",
+    "no-answer": "it does not answer",
+    "unreadable": "its answers cannot be read",
+    "failed": "it reports a failure",
+    "sources-misconfigured": "it refuses its key or its settings",
+}
+"""Of being paused; every other reason speaks for itself."""
+
+
+def price(source: Source) -> str:
+    """What an answer costs."""
+    if not is_vendor(source):
+        return "free"
+    hit, miss = source.terms.hit, source.terms.miss
+    return f"{hit:g} of its credits for an address, {miss:g} for a miss"
+
+
+def state(figures: SourceReport, *, now: float) -> str:
+    """Whether it is asked."""
+    health = figures.health
+    if health is None:
+        return "ready"
+    why = PAUSE_REASONS.get(health.why, health.why)
+    if health.left_alone_until is None or health.left_alone_until <= now:
+        return f"ready after {health.failures} failures in a row: {why}"
+    return f"paused until {format_time(health.left_alone_until)}: {why}"
+
+
+def figures(of: SourceReport) -> str:
+    """What it has done so far."""
+    took = "-" if of.median_seconds is None else f"{of.median_seconds:.1f} s"
+    return (
+        f"asked {of.asked}, {of.hits} hits, {of.misses} misses, {of.lost} answers lost, "
+        f"spent {of.spent:g}, median {took}"
+    )
+
+
+def untested_warning(source: Source) -> str | None:
+    """A warning for a vendor that nobody has tried."""
+    if is_vendor(source) and source.verified_on is None:
+        return "Built from the vendor's documents and not tried with a real key: check it first."
+    return None
+
+
+def balance(left: float | Unavailable | Misconfigured) -> str:
+    """What a source has left."""
+    return f"{left:g}" if isinstance(left, int | float) else answer(left)
+
+
+def answer(outcome: Outcome) -> str:
+    """What came, without the address."""
+    if isinstance(outcome, Hit):
+        checked = f", checked {_day(outcome.checked_at)}" if outcome.checked_at else ""
+        return f"{masked(outcome.email)}, {outcome.verification}{checked}"
+    if isinstance(outcome, Miss):
+        suppressed = outcome.reason is Reason.SUPPRESSED
+        return "it has no address that may be told" if suppressed else "it has no address"
+    if isinstance(outcome, Unavailable):
+        return "not available now; nothing was charged"
+    if isinstance(outcome, Lost):
+        return f"its answer is lost ({outcome.why}); it may have charged"
+    return f"refused ({outcome.reason}); nothing was charged"
+
+
+def is_healthy(said: Outcome | float) -> bool:
+    """Whether a source has answered as it should, and has credit left."""
+    return said > 0 if isinstance(said, int | float) else isinstance(said, Hit | Miss)
+
+
+def masked(email: str) -> str:
+    """An address that can be recognised by who knows it."""
+    local, _, domain = email.partition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

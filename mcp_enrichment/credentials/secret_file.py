@@ -1,0 +1,44 @@
+"""A secret that the processes of one machine share, made by the first of them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BYTES = 32
+
+
+def read_or_create_secret(file: Path) -> bytes:
+    """What stands in the file, which only its owner may read. Raises `StorageFailed`."""
+    try:
+        if not file.exists():
+            _create(file)
+        secret = bytes.fromhex(file.read_text("ascii"))
+    except OSError as error:
+        raise StorageFailed(StorageFault.NOT_WRITABLE) from error
+    except ValueError as error:
+        raise StorageFailed(StorageFault.DAMAGED_SECRET) from error
+    if len(secret) < BYTES:
+        raise StorageFailed(StorageFault.DAMAGED_SECRET)
+    return secret
+
+
+def _create(file: Path) -> None:
+    """Write the secret in one step, and never over one that another process has just made."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as writing:
+            writing.write(secrets.token_hex(BYTES))
+        with suppress(FileExistsError):
+            os.link(draft, file)
+    finally:
+        draft.unlink()

@@ -1,0 +1,278 @@
+"""Every setting, read once from the environment and frozen."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import platformdirs
+from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from mcp_enrichment import PROGRAM
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
+from mcp_enrichment.credentials.resolve import ResolvedKey, resolve_key
+from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
+from mcp_enrichment.settings.service_types import (
+    DatabaseUrl,
+    SourceLimitText,
+    UniqueKnownSources,
+    database_label,
+)
+from mcp_enrichment.settings.text import TextSettings
+from mcp_enrichment.settings.types import (
+    Comma,
+    Confirm,
+    HostName,
+    HttpsUrl,
+    LogLevel,
+    Origin,
+    Port,
+    RootUrl,
+    Secret,
+    ServerUrl,
+    SourceNames,
+    UserPath,
+    WebhookSecret,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Settings(TextSettings):
+    """One field a setting; the variable is the field's name in capitals after `ENRICHMENT_`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ENRICHMENT_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
+
+    api_key: Annotated[
+        Secret | None,
+        Field(description="Key of the vendor, or of your team's service. Unset: embedded."),
+    ] = None
+    api_key_file: Annotated[
+        UserPath | None,
+        Field(description="File that holds the key, where the key itself is not set."),
+    ] = None
+    api_url: Annotated[
+        ServerUrl | None,
+        Field(description="Root URL of your team's service. Unset, with a key: the vendor."),
+    ] = None
+    data_dir: Annotated[
+        UserPath,
+        Field(description="Folder of the embedded service's database, contacts included."),
+    ] = Path(platformdirs.user_data_dir(PROGRAM, appauthor=False))
+    database_url: Annotated[
+        DatabaseUrl | None,
+        Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
+    ] = None
+    state_dir: Annotated[
+        UserPath,
+        Field(description="Folder of the memory of past requests."),
+    ] = Path(platformdirs.user_state_dir(PROGRAM, appauthor=False))
+    memory_days: Annotated[
+        float,
+        Field(gt=0, le=36_500, description="Days for which a question is remembered."),
+    ] = 365
+    miss_days: Annotated[
+        float,
+        Field(ge=0, le=3650, description="Days for which a miss is not paid for again."),
+    ] = 30
+    daily_budget: Annotated[
+        int | None,
+        Field(
+            ge=0, description="Credits that may be spent per UTC day, by all processes together."
+        ),
+    ] = None
+    reserve: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Credits that are kept: nothing is requested that would take the balance "
+            "below this.",
+        ),
+    ] = None
+    confirm: Annotated[
+        Confirm,
+        Field(description="`always`: the client asks the person before a credit is spent."),
+    ] = Confirm.NEVER
+    sandbox: Annotated[
+        bool,
+        Field(description="Profiles named `sandbox-…` get scripted answers, for tests."),
+    ] = False
+    check_mx: Annotated[
+        bool,
+        Field(description="Before an address is given out, ask DNS whether its domain takes mail."),
+    ] = False
+    sources: Annotated[
+        SourceNames,
+        Field(min_length=1, description="Where addresses come from, in the order they are asked."),
+    ] = ("contacts",)
+    callback_networks: Annotated[
+        Comma[IPvAnyNetwork],
+        Field(description="Non-public networks that callbacks may reach: `10.0.0.0/8,…`."),
+    ] = ()
+    callback_ports: Annotated[
+        Comma[Port],
+        Field(description="Ports that callbacks may go to."),
+    ] = (80, 443)
+    callback_delays: Annotated[
+        Comma[Annotated[float, Field(ge=0, le=86_400)]],
+        Field(
+            min_length=3,
+            max_length=3,
+            description="Seconds before each of a callback's three tries.",
+        ),
+    ] = (0, 5, 30)
+    concurrency: Annotated[
+        int,
+        Field(ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."),
+    ] = 16
+    source_limits: Annotated[
+        Comma[SourceLimitText],
+        UniqueKnownSources,
+        Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
+    ] = ()
+    stop_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=60,
+            description="Seconds for a vendor that is being asked when the process is told to end.",
+        ),
+    ] = 8
+    rate_limit: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests a minute that each caller may make to each process.",
+        ),
+    ] = 600
+    metrics: Annotated[
+        bool,
+        Field(description="Serve Prometheus metrics at `/metrics`, without a key."),
+    ] = False
+    public_url: Annotated[
+        RootUrl | None,
+        Field(description="URL under which MCP over HTTP is reached from outside, without `/mcp`."),
+    ] = None
+    http_hosts: Annotated[
+        Comma[HostName],
+        Field(description="Further names, `host:port`, that MCP over HTTP answers to."),
+    ] = ()
+    http_origins: Annotated[
+        Comma[Origin],
+        Field(description="Web pages' origins, `https://host`, that may call MCP over HTTP."),
+    ] = ()
+    http_open: Annotated[
+        bool,
+        Field(description="Serve MCP over HTTP without a credential: on loopback only."),
+    ] = False
+    http_secret: Annotated[
+        Secret | None,
+        Field(
+            min_length=32,
+            description="Secret behind each caller's ids; the same on every machine of a site.",
+        ),
+    ] = None
+    push_secrets: Annotated[
+        Comma[WebhookSecret],
+        Field(description="Secrets (`whsec_…`), one of which pushes must be signed with."),
+    ] = ()
+    oauth_issuer: Annotated[
+        HttpsUrl | None,
+        Field(description="Issuer whose access tokens MCP over HTTP accepts."),
+    ] = None
+    oauth_jwks_url: Annotated[
+        HttpsUrl | None,
+        Field(description="URL of the issuer's keys, if its metadata does not name it."),
+    ] = None
+    oauth_audience: Annotated[
+        str | None,
+        Field(description="Audience of those tokens. Unset: the public URL with `/mcp`."),
+    ] = None
+    oauth_team: Annotated[
+        str,
+        Field(
+            description="Team that callers with such a token act for, when the service is embedded."
+        ),
+    ] = DEFAULT_TEAM
+    answer_days: Annotated[
+        float,
+        Field(gt=0, le=36_500, description="Days after which an answer is deleted."),
+    ] = 90
+    contact_days: Annotated[
+        float | None,
+        Field(gt=0, le=36_500, description="Days after which an imported contact is deleted."),
+    ] = None
+    privacy_key: Annotated[
+        Secret | None,
+        Field(
+            min_length=32,
+            description="Key of the suppression list. Unset: `privacy.key` in the data folder.",
+        ),
+    ] = None
+    log_level: Annotated[
+        LogLevel,
+        Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
+    ] = LogLevel.WARNING
+
+    @cached_property
+    def key(self) -> ResolvedKey | None:
+        """The key, wherever it is kept. Raises `Unauthorized` where it cannot be read; a keyring
+        may take its time, and ask the user."""
+        return resolve_key(self.api_key, self.api_key_file, self.server_url)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the service runs in this process. Raises as `key` does."""
+        return self.api_url is None and self.key is None
+
+    @cached_property
+    def vendor_keys(self) -> Mapping[str, SecretStr]:
+        """The keys of the vendors among the sources, by name."""
+        return {name: vendor_key(name) for name in self.sources if name not in KEYLESS_SOURCES}
+
+    @property
+    def server_url(self) -> str:
+        """The root of the server that is talked to."""
+        return str(self.api_url or VENDOR_URL).rstrip("/")
+
+    @property
+    def public_root(self) -> str | None:
+        """The public URL without a slash at its end."""
+        return str(self.public_url).rstrip("/") if self.public_url else None
+
+    @property
+    def database_file(self) -> Path:
+        """The embedded service's database."""
+        return self.data_dir / "enrichment.db"
+
+    @property
+    def privacy_secret(self) -> bytes | None:
+        """The key of the suppression list, where one is set."""
+        return self.privacy_key.get_secret_value().encode() if self.privacy_key else None
+
+    @property
+    def secret_file(self) -> Path:
+        """The secret that seals ids, where none is set."""
+        return self.state_dir / "http.secret"
+
+    @property
+    def push_file(self) -> Path:
+        """What is known of pushes."""
+        return self.state_dir / "pushes.db"
+
+    @property
+    def database_name(self) -> str:
+        """Tells the embedded service's database from others, and not its password."""
+        url = self.database_url
+        return str(self.database_file) if url is None else database_label(url)
+
+    @property
+    def memory_file(self) -> Path:
+        """The memory of past requests."""
+        return self.state_dir / "memory.db"

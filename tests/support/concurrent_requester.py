@@ -1,0 +1,44 @@
+"""A process that makes one request many times at once.
+
+Run it with `python -m tests.support.concurrent_requester`.
+
+Arguments: the server's URL, the key, the memory file, how often. It says `ready`, waits for a line,
+and prints as JSON what each asking came to.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import anyio
+
+from mcp_enrichment.client.client import EnrichmentClient
+from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.models import EmailType
+from tests.support.contract_server import PROFILE
+
+
+async def main(url: str, key: str, memory: str, times: str) -> None:
+    told: list[list[str | None]] = []
+
+    async def ask(client: EnrichmentClient) -> None:
+        try:
+            answer = await client.request(PROFILE, EmailType.WORK, wait=20)
+        except EnrichmentError as error:
+            told.append([type(error).__name__, None, None])
+        else:
+            told.append(["Answer", answer.id, answer.email])
+
+    async with EnrichmentClient(url, api_key=key, memory=Path(memory)) as client:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(int(times)):
+                tasks.start_soon(ask, client)
+    print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    anyio.run(main, *sys.argv[1:])

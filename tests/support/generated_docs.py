@@ -1,0 +1,175 @@
+"""What is generated from the code: tables and links of the documents, what shops read about the
+package, and the tools' snapshots.
+
+`python3 tasks.py docs` rewrites them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract import errors
+from mcp_enrichment.mcp.tools import TOOLS, Tool
+from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from mcp_enrichment.settings import Settings
+from tests.mcp.rewrite_snapshots import rewrite
+from tests.support import package_listings
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+SCHEMAS = ROOT / "tests" / "service" / "sources" / "vendors" / "schemas"
+PAGES = (
+    README,
+    *(
+        ROOT / "docs" / f"{page}.md"
+        for page in ("http", "install", "library", "privacy", "sources", "vendors")
+    ),
+)
+OF_HTTP = ("public_url", "http_", "push_", "oauth_")
+"""How the settings begin that only MCP over HTTP has."""
+OF_PRIVACY = ("answer_", "contact_", "privacy_")
+"""How those begin that say how long what is known about people is kept."""
+OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_")
+"""And those that say where addresses come from."""
+PUBLISHED = {
+    ROOT / "server.json": package_listings.server_json,
+    ROOT / "packaging" / "mcpb" / "manifest.json": package_listings.manifest,
+}
+SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def tools_table() -> str:
+    rows = [f"| `{tool.name}` | {_arguments(tool)} | {_first_sentence(tool)} |" for tool in TOOLS]
+    return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
+
+
+def settings_table(*beginnings: str) -> str:
+    """The settings that begin so; without beginnings, those that no page of their own has."""
+    rows = [
+        f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
+        for name, field in Settings.model_fields.items()
+        if name.startswith(beginnings or (*OF_HTTP, *OF_PRIVACY, *OF_SOURCES)) is bool(beginnings)
+    ]
+    return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
+
+
+def errors_table() -> str:
+    rows = [
+        f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_yes(kind.charged)} |"
+        for kind in sorted(_errors(), key=lambda kind: kind.code)
+    ]
+    head = ["| code | class | may pass by itself | may have cost a credit |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def vendors_table() -> str:
+    head = [
+        "| name | addresses | credits for one | limit | answers | a lost answer | run with a key |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_vendor_row(vendor_class(name)) for name in sorted(NAMES))])
+
+
+def vendor_notes() -> str:
+    """What the module of each vendor says of it."""
+    modules = (sys.modules[vendor_class(name).__module__] for name in sorted(NAMES))
+    return "\n".join(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)
+
+
+def vendor_schemas() -> str:
+    """From which document of a vendor its answers are known."""
+    rows = [
+        f"| `{name}` | {known['source']} | {known.get('date', 'not told')} | {known['read']} |"
+        for name in sorted(NAMES)
+        for known in [json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))]
+    ]
+    return "\n".join(["| name | document | its date | read |", "|---|---|---|---|", *rows])
+
+
+TABLES = {
+    "tools": tools_table,
+    "settings": settings_table,
+    "http": partial(settings_table, *OF_HTTP),
+    "privacy": partial(settings_table, *OF_PRIVACY),
+    "sources": partial(settings_table, *OF_SOURCES),
+    "errors": errors_table,
+    "links": package_listings.links_list,
+    "vendors": vendors_table,
+    "vendor_notes": vendor_notes,
+    "vendor_schemas": vendor_schemas,
+}
+
+
+def with_tables(page: str) -> str:
+    """The page with its generated sections as they should be."""
+    return SECTION.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", page)
+
+
+def as_file(value: object) -> str:
+    """A published entry as its file holds it."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _arguments(tool: Tool) -> str:
+    return ", ".join(f"`{name}`" for name in tool.arguments.model_fields) or "none"
+
+
+def _first_sentence(tool: Tool) -> str:
+    return f"{tool.description.split('. ')[0].rstrip('.')}."
+
+
+def _default(name: str) -> str:
+    folders = {"data_dir": "the user's data folder", "state_dir": "the user's state folder"}
+    default = Settings.model_fields[name].default
+    if default is None or default == ():
+        return "unset"
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return folders.get(name) or f"`{shown.lower() if isinstance(default, bool) else shown}`"
+
+
+def _errors() -> list[type[errors.EnrichmentError]]:
+    """The errors of the contract that stand for a code of their own."""
+    every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return [kind for kind in every if "code" in vars(kind) and "explanation" in vars(kind)]
+
+
+def _vendor_row(kind: type[HTTPVendor]) -> str:
+    prices = {of.value: f"{price:g}" for of, price in kind.prices.items()}
+    differ = len(set(prices.values())) > 1
+    shown = (
+        [f"{price} ({of})" for of, price in prices.items()] if differ else [*prices.values()][:1]
+    )
+    limits = [
+        *([f"{kind.at_once} at once"] if kind.at_once else []),
+        *([f"{kind.per_second:g} a second"] if kind.per_second else []),
+    ]
+    cells = [
+        f"`{kind.name}`",
+        ", ".join(prices),
+        ", ".join(shown),
+        ", ".join(limits),
+        f"in about {kind.poll_after:g} s or later" if kind.poll_after else "at once",
+        "asked for again" if kind.idempotent_billing else "stays lost",
+        kind.verified_on or "*unverified*",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _yes(answer: bool | None) -> str:
+    return "no" if answer is False else "yes"
+
+
+if __name__ == "__main__":
+    rewrite()
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text("utf-8")), "utf-8")
+    for file, entry in PUBLISHED.items():
+        file.write_text(as_file(entry()), "utf-8")

@@ -1,0 +1,239 @@
+"""A whole service over a real database, asked over HTTP in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.models import Verification
+from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+from mcp_enrichment.service.context import ServiceContext
+from mcp_enrichment.service.http.app import create_app
+from mcp_enrichment.service.http.auth import OneTeam
+from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
+from mcp_enrichment.service.queue.sqlite_worker import LEASE, SQLiteWorker
+from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
+from mcp_enrichment.service.sources.base import Hit, Miss
+from tests.support.databases import open_place, rows
+from tests.support.openapi import holds_to_contract
+from tests.support.waiting import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.queue.handlers import Engine
+    from mcp_enrichment.service.sources.base import Outcome, Source
+    from tests.support.databases import Place
+
+ADA = "https://www.linkedin.com/in/ada-okafor-example"
+ADAS = "ada@example.com"
+HIT = Hit(email=ADAS, verification=Verification.VERIFIED)
+MISS = Miss()
+LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+ANY_LOOPBACK = CallbackURLPolicy(networks=LOOPBACK, ports=range(1, 65_536))
+
+
+class FixedSource:
+    """A source that answers as told, in this order; its last answer for ever. What is raised is
+    an answer too."""
+
+    def __init__(self, *outcomes: Outcome | Exception, name: str = "scripted") -> None:
+        self.name = name
+        self.asked: list[str] = []
+        self._outcomes = deque(outcomes)
+
+    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+        self.asked.append(profile)
+        outcome = self._outcomes.popleft() if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class SlowSource:
+    """A source that is being asked from `asked` on, and answers from `may_answer` on."""
+
+    def __init__(self, outcome: Outcome = MISS, name: str = "slow") -> None:
+        self.name = name
+        self.asked, self.may_answer = anyio.Event(), anyio.Event()
+        self._outcome = outcome
+
+    async def find(self, _profile: str, _kind: EmailType) -> Outcome:
+        self.asked.set()
+        await self.may_answer.wait()
+        return self._outcome
+
+
+@dataclass
+class Clock:
+    """Time that passes when the test says so."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningService:
+    """A service, and what a test asks it."""
+
+    service: ServiceContext
+    engine: Engine
+    team_id: int
+    http: httpx.AsyncClient
+    place: Place
+
+    async def post(
+        self, *, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
+        """A request, for Ada's work address unless told otherwise."""
+        asked = {"linkedin_url": ADA, "type": "work"} | body
+        return await self.http.post(ENRICHMENTS, json=asked, headers=headers)
+
+    async def accepted(self, **body: Any) -> str:
+        """The id of a request that must be accepted."""
+        response = await self.post(**body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["_id"])
+
+    async def get(self, request_id: str, *, prefer: str | None = None) -> httpx.Response:
+        headers = {"prefer": prefer} if prefer else None
+        return await self.http.get(f"{ENRICHMENTS}/{request_id}", headers=headers)
+
+    async def final(self, request_id: str) -> dict[str, Any]:
+        """The request once it has ended."""
+        with anyio.fail_after(HANG):
+            while (body := await self._held(request_id))["status"] in ("pending", "processing"):
+                pass
+        return body
+
+    async def _held(self, request_id: str) -> dict[str, Any]:
+        return dict((await self.get(request_id, prefer="wait=60")).json())
+
+    async def balance(self) -> int:
+        return int((await self.http.get(CREDITS)).json()["balance"])
+
+    def is_idle(self) -> bool:
+        """Whether the runner sleeps until it is woken, or until something is due."""
+        return self.engine._stir.statistics().tasks_waiting > 0
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return rows(self.place, query, *values)
+
+
+@asynccontextmanager
+async def running_service(
+    place: Place,
+    *sources: Source,
+    credits: int = 10,  # noqa: A002
+    jobs: bool = True,
+    allow_private: bool = False,
+    rules: CallbackURLPolicy | None = None,
+    lease: float = LEASE,
+    concurrency: int = 16,
+    **changes: Any,
+) -> AsyncIterator[RunningService]:
+    """A service over the database; without `jobs` nobody works on what it accepts."""
+    database = await anyio.to_thread.run_sync(open_place, place)
+    rules = rules or (ANY_LOOPBACK if allow_private else CallbackURLPolicy())
+    engine = engine_of(place, lease=lease, concurrency=concurrency)
+    service = ServiceContext(
+        database=database,
+        sources=sources,
+        sender=CallbackSender(rules),
+        callback_rules=rules,
+        completion_waiter=CompletionWaiter(database),
+        wake=engine.wake,
+    )
+    service = replace(service, **changes)
+    team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
+    app = create_app(service, OneTeam(team_id))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    hooks = {"response": [holds_to_contract]}
+    try:
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://it", event_hooks=hooks) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            if jobs:
+                tasks.start_soon(engine.run, service)
+                tasks.start_soon(service.completion_waiter.watch)
+            yield RunningService(
+                service=service, engine=engine, team_id=team_id, http=http, place=place
+            )
+            tasks.cancel_scope.cancel()
+    finally:
+        database.close()
+
+
+def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> Engine:
+    """Who has the jobs of that database done."""
+    if isinstance(place, Path):
+        return SQLiteWorker(lease=lease, concurrency=concurrency)
+    return ProcrastinateWorkers(place, concurrency=concurrency)
+
+
+def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:
+    """The team of this name; its first grant is this one where there was no such team."""
+    found = team_table.id_of(connection, name)
+    if found is not None:
+        return found
+    team_id = team_table.add(connection, name, at=at)
+    if amount:
+        ledger.grant(connection, team_id, amount, at=at)
+    return team_id
+
+
+async def until(holds: Callable[[], bool], *, seconds: float = HANG) -> None:
+    """Wait for what shows in the database or a log alone, and so gives no event."""
+    with anyio.fail_after(seconds):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+
+
+def ledger_is_exact(place: Place) -> None:
+    """Each team's two figures are what its entries sum up to; each request has its one hold, and
+    its one end exactly when it is final."""
+    sums = """
+        SELECT t.available, t.held,
+          coalesce(sum(CASE l.kind WHEN 'grant' THEN amount WHEN 'hold' THEN -amount
+                                   WHEN 'release' THEN amount WHEN 'correct' THEN amount
+                                   ELSE 0 END), 0),
+          coalesce(sum(CASE l.kind WHEN 'hold' THEN amount WHEN 'grant' THEN 0
+                                   WHEN 'correct' THEN 0 ELSE -amount END), 0)
+        FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
+    for available, held, available_by_entries, held_by_entries in rows(place, sums):
+        assert (available, held) == (available_by_entries, held_by_entries)
+    totals = """
+        SELECT t.id FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id
+        HAVING t.granted != coalesce(sum(CASE l.kind WHEN 'grant' THEN amount END), 0)
+            OR t.corrected != coalesce(sum(CASE l.kind WHEN 'correct' THEN amount END), 0)
+            OR t.settled != coalesce(sum(CASE l.kind WHEN 'settle' THEN amount END), 0)
+            OR t.released != coalesce(sum(CASE l.kind WHEN 'release' THEN amount END), 0)"""
+    assert rows(place, totals) == []
+    ends = {"completed": "hold,settle", "not-found": "hold,release", "failed": "hold,release"}
+    moved: dict[str, list[str]] = {}
+    kinds = "SELECT request_id, kind FROM ledger WHERE request_id IS NOT NULL ORDER BY id"
+    for request_id, kind in rows(place, kinds):
+        moved.setdefault(request_id, []).append(kind)
+    requests = "SELECT id, status, verification FROM requests"
+    for request_id, status, verification in rows(place, requests):
+        of_end = "hold,release" if verification == "inferred" else ends.get(status, "hold")
+        assert ",".join(moved.pop(request_id)) == of_end
+    assert moved == {}

@@ -1,0 +1,73 @@
+"""Vendors that say what a test has written down, and know what they were asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
+
+PRICE = 2.0
+BOTH = frozenset(EmailType)
+
+
+def _nothing() -> None:
+    """Nobody is interrupted."""
+
+
+@dataclass(kw_only=True)
+class ScriptedVendor:
+    """A vendor: `says` for its questions and `tells` for its tickets, in this order; the last for
+    ever. What it was asked outlives the process that asked, as at a real one."""
+
+    name: str = "vendor"
+    says: deque[Outcome | InProgress]
+    tells: deque[Outcome | InProgress] = field(default_factory=deque)
+    terms: Terms = field(default_factory=lambda: Terms(hit=PRICE))
+    kinds: frozenset[EmailType] = BOTH
+    verified_on: str | None = None
+    asked: list[str] = field(default_factory=list)
+    collected: list[str] = field(default_factory=list)
+    interrupt: Callable[[], None] = _nothing
+    """Called before a question arrives, and before its answer does."""
+
+    async def find(self, profile: str, _kind: EmailType) -> Outcome | InProgress:
+        self.interrupt()
+        self.asked.append(profile)
+        answer = _next(self.says)
+        self.interrupt()
+        return answer
+
+    async def collect(self, ticket: str, _kind: EmailType) -> Outcome | InProgress:
+        self.interrupt()
+        self.collected.append(ticket)
+        answer = _next(self.tells)
+        self.interrupt()
+        return answer
+
+    async def balance(self) -> float | Unavailable | Misconfigured | None:
+        return 99.0
+
+    async def aclose(self) -> None:
+        self.asked.append("closed")
+
+
+def scripted_vendor(
+    *says: Outcome | InProgress,
+    name: str = "vendor",
+    tells: tuple[Outcome | InProgress, ...] = (),
+    **more: object,
+) -> ScriptedVendor:
+    """A vendor that says so."""
+    return ScriptedVendor(name=name, says=deque(says), tells=deque(tells), **more)  # type: ignore[arg-type]
+
+
+def _next(answers: deque[Outcome | InProgress]) -> Outcome | InProgress:
+    return answers.popleft() if len(answers) > 1 else answers[0]
