@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
+from mcp_enrichment import settings
 from mcp_enrichment.contract.errors import EnrichmentError
-from mcp_enrichment.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
 
 ExpectedError = EnrichmentError | OSError
 
@@ -48,11 +50,8 @@ def _sentence(error: ExpectedError) -> str:
 
 
 def load_settings() -> Settings:
-    """This process's settings. A wrong one ends it with exit code 2 and the variable's name."""
+    """Load the settings. An invalid one ends the process with exit code 2 and its name."""
     try:
-        return Settings()
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = str(fault["loc"][0]).upper()
-        said = fault["msg"].removeprefix("Value error, ")
-        raise click.UsageError(f"ENRICHMENT_{name}: {said}.") from None
+        return settings.load_settings()
+    except settings.InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
