@@ -1,4 +1,4 @@
-"""The seam from errors to a line on stderr and an exit code: no traceback reaches a user."""
+"""Errors of commands become one line on stderr and an exit code. No user sees a traceback."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ExpectedError = EnrichmentError | OSError
 
 
 class PlainErrors(click.Group):
-    """A group whose commands' foreseen failures end in one sentence and exit code 1."""
+    """A group whose commands end with one sentence and exit code 1 for an expected error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # whoever read the output has had enough: click ends in silence
+            raise  # the reader of the output is gone: click ends silently
         except (EnrichmentError, OSError) as error:
             raise click.ClickException(_sentence(error)) from error
         except ExceptionGroup as group:
@@ -33,7 +33,7 @@ class PlainErrors(click.Group):
 
 
 def _expected_error(group: ExceptionGroup[Exception]) -> ExpectedError | None:
-    """The failure that task groups have wrapped on its way here, if it can be told in a line."""
+    """The first expected error in a group that task groups have raised."""
     found: ExceptionGroup[ExpectedError] | ExpectedError | None = group.subgroup(
         (EnrichmentError, OSError)
     )

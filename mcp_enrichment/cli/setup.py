@@ -1,4 +1,4 @@
-"""Our entry in a chat client's own configuration."""
+"""Writing our entry into the configuration of a chat client."""
 
 from __future__ import annotations
 
