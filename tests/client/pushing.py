@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.client import retry
 from mcp_enrichment.client.push_file import PushFile
 from mcp_enrichment.client.pushes import Pushes
 from tests.support.serving import until
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.support.far_end import FarEnd
 
+LESS_THAN_A_PAUSE = retry.PUSHED_PAUSE - 10
+"""Seconds of a wait that ends before the poll for a push that was lost."""
 URL = "https://mcp.example/pushes"
 
 
@@ -42,7 +45,7 @@ async def waiting(
     answers: list[Answer] = []
 
     async def wait() -> None:
-        answers.extend(await client.wait([enrichment_id], 20))
+        answers.extend(await client.wait([enrichment_id], LESS_THAN_A_PAUSE))
 
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:

@@ -29,6 +29,7 @@ from mcp_enrichment.contract.models import EmailType
 from tests.support.far_end import Behaviour, FarEnd, replies
 from tests.support.faults import BOMB, NO_ANSWER, PACKED
 from tests.support.lookups import HTML, PROFILE, accepts, enrichment
+from tests.support.passing_time import until_given_up
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -83,10 +84,9 @@ SURELY_NOT_BEGUN = {"408": 408, "425": 425, "429": 429, "503": 503}
 
 @pytest.mark.parametrize("fault", MAY_HAVE_ARRIVED)
 async def test_a_post_that_may_have_arrived_is_never_repeated(
-    client: EnrichmentClient, vendor: FarEnd, monkeypatch: pytest.MonkeyPatch, fault: str
+    client: EnrichmentClient, vendor: FarEnd, fault: str
 ) -> None:
-    monkeypatch.setattr(wire, "POST_SECONDS", 0.2)
-    vendor.will(MAY_HAVE_ARRIVED[fault])
+    vendor.will(until_given_up(MAY_HAVE_ARRIVED[fault], wire.POST_SECONDS))
     for _ in range(3):
         with anyio.fail_after(HANG), pytest.raises(OutcomeUnknown) as caught:
             await client.request(PROFILE, EmailType.WORK)

@@ -42,7 +42,7 @@ def removed(reason: Reason) -> dict[str, Any]:
 async def asked_and_ended(client: EnrichmentClient, lookups: Lookups, end: dict[str, Any]) -> None:
     await ask(client)
     lookups.end(end)
-    await client.wait(["e1"], 5)
+    await client.wait(["e1"], HANG)
 
 
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])

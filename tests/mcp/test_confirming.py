@@ -12,6 +12,7 @@ from mcp_enrichment.mcp import models
 from mcp_enrichment.setting_types import Confirm
 from tests.mcp.faces import WORK, data_of, error_of, face, wire
 from tests.support.far_end import FarEnd, replies
+from tests.support.passing_time import pass_time
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -96,9 +97,11 @@ async def test_nobody_is_asked_about_what_costs_nothing(
 async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
     vendor: FarEnd, careful: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", 0.5)
+    monkeypatch.setattr(models, "WAIT_CAP", 50)
+    began = anyio.current_time()
 
     async def thinks(_context: Any, _params: Any) -> ElicitResult:
+        pass_time(began + 50 - anyio.current_time())
         await anyio.sleep_forever()
         raise AssertionError
 

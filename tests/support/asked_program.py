@@ -1,7 +1,8 @@
 """The program, with vendors that are asked at another place: that of the variable VENDORS_AT.
 
-END_SECONDS, where it is set, is how long the end of the process may take: on a busy machine the
-moment that the product allows is over before anything is done."""
+On a busy machine the moments that the product allows for the end of the process are over before
+anything is done. So the end may take as long as it takes; and END_SECONDS, where it is set, is how
+long a vendor that is being asked may take for its answer."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ import os
 from mcp_enrichment import compose_service
 from mcp_enrichment.cli import ending, main
 from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+from tests.support.waiting import HANG
 
 if __name__ == "__main__":
+    ending.ORDER_SECONDS = HANG
     if seconds := os.environ.get("END_SECONDS"):
-        compose_service.EMBEDDED_SECONDS = ending.ORDER_SECONDS = float(seconds)
+        compose_service.EMBEDDED_SECONDS = float(seconds)
     for name in NAMES:
         kind = kind_of_vendor(name)
         kind.url, kind.ask_after = os.environ["VENDORS_AT"], kind.ask_after and 0.1

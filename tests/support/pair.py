@@ -18,6 +18,7 @@ from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
+from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, count: str, daily: str, name: str) -> None:
@@ -56,4 +57,5 @@ async def main(url: str, memory: str, count: str, daily: str, name: str) -> None
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

@@ -16,6 +16,7 @@ from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
+from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, first: str, count: str, daily: str) -> None:
@@ -39,4 +40,5 @@ async def main(url: str, memory: str, first: str, count: str, daily: str) -> Non
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

@@ -20,6 +20,8 @@ from mcp_enrichment.client.memory_file import MemoryFile
 from mcp_enrichment.client.wire import Wire
 from mcp_enrichment.contract.models import EmailType
 from tests.support.lookups import PROFILE
+from tests.support.patience import be_patient
+from tests.support.waiting import HANG
 
 
 class Steps:
@@ -47,10 +49,11 @@ async def main(url: str, memory: str, last: str, known: str = "") -> None:
     steps.before(Wire, "get")
     options = {"memory": Path(memory), "honours_keys": bool(known)}
     async with EnrichmentClient(url, api_key="k-secret", **options) as client:
-        await client.request(PROFILE, EmailType.WORK, wait=10)
+        await client.request(PROFILE, EmailType.WORK, wait=HANG)
         await client.request(PROFILE, EmailType.WORK)
     print("done", flush=True)
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])
