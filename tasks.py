@@ -31,7 +31,7 @@ UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
 SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist"]
 """Tests spend half of their time waiting for processes, so two run on each core."""
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108 (each test makes a folder of its own there)
 MEMORY_NEEDED = 4 * 1024**3
 """Bytes. If that much is free, the tests' files lie in memory, as a disk may be slow."""
 NONE_COLLECTED = 5
