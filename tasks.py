@@ -29,8 +29,11 @@ SERVERS = {
 """Debian's packages, and what shows that one is there."""
 UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
-SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist"]
 """Tests spend half of their time waiting for processes, so two run on each core."""
+MEMORY = Path("/dev/shm")  # noqa: S108 (each test makes a folder of its own there)
+MEMORY_NEEDED = 4 * 1024**3
+"""Bytes. If that much is free, the tests' files lie in memory, as a disk may be slow."""
 NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
@@ -67,13 +70,21 @@ def run_tests(*options):
     """Run the tests without any network but loopback, and those that install with one."""
     if not can_be_cut_off():
         print("\n== tests (this system cannot cut them off from the network)", flush=True)
-        return run("pytest", *SIDE_BY_SIDE, *options)
+        return run("pytest", *SIDE_BY_SIDE, "worksteal", *options)
     print("\n== tests, cut off from the network", flush=True)
-    command = cut_off([str(BIN / "pytest"), "--installing=none", *SIDE_BY_SIDE, *options])
-    ended = subprocess.run(command, cwd=ROOT, check=False).returncode
+    pytest = [str(BIN / "pytest"), *SIDE_BY_SIDE]
+    command = cut_off([*pytest, "worksteal", "--installing=none", *options])
+    ended = subprocess.run(command, cwd=ROOT, check=False, env=in_memory()).returncode
     print("\n== tests that install from package indexes", flush=True)
-    codes = {ended, run("pytest", "--installing=only", *options)}
+    # The tests of one file share what they install.
+    codes = {ended, run("pytest", *SIDE_BY_SIDE, "loadfile", "--installing=only", *options)}
     return max(codes - {NONE_COLLECTED}, default=NONE_COLLECTED)
+
+
+def in_memory():
+    """The environment, with the folder for temporary files in memory if there is room."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    return {"TMPDIR": str(MEMORY), **os.environ} if has_room else dict(os.environ)
 
 
 def cut_off(command):
