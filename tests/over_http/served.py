@@ -116,7 +116,7 @@ def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 async def push(vendor: FarEnd, body: bytes = b"{}", **headers: str) -> httpx.Response:
     """The vendor's callback, to the address that it was given with the last POST."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANG) as http:
         address = vendor.posts[-1].json["callback_url"]
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await http.post(address, content=body, headers=named)

@@ -182,7 +182,7 @@ async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
         if answer.status_code == 502:  # it was sent to the one that died: the key makes it safe
             answer = await http.post(ENRICHMENTS, json=asked, headers=key)
         one = f"{ENRICHMENTS}/{answer.json()['_id']}"
-        ends.add((await http.get(one, headers={"prefer": "wait=20"})).json()["status"])
+        ends.add((await http.get(one, headers={"prefer": "wait=60"})).json()["status"])
 
     async with anyio.create_task_group() as tasks:
         for number in range(many):
