@@ -21,7 +21,7 @@ from mcp_enrichment.service.store import fleet
 from tests.cli.commands import Shell
 from tests.support.failing import Failing
 from tests.support.keyed import key_of
-from tests.support.places import change, rows
+from tests.support.places import rows
 from tests.support.serving import (
     ADA,
     HIT,
@@ -126,10 +126,14 @@ async def test_a_worker_is_taken_for_dead_soon_enough_and_not_too_soon(url: str)
         await it.service.database.write(_taken_by_a_worker_that_dies)
         database, silent = it.service.database, engine.SILENT
         aged = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '{} seconds'"
-        change(url, aged.format(silent - 2))
-        assert await database.write(lambda c: fleet.take_over(c, silent=silent)) == 0
-        change(url, aged.format(silent + 1))
-        assert await database.write(lambda c: fleet.take_over(c, silent=silent)) == 1
+
+        def taken_over(connection: Connection, *, after: float) -> int:
+            # In one transaction, whose now() stands still.
+            connection.execute(text(aged.format(after)))
+            return fleet.take_over(connection, silent=silent)
+
+        assert await database.write(lambda c: taken_over(c, after=silent - 2)) == 0
+        assert await database.write(lambda c: taken_over(c, after=silent + 1)) == 1
         assert [owner for *_, owner in rows(url, JOBS)] == [None]
     assert engine.SILENT + 2 * engine.SWEEP + engine.POLL < 30
     assert engine.SILENT > 3 * engine.HEARTBEAT
