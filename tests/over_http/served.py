@@ -55,9 +55,11 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *options: str, **settings: str) -> Iterator[Served]:
+def served(
+    folder: Path, *options: str, module: str = "mcp_enrichment", **settings: str
+) -> Iterator[Served]:
     """The server on a free port of loopback, with these settings."""
-    command = [sys.executable, "-m", "mcp_enrichment", "serve", "--http", "--port", "0", *options]
+    command = [sys.executable, "-m", module, "serve", "--http", "--port", "0", *options]
     with subprocess.Popen(
         command,
         env=environment(folder, **settings),

@@ -128,7 +128,7 @@ async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_
         async with httpx.AsyncClient(timeout=HANG) as http:
             answers.append(await http.post(url, **call(era, "wait_for_enrichment", WAIT)))
 
-    with served(tmp_path, **_vendors(vendor)) as face:
+    with served(tmp_path, module="tests.support.patient_face", **_vendors(vendor)) as face:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, face.url)
             with anyio.fail_after(HANG):

@@ -210,10 +210,12 @@ async def test_work_goes_on_after_the_database_was_locked_by_another_program(
         with closing(sqlite3.connect(path)) as another:
             another.execute("BEGIN IMMEDIATE")
             async with anyio.create_task_group() as tasks:
+                began = anyio.current_time()
                 tasks.start_soon(it.engine.run, it.service)
                 await until(lambda: "no job can be claimed" in caplog.text)
                 await anyio.sleep(0.2)  # it does not spin
-                assert caplog.text.count("no job can be claimed") == 1
+                looks = 1 + int((anyio.current_time() - began) / runner.IDLE)
+                assert caplog.text.count("no job can be claimed") <= looks
                 another.rollback()
                 assert (await it.final(request_id))["status"] == "completed"
                 tasks.cancel_scope.cancel()
