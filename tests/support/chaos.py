@@ -143,7 +143,7 @@ async def somebody_else_is_at_work(it: Serving, known: set[tuple[str]], numbers:
             return True
         return it.rows(ENDED, numbers.start, numbers.stop) == [(len(numbers),)]
 
-    await until(is_or_all_have_ended)
+    await until(is_or_all_have_ended, seconds=5 * HANG)
 
 
 async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
