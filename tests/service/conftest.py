@@ -8,6 +8,7 @@ import pytest
 
 from mcp_enrichment.service.jobs import fleet
 from tests.support import postgres
+from tests.support.giving_back import let_jobs_be_given_back
 from tests.support.places import opened
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.store.database import Database
     from tests.support.places import Place
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_jobs_be_given_back(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from mcp_enrichment.service.store.postgres import migrate_postgres
 from tests.support.exports import ADA_READ
 from tests.support.places import opened
 from tests.support.serving import ADAS
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,8 @@ def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_tol
         privacy.erase(database, SUBJECT, suppressing=True, at=1.0)
         assert not database.scrub_now()
         reader.execute("ROLLBACK")
+        monkeypatch.setattr("mcp_enrichment.service.store.database.BUSY_TIMEOUT", HANG)
+        monkeypatch.setattr(scrubbing, "OTHERS_SECONDS", HANG)
         assert database.scrub_now()
     database.close()
 

@@ -11,9 +11,11 @@ import os
 from mcp_enrichment import compose_service
 from mcp_enrichment.cli import ending, main
 from mcp_enrichment.service.sources.vendors.registry import NAMES, kind_of_vendor
+from tests.support.giving_back import let_jobs_be_given_back
 from tests.support.waiting import HANG
 
 if __name__ == "__main__":
+    let_jobs_be_given_back()
     ending.ORDER_SECONDS = HANG
     if seconds := os.environ.get("END_SECONDS"):
         compose_service.EMBEDDED_SECONDS = float(seconds)
