@@ -9,12 +9,10 @@ import pytest
 from mcp_enrichment.mcp import task_deferral
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
+from tests.mcp.patience import count_waits_from_their_first_read, let_calls_take_long
 from tests.mcp.task_client import TaskClient
-from tests.support.patience import (
-    be_patient,
-    count_waits_from_their_first_read,
-    let_calls_take_long,
-)
+from tests.support.giving_back import let_jobs_be_given_back
+from tests.support.patience import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +33,7 @@ def era(request: pytest.FixtureRequest) -> str:
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     be_patient(monkeypatch.setattr)
     let_calls_take_long(monkeypatch.setattr)
+    let_jobs_be_given_back(monkeypatch.setattr)
 
 
 @pytest.fixture

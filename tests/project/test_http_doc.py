@@ -58,7 +58,7 @@ def test_the_http_pages_commands_work_one_after_the_other(tmp_path: Path) -> Non
             assert process.stderr
             said = re.search(r"Serving MCP on (http://\S+)/mcp", process.stderr.readline().decode())
             assert said
-            assert httpx.get(f"{said[1]}/health").is_success
+            assert httpx.get(f"{said[1]}/health", timeout=HANG).is_success
             process.terminate()
             assert process.wait(timeout=HANG) == 0
         finally:

@@ -151,7 +151,7 @@ def assert_starts(
         input=json.dumps(hello) + "\n",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANG,
         check=True,
     )
     assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "mcp-enrichment"

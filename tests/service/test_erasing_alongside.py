@@ -52,7 +52,7 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     event.listen(database._engine, "before_cursor_execute", meanwhile)
     yield
     event.remove(database._engine, "before_cursor_execute", meanwhile)
-    erasing.join(30)
+    erasing.join(HANG)
     other.close()
 
 
