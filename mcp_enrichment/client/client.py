@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from mcp_enrichment.client.batching import BatchLoader
+from mcp_enrichment.client.concurrency import BatchLoader, SingleFlight
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
 from mcp_enrichment.client.post_sender import PostSender, Submission
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.retry_call import with_retries
-from mcp_enrichment.client.singleflight import SingleFlight
 from mcp_enrichment.client.state.body_cipher import BodyCipher
 from mcp_enrichment.client.state.records import dedup_key, hash_parts
 from mcp_enrichment.client.state.requests import KEEP, RequestOutcome, RequestStore
