@@ -72,10 +72,10 @@ FINAL: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {
 async def test_a_read_that_fails_in_passing_is_made_again(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(http_api, "RESPONSE_SECONDS", 0.2)
 
     async def once(stream: SocketStream, seen: ReceivedRequest) -> None:
-        monkeypatch.setattr(http_api, "ANSWER_SECONDS", HANG)
+        monkeypatch.setattr(http_api, "RESPONSE_SECONDS", HANG)
         await PASSING[fault](stream, seen)
 
     vendor.will(once, replies(200, found()))

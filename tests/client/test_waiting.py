@@ -84,7 +84,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
             with anyio.fail_after(HANG):
                 [answer] = await client.wait(["e1"], 20)
     assert answer.email == ADDRESS
-    [asked] = await client._memory.newest(1)
+    [asked] = await client._store.newest(1)
     assert asked.status is Status.COMPLETED, "it is written down all the same"
 
 

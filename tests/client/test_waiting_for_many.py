@@ -38,7 +38,7 @@ HUNDRED = [f"e{n}" for n in range(100)]
 
 def _waiting(client: EnrichmentClient) -> int:
     """How many wait for the one request that is polled."""
-    return sum(len(poll.waits) for poll in client._polls._running.values())
+    return sum(len(poll.waits) for poll in client._poller._running.values())
 
 
 async def test_all_who_wait_for_one_id_share_one_poll(
@@ -210,7 +210,7 @@ async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
 async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller, "READS_A_SECOND", 20)
+    monkeypatch.setattr(poller, "POLLS_A_SECOND", 20)
     vendor.always(ContractServer())
     await client.wait(HUNDRED, 2)
     read = [seen.path for seen in vendor.seen]

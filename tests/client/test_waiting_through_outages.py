@@ -70,7 +70,7 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(http_api, "RESPONSE_SECONDS", 0.1)
     monkeypatch.setattr("mcp_enrichment.client.poller.HOLD", 0)
     down = [resets(), replies(503, HTML), hangs(), replies(502, HTML), breaks_off(), resets()]
     vendor.will(replies(200, enrichment()), *down, replies(200, found()))

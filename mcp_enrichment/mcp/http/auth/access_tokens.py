@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any
 
 import jwt
 
+from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.mcp.http.auth.principal import Principal, Scope
 
 logger = logging.getLogger(__name__)
@@ -107,8 +107,7 @@ def _caller(claims: Mapping[str, Any]) -> Principal:
     subject = next((claims[name] for name in ("sub", "client_id", "azp") if claims.get(name)), None)
     if not isinstance(subject, str):
         raise _Refused(NO_SUBJECT)
-    told_apart = f"{len(claims['iss'])}:{claims['iss']}{subject}".encode()
-    name = f"subject-{hashlib.sha256(told_apart).hexdigest()}"
+    name = f"subject-{sha256_of(claims['iss'], subject)}"
     return Principal(name=name, scopes=_scopes(claims))
 
 
