@@ -24,8 +24,8 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.http import parse_retry_after
 from mcp_enrichment.contract.models import ErrorBody
-from mcp_enrichment.contract.retry_after import parse_retry_after
 from mcp_enrichment.net.http import PRE_SEND_ERRORS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.mcp import task_deferral
+from mcp_enrichment.mcp import tasks as tasks_extension
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
 from tests.mcp.task_client import TaskClient
@@ -55,7 +55,7 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> TaskClient:
     """A client's side of the tasks extension; a first look is brief."""
-    monkeypatch.setattr(task_deferral, "LOOK", 0.3)
+    monkeypatch.setattr(tasks_extension, "LOOK", 0.3)
     return TaskClient()
 
 

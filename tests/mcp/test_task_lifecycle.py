@@ -12,7 +12,7 @@ from mcp.types import Request
 
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.mcp.task_ids import Task, TaskKind
+from mcp_enrichment.mcp.tasks import Task, TaskKind
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
