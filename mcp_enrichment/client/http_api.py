@@ -80,9 +80,9 @@ class HTTPApi:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def post(self, asked: EnrichmentRequest, *, key: str) -> PostResult:
+    async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
         """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived."""
-        body = asked.model_dump(mode="json", exclude_none=True)
+        body = request.model_dump(mode="json", exclude_none=True)
         answer, headers = await self._call(
             EnrichmentBody,
             "POST",

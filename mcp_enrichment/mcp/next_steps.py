@@ -150,7 +150,7 @@ SOME_NOT_FINAL = Explanation(
     f"request them again. {NO_GUESS}",
 )
 ALL_COME_BACK = Explanation(
-    happened="What is not final has run for 20 minutes.",
+    happened="Some lookups have run for 20 minutes and are not final.",
     money=WAITING_IS_FREE,
     for_person=COME_BACK.for_person,
     for_assistant="Stop waiting, and tell the user that the answers come later. Then call "

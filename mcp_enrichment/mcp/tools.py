@@ -70,34 +70,36 @@ class Tool:
 
 
 async def _request(
-    client: EnrichmentBackend, asked: RequestArguments, call: CallContext
+    client: EnrichmentBackend, arguments: RequestArguments, call: CallContext
 ) -> EnrichmentOutput:
-    answer = await client.request(
-        asked.linkedin_url,
-        asked.type,
-        callback_url=asked.callback_url,
-        external_id=asked.external_id,
-        force_refresh=asked.force_refresh,
+    result = await client.request(
+        arguments.linkedin_url,
+        arguments.type,
+        callback_url=arguments.callback_url,
+        external_id=arguments.external_id,
+        force_refresh=arguments.force_refresh,
         may_spend=call.may_spend,
-        wait=max(asked.wait_seconds - call.elapsed, 0.0),
+        wait=max(arguments.wait_seconds - call.elapsed, 0.0),
     )
-    return to_enrichment(answer)
+    return to_enrichment(result)
 
 
 async def _get(
-    client: EnrichmentBackend, asked: GetArguments, _call: CallContext
+    client: EnrichmentBackend, arguments: GetArguments, _call: CallContext
 ) -> EnrichmentOutput:
-    return to_enrichment(await client.get(asked.id))
+    return to_enrichment(await client.get(arguments.id))
 
 
-async def _wait(client: EnrichmentBackend, asked: WaitArguments, call: CallContext) -> WaitOutput:
+async def _wait(
+    client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
+) -> WaitOutput:
     began = anyio.current_time() - call.elapsed
-    answers = await client.wait(asked.ids, asked.timeout_seconds - call.elapsed)
-    return to_wait_output(answers, seconds=anyio.current_time() - began)
+    results = await client.wait(arguments.ids, arguments.timeout_seconds - call.elapsed)
+    return to_wait_output(results, seconds=anyio.current_time() - began)
 
 
 async def _credits(
-    client: EnrichmentBackend, _asked: CreditsArguments, _call: CallContext
+    client: EnrichmentBackend, _arguments: CreditsArguments, _call: CallContext
 ) -> CreditsOutput:
     return to_credits(await client.credits())
 
