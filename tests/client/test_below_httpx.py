@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -36,9 +37,10 @@ ASKED = EnrichmentRequest(linkedin_url=PROFILE, type=EmailType.WORK)
 
 def sends(*chunks: bytes, pause: float = 0.0) -> Behaviour:
     async def behave(stream: anyio.abc.SocketStream, _seen: ReceivedRequest) -> None:
-        for chunk in chunks:
-            await stream.send(chunk)
-            await anyio.sleep(pause)
+        with suppress(anyio.BrokenResourceError):  # whoever reads it has had enough
+            for chunk in chunks:
+                await stream.send(chunk)
+                await anyio.sleep(pause)
 
     return behave
 

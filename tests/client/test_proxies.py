@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.net import http
 from tests.support.contract_server import PROFILE
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -128,6 +129,7 @@ async def test_a_server_that_speaks_no_tls_costs_nothing(
 async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_the_outcome_unknown(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mcp_enrichment.client.http_api.POST_SECONDS", HANG)
     async with _listening(_resets) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         async with EnrichmentClient("http://api.example.com", memory=memory) as client:

@@ -44,7 +44,7 @@ async def asked_and_ended(
 ) -> None:
     await ask(client)
     lookups.end(end)
-    await client.wait(["e1"], 5)
+    await client.wait(["e1"], HANG)
 
 
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])

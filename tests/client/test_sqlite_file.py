@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, accepts, found
 from tests.support.scripted_server import ScriptedServer, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ async def test_no_address_no_profile_and_no_key_stand_in_the_file(
     lookups = ContractServer()
     vendor.always(lookups)
     lookups.end(found())
-    answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=5)
+    answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=HANG)
     assert answer.email == ADDRESS
     assert sorted(file.name for file in memory.parent.iterdir()) == FILES
     content = b"".join(_content(memory.with_name(name)) for name in FILES).lower()

@@ -10,6 +10,11 @@ from mcp_enrichment.mcp import tasks as tasks_extension
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
 from tests.mcp.task_client import TaskClient
+from tests.support.patience import (
+    be_patient,
+    count_waits_from_their_first_read,
+    let_calls_take_long,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +29,18 @@ if TYPE_CHECKING:
 def era(request: pytest.FixtureRequest) -> str:
     """A mode of the SDK's client: one for each era."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch.setattr)
+    let_calls_take_long(monkeypatch.setattr)
+
+
+@pytest.fixture
+def waits_from_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait of a second is long enough on any machine."""
+    count_waits_from_their_first_read(monkeypatch)
 
 
 @pytest.fixture
@@ -53,7 +70,7 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def tasks(monkeypatch: pytest.MonkeyPatch) -> TaskClient:
+def tasks(monkeypatch: pytest.MonkeyPatch, waits_from_first_read: None) -> TaskClient:
     """A client's side of the tasks extension; a first look is brief."""
     monkeypatch.setattr(tasks_extension, "LOOK", 0.3)
     return TaskClient()

@@ -11,6 +11,7 @@ from mcp.types import ElicitResult
 from mcp_enrichment.mcp import models
 from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import WORK, data_of, error_of, face, wire
+from tests.support.passing_time import pass_time
 from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
@@ -96,9 +97,11 @@ async def test_nobody_is_asked_about_what_costs_nothing(
 async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
     vendor: ScriptedServer, careful: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", 0.5)
+    monkeypatch.setattr(models, "WAIT_CAP", 50)
+    began = anyio.current_time()
 
     async def thinks(_context: Any, _params: Any) -> ElicitResult:
+        pass_time(began + 50 - anyio.current_time())
         await anyio.sleep_forever()
         raise AssertionError
 

@@ -60,7 +60,8 @@ async def test_the_sdks_own_client_works_over_stdio(era: str, tmp_path: Path) ->
     )
     async with Client(command, mode=era) as client:
         assert client.protocol_version == ERAS[era]
-        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+        patient = WORK | {"wait_seconds": 50}
+        missed = data_of(await client.call_tool("request_email_enrichment", patient))
     assert missed["status"] == "not-found"
 
 

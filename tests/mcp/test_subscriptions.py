@@ -158,6 +158,7 @@ async def test_nobody_asks_the_service_once_the_subscriber_has_left(
         assert lookup.reads[ID] == reads
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_a_service_that_is_away_for_a_while_is_asked_again(
     vendor: ScriptedServer,
     lookup: Vendor,

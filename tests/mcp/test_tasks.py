@@ -101,6 +101,7 @@ async def test_a_call_that_does_not_wait_is_no_task(
     assert not tasks.given
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_a_client_that_does_not_declare_the_extension_waits_as_ever(
     vendor: ScriptedServer, remote: Settings, era: str
 ) -> None:
@@ -147,7 +148,7 @@ async def test_ids_that_are_too_long_for_a_task_are_waited_for_as_ever(
 
     vendor.always(by_path)
     ids = [f"{number:0128x}" for number in range(60)]
-    waited = data_of(await client.call_tool(WAIT, {"ids": ids, "timeout_seconds": 5}))
+    waited = data_of(await client.call_tool(WAIT, {"ids": ids, "timeout_seconds": 1}))
     assert waited["timeout_applied"]
     assert not tasks.given
 

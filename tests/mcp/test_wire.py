@@ -164,7 +164,7 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
     assert lines.pop() == b"short"
     for _ in range(2 * MAX_LINE // 1024):
         lines.feed(b"y" * 1024)
-    assert len(lines._last) <= MAX_LINE, "what is too long is not kept"
+    assert len(lines._current) <= MAX_LINE, "what is too long is not kept"
     lines.feed(b"\nafter")
     assert lines.pop() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
     assert not lines

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcp_enrichment.cli import main
-from mcp_enrichment.mcp import stdio
+from mcp_enrichment.mcp.stdio import transport
 
 if __name__ == "__main__":
-    stdio.LINGER = 60.0
+    transport.LINGER = 60.0
     main()
