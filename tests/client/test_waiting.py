@@ -253,8 +253,8 @@ async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await lookups.read.wait()
-            monkeypatch.setattr(poller, "LAST_LOOK", 60)
-            monkeypatch.setattr(poller, "RESPONSE_MARGIN", 60)  # which is too short to hold an answer
+            monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 60)
+            monkeypatch.setattr(poller, "RESPONSE_MARGIN", 60)  # too short to hold an answer
             client.release_waiters()
             await until_answered(client, "e1")
             pass_time(60)
