@@ -97,7 +97,7 @@ class Submitter:
             record = stored.record
             if record and record.enrichment_id is None and _belongs_to(result, stored, record):
                 await self.store.mark_accepted(record, result.id)
-                return await self.store.find(key)
+                return (await self.store.load(key)).record
         return None
 
     async def _wait_until_sent(self, key: str) -> StoredRequest:

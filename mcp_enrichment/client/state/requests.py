@@ -27,7 +27,7 @@ from mcp_enrichment.client.state.records import (
     read_stored,
     replace_rows,
 )
-from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile
+from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RequestOutcome:
     """Seconds; None if a wait did not see it become final."""
 
 
-class RequestStore:
+class RequestStore(SQLiteStore):
     """The requests of one account. Every method raises `StorageFailed`."""
 
     def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
@@ -77,8 +77,10 @@ class RequestStore:
         self._file = SQLiteFile(path, SCHEMA)
         self._keep = keep
 
-    async def reserve(
+    @transaction
+    def reserve(
         self,
+        db: sqlite3.Connection,
         record: RequestRecord,
         post: PendingPost,
         *,
@@ -91,168 +93,155 @@ class RequestStore:
         False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
         saves nothing.
         """
+        than = time.time() - self._keep
+        db.execute("DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, than))
+        delete_orphan_posts(db)
+        if not compare_and_set(db, record, post, expected):
+            return False
+        spending.reserve(db, self.account, record.key, budget, snapshot)
+        return True
 
-        def reserve(db: sqlite3.Connection) -> bool:
-            _delete_older(db, self.account, time.time() - self._keep)
-            if not compare_and_set(db, record, post, expected):
-                return False
-            spending.reserve(db, self.account, record.key, budget, snapshot)
-            return True
-
-        return await self._file.run(reserve)
-
-    async def reserve_again(
-        self, record: RequestRecord, post: PendingPost, *, expected: StoredRequest
+    @transaction
+    def reserve_again(
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        post: PendingPost,
+        *,
+        expected: StoredRequest,
     ) -> bool:
         """Save that an earlier POST, whose credit counts already, is sent again."""
-        return await self._file.run(lambda db: compare_and_set(db, record, post, expected))
+        return compare_and_set(db, record, post, expected)
 
-    async def find(self, dedup_key: str) -> RequestRecord | None:
-        """The request with this key; None if it is too old."""
-        return (await self.load(dedup_key)).record
-
-    async def load(self, dedup_key: str) -> StoredRequest:
+    @transaction
+    def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
         """The rows of the request with this key; none if it is too old."""
+        stored = read_stored(db, dedup_key)
+        if stored.record is None or stored.record.asked_at < time.time() - self._keep:
+            return StoredRequest()
+        is_asking = stored.record.state is SubmitState.ASKING
+        if is_asking and stored.post and send_lock.is_held(self.path, stored.post.sender):
+            return replace(stored, is_being_sent=True)
+        return stored
 
-        def load(db: sqlite3.Connection) -> StoredRequest:
-            stored = read_stored(db, dedup_key)
-            if stored.record is None or stored.record.asked_at < time.time() - self._keep:
-                return StoredRequest()
-            is_asking = stored.record.state is SubmitState.ASKING
-            if is_asking and stored.post and send_lock.is_held(self.path, stored.post.sender):
-                return replace(stored, is_being_sent=True)
-            return stored
-
-        return await self._file.run(load)
-
-    async def find_by_ids(self, ids: Iterable[str]) -> Mapping[str, RequestRecord]:
+    @transaction
+    def find_by_ids(
+        self, db: sqlite3.Connection, ids: Iterable[str]
+    ) -> Mapping[str, RequestRecord]:
         """The requests with these ids of the service."""
+        mine = "enrichment_id = ? AND account = ?"
+        return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
 
-        def find(db: sqlite3.Connection) -> dict[str, RequestRecord]:
-            mine = "enrichment_id = ? AND account = ?"
-            return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
-
-        return await self._file.run(find)
-
-    async def mark_accepted(self, record: RequestRecord, enrichment_id: str) -> bool:
+    @transaction
+    def mark_accepted(
+        self, db: sqlite3.Connection, record: RequestRecord, enrichment_id: str
+    ) -> bool:
         """Save the id that the service returned. False if another process, which has sent the same
         POST, has saved it already."""
+        spending.set_state(db, record.key, spending.ACCEPTED)
+        mine = (record.dedup_key, record.key)
+        accepted = (
+            "UPDATE requests SET state = ?, enrichment_id = ?"
+            " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
+        )
+        if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
+            delete_post(db, record.dedup_key)
+            return True
+        return find_one(db, "dedup_key = ? AND key = ?", *mine) is None
 
-        def accept(db: sqlite3.Connection) -> bool:
-            spending.set_state(db, record.key, spending.ACCEPTED)
-            mine = (record.dedup_key, record.key)
-            accepted = (
-                "UPDATE requests SET state = ?, enrichment_id = ?"
-                " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
-            )
-            if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
-                delete_post(db, record.dedup_key)
-                return True
-            return find_one(db, "dedup_key = ? AND key = ?", *mine) is None
-
-        return await self._file.run(accept)
-
-    async def mark_unknown(self, record: RequestRecord, post: PendingPost) -> None:
+    @transaction
+    def mark_unknown(
+        self, db: sqlite3.Connection, record: RequestRecord, post: PendingPost
+    ) -> None:
         """Save that the POST may have arrived, unless another process is sending it again."""
+        stored = find_post(db, post.dedup_key)
+        if stored and stored.sender == post.sender:
+            unknown = "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
+            db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
 
-        def mark(db: sqlite3.Connection) -> None:
-            stored = find_post(db, post.dedup_key)
-            if stored and stored.sender == post.sender:
-                unknown = "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
-                db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
-
-        await self._file.run(mark)
-
-    async def save_body(self, post: PendingPost, body: str) -> None:
+    @transaction
+    def save_body(self, db: sqlite3.Connection, post: PendingPost, body: str) -> None:
         """Replace the encrypted body of a pending POST."""
         changed = "UPDATE pending_posts SET body = ? WHERE dedup_key = ? AND sender = ?"
-        values = (body, post.dedup_key, post.sender)
-        await self._file.run(lambda db: db.execute(changed, values))
+        db.execute(changed, (body, post.dedup_key, post.sender))
 
-    async def save_outcomes(self, outcomes: Iterable[RequestOutcome]) -> None:
+    @transaction
+    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[RequestOutcome]) -> None:
         """Save how these requests became final. Saving one twice changes nothing."""
+        for outcome in outcomes:
+            _save_outcome(db, self.account, outcome)
 
-        def save(db: sqlite3.Connection) -> None:
-            for outcome in outcomes:
-                _save_outcome(db, self.account, outcome)
-
-        await self._file.run(save)
-
-    async def release(
-        self, record: RequestRecord, post: PendingPost | None, before: StoredRequest
+    @transaction
+    def release(
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        post: PendingPost | None,
+        before: StoredRequest,
     ) -> None:
         """Undo `reserve` or `reserve_again` after the service has refused the POST.
 
         It leaves the rows that another process has written since, and the credit of a POST that
         another process is sending again.
         """
+        stored = read_stored(db, record.dedup_key)
+        sender = stored.post.sender if stored.post else None
+        if sender == (post.sender if post else None) and stored.record == record:
+            replace_rows(db, record.dedup_key, before.record, before.post)
+        now = find_one(db, "dedup_key = ?", record.dedup_key)
+        if now is None or now.key != record.key:
+            spending.release(db, record.key)
 
-        def release(db: sqlite3.Connection) -> None:
-            stored = read_stored(db, record.dedup_key)
-            sender = stored.post.sender if stored.post else None
-            if sender == (post.sender if post else None) and stored.record == record:
-                replace_rows(db, record.dedup_key, before.record, before.post)
-            now = find_one(db, "dedup_key = ?", record.dedup_key)
-            if now is None or now.key != record.key:
-                spending.release(db, record.key)
-
-        await self._file.run(release)
-
-    async def supports_idempotency(self) -> bool:
+    @transaction
+    def supports_idempotency(self, db: sqlite3.Connection) -> bool:
         """Whether the service of this account has shown that it honours `Idempotency-Key`."""
         found = "SELECT 1 FROM idempotent_accounts WHERE account = ?"
-        return await self._file.run(
-            lambda db: db.execute(found, (self.account,)).fetchone() is not None
-        )
+        return db.execute(found, (self.account,)).fetchone() is not None
 
-    async def mark_idempotent(self) -> None:
+    @transaction
+    def mark_idempotent(self, db: sqlite3.Connection) -> None:
         """Save that the service of this account honours `Idempotency-Key`."""
-        insert = "INSERT OR IGNORE INTO idempotent_accounts VALUES (?)"
-        await self._file.run(lambda db: db.execute(insert, (self.account,)))
+        db.execute("INSERT OR IGNORE INTO idempotent_accounts VALUES (?)", (self.account,))
 
-    async def durations(self) -> Sequence[float]:
+    @transaction
+    def durations(self, db: sqlite3.Connection) -> Sequence[float]:
         """The seconds that the last lookups of this account took."""
-        query = "SELECT seconds FROM durations WHERE account = ?"
-        return await self._file.run(
-            lambda db: [seconds for (seconds,) in db.execute(query, (self.account,))]
-        )
+        found = db.execute("SELECT seconds FROM durations WHERE account = ?", (self.account,))
+        return [seconds for (seconds,) in found]
 
-    async def spent_today(self) -> int:
+    @transaction
+    def spent_today(self, db: sqlite3.Connection) -> int:
         """The credits that the account has spent since midnight UTC, or may still spend."""
-        return await self._file.run(lambda db: spending.spent_today(db, self.account))
+        return spending.spent_today(db, self.account)
 
-    async def credit_states(self) -> Mapping[str, str]:
+    @transaction
+    def credit_states(self, db: sqlite3.Connection) -> Mapping[str, str]:
         """The state of each credit that counts, by its key."""
-        return await self._file.run(lambda db: spending.read_states(db, self.account))
+        return spending.read_states(db, self.account)
 
-    async def newest(self, limit: int) -> Sequence[RequestRecord]:
+    @transaction
+    def newest(self, db: sqlite3.Connection, limit: int) -> Sequence[RequestRecord]:
         """The account's requests, the newest first."""
-        where = "account = ? ORDER BY asked_at DESC LIMIT ?"
-        return await self._file.run(lambda db: find_all(db, where, self.account, limit))
+        return find_all(db, "account = ? ORDER BY asked_at DESC LIMIT ?", self.account, limit)
 
-    async def forget(self, dedup_keys: Iterable[str]) -> int:
+    @transaction
+    def forget(self, db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
         """Delete these requests; return how many there were. Their credits still count."""
-        return await self._file.run(lambda db: _delete(db, dedup_keys))
+        return _delete(db, dedup_keys)
 
-    async def forget_profiles(self, profiles: Iterable[str]) -> int:
+    @transaction
+    def forget_profiles(self, db: sqlite3.Connection, profiles: Iterable[str]) -> int:
         """Delete the requests of all accounts about these canonical profile URLs; return how many
         there were."""
+        accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM requests")]
+        keys = product(accounts, profiles, EmailType)
+        return _delete(db, (dedup_key(*parts) for parts in keys))
 
-        def forget(db: sqlite3.Connection) -> int:
-            accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM requests")]
-            keys = product(accounts, profiles, EmailType)
-            return _delete(db, (dedup_key(*parts) for parts in keys))
-
-        return await self._file.run(forget)
-
-    async def clear(self) -> int:
+    @transaction
+    def clear(self, db: sqlite3.Connection) -> int:
         """Delete the requests of all accounts; return how many there were."""
-
-        def clear(db: sqlite3.Connection) -> int:
-            db.execute("DELETE FROM pending_posts")
-            return db.execute("DELETE FROM requests").rowcount
-
-        return await self._file.run(clear)
+        db.execute("DELETE FROM pending_posts")
+        return db.execute("DELETE FROM requests").rowcount
 
 
 def _save_outcome(db: sqlite3.Connection, account: str, outcome: RequestOutcome) -> None:
@@ -277,11 +266,6 @@ def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
     count = sum(db.execute(one, (key,)).rowcount for key in dedup_keys)
     delete_orphan_posts(db)
     return count
-
-
-def _delete_older(db: sqlite3.Connection, account: str, than: float) -> None:
-    db.execute("DELETE FROM requests WHERE account = ? AND asked_at < ?", (account, than))
-    delete_orphan_posts(db)
 
 
 def _add_duration(db: sqlite3.Connection, account: str, seconds: float) -> None:

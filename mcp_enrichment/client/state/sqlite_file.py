@@ -8,7 +8,8 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,9 +18,11 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import is_unsupported, require_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+P = ParamSpec("P")
+S = TypeVar("S", bound="SQLiteStore")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -132,6 +135,24 @@ class SQLiteFile:
             aside.name,
             self._schema.if_lost,
         )
+
+
+class SQLiteStore:
+    """The base of a class whose methods are transactions in a file."""
+
+    _file: SQLiteFile
+
+
+def transaction(
+    method: Callable[Concatenate[S, sqlite3.Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Decorator: await the method in one transaction, whose connection it gets."""
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._file.run(lambda db: method(self, db, *args, **kwargs))
+
+    return run
 
 
 class _NewerVersion(Exception):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile
+from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,67 +37,56 @@ CREATE TABLE missed (at REAL NOT NULL) STRICT;
 )
 
 
-class WebhookStore:
+class WebhookStore(SQLiteStore):
     """Every method raises `StorageFailed`."""
 
     def __init__(self, path: Path) -> None:
         self._file = SQLiteFile(path, SCHEMA, busy_timeout=BUSY_TIMEOUT)
 
-    async def expect(self, key: str, enrichment_id: str) -> None:
+    @transaction
+    def expect(self, db: sqlite3.Connection, key: str, enrichment_id: str) -> None:
         """Save the id of the request that was made with this key."""
-        await self._file.run(partial(_expect, key, enrichment_id, time.time()))
+        now = time.time()
+        for table in ("expected", "notified", "missed"):
+            db.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT_SECONDS,))  # noqa: S608
+        db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?)", (key, enrichment_id, now))
 
-    async def notify(self, key: str) -> None:
+    @transaction
+    def notify(self, db: sqlite3.Connection, key: str) -> None:
         """Save a webhook for the request of this key. The id may not be known yet."""
-        await self._file.run(partial(_notify, key, time.time()))
+        few = "(SELECT count(*) FROM notified WHERE key = ?) < ?"
+        db.execute(
+            f"INSERT INTO notified (key, at) SELECT ?, ? WHERE {few}",
+            (key, time.time(), key, MAX_NOTIFICATIONS),
+        )
 
-    async def miss(self) -> None:
+    @transaction
+    def miss(self, db: sqlite3.Connection) -> None:
         """Save that a request became final and no webhook came."""
-        await self._file.run(partial(_miss, time.time()))
+        db.execute("INSERT INTO missed VALUES (?)", (time.time(),))
 
-    async def is_expected(self, enrichment_id: str) -> bool:
+    @transaction
+    def is_expected(self, db: sqlite3.Connection, enrichment_id: str) -> bool:
         """Whether a webhook for this request is still to come.
 
         False after one was missed, until another one arrives.
         """
-        return await self._file.run(partial(_is_expected, enrichment_id))
+        query = """
+            SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = ?1)
+            AND NOT EXISTS (
+                SELECT 1 FROM notified JOIN expected USING (key) WHERE enrichment_id = ?1
+            )
+            AND coalesce((SELECT max(at) FROM missed), 0)
+                <= coalesce((SELECT max(at) FROM notified), 0)"""
+        return bool(db.execute(query, (enrichment_id,)).fetchone()[0])
 
-    async def notified_since(self, number: int) -> tuple[int, Sequence[str]]:
+    @transaction
+    def notified_since(self, db: sqlite3.Connection, number: int) -> tuple[int, Sequence[str]]:
         """The ids of the webhooks that came after this number, and the number to pass next."""
-        return await self._file.run(partial(_notified_since, number))
-
-
-def _expect(key: str, enrichment_id: str, now: float, db: sqlite3.Connection) -> None:
-    for table in ("expected", "notified", "missed"):
-        db.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT_SECONDS,))  # noqa: S608
-    db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?)", (key, enrichment_id, now))
-
-
-def _notify(key: str, now: float, db: sqlite3.Connection) -> None:
-    few = "(SELECT count(*) FROM notified WHERE key = ?) < ?"
-    db.execute(
-        f"INSERT INTO notified (key, at) SELECT ?, ? WHERE {few}",
-        (key, now, key, MAX_NOTIFICATIONS),
-    )
-
-
-def _miss(now: float, db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO missed VALUES (?)", (now,))
-
-
-def _is_expected(enrichment_id: str, db: sqlite3.Connection) -> bool:
-    query = """
-        SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = ?1)
-        AND NOT EXISTS (SELECT 1 FROM notified JOIN expected USING (key) WHERE enrichment_id = ?1)
-        AND coalesce((SELECT max(at) FROM missed), 0)
-            <= coalesce((SELECT max(at) FROM notified), 0)"""
-    return bool(db.execute(query, (enrichment_id,)).fetchone()[0])
-
-
-def _notified_since(number: int, db: sqlite3.Connection) -> tuple[int, Sequence[str]]:
-    query = (
-        "SELECT number, enrichment_id FROM notified LEFT JOIN expected USING (key) WHERE number > ?"
-    )
-    found = db.execute(query, (number,)).fetchall()
-    last = max((row[0] for row in found), default=number)
-    return last, [row[1] for row in found if row[1] is not None]
+        query = (
+            "SELECT number, enrichment_id FROM notified LEFT JOIN expected USING (key)"
+            " WHERE number > ?"
+        )
+        found = db.execute(query, (number,)).fetchall()
+        last = max((row[0] for row in found), default=number)
+        return last, [row[1] for row in found if row[1] is not None]
