@@ -22,7 +22,7 @@ from mcp_enrichment.client.signed_ids import IdSigner
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
 from mcp_enrichment.mcp.http.webhook_route import PUSHES

@@ -63,7 +63,7 @@ async def connect(
         keep=settings.memory_days * DAY,
         keep_misses=settings.miss_days * DAY,
         budget=_budget(settings),
-        pushes=pushes,
+        webhooks=pushes,
     ) as client:
         yield client
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.contract import webhooks
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.contract.placeholders import path_problem, secret_problem, url_problem
 from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key

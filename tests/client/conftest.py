@@ -73,5 +73,5 @@ def pushes(tmp_path: Path) -> Webhooks:
 @pytest.fixture
 async def pushed(new_client: NewClient, pushes: Webhooks) -> AsyncIterator[EnrichmentClient]:
     """A client whose lookups' ends are pushed."""
-    async with new_client(pushes=pushes) as client:
+    async with new_client(webhooks=pushes) as client:
         yield client

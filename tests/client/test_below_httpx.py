@@ -121,7 +121,7 @@ async def test_a_redirect_to_nowhere_is_an_error_of_the_tree(
 async def test_an_answer_that_comes_byte_by_byte_does_not_outlast_its_time(
     vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(wire_module, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(wire_module, "RESPONSE_SECONDS", 0.2)
     monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
     vendor.will(sends(start, *[b" "] * 1000, pause=0.05))
     with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable):

@@ -94,7 +94,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcp_enrichment.client.post_sender.POST_RETRY_SECONDS", 0)
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0)
     monkeypatch.setattr("mcp_enrichment.client.http_api.POST_SECONDS", 0.5)
-    monkeypatch.setattr("mcp_enrichment.client.http_api.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("mcp_enrichment.client.http_api.RESPONSE_SECONDS", 0.5)
 
 
 async def _spends_nothing(url: str, memory: Path) -> None:
@@ -104,7 +104,7 @@ async def _spends_nothing(url: str, memory: Path) -> None:
             with pytest.raises(ServiceUnavailable) as caught:
                 await client.request(PROFILE, EmailType.WORK)
             assert (caught.value.charged, caught.value.retryable) == (False, True)
-        assert await client._memory.spent_today() == 0
+        assert await client._store.spent_today() == 0
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -135,7 +135,7 @@ async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_th
         async with EnrichmentClient("http://api.example.com", memory=memory) as client:
             with pytest.raises(OutcomeUnknown):
                 await client.request(PROFILE, EmailType.WORK)
-            assert await client._memory.spent_today() == 1
+            assert await client._store.spent_today() == 1
 
 
 async def test_what_the_trace_calls_by_an_unknown_name_may_have_been_sent() -> None:

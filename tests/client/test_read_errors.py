@@ -71,7 +71,7 @@ async def test_a_read_that_fails_in_passing_is_made_again(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", HANG)
-    vendor.will(until_given_up(PASSING[fault], http_api.ANSWER_SECONDS), replies(200, found()))
+    vendor.will(until_given_up(PASSING[fault], http_api.RESPONSE_SECONDS), replies(200, found()))
     with anyio.fail_after(HANG):
         answer = await client.get("e1")
     assert answer.email == ADDRESS
@@ -95,7 +95,7 @@ async def test_an_outage_that_lasts_is_told_as_one(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", 1.0)
-    vendor.always(until_given_up(PASSING[fault], http_api.ANSWER_SECONDS))
+    vendor.always(until_given_up(PASSING[fault], http_api.RESPONSE_SECONDS))
     with anyio.fail_after(HANG), pytest.raises(EnrichmentError) as caught:
         await client.get("e1")
     assert caught.type is (RateLimited if fault == "429" else ServiceUnavailable)

@@ -105,7 +105,7 @@ async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
         await client.request(PROFILE, EmailType.WORK)
     assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
     assert caught.value.charged is False  # type: ignore[attr-defined]
-    assert await client._memory.spent_today() == 0
+    assert await client._store.spent_today() == 0
 
 
 async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost_a_credit(
@@ -116,7 +116,7 @@ async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost
         with pytest.raises(OutcomeUnknown) as caught:
             await client.request(PROFILE, EmailType.WORK)
         assert (caught.value.retry_after, caught.value.charged) == (3600, None)
-        assert await client._memory.spent_today() == 1
+        assert await client._store.spent_today() == 1
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.client.state import sqlite_file
-from mcp_enrichment.client.state.requests import RequestStore
+from mcp_enrichment.client.state.requests import SCHEMA, RequestStore
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, accepts, found
@@ -42,7 +42,7 @@ def _content(file: Path) -> bytes:
 def _of_newer_version(memory: Path) -> bytes:
     memory.parent.mkdir()
     with closing(sqlite3.connect(memory)) as db:
-        db.execute(f"PRAGMA user_version = {sqlite_file.VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     return memory.read_bytes()
 
 

@@ -82,7 +82,7 @@ async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wai
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.wait, ["e1"], 20)
         await lookups.read.wait()
-        latest = 20 - poller.TELL_BEFORE
+        latest = 20 - poller.RESPONSE_MARGIN
         assert int(latest - (anyio.current_time() - began)) <= _held(vendor.seen[0]) <= latest
         tasks.cancel_scope.cancel()
 
@@ -90,7 +90,7 @@ async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wai
 async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
     client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "NOTE_SECONDS", 0.25)
+    monkeypatch.setattr(client_module, "SAVE_SECONDS", 0.25)
     vendor.always(lookups := ContractServer())
     await client.request(PROFILE, EmailType.WORK)
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
@@ -105,7 +105,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
             with anyio.fail_after(HANG):
                 [answer] = await client.wait(["e1"], HANG)
     assert answer.email == ADDRESS
-    [asked] = await client._memory.newest(1)
+    [asked] = await client._store.newest(1)
     assert asked.status is Status.COMPLETED, "it is written down all the same"
 
 
@@ -135,7 +135,7 @@ async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
     monkeypatch: pytest.MonkeyPatch,
     tell_before: float,
 ) -> None:
-    monkeypatch.setattr(poller, "TELL_BEFORE", tell_before)
+    monkeypatch.setattr(poller, "RESPONSE_MARGIN", tell_before)
     monkeypatch.setattr(poller, "HOLD", 60)
     lookups = ContractServer(holds=True)
     vendor.always(lookups)
@@ -253,8 +253,8 @@ async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await lookups.read.wait()
-            monkeypatch.setattr(poller, "LAST_LOOK", 60)
-            monkeypatch.setattr(poller, "TELL_BEFORE", 60)  # which is too short to hold an answer
+            monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 60)
+            monkeypatch.setattr(poller, "RESPONSE_MARGIN", 60)  # too short to hold an answer
             client.release_waiters()
             await until_answered(client, "e1")
             pass_time(60)

@@ -41,7 +41,7 @@ HUNDRED = [f"e{n}" for n in range(100)]
 
 def _waiting(client: EnrichmentClient) -> int:
     """How many wait for the one request that is polled."""
-    return sum(len(poll.waits) for poll in client._polls._running.values())
+    return sum(len(poll.waits) for poll in client._poller._running.values())
 
 
 async def test_all_who_wait_for_one_id_share_one_poll(
@@ -193,8 +193,8 @@ async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_o
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         # The poll of the first has ended; that of the second fails, or has ended likewise.
-        await until(lambda: len(vendor.seen) >= 2 and "e1" not in client._polls._running)
-        await until(lambda: all(poll.failures for poll in client._polls._running.values()))
+        await until(lambda: len(vendor.seen) >= 2 and "e1" not in client._poller._running)
+        await until(lambda: all(poll.failures for poll in client._poller._running.values()))
         pass_time(60)
     one, two = answers
     assert (one.email, one.read_error) == (ADDRESS, None)
@@ -232,7 +232,7 @@ async def test_a_wait_that_no_answer_has_reached_in_time_is_no_outage(
 async def test_the_more_are_waited_for_the_more_rarely_each_is_read(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller, "READS_A_SECOND", 1)
+    monkeypatch.setattr(poller, "POLLS_A_SECOND", 1)
     vendor.always(ContractServer())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.wait, HUNDRED, 3 * HANG)

@@ -94,7 +94,7 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 
     async def is_told_or_has_failed() -> None:
         await until(lambda: bool(vendor.seen))
-        await until(lambda: all(poll.failures for poll in client._polls._running.values()))
+        await until(lambda: all(poll.failures for poll in client._poller._running.values()))
 
     with anyio.fail_after(HANG):
         told = await _once_time_is_over(client, is_told_or_has_failed)
@@ -105,7 +105,7 @@ async def test_a_wait_without_any_answer_of_a_server_that_hangs_is_an_outage(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.poller.HOLD", 0)
-    vendor.always(until_given_up(hangs(), http_api.ANSWER_SECONDS))
+    vendor.always(until_given_up(hangs(), http_api.RESPONSE_SECONDS))
     with anyio.fail_after(HANG):
         told = await _once_time_is_over(client, partial(until_failed, client, "e1"))
     assert isinstance(told, ServiceUnavailable)
@@ -115,7 +115,7 @@ async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.poller.HOLD", 0)
-    hung = until_given_up(hangs(), http_api.ANSWER_SECONDS)
+    hung = until_given_up(hangs(), http_api.RESPONSE_SECONDS)
     down = [resets(), replies(503, HTML), hung, replies(502, HTML), breaks_off(), resets()]
     vendor.will(replies(200, enrichment()), *down, replies(200, found()))
     with anyio.fail_after(HANG):

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.client import retry
-from mcp_enrichment.client.state.webhook_store import MAX_TELLS
+from mcp_enrichment.client.state.webhook_store import MAX_NOTIFICATIONS
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
 from tests.client.polled import until_answered
@@ -130,7 +130,7 @@ async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
         [answer] = await other.wait(["e1"], LESS_THAN_A_PAUSE)
         assert answer.status is Status.PENDING
 
-    async with new_client(pushes=theirs) as other:
+    async with new_client(webhooks=theirs) as other:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait_until_time_is_over, other)
             await until_answered(other, "e1")
@@ -166,7 +166,7 @@ async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_looku
     async with waiting(pushed):
         await lookups.read.wait()
         lookups.end(found())
-    assert await pushed._memory.durations() == []
+    assert await pushed._store.durations() == []
 
 
 async def test_pushes_are_believed_again_once_one_has_come(
@@ -202,9 +202,9 @@ async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
     pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
-    for _ in range(MAX_TELLS + 20):
+    for _ in range(MAX_NOTIFICATIONS + 20):
         assert await pushes.notify(token(vendor))
-    assert len((await pushes._file.notified_since(0))[1]) == MAX_TELLS
+    assert len((await pushes._file.notified_since(0))[1]) == MAX_NOTIFICATIONS
     async with waiting(pushed) as answers:
         await lookups.read.wait()
         assert answers == []
@@ -236,7 +236,7 @@ async def test_without_a_file_that_can_be_written_it_is_polled(
 ) -> None:
     (tmp_path / "folder").write_text("no folder")
     pushes = new_pushes(tmp_path / "folder")
-    async with new_client(pushes=pushes) as client:
+    async with new_client(webhooks=pushes) as client:
         await client.request(PROFILE, EmailType.WORK)
         async with waiting(client) as answers:
             await lookups.read.wait()

@@ -50,5 +50,5 @@ async def waiting(
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await until(lambda: not client._polls.is_idle())
+            await until(lambda: not client._poller.is_idle())
             yield answers

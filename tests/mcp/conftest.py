@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.mcp import task_deferral
+from mcp_enrichment.mcp import tasks as tasks_extension
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
-from tests.mcp.patience import count_waits_from_their_first_read, let_calls_take_long
 from tests.mcp.task_client import TaskClient
-from tests.support.giving_back import let_jobs_be_given_back
-from tests.support.patience import be_patient
+from tests.support.patience import (
+    be_patient,
+    count_waits_from_their_first_read,
+    let_calls_take_long,
+)
+from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +36,7 @@ def era(request: pytest.FixtureRequest) -> str:
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     be_patient(monkeypatch.setattr)
     let_calls_take_long(monkeypatch.setattr)
-    let_jobs_be_given_back(monkeypatch.setattr)
+    let_jobs_be_released(monkeypatch.setattr)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch, waits_from_first_read: None) -> TaskClient:
     """A client's side of the tasks extension; a first look is brief."""
-    monkeypatch.setattr(task_deferral, "LOOK", 0.3)
+    monkeypatch.setattr(tasks_extension, "LOOK", 0.3)
     return TaskClient()
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mcp_enrichment.app.service import EMBEDDED_STOP_SECONDS
-from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT

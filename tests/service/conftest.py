@@ -9,7 +9,7 @@ import pytest
 from mcp_enrichment.service.queue import procrastinate_worker
 from tests.support import postgres
 from tests.support.databases import open_place
-from tests.support.giving_back import let_jobs_be_given_back
+from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_jobs_be_given_back(monkeypatch.setattr)
+    let_jobs_be_released(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.client import poller
-from mcp_enrichment.mcp import stdio
-from mcp_enrichment.mcp.stdio import reader
+from mcp_enrichment.mcp.stdio import reader, transport
 
 if __name__ == "__main__":
-    poller.LAST_LOOK = poller.TELL_BEFORE = 3.0  # of which nothing is held
-    stdio.LINGER = reader.PATIENCE = 60.0
+    poller.LAST_POLL_SECONDS = poller.RESPONSE_MARGIN = 3.0  # of which nothing is held
+    transport.LINGER = reader.GONE_SECONDS = 60.0
     main()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.lookup import circuit_table
 from mcp_enrichment.service.lookup.circuit_table import Circuit
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable

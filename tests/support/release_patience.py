@@ -1,4 +1,4 @@
-"""Workers that give their jobs back when they end, however busy the machine is."""
+"""Workers that release their jobs when they end, however busy the machine is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def let_jobs_be_given_back(change: Callable[[Any, str, float], None] = setattr) -> None:
+def let_jobs_be_released(change: Callable[[Any, str, float], None] = setattr) -> None:
     """A worker that ends has all the time that its last writes take."""
-    change(sqlite_worker, "GIVE_BACK_SECONDS", HANG)
-    change(procrastinate_worker, "FAREWELL", HANG)
+    change(sqlite_worker, "RELEASE_SECONDS", HANG)
+    change(procrastinate_worker, "RELEASE_SECONDS", HANG)
