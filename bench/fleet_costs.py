@@ -92,7 +92,7 @@ async def lookups(url: str, many: int) -> None:
         accepted.append(made.request.id)
 
     async def end(number: int) -> None:
-        job = Job(kind=JobKind.LOOK_UP, subject=accepted[number], team_id=ids[number % many])
+        job = Job(kind=JobKind.LOOK_UP, target_id=accepted[number], team_id=ids[number % many])
         await look_up(service, job)
 
     with psycopg.connect(url, autocommit=True) as connection:

@@ -39,7 +39,7 @@ async def totals(service: ServiceContext) -> Totals:
     now = service.clock()
 
     def read(connection: Connection) -> Totals:
-        oldest = sqlite_queue.oldest_due(connection)
+        oldest = sqlite_queue.oldest_run_at(connection)
         return Totals(
             jobs_waiting={kind.value: 0 for kind in sqlite_queue.JobKind}
             | sqlite_queue.waiting(connection),

@@ -79,7 +79,7 @@ def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
     path: Path, hunter: ScriptedVendor
 ) -> None:
     database = open_sqlite(path)
-    alone = Circuit(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
+    alone = Circuit(source="hunter", failures=9, reason="lost", open_until=time.time() + 999)
     database.write_now(lambda c: circuit_table.put(c, alone))
     done = run("check", "hunter")
     assert done.exit_code == 0
@@ -151,8 +151,8 @@ def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
 
     monkeypatch.setattr(hunter, "balance", nothing_left)
     database = open_sqlite(path)
-    why = "source-out-of-credit"
-    alone = Circuit(source="hunter", failures=1, why=why, left_alone_until=time.time() + 999)
+    reason = "source-out-of-credit"
+    alone = Circuit(source="hunter", failures=1, reason=reason, open_until=time.time() + 999)
     database.write_now(lambda c: circuit_table.put(c, alone))
     done = run("check", "hunter")
     assert (done.exit_code, "balance: 0\n" in done.stdout) == (1, True)

@@ -56,13 +56,17 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     other.close()
 
 
-@pytest.mark.parametrize("statement", ["INSERT INTO contacts", "INSERT INTO people"])
+@pytest.mark.parametrize("statement", ["INSERT INTO contact_emails", "INSERT INTO contact_persons"])
 def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: str) -> None:
     database = open_postgres(url)
     with erasing_before(statement, database, url):
         import_contacts(database, [ADA_READ], source="linkedin")
     database.close()
-    assert rows(url, "SELECT * FROM contacts") == rows(url, "SELECT * FROM people") == []
+    assert (
+        rows(url, "SELECT * FROM contact_emails")
+        == rows(url, "SELECT * FROM contact_persons")
+        == []
+    )
     assert rows(url, "SELECT count(*) FROM suppressions") == [(2,)], "the address as well"
 
 

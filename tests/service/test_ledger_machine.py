@@ -199,7 +199,7 @@ class Ledger(RuleBasedStateMachine):
         ledger_is_exact(self.place)
         lost = """
             SELECT id FROM requests WHERE status IN ('pending', 'processing')
-            AND id NOT IN (SELECT subject FROM jobs WHERE kind = 'look-up')"""
+            AND id NOT IN (SELECT target_id FROM jobs WHERE kind = 'look-up')"""
         assert rows(self.place, lost) == []
 
     def teardown(self) -> None:
@@ -225,8 +225,8 @@ class Ledger(RuleBasedStateMachine):
         self.database.write_now(lambda c: sqlite_queue.finish(c, owner, [job]))
 
     def put_off(self, owner: str, job: Job, seconds: float) -> None:
-        due_at = self.clock() + seconds
-        self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, due_at=due_at))
+        run_at = self.clock() + seconds
+        self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, run_at=run_at))
 
     def leases_end(self) -> None:
         """The clock alone tells."""

@@ -43,7 +43,7 @@ class LedgerOnPostgres(Ledger):
             taking = {"queue": "look-up", "worker_id": worker, "limit": limit}
             for found in connection.execute(FETCH, taking):
                 job = Job(kind=JobKind.LOOK_UP, **_job_of(found))
-                self._held[owner, job.subject] = found[0]
+                self._held[owner, job.target_id] = found[0]
                 taken.append(job)
         return taken
 
@@ -60,7 +60,7 @@ class LedgerOnPostgres(Ledger):
 
     def _end(self, owner: str, job: Job, how: str) -> None:
         # Of a job that was taken over and ended elsewhere nothing is left to end.
-        this = self._held.get((owner, job.subject), 0)
+        this = self._held.get((owner, job.target_id), 0)
         with psycopg.connect(str(self.place)) as connection:
             mine = f"SELECT {how} FROM procrastinate_jobs WHERE id = %s AND status = 'doing'"  # noqa: S608
             connection.execute(mine, (this,))

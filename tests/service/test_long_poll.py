@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 MANY = 1000
 LISTENERS = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE query = 'LISTEN enrichment_ended' AND state = 'idle' AND datname = current_database()
+    WHERE query = 'LISTEN request_completed' AND state = 'idle' AND datname = current_database()
 """
 
 

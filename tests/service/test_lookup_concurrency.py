@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
-UNDER_WAY = "SELECT count(*) FROM source_lookups"
+UNDER_WAY = "SELECT count(*) FROM source_slots"
 
 
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:

@@ -100,7 +100,9 @@ async def test_an_address_without_a_profile_is_kept_and_answers_nobody(
 ) -> None:
     import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
     assert await StoredContacts(database).is_empty()
-    assert rows(place, "SELECT first_name, email FROM contacts") == [("Ada", "ada@EXAMPLE.com")]
+    assert rows(place, "SELECT first_name, email FROM contact_emails") == [
+        ("Ada", "ada@EXAMPLE.com")
+    ]
 
 
 async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) -> None:
@@ -126,7 +128,7 @@ async def test_others_may_write_while_an_import_reads(database: Database, place:
     report = import_contacts(database, interrupted(), source="csv")
     other.close()
     assert (report.stored, report.read, report.new) == (60_000, 60_000, 60_000)
-    assert rows(place, "SELECT count(*) FROM contacts") == [(60_003,)]
+    assert rows(place, "SELECT count(*) FROM contact_emails") == [(60_003,)]
 
 
 def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Place) -> None:
@@ -137,7 +139,7 @@ def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Pl
     for database in databases:
         database.close()
     assert sum(done.result().new for done in begun) == len(people)
-    assert rows(place, "SELECT count(*) FROM contacts") == [(len(people),)]
+    assert rows(place, "SELECT count(*) FROM contact_emails") == [(len(people),)]
 
 
 async def test_a_request_is_not_held_up_by_an_import_of_another_process(
@@ -170,7 +172,7 @@ def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
         ours = ScriptDirectory.from_config(config).get_revision("0006")
         command.upgrade(config, str(ours.down_revision))
         connection.exec_driver_sql(
-            "INSERT INTO contacts VALUES ('https://www.linkedin.com/in/ada', 'work',"
+            "INSERT INTO contact_emails VALUES ('https://www.linkedin.com/in/ada', 'work',"
             " 'Ada@example.com', 'Ada', 'Okafor', '', '', '2024-03-05', 'linkedin', 5.0)"
         )
     engine.dispose()

@@ -115,7 +115,7 @@ async def test_what_has_expired_is_deleted_in_batches_to_the_last(
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
         assert await delete_expired(it.service) == 10
-        counts = it.rows("SELECT actor, action, subject, counts FROM audit")
+        counts = it.rows("SELECT actor, action, pseudonym, counts FROM audit_log")
     of = [
         ("service", "expire", None, f'{{"source_calls": {n}, "requests": {n}}}') for n in (2, 2, 1)
     ]
@@ -143,7 +143,7 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
             for it in (one, two):
                 tasks.start_soon(delete, it.service)
         assert sum(deleted) == 16
-        assert one.rows("SELECT count(*) FROM audit WHERE action = 'expire'") == [(8,)]
+        assert one.rows("SELECT count(*) FROM audit_log WHERE action = 'expire'") == [(8,)]
 
 
 @pytest.mark.parametrize(("kept", "left"), [(None, 1), (30 * DAY, 0)])
@@ -159,14 +159,16 @@ async def test_contacts_are_kept_unless_a_time_is_set(
         )
         await it.service.database.write(
             lambda c: c.exec_driver_sql(
-                "UPDATE contacts SET imported_at = 20 * 86400 * "
+                "UPDATE contact_emails SET imported_at = 20 * 86400 * "
                 "CASE WHEN linkedin_url LIKE '%%-2' THEN 2 ELSE 1 END"
             )
         )
         clock.now = 60 * DAY
         await delete_expired(it.service)
-        assert it.rows("SELECT count(*) FROM contacts WHERE linkedin_url = ?", ADA) == [(left,)]
-        assert it.rows("SELECT count(*) FROM contacts") == [(left + 1,)]
+        assert it.rows("SELECT count(*) FROM contact_emails WHERE linkedin_url = ?", ADA) == [
+            (left,)
+        ]
+        assert it.rows("SELECT count(*) FROM contact_emails") == [(left + 1,)]
 
 
 async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
@@ -180,8 +182,8 @@ async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
             await it.service.database.write(lambda c, change=long_ago: c.execute(change))
         import_contacts(it.service.database, [contact], source="hubspot")
         await delete_expired(it.service)
-        assert it.rows("SELECT count(*) FROM contacts") == [(1,)]
-        assert it.rows("SELECT count(*) FROM people") == [(1,)]
+        assert it.rows("SELECT count(*) FROM contact_emails") == [(1,)]
+        assert it.rows("SELECT count(*) FROM contact_persons") == [(1,)]
 
 
 async def test_a_service_deletes_from_its_start_on(place: Place) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 MANY = 200
 STATUS = "SELECT status FROM requests WHERE id = ?"
-UNDER_WAY = "SELECT count(*) FROM source_lookups"
+UNDER_WAY = "SELECT count(*) FROM source_slots"
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
@@ -238,7 +238,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
         request_id = await it.accepted()
         await until(source.asked.is_set)
         await anyio.sleep(1)  # lets its lease pass more than twice
-        lapsed = "SELECT count(*) FROM source_lookups WHERE until < ?"
+        lapsed = "SELECT count(*) FROM source_slots WHERE expires_at < ?"
         assert it.rows(lapsed, it.service.clock()) == [(0,)]
         source.may_answer.set()
         await it.final(request_id)
@@ -251,7 +251,7 @@ async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Pl
         place, FixedSource(MISS), source_limiter=SourceLimiter(limits)
     ) as it:
         await it.final(await it.accepted())
-    assert rows(place, "SELECT * FROM source_turns") == []
+    assert rows(place, "SELECT * FROM source_rate") == []
 
 
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-JOBS = "SELECT lease_owner, due_at, claims FROM jobs"
+JOBS = "SELECT lease_owner, run_at, attempts FROM jobs"
 
 
 async def _claim(
@@ -74,7 +74,7 @@ async def test_a_dead_process_keeps_its_jobs_until_its_lease_is_over_and_no_long
     async with running_service(path, jobs=False, clock=clock) as it:
         request_id = await it.accepted()
         start = clock.now
-        assert [job.claims for job in await _claim(it, "dead", now=start)] == [1]
+        assert [job.attempts for job in await _claim(it, "dead", now=start)] == [1]
         assert await _claim(it, "early", now=start + 29.9) == []
         clock.now = start + 30.1
         async with running_service(path, FixedSource(HIT), clock=clock) as other:
@@ -91,7 +91,7 @@ async def test_a_living_process_keeps_the_job_that_outlasts_its_lease(path: Path
         ((first,),) = it.rows(until_when)
         await until(lambda: it.rows(until_when)[0][0] > first + 0.2)
         assert await _claim(it, "another", now=it.service.clock()) == []
-        assert it.rows("SELECT claims FROM jobs") == [(1,)]
+        assert it.rows("SELECT attempts FROM jobs") == [(1,)]
         source.may_answer.set()
         assert (await it.final(request_id))["status"] == "completed"
 
@@ -171,7 +171,7 @@ async def test_a_job_that_always_raises_is_put_off_for_ten_minutes_at_most(path:
     async with running_service(path, FixedSource(ValueError()), jobs=False, clock=clock) as it:
         await it.accepted()
         it.service.database.write_now(
-            lambda c: c.exec_driver_sql("UPDATE requests SET defects = 9")
+            lambda c: c.exec_driver_sql("UPDATE requests SET handler_errors = 9")
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(it.engine.run, it.service)
@@ -187,7 +187,7 @@ async def test_a_lookup_that_raises_for_an_hour_fails_and_its_credit_is_given_ba
     clock, almost = Clock(), handlers.MAX_FAILURES - 1
     async with running_service(path, FixedSource(ValueError()), jobs=False, clock=clock) as it:
         request_id = await it.accepted()
-        set_defects = f"UPDATE requests SET defects = {almost}"  # noqa: S608
+        set_defects = f"UPDATE requests SET handler_errors = {almost}"  # noqa: S608
         it.service.database.write_now(lambda c: c.exec_driver_sql(set_defects))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(it.engine.run, it.service)

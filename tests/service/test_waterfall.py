@@ -137,7 +137,7 @@ async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_la
         await lookup_job.look_up(it.service, job)
         clock.now += 86_400
         assert await lookup_job.look_up(it.service, job) is None
-        assert (await it.get(job.subject)).json()["status"] == "completed"
+        assert (await it.get(job.target_id)).json()["status"] == "completed"
 
 
 async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_says_miss(
@@ -246,7 +246,7 @@ async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         await lookup_job.give_up(it.service, job)
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["status"], body["reason"]) == ("failed", reason)
 
 
@@ -267,7 +267,7 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
             assert await lookup_job.look_up(service, job) == lookup_job.Reschedule(20.0)
             assert it.rows("SELECT state FROM source_calls WHERE source = 'slow'") == [("lost",)]
             answers.set()
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["source"], body["verification"]) == ("slow", "verified")
 
 
@@ -287,4 +287,4 @@ class Slow:
 
 
 async def _job(it: RunningService) -> Job:
-    return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+    return Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)

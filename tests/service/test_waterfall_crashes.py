@@ -146,7 +146,7 @@ async def _die(
     for vendor in vendors:
         vendor.interrupt = life.step
     mortal = replace(it.service, sources=vendors, database=Mortal(it.service.database, life))
-    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     try:
         while again := await look_up(mortal, job):
             clock.now += again.seconds

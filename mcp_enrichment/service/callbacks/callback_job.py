@@ -56,7 +56,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     costs the try, never a fourth one."""
     subjects = service.database.subjects
     claimed = await service.database.write(
-        lambda c: _claim(c, job.subject, subjects, at=service.clock())
+        lambda c: _claim(c, job.target_id, subjects, at=service.clock())
     )
     if claimed is None:
         return None

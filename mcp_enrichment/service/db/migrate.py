@@ -12,7 +12,7 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
+HEAD = "0001"
 """The newest revision in `migrations/versions`; a test holds it there."""
 
 

@@ -35,15 +35,15 @@ def open_circuit(
 ) -> Unavailable | Misconfigured | None:
     """What a paused vendor counts as; None where it is to be asked."""
     seen = circuit_table.get(connection, source)
-    if seen is None or seen.left_alone_until is None:
+    if seen is None or seen.open_until is None:
         return None
-    until = seen.left_alone_until
+    until = seen.open_until
     # Further off than any pause: the clock was set back since.
     if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
         if circuit_table.claim_probe(connection, seen, until=until):
             return None
-    reason = next((reason for reason in Reason if reason == seen.why), None)
+    reason = next((reason for reason in Reason if reason == seen.reason), None)
     if reason:
         return Misconfigured(reason=reason)
     return Unavailable(retry_after=until - now)
@@ -72,16 +72,16 @@ def _after(
         return _circuit(source, outcome.reason, before, until=now + seconds)
     if not isinstance(outcome, Unavailable | Lost):
         return None
-    why = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
+    reason = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
     asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
     earlier = before + 1 - FAILURES
     seconds = _backoff(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
     seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
-    return _circuit(source, why, before, until=now + seconds if seconds else None)
+    return _circuit(source, reason, before, until=now + seconds if seconds else None)
 
 
-def _circuit(source: str, why: str, before: int, *, until: float | None) -> Circuit:
-    return Circuit(source=source, failures=before + 1, why=why, left_alone_until=until)
+def _circuit(source: str, reason: str, before: int, *, until: float | None) -> Circuit:
+    return Circuit(source=source, failures=before + 1, reason=reason, open_until=until)
 
 
 def _backoff(seconds: float, times: int, longest: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
-from mcp_enrichment.service.db.schema import source_health as health
+from mcp_enrichment.service.db.schema import circuit_breakers as health
 from mcp_enrichment.service.db.upsert import upsert
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ class Circuit:
     source: str
     failures: int
     """Questions in a row that it failed at."""
-    why: str
+    reason: str
     """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
-    left_alone_until: float | None = None
+    open_until: float | None = None
     """Seconds since the epoch; None where it is asked all the same."""
 
 
@@ -48,10 +48,8 @@ def put(connection: Connection, now: Circuit) -> None:
 def claim_probe(connection: Connection, seen: Circuit, *, until: float) -> bool:
     """Claim the one question put to a source after its pause; False where another process was
     faster."""
-    this = (health.c.source == seen.source) & (health.c.left_alone_until == seen.left_alone_until)
-    return (
-        connection.execute(update(health).where(this).values(left_alone_until=until)).rowcount == 1
-    )
+    this = (health.c.source == seen.source) & (health.c.open_until == seen.open_until)
+    return connection.execute(update(health).where(this).values(open_until=until)).rowcount == 1
 
 
 def close(connection: Connection, source: str) -> None:

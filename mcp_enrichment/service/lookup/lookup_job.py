@@ -93,7 +93,7 @@ def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
 async def give_up(service: ServiceContext, job: Job) -> None:
     """End a request whose lookup cannot be carried out: with the best address that a vendor has
     given, as that is paid for; without one as failed, and its credit is given back."""
-    request = await service.database.read(lambda connection: store.get(connection, job.subject))
+    request = await service.database.read(lambda connection: store.get(connection, job.target_id))
     if request is not None:
         asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
         end = await _outcome_from_paid_hits(service, request, asked) or _failed_outcome(asked)
@@ -128,8 +128,8 @@ async def _query_unless_suppressed(
 async def _start_request(service: ServiceContext, job: Job) -> Request | None:
     """The job's request, which is being processed from now on; None where it has ended."""
     if job.has_begun:
-        return await service.database.read_grouped(store.running, job.subject)
-    return await service.database.write_grouped(store.start, job.subject)
+        return await service.database.read_grouped(store.running, job.target_id)
+    return await service.database.write_grouped(store.start, job.target_id)
 
 
 async def _finish(

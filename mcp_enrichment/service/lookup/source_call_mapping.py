@@ -90,8 +90,12 @@ def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
 def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
     """What a row keeps of an outcome. `terms`: of a vendor."""
     if isinstance(outcome, InProgress):
-        ask_at = now + outcome.poll_after
-        return {"state": CallState.WORKING, "ticket": outcome.ticket, "ask_at": ask_at}
+        next_poll_at = now + outcome.poll_after
+        return {
+            "state": CallState.WORKING,
+            "vendor_job_id": outcome.ticket,
+            "next_poll_at": next_poll_at,
+        }
     return {"answered_at": now} | _final_columns(outcome, terms, now=now)
 
 
@@ -110,7 +114,7 @@ def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict
         cost = _cost(outcome.cost, terms.miss if terms else 0.0)
         return {"state": CallState.MISS, "reason": outcome.reason, "cost": cost}
     if isinstance(outcome, Unavailable):
-        return {"state": CallState.UNAVAILABLE, "ask_at": now + (outcome.retry_after or 0.0)}
+        return {"state": CallState.UNAVAILABLE, "next_poll_at": now + (outcome.retry_after or 0.0)}
     if isinstance(outcome, Lost):
         return {"state": CallState.LOST, "reason": outcome.why}
     return {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
@@ -124,7 +128,7 @@ def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Pause:
         return Miss(reason=call.told_reason)
     if call.state is CallState.MISCONFIGURED:
         return Misconfigured(reason=call.told_reason or Reason.SOURCES_MISCONFIGURED)
-    return _from_row_without_address(call, wait=max((call.ask_at or now) - now, 0.0))
+    return _from_row_without_address(call, wait=max((call.next_poll_at or now) - now, 0.0))
 
 
 def _hit(call: SourceCall, email: str) -> Hit:
@@ -139,7 +143,7 @@ def _hit(call: SourceCall, email: str) -> Hit:
 
 def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Pause:
     """What a row says that holds no answer, or none that is told."""
-    if call.state is CallState.REFUSED:
+    if call.state is CallState.REJECTED:
         return AddressRejected(AddressDefect(str(call.reason)))
     if call.state is CallState.UNAVAILABLE:
         return Unavailable(retry_after=wait)

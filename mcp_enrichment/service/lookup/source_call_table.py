@@ -42,13 +42,13 @@ _LOCK_IF_RUNNING = (
 class CallState(StrEnum):
     """How far a source has come with a request."""
 
-    ASKED = "asked"
+    REQUESTED = "requested"
     """It may have the question, and may charge for it."""
     WORKING = "working"
     """It has begun, and gives its outcome for a ticket."""
     HIT = "hit"
     MISS = "miss"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """Its address has a defect, and is not told."""
     UNAVAILABLE = "unavailable"
     """It did nothing, and may be asked again."""
@@ -57,13 +57,13 @@ class CallState(StrEnum):
     MISCONFIGURED = "misconfigured"
 
 
-OPEN = (CallState.ASKED, CallState.WORKING, CallState.LOST)
+OPEN = (CallState.REQUESTED, CallState.WORKING, CallState.LOST)
 """What the answer to a question may still replace: one that comes late was paid for too."""
 
 ANSWERED = (
     CallState.HIT,
     CallState.MISS,
-    CallState.REFUSED,
+    CallState.REJECTED,
     CallState.LOST,
     CallState.MISCONFIGURED,
 )
@@ -76,11 +76,11 @@ class SourceCall:
 
     request_id: str
     source: str
-    state: CallState = CallState.ASKED
-    asker: str = ""
+    state: CallState = CallState.REQUESTED
+    claim_token: str = ""
     """Who asks: tells its own row from somebody else's."""
-    ticket: str | None = None
-    ask_at: float | None = None
+    vendor_job_id: str | None = None
+    next_poll_at: float | None = None
     """When to ask for the outcome of the ticket."""
     email: str | None = None
     """Only until the request ends: then one address alone is kept, with the request."""
@@ -91,9 +91,9 @@ class SourceCall:
     """A `Reason`, a `LostReason` or an `AddressDefect`, as the state has it."""
     cost: float = 0.0
     """In the source's own credits."""
-    calls: int = 1
+    attempts: int = 1
     """How often it was asked: more than once only where it had done nothing."""
-    asked_at: float
+    requested_at: float
     answered_at: float | None = None
 
     @property
@@ -117,9 +117,9 @@ def claim(connection: Connection, call: SourceCall, *, over: SourceCall | None) 
     if over is None:
         new = upsert(connection, calls).values(values)
         return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
-    seen = _this(over.request_id, over.source) & (calls.c.asker == over.asker)
+    seen = _this(over.request_id, over.source) & (calls.c.claim_token == over.claim_token)
     seen &= calls.c.state == over.state
-    change = update(calls).where(seen).values(values | {"calls": over.calls + 1})
+    change = update(calls).where(seen).values(values | {"attempts": over.attempts + 1})
     return connection.execute(change).rowcount == 1
 
 
@@ -133,7 +133,7 @@ def store_result(connection: Connection, request_id: str, source: str, **outcome
 
 def reject_address(connection: Connection, request_id: str, source: str, defect: str) -> None:
     """The address that the source has given is not to be told."""
-    refused = {"state": CallState.REFUSED, "reason": defect, "email": None, "evidence": None}
+    refused = {"state": CallState.REJECTED, "reason": defect, "email": None, "evidence": None}
     connection.execute(update(calls).where(_this(request_id, source)).values(refused))
 
 
@@ -159,7 +159,7 @@ def lock_if_running(connection: Connection, request_id: str) -> bool:
 def _upsert(dialect: str) -> Insert:
     new = upsert_of(dialect, calls)
     fresh: dict[str, Any] = {c.name: new.excluded[c.name] for c in calls.c if not c.primary_key}
-    fresh["calls"] = calls.c.calls + 1
+    fresh["attempts"] = calls.c.attempts + 1
     return new.on_conflict_do_update(index_elements=_KEY, set_=fresh)
 
 

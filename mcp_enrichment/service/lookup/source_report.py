@@ -56,7 +56,7 @@ def source_report(connection: Connection, source: str) -> SourceReport:
     took = source_stats.seconds(connection, source)
     return SourceReport(
         asked=asked,
-        hits=counts.get(CallState.HIT, 0) + counts.get(CallState.REFUSED, 0),
+        hits=counts.get(CallState.HIT, 0) + counts.get(CallState.REJECTED, 0),
         misses=counts.get(CallState.MISS, 0),
         lost=counts.get(CallState.LOST, 0),
         spent=spent,

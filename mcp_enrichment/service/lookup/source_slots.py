@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
 
-from mcp_enrichment.service.db.schema import source_lookups as lookups
-from mcp_enrichment.service.db.schema import source_turns as turns
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LAST = 1000
 """Answers of a source whose seconds are looked at."""
-_CAME = (CallState.HIT, CallState.MISS, CallState.REFUSED)
+_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
 
 
 def counts(connection: Connection, source: str) -> dict[CallState, int]:
@@ -28,14 +28,16 @@ def counts(connection: Connection, source: str) -> dict[CallState, int]:
 
 def asked_and_spent(connection: Connection, source: str) -> tuple[int, float]:
     """How often a source was asked, and what it has charged for it in its own credits."""
-    sums = select(func.sum(calls.c.calls), func.sum(calls.c.cost)).where(calls.c.source == source)
+    sums = select(func.sum(calls.c.attempts), func.sum(calls.c.cost)).where(
+        calls.c.source == source
+    )
     asked, spent = connection.execute(sums).one()
     return asked or 0, spent or 0.0
 
 
 def seconds(connection: Connection, source: str) -> Sequence[float]:
     """How long a source took for its last answers."""
-    took = select(calls.c.answered_at - calls.c.asked_at)
+    took = select(calls.c.answered_at - calls.c.requested_at)
     mine = took.where(calls.c.source == source, calls.c.state.in_(_CAME))
     last = mine.order_by(calls.c.answered_at.desc()).limit(LAST)
     return list(connection.execute(last).scalars())

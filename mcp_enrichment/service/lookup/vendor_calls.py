@@ -61,10 +61,14 @@ async def call_vendor(
     """What the vendor says, or has said before: only a question that it does not have is put."""
     if service.shutdown.has_begun:
         return Pause(0.0)  # another process asks it
-    asker = secrets.token_hex(8)
+    claim_token = secrets.token_hex(8)
     with service.shutdown.protected():
         begin = partial(
-            _claim_or_stored, service=service, vendor=vendor, request=request, asker=asker
+            _claim_or_stored,
+            service=service,
+            vendor=vendor,
+            request=request,
+            claim_token=claim_token,
         )
         try:
             found = await service.database.write(begin)
@@ -72,44 +76,50 @@ async def call_vendor(
             found = await _write_with_retry(service, begin)
         if not isinstance(found, SourceCall):
             return found
-        answer = _validated(await _call(vendor, request, found.ticket), vendor, request)
+        answer = _validated(await _call(vendor, request, found.vendor_job_id), vendor, request)
         with anyio.CancelScope(shield=True):  # it may be paid for
             kept = await _store(service, vendor, found, answer)
     return from_row(kept, now=service.clock())
 
 
 def _claim_or_stored(
-    connection: Connection, service: ServiceContext, vendor: Vendor, request: Request, asker: str
+    connection: Connection,
+    service: ServiceContext,
+    vendor: Vendor,
+    request: Request,
+    claim_token: str,
 ) -> SourceCall | SourceOutcome | Pause:
     """The row of the question that is to be put now, or what there is to say without."""
     now = service.clock()
     seen = source_call_table.of_request(connection, request.id).get(vendor.name)
     if seen is None or _may_be_called(seen, vendor, now=now):
-        mine = SourceCall(request_id=request.id, source=vendor.name, asker=asker, asked_at=now)
+        mine = SourceCall(
+            request_id=request.id, source=vendor.name, claim_token=claim_token, requested_at=now
+        )
         return _claim(connection, mine, over=seen)
-    if seen.state is CallState.ASKED:
+    if seen.state is CallState.REQUESTED:
         # A transaction that is run again meets its own row.
-        if seen.asker == asker or _is_in_flight(seen, now=now):
-            return seen if seen.asker == asker else Pause(IN_FLIGHT_RECHECK)
+        if seen.claim_token == claim_token or _is_in_flight(seen, now=now):
+            return seen if seen.claim_token == claim_token else Pause(IN_FLIGHT_RECHECK)
         lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
         return lost
-    is_due = seen.state is CallState.WORKING and now >= (seen.ask_at or now)
+    is_due = seen.state is CallState.WORKING and now >= (seen.next_poll_at or now)
     return seen if is_due else from_row(seen, now=now)
 
 
 def _may_be_called(seen: SourceCall, vendor: Vendor, *, now: float) -> bool:
     """Whether a question that was put before may be put again: nothing is paid twice."""
     if seen.state is CallState.UNAVAILABLE:
-        return now >= (seen.ask_at or now)
-    died = seen.state is CallState.ASKED and not _is_in_flight(seen, now=now)
+        return now >= (seen.next_poll_at or now)
+    died = seen.state is CallState.REQUESTED and not _is_in_flight(seen, now=now)
     return died and vendor.terms.idempotent_billing
 
 
 def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
     """Whether somebody may be asking at this moment."""
-    return 0 <= now - seen.asked_at < ABANDONED_SECONDS
+    return 0 <= now - seen.requested_at < ABANDONED_SECONDS
 
 
 def _claim(
@@ -117,7 +127,7 @@ def _claim(
 ) -> SourceCall | SourceOutcome | Pause:
     if not source_call_table.lock_if_running(connection, mine.request_id):
         return Pause(0.0)  # somebody else has ended it: nothing more is paid for it
-    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.asked_at):
+    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at):
         return alone
     return (
         mine if source_call_table.claim(connection, mine, over=over) else Pause(IN_FLIGHT_RECHECK)
@@ -197,11 +207,13 @@ def _limit_working_time(
 
     A vendor that cannot be reached for what it has begun goes on with it all the same.
     """
-    if asked.ticket and isinstance(answer, Unavailable):
-        answer = InProgress(ticket=asked.ticket, poll_after=answer.retry_after or COLLECT_RETRY)
+    if asked.vendor_job_id and isinstance(answer, Unavailable):
+        answer = InProgress(
+            ticket=asked.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
+        )
     if not isinstance(answer, InProgress):
         return answer
-    left = asked.asked_at + WORKING_SECONDS - now
+    left = asked.requested_at + WORKING_SECONDS - now
     if not 0 < left <= WORKING_SECONDS:
         return Lost(why=LostReason.NO_ANSWER)
     return replace(answer, poll_after=min(answer.poll_after, left))
@@ -226,5 +238,5 @@ def count_in_metrics(call: SourceCall) -> None:
         return
     metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
     metrics.SOURCE_SPENT.labels(source=call.source).inc(call.cost)
-    took = max(call.answered_at - call.asked_at, 0.0)
+    took = max(call.answered_at - call.requested_at, 0.0)
     metrics.SOURCE_SECONDS.labels(source=call.source).observe(took)

@@ -99,7 +99,7 @@ async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome
             await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
         else:
             walk.free_calls[-1] = replace(
-                walk.free_calls[-1], state=CallState.REFUSED, reason=defect
+                walk.free_calls[-1], state=CallState.REJECTED, reason=defect
             )
     return usable
 
@@ -144,14 +144,16 @@ async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
 
 
 async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
-    asked_at = walk.service.clock()
+    requested_at = walk.service.clock()
     found = await source.find(walk.request.linkedin_url, walk.request.type)
     outcome = storable(
         await _first_disclosable(walk.service, found) if isinstance(found, Hit) else found
     )
     now = walk.service.clock()
     values = to_columns(outcome, None, now=now)
-    call = SourceCall(request_id=walk.request.id, source=source.name, asked_at=asked_at, **values)
+    call = SourceCall(
+        request_id=walk.request.id, source=source.name, requested_at=requested_at, **values
+    )
     walk.free_calls.append(call)
     return from_row(call, now=now)
 

@@ -41,22 +41,22 @@ class PersonalTable:
     exported: Sequence[str] = ()
     """What a person who asks is told of a row."""
     emptied: Mapping[str, Any] | None = None
-    """The values that replace what a row held; `removed_at` and `reason` are set too, where it has
+    """The values that replace what a row held; `redacted_at` and `reason` are set too, where it has
     them. None: the row itself is deleted."""
 
 
 _email = schema.requests.c.email
-_people = schema.people.c
+_people = schema.contact_persons.c
 PERSONAL: Sequence[PersonalTable] = (
     PersonalTable(
-        table=schema.contacts,
+        table=schema.contact_emails,
         columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
-        profile=schema.contacts.c.linkedin_url,
-        address=schema.contacts.c.email,
-        exported=tuple(schema.contacts.c.keys()),
+        profile=schema.contact_emails.c.linkedin_url,
+        address=schema.contact_emails.c.email,
+        exported=tuple(schema.contact_emails.c.keys()),
     ),
     PersonalTable(
-        table=schema.people,
+        table=schema.contact_persons,
         columns=(
             "linkedin_url",
             "first_name",
@@ -78,7 +78,7 @@ PERSONAL: Sequence[PersonalTable] = (
         address=schema.requests.c.email,
         exported=(
             *("id", "linkedin_url", "type", "status", "email", "source", "reason", "external_id"),
-            *("verification", "checked_at", "evidence", "created_at", "ended_at"),
+            *("verification", "checked_at", "evidence", "created_at", "completed_at"),
         ),
         emptied={
             "linkedin_url": "",
@@ -91,11 +91,11 @@ PERSONAL: Sequence[PersonalTable] = (
     # What each source has cost stays.
     PersonalTable(
         table=schema.source_calls,
-        columns=("email", "evidence", "ticket"),
+        columns=("email", "evidence", "vendor_job_id"),
         address=schema.source_calls.c.email,
         link=(schema.source_calls.c.request_id, schema.requests.c.id),
-        exported=("source", "state", "email", "verification", "checked_at", "asked_at"),
-        emptied={"email": None, "evidence": None, "ticket": None},
+        exported=("source", "state", "email", "verification", "checked_at", "requested_at"),
+        emptied={"email": None, "evidence": None, "vendor_job_id": None},
     ),
     # A caller's own URL, reference or key may hold anything, a name too.
     PersonalTable(
@@ -109,9 +109,9 @@ PERSONAL: Sequence[PersonalTable] = (
         link=(schema.callbacks.c.request_id, schema.requests.c.id),
     ),
     PersonalTable(
-        table=schema.callback_tries,
+        table=schema.callback_attempts,
         columns=(),
-        link=(schema.callback_tries.c.callback_id, schema.callbacks.c.id),
+        link=(schema.callback_attempts.c.callback_id, schema.callbacks.c.id),
     ),
 )
 NOT_PERSONAL = {
@@ -152,13 +152,13 @@ def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> Ro
 def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
     """The first requests that ended before this time and are not empty yet; None: there are
     none."""
-    ended = schema.requests.c.ended_at
-    return _first(connection, ended, (ended < before) & schema.REMOVABLE, limit)
+    completed = schema.requests.c.completed_at
+    return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
 
 
 def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
     """The first of what was imported before this time; None: there is nothing."""
-    for table in (schema.contacts, schema.people):
+    for table in (schema.contact_emails, schema.contact_persons):
         imported = table.c.imported_at
         if found := _first(connection, imported, imported < before, limit):
             return found
@@ -192,11 +192,11 @@ def remove(
     connection: Connection, choice: RowFilter, *, at: float, reason: Reason
 ) -> dict[str, int]:
     """Delete or empty the chosen rows, and those that belong to them; how many, by table."""
-    why = {"removed_at": at, "reason": reason}
+    why = {"redacted_at": at, "reason": reason}
     counts = {}
     for held in reversed(PERSONAL):
         chosen = _chosen(held, choice)
-        told = {name: value for name, value in why.items() if "removed_at" in held.table.c}
+        told = {name: value for name, value in why.items() if "redacted_at" in held.table.c}
         change = (
             update(held.table).where(chosen).values(**held.emptied, **told)
             if held.emptied

@@ -16,7 +16,7 @@ import idna
 from sqlalchemy import delete, insert, select
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.db.schema import audit, privacy_key, suppressions
+from mcp_enrichment.service.db.schema import audit_log, privacy_key, suppressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -92,7 +92,7 @@ def store_new_key(connection: Connection) -> None:
 
 def _has_hashes(connection: Connection) -> bool:
     kept = (
-        select(table.c.subject).where(table.c.subject.is_not(None))
-        for table in (suppressions, audit)
+        select(table.c.pseudonym).where(table.c.pseudonym.is_not(None))
+        for table in (suppressions, audit_log)
     )
     return any(connection.execute(one.limit(1)).first() for one in kept)

@@ -233,4 +233,4 @@ def _write(
     counts: Mapping[str, int],
 ) -> None:
     for one in hashes:
-        audit_log.record(connection, action, at=at, subject=one, counts=counts)
+        audit_log.record(connection, action, at=at, pseudonym=one, counts=counts)

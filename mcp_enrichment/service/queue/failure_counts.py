@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 _SUBJECTS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
 
 
-def count(connection: Connection, kind: JobKind, subject: str) -> int:
+def count(connection: Connection, kind: JobKind, target_id: str) -> int:
     """Write down that the job raised once more; how often it has now. 0: its subject is gone."""
     table = _SUBJECTS[kind]
-    this = update(table).where(table.c.id == subject).values(defects=table.c.defects + 1)
-    return int(connection.execute(this.returning(table.c.defects)).scalar() or 0)
+    this = (
+        update(table)
+        .where(table.c.id == target_id)
+        .values(handler_errors=table.c.handler_errors + 1)
+    )
+    return int(connection.execute(this.returning(table.c.handler_errors)).scalar() or 0)

@@ -61,16 +61,18 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
     except StorageFailed:
         raise
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("job %s of %s raised %s", job.kind, job.subject, safe_traceback(defect))  # noqa: TRY400
+        logger.error("job %s of %s raised %s", job.kind, job.target_id, safe_traceback(defect))  # noqa: TRY400
     return await _after_failure(service, job)
 
 
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:
-    raised = await service.database.write(lambda c: failure_counts.count(c, job.kind, job.subject))
+    raised = await service.database.write(
+        lambda c: failure_counts.count(c, job.kind, job.target_id)
+    )
     if raised < MAX_FAILURES:
         doubled = FAILURE_BACKOFF * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
         return Reschedule(min(doubled, LONGEST_FAILURE_BACKOFF))
-    with log_and_continue(logger, f"job {job.kind} of {job.subject} cannot be given up"):
+    with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
         await _ABANDON_HANDLERS[job.kind](service, job)
         return None
     return Reschedule(LONGEST_FAILURE_BACKOFF)

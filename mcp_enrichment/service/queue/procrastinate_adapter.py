@@ -163,7 +163,7 @@ class TrackingJobManager(JobManager):
         """Give back what was not begun, and say that the worker is gone."""
         async with anyio.create_task_group() as tasks:
             for job in self._ready:
-                self._source_limiter.gone(str(job.task_kwargs["subject"]))
+                self._source_limiter.gone(str(job.task_kwargs["target_id"]))
                 self.mark_released(job.id)
                 tasks.start_soon(self.retry_job, job)
         self._ready.clear()
@@ -179,7 +179,7 @@ class TrackingJobManager(JobManager):
             for row in await self._next_or_none(worker_id, room):
                 self.at_work[row["id"]] = row["args"]["team_id"]
                 if self._line_at:
-                    self._source_limiter.coming(row["args"]["subject"], self._line_at)
+                    self._source_limiter.coming(row["args"]["target_id"], self._line_at)
                 self._ready.append(Job.from_row(row))
             # Who is told of a job while it looks would wait for the next look: the worker forgets
             # what it was told when it has looked.

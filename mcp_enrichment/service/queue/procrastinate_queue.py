@@ -27,7 +27,7 @@ FETCH = """
                   queue_name, attempts, worker_id
     ), begun AS (
         UPDATE requests SET status = 'processing' FROM taken
-        WHERE requests.id = taken.args ->> 'subject' AND requests.status = 'pending'
+        WHERE requests.id = taken.args ->> 'target_id' AND requests.status = 'pending'
     )
     SELECT * FROM taken ORDER BY priority DESC, id
 """
@@ -110,7 +110,7 @@ the line at a source. It keeps its place."""
 _FAIR_PRIORITY = """
     SELECT -least(2147483647, teams.held + 1 + coalesce((
         SELECT min(-first.priority) FROM (
-            SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_turns
+            SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_rate
         ) AS queues (name) CROSS JOIN LATERAL (
             SELECT priority FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = queues.name
@@ -118,7 +118,7 @@ _FAIR_PRIORITY = """
             ORDER BY priority DESC, id LIMIT 1
         ) AS first
     ), 0))
-    FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :subject
+    FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :target_id
 """
 """A lookup's place among those of all teams: as many behind the one that is next as its team has
 running. So teams take turns, each within its own requests in their order, and who has one alone is
@@ -127,7 +127,7 @@ _DEFER = text(f"""
     SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
         CAST(:kind AS varchar), CAST(:kind AS varchar), coalesce(({_FAIR_PRIORITY}), 0), NULL, NULL,
         jsonb_build_object(
-            'subject', CAST(:subject AS varchar), 'due_at', CAST(:due_at AS numeric),
+            'target_id', CAST(:target_id AS varchar), 'run_at', CAST(:run_at AS numeric),
             'team_id', CAST(:team_id AS integer)
         ),
         CASE WHEN :delay > 0 OR :kind = 'deliver' THEN now() + make_interval(secs => :delay) END
@@ -136,22 +136,22 @@ _DEFER = text(f"""
 _RELEASE_UNLIMITED = text("""
     UPDATE procrastinate_jobs SET queue_name = 'look-up'
     WHERE status = 'todo' AND queue_name IN (
-        SELECT 'look-up/' || source FROM source_turns WHERE source <> ALL(:sources)
+        SELECT 'look-up/' || source FROM source_rate WHERE source <> ALL(:sources)
     )
 """)
 _LOCK = text("""
     SELECT id FROM procrastinate_jobs
-    WHERE task_name = :kind AND args ->> 'subject' = :subject AND status IN ('todo', 'doing')
+    WHERE task_name = :kind AND args ->> 'target_id' = :target_id AND status IN ('todo', 'doing')
     FOR UPDATE
 """)
 _SUPERSEDE = text("""
     UPDATE procrastinate_jobs SET args = args || jsonb_build_object('superseded', true)
-    WHERE status = 'doing' AND task_name = :kind AND args ->> 'subject' = :subject
+    WHERE status = 'doing' AND task_name = :kind AND args ->> 'target_id' = :target_id
 """)
 _WITHDRAW = text("""
     SELECT procrastinate_cancel_job_v1(id, abort => false, delete_job => true)
     FROM procrastinate_jobs
-    WHERE status = 'todo' AND task_name = :kind AND args ->> 'subject' = :subject
+    WHERE status = 'todo' AND task_name = :kind AND args ->> 'target_id' = :target_id
 """)
 _DELETE_DONE = text("""
     DELETE FROM procrastinate_jobs WHERE id = ANY(:ids) AND status IN ('todo', 'doing')
@@ -184,7 +184,7 @@ _REQUEUE = text("""
 def enqueue(
     connection: Connection,
     kind: JobKind,
-    subject: str,
+    target_id: str,
     *,
     team_id: int,
     at: float,
@@ -194,23 +194,23 @@ def enqueue(
 
     The delay counts from the database's own time, which is the same for all processes.
     """
-    job = {"kind": kind.value, "subject": subject, "team_id": team_id}
-    connection.execute(_DEFER, job | {"due_at": at + delay, "delay": float(delay)})
+    job = {"kind": kind.value, "target_id": target_id, "team_id": team_id}
+    connection.execute(_DEFER, job | {"run_at": at + delay, "delay": float(delay)})
 
 
 def enqueue_again(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+    connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
 ) -> None:
     """Add a job that is due at once; one that waits for its time goes. One at work is finished, and
     does not come again."""
     for statement in (_LOCK, _WITHDRAW, _SUPERSEDE):
-        connection.execute(statement, {"kind": kind.value, "subject": subject})
-    enqueue(connection, kind, subject, team_id=team_id, at=at)
+        connection.execute(statement, {"kind": kind.value, "target_id": target_id})
+    enqueue(connection, kind, target_id, team_id=team_id, at=at)
 
 
 def fair_priority(connection: Connection, request_id: str) -> int:
     """The priority of a lookup that takes its turn now."""
-    return int(connection.execute(text(_FAIR_PRIORITY), {"subject": request_id}).scalar_one())
+    return int(connection.execute(text(_FAIR_PRIORITY), {"target_id": request_id}).scalar_one())
 
 
 def delete_done(connection: Connection, ids: Collection[int]) -> None:

@@ -70,8 +70,8 @@ class _RetryAlways(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:
         off = exception if isinstance(exception, _Rescheduled) else _Rescheduled(0.0)
-        due_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
-        return RetryDecision(retry_at=due_at, priority=off.priority, queue=job.task_name)
+        run_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
+        return RetryDecision(retry_at=run_at, priority=off.priority, queue=job.task_name)
 
 
 class ProcrastinateWorkers:
@@ -238,12 +238,12 @@ class _Worker:
             await database.write(lambda c: procrastinate_queue.requeue(c, worker_id, strays))
         self._strays = unknown - strays
 
-    async def _do(self, context: JobContext, /, *, subject: str, team_id: int, **_: Any) -> None:
+    async def _do(self, context: JobContext, /, *, target_id: str, team_id: int, **_: Any) -> None:
         job = Job(
             kind=self.kind,
-            subject=subject,
+            target_id=target_id,
             team_id=team_id,
-            claims=context.job.attempts + 1,
+            attempts=context.job.attempts + 1,
             has_begun=True,
             may_wait=self._may_wait,
             number=context.job.id,
@@ -281,15 +281,15 @@ class _Worker:
                 return _Rescheduled(0.0)
             return _Rescheduled(again.seconds, await self._place(job)) if again else None
         except StorageFailed as failure:
-            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+            logger.warning("job %s of %s stopped: %s", job.kind, job.target_id, failure.fault)
             return _Rescheduled(OUTAGE_BACKOFF)
         finally:
-            self._service.source_limiter.gone(job.subject)
+            self._service.source_limiter.gone(job.target_id)
 
     async def _place(self, job: Job) -> int | None:
         """A lookup that is put off takes its turn anew; callbacks have no turns."""
         if job.kind is not JobKind.LOOK_UP:
             return None
         return await self._service.database.read(
-            lambda c: procrastinate_queue.fair_priority(c, job.subject)
+            lambda c: procrastinate_queue.fair_priority(c, job.target_id)
         )

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 # The count of claims tells a claim from a later one of the same process.
 _THIS_CLAIM = and_(
-    jobs.c.subject == bindparam("this_subject"),
+    jobs.c.target_id == bindparam("this_target"),
     jobs.c.kind == bindparam("this_kind"),
     jobs.c.lease_owner == bindparam("this_owner"),
-    jobs.c.claims == bindparam("this_claim"),
+    jobs.c.attempts == bindparam("this_claim"),
 )
 _FINISH = delete(jobs).where(_THIS_CLAIM)
 
@@ -41,9 +41,9 @@ class Job:
     """A claimed job. `claims` counts this claim too: more than one tells of earlier tries."""
 
     kind: JobKind
-    subject: str
+    target_id: str
     team_id: int
-    claims: int = 1
+    attempts: int = 1
     has_begun: bool = field(default=False, compare=False)
     """The request of a lookup became `processing` when the job was taken."""
     may_wait: bool = field(default=True, compare=False)
@@ -81,7 +81,7 @@ class Queue(Protocol):
         self,
         connection: Connection,
         kind: JobKind,
-        subject: str,
+        target_id: str,
         *,
         team_id: int,
         at: float,
@@ -90,7 +90,7 @@ class Queue(Protocol):
         """Add a job at this time, due in `delay` seconds."""
 
     def enqueue_again(
-        self, connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+        self, connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
     ) -> None:
         """Add a job that is due at once, beside or in place of one that is not done."""
 
@@ -98,28 +98,28 @@ class Queue(Protocol):
 def enqueue(
     connection: Connection,
     kind: JobKind,
-    subject: str,
+    target_id: str,
     *,
     team_id: int,
     at: float,
     delay: float = 0,
 ) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    key = {"kind": kind, "subject": subject, "team_id": team_id}
-    connection.execute(insert(jobs).values(key | {"due_at": at + delay, "claims": 0}))
+    key = {"kind": kind, "target_id": target_id, "team_id": team_id}
+    connection.execute(insert(jobs).values(key | {"run_at": at + delay, "attempts": 0}))
 
 
 def enqueue_again(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+    connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
 ) -> None:
     """Add a job, or make the one that is not done due at this time.
 
     Whoever works on that one loses it, and so cannot remove it when done with what it was before.
     """
-    unfinished = update(jobs).where((jobs.c.subject == subject) & (jobs.c.kind == kind))
-    anew = {"due_at": at, "lease_owner": None, "lease_until": None}
+    unfinished = update(jobs).where((jobs.c.target_id == target_id) & (jobs.c.kind == kind))
+    anew = {"run_at": at, "lease_owner": None, "lease_until": None}
     if connection.execute(unfinished.values(anew)).rowcount == 0:
-        enqueue(connection, kind, subject, team_id=team_id, at=at)
+        enqueue(connection, kind, target_id, team_id=team_id, at=at)
 
 
 def claim(
@@ -132,14 +132,14 @@ def claim(
     these = _claimable(kind, lease.now)
     if team_id is not None:
         these &= jobs.c.team_id == team_id
-    oldest = select(jobs.c.subject).where(these).order_by(jobs.c.due_at).limit(limit)
+    oldest = select(jobs.c.target_id).where(these).order_by(jobs.c.run_at).limit(limit)
     leased = {
         "lease_owner": lease.owner,
         "lease_until": lease.until,
-        "claims": jobs.c.claims + 1,
+        "attempts": jobs.c.attempts + 1,
     }
-    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.subject.in_(oldest)).values(leased)
-    columns = [jobs.c.subject, jobs.c.team_id, jobs.c.claims]
+    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.target_id.in_(oldest)).values(leased)
+    columns = [jobs.c.target_id, jobs.c.team_id, jobs.c.attempts]
     rows = connection.execute(claimed.returning(*columns))
     return [Job(kind=kind, **row._mapping) for row in rows]
 
@@ -177,8 +177,8 @@ def claim_fairly(
 
 def renew(connection: Connection, owner: str, held: Collection[Job], *, until: float) -> None:
     """Keep those of the jobs that `owner` has not lost."""
-    keys = [(job.subject, job.kind) for job in held]
-    these = tuple_(jobs.c.subject, jobs.c.kind).in_(keys) & (jobs.c.lease_owner == owner)
+    keys = [(job.target_id, job.kind) for job in held]
+    these = tuple_(jobs.c.target_id, jobs.c.kind).in_(keys) & (jobs.c.lease_owner == owner)
     connection.execute(update(jobs).where(these).values(lease_until=until))
 
 
@@ -187,22 +187,22 @@ def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
     connection.execute(_FINISH, [_mine(owner, job) for job in done])
 
 
-def reschedule(connection: Connection, owner: str, job: Job, *, due_at: float) -> None:
+def reschedule(connection: Connection, owner: str, job: Job, *, run_at: float) -> None:
     """Give a job back, to be claimed again at `due_at`."""
-    back = {"lease_owner": None, "lease_until": None, "due_at": due_at}
+    back = {"lease_owner": None, "lease_until": None, "run_at": run_at}
     connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
 
 
 def release(connection: Connection, owner: str) -> None:
     """Give back, at once, every job that `owner` works on, as if it had not been claimed."""
-    back = {"lease_owner": None, "lease_until": None, "claims": jobs.c.claims - 1}
+    back = {"lease_owner": None, "lease_until": None, "attempts": jobs.c.attempts - 1}
     connection.execute(update(jobs).where(jobs.c.lease_owner == owner).values(back))
 
 
-def next_due(connection: Connection, *, after: float) -> float | None:
+def next_run_at(connection: Connection, *, after: float) -> float | None:
     """When the next job becomes claimable, by its time or its lease's end; None: there is none."""
-    free = jobs.c.lease_until.is_(None) & (jobs.c.due_at > after)
-    times = [select(func.min(jobs.c.due_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
+    free = jobs.c.lease_until.is_(None) & (jobs.c.run_at > after)
+    times = [select(func.min(jobs.c.run_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
     times.append(select(func.min(jobs.c.lease_until)).where(jobs.c.lease_until >= after))
     found = [connection.execute(time).scalar() for time in times]
     return min((time for time in found if time is not None), default=None)
@@ -214,14 +214,14 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {kind: count for kind, count in rows}  # noqa: C416 (typed as a row, not as a pair)
 
 
-def oldest_due(connection: Connection) -> float | None:
+def oldest_run_at(connection: Connection) -> float | None:
     """When the job that is due first became due, or will; None where there is none."""
-    return connection.execute(select(func.min(jobs.c.due_at))).scalar()
+    return connection.execute(select(func.min(jobs.c.run_at))).scalar()
 
 
 def _claimable(kind: JobKind, now: float) -> ColumnElement[bool]:
     free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
-    return (jobs.c.kind == kind) & (jobs.c.due_at <= now) & free
+    return (jobs.c.kind == kind) & (jobs.c.run_at <= now) & free
 
 
 def _teams_with_claimable(connection: Connection, kind: JobKind, now: float) -> dict[int, float]:
@@ -234,13 +234,13 @@ def _teams_with_claimable(connection: Connection, kind: JobKind, now: float) -> 
     first = select(ids.label("id")).where(jobs.c.kind == kind).cte("owners", recursive=True)
     following = select(ids).where(jobs.c.kind == kind, jobs.c.team_id > first.c.id)
     owners = first.union_all(select(following.scalar_subquery()).where(first.c.id.is_not(None)))
-    oldest = select(func.min(jobs.c.due_at)).where(
+    oldest = select(func.min(jobs.c.run_at)).where(
         _claimable(kind, now), jobs.c.team_id == owners.c.id
     )
     rows = connection.execute(select(owners.c.id, oldest.scalar_subquery()))
-    return {team_id: due_at for team_id, due_at in rows if due_at is not None}
+    return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 
 def _mine(owner: str, job: Job) -> Mapping[str, Any]:
-    this = {"this_subject": job.subject, "this_kind": job.kind}
-    return this | {"this_owner": owner, "this_claim": job.claims}
+    this = {"this_target": job.target_id, "this_kind": job.kind}
+    return this | {"this_owner": owner, "this_claim": job.attempts}

@@ -89,7 +89,7 @@ class SQLiteWorker:
                 self._at_work.add(job)
                 tasks.start_soon(self._work, service, job)
             # What is due and was left waits for room: whatever makes room wakes this process.
-            due = await service.database.read(partial(sqlite_queue.next_due, after=now))
+            due = await service.database.read(partial(sqlite_queue.next_run_at, after=now))
             return POLL_EVERY if due is None else min(max(due - service.clock(), 0.0), POLL_EVERY)
         return POLL_EVERY
 
@@ -135,7 +135,7 @@ class SQLiteWorker:
     async def _work(self, service: ServiceContext, job: Job) -> None:
         try:
             # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
-            what = f"job {job.kind} of {job.subject} stopped"
+            what = f"job {job.kind} of {job.target_id} stopped"
             with service.shutdown.job(), log_and_continue(logger, what):
                 await self._settle(service, job, await run_job(service, job))
         finally:
@@ -145,9 +145,9 @@ class SQLiteWorker:
 
     async def _settle(self, service: ServiceContext, job: Job, again: Reschedule | None) -> None:
         if again:
-            due_at = service.clock() + again.seconds
+            run_at = service.clock() + again.seconds
             await service.database.write(
-                lambda c: sqlite_queue.reschedule(c, self._owner, job, due_at=due_at)
+                lambda c: sqlite_queue.reschedule(c, self._owner, job, run_at=run_at)
             )
         elif job not in self._taken_off:
             await service.database.write(lambda c: sqlite_queue.finish(c, self._owner, [job]))

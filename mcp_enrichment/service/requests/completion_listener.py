@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "enrichment_ended"
+CHANNEL = "request_completed"
 """As the trigger of the migration has it."""
 RECONNECT_EVERY = 0.5
 """Seconds between two tries to listen while the database is away."""

@@ -54,14 +54,14 @@ class Request:
     reason: Reason | None = None
     external_id: str | None = None
     created_at: float
-    ended_at: float | None = None
-    tries: int = 0
+    completed_at: float | None = None
+    source_attempts: int = 0
     """How often its sources were asked in vain."""
-    defects: int = 0
+    handler_errors: int = 0
     """How often its lookup raised."""
     traceparent: str | None = None
     """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
-    removed_at: float | None = None
+    redacted_at: float | None = None
     """When whom and what it was about was removed, for its `reason`; what was paid stays so."""
 
 
@@ -113,14 +113,16 @@ def complete(
     connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
 ) -> bool:
     """pending or processing → a final status; False where it had ended before."""
-    row = {"this": request_id, "status": status, "ended_at": at, **found}
+    row = {"this": request_id, "status": status, "completed_at": at, **found}
     return connection.execute(_COMPLETE, row).rowcount == 1
 
 
 def count_source_attempt(connection: Connection, request_id: str) -> int:
     """Write down that the sources were asked in vain once more; how often they were now."""
     this = update(requests).where(requests.c.id == request_id)
-    counted = this.values(tries=requests.c.tries + 1).returning(requests.c.tries)
+    counted = this.values(source_attempts=requests.c.source_attempts + 1).returning(
+        requests.c.source_attempts
+    )
     return int(connection.execute(counted).scalar_one())
 
 
