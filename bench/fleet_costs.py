@@ -21,8 +21,8 @@ from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.base import Hit

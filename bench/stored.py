@@ -33,8 +33,8 @@ def prepare(home: Path, size: int) -> str:
             (f"{n:024x}", team, f"{url}{n}", "work", "not-found", 0.0, 1.0) for n in range(size)
         )
         db.executemany(
-            "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, completed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at,"
+            " completed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         for kind in ("hold", "release"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.accounts import team_table
 from mcp_enrichment.service.queue import sqlite_queue
+from mcp_enrichment.service.queue.job import JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,7 @@ async def totals(service: ServiceContext) -> Totals:
     def read(connection: Connection) -> Totals:
         oldest = sqlite_queue.oldest_run_at(connection)
         return Totals(
-            jobs_waiting={kind.value: 0 for kind in sqlite_queue.JobKind}
-            | sqlite_queue.waiting(connection),
+            jobs_waiting={kind.value: 0 for kind in JobKind} | sqlite_queue.waiting(connection),
             oldest_job_seconds=max(now - oldest, 0.0) if oldest is not None else 0.0,
             credits=team_table.credit_totals(connection),
         )

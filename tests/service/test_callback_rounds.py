@@ -20,10 +20,10 @@ from mcp_enrichment.service.callbacks.callback_job import (
     deliver,
     redeliver,
 )
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue import procrastinate_worker, sqlite_worker
 from mcp_enrichment.service.queue.handlers import run_job
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from tests.support.databases import settings_of
 from tests.support.running_service import HIT, FixedSource, RunningService, running_service, until
 from tests.support.scripted_server import ScriptedServer, replies, scripted_server

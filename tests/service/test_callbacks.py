@@ -12,9 +12,9 @@ from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.callbacks.callback_job import JITTER, deliver
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import DELIVERY_DELAYS
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue import sqlite_worker
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.databases import rows
 from tests.support.fake_resolver import FakeResolver

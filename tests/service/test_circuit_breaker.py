@@ -10,8 +10,8 @@ import pytest
 
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import (
     Lost,
     LostReason,

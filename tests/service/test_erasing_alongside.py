@@ -17,7 +17,7 @@ from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADA, HIT, ledger_is_exact, running_service

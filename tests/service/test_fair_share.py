@@ -14,8 +14,9 @@ import pytest
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.queue import procrastinate_queue, sqlite_queue, sqlite_worker
+from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH_FAIRLY
-from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
+from mcp_enrichment.service.queue.sqlite_queue import Lease
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.running_service import (
     ADA,
@@ -43,8 +44,9 @@ DELIVERED = "SELECT count(*) FROM callback_attempts WHERE outcome = 'delivered'"
 
 BACKLOG = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)
-    SELECT 'deliver', 'deliver', jsonb_build_object('subject', n, 'team_id', %(team_id)s::integer),
-        now() FROM generate_series(1, %(many)s) n"""
+    SELECT 'deliver', 'deliver',
+        jsonb_build_object('target_id', n, 'team_id', %(team_id)s::integer), now()
+    FROM generate_series(1, %(many)s) n"""
 
 
 async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
@@ -130,7 +132,7 @@ async def test_a_fleet_takes_callbacks_from_team_to_team_and_no_more_of_one_than
         worker = connection.execute("SELECT procrastinate_register_worker_v1()").fetchall()[0][0]
         while found := connection.execute(FETCH_FAIRLY, _asked(worker, at_work)).fetchall():
             at_work[found[0][6]["team_id"]] += 1
-            taken.append(found[0][6]["subject"])
+            taken.append(found[0][6]["target_id"])
     assert taken == ["b0", "a0", "b1", "a1", "b2", "a2", "c0"]
 
 

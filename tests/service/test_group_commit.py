@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import open_place, rows
 from tests.support.running_service import (
     ADA,

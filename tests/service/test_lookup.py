@@ -13,8 +13,8 @@ from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.lookup import lookup_job
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact

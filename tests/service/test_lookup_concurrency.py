@@ -11,7 +11,8 @@ import pytest
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
+from mcp_enrichment.service.queue.job import JobKind
+from mcp_enrichment.service.queue.sqlite_queue import Lease
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import ADA, ledger_is_exact, running_service, until

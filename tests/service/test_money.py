@@ -15,7 +15,7 @@ from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.billing.ledger import Balance
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.running_service import (
     ADA,

@@ -20,7 +20,7 @@ from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.monitoring import totals
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.cli.commands import Shell
 from tests.support.databases import settings_of
 from tests.support.keyed_client import create_key

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.service.queue import handlers
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, InProgress
 from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
 from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
@@ -98,9 +98,7 @@ async def test_an_answer_that_was_paid_for_is_kept_though_what_follows_raises(
 async def test_polls_of_a_vendor_that_works_long_are_no_defects(place: Place) -> None:
     async with running_service(place, FixedSource(ValueError(), HIT), jobs=False) as it:
         job = replace(await _job(it), attempts=handlers.MAX_FAILURES + 2)
-        assert await handlers.run_job(it.service, job) == lookup_job.Reschedule(
-            handlers.FAILURE_BACKOFF
-        )
+        assert await handlers.run_job(it.service, job) == Reschedule(handlers.FAILURE_BACKOFF)
         assert await handlers.run_job(it.service, job) is None
         assert (await it.get(job.target_id)).json()["status"] == "completed"
 

@@ -13,6 +13,7 @@ import pytest
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import database
 from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.running_service import (
     ADA,
     ADAS,
@@ -35,12 +36,10 @@ pytestmark = pytest.mark.anyio
 JOBS = "SELECT lease_owner, run_at, attempts FROM jobs"
 
 
-async def _claim(
-    it: RunningService, owner: str, *, now: float, lease: float = 30
-) -> Sequence[sqlite_queue.Job]:
+async def _claim(it: RunningService, owner: str, *, now: float, lease: float = 30) -> Sequence[Job]:
     lent = sqlite_queue.Lease(owner=owner, now=now, until=now + lease)
     return await it.service.database.write(
-        lambda c: sqlite_queue.claim(c, lent, sqlite_queue.JobKind.LOOK_UP, limit=100)
+        lambda c: sqlite_queue.claim(c, lent, JobKind.LOOK_UP, limit=100)
     )
 
 
@@ -162,7 +161,7 @@ async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
         assert (await it.final(request_id))["status"] == "completed"
     assert request_id in caplog.text
     assert "ValueError" in caplog.text
-    assert "serving.py" in caplog.text  # where it was raised
+    assert "running_service.py" in caplog.text  # where it was raised
     assert ADAS not in caplog.text
 
 

@@ -12,7 +12,7 @@ import pytest
 from mcp_enrichment.service.db.database import Database
 from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import Terms
 from tests.support.lookup_outcomes import (
     RejectsRoleAddresses,

@@ -14,8 +14,8 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import vendor_calls
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Terms
 from tests.support.databases import open_place
 from tests.support.fresh_copy import ROOT

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,

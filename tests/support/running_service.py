@@ -131,7 +131,7 @@ class RunningService:
 
     def is_idle(self) -> bool:
         """Whether the runner sleeps until it is woken, or until something is due."""
-        return self.engine._stir.statistics().tasks_waiting > 0
+        return self.engine._wake.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return rows(self.place, query, *values)

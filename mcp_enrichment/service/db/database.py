@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mcp_enrichment.service.queue.sqlite_queue import Queue
+    from mcp_enrichment.service.queue.job import Queue
 
 T = TypeVar("T")
 R = TypeVar("R")

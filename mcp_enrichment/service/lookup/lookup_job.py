@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
@@ -11,13 +10,13 @@ from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved, best_hit
-from mcp_enrichment.service.lookup.source_call_mapping import Pause
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
 
 logger = logging.getLogger(__name__)
@@ -41,34 +40,34 @@ LONGEST_WAIT_WITH_HIT = 60.0
 """The same where an unverified address is withheld, as that source may have a better one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reschedule:
-    """The job is not done: run it again in so many seconds."""
-
-    seconds: float
-    full_source: str | None = None
-    """The source that is full, where a lookup has to wait for its turn at one."""
-
-
 SUPPRESSED = RequestOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
-    """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    async with service.source_limiter.slots.held():
+    """Complete a request. Run twice, or in two processes at once, it changes nothing."""
+    try:
         request = await _start_request(service, job)
         return await _look_up(service, job, request) if request else None
+    finally:
+        await _release_unused_slot(service, job)
+
+
+async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
+    """The slot came with the claim of the job. The lookup did not reach the source."""
+    limiter = service.source_limiter
+    if job.slot_at and limiter.is_held(job.slot_at, job.target_id):
+        await limiter.release(job.slot_at, job.target_id, database=service.database)
 
 
 async def _look_up(service: ServiceContext, job: Job, request: Request) -> Reschedule | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
-            came = await _query_unless_suppressed(service, job, request)
+            came = await _query_unless_suppressed(service, request)
         except AtCapacity as full:
-            return Reschedule(0.0, full_source=full.source)
+            return Reschedule(0.0, waits_for=full.source)
         verdict = came.verdict
-        if isinstance(verdict, Pause):
-            return Reschedule(verdict.seconds)
+        if isinstance(verdict, Reschedule):
+            return verdict
         if isinstance(verdict, Unresolved):
             # Counted here and not by claims of the job: a restart is no fault of a source.
             tries = await service.database.write(
@@ -117,12 +116,10 @@ def _failed_outcome(asked: Mapping[str, SourceCall]) -> RequestOutcome:
     return RequestOutcome(status=Status.FAILED, reason=reason)
 
 
-async def _query_unless_suppressed(
-    service: ServiceContext, job: Job, request: Request
-) -> LookupResult:
+async def _query_unless_suppressed(service: ServiceContext, request: Request) -> LookupResult:
     if await is_suppressed(service.database, profile=request.linkedin_url):
         return LookupResult(verdict=SUPPRESSED, free_calls=())
-    return await query_sources(service, request, may_wait=job.may_wait)
+    return await query_sources(service, request)
 
 
 async def _start_request(service: ServiceContext, job: Job) -> Request | None:

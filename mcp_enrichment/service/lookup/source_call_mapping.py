@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,
@@ -36,13 +37,6 @@ class AddressRejected:
     """The source has an address, and it is not told: it counts as a miss."""
 
     defect: AddressDefect
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """There is nothing to do for this request now: look again in so many seconds."""
-
-    seconds: float
 
 
 SourceOutcome = Outcome | AddressRejected
@@ -120,8 +114,8 @@ def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict
     return {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
 
 
-def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Pause:
-    """What a row says. `Pause` where its outcome is still to come."""
+def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
+    """What a row says. `Reschedule` where its outcome is still to come."""
     if call.state is CallState.HIT and call.email is not None:
         return _hit(call, call.email)
     if call.state is CallState.MISS:
@@ -141,7 +135,7 @@ def _hit(call: SourceCall, email: str) -> Hit:
     )
 
 
-def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Pause:
+def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Reschedule:
     """What a row says that holds no answer, or none that is told."""
     if call.state is CallState.REJECTED:
         return AddressRejected(AddressDefect(str(call.reason)))
@@ -151,7 +145,7 @@ def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome
         return Lost(why=LostReason(str(call.reason)))
     if call.state is CallState.HIT:  # the request has ended meanwhile, and its addresses are gone
         return Lost(why=LostReason.NO_ANSWER)
-    return Pause(wait)
+    return Reschedule(wait)
 
 
 def _cost(said: float | None, price: float) -> float:

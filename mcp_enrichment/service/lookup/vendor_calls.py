@@ -18,13 +18,13 @@ from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import metrics
 from mcp_enrichment.service.lookup import circuit_breaker, source_call_table
 from mcp_enrichment.service.lookup.source_call_mapping import (
-    Pause,
     from_row,
     match_email_type,
     storable,
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Unavailable
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ WORKING_SECONDS = 600.0
 
 async def call_vendor(
     service: ServiceContext, vendor: Vendor, request: Request
-) -> SourceOutcome | Pause:
+) -> SourceOutcome | Reschedule:
     """What the vendor says, or has said before: only a question that it does not have is put."""
     if service.shutdown.has_begun:
-        return Pause(0.0)  # another process asks it
+        return Reschedule(0.0)  # another process asks it
     claim_token = secrets.token_hex(8)
     with service.shutdown.protected():
         begin = partial(
@@ -88,7 +88,7 @@ def _claim_or_stored(
     vendor: Vendor,
     request: Request,
     claim_token: str,
-) -> SourceCall | SourceOutcome | Pause:
+) -> SourceCall | SourceOutcome | Reschedule:
     """The row of the question that is to be put now, or what there is to say without."""
     now = service.clock()
     seen = source_call_table.of_request(connection, request.id).get(vendor.name)
@@ -100,7 +100,7 @@ def _claim_or_stored(
     if seen.state is CallState.REQUESTED:
         # A transaction that is run again meets its own row.
         if seen.claim_token == claim_token or _is_in_flight(seen, now=now):
-            return seen if seen.claim_token == claim_token else Pause(IN_FLIGHT_RECHECK)
+            return seen if seen.claim_token == claim_token else Reschedule(IN_FLIGHT_RECHECK)
         lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
@@ -124,13 +124,15 @@ def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
 
 def _claim(
     connection: Connection, mine: SourceCall, *, over: SourceCall | None
-) -> SourceCall | SourceOutcome | Pause:
+) -> SourceCall | SourceOutcome | Reschedule:
     if not source_call_table.lock_if_running(connection, mine.request_id):
-        return Pause(0.0)  # somebody else has ended it: nothing more is paid for it
+        return Reschedule(0.0)  # somebody else has ended it: nothing more is paid for it
     if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at):
         return alone
     return (
-        mine if source_call_table.claim(connection, mine, over=over) else Pause(IN_FLIGHT_RECHECK)
+        mine
+        if source_call_table.claim(connection, mine, over=over)
+        else Reschedule(IN_FLIGHT_RECHECK)
     )
 
 

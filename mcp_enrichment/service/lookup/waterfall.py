@@ -12,13 +12,13 @@ from mcp_enrichment.service.lookup import source_call_table, vendor_calls
 from mcp_enrichment.service.lookup.resolution import SourceAnswer, is_decisive, resolve
 from mcp_enrichment.service.lookup.source_call_mapping import (
     AddressRejected,
-    Pause,
     from_row,
     storable,
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
 from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class LookupResult:
     """What asking the sources has come to."""
 
-    verdict: RequestOutcome | Unresolved | Pause
+    verdict: RequestOutcome | Unresolved | Reschedule
     free_calls: Sequence[SourceCall]
     """What sources that cost nothing have answered: to be written with the end."""
 
@@ -48,15 +48,12 @@ class _Waterfall:
 
     service: ServiceContext
     request: Request
-    may_wait: bool
     known: Mapping[str, SourceCall]
     """What the vendors were asked before."""
     free_calls: list[SourceCall] = field(default_factory=list)
 
 
-async def query_sources(
-    service: ServiceContext, request: Request, *, may_wait: bool
-) -> LookupResult:
+async def query_sources(service: ServiceContext, request: Request) -> LookupResult:
     """Ask the sources until one has a verified address, or all were asked.
 
     Run again it asks only whom it must: what a vendor has answered is read from the database.
@@ -68,11 +65,11 @@ async def query_sources(
         if not is_vendor(source) or request.type in source.kinds
     ]
     known = await _stored_calls(service, request, sources)
-    walk = _Waterfall(service=service, request=request, may_wait=may_wait, known=known)
+    walk = _Waterfall(service=service, request=request, known=known)
     answers: list[SourceAnswer] = []
     for source in sources:
         told = await _disclosable_answer(walk, source)
-        if isinstance(told, Pause):
+        if isinstance(told, Reschedule):
             return LookupResult(verdict=told, free_calls=walk.free_calls)
         answers.append(SourceAnswer(source.name, told))
         if is_decisive(told):
@@ -88,7 +85,7 @@ async def _stored_calls(
     return await service.database.read(lambda c: source_call_table.of_request(c, request.id))
 
 
-async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     """What a source says, or has said before, unless its address is not to be told."""
     told = await _stored_or_new_answer(walk, source)
     usable = await _check_disclosable(walk.service, told) if isinstance(told, Hit) else told
@@ -126,7 +123,7 @@ async def disclosable_hits(
     return found
 
 
-async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     now = walk.service.clock()
     seen = walk.known.get(source.name) if is_vendor(source) else None
     if seen and seen.state in source_call_table.ANSWERED:
@@ -134,16 +131,16 @@ async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutco
     return await _query(walk, source)
 
 
-async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
-    """The one place where a source is asked, once it is the request's turn there."""
-    turn = walk.service.source_limiter.turn
-    async with turn(walk.service, source.name, walk.request, may_wait=walk.may_wait):
+async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+    """Query a source, with a slot there where it has a limit."""
+    service, slot = walk.service, walk.service.source_limiter.slot
+    async with slot(source.name, walk.request.id, database=service.database, clock=service.clock):
         if is_vendor(source):
             return await vendor_calls.call_vendor(walk.service, source, walk.request)
         return await _query_free(walk, source)
 
 
-async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     requested_at = walk.service.clock()
     found = await source.find(walk.request.linkedin_url, walk.request.type)
     outcome = storable(

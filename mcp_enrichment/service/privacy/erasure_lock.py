@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def lock_for_erasure(connection: Connection) -> None:
     """Until the transaction ends no other one adds or changes a contact or a request; those that
     were about to have been waited for."""
-    _lock(connection, "contacts, requests", "SHARE ROW EXCLUSIVE")
+    _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
 
 
 def lock_for_import(connection: Connection) -> None:
     """What is read from here on knows of every erasure that began before the transaction ends."""
-    _lock(connection, "contacts", "ROW EXCLUSIVE")
+    _lock(connection, "contact_emails", "ROW EXCLUSIVE")
 
 
 def _lock(connection: Connection, tables: str, mode: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import update
 
 from mcp_enrichment.service.db.schema import callbacks, requests
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,16 +9,16 @@ from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceba
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.callbacks.callback_job import deliver
 from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
+from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue import failure_counts
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind, Reschedule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
 
 logger = logging.getLogger(__name__)
 

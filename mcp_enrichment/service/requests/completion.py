@@ -9,8 +9,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import is_charged
-from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind, delete_done
 from mcp_enrichment.service.requests import request_table as store
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.resolution import RequestOutcome
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
 
 
@@ -44,7 +43,7 @@ def complete_batch(connection: Connection, endings: Sequence[Completion]) -> Seq
     in_order = sorted(endings, key=lambda ending: ending.request.id)
     at = endings[0].service.clock()
     ended = [one for one in in_order if _complete(connection, one, at=at)]
-    sqlite_queue.delete_done(connection, [one.job for one in in_order])
+    delete_done(connection, [one.job for one in in_order])
     if ended:
         _write_consequences(connection, ended, at=at)
     return [one in ended for one in endings]

@@ -23,7 +23,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.requests import idempotency_table
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.request_table import Request
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.sqlite_queue import Queue
+    from mcp_enrichment.service.queue.job import Queue
 
 _NO_NUL = Explanation(
     happened="external_id: NUL characters are not allowed.",
