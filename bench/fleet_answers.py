@@ -67,7 +67,7 @@ async def fairness(url: str, seconds: float) -> None:
         async with service(url, seconds, works=True):
             await anyio.sleep(2)
             taken, _ = await asked_one_after_the_other(asked, "single", SINGLE)
-        left = (await asked.database.read(teams.teams.sums))["held"]
+        left = (await asked.database.read(teams.credit_totals))["held"]
     p95 = sorted(taken)[int(len(taken) * 0.95)]
     print(
         f"one team's single request while {left:,} of another's {THOUSANDS:,} still wait: "

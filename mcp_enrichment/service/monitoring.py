@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.job import JobKind
 
@@ -44,7 +44,7 @@ async def totals(service: ServiceContext) -> Totals:
         return Totals(
             jobs_waiting={kind.value: 0 for kind in JobKind} | sqlite_queue.waiting(connection),
             oldest_job_seconds=max(now - oldest, 0.0) if oldest is not None else 0.0,
-            credits=team_table.credit_totals(connection),
+            credits=teams.credit_totals(connection),
         )
 
     return await service.database.read(read)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
+from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import (
@@ -41,7 +41,7 @@ async def looked_up(it: RunningService, number: int, vendor: ScriptedVendor) -> 
 
 def left_alone_for(it: RunningService) -> float | None:
     """Seconds for which the vendor is left alone from now on."""
-    health = it.service.database.read_now(lambda c: circuit_table.get(c, "vendor"))
+    health = it.service.database.read_now(lambda c: circuit_breaker.get(c, "vendor"))
     until = health.open_until if health else None
     return until and until - it.service.clock()
 

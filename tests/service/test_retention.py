@@ -13,8 +13,7 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.context import Retention
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import personal_data_inventory, retention
-from mcp_enrichment.service.privacy.retention import delete_expired
-from mcp_enrichment.service.privacy.retention_task import run_retention
+from mcp_enrichment.service.privacy.retention import delete_expired, run_retention
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
 from tests.support.running_service import (

@@ -19,7 +19,7 @@ from mcp_enrichment.service.contacts.row_packing import (
     unpacked,
     unpacked_person,
 )
-from mcp_enrichment.service.privacy.erasure_lock import lock_for_import
+from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_import
 from mcp_enrichment.service.privacy.subject_requests import left_out
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ class Database:
         writers: int = 1,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
-        ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
+        listen: Callable[[str], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
         """`reads`, `snapshots`: what these go by, where that is another way. `writers`: writes at
         once; SQLite has one writer at a time, and queueing here is cheaper than its busy handler's
@@ -71,9 +71,9 @@ class Database:
         self.subjects = subjects
         self.queue = queue
         """How a job is written down, for the engine that works on this database."""
-        self.ends = ends
-        """Gives the ids of requests as they end in any process, and None where some may have ended
-        unheard; None where the database does not tell of them."""
+        self.listen = listen
+        """Yields the payloads of a channel's notifications, and None where some may have been
+        missed; None for a database without notifications."""
         self._engine = engine
         self._reads = reads or engine
         self._snapshots = snapshots or self._reads

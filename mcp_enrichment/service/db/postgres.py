@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
@@ -18,11 +20,13 @@ from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key, store
 from mcp_enrichment.service.queue import procrastinate_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+    from psycopg import AsyncConnection
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 WRITERS = 4
 """Writes that one process has under way at once. Its pool has a connection for each, and for each
@@ -35,6 +39,8 @@ NETWORK: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 """In seconds, and the last in milliseconds: how soon a server that is silent counts as gone."""
+RECONNECT_EVERY = 0.5
+"""Seconds between two attempts to listen while the database is away."""
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
 
 
@@ -52,8 +58,6 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     except BaseException:
         engine.dispose()
         raise
-    from mcp_enrichment.service.requests.completion_listener import listen_for_completions  # noqa: PLC0415 (it needs the driver)
-
     return Database(
         engine,
         subjects,
@@ -63,8 +67,43 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
         queue=procrastinate_queue,
         writers=WRITERS,
         may_run_again=is_conflict,
-        ends=partial(listen_for_completions, url),
+        listen=partial(listen, url),
     )
+
+
+async def listen(url: str, channel: str) -> AsyncGenerator[str | None, None]:
+    """The payloads of a channel's notifications, for ever; None where some may have been missed."""
+    from psycopg import OperationalError  # noqa: PLC0415 (the extra may not be installed)
+
+    is_logged = False
+    while True:
+        try:
+            async with _listening(url, channel) as connection:
+                is_logged = False
+                yield None
+                async for notice in connection.notifies():
+                    yield notice.payload
+        except OperationalError:
+            if not is_logged:
+                logger.warning("the database sends no notifications; it is polled meanwhile")
+            is_logged = True
+        await anyio.sleep(RECONNECT_EVERY)
+
+
+@asynccontextmanager
+async def _listening(url: str, channel: str) -> AsyncIterator[AsyncConnection]:
+    from psycopg import AsyncConnection  # noqa: PLC0415 (the extra may not be installed)
+
+    connection = await AsyncConnection.connect(
+        url, autocommit=True, application_name=f"{PROGRAM}-notifications", **NETWORK
+    )
+    try:
+        await connection.execute(f"LISTEN {channel}")
+        yield connection
+    finally:
+        # Its own context manager sends a message first, which a cancelled task cannot.
+        with anyio.CancelScope(shield=True):
+            await connection.close()
 
 
 def migrate_postgres(url: str) -> None:

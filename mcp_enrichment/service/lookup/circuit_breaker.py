@@ -5,12 +5,15 @@ After that while one question is put to it: if it fails too, the while is twice 
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select, update
 
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
-from mcp_enrichment.service.lookup import circuit_table
-from mcp_enrichment.service.lookup.circuit_table import Circuit
+from mcp_enrichment.service.db.schema import circuit_breakers as health
+from mcp_enrichment.service.db.upsert import upsert
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -34,14 +37,14 @@ def open_circuit(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
     """What a paused vendor counts as; None where it is to be asked."""
-    seen = circuit_table.get(connection, source)
+    seen = get(connection, source)
     if seen is None or seen.open_until is None:
         return None
     until = seen.open_until
     # Further off than any pause: the clock was set back since.
     if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
-        if circuit_table.claim_probe(connection, seen, until=until):
+        if claim_probe(connection, seen, until=until):
             return None
     reason = next((reason for reason in Reason if reason == seen.reason), None)
     if reason:
@@ -55,12 +58,12 @@ def record(
     """Take note of what came of a question to a vendor."""
     if outcome == Lost(why=LostReason.REFUSED):  # others may ask for other people
         return
-    before = circuit_table.get(connection, source, to_change=True)
+    before = get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
     if after:
-        circuit_table.put(connection, after)
+        put(connection, after)
     elif before:
-        circuit_table.close(connection, source)
+        close(connection, source)
 
 
 def _after(
@@ -86,3 +89,43 @@ def _circuit(source: str, reason: str, before: int, *, until: float | None) -> C
 
 def _backoff(seconds: float, times: int, longest: float) -> float:
     return min(seconds * 2.0 ** min(times, _DOUBLINGS), longest)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circuit:
+    """A row of `source_health`."""
+
+    source: str
+    failures: int
+    """Questions in a row that it failed at."""
+    reason: str
+    """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
+    open_until: float | None = None
+    """Seconds since the epoch; None where it is asked all the same."""
+
+
+def get(connection: Connection, source: str, *, to_change: bool = False) -> Circuit | None:
+    """How a source is; None where it is well. `to_change`: nobody else changes it before the
+    transaction ends."""
+    this = select(health).where(health.c.source == source)
+    row = connection.execute(this.with_for_update() if to_change else this).first()
+    return Circuit(**row._mapping) if row else None
+
+
+def put(connection: Connection, now: Circuit) -> None:
+    """Write down how a source is."""
+    values = asdict(now)
+    new = upsert(connection, health).values(values)
+    connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
+
+
+def claim_probe(connection: Connection, seen: Circuit, *, until: float) -> bool:
+    """Claim the one question put to a source after its pause; False where another process was
+    faster."""
+    this = (health.c.source == seen.source) & (health.c.open_until == seen.open_until)
+    return connection.execute(update(health).where(this).values(open_until=until)).rowcount == 1
+
+
+def close(connection: Connection, source: str) -> None:
+    """The source is well."""
+    connection.execute(delete(health).where(health.c.source == source))

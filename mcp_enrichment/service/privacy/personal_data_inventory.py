@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, text, tuple_, update
 
 from mcp_enrichment.service.contacts.person_table import NO_PROFILE
 from mcp_enrichment.service.db import schema
@@ -246,3 +246,19 @@ def _chosen(held: PersonalTable, choice: RowFilter) -> ColumnElement[bool]:
     here, there = held.link
     owner = next(one for one in PERSONAL if one.table is there.table)
     return or_(condition, here.in_(select(there).where(_chosen(owner, choice))))
+
+
+def lock_for_erasure(connection: Connection) -> None:
+    """Until the transaction ends no other one adds or changes a contact or a request; those that
+    were about to have been waited for."""
+    _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
+
+
+def lock_for_import(connection: Connection) -> None:
+    """What is read from here on knows of every erasure that began before the transaction ends."""
+    _lock(connection, "contact_emails", "ROW EXCLUSIVE")
+
+
+def _lock(connection: Connection, tables: str, mode: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {tables} IN {mode} MODE"))

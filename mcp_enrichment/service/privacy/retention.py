@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory
 from mcp_enrichment.service.privacy.audit_log import Action, Actor
@@ -68,3 +72,20 @@ def _expired(
             connection, now - kept.contacts, limit=limit
         )
     return found
+
+
+logger = logging.getLogger(__name__)
+
+RETENTION_EVERY = 3600.0
+"""Seconds between two looks."""
+
+
+async def run_retention(service: ServiceContext) -> None:
+    """Delete what has been kept for its time, at once and from then on, until cancelled."""
+    while True:
+        with log_and_continue(logger, "expired data cannot be deleted"):
+            if deleted := await delete_expired(service):
+                logger.info("%d expired rows were deleted or emptied", deleted)
+        with log_and_continue(logger, "old idempotency keys cannot be deleted"):
+            await delete_expired_keys(service)
+        await anyio.sleep(RETENTION_EVERY)

@@ -10,7 +10,7 @@ from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory, suppression_table
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.erasure_lock import lock_for_erasure
+from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_erasure
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 from mcp_enrichment.service.privacy.suppression_table import SubjectKind
 from mcp_enrichment.service.requests import request_table as store

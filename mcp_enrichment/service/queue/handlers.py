@@ -5,20 +5,38 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from sqlalchemy import update
+
 from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.callbacks.callback_job import deliver
 from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
+from mcp_enrichment.service.db.schema import callbacks, requests
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue import failure_counts
 from mcp_enrichment.service.queue.job import JobKind, Reschedule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sqlalchemy import Connection
+
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job
+
+_SUBJECTS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
+
+
+def count(connection: Connection, kind: JobKind, target_id: str) -> int:
+    """Write down that the job raised once more; how often it has now. 0: its subject is gone."""
+    table = _SUBJECTS[kind]
+    this = (
+        update(table)
+        .where(table.c.id == target_id)
+        .values(handler_errors=table.c.handler_errors + 1)
+    )
+    return int(connection.execute(this.returning(table.c.handler_errors)).scalar() or 0)
+
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +84,7 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
 
 
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:
-    raised = await service.database.write(
-        lambda c: failure_counts.count(c, job.kind, job.target_id)
-    )
+    raised = await service.database.write(lambda c: count(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
         doubled = FAILURE_BACKOFF * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
         return Reschedule(min(doubled, LONGEST_FAILURE_BACKOFF))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CHANNEL = "request_completed"
+"""Named by the trigger of the first migration."""
 POLL_EVERY = 0.2
 """Seconds between two looks for requests that another process has ended."""
 POLL_EVERY_WITH_LISTENER = 5.0
@@ -66,10 +69,10 @@ class CompletionWaiter:
     async def watch(self) -> None:
         """Hear of ends in other processes, for ever."""
         async with anyio.create_task_group() as tasks:
-            if self._database.ends:
-                tasks.start_soon(self._listen, self._database.ends)
+            if self._database.listen:
+                tasks.start_soon(self._listen, partial(self._database.listen, CHANNEL))
             tasks.start_soon(
-                self._poll, POLL_EVERY_WITH_LISTENER if self._database.ends else POLL_EVERY
+                self._poll, POLL_EVERY_WITH_LISTENER if self._database.listen else POLL_EVERY
             )
 
     async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
