@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import (
@@ -19,11 +16,10 @@ from mcp_enrichment.service.contacts.contact_import import (
     first_contacts,
     import_contacts,
 )
-from mcp_enrichment.service.db import migrate
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.cli.commands import Shell
-from tests.support.databases import engine_of, open_place
+from tests.support.databases import open_place
 from tests.support.running_service import ADA, rows, running_service
 
 if TYPE_CHECKING:
@@ -165,17 +161,16 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
 def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
     empty: Place,
 ) -> None:
-    engine = engine_of(empty)
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-        ours = ScriptDirectory.from_config(config).get_revision("0006")
-        command.upgrade(config, str(ours.down_revision))
-        connection.exec_driver_sql(
+    if isinstance(empty, str):
+        migrate_postgres(empty)
+    before = open_place(empty)
+    before.write_now(
+        lambda c: c.exec_driver_sql(
             "INSERT INTO contact_emails VALUES ('https://www.linkedin.com/in/ada', 'work',"
-            " 'Ada@example.com', 'Ada', 'Okafor', '', '', '2024-03-05', 'linkedin', 5.0)"
+            " 'Ada@example.com', 'linkedin', 'Ada', 'Okafor', '', '', '2024-03-05', 5.0, 0, 5.0)"
         )
-    engine.dispose()
+    )
+    before.close()
     if isinstance(empty, str):
         migrate_postgres(empty)
     database = open_place(empty)

@@ -194,7 +194,7 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = DEF
     found = teams.id_of(connection, name)
     if found is not None:
         return found
-    team_id = teams.add(connection, name, at=at)
+    team_id = teams.add(connection, name, 0, at=at)
     if amount:
         ledger.grant(connection, team_id, amount, at=at)
     return team_id
