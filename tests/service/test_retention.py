@@ -69,7 +69,7 @@ async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
         ]
 
 
-@pytest.mark.parametrize("table", ["contacts", "people"])
+@pytest.mark.parametrize("table", ["contact_emails", "contact_persons"])
 async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
     path: Path, table: str
 ) -> None:
@@ -176,7 +176,7 @@ async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
     contact = replace(ADA_READ, seen_at=DAY)
     async with running_service(place, retention=Retention(contacts=30 * DAY)) as it:
         import_contacts(it.service.database, [contact], source="hubspot")
-        for table in (schema.contacts, schema.people):
+        for table in (schema.contact_emails, schema.contact_persons):
             long_ago = update(table).values(imported_at=DAY)
             await it.service.database.write(lambda c, change=long_ago: c.execute(change))
         import_contacts(it.service.database, [contact], source="hubspot")

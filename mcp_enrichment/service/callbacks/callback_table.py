@@ -138,7 +138,7 @@ def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[
         select(
             callbacks.c.id,
             callbacks.c.request_id,
-            select(func.count()).where(of_this).scalar_subquery().label("tries"),
+            select(func.count()).where(of_this).scalar_subquery().label("attempts"),
             last.c.outcome,
             last.c.http_status,
             last.c.started_at.label("at"),

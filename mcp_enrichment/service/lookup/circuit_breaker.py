@@ -14,6 +14,7 @@ from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.db.schema import circuit_breakers as health
 from mcp_enrichment.service.db.upsert import upsert
+from mcp_enrichment.service.queue.job import backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
 PROBE_SECONDS = 90.0
 """How long the one question may take before another one is put."""
 UNAVAILABLE = "unavailable"
-_DOUBLINGS = 10  # more than lead to the longest
 
 
 def open_circuit(
@@ -71,24 +71,20 @@ def _after(
 ) -> Circuit | None:
     """How the vendor is now, after `before` earlier failures; None: it is well."""
     if isinstance(outcome, Misconfigured):
-        seconds = _backoff(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
+        seconds = backoff(REFUSAL_PAUSE, before + 1, LONGEST_REFUSAL_PAUSE)
         return _circuit(source, outcome.reason, before, until=now + seconds)
     if not isinstance(outcome, Unavailable | Lost):
         return None
     reason = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
     asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
     earlier = before + 1 - FAILURES
-    seconds = _backoff(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
+    seconds = backoff(PAUSE, earlier + 1, LONGEST_PAUSE) if earlier >= 0 else 0.0
     seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
     return _circuit(source, reason, before, until=now + seconds if seconds else None)
 
 
 def _circuit(source: str, reason: str, before: int, *, until: float | None) -> Circuit:
     return Circuit(source=source, failures=before + 1, reason=reason, open_until=until)
-
-
-def _backoff(seconds: float, times: int, longest: float) -> float:
-    return min(seconds * 2.0 ** min(times, _DOUBLINGS), longest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
-from mcp_enrichment.service.queue.job import Reschedule
+from mcp_enrichment.service.queue.job import Reschedule, backoff
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
@@ -86,7 +86,7 @@ def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
     waits = [wait for wait in down.waits if wait <= longest]
     if tries >= MAX_SOURCE_ATTEMPTS or not waits:
         return None
-    return Reschedule(max(FIRST_DELAY * 2 ** (tries - 1), *waits))
+    return Reschedule(max(backoff(FIRST_DELAY, tries), *waits))
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""The two jobs, and what becomes of one that raises: the same for every engine that calls them."""
+"""Calls the handler of a job, for both engines; a handler that raises is called again later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_del
 from mcp_enrichment.service.db.schema import callbacks, requests
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.job import JobKind, Reschedule
+from mcp_enrichment.service.queue.job import JobKind, Reschedule, backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job
 
-_SUBJECTS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
+_TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
 
 
-def count(connection: Connection, kind: JobKind, target_id: str) -> int:
-    """Write down that the job raised once more; how often it has now. 0: its subject is gone."""
-    table = _SUBJECTS[kind]
+def count_failure(connection: Connection, kind: JobKind, target_id: str) -> int:
+    """Count an exception of the job's handler; the number so far, 0 where its target is gone."""
+    table = _TARGETS[kind]
     this = (
         update(table)
         .where(table.c.id == target_id)
@@ -41,13 +41,12 @@ def count(connection: Connection, kind: JobKind, target_id: str) -> int:
 logger = logging.getLogger(__name__)
 
 FAILURE_BACKOFF = 5.0
-"""Seconds until a job that raised is tried again, doubled each time up to `DEFECT_CAP`."""
+"""Seconds until a job whose handler raised is run again, doubled each time."""
 LONGEST_FAILURE_BACKOFF = 600.0
-_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number is no float
 
 MAX_FAILURES = 12
-"""A job that raised so often, over about an hour, is given up. Claims do not count: a lookup whose
-vendor works on it is claimed for each poll."""
+"""Exceptions after which a job is given up: over about an hour. Attempts do not count, as a lookup
+is attempted anew for each poll of a vendor."""
 
 _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | None]]] = {
     JobKind.LOOK_UP: look_up,
@@ -60,19 +59,19 @@ _ABANDON_HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[None]
 
 
 class Engine(Protocol):
-    """Has the jobs of a database done, together with those of any other process."""
+    """Runs the jobs of a database, together with any other process."""
 
     def wake(self) -> None:
         """Look for jobs now. Callable from the event loop only."""
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then give the unfinished jobs back."""
+        """Work until cancelled; then release the unfinished jobs."""
 
 
 async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
-    """What the job's handler says; one that raises is to be run again, ever later.
+    """Call the job's handler. One that raises is rescheduled with backoff.
 
-    Raises `StorageFailed` where the database stopped it: nobody can say then how far it came.
+    Raises `StorageFailed` where the database failed: the state of the job is then unknown.
     """
     try:
         return await _HANDLERS[job.kind](service, job)
@@ -84,10 +83,9 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
 
 
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:
-    raised = await service.database.write(lambda c: count(c, job.kind, job.target_id))
+    raised = await service.database.write(lambda c: count_failure(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
-        doubled = FAILURE_BACKOFF * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
-        return Reschedule(min(doubled, LONGEST_FAILURE_BACKOFF))
+        return Reschedule(backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
     with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
         await _ABANDON_HANDLERS[job.kind](service, job)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     DeleteDone: TypeAlias = Callable[[Connection, Sequence["Job"]], None]
+
+
+CONCURRENCY = 16
+"""Jobs of each kind that one process runs at once: callbacks that hang delay no lookup."""
+DELIVERIES_PER_TEAM = 4
+"""Callbacks of one team at once: receivers that hang delay no other team's callbacks."""
+_DOUBLINGS = 10  # a power of a large number does not fit a float
 
 
 class JobKind(StrEnum):
@@ -58,6 +66,11 @@ class Reschedule:
     seconds: float
     waits_for: str | None = None
     """The source at capacity: the job runs when that has a free slot, and this was no attempt."""
+
+
+def backoff(first: float, failures: int, longest: float = math.inf) -> float:
+    """Exponential backoff: the seconds to wait after so many failures, the first of which is 1."""
+    return min(first * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS), longest)
 
 
 class Queue(Protocol):

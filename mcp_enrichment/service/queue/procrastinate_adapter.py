@@ -19,8 +19,7 @@ from procrastinate.jobs import Job, JobInserted
 from procrastinate.manager import JobManager
 
 from mcp_enrichment.service.queue import procrastinate_queue
-from mcp_enrichment.service.queue.job import JobKind
-from mcp_enrichment.service.queue.sqlite_worker import DELIVERIES_PER_TEAM
+from mcp_enrichment.service.queue.job import DELIVERIES_PER_TEAM, JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

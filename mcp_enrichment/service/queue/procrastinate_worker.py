@@ -25,10 +25,9 @@ from mcp_enrichment.service.queue import procrastinate_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.capacity import Capacity
 from mcp_enrichment.service.queue.handlers import run_job
-from mcp_enrichment.service.queue.job import Job, JobKind
+from mcp_enrichment.service.queue.job import CONCURRENCY, Job, JobKind
 from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
 from mcp_enrichment.service.queue.procrastinate_source_queue import SourceJobManager
-from mcp_enrichment.service.queue.sqlite_worker import CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

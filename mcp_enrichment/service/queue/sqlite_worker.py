@@ -17,7 +17,7 @@ from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.handlers import run_job
-from mcp_enrichment.service.queue.job import JobKind
+from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,10 +32,6 @@ logger = logging.getLogger(__name__)
 
 LEASE = 30.0
 """Seconds after which a job of a process that died may be taken over."""
-CONCURRENCY = 16
-"""Jobs of each kind that one process runs at once: callbacks that hang delay no lookup."""
-DELIVERIES_PER_TEAM = 4
-"""Callbacks of one team at once: receivers that hang delay no other team's callbacks."""
 RELEASE_SECONDS = 1.5
 """The most that releasing jobs may take at the end of the process; later their leases expire."""
 POLL_EVERY = 1.0
