@@ -1,6 +1,7 @@
-"""A vendor that fails is left alone for a while, by all processes of a database.
+"""Circuit breakers of vendors, shared by all processes of a database.
 
-After that while one question is put to it: if it fails too, the while is twice as long.
+A vendor that fails is not called for a while. Then one call probes it; if that fails too, the pause
+doubles.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ FAILURES = 3
 PAUSE, LONGEST_PAUSE = 30.0, 900.0
 """Seconds of its first pause, and of its longest."""
 REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
-"""The same for one that refuses its key, its plan or its credit: a person has to do something."""
+"""The same for a vendor that rejects its key, plan or credit: a person has to act."""
 PROBE_SECONDS = 90.0
-"""How long the one question may take before another one is put."""
+"""How long a probe may take before another one is made."""
 UNAVAILABLE = "unavailable"
 
 
 def open_circuit(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
-    """What a paused vendor counts as; None where it is to be asked."""
+    """The result of a paused vendor; None where it is to be called."""
     seen = get(connection, source)
     if seen is None or seen.open_until is None:
         return None
     until = seen.open_until
-    # Further off than any pause: the clock was set back since.
+    # Further ahead than any pause: the clock was set back.
     if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
         if claim_probe(connection, seen, until=until):
@@ -55,8 +56,8 @@ def open_circuit(
 def record(
     connection: Connection, source: str, outcome: Outcome | InProgress, *, now: float
 ) -> None:
-    """Take note of what came of a question to a vendor."""
-    if outcome == Lost(why=LostReason.REFUSED):  # others may ask for other people
+    """Record the result of a call."""
+    if outcome == Lost(why=LostReason.REFUSED):  # it concerns this request alone
         return
     before = get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
@@ -69,7 +70,7 @@ def record(
 def _after(
     source: str, outcome: Outcome | InProgress, before: int, *, now: float
 ) -> Circuit | None:
-    """How the vendor is now, after `before` earlier failures; None: it is well."""
+    """The circuit after the result and `before` earlier failures; None: it is closed."""
     if isinstance(outcome, Misconfigured):
         seconds = backoff(REFUSAL_PAUSE, before + 1, LONGEST_REFUSAL_PAUSE)
         return _circuit(source, outcome.reason, before, until=now + seconds)

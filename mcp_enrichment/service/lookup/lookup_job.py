@@ -1,4 +1,4 @@
-"""The first job: asking the sources, and ending the request with its credit."""
+"""The lookup job: queries the sources, and completes the request with its credit."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_SOURCE_ATTEMPTS = 5
-"""How often sources that stay unavailable are asked before the request fails."""
+"""Attempts at unavailable sources before the request fails."""
 FIRST_DELAY = 2.0
-"""Seconds before the second try; each further one waits twice as long."""
+"""Seconds before the second attempt, doubled for each further one."""
 LONGEST_WAIT = 120.0
-"""Seconds for which a source is waited for that is away: one that is away for longer is not."""
+"""A source that is unavailable for more seconds than this is not waited for."""
 LONGEST_WAIT_WITH_HIT = 60.0
-"""The same where an unverified address is withheld, as that source may have a better one."""
+"""The same while an unverified address is withheld in the hope of a better one."""
 
 
 SUPPRESSED = RequestOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
@@ -53,7 +53,7 @@ async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
 
 
 async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
-    """The slot came with the claim of the job. The lookup did not reach the source."""
+    """Release the slot that came with the claim, if the lookup did not reach the source."""
     limiter = service.source_limiter
     if job.slot_at and limiter.is_held(job.slot_at, job.target_id):
         await limiter.release(job.slot_at, job.target_id, database=service.database)
@@ -69,7 +69,7 @@ async def _look_up(service: ServiceContext, job: Job, request: Request) -> Resch
         if isinstance(verdict, Reschedule):
             return verdict
         if isinstance(verdict, Unresolved):
-            # Counted here and not by claims of the job: a restart is no fault of a source.
+            # The attempts of the job are not used: a restart is no failure of a source.
             tries = await service.database.write(
                 lambda c: store.count_source_attempt(c, request.id)
             )
@@ -81,7 +81,7 @@ async def _look_up(service: ServiceContext, job: Job, request: Request) -> Resch
 
 
 def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
-    """When the sources that are away are asked again, after so many tries; None: never."""
+    """When the unavailable sources are queried again after so many attempts; None: never."""
     longest = LONGEST_WAIT if down.otherwise.email is None else LONGEST_WAIT_WITH_HIT
     waits = [wait for wait in down.waits if wait <= longest]
     if tries >= MAX_SOURCE_ATTEMPTS or not waits:
@@ -90,8 +90,8 @@ def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:
-    """End a request whose lookup cannot be carried out: with the best address that a vendor has
-    given, as that is paid for; without one as failed, and its credit is given back."""
+    """Complete a request whose lookup keeps raising: with the best address that is paid for, else as
+    failed, and its credit is released."""
     request = await service.database.read(lambda connection: store.get(connection, job.target_id))
     if request is not None:
         asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
@@ -102,8 +102,8 @@ async def give_up(service: ServiceContext, job: Job) -> None:
 async def _outcome_from_paid_hits(
     service: ServiceContext, request: Request, asked: Mapping[str, SourceCall]
 ) -> RequestOutcome | None:
-    """How the request ends by what vendors have answered; None where that is no address."""
-    with log_and_continue(logger, f"what was paid for {request.id} cannot be told"):
+    """The outcome by the vendors' stored results; None where they have no address."""
+    with log_and_continue(logger, f"the paid results of {request.id} cannot be used"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
             return SUPPRESSED
         return best_hit(await disclosable_hits(service, asked.values()))
@@ -123,7 +123,7 @@ async def _query_unless_suppressed(service: ServiceContext, request: Request) ->
 
 
 async def _start_request(service: ServiceContext, job: Job) -> Request | None:
-    """The job's request, which is being processed from now on; None where it has ended."""
+    """Set the job's request to `processing`; None where it is completed."""
     if job.has_begun:
         return await service.database.read_grouped(store.running, job.target_id)
     return await service.database.write_grouped(store.start, job.target_id)

@@ -1,4 +1,4 @@
-"""Converts a source's answer to the row that stores it, and back."""
+"""Converts a source's result to a row of `source_calls`, and back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AddressRejected:
-    """The source has an address, and it is not told: it counts as a miss."""
+    """The source's address has a defect: it counts as a miss."""
 
     defect: AddressDefect
 
@@ -43,8 +43,8 @@ SourceOutcome = Outcome | AddressRejected
 
 
 def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
-    """The outcome, or `Lost` where it cannot be what it says: no table can hold it. Numbers that
-    are none count as not said."""
+    """The result as a row can hold it: `Lost` where its text does not fit, without numbers that are
+    not finite."""
     if isinstance(outcome, Hit):
         checked_at = _finite(outcome.checked_at)
         hit = replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
@@ -60,8 +60,8 @@ def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
 
 
 def _fits(text: str, longest: int) -> bool:
-    """Whether every table can hold the text: Postgres takes no NUL, and neither takes half of a
-    surrogate pair, which JSON can hold."""
+    """Whether both databases can store the text: no NUL for Postgres, no lone surrogate, which JSON
+    can hold."""
     return 0 < len(text) <= longest and "\0" not in text and _NO_TEXT.search(text) is None
 
 
@@ -75,14 +75,14 @@ def _valid_cost(cost: float | None) -> float | None:
 
 
 def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
-    """The hit of a vendor, or a miss where its address is of the other kind. One at a free-mail
-    provider is no work address, unless the vendor says of this very one that it is."""
+    """The vendor's hit, or a miss where its address is of the other type. An address at a free-mail
+    provider is a work address only if the vendor says so of this very one."""
     said = hit.kind or (email_kind(hit.email) if asked is EmailType.WORK else asked)
     return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
 
 
 def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
-    """What a row keeps of an outcome. `terms`: of a vendor."""
+    """The columns that store a result. `terms`: those of a vendor."""
     if isinstance(outcome, InProgress):
         next_poll_at = now + outcome.poll_after
         return {
@@ -115,7 +115,7 @@ def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict
 
 
 def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
-    """What a row says. `Reschedule` where its outcome is still to come."""
+    """The result in a row; `Reschedule` where there is none yet."""
     if call.state is CallState.HIT and call.email is not None:
         return _hit(call, call.email)
     if call.state is CallState.MISS:
@@ -136,14 +136,14 @@ def _hit(call: SourceCall, email: str) -> Hit:
 
 
 def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Reschedule:
-    """What a row says that holds no answer, or none that is told."""
+    """The result in a row without an address."""
     if call.state is CallState.REJECTED:
         return AddressRejected(AddressDefect(str(call.reason)))
     if call.state is CallState.UNAVAILABLE:
         return Unavailable(retry_after=wait)
     if call.state is CallState.LOST:
         return Lost(why=LostReason(str(call.reason)))
-    if call.state is CallState.HIT:  # the request has ended meanwhile, and its addresses are gone
+    if call.state is CallState.HIT:  # the request is completed, and its addresses are deleted
         return Lost(why=LostReason.NO_ANSWER)
     return Reschedule(wait)
 

@@ -1,4 +1,4 @@
-"""The sources in their order: the first verified address wins, and each is paid at most once."""
+"""Queries the sources in order: the first verified address wins, each vendor is paid once."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LookupResult:
-    """What asking the sources has come to."""
+    """The result of one pass over the sources."""
 
     verdict: RequestOutcome | Unresolved | Reschedule
     free_calls: Sequence[SourceCall]
-    """What sources that cost nothing have answered: to be written with the end."""
+    """Results of sources that cost nothing: stored with the outcome."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Waterfall:
-    """One walk through the sources, for one request."""
+    """One pass over the sources, for one request."""
 
     service: ServiceContext
     request: Request
     known: Mapping[str, SourceCall]
-    """What the vendors were asked before."""
+    """Earlier calls of vendors."""
     free_calls: list[SourceCall] = field(default_factory=list)
 
 
 async def query_sources(service: ServiceContext, request: Request) -> LookupResult:
-    """Ask the sources until one has a verified address, or all were asked.
+    """Query the sources until one has a verified address, or all were queried.
 
-    Run again it asks only whom it must: what a vendor has answered is read from the database.
-    Raises `Full` where it would have to wait for its turn at one, and may not.
+    A vendor's stored result is not requested again. Raises `AtCapacity` where a source has no free
+    slot.
     """
     sources = [
         source
@@ -86,7 +86,7 @@ async def _stored_calls(
 
 
 async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    """What a source says, or has said before, unless its address is not to be told."""
+    """A source's result, stored or new. An address that may not be disclosed becomes a miss."""
     told = await _stored_or_new_answer(walk, source)
     usable = await _check_disclosable(walk.service, told) if isinstance(told, Hit) else told
     if isinstance(usable, AddressRejected):
@@ -102,7 +102,7 @@ async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome
 
 
 async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
-    """The hit, unless its address is not to be told."""
+    """The hit, unless its address may not be disclosed."""
     if await is_address_suppressed(service.database, hit.email):
         return Miss(reason=Reason.SUPPRESSED)
     defect = await _defect(service, hit.email)
@@ -112,7 +112,7 @@ async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | 
 async def disclosable_hits(
     service: ServiceContext, calls: Iterable[SourceCall]
 ) -> Sequence[SourceAnswer]:
-    """The addresses among these answers that may be told."""
+    """The hits among these calls whose addresses may be disclosed."""
     found = []
     for call in calls:
         hit = from_row(call, now=service.clock())
@@ -156,7 +156,7 @@ async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Resch
 
 
 async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
-    """The first of its addresses that may be told; itself where none may."""
+    """The first of its addresses that may be disclosed; the hit itself where none may."""
     for one in hit.others and (hit, *hit.others):
         suppressed = await is_address_suppressed(service.database, one.email)
         if not suppressed and await _defect(service, one.email) is None:
@@ -165,8 +165,7 @@ async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
 
 
 async def _defect(service: ServiceContext, email: str) -> AddressDefect | None:
-    """What is wrong with the address. A check that raises finds nothing: the address may be paid
-    for, and is told as it came."""
+    """The defect of the address. A check that raises finds none, as the address may be paid for."""
     with log_and_continue(logger, "an address could not be checked"):
         return await service.check.find_defect(email) if service.check else None
     return None

@@ -29,6 +29,8 @@ class PersonalTable:
     """A table that holds something about people."""
 
     table: Table
+    label: str | None = None
+    """Its name in exports and reports, where that is not the table's."""
     columns: Sequence[str]
     """Those that say something about the person."""
     profile: Column[str] | None = None
@@ -44,12 +46,18 @@ class PersonalTable:
     """The values that replace what a row held; `redacted_at` and `reason` are set too, where it has
     them. None: the row itself is deleted."""
 
+    @property
+    def name(self) -> str:
+        """Its name in exports and reports."""
+        return self.label or self.table.name
+
 
 _email = schema.requests.c.email
 _people = schema.contact_persons.c
 PERSONAL: Sequence[PersonalTable] = (
     PersonalTable(
         table=schema.contact_emails,
+        label="contacts",
         columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
         profile=schema.contact_emails.c.linkedin_url,
         address=schema.contact_emails.c.email,
@@ -57,6 +65,7 @@ PERSONAL: Sequence[PersonalTable] = (
     ),
     PersonalTable(
         table=schema.contact_persons,
+        label="people",
         columns=(
             "linkedin_url",
             "first_name",
@@ -203,7 +212,7 @@ def remove(
             else delete(held.table).where(chosen)
         )
         if rows := connection.execute(change).rowcount:
-            counts[held.table.name] = rows
+            counts[held.name] = rows
     return counts
 
 
@@ -214,7 +223,7 @@ def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str
         if held.exported:
             columns = [held.table.c[name] for name in held.exported]
             rows = connection.execute(select(*columns).where(_chosen(held, choice)))
-            told[held.table.name] = [dict(row._mapping) for row in rows]
+            told[held.name] = [dict(row._mapping) for row in rows]
     return told
 
 
