@@ -1,4 +1,4 @@
-"""Readiness and totals, for those who run the service."""
+"""Readiness and totals, for operators."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """The queue and the ledger as they stand."""
+    """The totals of the queue and the ledger."""
 
     jobs_waiting: Mapping[str, int]
-    """By kind of job; those being worked on count."""
+    """By kind of job, with the running ones."""
     oldest_job_seconds: float
     """How long the job has been due that is due longest; 0 where none is."""
     credits: Mapping[str, int]

@@ -58,7 +58,7 @@ class Mortal(Database):
     """The database of a process that dies before a transaction, or once it is committed."""
 
     def __init__(self, database: Database, life: Life) -> None:
-        super().__init__(database._engine, database.subjects, queue=database.queue)
+        super().__init__(database._engine, database.pseudonyms, queue=database.queue)
         self._life = life
 
     def write_now(self, work: Callable[[Connection], T]) -> T:

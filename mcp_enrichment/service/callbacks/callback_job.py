@@ -52,9 +52,9 @@ class _Attempt:
 async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     """Send one try of a callback. A try is written down before it is sent: a crash between the two
     costs the try, never a fourth one."""
-    subjects = service.database.subjects
+    pseudonyms = service.database.pseudonyms
     claimed = await service.database.write(
-        lambda c: _claim(c, job.target_id, subjects, at=service.clock())
+        lambda c: _claim(c, job.target_id, pseudonyms, at=service.clock())
     )
     if claimed is None:
         return None
@@ -117,7 +117,7 @@ def body_of(request: Request, callback: Callback) -> bytes:
 
 
 def _claim(
-    connection: Connection, callback_id: str, subjects: Pseudonyms, *, at: float
+    connection: Connection, callback_id: str, pseudonyms: Pseudonyms, *, at: float
 ) -> _Attempt | None:
     callback = callback_table.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
@@ -127,7 +127,7 @@ def _claim(
     if number is None:
         return None
     secrets = signing_secrets(connection, request.team_id, at=at)
-    told = redact_if_suppressed(connection, subjects, request)
+    told = redact_if_suppressed(connection, pseudonyms, request)
     return _Attempt(callback=callback, number=number, request=told, secrets=secrets)
 
 

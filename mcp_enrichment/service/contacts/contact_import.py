@@ -16,7 +16,7 @@ from mcp_enrichment.service.contacts.person_records import figures
 from mcp_enrichment.service.contacts.staging import Staging, email_row
 from mcp_enrichment.service.privacy import audit_log
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.subject_requests import left_out
+from mcp_enrichment.service.privacy.subject_requests import suppression_filter
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def import_contacts(
     file again adds what is missing, and nothing twice.
     """
     now = time.time()
-    is_left_out = database.read_now(partial(left_out, subjects=database.subjects))
+    is_left_out = database.read_now(partial(suppression_filter, pseudonyms=database.pseudonyms))
     report = ImportReport(is_left_out=is_left_out)
     writer = ImportWriter(database)
     with Staging() as staged:

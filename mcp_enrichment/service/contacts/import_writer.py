@@ -13,7 +13,7 @@ from mcp_enrichment.service.contacts.person_records import address_of, to_person
 from mcp_enrichment.service.contacts.staging import EMAIL, PROFILE, RANK
 from mcp_enrichment.service.db import upsert
 from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_import
-from mcp_enrichment.service.privacy.subject_requests import left_out
+from mcp_enrichment.service.privacy.subject_requests import suppression_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,5 +80,5 @@ class ImportWriter:
         upsert.tune_sqlite(connection)
         # Checked again: a person may have been erased since the rows were read.
         lock_for_import(connection)
-        is_left_out = left_out(connection, self.database.subjects)
+        is_left_out = suppression_filter(connection, self.database.pseudonyms)
         return [row for row in rows if not is_left_out(row[PROFILE], email_of(row))]

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema: Alembic, run only where something is to be done."""
+"""Migrates a database to the newest schema with Alembic, if it is not there yet."""
 
 from __future__ import annotations
 

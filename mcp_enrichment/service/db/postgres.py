@@ -1,4 +1,4 @@
-"""The database on Postgres: the same statements, by psycopg, in as many threads as connections."""
+"""The database on Postgres: the same SQL, with psycopg, in as many threads as connections."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NETWORK: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""In seconds, and the last in milliseconds: how soon a server that is silent counts as gone."""
+"""Seconds, the last one milliseconds: how soon a silent server counts as gone."""
 RECONNECT_EVERY = 0.5
 """Seconds between two attempts to listen while the database is away."""
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
@@ -54,13 +54,13 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """
     engine = engine_of(url)
     try:
-        subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
+        pseudonyms = _opened(engine, partial(_subjects, privacy_key=privacy_key))
     except BaseException:
         engine.dispose()
         raise
     return Database(
         engine,
-        subjects,
+        pseudonyms,
         # Each statement sees what is committed before it, in a transaction or not.
         reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
         snapshots=engine.execution_options(isolation_level="REPEATABLE READ"),
@@ -144,9 +144,9 @@ def _subjects(connection: Connection, *, privacy_key: bytes | None) -> Pseudonym
     if privacy_key is None:
         return Pseudonyms(stored_key(connection))
     _lock_migrations(connection)
-    subjects = Pseudonyms(privacy_key)
-    pin_key(connection, subjects)
-    return subjects
+    pseudonyms = Pseudonyms(privacy_key)
+    pin_key(connection, pseudonyms)
+    return pseudonyms
 
 
 def _lock_migrations(connection: Connection) -> None:

@@ -75,23 +75,23 @@ async def _look_up(service: ServiceContext, job: Job, request: Request) -> Resch
             )
             if again := _retry_in(tries, verdict):
                 return again
-            verdict = verdict.otherwise
+            verdict = verdict.fallback
         await _finish(service, job, request, verdict, came.free_calls)
     return None
 
 
 def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
     """When the unavailable sources are queried again after so many attempts; None: never."""
-    longest = LONGEST_WAIT if down.otherwise.email is None else LONGEST_WAIT_WITH_HIT
-    waits = [wait for wait in down.waits if wait <= longest]
+    longest = LONGEST_WAIT if down.fallback.email is None else LONGEST_WAIT_WITH_HIT
+    waits = [wait for wait in down.retry_after if wait <= longest]
     if tries >= MAX_SOURCE_ATTEMPTS or not waits:
         return None
     return Reschedule(max(backoff(FIRST_DELAY, tries), *waits))
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:
-    """Complete a request whose lookup keeps raising: with the best address that is paid for, else as
-    failed, and its credit is released."""
+    """Complete a request whose lookup keeps raising: with the best address that was paid for, else
+    as failed, and its credit is released."""
     request = await service.database.read(lambda connection: store.get(connection, job.target_id))
     if request is not None:
         asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))

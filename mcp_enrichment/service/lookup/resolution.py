@@ -44,9 +44,9 @@ class RequestOutcome:
 class Unresolved:
     """A source was unavailable, and no other one has a verified address."""
 
-    waits: Sequence[float]
+    retry_after: Sequence[float]
     """The `Retry-After` of each unavailable source, in seconds; 0 where it sent none."""
-    otherwise: RequestOutcome
+    fallback: RequestOutcome
     """The outcome if the source stays unavailable."""
 
 
@@ -66,7 +66,7 @@ def resolve(answers: Sequence[SourceAnswer]) -> RequestOutcome | Unresolved:
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
     end = best_hit(answers) or _failure(outcomes) or _not_found(outcomes)
     decided = any(is_decisive(outcome) for outcome in outcomes)
-    return Unresolved(waits=waits, otherwise=end) if waits and not decided else end
+    return Unresolved(retry_after=waits, fallback=end) if waits and not decided else end
 
 
 def best_hit(answers: Sequence[SourceAnswer]) -> RequestOutcome | None:

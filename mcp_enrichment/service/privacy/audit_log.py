@@ -1,4 +1,4 @@
-"""Statements on the audit trail: who did what to how much, never to whom but by a hash."""
+"""SQL of the audit log: who did what to how many rows; people are pseudonyms."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Actor(StrEnum):
-    """Who acted."""
+    """The actor of an entry."""
 
     OPERATOR = "operator"
     """A person at the command line."""
     SERVICE = "service"
-    """The service, by itself."""
+    """The service itself."""
 
 
 class Action(StrEnum):
-    """What is written down."""
+    """The action of an entry."""
 
     SUPPRESS = "suppress"
     LIFT = "lift"
@@ -46,7 +46,7 @@ class Entry:
     action: str
     pseudonym: str | None
     counts: str
-    """How many rows of which table, as JSON."""
+    """The number of rows by table, as JSON."""
 
 
 def record(
@@ -58,18 +58,18 @@ def record(
     pseudonym: str | None = None,
     actor: Actor = Actor.OPERATOR,
 ) -> None:
-    """Add a row."""
+    """Add an entry."""
     row = {"at": at, "actor": actor, "action": action, "pseudonym": pseudonym}
     connection.execute(insert(audit_log).values(row | {"counts": json.dumps(dict(counts))}))
 
 
 def newest(connection: Connection, *, limit: int) -> Sequence[Entry]:
-    """The rows, the newest first."""
+    """The newest entries first."""
     return _entries(connection, audit_log.c.id > 0, limit=limit)
 
 
 def about(connection: Connection, pseudonyms: Collection[str]) -> Sequence[Entry]:
-    """The rows about one of the hashes, the newest first."""
+    """The entries about one of these pseudonyms, the newest first."""
     return _entries(connection, audit_log.c.pseudonym.in_(pseudonyms))
 
 

@@ -1,7 +1,7 @@
-"""Which tables hold what about people: the one list that erasing and exporting go by.
+"""The inventory of personal data: erasure and export follow this list.
 
-Whoever adds a table, or a column, that says something about a person adds it here; a test looks for
-columns that sound so and are in neither `PERSONAL` nor `NOT_PERSONAL`.
+A new table or column with personal data is added here. A test finds columns that sound personal and
+are in neither `PERSONAL` nor `NOT_PERSONAL`.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PersonalTable:
-    """A table that holds something about people."""
+    """A table with personal data."""
 
     table: Table
     label: str | None = None
     """Its name in exports and reports, where that is not the table's."""
     columns: Sequence[str]
-    """Those that say something about the person."""
+    """The columns with personal data."""
     profile: Column[str] | None = None
-    """Holds the person's canonical profile URL."""
+    """The person's canonical profile URL."""
     address: ColumnElement[Any] | None = None
-    """Holds an address of the person, as it was written."""
+    """An address of the person, as it was written."""
     link: tuple[Column[Any], Column[Any]] | None = None
-    """A column of this table and the one that it points to, in a table earlier in the list: both
-    rows are about the same person."""
+    """A column of this table and the column it refers to, in a table earlier in the list: both rows
+    are about the same person."""
     exported: Sequence[str] = ()
-    """What a person who asks is told of a row."""
+    """The columns in a person's export."""
     emptied: Mapping[str, Any] | None = None
-    """The values that replace what a row held; `redacted_at` and `reason` are set too, where it has
-    them. None: the row itself is deleted."""
+    """The values of a redacted row; `redacted_at` and `reason` are set too, if the table has them.
+    None: the row is deleted."""
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ PERSONAL: Sequence[PersonalTable] = (
         address=_people.email_local + "@" + _people.email_domain,
         exported=tuple(_people.keys()),
     ),
-    # Its id, its end and its money stay: the ledger is about them.
+    # The id, the outcome and the credits stay: the ledger refers to them.
     PersonalTable(
         table=schema.requests,
         columns=("linkedin_url", "email", "evidence", "external_id"),
@@ -97,7 +97,7 @@ PERSONAL: Sequence[PersonalTable] = (
             "traceparent": None,
         },
     ),
-    # What each source has cost stays.
+    # The cost of each source stays.
     PersonalTable(
         table=schema.source_calls,
         columns=("email", "evidence", "vendor_job_id"),
@@ -106,7 +106,7 @@ PERSONAL: Sequence[PersonalTable] = (
         exported=("source", "state", "email", "verification", "checked_at", "requested_at"),
         emptied={"email": None, "evidence": None, "vendor_job_id": None},
     ),
-    # A caller's own URL, reference or key may hold anything, a name too.
+    # A caller's URL, reference or key may contain anything, also a name.
     PersonalTable(
         table=schema.idempotency_keys,
         columns=("key", "body_hash"),
@@ -129,14 +129,14 @@ NOT_PERSONAL = {
     "privacy_key.key": "random",
     "source_calls.answered_at": "when, and not what",
 }
-"""Columns that only sound as if they held something about a person, and what they hold."""
+"""Columns that only sound personal, and what they hold."""
 
 RowFilter = Callable[[PersonalTable], ColumnElement[bool] | None]
-"""The rows of a table that are chosen for what they hold themselves; None: none are."""
+"""Selects rows of a table by their own columns; None: it selects none."""
 
 
 def mentioning(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
-    """What is held under one of the profiles, or with an address spelled in one of these ways."""
+    """Rows of one of the profiles, or with one of these spellings of an address."""
 
     def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
         by = [(held.profile, profiles), (held.address, spellings)]
@@ -146,8 +146,8 @@ def mentioning(profiles: Collection[str], spellings: Collection[str]) -> RowFilt
 
 
 def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
-    """What `about` chooses, without what is held under somebody else's profile: an address may be
-    that of an office or a family."""
+    """The rows of `mentioning` without those of another profile: an address may belong to an office
+    or a family."""
 
     def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
         if held.profile is None or held.address is None:
@@ -159,14 +159,13 @@ def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> Ro
 
 
 def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first requests that ended before this time and are not empty yet; None: there are
-    none."""
+    """The first requests that were completed before this time and are not redacted; None: none."""
     completed = schema.requests.c.completed_at
     return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
 
 
 def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first of what was imported before this time; None: there is nothing."""
+    """The first rows that were imported before this time; None: none."""
     for table in (schema.contact_emails, schema.contact_persons):
         imported = table.c.imported_at
         if found := _first(connection, imported, imported < before, limit):
@@ -175,8 +174,8 @@ def imported_before(connection: Connection, before: float, *, limit: int) -> Row
 
 
 def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]:
-    """How the normalised addresses are spelled where they are held. Reads every address there is,
-    since no index knows them by all their spellings."""
+    """The stored spellings of these normalised addresses. Reads all addresses, as no index covers
+    every spelling."""
     found: set[str] = set()
     for held in PERSONAL:
         if held.address is not None:
@@ -187,12 +186,12 @@ def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]
 
 
 def addresses_of(connection: Connection, choice: RowFilter) -> set[str]:
-    """The normalised addresses in the chosen rows."""
+    """The normalised addresses in the selected rows."""
     return {normalize_address(one) for one in _values(connection, choice, "address")}
 
 
 def profiles_of(connection: Connection, choice: RowFilter) -> set[str]:
-    """The profiles in the chosen rows."""
+    """The profiles in the selected rows."""
     found = _values(connection, choice, "profile")
     return {one for one in found if not one.startswith(NO_PROFILE)}
 
@@ -200,7 +199,7 @@ def profiles_of(connection: Connection, choice: RowFilter) -> set[str]:
 def remove(
     connection: Connection, choice: RowFilter, *, at: float, reason: Reason
 ) -> dict[str, int]:
-    """Delete or empty the chosen rows, and those that belong to them; how many, by table."""
+    """Delete or redact the selected rows and those linked to them; the number by table."""
     why = {"redacted_at": at, "reason": reason}
     counts = {}
     for held in reversed(PERSONAL):
@@ -217,7 +216,7 @@ def remove(
 
 
 def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str, Any]]]:
-    """What a person is told of the chosen rows, by table."""
+    """The exported columns of the selected rows, by table."""
     told = {}
     for held in PERSONAL:
         if held.exported:
@@ -233,7 +232,7 @@ def _first(
     table = at.table
     key = tuple_(*table.primary_key)
     these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
-    # Whoever deletes them at the same time is waited for, and has them alone.
+    # A process that deletes them at the same time is waited for.
     keys = [tuple(row) for row in connection.execute(these.with_for_update())]
     return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
 
@@ -258,13 +257,16 @@ def _chosen(held: PersonalTable, choice: RowFilter) -> ColumnElement[bool]:
 
 
 def lock_for_erasure(connection: Connection) -> None:
-    """Until the transaction ends no other one adds or changes a contact or a request; those that
-    were about to have been waited for."""
+    """Let no other transaction add or change contacts or requests until this one ends.
+
+    SQLite has one writer at a time. On Postgres a transaction that read before an erasure could
+    otherwise write after it, and bring back what was erased.
+    """
     _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
 
 
 def lock_for_import(connection: Connection) -> None:
-    """What is read from here on knows of every erasure that began before the transaction ends."""
+    """Wait for erasures, and let none begin until the transaction ends."""
     _lock(connection, "contact_emails", "ROW EXCLUSIVE")
 
 

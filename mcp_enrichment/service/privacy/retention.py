@@ -1,4 +1,4 @@
-"""Deleting what has been kept for its time, a batch a transaction."""
+"""Deletes expired data, hourly, one batch for each transaction."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import Retention, ServiceContext
 
 BATCH = 500
-"""Rows of one transaction: whoever waits to write waits for no more."""
+"""Rows of one transaction: other writers wait for no more."""
 
 
 async def delete_expired(service: ServiceContext) -> int:
-    """Delete all whose time is over, together with any other process that does; how many rows this
-    one deleted or emptied."""
+    """Delete or redact all expired rows; the number of rows. Other processes may do so at once."""
     kept, total = service.retention, 0
     while await service.database.read(partial(_is_due, kept=kept, now=service.clock())):
         delete = partial(_delete_batch, kept=kept, now=service.clock())
@@ -35,7 +34,7 @@ async def delete_expired(service: ServiceContext) -> int:
 
 
 async def delete_expired_keys(service: ServiceContext) -> int:
-    """Delete the idempotency keys whose time is over; how many."""
+    """Delete the expired idempotency keys; their number."""
     total, deleted = 0, BATCH
     while deleted == BATCH:
         than = service.clock() - IDEMPOTENCY_SECONDS
@@ -61,7 +60,7 @@ def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int
 def _expired(
     connection: Connection, kept: Retention, now: float, *, limit: int
 ) -> personal_data_inventory.RowFilter | None:
-    """What is to be deleted next."""
+    """The rows that are deleted next."""
     found = None
     if kept.answers is not None:
         found = personal_data_inventory.completed_before(
@@ -77,11 +76,11 @@ def _expired(
 logger = logging.getLogger(__name__)
 
 RETENTION_EVERY = 3600.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 
 async def run_retention(service: ServiceContext) -> None:
-    """Delete what has been kept for its time, at once and from then on, until cancelled."""
+    """Delete expired data, at once and then hourly, until cancelled."""
     while True:
         with log_and_continue(logger, "expired data cannot be deleted"):
             if deleted := await delete_expired(service):

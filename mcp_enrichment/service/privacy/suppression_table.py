@@ -1,4 +1,4 @@
-"""Statements on the suppression list: hashes of profiles and addresses that nothing is told of."""
+"""SQL of the suppression list: pseudonyms of profiles and addresses that are not disclosed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-# Made once: each lookup asks the one, and each answer that is told the other.
+# Built once: each lookup executes the first, each response the second.
 _AMONG = select(suppressions.c.pseudonym).where(
     suppressions.c.pseudonym.in_(bindparam("pseudonyms", expanding=True))
 )
@@ -27,14 +27,14 @@ _EITHER = select(suppressions.c.kind).where(
 
 
 class SubjectKind(StrEnum):
-    """What a hash is of."""
+    """The kind of a pseudonym."""
 
     PROFILE = "profile"
     ADDRESS = "address"
 
 
 def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: float) -> int:
-    """Put hashes on the list; how many were not there before."""
+    """Add hashes to the list; the number of new ones."""
     new = pseudonyms.keys() - _among(connection, pseudonyms)
     rows = [{"pseudonym": one, "kind": pseudonyms[one], "at": at} for one in sorted(new)]
     if rows:
@@ -43,13 +43,13 @@ def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: fl
 
 
 def remove(connection: Connection, pseudonym: str) -> bool:
-    """Take a hash off the list; False where it was not there."""
+    """Remove a hash from the list; False where it was not listed."""
     this = delete(suppressions).where(suppressions.c.pseudonym == pseudonym)
     return connection.execute(this).rowcount == 1
 
 
 def which_listed(connection: Connection, pseudonyms: Sequence[str]) -> Sequence[bool]:
-    """Of each hash whether it is on the list."""
+    """Whether each hash is on the list."""
     listed = _among(connection, pseudonyms)
     return [one in listed for one in pseudonyms]
 
@@ -70,7 +70,7 @@ def list_hashes(connection: Connection) -> set[str]:
 
 
 def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
-    """Each hash with its kind and since when it is on the list, the newest first."""
+    """Each hash with its kind and the time of its listing, the newest first."""
     columns = (suppressions.c.pseudonym, suppressions.c.kind, suppressions.c.at)
     rows = connection.execute(select(*columns).order_by(suppressions.c.at.desc()))
     return [(row.pseudonym, row.kind, row.at) for row in rows]

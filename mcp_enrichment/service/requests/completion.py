@@ -1,4 +1,4 @@
-"""How requests end: with their credits, their sources' answers and the jobs of their callbacks."""
+"""Completes requests: with their credits, results of sources and jobs of callbacks."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Completion:
-    """What is written at the end of a request."""
+    """What is stored at the completion of a request."""
 
     service: ServiceContext
     job: Job
     request: Request
     end: RequestOutcome
     free_calls: Sequence[SourceCall]
-    """What sources that cost nothing have answered."""
+    """Results of sources that cost nothing."""
 
 
 def complete_batch(connection: Connection, endings: Sequence[Completion]) -> Sequence[bool]:
-    """Write ends down, and take their jobs off; False where the request had ended before."""
-    # Rows are changed in one order everywhere, requests before balances: no two transactions wait
-    # for each other, and all requests of a team meet at its balance for no longer than they must.
+    """Complete requests and delete their jobs; False where a request was completed before."""
+    # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
+    # and the lock on a team's balance is short.
     in_order = sorted(endings, key=lambda ending: ending.request.id)
     at = endings[0].service.clock()
     ended = [one for one in in_order if _complete(connection, one, at=at)]
