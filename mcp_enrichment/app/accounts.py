@@ -27,7 +27,7 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
 from mcp_enrichment.mcp.http.webhook_route import PUSHES
 from mcp_enrichment.service.accounts import api_keys
-from mcp_enrichment.service.accounts import team_table as store
+from mcp_enrichment.service.accounts import teams as store
 from mcp_enrichment.service.accounts.teams import local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam

@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import open_place, rows
 from tests.support.running_service import (
     ADA,
@@ -66,7 +66,7 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
         async with anyio.create_task_group() as tasks:
             for request_id in ids:
-                job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+                job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
                 tasks.start_soon(look_up, it.service, job)
             await until(lambda: source.asked_for == MANY)
             event.listen(it.service.database._engine, "commit", commits.append)

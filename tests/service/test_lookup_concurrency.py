@@ -12,7 +12,8 @@ import pytest
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
 from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
+from mcp_enrichment.service.queue.job import JobKind
+from mcp_enrichment.service.queue.sqlite_queue import Lease
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import ADA, ledger_is_exact, running_service, until
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
-UNDER_WAY = "SELECT count(*) FROM source_lookups"
+UNDER_WAY = "SELECT count(*) FROM source_slots"
 
 
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 FETCH = text("SELECT procrastinate_fetch_job_v2(NULL, :worker_id)")
-JOBS = "SELECT kind, subject, claims, lease_owner FROM jobs"
+JOBS = "SELECT kind, target_id, attempts, lease_owner FROM jobs"
 
 
 @pytest.fixture
@@ -305,4 +305,4 @@ async def _workers_listen(url: str) -> None:
 
 
 def _ended(url: str) -> int:
-    return int(rows(url, "SELECT count(*) FROM requests WHERE ended_at IS NOT NULL")[0][0])
+    return int(rows(url, "SELECT count(*) FROM requests WHERE completed_at IS NOT NULL")[0][0])

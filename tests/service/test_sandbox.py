@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-TRIES = "SELECT number, outcome, http_status FROM callback_tries ORDER BY number"
+TRIES = "SELECT number, outcome, http_status FROM callback_attempts ORDER BY number"
 
 
 def _person(scene: str) -> str:

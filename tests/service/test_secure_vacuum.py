@@ -75,9 +75,9 @@ def test_what_was_deleted_before_leaves_nothing_in_a_file_of_sqlite_either(path:
     with closing(sqlite3.connect(path)) as careless:
         careless.execute("PRAGMA secure_delete=OFF")
         careless.execute(
-            "UPDATE contacts SET email = 'ada@example.com' WHERE linkedin_url LIKE '%1'"
+            "UPDATE contact_emails SET email = 'ada@example.com' WHERE linkedin_url LIKE '%1'"
         )
-        careless.execute("DELETE FROM contacts WHERE email = 'ada@example.com'")
+        careless.execute("DELETE FROM contact_emails WHERE email = 'ada@example.com'")
         careless.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
     assert any(ADAS.encode() in file.read_bytes() for file in files), "it was there"

@@ -102,7 +102,7 @@ async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(place: 
         [secret] = await secrets_of(it)
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 3)
-        started = it.rows("SELECT started_at FROM callback_tries ORDER BY number")
+        started = it.rows("SELECT started_at FROM callback_attempts ORDER BY number")
     assert all(verifies(secret, seen) for seen in receiver.seen)
     assert len({seen.headers["webhook-id"] for seen in receiver.seen}) == 1
     assert len({seen.body for seen in receiver.seen}) == 1

@@ -202,7 +202,7 @@ def _each_callback_was_tried_three_times_at_most(
     tries = """
         SELECT '/' || external_id, count(number),
             max(CASE outcome WHEN 'delivered' THEN 1 ELSE 0 END)
-        FROM callbacks LEFT JOIN callback_tries ON callback_id = id GROUP BY id"""
+        FROM callbacks LEFT JOIN callback_attempts ON callback_id = id GROUP BY id"""
     found = rows(place, tries)
     assert len(found) == requests
     for where, tried, delivered in found:

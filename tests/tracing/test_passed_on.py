@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-TRIED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
+TRIED = "SELECT count(*) FROM callback_attempts WHERE outcome = 'delivered'"
 NO_TRACE = ["", "ada.okafor@example.com", "00-0-0-01", TRACE.upper(), "ff" + TRACE[2:]]
 
 

@@ -8,22 +8,23 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from mcp_enrichment.service.requests import completion_listener
+from mcp_enrichment.service.db import postgres as database
+from mcp_enrichment.service.requests.completion_waiter import CHANNEL
 from tests.support.databases import rows
 from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.anyio
 CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE application_name = 'mcp-enrichment-ends' AND datname = current_database()"""
+WHERE application_name = 'mcp-enrichment-notifications' AND datname = current_database()"""
 
 
 @pytest.fixture(autouse=True)
 def _tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completion_listener, "RECONNECT_EVERY", 0)
+    monkeypatch.setattr(database, "RECONNECT_EVERY", 0)
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> int:
-    return sum("tells of no ends" in record.message for record in caplog.records)
+    return sum("sends no notifications" in record.message for record in caplog.records)
 
 
 async def test_an_outage_is_told_once_however_often_it_is_tried(
@@ -38,9 +39,7 @@ async def test_an_outage_is_told_once_however_often_it_is_tried(
     async with await asyncio.start_server(cut, "127.0.0.1", 0) as away:
         port = away.sockets[0].getsockname()[1]
         listening = asyncio.ensure_future(
-            anext(
-                completion_listener.listen_for_completions(f"postgresql://it@127.0.0.1:{port}/it")
-            )
+            anext(database.listen(f"postgresql://it@127.0.0.1:{port}/it", CHANNEL))
         )
         with anyio.fail_after(HANG):
             for _ in range(5):
@@ -50,7 +49,7 @@ async def test_an_outage_is_told_once_however_often_it_is_tried(
 
 
 async def test_the_next_outage_is_told_again(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with aclosing(completion_listener.listen_for_completions(url)) as heard:
+    async with aclosing(database.listen(url, CHANNEL)) as heard:
         for outages in range(3):
             with anyio.fail_after(HANG):
                 assert await anext(heard) is None
