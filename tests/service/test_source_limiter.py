@@ -20,7 +20,7 @@ from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.settings.service_types import SourceLimitText
+from mcp_enrichment.settings.types import SourceLimit
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import (
@@ -290,16 +290,16 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("contacts=50/200", SourceLimitText(source="contacts", at_once=50, per_second=200)),
-        ("contacts=50", SourceLimitText(source="contacts", at_once=50)),
-        ("contacts=/0.5", SourceLimitText(source="contacts", per_second=0.5)),
+        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
+        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
+        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
     ],
 )
 def test_the_limits_are_set_in_a_few_characters(
-    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimitText
+    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
-    assert Settings().source_limits == (read, SourceLimitText(source="inferred", at_once=1))
+    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
 
 
 NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"
