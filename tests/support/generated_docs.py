@@ -66,13 +66,13 @@ def errors_table() -> str:
         f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_yes(kind.charged)} |"
         for kind in sorted(_errors(), key=lambda kind: kind.code)
     ]
-    head = ["| code | class | may pass by itself | may have cost a credit |", "|---|---|---|---|"]
+    head = ["| code | class | transient | may have cost a credit |", "|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
 def vendors_table() -> str:
     head = [
-        "| name | addresses | credits for one | limit | answers | a lost answer | run with a key |",
+        "| name | addresses | credits for one | limit | answers | after a lost answer | run with a key |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_vendor_row(vendor_class(name)) for name in sorted(NAMES))])
@@ -87,11 +87,11 @@ def vendor_notes() -> str:
 def vendor_schemas() -> str:
     """From which document of a vendor its answers are known."""
     rows = [
-        f"| `{name}` | {known['source']} | {known.get('date', 'not told')} | {known['read']} |"
+        f"| `{name}` | {known['source']} | {known.get('date', 'not stated')} | {known['read']} |"
         for name in sorted(NAMES)
         for known in [json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))]
     ]
-    return "\n".join(["| name | document | its date | read |", "|---|---|---|---|", *rows])
+    return "\n".join(["| name | document | its date | read on |", "|---|---|---|---|", *rows])
 
 
 TABLES = {
@@ -157,7 +157,7 @@ def _vendor_row(kind: type[HTTPVendor]) -> str:
         ", ".join(shown),
         ", ".join(limits),
         f"in about {kind.poll_after:g} s or later" if kind.poll_after else "at once",
-        "asked for again" if kind.idempotent_billing else "stays lost",
+        "requested again" if kind.idempotent_billing else "stays lost",
         kind.verified_on or "*unverified*",
     ]
     return f"| {' | '.join(cells)} |"
