@@ -1,4 +1,4 @@
-"""What docs/architecture.md and CONTRIBUTING.md name exists: each path, name, setting, command."""
+"""Each path, name, setting and command in docs/architecture.md and CONTRIBUTING.md exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/http.md says is so: its commands are run, and the settings that it names exist."""
+"""Tests of docs/http.md: its commands work, and the settings that it names exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/sources.md says is so: its table, its command, and the figures that it names."""
+"""Tests of docs/sources.md: its table, its command, and its figures."""
 
 from __future__ import annotations
 
