@@ -71,7 +71,7 @@ def errors_table() -> str:
 
 def vendors_table() -> str:
     head = [
-        "| name | addresses | credits for one | limit | answers | after a lost answer | run with a key |",
+        "| name | addresses | credits for one | limit | answers | lost answer | run with a key |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_vendor_row(vendor_class(name)) for name in sorted(NAMES))])
