@@ -87,7 +87,7 @@ def test_the_code_of_the_library_page_prints_what_the_page_shows(
 
 
 def test_the_table_of_an_answer_has_its_fields() -> None:
-    section = LIBRARY.partition("## Fields of a result")[2].partition("##")[0]
+    section = LIBRARY.partition("## What an answer says")[2].partition("##")[0]
     named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert set(named) == {field.name for field in fields(EnrichmentResult)} | {"is_final"}
 
