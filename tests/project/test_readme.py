@@ -1,4 +1,4 @@
-"""What the README says is so: its tables, configurations and code, and each of its commands."""
+"""Tests of the README: its tables and configurations are right, and each of its commands works."""
 
 from __future__ import annotations
 
