@@ -78,8 +78,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
         from mcp_enrichment.cli.http_server import listening_socket, serve_app
         from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
         from mcp_enrichment.mcp.http.app import HTTPConfig, http_app
-        from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
-        from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
+        from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, Challenges
         from mcp_enrichment.service.http.rate_limit import RateLimit
         from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 
@@ -90,7 +89,7 @@ async def serve_http(get_client: GetClient, port: int) -> None:
 
     site = HTTPConfig(
         names=allowed_hosts("127.0.0.1", port),
-        credentials=Authenticator(
+        authenticator=Authenticator(
             challenges=Challenges(), team_of=no_team, tokens=None, open_to_all=True
         ),
         limit=RateLimit(quota=1_000_000, clock=time.monotonic),

@@ -82,7 +82,7 @@ async def open_client(
         keep=settings.memory_days * DAY,
         keep_misses=settings.miss_days * DAY,
         budget=_budget(settings),
-        pushes=pushes,
+        webhooks=pushes,
     ) as client:
         yield client
 

@@ -34,7 +34,7 @@ def list_callbacks(team: str, limit: int) -> None:
         status = f" ({one.http_status})" if one.http_status else ""
         outcome = f"{one.outcome or _open_attempt(one.at)}{status}"
         click.echo(
-            f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{format_time(one.at)}"
+            f"{one.id}\t{one.request_id}\t{one.attempts} tries\t{outcome}\t{format_time(one.at)}"
         )
 
 

@@ -111,7 +111,8 @@ def show_audit(limit: int) -> None:
         found = database.read_now(lambda c: audit_log.newest(c, limit=limit))
     for one in found:
         click.echo(
-            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}"
+            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t"
+            f"{one.pseudonym or '-'}\t{one.counts}"
         )
 
 

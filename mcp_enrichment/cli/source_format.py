@@ -43,10 +43,10 @@ def state(figures: SourceReport, *, now: float) -> str:
     health = figures.health
     if health is None:
         return "ready"
-    why = PAUSE_REASONS.get(health.why, health.why)
-    if health.left_alone_until is None or health.left_alone_until <= now:
-        return f"ready after {health.failures} failures in a row: {why}"
-    return f"paused until {format_time(health.left_alone_until)}: {why}"
+    reason = PAUSE_REASONS.get(health.reason, health.reason)
+    if health.open_until is None or health.open_until <= now:
+        return f"ready after {health.failures} failures in a row: {reason}"
+    return f"paused until {format_time(health.open_until)}: {reason}"
 
 
 def figures(of: SourceReport) -> str:

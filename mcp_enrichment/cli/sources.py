@@ -60,7 +60,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup import circuit_table
+    from mcp_enrichment.service.lookup import circuit_breaker
     from mcp_enrichment.service.sources.base import is_vendor
 
     with service_database() as database:
@@ -73,7 +73,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
         if not all(map(lines.is_healthy, said)):
             raise SystemExit(1)
         if said:
-            database.write_now(lambda c: circuit_table.close(c, name))
+            database.write_now(lambda c: circuit_breaker.close(c, name))
 
 
 def _named(name: str, among: Sequence[Source]) -> Source:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl,
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.contract import webhooks
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.contract.placeholders import (
     path_problem,
     secret_problem,

@@ -1,4 +1,4 @@
-"""What the documents beside the README say is so: their code and their commands are run."""
+"""Tests of the documents beside the README: they run the code and the commands there."""
 
 from __future__ import annotations
 

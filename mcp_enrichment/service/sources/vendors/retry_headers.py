@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER, parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
