@@ -37,13 +37,13 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
 
     answer = call_with_client(lambda client: _final(client, url, kind, refresh=refresh))
     step = next_step_of(answer)
-    said = step.to_person() if step else None
+    sentence = step.to_person() if step else None
     if as_json:
-        click.echo(_as_json(answer, said))
+        click.echo(_as_json(answer, sentence))
     elif answer.email:
         click.echo(answer.email)
-    if said and not (as_json and answer.email):
-        click.echo(f"{answer.verification or answer.status}: {said}", err=True)
+    if sentence and not (as_json and answer.email):
+        click.echo(f"{answer.verification or answer.status}: {sentence}", err=True)
     if not answer.email:
         sys.exit(EXIT_NO_EMAIL)
 
@@ -51,8 +51,8 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
 def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
     from mcp_enrichment.mcp.convert import to_enrichment
 
-    told = to_enrichment(answer).model_dump(mode="json") | {"next_step": next_step}
-    return json.dumps(told, ensure_ascii=False, indent=2)
+    shown = to_enrichment(answer).model_dump(mode="json") | {"next_step": next_step}
+    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 async def _final(
@@ -62,11 +62,11 @@ async def _final(
 
     from mcp_enrichment.contract.models import EmailType
 
-    asked = await client.request(url, EmailType(kind), force_refresh=refresh, wait=WAIT_SECONDS)
-    answer = asked
+    request = await client.request(url, EmailType(kind), force_refresh=refresh, wait=WAIT_SECONDS)
+    answer = request
     for _ in range(MAX_WAITS):
         if answer.is_final:
             break
         click.echo("still looking …", err=True)
-        [answer] = await client.wait([asked.id], WAIT_SECONDS)
-    return replace(answer, reused=asked.reused)
+        [answer] = await client.wait([request.id], WAIT_SECONDS)
+    return replace(answer, reused=request.reused)

@@ -82,10 +82,10 @@ async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> 
 
 
 async def serve_app(
-    app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, said: str
+    app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, start_line: str
 ) -> None:
     """Serve until a signal arrives, then shut down gracefully. A second signal ends it at once.
-    `said`: the line that is logged at the start."""
+    `start_line`: the line that is logged at the start."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -98,7 +98,7 @@ async def serve_app(
     )
     BoundedProtocol.most = connections_within(_raise_file_limit())
     logger.setLevel(logging.INFO)  # this line is logged at every level
-    logger.info("%s (Ctrl-C ends it)", said)
+    logger.info("%s (Ctrl-C ends it)", start_line)
     _survive_signals()
     await _Server(config, shutdown).serve(sockets=[listening])
 

@@ -69,8 +69,8 @@ def forget() -> None:
 
 def _typed() -> str:
     if sys.stdin.isatty():
-        asked: str = click.prompt("API key", hide_input=True, err=True)
-        return strip_invisible(asked)
+        typed: str = click.prompt("API key", hide_input=True, err=True)
+        return strip_invisible(typed)
     return strip_invisible(sys.stdin.readline())
 
 

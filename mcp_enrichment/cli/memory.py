@@ -29,11 +29,11 @@ def show(limit: int) -> None:
     from mcp_enrichment.app.client import request_memory
 
     newest: Sequence[RequestRecord] = anyio.run(request_memory(load_settings()).newest, limit)
-    for asked in newest:
-        end = asked.status or asked.state
+    for request in newest:
+        end = request.status or request.state
         click.echo(
-            f"{asked.enrichment_id or '-'}\t{asked.type}\t{end}\t"
-            f"asked {format_time(asked.asked_at)}\tended {format_time(asked.ended_at)}"
+            f"{request.enrichment_id or '-'}\t{request.type}\t{end}\t"
+            f"asked {format_time(request.asked_at)}\tended {format_time(request.ended_at)}"
         )
 
 
@@ -55,7 +55,7 @@ def forget(url: str) -> None:
 @memory.command()
 @click.confirmation_option(prompt="Forget every request of every account?")
 def clear() -> None:
-    """Forget everything that was asked. What was spent today stays counted."""
+    """Forget everything that was request. What was spent today stays counted."""
     import anyio
 
     from mcp_enrichment.app.client import request_memory

@@ -85,9 +85,9 @@ def answer(outcome: Outcome) -> str:
     return f"refused ({outcome.reason}); nothing was charged"
 
 
-def is_healthy(said: Outcome | float) -> bool:
+def is_healthy(outcome: Outcome | float) -> bool:
     """Whether the source works, and has credits left."""
-    return said > 0 if isinstance(said, int | float) else isinstance(said, Hit | Miss)
+    return outcome > 0 if isinstance(outcome, int | float) else isinstance(outcome, Hit | Miss)
 
 
 def masked(email: str) -> str:

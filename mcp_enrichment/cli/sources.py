@@ -37,8 +37,8 @@ def list_sources() -> None:
     with service_database() as database:
         for number, source in enumerate(_chosen(database), start=1):
             figures = database.read_now(partial(source_report, source=source.name))
-            said = [lines.state(figures, now=time.time()), lines.price(source)]
-            click.echo("\t".join([f"{number}. {source.name}", *said, lines.figures(figures)]))
+            cells = [lines.state(figures, now=time.time()), lines.price(source)]
+            click.echo("\t".join([f"{number}. {source.name}", *cells, lines.figures(figures)]))
             if remark := lines.untested_warning(source):
                 click.echo(f"   {remark}")
 
@@ -69,10 +69,10 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
         click.echo(f"{name}: {lines.price(source)}")
         if profile and is_vendor(source) and not yes:
             click.confirm("Make one lookup at this price?", abort=True, err=True)
-        said = anyio.run(_tried, database, source, profile, EmailType(kind))
-        if not all(map(lines.is_healthy, said)):
+        outcomes = anyio.run(_tried, database, source, profile, EmailType(kind))
+        if not all(map(lines.is_healthy, outcomes)):
             raise SystemExit(1)
-        if said:
+        if outcomes:
             database.write_now(lambda c: circuit_breaker.close(c, name))
 
 
@@ -108,16 +108,16 @@ async def _tried(
     from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
     from mcp_enrichment.service.sources.factory import closing_sources
 
-    said: list[Outcome | float] = []
+    outcomes: list[Outcome | float] = []
     async with closing_sources([source]):
         if (balance := await balance_of(source)) is not None:
-            said.append(balance)
+            outcomes.append(balance)
             click.echo(f"balance: {lines.balance(balance)}")
         if profile:
             click.echo("asking …", err=True)
-            said.append(answer := await trial_lookup(database, source, profile, kind))
+            outcomes.append(answer := await trial_lookup(database, source, profile, kind))
             click.echo(f"lookup: {lines.answer(answer)}")
-    return said
+    return outcomes
 
 
 def _chosen(database: Database) -> Sequence[Source]:

@@ -89,8 +89,8 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
         return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
     except (OSError, ValueError):
         return "its entry names a command that is missing, or cannot be run."
-    if done.returncode == INVALID_SETTINGS_EXIT and (said := _error_line(done.stderr)):
-        return f"its entry starts a server that refuses every call: {said}"
+    if done.returncode == INVALID_SETTINGS_EXIT and (error := _error_line(done.stderr)):
+        return f"its entry starts a server that refuses every call: {error}"
     if b'"mcp-enrichment"' not in done.stdout:
         return "its entry starts something that does not answer as this server does."
     return time.monotonic() - began

@@ -116,8 +116,10 @@ _CONNECTING = ("connection", "proxy", "socks")
 
 
 def _is_of_tunnel(what: str, info: Mapping[str, Any]) -> bool:
-    asked = info.get("request")
-    return what.startswith("response_closed.") or (asked is not None and asked.method == b"CONNECT")
+    request = info.get("request")
+    return what.startswith("response_closed.") or (
+        request is not None and request.method == b"CONNECT"
+    )
 
 
 async def read_limited(response: httpx.Response, *, most: int) -> bytes:

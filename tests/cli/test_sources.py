@@ -104,7 +104,7 @@ def test_a_lookup_is_made_only_once_its_price_was_agreed_to(hunter: ScriptedVend
 def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
     hunter: ScriptedVendor,
 ) -> None:
-    hunter.says[0] = InProgress(ticket="t", poll_after=0)
+    hunter.says[0] = InProgress(job_id="t", poll_after=0)
     hunter.tells.append(Hit(email=ADAS, checked_at=1_700_000_000))
     done = run("check", "hunter", "--profile", ADA, "--yes")
     assert "lookup: a***@example.com, unverified, checked 2023-11-14\n" in done.stdout

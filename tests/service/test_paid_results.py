@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
-WORKING = InProgress(ticket="t-1", poll_after=20.0)
+WORKING = InProgress(job_id="t-1", poll_after=20.0)
 
 
 @pytest.mark.parametrize("office", [False, True])

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 UNVERIFIED = Hit(email="maybe@example.com")
 FREE_MAIL = Hit(email="ada@freemail.example", verification=Verification.VERIFIED)
-WORKING = InProgress(ticket="t-1", poll_after=20.0)
+WORKING = InProgress(job_id="t-1", poll_after=20.0)
 
 
 @pytest.mark.parametrize("first", ENDS)

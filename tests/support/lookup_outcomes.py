@@ -68,7 +68,7 @@ def vendor_with_outcome(end: str, name: str) -> ScriptedVendor:
     """A vendor whose part ends so."""
     answer = ANSWERS[end.removeprefix(LATER)]
     if end.startswith(LATER):
-        begun = InProgress(ticket=f"ticket-of-{name}", poll_after=20.0)
+        begun = InProgress(job_id=f"ticket-of-{name}", poll_after=20.0)
         return scripted_vendor(begun, tells=(begun, Unavailable(), answer), name=name)
     return scripted_vendor(answer, name=name)
 

@@ -24,7 +24,7 @@ def _nothing() -> None:
 
 @dataclass(kw_only=True)
 class ScriptedVendor:
-    """A vendor: `says` for its questions and `tells` for its tickets, in this order; the last for
+    """A vendor: `says` for its questions and `tells` for its jobs, in this order; the last for
     ever. What it was asked outlives the process that asked, as at a real one."""
 
     name: str = "vendor"
@@ -45,9 +45,9 @@ class ScriptedVendor:
         self.interrupt()
         return answer
 
-    async def collect(self, ticket: str, _kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, _kind: EmailType) -> Outcome | InProgress:
         self.interrupt()
-        self.collected.append(ticket)
+        self.collected.append(job_id)
         answer = _next(self.tells)
         self.interrupt()
         return answer

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Terms
 
 MAX_EMAIL = 254
-MAX_TICKET = 200
+MAX_JOB_ID = 200
 MAX_EVIDENCE = 200
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
@@ -53,7 +53,7 @@ def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
         return replace(outcome, cost=_valid_cost(outcome.cost))
     if isinstance(outcome, InProgress):
         working = replace(outcome, poll_after=_finite(outcome.poll_after) or 0.0)
-        return working if _fits(outcome.ticket, MAX_TICKET) else Lost(why=LostReason.UNREADABLE)
+        return working if _fits(outcome.job_id, MAX_JOB_ID) else Lost(why=LostReason.UNREADABLE)
     if isinstance(outcome, Unavailable):
         return replace(outcome, retry_after=_finite(outcome.retry_after))
     return outcome
@@ -87,7 +87,7 @@ def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float
         next_poll_at = now + outcome.poll_after
         return {
             "state": CallState.WORKING,
-            "vendor_job_id": outcome.ticket,
+            "vendor_job_id": outcome.job_id,
             "next_poll_at": next_poll_at,
         }
     return {"answered_at": now} | _final_columns(outcome, terms, now=now)

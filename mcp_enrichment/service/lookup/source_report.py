@@ -100,9 +100,9 @@ async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
     while isinstance(answer, InProgress):
         if not is_vendor(source) or anyio.current_time() - began > WORKING_SECONDS:
             return Lost(why=LostReason.NO_ANSWER)
-        ticket = answer.ticket
+        job_id = answer.job_id
         await anyio.sleep(answer.poll_after)
-        answer = await source.collect(ticket, kind)
+        answer = await source.collect(job_id, kind)
     return answer
 
 

@@ -136,18 +136,18 @@ def _claim(
     )
 
 
-async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome | InProgress:
+async def _call(vendor: Vendor, request: Request, job_id: str | None) -> Outcome | InProgress:
     """Call the vendor: the only place that does."""
     why = LostReason.NO_ANSWER
     try:
         with anyio.move_on_after(CALL_SECONDS):
-            if ticket:
-                return await vendor.collect(ticket, request.type)
+            if job_id:
+                return await vendor.collect(job_id, request.type)
             return await vendor.find(request.linkedin_url, request.type)
     except Exception as defect:  # noqa: BLE001 (the vendor may have charged)
         logger.error("the source %s raised %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
         why = LostReason.UNREADABLE
-    free = ticket or vendor.terms.idempotent_billing
+    free = job_id or vendor.terms.idempotent_billing
     return Unavailable() if free else Lost(why=why)
 
 
@@ -211,7 +211,7 @@ def _limit_working_time(
     """
     if asked.vendor_job_id and isinstance(answer, Unavailable):
         answer = InProgress(
-            ticket=asked.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
+            job_id=asked.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
         )
     if not isinstance(answer, InProgress):
         return answer

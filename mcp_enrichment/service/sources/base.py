@@ -45,9 +45,9 @@ class Miss:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InProgress:
-    """The source has started a job, which is polled by its ticket."""
+    """The source has started a job, which is polled by its id."""
 
-    ticket: str
+    job_id: str
     """The source's id of the job: at most 200 characters, no secret and no address."""
     poll_after: float
     """Seconds until the next poll."""
@@ -133,7 +133,7 @@ class Vendor(Source, Protocol):
     def verified_on(self) -> str | None:
         """The day of its verification with a real key; None: it is built from documents only."""
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
         """Poll a job. This is never charged."""
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:

@@ -99,9 +99,9 @@ def _name(raw: RawRow) -> tuple[str, str]:
 
 
 def _seen_at(raw: RawRow, written_at: float) -> float:
-    told = raw.changed_at and moment_of(raw.changed_at.strip())
+    changed_at = raw.changed_at and moment_of(raw.changed_at.strip())
     # A time in the future comes from a wrong clock, and must not count as the newest.
-    return min(told, max(time.time(), written_at)) if told else written_at
+    return min(changed_at, max(time.time(), written_at)) if changed_at else written_at
 
 
 def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[SkipReason]]:

@@ -95,8 +95,8 @@ class Accuracy:
     def by_pattern(self) -> Mapping[str, Tally]:
         """The tallies of precise levels, for each pattern of a domain."""
         levels = {level for level, tally in self.by_level().items() if tally.is_enough}
-        told = [(k.pattern, tally) for k, tally in self.tallies.items() if k.level in levels]
-        return _summed([*told, *((pattern, Tally()) for pattern in self.domains)])
+        tested = [(k.pattern, tally) for k, tally in self.tallies.items() if k.level in levels]
+        return _summed([*tested, *((pattern, Tally()) for pattern in self.domains)])
 
     def by_level(self) -> Mapping[str, Tally]:
         """The tallies of all inferences, by level."""

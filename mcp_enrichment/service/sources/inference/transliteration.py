@@ -94,8 +94,8 @@ def _words(text: str) -> Words:
     """The words of a name without titles, initials, and text in brackets or after a comma."""
     if text.isascii() and text.isalpha():
         return (text,)
-    said = _GAP.split(_ASIDE.sub(" ", unicodedata.normalize("NFKC", text)))
-    letters = ["".join(c for c in word if unicodedata.category(c)[0] in "LM") for word in said]
+    parts = _GAP.split(_ASIDE.sub(" ", unicodedata.normalize("NFKC", text)))
+    letters = ["".join(c for c in word if unicodedata.category(c)[0] in "LM") for word in parts]
     words = [word for word in letters if _plainly(word)]
     named = [word for word in words if word.lower() not in TITLES] or words  # Ma may be a name
     return tuple([word for word in named if len(word) > 1 or not word.isascii()] or named)

@@ -158,12 +158,12 @@ class HTTPVendor:
     async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self._look_up(profile, kind)
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
         if self.poll_path is None:
             return Lost(why=LostReason.UNREADABLE)
-        path = f"{self.poll_path}/{quote(ticket, safe='')}"
+        path = f"{self.poll_path}/{quote(job_id, safe='')}"
         request = VendorRequest(method="GET", path=path, may_charge=False)
-        return await self._transport.send(request, lambda r: self._outcome(r, kind, ticket))
+        return await self._transport.send(request, lambda r: self._outcome(r, kind, job_id))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         if (wanted := self.balance_request) is None:
@@ -214,7 +214,7 @@ class HTTPVendor:
         return verification_rank(status, self.status_map)
 
     def in_progress(self, job_id: str) -> InProgress:
-        return InProgress(ticket=job_id, poll_after=self.poll_after)
+        return InProgress(job_id=job_id, poll_after=self.poll_after)
 
     async def _look_up(
         self, profile: str, kind: EmailType, job_id: str = ""

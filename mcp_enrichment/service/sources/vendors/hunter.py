@@ -114,9 +114,9 @@ class Hunter(HTTPVendor):
     async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self.collect(profile_slug(profile), kind)
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
         """A poll repeats the request, so the job id is the name in the profile's URL."""
-        return await self._look_up(ticket, kind, ticket)
+        return await self._look_up(job_id, kind, job_id)
 
     def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
         if response.is_accepted:

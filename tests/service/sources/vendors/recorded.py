@@ -58,7 +58,7 @@ class Case:
     ask: str
     """`work`, `personal`, `collect` or `balance`."""
     kind: EmailType
-    ticket: str
+    job_id: str
     question: dict[str, Any]
     status: int
     headers: dict[str, str]
@@ -76,7 +76,7 @@ class Case:
         if self.ask == "balance":
             return await asked.balance()
         if self.ask == "collect":
-            return await asked.collect(self.ticket, self.kind)
+            return await asked.collect(self.job_id, self.kind)
         return await asked.find(PROFILE, self.kind)
 
 
@@ -88,7 +88,7 @@ def cases_of(name: str) -> list[Case]:
             name=case["case"],
             ask=case["ask"],
             kind=EmailType(case.get("kind", "personal" if case["ask"] == "personal" else "work")),
-            ticket=recorded.get("ticket", ""),
+            job_id=recorded.get("ticket", ""),
             question=recorded["questions"][case["ask"]],
             status=case["status"],
             headers=case.get("headers", {}),
@@ -124,8 +124,8 @@ def as_recorded(outcome: Any) -> dict[str, Any]:
             told = {"hit": email, "as": verification.value, "cost": cost, **at}
         case Miss(cost=cost):
             told = {"miss": cost}
-        case InProgress(ticket=ticket, poll_after=seconds):
-            told = {"working": ticket, "after": seconds}
+        case InProgress(job_id=job_id, poll_after=seconds):
+            told = {"working": job_id, "after": seconds}
         case Unavailable(retry_after=seconds):
             told = {"unavailable": seconds}
         case Lost(why=why):
