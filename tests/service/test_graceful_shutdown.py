@@ -240,7 +240,7 @@ async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
             await told.told()
             gated.may_answer.set()
             await told.ended()
-        assert rows(place, "SELECT state, ticket FROM source_calls") == [("working", "t-1")]
+        assert rows(place, "SELECT state, vendor_job_id FROM source_calls") == [("working", "t-1")]
         email = {"email": ADDRESS, "type": "work"}
         vendor.always(replies(200, enrichment("t-1", "completed", email=email)))
         with program(*at, vendor, sources="salesfinity"):
