@@ -77,9 +77,7 @@ async def json_body(request: Request) -> bytes:
             if len(body) > MAX_BODY:
                 raise HTTPException(413)
     except ClientDisconnect:
-        raise HTTPException(
-            400
-        ) from None  # nobody reads it; a client that disconnects is no bug of ours
+        raise HTTPException(400) from None  # nobody reads it: the client has disconnected
     return body
 
 

@@ -89,8 +89,8 @@ def peer_of(host: str) -> str:
 
 
 PROBES = 600
-"""Requests a minute for `/ready` and `/metrics` from one address: enough for ten a second, as a load
-balancer may send."""
+"""Requests a minute for `/ready` and `/metrics` from one address: enough for ten a second, as load
+balancers send."""
 
 
 @dataclass(slots=True)
