@@ -3,6 +3,7 @@
 Needs Python 3.11 or newer with pip, and nothing else: each command makes what it needs in `.venv`.
 """
 
+import ast
 import glob
 import os
 import shutil
@@ -29,8 +30,11 @@ SERVERS = {
 """Debian's packages, and what shows that one is there."""
 UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
-SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist"]
 """Tests spend half of their time waiting for processes, so two run on each core."""
+MEMORY = Path("/dev/shm")  # noqa: S108 (each test makes a folder of its own there)
+MEMORY_NEEDED = 4 * 1024**3
+"""Bytes. If that much is free, the tests' files lie in memory, as a disk may be slow."""
 NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
@@ -49,31 +53,91 @@ def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(EVERYTHING)
     install_servers()
-    # The tests start hundreds of processes, which would each compile the package where the
-    # environment keeps Python from writing bytecode.
+    # The tests start hundreds of processes. Each would compile the package if the environment
+    # keeps Python from writing bytecode.
     run("python", "-m", "compileall", "-q", "mcp_enrichment")
+    return report(failed_checks() + ["tests"] * bool(run_tests(*pytest_options)))
+
+
+def check(*pytest_options):
+    """Lint, types, import contracts, and the tests of what changed since the last commit."""
+    if not is_there(str(BIN / "pytest")):
+        install(EVERYTHING)
+    failed, tests = failed_checks(), tests_of(changed_files())
+    print(f"\n== tests of what changed: {len(tests)} files", flush=True)
+    options = [*SIDE_BY_SIDE, "worksteal", "--installing=none", *pytest_options]
+    if tests and run("pytest", *options, *tests, env=in_memory()):
+        failed.append("tests")
+    return report(failed)
+
+
+def failed_checks():
+    """Run lint, types and import contracts; the names of those that failed."""
     failed = []
     for name, command in CHECKS.items():
         print(f"\n== {name}", flush=True)
         if run(*command):
             failed.append(name)
-    if run_tests(*pytest_options):
-        failed.append("tests")
+    return failed
+
+
+def report(failed):
+    """Print what failed; the exit code."""
     print(f"\nfailed: {', '.join(failed)}" if failed else "\nall checks passed")
     return 1 if failed else 0
+
+
+def changed_files():
+    """The files that differ from the last commit; if none do, those of the last commit."""
+    uncommitted = git("status", "--porcelain", "--no-renames", "--untracked-files=all")
+    return {line.split()[-1] for line in uncommitted or git("diff", "--name-only", "HEAD~1")}
+
+
+def git(*options):
+    """The lines that git prints."""
+    command = [shutil.which("git"), *options]
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+
+def tests_of(changed):
+    """The test files among the changed, and those that import a changed module themselves."""
+    modules = {name.removesuffix(".py").replace("/", ".") for name in changed}
+    files = {path: path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/**/test_*.py")}
+    return sorted(
+        name for path, name in files.items() if name in changed or imported(path) & modules
+    )
+
+
+def imported(path):
+    """The dotted names of the modules that a file imports from, and of what it imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
 
 
 def run_tests(*options):
     """Run the tests without any network but loopback, and those that install with one."""
     if not can_be_cut_off():
         print("\n== tests (this system cannot cut them off from the network)", flush=True)
-        return run("pytest", *SIDE_BY_SIDE, *options)
+        return run("pytest", *SIDE_BY_SIDE, "worksteal", *options)
     print("\n== tests, cut off from the network", flush=True)
-    command = cut_off([str(BIN / "pytest"), "--installing=none", *SIDE_BY_SIDE, *options])
-    ended = subprocess.run(command, cwd=ROOT, check=False).returncode
+    pytest = [str(BIN / "pytest"), *SIDE_BY_SIDE]
+    command = cut_off([*pytest, "worksteal", "--installing=none", *options])
+    ended = subprocess.run(command, cwd=ROOT, check=False, env=in_memory()).returncode
     print("\n== tests that install from package indexes", flush=True)
-    codes = {ended, run("pytest", "--installing=only", *options)}
+    # The tests of one file share what they install.
+    codes = {ended, run("pytest", *SIDE_BY_SIDE, "loadfile", "--installing=only", *options)}
     return max(codes - {NONE_COLLECTED}, default=NONE_COLLECTED)
+
+
+def in_memory():
+    """The environment, with the folder for temporary files in memory if there is room."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    return {"TMPDIR": str(MEMORY), **os.environ} if has_room else dict(os.environ)
 
 
 def cut_off(command):
@@ -156,17 +220,24 @@ def make_venv():
         )
 
 
-def run(program, *options, **streams):
+def run(program, *options, **popen):
     """Run a program of the environment in the project's folder; its exit code."""
     try:
         return subprocess.run(
-            [str(BIN / program), *options], cwd=ROOT, check=False, **streams
+            [str(BIN / program), *options], cwd=ROOT, check=False, **popen
         ).returncode
     except FileNotFoundError:
         return 127
 
 
-COMMANDS = {"demo": demo, "test": test, "bench": bench, "chaos": chaos, "docs": docs}
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "chaos": chaos,
+    "docs": docs,
+}
 
 
 def main():

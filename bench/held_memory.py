@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.client import account_key
 from mcp_enrichment.client.state.records import RequestRecord, SubmitState, dedup_key
+from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType
 
@@ -21,8 +22,8 @@ async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> l
     would take longer than all the rest."""
     account = account_key(url, key)
     asked = [_accepted(account, profile) for profile in profiles]
-    insert = f"INSERT INTO asked VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)
-    await SQLiteFile(file).run(lambda db: db.executemany(insert, map(astuple, asked)))
+    insert = f"INSERT INTO requests VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)
+    await SQLiteFile(file, SCHEMA).run(lambda db: db.executemany(insert, map(astuple, asked)))
     return [str(one.enrichment_id) for one in asked]
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mcp_enrichment.app.client import connect, in_process_client
+from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
 from mcp_enrichment.client.scoped import ScopedClient
@@ -22,7 +22,7 @@ from mcp_enrichment.client.signed_ids import IdSigner
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
 from mcp_enrichment.mcp.http.webhook_route import PUSHES
@@ -120,7 +120,7 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     pushes = _pushes(settings, secret)
     async with (
         lazy(lambda: database(settings)) as local,
-        connect(settings, pushes=pushes) as client,
+        open_client(settings, pushes=pushes) as client,
     ):
 
         async def team_of(key: str) -> int | None:

@@ -11,19 +11,18 @@ import anyio
 from mcp_enrichment.app.accounts import embedded_accounts, remote_accounts
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
 from mcp_enrichment.mcp.http.app import MCP_PATH, HTTPConfig, http_app
 from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
-from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
+from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, Challenges
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import Scope, current_request
 from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
-from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
 from mcp_enrichment.mcp.http.http_error import HTTPError
 from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
-from mcp_enrichment.mcp.listen_stream import StreamLimits
 from mcp_enrichment.mcp.server import create_server
+from mcp_enrichment.mcp.subscriptions import StreamLimits
 from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
 from mcp_enrichment.settings.types import Confirm
 
@@ -77,20 +76,20 @@ async def mcp_http_app(
             lambda: _client_for_caller(accounts),
             confirm=confirm,
             keeps_connections=False,
-            bounds=_bounds(accounts.shutdown),
+            limits=_stream_limits(accounts.shutdown),
         )
         async with http_app(server, _site(settings, names, accounts)) as app:
             yield app, accounts.shutdown
 
 
 async def _client_for_caller(accounts: Accounts) -> EnrichmentBackend:
-    call = current_request.get()
-    if call.over_limit:
-        raise call.over_limit
-    return await accounts.client_of(call.caller)
+    request = current_request.get()
+    if request.over_limit:
+        raise request.over_limit
+    return await accounts.client_of(request.principal)
 
 
-def _bounds(shutdown: GracefulShutdown) -> StreamLimits:
+def _stream_limits(shutdown: GracefulShutdown) -> StreamLimits:
     is_over = anyio.Event()
     shutdown.on_begin(is_over.set)
     return StreamLimits(seconds=SUBSCRIPTION_SECONDS, is_over=is_over, is_authorized=_still_reads)
@@ -98,15 +97,15 @@ def _bounds(shutdown: GracefulShutdown) -> StreamLimits:
 
 async def _still_reads() -> bool:
     try:
-        caller = await current_request.get().reauthenticate()
+        principal = await current_request.get().reauthenticate()
     except HTTPError:
         return False
-    return caller.may(Scope.READ)
+    return principal.may(Scope.READ)
 
 
 def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPConfig:
     resource = _resource(settings)
-    credentials = Authenticator(
+    authenticator = Authenticator(
         challenges=Challenges(metadata_url=resource.metadata_url if resource else None),
         team_of=accounts.team_of,
         tokens=_tokens(settings, resource) if resource else None,
@@ -116,12 +115,12 @@ def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPCo
     peers = limit.for_peers()
     return HTTPConfig(
         names=names,
-        credentials=credentials,
+        authenticator=authenticator,
         limit=limit,
-        wrong=lambda address: peers.take(peer_of(address)),
+        count_wrong=lambda address: peers.take(peer_of(address)),
         public_url=settings.public_root,
         resource=resource,
-        pushes=_webhook_receiver(settings, accounts),
+        webhooks=_webhook_receiver(settings, accounts),
     )
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 import click
 
+from mcp_enrichment.cli.common import format_time
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.format import format_time
 
 
 @click.group()

@@ -1,4 +1,4 @@
-"""The one seam from httpx and HTTP to the tree of errors."""
+"""Translates exceptions of httpx and responses that are no success into our errors."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.http import parse_retry_after
 from mcp_enrichment.contract.models import ErrorBody
-from mcp_enrichment.contract.retry_after import parse_retry_after
 from mcp_enrichment.net.http import PRE_SEND_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ANSWER_UNREADABLE: tuple[type[Exception], ...] = (httpx.DecodingError, httpx.TooManyRedirects)
-"""Failures to understand an answer that did come."""
+UNREADABLE_RESPONSE: tuple[type[Exception], ...] = (httpx.DecodingError, httpx.TooManyRedirects)
 
 BY_STATUS: dict[int, type[EnrichmentError]] = {
     400: InvalidArguments,
@@ -45,10 +44,10 @@ BY_STATUS: dict[int, type[EnrichmentError]] = {
     503: ServiceUnavailable,
 }
 ABSENT = (404, 410)
-DONE = (303, 409)
-"""The request was carried out and its answer is at another address (RFC 9110, section 15.4.4), or
-one with the same key is just being carried out (the draft of `Idempotency-Key`, section 2.7)."""
-_REFUSALS: dict[str | None, type[EnrichmentError]] = {
+CARRIED_OUT = (303, 409)
+"""The request was carried out and its result is at another URL (RFC 9110, section 15.4.4), or one
+with the same key is being carried out (the draft of `Idempotency-Key`, section 2.7)."""
+_BY_CODE: dict[str | None, type[EnrichmentError]] = {
     InvalidProfileURL.code: InvalidProfileURL,
     CallbackRefused.body_code: CallbackRefused,
     IdempotencyConflict.body_code: IdempotencyConflict,
@@ -58,7 +57,7 @@ _STORAGE_FAULTS = {fault.value: fault for fault in StorageFault}
 
 
 def from_exception(error: Exception, *, spends: bool) -> EnrichmentError:
-    """What a failure of httpx means, or of what lies below it and is let through: `ssl`, `idna`.
+    """Translate an exception of httpx, or of `ssl` and `idna`, which httpx does not wrap.
 
     `spends`: the request was a POST, which may have arrived.
     """
@@ -66,40 +65,39 @@ def from_exception(error: Exception, *, spends: bool) -> EnrichmentError:
         return ServiceUnavailable()
     if spends:
         return OutcomeUnknown()
-    return BadAnswer() if isinstance(error, ANSWER_UNREADABLE) else ServiceUnavailable()
+    return BadAnswer() if isinstance(error, UNREADABLE_RESPONSE) else ServiceUnavailable()
 
 
 def from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, spends: bool, names_an_id: bool
 ) -> EnrichmentError:
-    """What an answer that is no success means. Of its body, only a code that we know is used."""
+    """Translate a response that is no success. Of its body only a known code is used."""
     code = _code_in(body)
-    wait = parse_retry_after(headers.get("retry-after"))
+    retry_after = parse_retry_after(headers.get("retry-after"))
     if status == httpx.codes.SERVICE_UNAVAILABLE and (fault := _STORAGE_FAULTS.get(code)):
         failed = StorageFailed(fault)
-        failed.retry_after = wait
+        failed.retry_after = retry_after
         return failed
     if spends and code == OutcomeUnknown.code:
         return OutcomeUnknown()
     if code == InternalError.code and not spends:
         return InternalError()
-    if refusal := _REFUSALS.get(code):
-        return refusal()
+    if by_code := _BY_CODE.get(code):
+        return by_code()
     if status in ABSENT:
         return UnknownEnrichment() if names_an_id else BadAnswer()
-    kind = _kind_of(status, spends=spends)
-    return kind(retry_after=wait)
+    return _from_status(status, spends=spends)(retry_after=retry_after)
 
 
-def _kind_of(status: int, *, spends: bool) -> type[EnrichmentError]:
+def _from_status(status: int, *, spends: bool) -> type[EnrichmentError]:
     if status in BY_STATUS:
         return BY_STATUS[status]
-    if spends and (status >= httpx.codes.INTERNAL_SERVER_ERROR or status in DONE):
+    is_server_error = status >= httpx.codes.INTERNAL_SERVER_ERROR
+    if spends and (is_server_error or status in CARRIED_OUT):
         return OutcomeUnknown
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if is_server_error:
         return ServiceUnavailable
-    is_refusal = status >= httpx.codes.BAD_REQUEST
-    return InvalidArguments if is_refusal else BadAnswer
+    return InvalidArguments if status >= httpx.codes.BAD_REQUEST else BadAnswer
 
 
 def _code_in(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""One call of the contract: one request over HTTP, one model or one error."""
+"""The calls of the contract: each sends one HTTP request and returns a model or raises an error."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 MAX_IN_FLIGHT = 10
-"""Requests to the service that one process has open at once."""
-ANSWER_SECONDS = 10.0
-"""How long a server may take to answer a GET, beyond what it was asked to hold it."""
+"""Requests to the service that one process has open at once, at most."""
+RESPONSE_SECONDS = 10.0
+"""Time-out of a GET, without the seconds for which it is held."""
 POST_SECONDS = 30.0
-"""How long it may take to answer a POST: after that, whether it arrived is unknown."""
+"""Time-out of a POST. After it, its outcome is unknown."""
 
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
 _NO_URL = "ENRICHMENT_API_URL is not the URL of a server."
@@ -41,30 +41,29 @@ _MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostResult:
-    """The answer to a POST."""
+    """The response to a POST."""
 
     enrichment: EnrichmentBody
     supports_idempotency: bool
-    """The server says what it did with the `Idempotency-Key`: a repeat is safe."""
+    """The service has honoured the `Idempotency-Key`: the POST can be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollResult:
-    """The answer to a poll."""
+    """The response to a poll."""
 
     enrichment: EnrichmentBody
     held: bool
-    """The server applied `Prefer: wait` (RFC 7240)."""
+    """The service has applied `Prefer: wait` (RFC 7240)."""
 
 
 class HTTPApi:
-    """The contract's three calls, each made once: retries are the caller's."""
+    """The three calls of the contract, without retries."""
 
     def __init__(
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
     ) -> None:
-        """Raises `Unauthorized` where nothing can be sent with this key, to this URL, or with what
-        is set for proxies and certificates."""
+        """Raises `Unauthorized` if the key, URL, proxy or certificate setting is invalid."""
         if api_key and (fault := api_key_problem(api_key)):
             raise Unauthorized(invalid_setting(fault))
         headers = {"x-api-key": api_key} if api_key else {}
@@ -75,15 +74,15 @@ class HTTPApi:
         except CLIENT_SETUP_ERRORS as error:
             raise Unauthorized(invalid_setting(_NO_URL)) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
-        self._closed_until = 0.0
-        self._slowed_down = 0
+        self._rate_limited_until = 0.0
+        self._rate_limits = 0
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def post(self, asked: EnrichmentRequest, *, key: str) -> PostResult:
-        """Start a request. Raises `OutcomeUnknown` where it may have arrived all the same."""
-        body = asked.model_dump(mode="json", exclude_none=True)
+    async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
+        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived."""
+        body = request.model_dump(mode="json", exclude_none=True)
         answer, headers = await self._call(
             EnrichmentBody,
             "POST",
@@ -95,13 +94,13 @@ class HTTPApi:
         return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
 
     async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
-        """Read a request; with `hold`, ask the server to answer only once it is final."""
+        """Poll a request. `hold`: seconds that the service may wait for it to become final."""
         answer, headers = await self._call(
             EnrichmentBody,
             "GET",
             f"{ENRICHMENTS}/{enrichment_id}",
             headers={"prefer": f"wait={hold}"},
-            seconds=hold + ANSWER_SECONDS,
+            seconds=hold + RESPONSE_SECONDS,
         )
         if answer.id != enrichment_id:
             raise BadAnswer
@@ -109,12 +108,12 @@ class HTTPApi:
         return PollResult(enrichment=answer, held="preference-applied" in headers)
 
     async def credits(self) -> Credits:
-        """The balance."""
+        """Read the balance."""
         return (await self.credits_and_date())[0]
 
     async def credits_and_date(self) -> tuple[Credits, str | None]:
-        """The balance, and the server's own time as its header tells it."""
-        answer, headers = await self._call(Credits, "GET", CREDITS, seconds=ANSWER_SECONDS)
+        """Read the balance and the header `Date`."""
+        answer, headers = await self._call(Credits, "GET", CREDITS, seconds=RESPONSE_SECONDS)
         return answer, headers.get("date")
 
     async def _call(
@@ -128,10 +127,10 @@ class HTTPApi:
         self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
     ) -> tuple[M, httpx.Headers]:
         spends = method == "POST"
-        self._check_pace()
+        self._check_rate_limit()
         try:
             response, body = await self._exchange(method, path, seconds, options)
-        except Exception as error:  # whatever it is: a POST may have left
+        except Exception as error:  # after any exception a POST may have been sent
             raise errors.from_exception(error, spends=spends) from error
         if not response.is_success:
             refused = errors.from_response(
@@ -141,26 +140,26 @@ class HTTPApi:
                 spends=spends,
                 names_an_id=model is EnrichmentBody and not spends,
             )
-            self._note_pace(refused)
+            self._save_rate_limit(refused)
             raise refused
-        self._slowed_down = 0
+        self._rate_limits = 0
         try:
             return model.model_validate_json(body), response.headers
         except ValidationError as error:
-            # A success that cannot be read has been paid for, and its id is lost.
+            # The request was accepted, but its id is lost.
             raise (OutcomeUnknown if spends else BadAnswer)() from error
 
-    def _check_pace(self) -> None:
-        """A server that asks one caller to slow down means the account: all others wait with it."""
-        left = self._closed_until - anyio.current_time()
+    def _check_rate_limit(self) -> None:
+        """A 429 holds for the account: no call is sent before its time is over."""
+        left = self._rate_limited_until - anyio.current_time()
         if left > 0:
             raise RateLimited(retry_after=left)
 
-    def _note_pace(self, refused: EnrichmentError) -> None:
+    def _save_rate_limit(self, refused: EnrichmentError) -> None:
         if isinstance(refused, RateLimited):
-            self._slowed_down += 1
-            pause = retry.backoff(refused, self._slowed_down) or 0.0
-            self._closed_until = max(self._closed_until, anyio.current_time() + pause)
+            self._rate_limits += 1
+            pause = retry.backoff(refused, self._rate_limits) or 0.0
+            self._rate_limited_until = max(self._rate_limited_until, anyio.current_time() + pause)
 
     async def _exchange(
         self, method: str, path: str, seconds: float, options: dict[str, Any]
@@ -175,7 +174,7 @@ class HTTPApi:
 
 
 def validate_email(enrichment: EnrichmentBody) -> None:
-    """An address is told only where there is one: not a mask, and not without its status."""
+    """Raise `BadAnswer` if a completed request has no plausible email, or a masked one."""
     if enrichment.status is not Status.COMPLETED:
         return
     address = enrichment.email.email if enrichment.email else ""

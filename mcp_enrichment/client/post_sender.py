@@ -1,4 +1,4 @@
-"""Sends the POST of a question, and writes down what comes of it."""
+"""Sends the POST of a request and saves its outcome."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.http_api import validate_email
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
-from mcp_enrichment.client.retry_call import with_retries
-from mcp_enrichment.client.state.pending_posts import PendingPost
+from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.state.records import (
+    PendingPost,
     RequestRecord,
     StoredRequest,
     SubmitState,
-    hash_parts,
 )
 from mcp_enrichment.client.state.send_lock import hold_send_lock
+from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
@@ -43,233 +43,237 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POST_RETRY_SECONDS = 15.0
-"""How long a POST that was surely refused or never sent is tried again."""
+"""How long a POST that was refused, or never sent, is retried."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """What is asked, and the hash under which it is remembered."""
+    """A request of a caller."""
 
     dedup_key: str
     body: EnrichmentRequest
     may_spend: bool
-    """Whether a credit may be spent on it, where the memory has no answer."""
+    """Whether a new POST may be sent for it."""
 
 
 @dataclass(kw_only=True, slots=True)
-class _Sending:
-    """One POST, and its repeats."""
+class _Attempt:
+    """One POST and its retries."""
 
     record: RequestRecord
     post: PendingPost
     before: StoredRequest
-    """What was known before it, which holds again where it is refused."""
-    repeatable: bool
-    """The server knows a repeat by its key."""
+    """The rows that are restored if the POST is refused."""
+    is_repeatable: bool
+    """The service recognises a repeated POST by its key."""
     plain: EnrichmentRequest
-    """What the caller asked for."""
+    """The body without our callback URL."""
     body: EnrichmentRequest
-    """The same, with the address that its end is to be pushed to where there is one."""
+    """The body to send: with our callback URL if webhooks are in use."""
     is_own: bool = True
-    """It is the question of this caller, and not of one who has died."""
+    """False if another process has sent the POST first, with another body."""
 
     @property
     def is_repeat(self) -> bool:
-        """Somebody has sent it before, and its credit is counted."""
+        """Whether the POST was sent before, and its credit counts already."""
         return self.before.record is not None and self.before.record.key == self.record.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostSender:
-    """Every POST is written down before it leaves, under a lock that dies with its sender."""
+    """Saves each POST before it sends it, and holds a lock while it sends."""
 
-    wire: HTTPApi
-    memory: RequestStore
+    api: HTTPApi
+    store: RequestStore
     cipher: BodyCipher = field(repr=False)
-    pushes: Webhooks | None = None
-    """Where ends are told to, where somebody listens."""
+    webhooks: Webhooks | None = None
 
     async def first(
         self,
-        question: Submission,
+        submission: Submission,
         *,
         expected: StoredRequest,
         budget: Budget,
-        seen: BalanceSnapshot | None,
-        repeatable: bool,
+        snapshot: BalanceSnapshot | None,
+        is_repeatable: bool,
     ) -> EnrichmentResult | None:
-        """Ask it; None where somebody was faster: `over` is what was known of it."""
-        record = self._newly(question)
-        body = self._addressed(question.body, record.key)
-        async with hold_send_lock(self.memory.path) as sender:
-            post = _post(record, sender, self.cipher.encrypt(body))
-            if not await self.memory.reserve(
-                record, post, expected=expected, budget=budget, seen=seen
+        """Send a new POST; None if another caller has changed the `expected` rows meanwhile."""
+        record = self._new_record(submission)
+        body = self._with_callback_url(submission.body, record.key)
+        async with hold_send_lock(self.store.path) as sender:
+            post = _pending(record, sender, self.cipher.encrypt(body))
+            if not await self.store.reserve(
+                record, post, expected=expected, budget=budget, snapshot=snapshot
             ):
                 return None
-            return await self._answered(
-                _Sending(
-                    record=record,
-                    post=post,
-                    before=expected,
-                    repeatable=repeatable,
-                    plain=question.body,
-                    body=body,
-                )
+            attempt = _Attempt(
+                record=record,
+                post=post,
+                before=expected,
+                is_repeatable=is_repeatable,
+                plain=submission.body,
+                body=body,
             )
+            return await self._send_and_save(attempt)
 
-    async def again(self, question: Submission, known: StoredRequest) -> EnrichmentResult | None:
-        """Send the same POST again, with its key and its body, to a server that knows it by its
-        key, after the process that sent it has died or has left its outcome unknown; None where
-        somebody was faster."""
-        assert known.record  # noqa: S101 (the caller has seen it)
-        record = replace(known.record, state=SubmitState.ASKING)
-        body = self._kept(question, known.post) or self._addressed(question.body, record.key)
-        plain = self._plain(body, record.key)
-        async with hold_send_lock(self.memory.path) as sender:
-            post = _post(record, sender, self.cipher.encrypt(body))
-            if not await self.memory.reserve_again(record, post, expected=known):
+    async def repeat(
+        self, submission: Submission, stored: StoredRequest
+    ) -> EnrichmentResult | None:
+        """Send a POST of unknown outcome again, with the same key and body.
+
+        The service recognises it by its key. None if another caller was faster.
+        """
+        assert stored.record  # noqa: S101 (the caller has checked it)
+        record = replace(stored.record, state=SubmitState.ASKING)
+        saved = self._saved_body(submission, stored.post)
+        body = saved or self._with_callback_url(submission.body, record.key)
+        plain = self._without_callback_url(body, record.key)
+        async with hold_send_lock(self.store.path) as sender:
+            post = _pending(record, sender, self.cipher.encrypt(body))
+            if not await self.store.reserve_again(record, post, expected=stored):
                 return None
-            return await self._answered(
-                _Sending(
-                    record=record,
-                    post=post,
-                    before=known,
-                    repeatable=True,
-                    plain=plain,
-                    body=body,
-                    is_own=_asks_for(question.body, plain),
-                )
+            attempt = _Attempt(
+                record=record,
+                post=post,
+                before=stored,
+                is_repeatable=True,
+                plain=plain,
+                body=body,
+                is_own=_is_same(submission.body, plain),
             )
+            return await self._send_and_save(attempt)
 
-    def _newly(self, question: Submission) -> RequestRecord:
+    def _new_record(self, submission: Submission) -> RequestRecord:
         return RequestRecord(
-            dedup_key=question.dedup_key,
-            account=self.memory.account,
-            type=question.body.type,
+            dedup_key=submission.dedup_key,
+            account=self.store.account,
+            type=submission.body.type,
             key=uuid.uuid4().hex,
-            reference=hash_external_id(question.body.external_id),
+            reference=hash_external_id(submission.body.external_id),
             asked_at=time.time(),
         )
 
-    async def _answered(self, it: _Sending) -> EnrichmentResult:
+    async def _send_and_save(self, attempt: _Attempt) -> EnrichmentResult:
         try:
-            posted = await self._posted(it)
+            posted = await self._send_with_retries(attempt)
         except OutcomeUnknown:
-            with _told_all_the_same():
-                await self.memory.mark_unknown(it.record, it.post)
+            with _log_storage_errors():
+                await self.store.mark_unknown(attempt.record, attempt.post)
             raise
         except EnrichmentError as error:
-            await self._refused(it, error)
+            await self._save_refusal(attempt, error)
             raise
         is_first = True
-        with _told_all_the_same():
-            is_first = await self.memory.mark_accepted(it.record, posted.enrichment.id)
-            if posted.supports_idempotency and not it.repeatable:
-                await self.memory.mark_idempotent()
-        answer = _answer(it, posted)
-        return answer if is_first and it.is_own else as_reused(answer)
+        with _log_storage_errors():
+            is_first = await self.store.mark_accepted(attempt.record, posted.enrichment.id)
+            if posted.supports_idempotency and not attempt.is_repeatable:
+                await self.store.mark_idempotent()
+        result = _to_result(attempt, posted)
+        return result if is_first and attempt.is_own else as_reused(result)
 
-    async def _refused(self, it: _Sending, error: EnrichmentError) -> None:
-        if isinstance(error, IdempotencyConflict) and not it.is_repeat:
-            # Its key is ours alone: what the server knows it by is this very question.
-            with _told_all_the_same():
-                await self.memory.mark_unknown(it.record, it.post)
+    async def _save_refusal(self, attempt: _Attempt, error: EnrichmentError) -> None:
+        if isinstance(error, IdempotencyConflict) and not attempt.is_repeat:
+            # Nobody else has this key: the service knows it from this very request.
+            with _log_storage_errors():
+                await self.store.mark_unknown(attempt.record, attempt.post)
             raise OutcomeUnknown from error
-        with _told_all_the_same():
-            await self.memory.release(it.record, it.post, it.before)
+        with _log_storage_errors():
+            await self.store.release(attempt.record, attempt.post, attempt.before)
 
-    async def _posted(self, it: _Sending) -> PostResult:
-        """The answer to a POST, which is tried again where that costs nothing twice."""
+    async def _send_with_retries(self, attempt: _Attempt) -> PostResult:
+        """Send the POST; retry it if that cannot cost a second credit."""
         may_have_arrived = False
 
-        async def once() -> PostResult:
+        async def send() -> PostResult:
             nonlocal may_have_arrived
             try:
-                return await self._sent(it)
+                return await self._send(attempt)
             except OutcomeUnknown:
                 may_have_arrived = True
                 raise
 
         try:
             return await with_retries(
-                once,
+                send,
                 seconds=POST_RETRY_SECONDS,
-                may_repeat=lambda error: it.repeatable and isinstance(error, OutcomeUnknown),
+                may_repeat=lambda error: (
+                    attempt.is_repeatable and isinstance(error, OutcomeUnknown)
+                ),
             )
         except EnrichmentError as error:
-            # A refusal of the repeat says nothing about the first try, which may have arrived.
+            # The refusal of a retry says nothing about the first POST, which may have arrived.
             if may_have_arrived and not isinstance(error, OutcomeUnknown):
                 raise OutcomeUnknown(retry_after=error.retry_after) from error
             raise
 
-    async def _sent(self, it: _Sending) -> PostResult:
-        """One POST, and a second one without our address where that may be what is refused."""
-        if self.pushes is None or it.body is it.plain:
-            return await self.wire.post(it.body, key=it.record.key)
+    async def _send(self, attempt: _Attempt) -> PostResult:
+        """Send one POST; a second one without our callback URL if that may be refused."""
+        if self.webhooks is None or attempt.body is attempt.plain:
+            return await self.api.post(attempt.body, key=attempt.record.key)
         try:
-            posted = await self.wire.post(it.body, key=it.record.key)
+            posted = await self.api.post(attempt.body, key=attempt.record.key)
         except IdempotencyConflict:
             raise
-        except InvalidArguments:  # it may be the address: nothing was started
-            await self.memory.save_body(it.post, self.cipher.encrypt(it.plain))
-            it.body = it.plain
-            posted = await self.wire.post(it.plain, key=it.record.key)
-            self.pushes.refused()
+        except InvalidArguments:  # nothing was started
+            await self.store.save_body(attempt.post, self.cipher.encrypt(attempt.plain))
+            attempt.body = attempt.plain
+            posted = await self.api.post(attempt.plain, key=attempt.record.key)
+            self.webhooks.disable()
             return posted
-        await self.pushes.expect(it.record.key, posted.enrichment)
+        await self.webhooks.expect(attempt.record.key, posted.enrichment)
         return posted
 
-    def _kept(self, question: Submission, post: PendingPost | None) -> EnrichmentRequest | None:
-        """The body that was sent, where it is remembered."""
-        return self.cipher.decrypt(post.body, question.body) if post else None
+    def _saved_body(
+        self, submission: Submission, post: PendingPost | None
+    ) -> EnrichmentRequest | None:
+        return self.cipher.decrypt(post.body, submission.body) if post else None
 
-    def _addressed(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
-        return self.pushes.with_callback_url(body, key) if self.pushes else body
+    def _with_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
+        return self.webhooks.with_callback_url(body, key) if self.webhooks else body
 
-    def _plain(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
-        """The body without the address that is ours."""
+    def _without_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
+        """The body without our callback URL; one of the caller's own stays."""
         plain = body.model_copy(update={"callback_url": None})
-        return plain if body != plain and self._addressed(plain, key) == body else body
+        return plain if body != plain and self._with_callback_url(plain, key) == body else body
 
 
 def hash_external_id(external_id: str | None) -> str | None:
-    """The hash by which a caller's own reference is recognised."""
-    return external_id and hash_parts(external_id)
+    """The hash by which a request is recognised by the caller's own reference."""
+    return external_id and sha256_of(external_id)
 
 
-def _post(record: RequestRecord, sender: str, body: str) -> PendingPost:
+def _pending(record: RequestRecord, sender: str, body: str) -> PendingPost:
     return PendingPost(
         dedup_key=record.dedup_key, key=record.key, sender=sender, since=time.time(), body=body
     )
 
 
-def _asks_for(record: EnrichmentRequest, sent: EnrichmentRequest) -> bool:
-    is_called = record.callback_url in (None, sent.callback_url)
-    return is_called and record.external_id == sent.external_id
+def _is_same(requested: EnrichmentRequest, sent: EnrichmentRequest) -> bool:
+    has_its_callback = requested.callback_url in (None, sent.callback_url)
+    return has_its_callback and requested.external_id == sent.external_id
 
 
-def _answer(it: _Sending, posted: PostResult) -> EnrichmentResult:
+def _to_result(attempt: _Attempt, posted: PostResult) -> EnrichmentResult:
     try:
         validate_email(posted.enrichment)
     except BadAnswer as error:
         raise UnusableAddress from error
-    answer = from_response(posted.enrichment)
+    result = from_response(posted.enrichment)
     return replace(
-        answer,
-        asked_at=it.record.asked_at,
-        type=answer.type or it.record.type,
-        callback_url=it.plain.callback_url,
+        result,
+        asked_at=attempt.record.asked_at,
+        type=result.type or attempt.record.type,
+        callback_url=attempt.plain.callback_url,
     )
 
 
 @contextmanager
-def _told_all_the_same() -> Iterator[None]:
-    """Report the outcome of a POST even if the memory cannot be written any more.
+def _log_storage_errors() -> Iterator[None]:
+    """Log a failure to save the outcome of a POST: the caller still gets the outcome.
 
-    The row then stays as it was before the POST left, and later counts as an unknown outcome.
+    The row stays as it was saved before the POST, and later counts as an unknown outcome.
     """
     try:
         yield
     except StorageFailed:
-        logger.warning("the outcome of a request could not be written to the memory")
+        logger.warning("the outcome of a request could not be saved")

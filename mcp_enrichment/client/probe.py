@@ -1,4 +1,4 @@
-"""One look at a server: whether it answers, and whether its clock agrees. It costs nothing."""
+"""One free call that checks whether a service responds and whether its clock agrees with ours."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeResult:
-    """What a server that answers was seen to say."""
+    """The response of a service."""
 
     balance: int
     seconds: float
-    """From the question to the answer."""
+    """From the request to the response."""
     ahead: float | None
-    """Seconds by which this machine's clock is ahead of the server's; None where it tells no time.
-    The header counts whole seconds, so one more or less means nothing."""
+    """Seconds by which this machine's clock is ahead of the service's; None without a `Date`.
+    The header has whole seconds, so the error is one second."""
 
 
 class Obstacle(StrEnum):
-    """What keeps a server from being reached."""
+    """Why a service cannot be reached."""
 
     NAME = "name"
-    """No address is known for its name."""
+    """DNS has no IP address for its host."""
     CERTIFICATE = "certificate"
-    """What answers cannot prove that it is the server."""
+    """Its certificate is not valid."""
     PROXY = "proxy"
-    """The proxy between does not let it through."""
+    """The proxy refuses the connection."""
     TIME = "time"
-    """No answer came in time."""
+    """A time-out."""
     CONNECTION = "connection"
-    """Nothing accepts a connection there."""
+    """No connection is accepted."""
     SERVER = "server"
-    """It answers that it cannot work."""
+    """It responds with a server error."""
 
 
 _OBSTACLES: dict[type[BaseException] | tuple[type[BaseException], ...], Obstacle] = {
@@ -57,20 +57,20 @@ _OBSTACLES: dict[type[BaseException] | tuple[type[BaseException], ...], Obstacle
 
 
 async def probe(url: str, api_key: str | None) -> ProbeResult:
-    """Ask for the balance, once. Raises errors of `mcp_enrichment.contract.errors`."""
-    wire = HTTPApi(url, api_key, None)
+    """Read the balance once. Raises errors of `mcp_enrichment.contract.errors`."""
+    api = HTTPApi(url, api_key, None)
     try:
         began = time.time()
-        credits_now, date = await wire.credits_and_date()
+        credits_now, date = await api.credits_and_date()
         ended = time.time()
     finally:
-        await wire.aclose()
+        await api.aclose()
     ahead = None if date is None else _ahead(date, (began + ended) / 2)
     return ProbeResult(balance=credits_now.balance, seconds=ended - began, ahead=ahead)
 
 
 def diagnose(error: BaseException) -> Obstacle:
-    """What kept the server from being reached, from the exceptions behind `error`."""
+    """Why the service could not be reached, from the causes of `error`."""
     causes = list(_causes(error))
     for kinds, obstacle in _OBSTACLES.items():
         if any(isinstance(cause, kinds) for cause in causes):

@@ -1,4 +1,4 @@
-"""What the tools ask for: an account's enrichments, seen by one caller."""
+"""The interface that the tools need of a client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EnrichmentBackend(Protocol):
-    """`EnrichmentClient`, or one caller's view of it; its methods say what each does."""
+    """`EnrichmentClient` and `ScopedClient`. The former documents the methods."""
 
     async def request(
         self,

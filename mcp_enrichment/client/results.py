@@ -1,4 +1,4 @@
-"""What the client returns: a request as the service reports it, with what the memory knows."""
+"""The result that the client returns: the service's response with the fields that are saved."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnrichmentResult:
-    """One enrichment. Times are seconds since the epoch."""
+    """One enrichment. Times are in seconds since the epoch."""
 
     id: str
     status: Status
     email: str | None = None
     type: EmailType | None = None
     linkedin_url: str | None = None
-    """Canonical; None where the service names a profile that has no canonical form."""
+    """Canonical; None if the service returns a URL without a canonical form."""
     external_id: str | None = None
     reused: bool = False
-    """Answered from the memory: asked before, and not paid for again."""
+    """An earlier request, which is not paid for again."""
     asked_at: float | None = None
     credits_charged: int | None = None
-    """0 or 1; None while the end is open, and where the service does not tell."""
+    """0 or 1; None until the request is final, and if the service does not say."""
     reason: Reason | None = None
     source: str | None = None
-    """Where the address comes from, where the service tells."""
+    """The source of the email, if the service says."""
     verification: Verification | None = None
-    """How far the address is known to be right, where the service tells."""
+    """How the email was verified, if the service says."""
     checked_at: float | None = None
-    """When its source last checked it, where it is known."""
+    """When the source last verified it, if known."""
     evidence: str | None = None
-    """What an inferred address follows from: "first.last, 12 of 12 at example.com"."""
+    """What an inferred email is inferred from: "first.last, 12 of 12 at example.com"."""
 
     callback_url: str | None = None
-    """The callback_url of the request, if this call knows it."""
+    """The request's callback_url, if this call knows it."""
     callback_dropped: bool = False
-    """The callback_url of this call is not registered: an earlier request was joined."""
+    """The callback_url of this call is not registered, because an earlier request is reused."""
 
     read_error: EnrichmentError | None = None
-    """Why its state could not be read, where others that were waited for could."""
+    """Why its state could not be read, in a wait that could read others."""
 
     @property
     def is_final(self) -> bool:
@@ -53,34 +53,34 @@ class EnrichmentResult:
 
     @property
     def should_wait(self) -> bool:
-        """Whether asking again may tell more: neither an end nor an answer that cannot be used."""
+        """Whether another wait may help: it is not final, and its response was usable."""
         return not self.is_final and (self.read_error is None or self.read_error.retryable)
 
 
-def from_response(wire: EnrichmentBody) -> EnrichmentResult:
-    """What the wire alone says."""
-    found = wire.email is not None and wire.status is Status.COMPLETED
+def from_response(body: EnrichmentBody) -> EnrichmentResult:
+    """The result of a response alone."""
+    is_found = body.email is not None and body.status is Status.COMPLETED
     return EnrichmentResult(
-        id=wire.id,
-        status=wire.status,
-        # A mask, or a guess, of a lookup that is still running or found nothing is not told.
-        email=wire.email.email if wire.email and found else None,
-        type=_type_of(wire),
-        linkedin_url=_canonical_or_none(wire.linkedin_url),
-        external_id=_harmless(wire.external_id),
-        asked_at=wire.created_at,
-        credits_charged=_charged(wire),
-        reason=wire.reason,
-        source=wire.source if found else None,
-        verification=wire.verification if found else None,
-        checked_at=wire.checked_at if found else None,
-        evidence=wire.evidence if found else None,
+        id=body.id,
+        status=body.status,
+        # Before the end, and without a find, it can only be a mask or a guess.
+        email=body.email.email if body.email and is_found else None,
+        type=_type_of(body),
+        linkedin_url=_canonical_or_none(body.linkedin_url),
+        external_id=_printable(body.external_id),
+        asked_at=body.created_at,
+        credits_charged=_charged(body),
+        reason=body.reason,
+        source=body.source if is_found else None,
+        verification=body.verification if is_found else None,
+        checked_at=body.checked_at if is_found else None,
+        evidence=body.evidence if is_found else None,
     )
 
 
-def as_reused(answer: EnrichmentResult) -> EnrichmentResult:
-    """The same answer, told once more: reading it again costs nothing."""
-    return replace(answer, reused=True, credits_charged=0)
+def as_reused(result: EnrichmentResult) -> EnrichmentResult:
+    """The same result for another call, which costs nothing."""
+    return replace(result, reused=True, credits_charged=0)
 
 
 def _canonical_or_none(url: str) -> str | None:
@@ -90,18 +90,18 @@ def _canonical_or_none(url: str) -> str | None:
         return None
 
 
-def _harmless(echo: str | None) -> str | None:
-    """What should be the caller's own reference, but comes from outside: bounded, in one line."""
-    return echo and "".join(c for c in echo[:MAX_EXTERNAL_ID] if c.isprintable())
+def _printable(external_id: str | None) -> str | None:
+    """Text from outside, bounded and in one line."""
+    return external_id and "".join(c for c in external_id[:MAX_EXTERNAL_ID] if c.isprintable())
 
 
-def _type_of(wire: EnrichmentBody) -> EmailType | None:
-    if wire.email and wire.email.type:
-        return wire.email.type
-    return next((t for t in EmailType if t.enrichment_type == wire.enrichment_type), None)
+def _type_of(body: EnrichmentBody) -> EmailType | None:
+    if body.email and body.email.type:
+        return body.email.type
+    return next((t for t in EmailType if t.enrichment_type == body.enrichment_type), None)
 
 
-def _charged(wire: EnrichmentBody) -> int | None:
-    if wire.credits_charged is None and wire.status is Status.COMPLETED:
+def _charged(body: EnrichmentBody) -> int | None:
+    if body.credits_charged is None and body.status is Status.COMPLETED:
         return 1
-    return wire.credits_charged
+    return body.credits_charged

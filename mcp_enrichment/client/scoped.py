@@ -1,4 +1,4 @@
-"""One caller's view of an account that several callers share."""
+"""The client as one caller sees it, if several callers share an account."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ MAY_NOT_SPEND = Explanation(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScopedClient:
-    """The calls of `EnrichmentClient`, with ids and references that are the caller's own.
+    """An `EnrichmentBackend` with ids that only this caller can use.
 
-    A question is still paid for once, whoever asks: another caller's is joined, under an id of the
-    caller's own, and without what the other has called it.
+    A lookup is paid for once for all callers: a caller that joins another's request gets an id of
+    its own, and does not see the other's `external_id`.
     """
 
     client: EnrichmentClient
     signer: IdSigner
     may_submit: bool
-    """Whether the caller may request anything at all."""
+    """Whether the caller may request enrichments."""
 
     async def request(
         self,
@@ -52,7 +52,7 @@ class ScopedClient:
     ) -> EnrichmentResult:
         if not self.may_submit:
             raise Unauthorized(MAY_NOT_SPEND)
-        answer = await self.client.request(
+        result = await self.client.request(
             linkedin_url,
             type,
             callback_url=callback_url,
@@ -61,23 +61,22 @@ class ScopedClient:
             may_spend=may_spend,
             wait=wait,
         )
-        signed_id = self.signer.sign(answer.id, is_own=not answer.reused)
-        return replace(answer, id=signed_id, external_id=external_id)
+        signed_id = self.signer.sign(result.id, is_own=not result.reused)
+        return replace(result, id=signed_id, external_id=external_id)
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         verified = self.signer.verify(enrichment_id)
-        return _as_caller_sees_it(await self.client.get(verified.id), verified, enrichment_id)
+        return _for_caller(await self.client.get(verified.id), verified, enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
-        ids = list(enrichment_ids)
-        verified = [self._verified(signed_id) for signed_id in ids]
+        signed_ids = list(enrichment_ids)
+        verified = [self._verify(signed_id) for signed_id in signed_ids]
         try:
-            answers = await self.client.wait([one.id for one in verified], seconds)
+            results = await self.client.wait([one.id for one in verified], seconds)
         except UnknownEnrichment as error:
-            known_as = dict(zip((one.id for one in verified), ids, strict=True))
-            meant = known_as.get(error.enrichment_id or "")
-            raise UnknownEnrichment(enrichment_id=meant) from error
-        return list(map(_as_caller_sees_it, answers, verified, ids))
+            by_id = dict(zip((one.id for one in verified), signed_ids, strict=True))
+            raise UnknownEnrichment(enrichment_id=by_id.get(error.enrichment_id or "")) from error
+        return list(map(_for_caller, results, verified, signed_ids))
 
     def signature(self, text: str) -> str:
         return self.client.signature(f"{self.signer.caller}\n{text}")
@@ -85,16 +84,14 @@ class ScopedClient:
     async def credits(self) -> CreditsView:
         return await self.client.credits()
 
-    def _verified(self, signed_id: str) -> VerifiedId:
+    def _verify(self, signed_id: str) -> VerifiedId:
         try:
             return self.signer.verify(signed_id)
         except UnknownEnrichment as error:
             raise UnknownEnrichment(enrichment_id=signed_id) from error
 
 
-def _as_caller_sees_it(
-    answer: EnrichmentResult, verified: VerifiedId, signed_id: str
-) -> EnrichmentResult:
+def _for_caller(result: EnrichmentResult, verified: VerifiedId, signed_id: str) -> EnrichmentResult:
     if verified.is_own:
-        return replace(answer, id=signed_id)
-    return replace(as_reused(answer), id=signed_id, external_id=None)
+        return replace(result, id=signed_id)
+    return replace(as_reused(result), id=signed_id, external_id=None)

@@ -1,4 +1,4 @@
-"""Decides what a question comes to: a remembered answer, one POST, or an earlier POST again."""
+"""Decides how a request is answered: from the saved state, by a new POST, or by a repeated one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import anyio
 from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Submission, hash_external_id
 from mcp_enrichment.client.results import EnrichmentResult, as_reused
-from mcp_enrichment.client.state.records import RequestRecord, StoredRequest, SubmitState, dedup_key
+from mcp_enrichment.client.state.records import (
+    RequestRecord,
+    StoredRequest,
+    SubmitState,
+    dedup_key,
+)
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
 from mcp_enrichment.contract.errors import (
     InvalidArguments,
@@ -32,11 +37,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import Credits
 
 CONCURRENT_SEND_SECONDS = 10.0
-"""How long another process that is asking the same is waited for."""
+"""How long to wait for another process that is sending the same POST."""
 SEND_LEASE_SECONDS = POST_RETRY_SECONDS + POST_SECONDS + 15.0
-"""After so long a process that was asking is taken to be stopped in the middle, though it lives."""
+"""After this time a sender counts as stopped, even if its process is alive."""
 REPLICATION_LAG_SECONDS = 60.0
-"""A request younger than this that the server does not know is not forgotten: it may lag behind."""
+"""Until a request is this old, a service that does not know it may be a lagging replica."""
 CHECK_INTERVAL = 0.1
 
 _FORGOTTEN = Explanation(
@@ -50,149 +55,162 @@ _FORGOTTEN = Explanation(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submitter:
-    """Answers a question from the memory where it can, and by one POST where it must."""
+    """Answers a request from the saved state if it can, and by one POST if it must."""
 
-    posting: PostSender
-    memory: RequestStore
+    sender: PostSender
+    store: RequestStore
     budget: Budget
     keep_misses: float
-    """Seconds for which a miss is answered from the memory."""
+    """Seconds for which a saved `not-found` is reused."""
     supports_idempotency: bool
-    """The server is known to honour `Idempotency-Key`, before any answer of it says so."""
+    """The service is known to honour `Idempotency-Key` before any response shows it."""
     read: Callable[[str], Awaitable[EnrichmentResult]] = field(repr=False)
     """Reads a request by its id, with retries."""
     credits: Callable[[], Awaitable[Credits]] = field(repr=False)
     """Reads the balance, with retries."""
-    turns: anyio.CapacityLimiter = field(
+    slots: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(2 * MAX_IN_FLIGHT), repr=False
     )
-    """A question is written down shortly before its POST can leave, not a long queue earlier."""
+    """Bounds the saved requests whose POST still waits for a connection."""
 
-    async def ask(self, question: Submission, *, refresh: bool) -> EnrichmentResult:
-        """The request for this question: an earlier one, or a new one."""
+    async def submit(self, submission: Submission, *, refresh: bool) -> EnrichmentResult:
+        """Return the earlier request for this submission, or a new one."""
         while True:
-            known = await self._when_not_being_sent(question.dedup_key)
-            if known.record and (
-                answer := await self._from_memory(question, known, known.record, refresh=refresh)
+            stored = await self._wait_until_sent(submission.dedup_key)
+            if stored.record and (
+                result := await self._reuse(submission, stored, stored.record, refresh=refresh)
             ):
-                return answer
-            if not question.may_spend:
+                return result
+            if not submission.may_spend:
                 raise NotConfirmed
-            if answer := await self._newly(question, known):
-                return answer
+            if result := await self._post(submission, stored):
+                return result
 
-    async def match_result(self, answer: EnrichmentResult) -> RequestRecord | None:
-        """The question of unknown outcome that this answer turns out to be of, if there is one.
+    async def match_result(self, result: EnrichmentResult) -> RequestRecord | None:
+        """Find the saved request of unknown outcome that this result belongs to, and save its id.
 
-        A profile and a type tell which; before the type is known, the caller's own reference does.
+        Profile and type identify it. If the type is not known yet, the `external_id` does.
         """
-        for kind in (answer.type,) if answer.type else EmailType:
-            hashed = dedup_key(self.memory.account, answer.linkedin_url or "", kind)
-            known = await self.memory.load(hashed)
-            record = known.record
-            if record and record.enrichment_id is None and _is_of(answer, known, record):
-                await self.memory.mark_accepted(record, answer.id)
-                return await self.memory.find(hashed)
+        for kind in (result.type,) if result.type else EmailType:
+            key = dedup_key(self.store.account, result.linkedin_url or "", kind)
+            stored = await self.store.load(key)
+            record = stored.record
+            if record and record.enrichment_id is None and _belongs_to(result, stored, record):
+                await self.store.mark_accepted(record, result.id)
+                return (await self.store.load(key)).record
         return None
 
-    async def _when_not_being_sent(self, dedup_key: str) -> StoredRequest:
-        """What is known of a question, once no living process sends its POST.
+    async def _wait_until_sent(self, key: str) -> StoredRequest:
+        """Wait until no live process is sending the POST; return the saved state.
 
-        Raises `ServiceUnavailable` where one does so for longer than can be waited.
+        Raises `ServiceUnavailable` after `CONCURRENT_SEND_SECONDS`.
         """
         with anyio.move_on_after(CONCURRENT_SEND_SECONDS):
-            while _is_being_sent(known := await self.memory.load(dedup_key)):  # noqa: ASYNC110 (another process ends it)
+            while _is_being_sent(stored := await self.store.load(key)):  # noqa: ASYNC110 (another process ends it)
                 await anyio.sleep(CHECK_INTERVAL)
-            return known
+            return stored
         raise ServiceUnavailable
 
-    async def _newly(self, question: Submission, known: StoredRequest) -> EnrichmentResult | None:
-        async with self.turns:
-            balance, repeatable = await self._balance_seen(), await self._repeatable()
-            return await self.posting.first(
-                question, expected=known, budget=self.budget, seen=balance, repeatable=repeatable
+    async def _post(self, submission: Submission, stored: StoredRequest) -> EnrichmentResult | None:
+        async with self.slots:
+            snapshot, is_repeatable = await self._balance_snapshot(), await self._is_repeatable()
+            return await self.sender.first(
+                submission,
+                expected=stored,
+                budget=self.budget,
+                snapshot=snapshot,
+                is_repeatable=is_repeatable,
             )
 
-    async def _balance_seen(self) -> BalanceSnapshot | None:
+    async def _balance_snapshot(self) -> BalanceSnapshot | None:
         if self.budget.reserve is None:
             return None
-        credit_states = await self.memory.credit_states()
+        states = await self.store.credit_states()
         credits_now = await self.credits()
-        # One that holds a credit for each running request has taken all accepted ones off already.
-        off = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
-        reflected = frozenset(key for key, state in credit_states.items() if state in off)
+        # A service that holds credits has already deducted those of accepted requests.
+        deducted = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
+        reflected = frozenset(key for key, state in states.items() if state in deducted)
         return BalanceSnapshot(balance=credits_now.balance, reflected=reflected)
 
-    async def _from_memory(
-        self, question: Submission, known: StoredRequest, seen: RequestRecord, *, refresh: bool
+    async def _reuse(
+        self,
+        submission: Submission,
+        stored: StoredRequest,
+        record: RequestRecord,
+        *,
+        refresh: bool,
     ) -> EnrichmentResult | None:
-        """The remembered answer; None where the question is to be asked anew."""
-        if seen.state is SubmitState.ACCEPTED:
-            return await self._earlier(seen, refresh=refresh)
-        if await self._repeatable():
-            return await self._repeat(question, known, refresh=refresh)
+        """The result of the saved request; None if a new POST is needed."""
+        if record.state is SubmitState.ACCEPTED:
+            return await self._read_accepted(record, refresh=refresh)
+        if await self._is_repeatable():
+            return await self._repeat(submission, stored, refresh=refresh)
         if refresh:
             return None
         raise OutcomeUnknown
 
-    async def _earlier(self, seen: RequestRecord, *, refresh: bool) -> EnrichmentResult | None:
-        if seen.enrichment_id is None or (seen.status and (refresh or not self._keeps(seen))):
+    async def _read_accepted(
+        self, record: RequestRecord, *, refresh: bool
+    ) -> EnrichmentResult | None:
+        is_outdated = record.status and (refresh or not self._may_reuse(record))
+        if record.enrichment_id is None or is_outdated:
             return None
         try:
-            answer = await self.read(seen.enrichment_id)
+            result = await self.read(record.enrichment_id)
         except UnknownEnrichment:
-            if is_young(seen):
+            if is_recent(record):
                 raise ServiceUnavailable from None
-            await self.memory.release(seen, None, StoredRequest())
+            await self.store.release(record, None, StoredRequest())
             raise UnknownEnrichment(_FORGOTTEN) from None
-        if answer.reason in (Reason.ERASED, Reason.EXPIRED):
-            return None  # what it had found is no more: that is no miss
-        now = replace(seen, status=answer.status, ended_at=seen.ended_at or time.time())
-        # What the memory knows to have ended was paid for then, whatever the server says of it now.
-        if answer.is_final and not seen.status and (refresh or not self._keeps(now)):
+        if result.reason in (Reason.ERASED, Reason.EXPIRED):
+            return None  # the email was deleted: this is no `not-found` to reuse
+        now = replace(record, status=result.status, ended_at=record.ended_at or time.time())
+        # A record with a status was paid for, whatever status the service returns now.
+        if result.is_final and not record.status and (refresh or not self._may_reuse(now)):
             return None
-        return as_reused(replace(answer, asked_at=seen.asked_at, type=answer.type or seen.type))
+        kind = result.type or record.type
+        return as_reused(replace(result, asked_at=record.asked_at, type=kind))
 
     async def _repeat(
-        self, question: Submission, known: StoredRequest, *, refresh: bool
+        self, submission: Submission, stored: StoredRequest, *, refresh: bool
     ) -> EnrichmentResult | None:
         try:
-            async with self.turns:
-                return await self.posting.again(question, known)
-        except InvalidArguments as error:  # it is of another caller, or had another body
+            async with self.slots:
+                return await self.sender.repeat(submission, stored)
+        except InvalidArguments as error:  # the key is another caller's, or had another body
             if refresh:
                 return None
             raise OutcomeUnknown from error
 
-    async def _repeatable(self) -> bool:
-        """Whether a POST may be sent again with its key."""
-        return self.supports_idempotency or await self.memory.supports_idempotency()
+    async def _is_repeatable(self) -> bool:
+        """Whether a POST may be repeated with its `Idempotency-Key`."""
+        return self.supports_idempotency or await self.store.supports_idempotency()
 
-    def _keeps(self, seen: RequestRecord) -> bool:
-        if seen.status is Status.NOT_FOUND:
-            return time.time() - (seen.ended_at or seen.asked_at) < self.keep_misses
-        return seen.status is Status.COMPLETED or not (seen.status and seen.status.is_final)
+    def _may_reuse(self, record: RequestRecord) -> bool:
+        if record.status is Status.NOT_FOUND:
+            return time.time() - (record.ended_at or record.asked_at) < self.keep_misses
+        is_final = record.status is not None and record.status.is_final
+        return record.status is Status.COMPLETED or not is_final
 
 
-def is_young(record: RequestRecord) -> bool:
-    """Whether a server that does not know the request may only lag behind itself."""
+def is_recent(record: RequestRecord) -> bool:
+    """Whether a service that does not know the request may be a lagging replica."""
     return 0 <= time.time() - record.asked_at < REPLICATION_LAG_SECONDS
 
 
-def _is_being_sent(known: StoredRequest) -> bool:
-    """Whether the outcome of its POST is still awaited by who has sent it."""
-    if known.record is None or known.record.state is not SubmitState.ASKING:
+def _is_being_sent(stored: StoredRequest) -> bool:
+    """Whether a live process waits for the response to the POST, within its lease."""
+    if stored.record is None or stored.record.state is not SubmitState.ASKING:
         return False
-    # An older version of the program writes no post, and holds no lock.
-    since = known.post.since if known.post else known.record.asked_at
-    lives = known.is_being_sent or known.post is None
-    return lives and 0 <= time.time() - since < SEND_LEASE_SECONDS
+    if stored.post is None or not stored.is_being_sent:
+        return False
+    return 0 <= time.time() - stored.post.since < SEND_LEASE_SECONDS
 
 
-def _is_of(answer: EnrichmentResult, known: StoredRequest, record: RequestRecord) -> bool:
-    if _is_being_sent(known):
+def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: RequestRecord) -> bool:
+    if _is_being_sent(stored):
         return False
-    named = hash_external_id(answer.external_id)
-    if named and record.reference:
-        return named == record.reference
-    return answer.type is record.type
+    reference = hash_external_id(result.external_id)
+    if reference and record.reference:
+        return reference == record.reference
+    return result.type is record.type

@@ -1,11 +1,10 @@
-"""Being told of an end instead of asking for it, by a callback address of our own for each request.
+"""Webhooks of a vendor: each request gets a callback URL of ours, and a webhook triggers a poll.
 
-A push is a hint and no more: the request is then asked for, once, as it would have been without.
+The body of a webhook is never trusted. It only triggers one poll.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from mcp_enrichment.client import retry
+from mcp_enrichment.contract.digests import mac_of
 from mcp_enrichment.contract.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WATCH_EVERY = 0.1
-"""Seconds between two looks for pushes that another process was sent."""
-MAX_SEEN = 10_000
-"""Requests whose last state is kept, so that a new wait for one need not begin with a question."""
+CHECK_INTERVAL = 0.1
+"""Seconds between two checks for webhooks that another process has received."""
+MAX_CACHED = 10_000
+"""Requests whose last response is cached, so that a new wait need not start with a poll."""
 TAG_BYTES = 16
 _TOKEN = re.compile(rf"([A-Za-z0-9_-]{{1,128}})\.[0-9a-f]{{{2 * TAG_BYTES}}}")
 
 
-class Waits(Protocol):
-    """Whoever waits for the ends of requests."""
+class Polling(Protocol):
+    """The poller that webhooks trigger."""
 
     def poll_now(self, enrichment_id: str) -> None:
-        """Ask for this request, if anybody waits for it."""
+        """Poll this request, if anybody waits for it."""
 
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""
@@ -44,71 +44,76 @@ class Waits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A request whose end is to be pushed, as it was last seen."""
+    """A request whose webhook is expected."""
 
     last: EnrichmentBody | None = None
+    """The last response."""
     pause: float = 0.0
-    """Seconds until it is asked for all the same."""
+    """Seconds until it is polled anyway."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    wire: EnrichmentBody
+class _Cached:
+    body: EnrichmentBody
     at: float
 
 
 class Webhooks:
-    """The pushes of one account, to any process that shares the file and the secret."""
+    """The webhooks of one account, for all processes that share the file and the secret."""
 
     def __init__(self, *, url: str, secret: bytes, file: WebhookStore) -> None:
-        """`url`: what a vendor POSTs to, without the part that tells requests apart."""
+        """`url`: the callback URL without the token of a request."""
         self._url = url
         self._secret = secret
         self._file = file
-        self._seen: dict[str, _Seen] = {}
-        self._came = anyio.Event()
-        self._is_taken = True
+        self._cache: dict[str, _Cached] = {}
+        self._arrived = anyio.Event()
+        self._is_enabled = True
 
-    def with_callback_url(self, asked: EnrichmentRequest, key: str) -> EnrichmentRequest:
-        """The request with our address, unless the caller has one of its own or the vendor takes
-        none. The same request has the same address whenever it is sent."""
-        if asked.callback_url is not None or not self._is_taken:
-            return asked
-        return asked.model_copy(update={"callback_url": f"{self._url}/{key}.{self._tag(key)}"})
+    def with_callback_url(self, request: EnrichmentRequest, key: str) -> EnrichmentRequest:
+        """Add our callback URL, unless the caller has set one or the vendor accepts none.
 
-    def refused(self) -> None:
-        """The vendor does not take our address: it is given to no further request."""
-        self._is_taken = False
+        The same key always gives the same URL.
+        """
+        if request.callback_url is not None or not self._is_enabled:
+            return request
+        return request.model_copy(update={"callback_url": f"{self._url}/{key}.{self._tag(key)}"})
+
+    def disable(self) -> None:
+        """Add our callback URL to no further request: the vendor refuses it."""
+        self._is_enabled = False
         logger.warning("the service refuses callbacks to ENRICHMENT_PUBLIC_URL: it is polled")
 
     async def expect(self, key: str, accepted: EnrichmentBody) -> None:
-        """A request with our address was accepted."""
-        self._note(accepted)
+        """Expect a webhook for this accepted request."""
+        self._save_in_cache(accepted)
         try:
             await self._file.expect(key, accepted.id)
         except StorageFailed:
-            logger.warning("could not record that a push is expected")
+            logger.warning("could not record that a webhook is expected")
 
     async def expected(self, enrichment_id: str) -> Expected | None:
-        """How to wait for a request; None where it is polled."""
+        """How long to wait for the webhook; None if the request is polled."""
         try:
             is_expected = await self._file.is_expected(enrichment_id)
         except StorageFailed:
             return None
         if not is_expected:
             return None
-        seen = self._seen.get(enrichment_id)
-        due = seen.at + retry.WEBHOOK_POLL_INTERVAL - anyio.current_time() if seen else 0.0
-        return Expected(seen.wire if seen else None, max(due, 0.0))
+        cached = self._cache.get(enrichment_id)
+        if cached is None:
+            return Expected()
+        due = cached.at + retry.WEBHOOK_POLL_INTERVAL - anyio.current_time()
+        return Expected(cached.body, max(due, 0.0))
 
-    async def record_poll(self, wire: EnrichmentBody, *, notified: bool) -> None:
-        """An expected request was asked for. `told`: a push has come meanwhile."""
-        if not wire.status.is_final:
-            self._note(wire)
+    async def record_poll(self, body: EnrichmentBody, *, notified: bool) -> None:
+        """Save the response of a poll. `notified`: a webhook has triggered it."""
+        if not body.status.is_final:
+            self._save_in_cache(body)
             return
-        self._seen.pop(wire.id, None)
+        self._cache.pop(body.id, None)
         if not notified:
-            # From now on it is polled, here and in every process, until a push comes.
+            # All processes poll from now on, until a webhook arrives.
             with suppress(StorageFailed):
                 await self._file.miss()
             logger.warning(
@@ -116,45 +121,41 @@ class Webhooks:
             )
 
     async def notify(self, token: str) -> bool:
-        """A push has come to the address with this token; False where we never gave it.
+        """Save that a webhook came with this token; False if the token is not ours.
 
         Raises `StorageFailed`.
         """
-        named = _TOKEN.fullmatch(token)
-        if named is None or not hmac.compare_digest(token, f"{named[1]}.{self._tag(named[1])}"):
+        found = _TOKEN.fullmatch(token)
+        if found is None or not hmac.compare_digest(token, f"{found[1]}.{self._tag(found[1])}"):
             return False
-        await self._file.notify(named[1])
-        self._came.set()
+        await self._file.notify(found[1])
+        self._arrived.set()
         return True
 
-    async def watch(self, waits: Waits) -> None:
-        """Have asked for what pushes have come for, to this process or another, for ever."""
+    async def watch(self, poller: Polling) -> None:
+        """Poll each request whose webhook arrived, in this process or another. Never returns."""
         number = 0
         while True:
-            with anyio.move_on_after(WATCH_EVERY):
-                await self._came.wait()
-            self._came = anyio.Event()
-            if not waits.is_idle():
-                number = await self._pass_on(waits, number)
+            with anyio.move_on_after(CHECK_INTERVAL):
+                await self._arrived.wait()
+            self._arrived = anyio.Event()
+            if not poller.is_idle():
+                number = await self._trigger(poller, number)
 
-    async def _pass_on(self, waits: Waits, number: int) -> int:
+    async def _trigger(self, poller: Polling, number: int) -> int:
         try:
             number, ids = await self._file.notified_since(number)
         except StorageFailed:
-            return number  # whoever waits asks by itself, if later
+            return number  # each wait still polls, if later
         for enrichment_id in ids:
-            waits.poll_now(enrichment_id)
+            poller.poll_now(enrichment_id)
         return number
 
-    def _note(self, wire: EnrichmentBody) -> None:
-        self._seen.pop(wire.id, None)
-        self._seen[wire.id] = _Seen(wire, anyio.current_time())
-        if len(self._seen) > MAX_SEEN:
-            del self._seen[next(iter(self._seen))]
+    def _save_in_cache(self, body: EnrichmentBody) -> None:
+        self._cache.pop(body.id, None)
+        self._cache[body.id] = _Cached(body, anyio.current_time())
+        if len(self._cache) > MAX_CACHED:
+            del self._cache[next(iter(self._cache))]
 
     def _tag(self, key: str) -> str:
-        return (
-            hmac.new(self._secret, f"push:{key}".encode(), hashlib.sha256)
-            .digest()[:TAG_BYTES]
-            .hex()
-        )
+        return mac_of(self._secret, "webhook", key, size=TAG_BYTES).hex()

@@ -1,4 +1,4 @@
-"""What an API key may look like: it travels in a header."""
+"""The format of an API key, which is sent in an HTTP header."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from mcp_enrichment.contract.placeholders import secret_problem
 
 API_KEY_FORMAT = re.compile(r"[\x21-\x7e]+")
-"""Visible ASCII: no space, no line break, nothing that a header could not carry."""
+"""Visible ASCII characters."""
 
 
 def api_key_problem(key: str) -> str | None:
-    """A sentence on what keeps this from being an API key; None where nothing does."""
-    if fault := secret_problem(key):
-        return f"The API key is none: {fault}."
+    """A sentence about why this cannot be an API key, or None."""
+    if problem := secret_problem(key):
+        return f"The API key is none: {problem}."
     if not API_KEY_FORMAT.fullmatch(key):
         return "The API key holds a space, a line break or another character that no key has."
     return None

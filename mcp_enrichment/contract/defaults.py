@@ -1,8 +1,8 @@
-"""Who is meant where nobody is named."""
+"""Defaults that several packages share."""
 
 from __future__ import annotations
 
 VENDOR_URL = "https://client-api.salesfinity.co"
-"""The vendor of the contract: whom a key is for when no URL is set."""
+"""The vendor of the contract: the service if ENRICHMENT_API_URL is not set."""
 DEFAULT_TEAM = "default"
-"""The one team of an installation that has set up no other."""
+"""The team of an installation without other teams."""

@@ -1,4 +1,4 @@
-"""An unexpected exception: the error that a caller gets, and how it is logged."""
+"""Unexpected exceptions: the error for the caller, and the log line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UnexpectedError(PermanentError):
-    """A defect of ours: what it is stands in the log, without the text that it came with."""
+    """An exception that is no `EnrichmentError`. The log has its traceback without its message."""
 
     code = "internal_error"
     charged = None
@@ -28,18 +28,18 @@ class UnexpectedError(PermanentError):
     )
 
 
-def safe_traceback(defect: BaseException) -> str:
-    """Its kind, and where it was raised. Its message is left out: that may hold personal data."""
-    place = "".join(traceback.format_tb(defect.__traceback__))
-    return f"{type(defect).__name__}, most recent call last:\n{place}"
+def safe_traceback(error: BaseException) -> str:
+    """The class and the traceback. The message is left out: it may contain personal data."""
+    lines = "".join(traceback.format_tb(error.__traceback__))
+    return f"{type(error).__name__}, most recent call last:\n{lines}"
 
 
 @contextmanager
 def log_and_continue(logger: logging.Logger, what: str) -> Iterator[None]:
-    """For work that goes on for ever: what is raised here is logged after `what`, and ends here."""
+    """Log an exception of the block after `what`, and suppress it: a background task goes on."""
     try:
         yield
     except StorageFailed as failure:
         logger.warning("%s: %s", what, failure.fault)
-    except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
+    except Exception as defect:  # noqa: BLE001 (a background task goes on)
         logger.error("%s: it raised %s", what, safe_traceback(defect))  # noqa: TRY400

@@ -1,7 +1,7 @@
-"""Everything that can go wrong between a question and its answer.
+"""The tree of errors.
 
 EnrichmentError
-├── Permanent                  asking the same again cannot help
+├── PermanentError             the same call cannot succeed later
 │   ├── InvalidArguments       invalid_arguments
 │   │   ├── CallbackRefused
 │   │   └── IdempotencyConflict
@@ -15,15 +15,14 @@ EnrichmentError
 │   ├── InternalError          internal_error
 │   └── BadAnswer              bad_answer
 │       └── UnusableAddress                         (it may have cost a credit)
-└── Passing                    the same call may succeed later
+└── TransientError             the same call may succeed later
     ├── RateLimited            rate_limited
     └── ServiceUnavailable     service_unavailable
-        └── StorageFailed      service_unavailable  (the service's own database, with what to do)
+        └── StorageFailed      service_unavailable  (a database or state file)
             └── CommitUnknown  outcome_unknown      (it may have cost a credit)
 
-Each class's explanation says what happened, what it did to money and what to do: an assistant and
-a person read advice of their own. It never holds text from outside: no body of an answer, no key,
-no address.
+Each class has an explanation: what happened, what it means for money, and what to do, for an
+assistant and for a person. It contains no text from outside: no response body, no key, no email.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ from mcp_enrichment.contract.storage_errors import StorageFault as StorageFault 
 
 
 class EnrichmentError(Exception):
-    """The root: carries what a program needs (`code`, `retryable`, …) beside its explanation."""
+    """The root of all errors."""
 
     code: ClassVar[str]
     retryable: bool
-    """Whether the same call may succeed later, by itself."""
+    """Whether the same call may succeed later."""
     body_code: ClassVar[str | None] = None
-    """What an error body of our service calls it, where that tells more than `code`."""
+    """The code in error bodies of our service, if it is more specific than `code`."""
     charged: ClassVar[bool | None] = False
-    """False: no credit moved. None: it cannot be known."""
+    """False: no credit was charged. None: unknown."""
     explanation: Explanation
-    """The class's own, unless one was given where it was raised."""
+    """The default of the class, unless one is passed."""
 
     def __init__(
         self, explanation: Explanation | None = None, *, retry_after: float | None = None
@@ -57,11 +56,11 @@ class EnrichmentError(Exception):
             self.explanation = explanation
         super().__init__(self.explanation.facts)
         self.retry_after = retry_after
-        """Seconds that the other side asked to wait, where it did."""
+        """Seconds of a `Retry-After` header."""
 
     @property
     def wait_seconds(self) -> int | None:
-        """Whole seconds to wait first, where the other side asked for that."""
+        """`retry_after` in whole seconds."""
         return math.ceil(self.retry_after) if self.retry_after else None
 
     def to_assistant(self) -> str:
@@ -77,7 +76,7 @@ class EnrichmentError(Exception):
 
 
 class PermanentError(EnrichmentError):
-    """Asking the same again cannot help."""
+    """The same call cannot succeed later."""
 
     retryable = False
 
@@ -195,7 +194,7 @@ class UnknownEnrichment(PermanentError):
             explanation = replace(explanation or self.explanation, happened=named)
         super().__init__(explanation, retry_after=retry_after)
         self.enrichment_id = enrichment_id
-        """Which one is meant, where several were asked for."""
+        """The unknown id, if a call has several."""
 
 
 class OutcomeUnknown(PermanentError):
@@ -215,7 +214,7 @@ class OutcomeUnknown(PermanentError):
 
 class InternalError(PermanentError):
     code = "internal_error"
-    body_code = "service_not_opened"  # in this process: it has not even seen the request
+    body_code = "service_not_opened"  # in this process, before it has got the request
     explanation = Explanation(
         happened="The enrichment service failed by a defect of its own.",
         money="Nothing was charged by this call.",
@@ -269,7 +268,7 @@ class ServiceUnavailable(TransientError):
 
 
 class StorageFailed(ServiceUnavailable):
-    """The transaction did not happen, as a whole; `done` tells of earlier ones that did."""
+    """The transaction was rolled back. `done`: the effect of earlier ones on money."""
 
     def __init__(self, fault: StorageFault, *, done: str = NOTHING_DONE) -> None:
         super().__init__(replace(EXPLANATION_BY_FAULT[fault], money=done))
@@ -278,7 +277,7 @@ class StorageFailed(ServiceUnavailable):
 
 
 class CommitUnknown(StorageFailed):
-    """Whether the transaction happened is not known: the answer to its COMMIT was lost."""
+    """The outcome of the transaction is unknown: the response to its COMMIT was lost."""
 
     code = "outcome_unknown"
     charged = None

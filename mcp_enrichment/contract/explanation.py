@@ -1,4 +1,4 @@
-"""What is said of an error or of a next step, in fields: each face joins those for its reader."""
+"""The text of an error or of a next step, in one field for each purpose and reader."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ NOTHING_SENT = "Nothing was sent and nothing charged."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Whole sentences, one field each. None holds text from outside: no answer's body, no key."""
+    """Each field has whole sentences, without text from outside."""
 
     happened: str
-    """What happened, for any reader: it names no tool, and nobody as "the user"."""
+    """What happened, for any reader: without names of tools, and without "the user"."""
     money: str
-    """What it did to money, or what was left undone."""
+    """The effect on money, or what was not done."""
     for_person: str
-    """What somebody at a terminal, or who calls the service over HTTP, does now."""
+    """What to do, for a reader at a terminal or of an HTTP response."""
     for_assistant: str | None = None
-    """What an assistant does now, as its next call or what it tells the user. None: it can do by
-    itself what a person can."""
+    """What to do, for an assistant: its next call, or what to tell the user. None: the same as for
+    a person."""
 
     @property
     def facts(self) -> str:
-        """What happened and what it did to money, without advice."""
+        """What happened and the effect on money, without advice."""
         return f"{self.happened} {self.money}"
 
     def to_person(self) -> str:
@@ -37,10 +37,10 @@ class Explanation:
         return f"{self.facts} {self.for_assistant or self.for_person}"
 
 
-def invalid_setting(fault: str) -> Explanation:
-    """For a setting that no call can be made with."""
+def invalid_setting(happened: str) -> Explanation:
+    """The explanation of an invalid setting, with which no call is possible."""
     return Explanation(
-        happened=fault,
+        happened=happened,
         money=NOTHING_SENT,
         for_person="Correct it and try again.",
         for_assistant="Ask the user to correct it where this server is set up; it is read when the "

@@ -1,9 +1,42 @@
-"""The contract's paths, and what an id may look like."""
+"""The contract's HTTP: its paths, its ids, hosts and ports, and the header `Retry-After`."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 
 ENRICHMENTS = "/v1/api/enrichment/email"
-"""POST starts a request; GET below it, with an id, reads one."""
+"""POST submits a request. GET with an id below it reads one."""
 CREDITS = "/v1/api/enrichment/credits"
 HISTORY = CREDITS + "/history"
-"""Additive: the ledger behind the balance."""
+"""Our addition to the contract: the ledger."""
 ENRICHMENT_ID = r"^[A-Za-z0-9_-]{1,128}$"
-"""What may stand in the path as an id: anything a server may have chosen that needs no escape."""
+"""An id as part of a path: a service may choose any that needs no escape."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_RETRY_AFTER = 86_400.0
+"""Seconds. A longer `Retry-After` is reduced to this."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server at this IP address or name."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """The seconds of a `Retry-After` header in either form (RFC 9110, section 10.2.3), or None."""
+    if value is None:
+        return None
+    if (text := value.strip()).isdecimal():
+        return min(float(text), MAX_RETRY_AFTER)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -1,6 +1,6 @@
-"""From whatever a person pastes to the one URL of a LinkedIn profile, or a refusal that helps.
+"""Converts a pasted text to the canonical URL of a LinkedIn profile, or explains why it is none.
 
-Nothing is fetched: an address that only LinkedIn itself can resolve is refused, never guessed at.
+Nothing is fetched: a URL that only LinkedIn can resolve is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PROFILES = "https://www.linkedin.com/in/"
 _MAX_TEXT = 2048
 """Characters; 100 characters of four bytes each, percent-encoded, still fit."""
 
-# White space, and what chats, spreadsheets and right-to-left pages leave at the ends of a copy.
+# White space and invisible characters that chats, spreadsheets and right-to-left pages add.
 _EDGES = string.whitespace + "\u00a0\u200b\u200e\u200f\u2060\u3000\ufeff"
 _WRAPPERS = {"<": ">", '"': '"', "'": "'", "\u201c": "\u201d"}
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
@@ -36,21 +36,21 @@ _ADDRESS = re.compile(
     re.VERBOSE | re.ASCII | re.IGNORECASE | re.DOTALL,
 )
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
-# linkedin.cn was LinkedIn's own in China until 2023, and the same names were served there.
+# linkedin.cn was LinkedIn's site in China until 2023, with the same slugs.
 _HOST = re.compile(
     r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.(?:com|cn)\.?", re.ASCII | re.IGNORECASE
 )
-# As of programs that put the beginning of a URL before a whole one.
+# Some programs put the start of a URL before a whole one.
 _INNER_ORIGIN = re.compile(rf"(?:https?:/{{0,2}})?{_HOST.pattern}(?=/)", re.ASCII | re.IGNORECASE)
 _INNER_PATH = re.compile(r"(?:in|pub)/", re.ASCII | re.IGNORECASE)
-# /m/ and /mwlite/ are the mobile site, /comm/ is what the links of LinkedIn's e-mails go through.
+# /m/ and /mwlite/ are the mobile site; /comm/ is in the links of LinkedIn's e-mails.
 _ROOT = re.compile(r"\A/(?:(?:m|mwlite|comm|incareer)/)?", re.ASCII | re.IGNORECASE)
 _LEGACY = re.compile(
     r"(?!dir/)([^/]+)/([0-9a-f]{1,3})/([0-9a-f]{1,3})/([0-9a-f]{1,3})/?", re.ASCII | re.IGNORECASE
 )
 _MEMBER_IDS = ("ACoAA", "ACwAA")
 _DOT_SEGMENTS = frozenset({".", ".."})
-# As most are, of a million in one import: nothing of them is to be folded, decoded or refused.
+# The usual case, of a million in one import: nothing to normalize, decode or refuse.
 _PLAIN = re.compile(
     r"https?://(?:www\.)?linkedin\.com/in/((?=-*[a-z0-9])(?!pub/?\Z)[a-z0-9-]{3,100})/?", re.ASCII
 )
@@ -68,10 +68,10 @@ _ELSEWHERE = {
 
 
 def canonical_profile_url(text: str) -> str:
-    """The one URL of the profile that `text` names: https://www.linkedin.com/in/<slug>.
+    """The canonical URL of the profile: https://www.linkedin.com/in/<slug>.
 
-    The slug is NFC, in lower case and percent-encoded UTF-8 (RFC 3986, 2.5), so that every spelling
-    of one person gives the same URL. Raises `ProfileURLRefused` for everything else.
+    The slug is NFC, lower case and percent-encoded UTF-8 (RFC 3986, section 2.5), so that all
+    spellings give the same URL. Raises `ProfileURLError` for any other text.
     """
     if plain := _PLAIN.fullmatch(text):
         return _PROFILES + plain[1]
@@ -79,16 +79,16 @@ def canonical_profile_url(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without the delimiters that text puts around a URL (RFC 3986, appendix C)."""
+    """Remove delimiters around a URL (RFC 3986, appendix C)."""
     bare = text.strip(_EDGES)
     if _WRAPPERS.get(bare[:1]) == bare[-1:]:
-        # A chat writes <URL|the words that are shown>.
+        # Slack writes <URL|text>.
         bare = (bare[1:-1].partition("|")[0] if bare[0] == "<" else bare[1:-1]).strip(_EDGES)
     return bare
 
 
 def _path(address: str) -> str:
-    """What follows the host, once everything before it is known to be LinkedIn's."""
+    """The part after the host. Checks that all before it is LinkedIn's."""
     require(address, URLProblem.EMPTY)
     require(len(address) <= _MAX_TEXT, URLProblem.TOO_LONG)
     parts = _ADDRESS.fullmatch(address)
@@ -99,13 +99,13 @@ def _path(address: str) -> str:
 
 
 def _hides_something(address: str) -> bool:
-    if address.isascii():  # as most are, of a million in one import
+    if address.isascii():  # the usual case, of a million in one import
         return " " in address or not address.isprintable()
     return any(category(c) in _INVISIBLE for c in strip_emoji_joiners(address))
 
 
 def _check_origin(scheme: str, authority: str) -> None:
-    """Only LinkedIn's own hosts, spelled in ASCII: a look-alike (RFC 5891) is another host."""
+    """Only LinkedIn's hosts in ASCII: an internationalized look-alike is another host."""
     userinfo, _, place = authority.rpartition("@")
     host, _, port = place.partition(":")
     require(scheme in _DEFAULT_PORTS, URLProblem.SCHEME)
@@ -126,7 +126,7 @@ def _slug(path: str) -> str:
 
 
 def _slug_of_in(rest: str) -> str:
-    """`<slug>` and whatever pages lie below it, such as a locale or `details/experience`."""
+    """`<slug>`, and pages below it such as a locale or `details/experience`."""
     if inner := _inner(rest):
         return _slug(inner)
     segment, *subpages = rest.split("/")
@@ -139,22 +139,22 @@ def _slug_of_in(rest: str) -> str:
 
 
 def _inner(rest: str) -> str | None:
-    """The path of the URL that follows /in/: no name is a host, `in` or `pub`."""
+    """The path of a second URL after /in/: no slug is a host, `in` or `pub`."""
     if origin := _INNER_ORIGIN.match(rest):
         return rest[origin.end() :]
     return f"/{rest}" if _INNER_PATH.match(f"{rest}/") else None
 
 
 def _check_subpages(pages: list[str]) -> None:
-    """None leads to somebody else, as /in/one/../two does in a browser (RFC 3986, 5.2.4), and as
-    two URLs do that were glued.
+    """Refuse paths that lead to another person: /in/one/../two does in a browser (RFC 3986, section
+    5.2.4), and so do two URLs in one.
     """
     two = "in" in pages or any(LINKEDIN in page for page in pages)
     require(not two and _DOT_SEGMENTS.isdisjoint(pages), URLProblem.NOT_A_PROFILE)
 
 
 def _slug_of_pub(rest: str) -> str:
-    """`<name>/A/B/C`, the form before 2015, whose slug now is `<name>-CBA`; only A is unpadded."""
+    """`<name>/A/B/C`, the form before 2015. Its slug is `<name>-CBA`; only A is not padded."""
     parts = _LEGACY.fullmatch(rest)
     if parts is None:
         raise ProfileURLError(URLProblem.BAD_PUB)

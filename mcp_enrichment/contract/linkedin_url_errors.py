@@ -1,6 +1,6 @@
-"""Why a text is not taken as a profile URL, and what to paste instead.
+"""Why a text is no profile URL, and what to paste instead.
 
-The sentences are fixed: they never hold a piece of the text that was refused.
+The sentences are fixed and contain nothing of the text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 
 class URLProblem(StrEnum):
-    """What is wrong with the text."""
+    """The problem of the text."""
 
     EMPTY = "empty"
     """Nothing but white space."""
@@ -28,7 +28,7 @@ class URLProblem(StrEnum):
     PORT = "port"
     """Another port than the scheme's own."""
     NOT_A_PROFILE = "not-a-profile"
-    """A page of LinkedIn that names nobody in its path."""
+    """A page of LinkedIn whose path names no person."""
     NOT_A_PERSON = "not-a-person"
     """A page of a company, a school, a job, a post, a group or the like."""
     SALES_NAVIGATOR = "sales-navigator"
@@ -74,7 +74,7 @@ ADVICE = {
 
 
 class ProfileURLError(ValueError):
-    """The text does not name exactly one person's profile."""
+    """The text is not the URL of one person's profile."""
 
     def __init__(self, kind: URLProblem) -> None:
         super().__init__(kind)
@@ -82,12 +82,12 @@ class ProfileURLError(ValueError):
 
     @property
     def advice(self) -> str:
-        """What is wrong and what to paste instead, in one fixed wording per kind."""
+        """The problem and what to paste instead."""
         return ADVICE[self.kind]
 
     @property
     def explanation(self) -> Explanation:
-        """The same as an error of the contract says it."""
+        """The same as an explanation."""
         return Explanation(
             happened=self.advice,
             money=NOTHING_SENT,
@@ -99,7 +99,7 @@ class ProfileURLError(ValueError):
         return self.advice
 
 
-def require(fine: object, otherwise: URLProblem) -> None:
-    """Refuse unless `fine` is true."""
-    if not fine:
-        raise ProfileURLError(otherwise)
+def require(condition: object, problem: URLProblem) -> None:
+    """Raise `ProfileURLError` unless the condition is true."""
+    if not condition:
+        raise ProfileURLError(problem)

@@ -1,4 +1,4 @@
-"""The wire: what crosses HTTP between the face and a service, and nothing else."""
+"""The bodies of the HTTP contract between a client and a service."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from mcp_enrichment.contract.http import ENRICHMENT_ID
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
-"""What a source may be called: no text of any other form reaches a model."""
+"""The form of a source's name: no other text reaches a model."""
 EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]+$"
-"""The one form of an inferred address's evidence: no other text from outside reaches a model. A
-bound on the domain would make two megabytes of it."""
+"""The form of the evidence of an inferred email: no other text reaches a model. A bound on the
+length of the domain would make the compiled pattern two megabytes large."""
 MAX_EVIDENCE = 295
 """Characters, of which a domain has at most 253."""
 
 
 class EmailType(StrEnum):
-    """Which of a person's addresses is asked for."""
+    """The type of an email."""
 
     WORK = "work"
-    """An address at an employer's domain."""
+    """An email at an employer's domain."""
     PERSONAL = "personal"
-    """An address at a free-mail provider."""
+    """An email at a free-mail provider."""
 
     @property
     def enrichment_type(self) -> str:
-        """The name that an answer's `enrichment_type` uses."""
+        """The value of the field `enrichment_type` in responses."""
         return f"{self.value}_email"
 
 
 class Status(StrEnum):
-    """Where a request stands. Three of the five are final."""
+    """The status of a request. Three of the five are final."""
 
     PENDING = "pending"
-    """Accepted, not begun."""
+    """Accepted, not started."""
     PROCESSING = "processing"
     """Being looked up."""
     COMPLETED = "completed"
-    """An address was found."""
+    """An email was found."""
     NOT_FOUND = "not-found"
-    """Every source was asked and none has an address."""
+    """No source has an email."""
     FAILED = "failed"
-    """The lookup could not be carried out; whether an address exists is not known."""
+    """The lookup failed. Whether an email exists is unknown."""
 
     @property
     def is_final(self) -> bool:
@@ -65,43 +65,43 @@ FINAL = frozenset({Status.COMPLETED, Status.NOT_FOUND, Status.FAILED})
 
 
 class Reason(StrEnum):
-    """Why a request ended as it did: additive to the contract, told by our own service only."""
+    """Why a request has its status. Our addition to the contract."""
 
     NO_CONTACTS = "no-contacts"
-    """The contacts source is empty: nothing has been imported yet."""
+    """No contacts have been imported yet."""
     SOURCE_OUT_OF_CREDIT = "source-out-of-credit"
     """A paid source has no credit left, or its quota is used up."""
     SOURCE_HIDES_ADDRESS = "source-hides-address"
-    """A paid source has an address that its plan does not show."""
+    """A paid source has an email that its plan does not show."""
     SOURCES_UNAVAILABLE = "sources-unavailable"
-    """A source stayed out of reach until the tries were used up."""
+    """A source was unavailable in all attempts."""
     SOURCES_MISCONFIGURED = "sources-misconfigured"
     """A source refused its key or its settings."""
     ANSWER_LOST = "answer-lost"
-    """A source was asked and may have charged, and its answer is not known."""
+    """A source may have charged, and its response is unknown."""
     SANDBOX = "sandbox"
-    """It was played by the test mode: nobody was looked up, and an address is nobody's."""
+    """A result of the test mode: nobody was looked up."""
     SUPPRESSED = "suppressed"
-    """The person, or the address, is on the suppression list: nothing is told."""
+    """The person or the email is on the suppression list."""
     ERASED = "erased"
-    """What was stored about the person was erased."""
+    """The person's data was erased."""
     EXPIRED = "expired"
-    """Its time was over, and what was found was deleted."""
+    """The result was deleted after its retention period."""
 
 
 class Verification(StrEnum):
-    """How far an address is known to be right: additive to the contract."""
+    """How an email was verified. Our addition to the contract."""
 
     VERIFIED = "verified"
-    """The source says that it checked it, and that mail arrives."""
+    """The source has checked that it receives mail."""
     UNVERIFIED = "unverified"
-    """The source does not say that it checked it."""
+    """The source has not checked it."""
     CATCH_ALL = "catch-all"
-    """Its domain takes any address: it cannot be checked."""
+    """Its domain accepts any address, so it cannot be checked."""
     INFERRED = "inferred"
-    """It follows from how other addresses of its domain are formed: nobody has seen it."""
+    """It is inferred from the pattern of other emails at its domain."""
     OWN_DATA = "own-data"
-    """It stands in the user's own contacts."""
+    """It is from the user's own contacts."""
 
 
 E = TypeVar("E", bound=StrEnum)
@@ -119,7 +119,7 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 class EnrichmentRequest(BaseModel):
-    """The body of the POST. Unknown fields are ignored, as the contract leaves them open."""
+    """The body of the POST. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -130,7 +130,7 @@ class EnrichmentRequest(BaseModel):
 
 
 class FoundEmail(BaseModel):
-    """An address, and which kind it is."""
+    """An email and its type."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -141,9 +141,9 @@ class FoundEmail(BaseModel):
 class EnrichmentBody(BaseModel):
     """The body of the 201, of a poll and of a callback.
 
-    Reading is lenient, since vendors drift: an unknown status counts as not final, a bare string is
-    taken for an address, unknown fields are ignored, and what is wrong beside the three that the
-    contract requires is taken for absent: no answer that was paid for is lost over it.
+    Parsing is lenient, so that no paid result is lost if a vendor changes its format: an unknown
+    status counts as not final, a text counts as an email, unknown fields are ignored, and invalid
+    values of optional fields count as absent.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -158,19 +158,19 @@ class EnrichmentBody(BaseModel):
     email: FoundEmail | None = None
     external_id: str | None = None
     credits_charged: int | None = None
-    """Additive: 1 when a credit was settled, 0 when it was released, absent before the end."""
+    """Additive: 1 if a credit was charged, 0 if it was released, absent until it is final."""
     created_at: float | None = None
     """Additive: when the request was accepted, in seconds since the epoch."""
     reason: Reason | None = None
-    """Additive: why it ended so, where that helps."""
+    """Additive: why it has its status."""
     source: Annotated[str | None, Field(pattern=SOURCE_NAME)] = None
-    """Additive: where the address comes from."""
+    """Additive: the source of the email."""
     verification: Verification | None = None
-    """Additive: how far the address is known to be right."""
+    """Additive: how the email was verified."""
     checked_at: float | None = None
-    """Additive: when its source last checked it, in seconds since the epoch."""
+    """Additive: when the source last verified it, in seconds since the epoch."""
     evidence: Annotated[str | None, Field(pattern=EVIDENCE, max_length=MAX_EVIDENCE)] = None
-    """Additive: what an inferred address follows from."""
+    """Additive: what an inferred email is inferred from."""
 
     @field_validator(
         *("enrichment_type", "email", "external_id", "credits_charged", "created_at"),
@@ -202,19 +202,19 @@ class EnrichmentBody(BaseModel):
         return _member(Verification, value, None)
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of the contract: `email` is null once it is known that there is none."""
+        """The JSON object. For `not-found` its `email` is null."""
         body = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return body | {"email": None} if self.status is Status.NOT_FOUND else body
 
 
 class Credits(BaseModel):
-    """The balance of the team that owns the key."""
+    """The balance of the API key's team."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     balance: Annotated[int, Field(ge=0)]
     held: Annotated[int, Field(ge=0)] | None = None
-    """Additive: credits that running requests hold, which are off the balance already."""
+    """Additive: credits held for running requests. The balance does not include them."""
 
     @field_validator("held", mode="wrap")
     @classmethod
@@ -223,21 +223,21 @@ class Credits(BaseModel):
 
 
 class LedgerEntryKind(StrEnum):
-    """What moves credits."""
+    """The kind of a ledger entry."""
 
     GRANT = "grant"
     CORRECT = "correct"
-    """By hand, either way."""
+    """A manual correction, up or down."""
     HOLD = "hold"
-    """Set aside for a request that was accepted."""
+    """Held for an accepted request."""
     SETTLE = "settle"
-    """Spent: the request has found an address."""
+    """Captured: the request has found an email."""
     RELEASE = "release"
-    """Given back: it has found none."""
+    """Released: it has found none."""
 
 
 class HistoryEntry(BaseModel):
-    """One movement of credits."""
+    """One entry of the ledger."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -260,7 +260,7 @@ class History(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What was refused: a code for programs, a sentence for people."""
+    """A code for programs, and a sentence for people."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -269,7 +269,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every answer that is not a success."""
+    """The body of each response that is no success."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -277,7 +277,7 @@ class ErrorBody(BaseModel):
 
 
 class NoCreditBody(ErrorBody):
-    """The body of the 402: what is missing beside what was refused."""
+    """The body of the 402, with the balance."""
 
     balance: Annotated[int, Field(ge=0)]
     required: int

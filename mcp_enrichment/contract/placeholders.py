@@ -1,7 +1,7 @@
-"""Texts that stand where a value was never filled in: placeholders, and words in place of a key.
+"""Recognises placeholders in settings, and words in place of an API key.
 
-Chat clients pass a placeholder on as it is when they have no value for it. Taken for a key it would
-send a profile to the vendor; taken for a folder it would be made.
+Chat clients pass a placeholder on if they have no value for it. As an API key it would be sent to
+the vendor together with a profile; as a folder it would be created.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _BUNDLE_FIELD = re.compile(r"\$\{user_config\.\w*\}")
-"""Claude Desktop passes this on for an optional field of an extension that was left empty."""
+"""Claude Desktop passes this on for an empty optional field of an extension."""
 _ANYWHERE = re.compile(
     r"""
       \$\{[^}]*\}             # ${NAME}, ${env:NAME}, ${input:key}, ${NAME:-default}, ${{ name }}
@@ -33,13 +33,13 @@ _IN_A_PATH = re.compile(r"(?:^|[\\/])\$\w+|%[A-Za-z_]\w*%|^(?:[A-Za-z]:)?[\\/]pa
 _IN_A_URL = re.compile(r"<[^<>]*>|\[your[^]]*\]", re.IGNORECASE)
 _QUOTES = ('""', "''", "``", "“”", "\u2018\u2019", "„“", "«»")
 
-_TELLING = "your insert paste enter replace change here placeholder todo tbd fixme fill"
-_BESIDE = (
+_DECISIVE = "your insert paste enter replace change here placeholder todo tbd fixme fill"
+_NEUTRAL = (
     "my the with this that it me in to be from put add set own real actual value enrichment vendor "
     "api key keys token secret password pass sk pk"
 )
 _WORDS = re.compile(
-    rf"(?:(?P<telling>{'|'.join(_TELLING.split())})|{'|'.join(_BESIDE.split())}|[^A-Za-z0-9])+",
+    rf"(?:(?P<decisive>{'|'.join(_DECISIVE.split())})|{'|'.join(_NEUTRAL.split())}|[^A-Za-z0-9])+",
     re.IGNORECASE,
 )
 _NO_VALUE = re.compile(
@@ -64,8 +64,8 @@ _NO_KEY = "it is a placeholder and no real one. Put the real one in its place, o
 
 
 def text_problem(text: str) -> str | None:
-    """What keeps this from being the value of a setting; None where nothing does. The sentence does
-    not repeat the text, which may hold a secret."""
+    """Why this cannot be the value of a setting, or None. The sentence does not repeat the text,
+    which may be a secret."""
     if _BUNDLE_FIELD.search(text):
         return _BUNDLE
     if text[:1] + text[-1:] in _QUOTES and len(text) > 1:
@@ -74,19 +74,19 @@ def text_problem(text: str) -> str | None:
 
 
 def path_problem(text: str) -> str | None:
-    """The same of a path, in which a variable may stand between others."""
+    """The same for a path, which may contain a variable."""
     return text_problem(text) or (_PLACEHOLDER if _IN_A_PATH.search(text) else None)
 
 
 def url_problem(text: str) -> str | None:
-    """The same of a URL."""
+    """The same for a URL."""
     return text_problem(text) or (_PLACEHOLDER if _IN_A_URL.search(text) else None)
 
 
 def secret_problem(text: str) -> str | None:
-    """The same of a key, or of another secret: also words that people write in place of one."""
-    if fault := text_problem(text):
-        return fault
+    """The same for an API key or another secret, which may also be a word in place of one."""
+    if problem := text_problem(text):
+        return problem
     words = _WORDS.fullmatch(text)
-    is_none = _NO_VALUE.fullmatch(text) or (words and words["telling"])
+    is_none = _NO_VALUE.fullmatch(text) or (words and words["decisive"])
     return _NO_KEY if is_none else None

@@ -1,4 +1,4 @@
-"""What can be wrong with the database of a service of ours, and with the memory's file."""
+"""The faults of the service's database and of the client's state file."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 
 
 class StorageFault(StrEnum):
-    """What is wrong with the database of a service of ours, as its error bodies tell it."""
+    """A fault. The values are codes in error bodies."""
 
     FULL = "storage_full"
     """The disk is full or fails."""
     NOT_WRITABLE = "storage_not_writable"
     """The folder or the file cannot be opened or written."""
     NOT_A_DATABASE = "storage_not_a_database"
-    """The file is damaged or no database, or the database is another program's."""
+    """The file is damaged or no database, or the database belongs to another program."""
     NEWER_SCHEMA = "storage_newer_schema"
     """A newer version of the program has written the database."""
     OLDER_SCHEMA = "storage_older_schema"
     """The database was not upgraded to this version of the program."""
     OTHER_KEY = "storage_other_key"
-    """Its suppression list was made with another key, and cannot be obeyed."""
+    """The suppression list was made with another key, so it cannot be applied."""
     BUSY = "storage_busy"
     """Other processes kept it locked for too long."""
     NO_LOCKS = "storage_no_locks"
-    """The folder's file system supports no file locks, or lets processes share no memory."""
+    """The file system supports no file locks, or no shared memory."""
     UNREACHABLE = "storage_unreachable"
     """The database server does not answer."""
     NOT_FOUND = "storage_not_found"
-    """No database was opened where its URL leads."""
+    """The URL leads to no database that can be opened."""
     NOT_PERMITTED = "storage_not_permitted"
-    """The database server lets nothing be written, or not by this user."""
+    """The database server is read-only, or this user may not write."""
     NO_DRIVER = "storage_no_driver"
     """This installation lacks what Postgres needs."""
     BAD_URL = "storage_bad_url"
-    """The URL of the database server is none that Postgres understands."""
+    """The URL of the database server is invalid."""
     DAMAGED_SECRET = "storage_damaged_secret"  # noqa: S105 (a code, and no secret)
     """A file that holds a secret is damaged."""
 
 
 TRANSIENT = {StorageFault.BUSY, StorageFault.UNREACHABLE, StorageFault.NOT_FOUND}
-"""Those that may end by themselves, so that the same call may succeed later."""
+"""Faults that may end by themselves."""
 
 
 def _fault(happened: str, *, for_person: str, for_assistant: str) -> Explanation:

@@ -1,4 +1,4 @@
-"""Signatures of callbacks after the Standard Webhooks specification, 1.0.0."""
+"""Signatures by the Standard Webhooks specification 1.0.0."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 PREFIX = "whsec_"
 TOLERANCE = 300
-"""Seconds by which a timestamp may be off; beyond that, an old message may be repeated."""
+"""Seconds by which a timestamp may differ: an older message may be a replay."""
 SECRET_BYTES = range(24, 65)
-"""How long a secret may be: a shorter one can be guessed, and an empty one is everybody's."""
+"""The allowed lengths of a secret."""
 ID, TIMESTAMP, SIGNATURES = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 
 def decode_secret(secret: str) -> bytes:
-    """The bytes that sign. Raises `ValueError` where it is no secret, or none of that length."""
+    """The key of a secret. Raises `ValueError` if its form or length is wrong."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except ValueError:
@@ -30,7 +30,7 @@ def decode_secret(secret: str) -> bytes:
 
 
 def sign(secret: str, *, message_id: str, timestamp: str, body: bytes) -> str:
-    """One entry of `webhook-signature`; the body is signed byte by byte as it is sent."""
+    """One entry of the header `webhook-signature`. `body`: exactly the bytes that are sent."""
     key = decode_secret(secret)
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
@@ -55,7 +56,7 @@ def memory(settings: Settings) -> Finding:
     if not file.exists():
         return note("memory", "empty: nothing was asked yet")
     try:
-        if is_usable(file):
+        if is_usable(file, SCHEMA):
             return ok("memory", str(file))
     except StorageFailed as failure:
         return wrong("memory", f"{file}: {failure.to_person()}")

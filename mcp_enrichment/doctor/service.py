@@ -19,7 +19,7 @@ from mcp_enrichment.contract.errors import (
     StorageFault,
     Unauthorized,
 )
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.credentials.resolve import KeyOrigin, ResolvedKey
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT

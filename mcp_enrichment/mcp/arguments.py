@@ -1,4 +1,4 @@
-"""A call's arguments: read in whatever form they come, and refused in one sentence."""
+"""Parses the arguments of a call, and explains what is wrong with them in one sentence."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.models import Arguments
 
 MOST_FAULTS = 5
-"""Wrong arguments that one sentence names."""
+"""Invalid arguments that one sentence names, at most."""
 MOST_NAMES = 20
-"""Unknown arguments that an answer names."""
+"""Unknown arguments that a result names, at most."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-"""Names that are repeated: a text of another form might say anything, a person's address too."""
+"""The names that a result repeats: any other text may contain personal data."""
 _WITH_ARGUMENTS = {"tools/call", "prompts/get"}
 _NO_OBJECT = (
     "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "
@@ -37,8 +37,8 @@ _NO_OBJECT = (
 async def normalize_arguments(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Middleware: what is meant by an object reaches the SDK as one, which refuses all else before
-    any handler is asked."""
+    """Middleware: convert what clients send for arguments to an object. The SDK would refuse all
+    else before the handler runs."""
     if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
         given = coercion.arguments_object(ctx.params.get("arguments"))
         if not isinstance(given, dict):
@@ -49,7 +49,7 @@ async def normalize_arguments(
 
 
 def parse(model: type[Arguments], given: dict[str, Any]) -> Arguments:
-    """The arguments as the tool takes them. Raises `InvalidArguments`, which repeats no value."""
+    """Validate the arguments. Raises `InvalidArguments`, whose text repeats no value."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -57,9 +57,9 @@ def parse(model: type[Arguments], given: dict[str, Any]) -> Arguments:
 
 
 def ignored_names(model: type[Arguments], given: dict[str, Any]) -> list[str]:
-    """The names of unknown arguments, which are ignored: clients add some by themselves.
+    """The names of unknown arguments. Some clients add such arguments.
 
-    To ignore one costs nothing: every argument that can be left out defaults to the cheaper way.
+    Ignoring one costs nothing: the default of each optional argument is the cheaper choice.
     """
     unknown = (name for name in given if name not in model.model_fields)
     return [name for name in unknown if _NAME.fullmatch(name)][:MOST_NAMES]

@@ -1,6 +1,6 @@
-"""The forms in which clients and models write an argument, read as the one form that is meant.
+"""Converts the forms in which clients and models write an argument to the declared type.
 
-What a form does not settle is left as it came: the model behind it refuses that.
+A value that cannot be converted is returned as it is: the model then refuses it.
 """
 
 from __future__ import annotations
@@ -13,58 +13,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BETWEEN_IDS = re.compile(r"[\s,;\[\]()\"'\u200b\ufeff]+")
-"""No id has any of these, so a list of ids may be written in any layout."""
+"""The separators of ids: none of them may be part of an id."""
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 
 
 def arguments_object(given: Any) -> Any:
-    """The arguments of a call: none at all may be null, an empty text or an empty list, and some
-    clients pass on the JSON text that their model wrote."""
+    """The arguments of a call as an object. Null, an empty text and an empty list mean none; some
+    clients send JSON text."""
     if isinstance(given, str):
         given = _from_json(given)
     return {} if is_nothing(given) or given == [] else given
 
 
 def is_nothing(given: Any) -> bool:
-    """Whether that stands for an argument that was not given."""
+    """Whether the value means a missing argument."""
     return given is None or (isinstance(given, str) and not given.strip())
 
 
 def trimmed(given: Any) -> Any:
-    """A text without the white space around it."""
+    """A text without white space around it."""
     return given.strip() if isinstance(given, str) else given
 
 
 def word(given: Any) -> Any:
-    """A word of a fixed list, in any case."""
+    """A word of an enumeration, in lower case."""
     return given.strip().lower() if isinstance(given, str) else given
 
 
 def email_type(given: Any) -> Any:
-    """Which address is wanted: the contract's answers write `work_email` for `work`."""
+    """An email type. The contract's responses write `work_email` for `work`."""
     read = word(given)
     return read.removesuffix("_email") if isinstance(read, str) else read
 
 
 def number(given: Any) -> Any:
-    """A number, which may be written as a text."""
+    """A number, which may be written as text."""
     if isinstance(given, str) and _NUMBER.fullmatch(text := given.strip()):
         return float(text)
     return given
 
 
 def reference(given: Any) -> Any:
-    """A text of the caller's own: systems that count have a number for it."""
+    """An `external_id`, which may be an integer."""
     return str(given) if type(given) is int else given
 
 
 def ids(given: Any) -> Any:
-    """A list of ids from a list of any depth, a text in any layout or enrichments."""
+    """A list of ids from nested lists, text with any separators, or enrichments."""
     return list(_each_id(given))
 
 
 def one_id(given: Any) -> Any:
-    """A lone id, which may be written as a list of one."""
+    """One id, which may be a list of one."""
     each = ids(given)
     return each[0] if len(each) == 1 else given
 

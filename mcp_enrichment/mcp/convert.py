@@ -1,4 +1,4 @@
-"""Converts what the client returns into the models of tools, resources and tasks."""
+"""Converts the client's results into the models of tools, resources and tasks."""
 
 from __future__ import annotations
 
@@ -20,85 +20,85 @@ if TYPE_CHECKING:
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
 
-def to_enrichment(answer: EnrichmentResult) -> EnrichmentOutput:
-    """One enrichment, with its next step."""
+def to_enrichment(result: EnrichmentResult) -> EnrichmentOutput:
+    """One enrichment with its next step."""
     return EnrichmentOutput(
-        id=answer.id,
-        status=answer.status,
-        is_final=answer.is_final,
-        email=answer.email,
-        type=answer.type,
-        linkedin_url=answer.linkedin_url,
-        external_id=answer.external_id,
-        reused=answer.reused,
-        asked_at=_moment(answer.asked_at),
-        credits_charged=_KNOWN_CHARGES.get(answer.credits_charged),
-        source=answer.source,
-        verification=answer.verification,
-        checked_at=_moment(answer.checked_at),
-        evidence=answer.evidence,
-        next_step=_said_of(answer),
+        id=result.id,
+        status=result.status,
+        is_final=result.is_final,
+        email=result.email,
+        type=result.type,
+        linkedin_url=result.linkedin_url,
+        external_id=result.external_id,
+        reused=result.reused,
+        asked_at=_to_datetime(result.asked_at),
+        credits_charged=_KNOWN_CHARGES.get(result.credits_charged),
+        source=result.source,
+        verification=result.verification,
+        checked_at=_to_datetime(result.checked_at),
+        evidence=result.evidence,
+        next_step=_next_step_text(result),
     )
 
 
-def to_wait_output(answers: Sequence[EnrichmentResult], *, seconds: float) -> WaitOutput:
-    """What a wait of so many seconds came to."""
-    left = [next_step_of(answer) for answer in answers if answer.should_wait]
-    all_final = all(answer.is_final for answer in answers)
+def to_wait_output(results: Sequence[EnrichmentResult], *, seconds: float) -> WaitOutput:
+    """The output of a wait that took this many seconds."""
+    left = [next_step_of(result) for result in results if result.should_wait]
+    all_final = all(result.is_final for result in results)
     return WaitOutput(
-        enrichments=[_in_a_wait(answer) for answer in answers],
+        enrichments=[_to_waited(result) for result in results],
         all_final=all_final,
         waited_seconds=round(seconds, 1),
         timeout_applied=bool(left),
-        next_step=_said(next_steps.after_all(left)),
+        next_step=_text(next_steps.after_all(left)),
     )
 
 
-def _in_a_wait(answer: EnrichmentResult) -> EnrichmentOutput:
-    one = to_enrichment(answer)
-    if answer.is_final:
+def _to_waited(result: EnrichmentResult) -> EnrichmentOutput:
+    one = to_enrichment(result)
+    if result.is_final:
         return one
-    # What to do about those that are not final is said once, for all of them.
-    return one.model_copy(update={"next_step": _said(_unread(answer.read_error))})
+    # The next step of those that are not final is given once, for all of them.
+    return one.model_copy(update={"next_step": _text(_read_error_step(result.read_error))})
 
 
-def to_credits(purse: CreditsView) -> CreditsOutput:
+def to_credits(credits_view: CreditsView) -> CreditsOutput:
     """The credits of the account and of the user's budget."""
     return CreditsOutput(
-        balance=purse.balance,
-        spent_today=purse.spent_today,
-        budget_left=purse.left,
-        next_step=_said(next_steps.after_credits(purse.balance, purse.left)),
+        balance=credits_view.balance,
+        spent_today=credits_view.spent_today,
+        budget_left=credits_view.left,
+        next_step=_text(next_steps.after_credits(credits_view.balance, credits_view.left)),
     )
 
 
-def next_step_of(answer: EnrichmentResult) -> Explanation | None:
-    """What to do with it now; None where there is nothing left to do."""
-    return next_steps.after(answer.status, answer.reason, answer.verification, _age(answer))
+def next_step_of(result: EnrichmentResult) -> Explanation | None:
+    """What to do next; None if there is nothing to do."""
+    return next_steps.after(result.status, result.reason, result.verification, _age(result))
 
 
-def _said_of(answer: EnrichmentResult) -> str | None:
-    step = _said(next_step_of(answer))
-    if not answer.callback_dropped:
+def _next_step_text(result: EnrichmentResult) -> str | None:
+    step = _text(next_step_of(result))
+    if not result.callback_dropped:
         return step
     return " ".join(filter(None, (next_steps.CALLBACK_DROPPED, step)))
 
 
-def _unread(error: EnrichmentError | None) -> Explanation | None:
+def _read_error_step(error: EnrichmentError | None) -> Explanation | None:
     if error is None:
         return None
     return next_steps.NOT_READ if error.retryable else next_steps.ANSWER_UNUSABLE
 
 
-def _said(step: Explanation | None) -> str | None:
+def _text(step: Explanation | None) -> str | None:
     return step.to_assistant() if step else None
 
 
-def _age(answer: EnrichmentResult) -> float:
-    return 0.0 if answer.asked_at is None else time.time() - answer.asked_at
+def _age(result: EnrichmentResult) -> float:
+    return 0.0 if result.asked_at is None else time.time() - result.asked_at
 
 
-def _moment(seconds: float | None) -> datetime | None:
+def _to_datetime(seconds: float | None) -> datetime | None:
     try:
         return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The main job end to end: a client over stdio, the server as a process, the sample contacts."""
+"""The demo: a client over stdio calls the server in a process of its own, with sample contacts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOKUPS = ((FOUND_AT_WORK, "work"), (FOUND_AT_HOME, "personal"), (NOT_FOUND, "w
 
 
 async def run_demo(folder: Path, say: Say) -> None:
-    """Import the sample contacts, then call the four tools, telling each step."""
+    """Import the sample contacts, then call the four tools, and print each step."""
     environment = _environment(folder)
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as sample:
         say(f"$ mcp-enrichment contacts import {sample.name}")
@@ -36,7 +36,7 @@ async def run_demo(folder: Path, say: Say) -> None:
     )
     async with Client(server) as client:
         say(f"\n$ mcp-enrichment    (MCP {client.protocol_version} over stdio)")
-        await _tell_tools(client, say)
+        await _list_tools(client, say)
         await _call_all(client, say)
 
 
@@ -52,11 +52,11 @@ def _not_imported(stderr: str) -> Explanation:
     return Explanation(
         happened="The sample contacts were not imported.",
         money=NOTHING_DONE,
-        for_person=stderr.strip().rpartition("Error: ")[2],  # the command's own sentence
+        for_person=stderr.strip().rpartition("Error: ")[2],  # the command's error message
     )
 
 
-async def _tell_tools(client: Client, say: Say) -> None:
+async def _list_tools(client: Client, say: Say) -> None:
     tools = (await client.list_tools()).tools
     say("tools/list")
     for tool in tools:
@@ -66,8 +66,8 @@ async def _tell_tools(client: Client, say: Say) -> None:
 async def _call_all(client: Client, say: Say) -> None:
     await _call(client, say, "get_credits", {})
     for profile, kind in _LOOKUPS:
-        asked = {"linkedin_url": profile, "type": kind}
-        answer = await _call(client, say, "request_email_enrichment", asked)
+        arguments = {"linkedin_url": profile, "type": kind}
+        answer = await _call(client, say, "request_email_enrichment", arguments)
     await _call(client, say, "get_enrichment", {"id": answer["id"]})
     await _call(client, say, "wait_for_enrichment", {"ids": [answer["id"]]})
     await _call(client, say, "get_credits", {})
@@ -84,7 +84,7 @@ async def _call(client: Client, say: Say, name: str, arguments: dict[str, Any]) 
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """This process's environment, but for the user's own settings of ours, and the key."""
+    """This process's environment without the user's settings and key."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ENRICHMENT_")}
     return kept | {
         "ENRICHMENT_DATA_DIR": str(folder / "data"),

@@ -1,4 +1,4 @@
-"""Asking the person before a credit is spent, through the client, in both eras of the protocol."""
+"""Asks the user for consent before a credit is spent, through the client."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 QUESTION = "spend"
 AGREED = "agreed"
-"""The form's one field. It is optional: to accept the form is to agree, unless it says no."""
+"""The form's only field. It is optional: accepting the form means consent, unless it is false."""
 _FORM: dict[str, Any] = {
     "type": "object",
-    # Not empty: VS Code shows a form without a field, and no way to submit it.
+    # VS Code cannot submit a form without fields.
     "properties": {
         AGREED: {
             "type": "boolean",
@@ -65,7 +65,7 @@ _NO_WAY_BACK = Explanation(
 
 
 def has_agreed(params: CallToolRequestParams) -> bool:
-    """Whether this call bears the person's yes. Raises `NotConfirmed` where it bears a no."""
+    """Whether this call carries the user's consent. Raises `NotConfirmed` if it was denied."""
     responses = params.input_responses or {}
     if QUESTION not in responses:
         return False
@@ -77,8 +77,8 @@ def has_agreed(params: CallToolRequestParams) -> bool:
 async def normalize_elicitation_replies(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Middleware: an answer of another shape than the protocol's is taken for none, as the SDK
-    would refuse the call without saying that nothing was charged."""
+    """Middleware: treat a malformed reply as none. The SDK would refuse the call, and not say that
+    nothing was charged."""
     given = (ctx.params or {}).get("inputResponses")
     if ctx.method == "tools/call" and given is not None:
         ctx = replace(ctx, params={**(ctx.params or {}), "inputResponses": _readable(given)})
@@ -87,7 +87,7 @@ async def normalize_elicitation_replies(
 
 def _readable(responses: Any) -> dict[str, Any]:
     if isinstance(responses, Mapping) and QUESTION not in responses:
-        return {}  # our question is the only one, and is asked again
+        return {}  # the only question is asked again
     answer = responses.get(QUESTION) if isinstance(responses, Mapping) else None
     try:
         ElicitResult.model_validate(answer, by_name=False)
@@ -97,7 +97,7 @@ def _readable(responses: Any) -> dict[str, Any]:
 
 
 def _is_yes(answer: object) -> bool:
-    """Whether the form was accepted, and its field does not say otherwise."""
+    """Whether the form was accepted and its field is not false."""
     if not (isinstance(answer, ElicitResult) and answer.action == "accept"):
         return False
     said = (answer.content or {}).get(AGREED)
@@ -105,37 +105,36 @@ def _is_yes(answer: object) -> bool:
 
 
 async def request_consent(
-    context: ServerRequestContext[Any], asked: Arguments, *, seconds: float
+    context: ServerRequestContext[Any], arguments: Arguments, *, seconds: float
 ) -> InputRequiredResult | None:
-    """None once the person has agreed; otherwise the result that has the client ask.
+    """None once the user has consented; else the result that makes the client ask.
 
-    Raises `NotConfirmed` where the person does not agree within so many seconds, or cannot be
-    asked.
+    Raises `NotConfirmed` if the user does not consent in time, or cannot be asked.
     """
-    assert isinstance(asked, RequestArguments)  # noqa: S101 (no other tool spends)
+    assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other tool spends)
     if not is_modern(context) and not context.session.can_send_request:
         raise NotConfirmed(_NO_WAY_BACK)
     if not _can_ask(context):
         raise NotConfirmed(_CANNOT_ASK)
     message = (
-        f"Look up the {asked.type} email of {canonical_profile_url(asked.linkedin_url)}? "
+        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
         "It costs one credit when an address is found."
     )
-    if is_modern(context):  # a question is a result there, and its answer a repeated call
+    if is_modern(context):  # the reply comes with a repeated call
         form = ElicitRequestFormParams(message=message, requested_schema=_FORM)
         return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
     with anyio.move_on_after(seconds):
-        if _is_yes(await _asked(context, message)):
+        if _is_yes(await _elicit(context, message)):
             return None
     raise NotConfirmed
 
 
-async def _asked(context: ServerRequestContext[Any], message: str) -> ElicitResult | None:
-    """What the client answers; None where that is an error, or of another shape."""
+async def _elicit(context: ServerRequestContext[Any], message: str) -> ElicitResult | None:
+    """The client's reply; None if it is an error or malformed."""
     try:
         return await context.session.elicit_form(message, _FORM, context.request_id)
     except MCPError as error:
-        if error.error.code == METHOD_NOT_FOUND:  # it declares what it does not do
+        if error.error.code == METHOD_NOT_FOUND:  # the client declares a capability that it lacks
             raise NotConfirmed(_CANNOT_ASK) from error
         return None
     except ValidationError:
@@ -145,5 +144,5 @@ async def _asked(context: ServerRequestContext[Any], message: str) -> ElicitResu
 def _can_ask(context: ServerRequestContext[Any]) -> bool:
     declared = context.session.client_capabilities
     modes = declared.elicitation if declared else None
-    # The capability without modes is from before there were any, and means a form.
+    # In older versions the capability has no modes and means forms.
     return modes is not None and (modes.form is not None or modes.url is None)

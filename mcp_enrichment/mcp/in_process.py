@@ -1,4 +1,4 @@
-"""What a program makes of a tool's result, which a model would read."""
+"""Reads a tool result in a program instead of a model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class ToolError(PermanentError):
-    """A tool answered with an error; the explanation is the tool's own."""
+    """A tool result that is an error, with its explanation."""
 
     code = "tool_failed"
 
 
 def structured_content(result: CallToolResult) -> dict[str, Any]:
-    """The structured answer; `ToolFailed` where the result is an error."""
+    """The structured content of a result. Raises `ToolError` if it is an error."""
     if result.is_error:
         fields = (result.meta or {})["error"]["explanation"]
         raise ToolError(Explanation(**fields))

@@ -1,9 +1,9 @@
-"""One JSON-RPC message from a client's bytes, over either transport, or why there is none.
+"""Parses one JSON-RPC message of a client.
 
-What clients are known to get wrong without changing what they mean is put right: a byte order mark,
-half a surrogate pair in a text, `params: []` for no parameters, an integer id written as 3.0. For
-all else the client gets an error, with the id of its request wherever that can be read: a request
-without an answer is waited for until the client's time-out (JSON-RPC 2.0, sections 4 and 5).
+Known mistakes of clients are corrected: a byte order mark, a lone surrogate, `params: []` for no
+parameters, an integer id written as 3.0. For any other mistake the client gets an error with the id
+of its request, if the id can be read: without it, the client would wait until its time-out
+(JSON-RPC 2.0, sections 4 and 5).
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ _BOM = "\ufeff"
 _ESCAPES = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
-"""A backslash that is escaped, a surrogate pair, and half of one."""
+"""An escaped backslash, a surrogate pair, and a lone surrogate."""
 _HALF = len("\\ud800")
 
 
 class InvalidMessage(Exception):
-    """Bytes that are no message. The sentence holds none of them."""
+    """Not a valid message. The sentence contains none of its text."""
 
     def __init__(self, code: int, sentence: str, ids: Iterable[RequestId] = ()) -> None:
         super().__init__(sentence)
         self.code = code
         self.ids: list[RequestId | None] = list(ids) or [None]
-        """Of the requests that are to be answered; None where no id can be read."""
+        """The ids for the error responses; None if no id can be read."""
 
-    def answers(self) -> list[JSONRPCError]:
-        """The error, once for each request."""
+    def responses(self) -> list[JSONRPCError]:
+        """One error response for each id."""
         error = ErrorData(code=self.code, message=str(self))
         return [JSONRPCError(jsonrpc="2.0", id=one, error=error) for one in self.ids]
 
 
 def parse_message(data: bytes) -> tuple[JSONRPCMessage | None, bytes]:
-    """The message, and its JSON as the SDK takes it; None for a notification that is malformed,
-    which no answer may follow.
+    """The message, and its JSON as the SDK accepts it. None for a malformed notification, which
+    must get no response.
 
-    Raises `BadMessage`.
+    Raises `InvalidMessage`.
     """
     text = data.decode("utf-8", errors="replace").removeprefix(_BOM)
     try:
@@ -74,8 +74,8 @@ def parse_message(data: bytes) -> tuple[JSONRPCMessage | None, bytes]:
         message = None
     if isinstance(message, JSONRPCRequest):
         return message, text.encode()
-    # The SDK's models take a request with a wrong id for a notification, so all else is looked at.
-    value = _parsed(_ESCAPES.sub(_whole, text).encode())
+    # The SDK's models accept a request with an invalid id as a notification: check the rest here.
+    value = _parsed(_ESCAPES.sub(_replace_lone_surrogate, text).encode())
     if isinstance(value, list):
         raise InvalidMessage(INVALID_REQUEST, NO_BATCHES, _ids_of_requests(value))
     if not isinstance(value, dict):
@@ -90,7 +90,7 @@ def _parsed(data: bytes) -> Any:
         raise InvalidMessage(PARSE_ERROR, NO_JSON, ids_in(data, error)) from None
 
 
-def _whole(escape: re.Match[str]) -> str:
+def _replace_lone_surrogate(escape: re.Match[str]) -> str:
     return r"\ufffd" if len(escape[0]) == _HALF else escape[0]
 
 
@@ -126,8 +126,8 @@ def _notification(value: dict[str, Any]) -> JSONRPCNotification | None:
 
 
 def _response(value: dict[str, Any]) -> JSONRPCMessage | None:
-    """A client's answer to a request of the server's; one that is malformed is a failure, so that
-    whoever waits for it does not wait for ever."""
+    """The client's response to a request of the server. A malformed one becomes an error, so that
+    the wait for it ends."""
     try:
         return jsonrpc_message_adapter.validate_python(value, by_name=False)
     except ValidationError:

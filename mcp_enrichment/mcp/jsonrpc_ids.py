@@ -1,4 +1,4 @@
-"""The ids of requests in bytes that are no JSON, as far as they can be read."""
+"""Finds the ids of requests in text that is not valid JSON."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from mcp.types import RequestId
 
 HEAD = 64 * 1024
-"""Bytes of a message in which its id is looked for at the start."""
-MOST_ON_A_LINE = 100
-"""Messages on one line whose ids are read."""
+"""Bytes at the start of a message in which its id is searched."""
+MAX_MESSAGES_ON_A_LINE = 100
+"""Messages on one line whose ids are read, at most."""
 TRIES = 3
-"""How often what is broken is cut off, from its end to its beginning."""
+"""How often an invalid end is cut off."""
 _PLACE = re.compile(r"at line (\d+) column (\d+)$")
 _LAST = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")\s*\}\s*\Z')
-"""The id as the last member, where the TypeScript SDK puts it."""
+"""An id as the last member, where the TypeScript SDK puts it."""
 _OF_A_NUMBER = b"0123456789+-.eE"
 _TRAILING = "trailing characters"
 
 
 def is_id(value: Any) -> TypeGuard[RequestId]:
-    """Whether MCP has such ids: texts and integers, never null."""
+    """Whether it is a valid id of MCP: a text or an integer."""
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def ids_in(data: bytes, error: ValueError) -> list[RequestId]:
-    """The ids in a text that the parser has refused with this error: the one of a message that is
-    broken somewhere, or those of several messages on one line."""
+    """The ids in a text that the parser has refused with this error: of one invalid message, or of
+    several messages on one line."""
     found = list(_of_whole_messages(data, error))
     return found or id_at_the_ends(data[: _place(data, error)], data)
 
 
 def id_at_the_ends(head: bytes, whole: bytes) -> list[RequestId]:
-    """The id in the beginning of a message, else at its very end."""
+    """The id near the start of a message, or else at its end."""
     for known in (_in_beginning(head[:HEAD]), _at_end(whole[-HEAD:])):
         if is_id(known):
             return [known]
@@ -46,7 +46,7 @@ def id_at_the_ends(head: bytes, whole: bytes) -> list[RequestId]:
 
 
 def _of_whole_messages(data: bytes, error: ValueError) -> Iterator[RequestId]:
-    for _ in range(MOST_ON_A_LINE):
+    for _ in range(MAX_MESSAGES_ON_A_LINE):
         if not str(error).startswith(_TRAILING):
             return
         place = _place(data, error)
@@ -69,9 +69,9 @@ def _id_of(value: Any) -> Iterator[RequestId]:
 def _in_beginning(head: bytes) -> Any:
     for _ in range(TRIES):
         try:
-            # A number at the very end may have had more digits.
+            # The number at the cut may have had more digits.
             value = from_json(head.rstrip(_OF_A_NUMBER), allow_partial=True)
-        except ValueError as error:  # too deep, or broken: read what stands before that
+        except ValueError as error:  # too deep or invalid: read the part before it
             head = head[: _place(head, error)]
             head = head[: max(head.rfind(b","), 0)]
         else:
@@ -88,7 +88,7 @@ def _at_end(tail: bytes) -> Any:
 
 
 def _place(data: bytes, error: ValueError) -> int:
-    """Where the parser has stopped, in bytes."""
+    """The offset at which the parser has stopped, in bytes."""
     found = _PLACE.search(str(error))
     if not found:
         return 0

@@ -1,4 +1,4 @@
-"""The tools' inputs and answers. Their schemas, which clients see, are made from these."""
+"""The arguments and outputs of the tools. The published schemas are made from these models."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status, V
 from mcp_enrichment.mcp import coercion
 
 WAIT_CAP = 50
-"""Seconds that a call may wait at most: clients give up at 60."""
+"""Seconds that a call may wait, at most: clients time out at 60."""
 READ_CAP = 20
-"""Seconds that a call which does not wait may take."""
+"""Seconds that a call without a wait may take, at most."""
 MAX_IDS = 100
 
 Id = Annotated[str, Field(pattern=ENRICHMENT_ID)]
 Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-"""Strict: true is no number."""
+"""Strict: `true` is not a number."""
 
 
 class Arguments(BaseModel):
-    """Base of all inputs. Null and a blank text are as good as nothing, and what is not named here
-    is ignored: clients fill arguments in and add some."""
+    """The base of all arguments. Null and blank texts count as missing, and unknown arguments are
+    ignored: clients add both."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -37,7 +37,7 @@ class Arguments(BaseModel):
 
     @property
     def cap(self) -> float:
-        """Seconds that the call may take at most, from its start."""
+        """Seconds that the call may take, at most."""
         return READ_CAP
 
 

@@ -1,5 +1,4 @@
-"""The next steps beside the data: fixed sentences, each naming the right next call to an assistant,
-and what a person does instead."""
+"""The field `next_step`: fixed sentences that tell an assistant or a person what to do next."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ NOTHING_FOR_THIS = "This call cost nothing."
 EARLIER_ARE_FREE = "Reading earlier answers is free."
 
 
-def _found(what_it_is: str) -> Explanation:
+def _found(happened: str) -> Explanation:
     return Explanation(
-        happened=what_it_is,
+        happened=happened,
         money=FREE_TO_READ,
         for_person="Check it before you rely on it.",
         for_assistant="Say so when you use it.",
@@ -36,7 +35,7 @@ NOT_FINAL = Explanation(
     for_assistant="Call wait_for_enrichment with this id. Do not request it again. " + NO_GUESS,
 )
 MAX_WAIT_SECONDS = 20 * 60.0
-"""Seconds after which a lookup is no longer waited for."""
+"""Seconds after which the client should stop waiting for a lookup."""
 COME_BACK = Explanation(
     happened="Not final after 20 minutes.",
     money=WAITING_IS_FREE,
@@ -151,7 +150,7 @@ SOME_NOT_FINAL = Explanation(
     f"request them again. {NO_GUESS}",
 )
 ALL_COME_BACK = Explanation(
-    happened="What is not final has run for 20 minutes.",
+    happened="Some lookups have run for 20 minutes and are not final.",
     money=WAITING_IS_FREE,
     for_person=COME_BACK.for_person,
     for_assistant="Stop waiting, and tell the user that the answers come later. Then call "
@@ -174,8 +173,8 @@ NO_CREDITS = Explanation(
 def after(
     status: Status, reason: Reason | None, verification: Verification | None, age: float
 ) -> Explanation | None:
-    """The next step after an enrichment in this state, of this age in seconds; None where there is
-    nothing left to do."""
+    """The next step for an enrichment in this state, of this age in seconds; None if there is
+    nothing to do."""
     if not status.is_final:
         return COME_BACK if age >= MAX_WAIT_SECONDS else NOT_FINAL
     found = BY_VERIFICATION.get(verification) if verification else None
@@ -184,14 +183,14 @@ def after(
 
 
 def after_all(left: Sequence[Explanation | None]) -> Explanation | None:
-    """The next step after a wait, by the next steps of those enrichments that are not final."""
+    """The next step after a wait, from the next steps of the enrichments that are not final."""
     if not left:
         return None
     return ALL_COME_BACK if all(step == COME_BACK for step in left) else SOME_NOT_FINAL
 
 
 def after_credits(balance: int, budget_left: int | None) -> Explanation | None:
-    """The next step after the balance was told."""
+    """The next step after `get_credits`."""
     if not balance:
         return NO_CREDITS
     return BUDGET_SPENT if budget_left == 0 else None

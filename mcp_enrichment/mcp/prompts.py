@@ -1,4 +1,4 @@
-"""The one prompt: a list of profiles to a table of addresses, within the user's budget."""
+"""The prompt `find_emails`: from a list of profiles to a table of emails, within the budget."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _BETWEEN = re.compile(r"[\s,;]+")
 class _Profiles(NamedTuple):
     urls: Sequence[str]
     refused: Sequence[int]
-    """Which entries of the list are no profiles, counted from one."""
+    """The positions of the entries that are no profiles, from 1."""
 
 
 async def list_prompts(
@@ -68,7 +68,7 @@ async def list_prompts(
 async def get_prompt(
     _context: ServerRequestContext[Any], params: GetPromptRequestParams
 ) -> GetPromptResult:
-    """The prompt with its arguments filled in. Raises `MCPError`, which repeats none of them."""
+    """Render the prompt. Raises `MCPError`, whose text repeats no argument."""
     if params.name != NAME:
         raise MCPError(INVALID_PARAMS, f"There is no prompt of this name: there is {NAME}.")
     text = TextContent(type="text", text=_text(params.arguments or {}))

@@ -1,4 +1,4 @@
-"""The two eras of the protocol: with a handshake, and without."""
+"""The two kinds of protocol versions: with a handshake, and without."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
 MODERN = "2026-07-28"
-"""Since this version each request stands alone, and says itself what its client can do."""
+"""From this version on there is no handshake: each request declares the client's capabilities."""
 
 
 def is_modern(context: ServerRequestContext[Any]) -> bool:
-    """Whether the request is of the era without a handshake."""
+    """Whether the request is of a version without a handshake."""
     return is_version_at_least(context.protocol_version, MODERN)

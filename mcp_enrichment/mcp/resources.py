@@ -1,4 +1,4 @@
-"""What a client may read, and attach, without a tool call: one enrichment, and the credits."""
+"""The resources, which a client can read without a tool call: an enrichment, and the credits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mcp_enrichment.contract.errors import UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp.convert import to_credits, to_enrichment
 from mcp_enrichment.mcp.protocol import is_modern
-from mcp_enrichment.mcp.protocol_errors import with_protocol_errors
+from mcp_enrichment.mcp.results import with_protocol_errors
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 SCHEME = "enrichment://"
 CREDITS = SCHEME + "credits"
 JSON = "application/json"
-NOT_FOUND_OF_OLD = -32002
-"""What a missing resource was called before 2026-07-28; since then it is an invalid parameter."""
+LEGACY_NOT_FOUND = -32002
+"""The error code of a missing resource before 2026-07-28. Since then it is INVALID_PARAMS."""
 
 LISTED = ListResourcesResult(
     resources=[
@@ -66,7 +66,7 @@ TEMPLATES = ListResourceTemplatesResult(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """Lists and reads."""
+    """The methods `resources/list`, `resources/templates/list` and `resources/read`."""
 
     get_client: GetClient
 
@@ -96,7 +96,7 @@ class Resources:
 async def enrichment_at(
     uri: str, context: ServerRequestContext[Any], get_client: GetClient
 ) -> EnrichmentOutput:
-    """The enrichment that the URI names. Raises `MCPError` where there is none."""
+    """The enrichment of this URI. Raises `MCPError` if there is none."""
     if (enrichment_id := id_in(uri)) is None:
         raise _unknown(context)
     client = await get_client()
@@ -107,7 +107,7 @@ async def enrichment_at(
 
 
 def id_in(uri: str) -> str | None:
-    """The id of the enrichment that the URI names; None where it names none."""
+    """The id of the enrichment that the URI names, or None."""
     named = uri.removeprefix(SCHEME)
     if uri in {CREDITS, named} or not re.fullmatch(ENRICHMENT_ID, named):
         return None
@@ -115,10 +115,10 @@ def id_in(uri: str) -> str | None:
 
 
 def _unknown(context: ServerRequestContext[Any]) -> MCPError:
-    code = INVALID_PARAMS if is_modern(context) else NOT_FOUND_OF_OLD
+    code = INVALID_PARAMS if is_modern(context) else LEGACY_NOT_FOUND
     return MCPError(code=code, message=f"There is no such resource: read {SCHEME}<id>.")
 
 
-def _as_json(uri: str, told: BaseModel) -> ReadResourceResult:
-    text = told.model_dump_json()
+def _as_json(uri: str, model: BaseModel) -> ReadResourceResult:
+    text = model.model_dump_json()
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])

@@ -1,10 +1,11 @@
-"""One tool call: from its arguments to a result, within its cap."""
+"""Runs one tool call: from its arguments to its result, before its deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,13 @@ from mcp_enrichment.contract.errors import (
     TransientError,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp import arguments, elicitation, results, task_deferral
+from mcp_enrichment.mcp import arguments, elicitation, results, tasks
 from mcp_enrichment.mcp.progress import report_progress
 from mcp_enrichment.mcp.tools import CallContext, Tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mcp.server.context import ServerRequestContext
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
@@ -36,20 +39,16 @@ logger = logging.getLogger(__name__)
 
 GetClient = Callable[[], Awaitable["EnrichmentBackend"]]
 Result = CallToolResult | InputRequiredResult | dict[str, Any]
-"""A task, which the SDK has no type for, is a dictionary as it goes on the wire."""
+"""A task is a dictionary: the SDK has no type for it."""
 
 GRACE = 0.5
-"""Seconds after its cap at which a call that has not come back is cut off."""
-
-BEHIND = 0.05
-"""Seconds of delay of a timer from which on the process is late, and the call has `GRACE` again."""
-TURNS = 50
-"""Turns of the event loop that it has at last: what hangs does not use them, and what is only late,
-in a process that is busy, needs a few."""
+"""Seconds after its cap at which a call is cancelled."""
+LATE = 0.05
+"""Seconds of delay of a timer from which on the process counts as busy."""
 
 
 class DeadlineExceeded(ServiceUnavailable):
-    """A call that spends has reached its cap while its POST may be under way."""
+    """A call that spends reached its deadline while its POST may be under way."""
 
     charged = None
     explanation = Explanation(
@@ -64,125 +63,112 @@ class DeadlineExceeded(ServiceUnavailable):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Called:
+class _Call:
     tool: Tool
     params: CallToolRequestParams
     context: ServerRequestContext[Any]
-    began: float
+    started_at: float
 
     @property
-    def taken(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since the call came."""
-        return anyio.current_time() - self.began
+        return anyio.current_time() - self.started_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolRunner:
-    """Carries out the calls of one server."""
+    """Runs the tool calls of one server."""
 
     get_client: GetClient
-    """Called by the first call that needs the client, and not before."""
+    """Called by the first call that needs the client."""
     confirm: bool
-    """Whether the person is asked before a credit is spent."""
+    """Whether the user must consent before a credit is spent."""
 
     async def call(
         self, tool: Tool, params: CallToolRequestParams, context: ServerRequestContext[Any]
     ) -> Result:
-        """Carry it out within its cap, reporting progress meanwhile."""
+        """Run the call before its deadline, and report progress meanwhile."""
         given = params.arguments or {}
         try:
-            read = arguments.parse(tool.arguments, given)
+            parsed = arguments.parse(tool.arguments, given)
         except InvalidArguments as error:
             result: Result = results.from_error(error)
         else:
-            result = await self._within_its_cap(tool, params, context, read)
+            call = _Call(tool=tool, params=params, context=context, started_at=anyio.current_time())
+            result = await self._run_before_deadline(call, parsed)
         return results.with_ignored_names(result, arguments.ignored_names(tool.arguments, given))
 
-    async def _within_its_cap(
-        self,
-        tool: Tool,
-        params: CallToolRequestParams,
-        context: ServerRequestContext[Any],
-        arguments: Arguments,
-    ) -> Result:
-        called = _Called(tool=tool, params=params, context=context, began=anyio.current_time())
-        async with report_progress(context, arguments.cap):
-            with _CutOffAt(called.began + arguments.cap):
-                return await self._result_or_error(called, arguments)
-        return results.from_error(DeadlineExceeded() if tool.spends else ServiceUnavailable())
+    async def _run_before_deadline(self, call: _Call, arguments: Arguments) -> Result:
+        async with report_progress(call.context, arguments.cap):
+            with _deadline(call.started_at + arguments.cap):
+                return await self._result_or_error(call, arguments)
+        return results.from_error(DeadlineExceeded() if call.tool.spends else ServiceUnavailable())
 
-    async def _result_or_error(self, called: _Called, arguments: Arguments) -> Result:
+    async def _result_or_error(self, call: _Call, arguments: Arguments) -> Result:
         try:
-            if task_deferral.may_defer(called.context, arguments) and (
-                result := await self._first_look(called, arguments)
+            if tasks.may_defer(call.context, arguments) and (
+                result := await self._result_or_task(call, arguments)
             ):
                 return result
-            return _shown(await self._answer(called, arguments))
+            return _to_result(await self._output(call, arguments))
         except EnrichmentError as error:
             return results.from_error(error)
-        except Exception as defect:  # noqa: BLE001 (the SDK would tell the client or the log its text)
-            logger.error("%s raised %s", called.tool.name, safe_traceback(defect))  # noqa: TRY400 (without its text)
+        except Exception as defect:  # noqa: BLE001 (the SDK would send or log its text)
+            logger.error("%s raised %s", call.tool.name, safe_traceback(defect))  # noqa: TRY400 (without its text)
             return results.from_error(UnexpectedError())
 
-    async def _first_look(self, called: _Called, arguments: Arguments) -> Result | None:
-        """The final answer, or the task that stands for it; None where it is to be waited for."""
+    async def _result_or_task(self, call: _Call, arguments: Arguments) -> Result | None:
+        """The final result, or a task in its place; None if neither can be had now."""
         try:
-            answer = await self._answer(called, task_deferral.first_look(arguments))
+            output = await self._output(call, tasks.with_short_wait(arguments))
         except TransientError:
-            if called.tool.spends:
+            if call.tool.spends:
                 raise
             return None
-        if isinstance(answer, InputRequiredResult) or task_deferral.is_final(answer):
-            return _shown(answer)
-        return task_deferral.to_task(answer, arguments, (await self.get_client()).signature)
+        if isinstance(output, InputRequiredResult) or tasks.is_final(output):
+            return _to_result(output)
+        return tasks.to_task(output, arguments, (await self.get_client()).signature)
 
-    async def _answer(
-        self, called: _Called, arguments: Arguments
-    ) -> BaseModel | InputRequiredResult:
+    async def _output(self, call: _Call, arguments: Arguments) -> BaseModel | InputRequiredResult:
         client = await self.get_client()
-        may_spend = not self.confirm or elicitation.has_agreed(called.params)
+        may_spend = not self.confirm or elicitation.has_agreed(call.params)
         try:
-            return await called.tool.run(client, arguments, CallContext(called.taken, may_spend))
+            return await call.tool.run(client, arguments, CallContext(call.elapsed, may_spend))
         except NotConfirmed:
             if may_spend:
                 raise
-        left = arguments.cap - called.taken
-        if question := await elicitation.request_consent(called.context, arguments, seconds=left):
+        left = arguments.cap - call.elapsed
+        if question := await elicitation.request_consent(call.context, arguments, seconds=left):
             return question
-        return await called.tool.run(client, arguments, CallContext(called.taken))
+        return await call.tool.run(client, arguments, CallContext(call.elapsed))
 
 
-def _shown(answer: BaseModel | InputRequiredResult) -> Result:
-    return answer if isinstance(answer, InputRequiredResult) else results.from_output(answer)
+def _to_result(output: BaseModel | InputRequiredResult) -> Result:
+    return output if isinstance(output, InputRequiredResult) else results.from_output(output)
 
 
-class _CutOffAt:
-    """Ends what hangs after that time, not what is late with all the others of a busy moment."""
+@contextmanager
+def _deadline(cap: float) -> Iterator[None]:
+    """Cancel the block `GRACE` seconds after `cap`.
 
-    __slots__ = ("_cap", "_handle", "_loop", "_scope")
+    If the process is so busy that the timer is late, the block gets `GRACE` again: it may be about
+    to return.
+    """
+    loop, scope = asyncio.get_running_loop(), anyio.CancelScope()
+    timers: list[asyncio.TimerHandle] = []
 
-    def __init__(self, cap: float) -> None:
-        self._cap, self._loop, self._scope = cap, asyncio.get_running_loop(), anyio.CancelScope()
+    def set_timer(due: float) -> None:
+        timers[:] = [loop.call_at(due, check, due)]
 
-    def __enter__(self) -> None:
-        self._look_at(self._cap + GRACE)
-        self._scope.__enter__()
-
-    def __exit__(self, *exc_info: Any) -> bool:
-        self._handle.cancel()
-        return self._scope.__exit__(*exc_info)
-
-    def _look_at(self, due: float) -> None:
-        self._handle: asyncio.Handle = self._loop.call_at(due, self._look, due)
-
-    def _look(self, due: float) -> None:
-        if self._loop.time() - due > BEHIND:
-            self._look_at(self._loop.time() + GRACE)
+    def check(due: float) -> None:
+        if loop.time() - due > LATE:
+            set_timer(loop.time() + GRACE)
         else:
-            self._turn(TURNS)
+            scope.cancel()
 
-    def _turn(self, left: int) -> None:
-        if left:
-            self._handle = self._loop.call_soon(self._turn, left - 1)
-        else:
-            self._scope.cancel()
+    set_timer(cap + GRACE)
+    try:
+        with scope:
+            yield
+    finally:
+        timers[0].cancel()

@@ -1,4 +1,4 @@
-"""JSON schemas as clients see them: pydantic's, in the few words that every client can convert."""
+"""The published JSON schemas: pydantic's, reduced to the keywords that every client can convert."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ Mode = Literal["validation", "serialization"]
 _OF_INPUTS = frozenset(
     ("type", "description", "properties", "required", "items", "enum", "minimum", "maximum")
 )
-"""The keywords of a published input. The rest is told in words and checked by the model: OpenAI's
-strict mode refuses `default` and `maxLength`, Gemini's `additionalProperties`, and it counts
-`maxItems` against a limit of all tools together."""
+"""The keywords of an input schema. Descriptions state the rest, and the model checks it: OpenAI's
+strict mode refuses `default` and `maxLength`, Gemini refuses `additionalProperties` and counts
+`maxItems` towards a limit for all tools together."""
 _NULL = {"type": "null"}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What a tool takes, as simple as it can be said; the model itself is stricter."""
+    """The schema of a tool's arguments. The model is stricter."""
     return _simple(inlined_schema(model, "validation", nulls=False))
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What a tool answers: a value that may be null is a union with it, as the answer is checked
-    against this."""
+    """The schema of a tool's output. A value that may be null is a union with null, because clients
+    validate the output."""
     return inlined_schema(model, "serialization", nulls=True)
 
 
 def inlined_schema(model: type[BaseModel], mode: Mode, *, nulls: bool) -> dict[str, Any]:
-    """The model's schema (JSON Schema 2020-12), with each definition in the place of its reference,
-    and without titles and docstrings. Without `nulls`, an argument that may be null is told by what
-    else it may be."""
+    """The model's schema (JSON Schema 2020-12) with inlined definitions, without titles and
+    docstrings. Without `nulls`, unions with null are reduced to the other member."""
     schema = model.model_json_schema(mode=mode)
     inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}), nulls=nulls)
-    inlined.pop("description", None)  # our docstring: it is for whoever reads the code
+    inlined.pop("description", None)  # the docstring is for readers of the code
     return inlined
 
 
 def _inlined(schema: dict[str, Any], defs: dict[str, Any], *, nulls: bool) -> dict[str, Any]:
     if "$ref" in schema:
         found = defs[schema["$ref"].rpartition("/")[2]]
-        schema = {**found, "description": None} | schema  # a description here, not its docstring
+        schema = {**found, "description": None} | schema  # its docstring is no description
     if not nulls and _NULL in schema.get("anyOf", ()):
         [schema_of_value] = [one for one in schema["anyOf"] if one != _NULL]
         schema = {**schema_of_value, **schema, "anyOf": None}

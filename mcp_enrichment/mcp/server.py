@@ -1,4 +1,7 @@
-"""The MCP server: tools, resources and a prompt on the SDK's low-level server, in both eras."""
+"""The MCP server: tools, resources and a prompt on the SDK's low-level server.
+
+It serves protocol versions with a handshake and those without one.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,17 @@ from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.arguments import normalize_arguments
 from mcp_enrichment.mcp.elicitation import normalize_elicitation_replies
-from mcp_enrichment.mcp.listen_stream import StreamLimits, SubscriptionsListen
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.runner import GetClient, Result, ToolRunner
+from mcp_enrichment.mcp.sdk_private import take_tracing_middleware
 from mcp_enrichment.mcp.stdio.transport import transport
-from mcp_enrichment.mcp.subscriptions import Subscriptions, background
-from mcp_enrichment.mcp.task_ids import EXTENSION
-from mcp_enrichment.mcp.tasks import METHODS, Tasks
+from mcp_enrichment.mcp.subscriptions import (
+    StreamLimits,
+    Subscriptions,
+    SubscriptionsListen,
+    background_tasks,
+)
+from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
 from mcp_enrichment.mcp.tracing import TracingMiddleware
 
@@ -48,7 +55,7 @@ INSTRUCTIONS = (
 
 DISCOVERED = DiscoverResult(
     supported_versions=list(MODERN_PROTOCOL_VERSIONS),
-    # The SDK's own would promise news of lists: ours never change.
+    # The SDK's own would promise notifications when lists change. Ours never do.
     capabilities=ServerCapabilities(
         tools=ToolsCapability(list_changed=False),
         resources=ResourcesCapability(subscribe=True, list_changed=False),
@@ -66,16 +73,16 @@ def create_server(
     *,
     confirm: bool = False,
     keeps_connections: bool = True,
-    bounds: StreamLimits | None = None,
+    limits: StreamLimits | None = None,
 ) -> Server[Any]:
-    """The server; `get_client` is called by the first tool call that needs it, and not before.
+    """The server. `get_client` is called by the first call that needs the client.
 
-    `confirm`: the person is asked before a credit is spent. `keeps_connections`: clients that have
-    shaken hands can be told something later, as over stdio, but not over stateless HTTP.
-    `bounds`: how long those that have not may listen; without them, as long as they like.
+    `confirm`: the user must consent before a credit is spent. `keeps_connections`: the transport
+    can send notifications outside a request: stdio can, stateless HTTP cannot. `limits`: when a
+    stream of `subscriptions/listen` ends; None: never.
     """
     listing = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
-    calls = ToolRunner(get_client=get_client, confirm=confirm)
+    runner = ToolRunner(get_client=get_client, confirm=confirm)
 
     async def list_tools(
         _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
@@ -88,19 +95,19 @@ def create_server(
         tool = _BY_NAME.get(params.name)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
-        return await calls.call(tool, params, context)
+        return await runner.call(tool, params, context)
 
     resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
     subscriptions = Subscriptions(get_client=get_client)
     listening = SubscriptionsListen(
-        get_client=get_client, tasks=tasks, bounds=bounds or StreamLimits()
+        get_client=get_client, tasks=tasks, limits=limits or StreamLimits()
     )
     server = Server(
         PROGRAM,
         version=__version__,
         instructions=INSTRUCTIONS,
-        lifespan=background,
-        # Asked for at each call over HTTP, which would otherwise make the whole list of tools.
+        lifespan=background_tasks,
+        # Each call over HTTP reads it; the SDK's default would build the list of tools each time.
         get_tool_input_schema={tool.name: tool.input_schema for tool in listing.tools}.get,
         on_list_tools=list_tools,
         on_list_resources=resources.list,
@@ -112,11 +119,11 @@ def create_server(
         on_list_prompts=prompts.list_prompts,
         on_get_prompt=prompts.get_prompt,
     )
-    # Not as an argument: the SDK's type for that knows of no tasks.
+    # Not an argument of Server: its type does not allow a task as the result.
     server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
     server.add_request_handler("server/discover", RequestParams, _discover)
     tasks.serve_on(server)
-    [spans] = server.middleware  # the SDK's own, and no other
+    spans = take_tracing_middleware(server)
     traced = TracingMiddleware(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
     server.middleware = [traced, normalize_arguments, normalize_elicitation_replies]
     return server
@@ -133,4 +140,4 @@ async def serve(get_client: GetClient, *, confirm: bool = False) -> None:
         async with transport() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:
-        logger.info("the client has left without waiting for its answers")
+        logger.info("the client has closed stdout before all responses were sent")

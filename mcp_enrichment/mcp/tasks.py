@@ -1,11 +1,19 @@
-"""The extension `io.modelcontextprotocol/tasks` of 2026-07-28: a wait that is come back to.
+"""The extension `io.modelcontextprotocol/tasks` of 2026-07-28: a wait that a client polls.
 
-Only a client that declares it is given a task. Cancelling one stops the waiting, never the lookup.
+A task's id holds all of its data, signed by the account: any process can answer for it, and nothing
+is stored. Whether the caller may read the enrichments is checked at each poll. Only a client that
+declares the extension gets a task. Cancelling a task ends the waiting, never the lookup.
 """
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
 from mcp.shared.exceptions import MCPError
@@ -18,25 +26,169 @@ from mcp.types import (
 
 from mcp_enrichment.client.results import as_reused
 from mcp_enrichment.contract.errors import EnrichmentError, UnknownEnrichment
+from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp import results
 from mcp_enrichment.mcp.convert import to_enrichment, to_wait_output
+from mcp_enrichment.mcp.models import (
+    MAX_IDS,
+    EnrichmentOutput,
+    RequestArguments,
+    WaitArguments,
+    WaitOutput,
+)
+from mcp_enrichment.mcp.next_steps import MAX_WAIT_SECONDS
 from mcp_enrichment.mcp.protocol import is_modern
-from mcp_enrichment.mcp.protocol_errors import with_protocol_errors
-from mcp_enrichment.mcp.task_deferral import look_seconds
-from mcp_enrichment.mcp.task_ids import EXTENSION, Task, TaskKind, are_declared, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mcp.server.context import ServerRequestContext
     from mcp.server.lowlevel import Server
     from mcp.types import CallToolResult
     from pydantic import BaseModel
 
     from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.mcp.models import Arguments
     from mcp_enrichment.mcp.runner import GetClient
 
+EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
+Sign = Callable[[str], str]
+"""Computes 32 hex digits of a text, which only this account and caller can compute."""
+
+LOOK = 2.0
+"""Seconds for which a call waits before it becomes a task, and for which a poll waits."""
+LOOK_FOR_EACH = 0.05
+"""Seconds more for each enrichment: ten are read at once, in half a second."""
+MAX_ID_LENGTH = 6144
+"""Characters. A client also sends the id in an HTTP header, which many servers limit to 8 KiB."""
+POLL_EVERY = 2.0
+POLL_EVERY_FOR_EACH = 0.25
+"""Seconds more for each enrichment."""
+POLL_SHARE = 0.05
+"""The poll interval is at least this share of the task's age."""
+_ID_FORMAT = re.compile(r"([wrj])\.([0-9]{1,12})\.([A-Za-z0-9_.-]+)\.([0-9a-f]{32})")
+
+
+class TaskKind(StrEnum):
+    """The call that the task replaces. It decides the form of the result."""
+
+    WAIT = "w"
+    REQUEST = "r"
+    JOINED = "j"
+    """A request that an earlier one has answered, which costs nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """A wait that continues after its call has returned."""
+
+    kind: TaskKind
+    ids: Sequence[str]
+    created_at: int
+    """Seconds since the epoch."""
+
+    @property
+    def age(self) -> float:
+        """Seconds."""
+        return max(time.time() - self.created_at, 0.0)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the client should stop waiting."""
+        return self.age >= MAX_WAIT_SECONDS
+
+    def encode(self, sign: Sign) -> str | None:
+        """The task's id; None if it is too long."""
+        plain = ".".join([self.kind, str(self.created_at), *self.ids])
+        task_id = f"{plain}.{sign(plain)}"
+        return task_id if len(task_id) <= MAX_ID_LENGTH else None
+
+    def to_json(self, task_id: str, status: str, **more: Any) -> dict[str, Any]:
+        """The task as the extension defines it."""
+        every = max(POLL_EVERY, POLL_EVERY_FOR_EACH * len(self.ids), POLL_SHARE * self.age)
+        return {
+            "taskId": task_id,
+            "status": status,
+            "createdAt": _iso(self.created_at),
+            "lastUpdatedAt": _iso(time.time()),
+            "ttlMs": int(MAX_WAIT_SECONDS * 1000),
+            "pollIntervalMs": int(every * 1000),
+            **more,
+        }
+
+
+def verify(task_id: str, sign: Sign) -> Task | None:
+    """The task of this id; None if this account has not signed the id."""
+    found = _ID_FORMAT.fullmatch(task_id) if len(task_id) <= MAX_ID_LENGTH else None
+    if found is None or not compare_digest(sign(task_id.rpartition(".")[0]), found[4]):
+        return None
+    ids = found[3].split(".")
+    if len(ids) > MAX_IDS or not all(re.fullmatch(ENRICHMENT_ID, one) for one in ids):
+        return None
+    return Task(kind=TaskKind(found[1]), ids=ids, created_at=int(found[2]))
+
+
+def is_supported(context: ServerRequestContext[Any]) -> bool:
+    """Whether the client of this request declares the extension."""
+    declared = context.session.client_capabilities
+    return is_modern(context) and EXTENSION in ((declared and declared.extensions) or {})
+
+
+def require_support(context: ServerRequestContext[Any]) -> None:
+    """Raise `MCPError` unless the client declares the extension."""
+    if not is_modern(context):
+        raise MCPError(METHOD_NOT_FOUND, "Method not found")
+    if not is_supported(context):
+        raise MCPError(
+            MISSING_REQUIRED_CLIENT_CAPABILITY,
+            "This needs a client that declares the tasks extension.",
+            {"requiredCapabilities": {"extensions": {EXTENSION: {}}}},
+        )
+
+
+def may_defer(context: ServerRequestContext[Any], arguments: Arguments) -> bool:
+    """Whether a task may replace the result: the call waits, and the client supports tasks."""
+    waits = isinstance(arguments, WaitArguments) or (
+        isinstance(arguments, RequestArguments) and arguments.wait_seconds > 0
+    )
+    return waits and is_supported(context)
+
+
+def with_short_wait(arguments: Arguments) -> Arguments:
+    """The same call with the wait that precedes a task."""
+    if isinstance(arguments, WaitArguments):
+        seconds = min(arguments.timeout_seconds, look_seconds(len(arguments.ids)))
+        return arguments.model_copy(update={"timeout_seconds": seconds})
+    assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other call may defer)
+    seconds = min(arguments.wait_seconds, LOOK)
+    return arguments.model_copy(update={"wait_seconds": seconds})
+
+
+def is_final(output: BaseModel) -> bool:
+    """Whether there is nothing to wait for."""
+    assert isinstance(output, WaitOutput | EnrichmentOutput)  # noqa: S101 (no other call may defer)
+    return output.all_final if isinstance(output, WaitOutput) else output.is_final
+
+
+def to_task(output: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, Any] | None:
+    """A task in place of this output, which is not final; None if no task can represent it."""
+    now = int(time.time())
+    if isinstance(output, WaitOutput):
+        task = Task(kind=TaskKind.WAIT, ids=[one.id for one in output.enrichments], created_at=now)
+    else:
+        assert isinstance(output, EnrichmentOutput) and isinstance(arguments, RequestArguments)  # noqa: S101, PT018
+        if output.reused and (arguments.external_id or arguments.callback_url):
+            return None  # an id does not hold these, and the earlier request has its own
+        kind = TaskKind.JOINED if output.reused else TaskKind.REQUEST
+        task = Task(kind=kind, ids=[output.id], created_at=now)
+    task_id = task.encode(sign)
+    if task_id is None:
+        return None
+    return {"resultType": "task", **task.to_json(task_id, "working")}
+
+
+def look_seconds(count: int) -> float:
+    """How long reading this many enrichments once may take."""
+    return LOOK + LOOK_FOR_EACH * count
 
 
 class TaskParams(RequestParams):
@@ -47,78 +199,66 @@ class UpdateParams(TaskParams):
     input_responses: dict[str, Any]
 
 
-def require(context: ServerRequestContext[Any]) -> None:
-    """Raises `MCPError` where the request's client does not declare the extension."""
-    if not is_modern(context):
-        raise MCPError(METHOD_NOT_FOUND, "Method not found")
-    if not are_declared(context):
-        raise MCPError(
-            MISSING_REQUIRED_CLIENT_CAPABILITY,
-            "This needs a client that declares the tasks extension.",
-            {"requiredCapabilities": {"extensions": {EXTENSION: {}}}},
-        )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tasks:
-    """Answers for the tasks of any process: all there is to know of one stands in its id."""
+    """The methods of the extension."""
 
     get_client: GetClient
 
     def serve_on(self, server: Server[Any]) -> None:
-        """Add the extension's methods."""
+        """Add the methods to the server."""
         server.add_request_handler(GET, TaskParams, self.get)
         server.add_request_handler(UPDATE, UpdateParams, self.update)
         server.add_request_handler(CANCEL, TaskParams, self.cancel)
 
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
-        """The task as it stands, with its result once it has one."""
-        require(context)
-        return await with_protocol_errors(GET, self.look(params.task_id))
+        """The current state of the task, with its result if it has one."""
+        require_support(context)
+        return await results.with_protocol_errors(GET, self.poll(params.task_id))
 
     async def update(
         self, context: ServerRequestContext[Any], params: UpdateParams
     ) -> dict[str, Any]:
-        """Nothing is to be done: no task asks for input."""
-        return await self._acknowledged(UPDATE, context, params)
+        """Does nothing: no task asks for input."""
+        return await self._acknowledge(UPDATE, context, params)
 
     async def cancel(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        """Nothing is to be done: between two looks nobody waits."""
-        return await self._acknowledged(CANCEL, context, params)
+        """Does nothing: between two polls nobody waits."""
+        return await self._acknowledge(CANCEL, context, params)
 
-    async def _acknowledged(
+    async def _acknowledge(
         self, method: str, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        require(context)
-        await with_protocol_errors(method, self.verify(params.task_id))
+        require_support(context)
+        await results.with_protocol_errors(method, self.find(params.task_id))
         return {}
 
-    async def verify(self, task_id: str) -> Task:
-        """The task of this id. Raises `MCPError` where this account has none."""
+    async def find(self, task_id: str) -> Task:
+        """The task of this id. Raises `MCPError` if this account has none."""
         client = await self.get_client()
         task = verify(task_id, client.signature)
         if task is None:
             raise _unknown()
         return task
 
-    async def look(self, task_id: str) -> dict[str, Any]:
-        """The task on the wire, once its enrichments were read."""
-        task = await self.verify(task_id)
+    async def poll(self, task_id: str) -> dict[str, Any]:
+        """Read the enrichments of a task and return the task as JSON."""
+        task = await self.find(task_id)
         try:
-            answers = await (await self.get_client()).wait(task.ids, look_seconds(len(task.ids)))
+            found = await (await self.get_client()).wait(task.ids, look_seconds(len(task.ids)))
         except UnknownEnrichment as error:
             raise _unknown() from error
         except EnrichmentError as error:
             if error.retryable and not task.is_overdue:
                 return task.to_json(task_id, "working", statusMessage=error.to_assistant())
             return _completed(task, task_id, results.from_error(error))
-        final = sum(not answer.should_wait for answer in answers)
-        if final < len(answers) and not task.is_overdue:
-            said = f"{final} of {len(answers)} lookups have ended."
-            return task.to_json(task_id, "working", statusMessage=said)
-        return _completed(task, task_id, results.from_output(_answer(task, answers)))
+        final = sum(not result.should_wait for result in found)
+        if final < len(found) and not task.is_overdue:
+            message = f"{final} of {len(found)} lookups have ended."
+            return task.to_json(task_id, "working", statusMessage=message)
+        return _completed(task, task_id, results.from_output(_output(task, found)))
 
 
 def _unknown() -> MCPError:
@@ -126,15 +266,19 @@ def _unknown() -> MCPError:
 
 
 def _completed(task: Task, task_id: str, result: CallToolResult) -> dict[str, Any]:
-    told = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return task.to_json(task_id, "completed", result=told)
+    as_json = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return task.to_json(task_id, "completed", result=as_json)
 
 
-def _answer(task: Task, answers: Sequence[EnrichmentResult]) -> BaseModel:
-    """What the call that the task stands for would have returned."""
+def _output(task: Task, found: Sequence[EnrichmentResult]) -> BaseModel:
+    """The output of the call that the task replaces."""
     if task.kind is TaskKind.WAIT:
-        return to_wait_output(answers, seconds=task.age)
-    [answer] = answers
+        return to_wait_output(found, seconds=task.age)
+    [result] = found
     if task.kind is TaskKind.JOINED:
-        answer = replace(as_reused(answer), external_id=None)  # it is of the earlier request
-    return to_enrichment(answer)
+        result = replace(as_reused(result), external_id=None)  # the earlier request's
+    return to_enrichment(result)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

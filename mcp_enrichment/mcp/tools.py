@@ -1,4 +1,4 @@
-"""The four tools: each one value, with its schemas, its hints and its handler."""
+"""The four tools: each is one value with its schemas, annotations and handler."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What a handler knows of the call beside its arguments."""
+    """What a handler gets besides the arguments."""
 
-    taken: float = 0.0
-    """Seconds that it has already taken."""
+    elapsed: float = 0.0
+    """Seconds since the call came."""
     may_spend: bool = True
-    """Whether a credit may be spent: not before the person has agreed, where that is wanted."""
+    """Whether a credit may be spent: not before the user has consented, if consent is required."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """A tool as data, and the function that carries it out."""
+    """A tool as data, and its handler."""
 
     name: str
     description: str
@@ -51,7 +51,7 @@ class Tool:
     annotations: ToolAnnotations
     run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
-    """Whether a call waits for a lookup, which may take as long as the cap."""
+    """Whether a call may wait until its cap."""
 
     @property
     def spends(self) -> bool:
@@ -70,34 +70,36 @@ class Tool:
 
 
 async def _request(
-    client: EnrichmentBackend, asked: RequestArguments, call: CallContext
+    client: EnrichmentBackend, arguments: RequestArguments, call: CallContext
 ) -> EnrichmentOutput:
-    answer = await client.request(
-        asked.linkedin_url,
-        asked.type,
-        callback_url=asked.callback_url,
-        external_id=asked.external_id,
-        force_refresh=asked.force_refresh,
+    result = await client.request(
+        arguments.linkedin_url,
+        arguments.type,
+        callback_url=arguments.callback_url,
+        external_id=arguments.external_id,
+        force_refresh=arguments.force_refresh,
         may_spend=call.may_spend,
-        wait=max(asked.wait_seconds - call.taken, 0.0),
+        wait=max(arguments.wait_seconds - call.elapsed, 0.0),
     )
-    return to_enrichment(answer)
+    return to_enrichment(result)
 
 
 async def _get(
-    client: EnrichmentBackend, asked: GetArguments, _call: CallContext
+    client: EnrichmentBackend, arguments: GetArguments, _call: CallContext
 ) -> EnrichmentOutput:
-    return to_enrichment(await client.get(asked.id))
+    return to_enrichment(await client.get(arguments.id))
 
 
-async def _wait(client: EnrichmentBackend, asked: WaitArguments, call: CallContext) -> WaitOutput:
-    began = anyio.current_time() - call.taken
-    answers = await client.wait(asked.ids, asked.timeout_seconds - call.taken)
-    return to_wait_output(answers, seconds=anyio.current_time() - began)
+async def _wait(
+    client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
+) -> WaitOutput:
+    began = anyio.current_time() - call.elapsed
+    results = await client.wait(arguments.ids, arguments.timeout_seconds - call.elapsed)
+    return to_wait_output(results, seconds=anyio.current_time() - began)
 
 
 async def _credits(
-    client: EnrichmentBackend, _asked: CreditsArguments, _call: CallContext
+    client: EnrichmentBackend, _arguments: CreditsArguments, _call: CallContext
 ) -> CreditsOutput:
     return to_credits(await client.credits())
 

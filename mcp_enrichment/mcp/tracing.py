@@ -1,4 +1,4 @@
-"""The SDK's own span of each message, without what a client may have written into it."""
+"""The SDK's span of each message, without text of the client."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _METHODS = {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS}
 
 
 class TracingMiddleware:
-    """Goes on with the trace that `_meta` tells of, or, over HTTP, the request's header."""
+    """Continues the trace of `_meta` or, over HTTP, of the request's header."""
 
     def __init__(
         self, spans: ServerMiddleware[Any], *, methods: Collection[str], names: Collection[str]
     ) -> None:
-        """`spans`: the SDK's middleware. `methods`: what is served beside the specification's.
+        """`spans`: the SDK's middleware. `methods`: the served ones that MCP does not define.
         `names`: of tools and prompts."""
         self._spans = spans
         self._methods = _METHODS.union(methods)
@@ -37,15 +37,15 @@ class TracingMiddleware:
     async def __call__(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        async def as_it_came(_told: ServerRequestContext[Any, Any]) -> HandlerResult:
+        async def call_unredacted(_redacted: ServerRequestContext[Any, Any]) -> HandlerResult:
             return await call_next(ctx)
 
         header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
         with tracing.continue_trace(header):
-            return await self._spans(self._redacted(ctx), as_it_came)
+            return await self._spans(self._redacted(ctx), call_unredacted)
 
     def _redacted(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
-        """The message as its span may tell it: names of ours, and ids that are numbers."""
+        """The message for its span: known methods and names, and ids that are numbers."""
         name = (ctx.params or {}).get("name")
         return replace(
             ctx,

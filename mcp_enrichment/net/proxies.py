@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mcp_enrichment.contract.hosts import DEFAULT_PORTS
+from mcp_enrichment.contract.http import DEFAULT_PORTS
 from mcp_enrichment.contract.placeholders import url_problem
 from mcp_enrichment.contract.text import strip_invisible
 

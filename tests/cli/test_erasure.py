@@ -118,7 +118,7 @@ async def ask_all(http: httpx.AsyncClient, receiver: ScriptedServer) -> str:
     told = {"callback_url": f"{receiver.url}/{EMAIL}"}
     posted = await http.post(ENRICHMENTS, json=asked | told, headers={"idempotency-key": EMAIL})
     where = f"{ENRICHMENTS}/{posted.json()['_id']}"
-    held = await http.get(where, headers={"prefer": "wait=20"})
+    held = await http.get(where, headers={"prefer": "wait=60"})
     assert (
         (await http.get(where)).json()["email"]["email"] == held.json()["email"]["email"] == EMAIL
     )

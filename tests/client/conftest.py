@@ -10,6 +10,7 @@ from mcp_enrichment.client import retry, submitter
 from mcp_enrichment.client.client import EnrichmentClient
 from tests.client.webhook_vendor import new_pushes
 from tests.support.contract_server import ContractServer
+from tests.support.patience import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,11 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_BACKOFF", 0.01)
     monkeypatch.setattr(retry, "LONGEST_BACKOFF", 0.02)
     monkeypatch.setattr(submitter, "CHECK_INTERVAL", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch.setattr)
 
 
 @pytest.fixture
@@ -67,5 +73,5 @@ def pushes(tmp_path: Path) -> Webhooks:
 @pytest.fixture
 async def pushed(new_client: NewClient, pushes: Webhooks) -> AsyncIterator[EnrichmentClient]:
     """A client whose lookups' ends are pushed."""
-    async with new_client(pushes=pushes) as client:
+    async with new_client(webhooks=pushes) as client:
         yield client

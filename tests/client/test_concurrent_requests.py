@@ -220,7 +220,7 @@ async def test_a_refusal_of_a_repeat_does_not_free_the_credit_of_the_first_try(
         with pytest.raises(OutcomeUnknown):
             await client.request(PROFILE, EmailType.WORK)
         vendor.always(replies(200, {"balance": 5}))
-        monkeypatch.setattr(client._wire, "_closed_until", 0.0)
+        monkeypatch.setattr(client._api, "_rate_limited_until", 0.0)
         assert (await client.credits()).spent_today == 1
 
 

@@ -78,7 +78,7 @@ async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
                 break
             async with new_client(memory=memory, supports_idempotency=bool(known)) as client:
                 try:
-                    answer = await client.request(PROFILE, EmailType.WORK, wait=5)
+                    answer = await client.request(PROFILE, EmailType.WORK, wait=HANG)
                 except OutcomeUnknown:
                     unknown += 1
                 else:

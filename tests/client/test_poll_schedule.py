@@ -38,7 +38,7 @@ def _reads(made: PollSchedule, until: float) -> list[float]:
 
 @pytest.mark.parametrize("made", [PollSchedule(), *map(_taught, SEEN)], ids=["nothing", *SEEN])
 def test_a_lookup_is_read_at_most_40_times_in_its_first_minute(made: PollSchedule) -> None:
-    assert len(_reads(made, 60)) <= poll_schedule.READS_IN_FIRST_MINUTE
+    assert len(_reads(made, 60)) <= poll_schedule.POLLS_IN_FIRST_MINUTE
 
 
 def test_an_answer_is_late_by_a_twentieth_of_its_age_or_a_quarter_of_a_second_on_average() -> None:
@@ -61,7 +61,7 @@ def test_a_lookup_that_outlasts_all_that_were_seen_is_read_by_its_age() -> None:
 def test_what_is_learned_while_running_counts_from_then_on() -> None:
     learning = PollSchedule()
     before = learning.pause(25, 20)
-    for _ in range(poll_schedule.LEARNED_FROM):
+    for _ in range(poll_schedule.MIN_DURATIONS):
         assert learning.pause(25, 20) == before
         learning.learn(25.5)
     assert learning.pause(25, 20) < before

@@ -17,6 +17,7 @@ from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.net import http
 from tests.support.contract_server import PROFILE
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -93,7 +94,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcp_enrichment.client.post_sender.POST_RETRY_SECONDS", 0)
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0)
     monkeypatch.setattr("mcp_enrichment.client.http_api.POST_SECONDS", 0.5)
-    monkeypatch.setattr("mcp_enrichment.client.http_api.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("mcp_enrichment.client.http_api.RESPONSE_SECONDS", 0.5)
 
 
 async def _spends_nothing(url: str, memory: Path) -> None:
@@ -103,7 +104,7 @@ async def _spends_nothing(url: str, memory: Path) -> None:
             with pytest.raises(ServiceUnavailable) as caught:
                 await client.request(PROFILE, EmailType.WORK)
             assert (caught.value.charged, caught.value.retryable) == (False, True)
-        assert await client._memory.spent_today() == 0
+        assert await client._store.spent_today() == 0
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -128,12 +129,13 @@ async def test_a_server_that_speaks_no_tls_costs_nothing(
 async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_the_outcome_unknown(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mcp_enrichment.client.http_api.POST_SECONDS", HANG)
     async with _listening(_resets) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         async with EnrichmentClient("http://api.example.com", memory=memory) as client:
             with pytest.raises(OutcomeUnknown):
                 await client.request(PROFILE, EmailType.WORK)
-            assert await client._memory.spent_today() == 1
+            assert await client._store.spent_today() == 1
 
 
 async def test_what_the_trace_calls_by_an_unknown_name_may_have_been_sent() -> None:

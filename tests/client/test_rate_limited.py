@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,14 +33,16 @@ async def test_nobody_of_an_account_that_was_told_to_slow_down_sends_anything(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(429, b"", {"retry-after": "900"}))
+    began = time.monotonic()
     with pytest.raises(RateLimited):
         await client.get("e1")
     for call in (client.get("e2"), client.credits(), client.request(PROFILE, EmailType.WORK)):
         with pytest.raises(RateLimited) as caught:
             await call
-        assert 890 < (caught.value.retry_after or 0) <= 900
+        passed = time.monotonic() - began
+        assert 900 - passed <= (caught.value.retry_after or 0) <= 900
     with pytest.raises(RateLimited):
-        await client.wait(["e3"], 0.2)
+        await client.wait(["e3"], HANG)
     assert len(vendor.seen) == 1
 
 
@@ -63,7 +66,7 @@ async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
     vendor.will(SLOW_DOWN)
     vendor.always(lookups)
     with anyio.fail_after(HANG):
-        answers = await client.wait(ids, 15)
+        answers = await client.wait(ids, HANG)
     assert all(answer.is_final for answer in answers)
     refused_or_in_flight = 10
     assert len(vendor.seen) <= len(ids) + refused_or_in_flight
@@ -74,6 +77,6 @@ async def test_a_server_that_stays_busy_is_told_as_such_with_the_time_to_wait(
 ) -> None:
     vendor.always(replies(429, b"", {"retry-after": "900"}))
     with pytest.raises(EnrichmentError) as caught:
-        await client.wait(["e1", "e2"], 1)
+        await client.wait(["e1", "e2"], HANG)
     assert caught.value.code == "rate_limited"
     assert caught.value.retry_after

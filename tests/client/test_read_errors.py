@@ -23,15 +23,13 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import Status
 from tests.support.contract_server import ADDRESS, HTML, enrichment, found
+from tests.support.passing_time import until_given_up
 from tests.support.response_faults import BOMB, NO_ANSWER, PACKED
 from tests.support.scripted_server import Behaviour, ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
-    from anyio.abc import SocketStream
-
     from mcp_enrichment.client.client import EnrichmentClient
-    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -72,13 +70,8 @@ FINAL: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {
 async def test_a_read_that_fails_in_passing_is_made_again(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(http_api, "ANSWER_SECONDS", 0.2)
-
-    async def once(stream: SocketStream, seen: ReceivedRequest) -> None:
-        monkeypatch.setattr(http_api, "ANSWER_SECONDS", HANG)
-        await PASSING[fault](stream, seen)
-
-    vendor.will(once, replies(200, found()))
+    monkeypatch.setattr(client_module, "READ_SECONDS", HANG)
+    vendor.will(until_given_up(PASSING[fault], http_api.RESPONSE_SECONDS), replies(200, found()))
     with anyio.fail_after(HANG):
         answer = await client.get("e1")
     assert answer.email == ADDRESS
@@ -102,7 +95,7 @@ async def test_an_outage_that_lasts_is_told_as_one(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", 1.0)
-    vendor.always(PASSING[fault])
+    vendor.always(until_given_up(PASSING[fault], http_api.RESPONSE_SECONDS))
     with anyio.fail_after(HANG), pytest.raises(EnrichmentError) as caught:
         await client.get("e1")
     assert caught.type is (RateLimited if fault == "429" else ServiceUnavailable)
@@ -110,8 +103,14 @@ async def test_an_outage_that_lasts_is_told_as_one(
 
 @pytest.mark.parametrize(("status", "form"), [(429, "seconds"), (503, "date")])
 async def test_a_server_that_asks_for_a_pause_gets_it(
-    client: EnrichmentClient, vendor: ScriptedServer, status: int, form: str
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
+    form: str,
 ) -> None:
+    monkeypatch.setattr(client_module, "READ_SECONDS", HANG)
     until = int(time.time()) + 2
     value = "1" if form == "seconds" else formatdate(until, usegmt=True)
     vendor.will(replies(status, HTML, {"retry-after": value}), replies(200, found()))

@@ -44,7 +44,7 @@ async def asked_and_ended(
 ) -> None:
     await ask(client)
     lookups.end(end)
-    await client.wait(["e1"], 5)
+    await client.wait(["e1"], HANG)
 
 
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])
@@ -91,4 +91,4 @@ async def test_what_was_charged_and_then_suppressed_counts_as_spent(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, removed(Reason.SUPPRESSED))
-    assert (await client._memory.spent_today()) == 1
+    assert (await client._store.spent_today()) == 1

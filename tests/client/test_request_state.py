@@ -46,7 +46,7 @@ async def _ask(client: EnrichmentClient, **options: object) -> EnrichmentResult:
 async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, end: object) -> None:
     await _ask(client)
     lookups.end(end)  # type: ignore[arg-type]
-    await client.wait(["e1"], 5)
+    await client.wait(["e1"], HANG)
 
 
 @pytest.fixture
@@ -59,11 +59,13 @@ def lookups(vendor: ScriptedServer) -> ContractServer:
 async def test_a_request_that_runs_is_joined(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
+    began = time.time()
     first, again = await _ask(client), await _ask(client)
     refreshed = await _ask(client, force_refresh=True)
     assert first.id == again.id == refreshed.id == "e1"
     assert (first.reused, again.reused, refreshed.reused) == (False, True, True)
-    assert again.asked_at == first.asked_at == pytest.approx(time.time(), abs=5)
+    assert again.asked_at == first.asked_at
+    assert began <= (first.asked_at or 0) <= time.time()
     assert len(vendor.posts) == 1
 
 

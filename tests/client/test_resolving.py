@@ -10,6 +10,7 @@ from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, enrichment, found, missed
 from tests.support.scripted_server import ScriptedServer, replies, resets
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.client import EnrichmentClient
@@ -38,7 +39,7 @@ async def test_the_id_of_a_callback_settles_an_unknown_outcome(
 ) -> None:
     await _left_unknown(client, vendor)
     vendor.always(replies(200, end))
-    await (client.get("e1") if read == "get" else client.wait(["e1"], 5))
+    await (client.get("e1") if read == "get" else client.wait(["e1"], HANG))
     answer = await _ask(client)
     assert (answer.id, answer.reused, answer.status) == ("e1", True, end["status"])
     assert len(vendor.posts) == 1

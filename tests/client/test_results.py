@@ -143,7 +143,7 @@ async def test_an_id_that_can_be_none_is_refused_before_anything_is_sent(
     with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment):
         await client.get(odd)
     with anyio.fail_after(HANG), pytest.raises(UnknownEnrichment):
-        await client.wait([odd], 5)
+        await client.wait([odd], HANG)
     assert not vendor.seen
 
 

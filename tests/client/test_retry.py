@@ -17,7 +17,7 @@ from mcp_enrichment.contract.errors import (
     StorageFailed,
     StorageFault,
 )
-from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER, parse_retry_after
 
 
 @pytest.fixture(autouse=True)

@@ -67,7 +67,7 @@ async def test_a_hundred_equal_requests_make_one_post(
     answers = []
 
     async def ask() -> None:
-        answers.append(await client.request(PROFILE, EmailType.WORK, wait=10))
+        answers.append(await client.request(PROFILE, EmailType.WORK, wait=HANG))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(100):

@@ -12,11 +12,12 @@ import anyio
 import pytest
 
 from mcp_enrichment.client.state import sqlite_file
-from mcp_enrichment.client.state.requests import RequestStore
+from mcp_enrichment.client.state.requests import SCHEMA, RequestStore
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, accepts, found
 from tests.support.scripted_server import ScriptedServer, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def _content(file: Path) -> bytes:
 def _of_newer_version(memory: Path) -> bytes:
     memory.parent.mkdir()
     with closing(sqlite3.connect(memory)) as db:
-        db.execute(f"PRAGMA user_version = {sqlite_file.VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     return memory.read_bytes()
 
 
@@ -51,7 +52,7 @@ async def test_no_address_no_profile_and_no_key_stand_in_the_file(
     lookups = ContractServer()
     vendor.always(lookups)
     lookups.end(found())
-    answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=5)
+    answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=HANG)
     assert answer.email == ADDRESS
     assert sorted(file.name for file in memory.parent.iterdir()) == FILES
     content = b"".join(_content(memory.with_name(name)) for name in FILES).lower()

@@ -27,6 +27,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import HTML, PROFILE, accepts, enrichment
+from tests.support.passing_time import until_given_up
 from tests.support.response_faults import BOMB, NO_ANSWER, PACKED
 from tests.support.scripted_server import Behaviour, ScriptedServer, replies
 from tests.support.waiting import HANG
@@ -83,10 +84,9 @@ SURELY_NOT_BEGUN = {"408": 408, "425": 425, "429": 429, "503": 503}
 
 @pytest.mark.parametrize("fault", MAY_HAVE_ARRIVED)
 async def test_a_post_that_may_have_arrived_is_never_repeated(
-    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
+    client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
-    monkeypatch.setattr(http_api, "POST_SECONDS", 0.2)
-    vendor.will(MAY_HAVE_ARRIVED[fault])
+    vendor.will(until_given_up(MAY_HAVE_ARRIVED[fault], http_api.POST_SECONDS))
     for _ in range(3):
         with anyio.fail_after(HANG), pytest.raises(OutcomeUnknown) as caught:
             await client.request(PROFILE, EmailType.WORK)

@@ -14,6 +14,7 @@ from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import HTML, PROFILE, ContractServer, accepts
+from tests.support.passing_time import until_given_up
 from tests.support.scripted_server import ScriptedServer, hangs, replies, resets
 from tests.support.waiting import HANG
 
@@ -85,13 +86,9 @@ async def test_a_server_that_honours_keys_is_sent_the_same_post_again(
     fault: Behaviour,
 ) -> None:
     await _shows_that_it_honours_keys(client, vendor)
-    monkeypatch.setattr(http_api, "POST_SECONDS", 0.2)
-
-    async def the_last_one(stream: SocketStream, seen: ReceivedRequest) -> None:
-        monkeypatch.setattr(http_api, "POST_SECONDS", HANG)
-        await fault(stream, seen)
-
-    vendor.will(fault, the_last_one, accepts(replayed=True))
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", HANG)
+    fault = until_given_up(fault, http_api.POST_SECONDS)
+    vendor.will(fault, fault, accepts(replayed=True))
     assert (await _ask(client)).id == "e1"
     assert len(vendor.posts) == 3
     assert len({(post.headers["idempotency-key"], post.body) for post in vendor.posts}) == 1
@@ -187,7 +184,7 @@ async def test_a_caller_that_leaves_does_not_tear_the_request(
 
     vendor.always(late)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(client.request, PROFILE, EmailType.WORK, wait=20))
+        tasks.start_soon(partial(client.request, PROFILE, EmailType.WORK, wait=HANG))
         await arrived.wait()
         tasks.cancel_scope.cancel()
     answer = await _ask(client)

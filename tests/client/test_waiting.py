@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -11,8 +10,13 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from mcp_enrichment.client import client as client_module
+from mcp_enrichment.client import poller
 from mcp_enrichment.contract.models import EmailType, Status
+from tests.client.polled import until_answered
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, enrichment, found
+from tests.support.passing_time import pass_time
+from tests.support.running_service import until
 from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
@@ -35,10 +39,10 @@ async def test_a_server_that_holds_is_asked_once_and_its_answer_is_told(
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_when_read, lookups)
-        [answer] = await client.wait(["e1"], 20)
+        [answer] = await client.wait(["e1"], HANG)
     assert answer.email == ADDRESS
     assert len(vendor.seen) == 1
-    assert vendor.seen[0].headers["prefer"] == "wait=19"
+    assert vendor.seen[0].headers["prefer"] == f"wait={poller.HOLD}"
 
 
 async def test_a_server_that_does_not_hold_is_asked_again_until_the_lookup_has_ended(
@@ -51,25 +55,42 @@ async def test_a_server_that_does_not_hold_is_asked_again_until_the_lookup_has_e
 
 
 async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
-    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(poller, "HOLD", 2 * HANG)
     lookups = ContractServer(holds=True)
     vendor.will(replies(200, enrichment()))
     await client.get("e1")  # the files are there now
     vendor.always(lookups)
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        asyncio.get_running_loop().call_later(1.0, other.execute, "ROLLBACK")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_when_read, lookups)
-            await client.wait(["e1"], 20)
-    asked_to_hold = int(vendor.seen[-1].headers["prefer"].removeprefix("wait="))
-    assert asked_to_hold < 19, "the second for which the memory was locked counts"
+            tasks.start_soon(client.wait, ["e1"], HANG)
+            await anyio.wait_all_tasks_blocked()  # the wait has begun, and has to wait for the lock
+            pass_time(1)
+            other.execute("ROLLBACK")
+    assert _held(vendor.seen[-1]) < HANG - 1, "the second for which the memory was locked counts"
+
+
+async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wait_ends(
+    client: EnrichmentClient, vendor: ScriptedServer
+) -> None:
+    lookups = ContractServer(holds=True)
+    vendor.always(lookups)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], 20)
+        await lookups.read.wait()
+        latest = 20 - poller.RESPONSE_MARGIN
+        assert int(latest - (anyio.current_time() - began)) <= _held(vendor.seen[0]) <= latest
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
-    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
+    client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client_module, "SAVE_SECONDS", 0.25)
     vendor.always(lookups := ContractServer())
     await client.request(PROFILE, EmailType.WORK)
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
@@ -82,31 +103,58 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(end)
             with anyio.fail_after(HANG):
-                [answer] = await client.wait(["e1"], 20)
+                [answer] = await client.wait(["e1"], HANG)
     assert answer.email == ADDRESS
-    [asked] = await client._memory.newest(1)
+    [asked] = await client._store.newest(1)
     assert asked.status is Status.COMPLETED, "it is written down all the same"
 
 
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
-    vendor.always(replies(200, enrichment(), {"preference-applied": "wait=25"}))
-    with anyio.move_on_after(1.0):
-        await client.wait(["e1"], 20)
-    assert vendor.seen[0].headers["prefer"] == "wait=19"
-    assert 2 <= len(vendor.seen) <= 6
+    at: list[float] = []
+
+    async def claims(stream: SocketStream, seen: ReceivedRequest) -> None:
+        at.append(anyio.current_time())
+        held = {"preference-applied": seen.headers["prefer"]}
+        await replies(200, enrichment(), held)(stream, seen)
+
+    vendor.always(claims)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], HANG)
+        await until(lambda: len(at) == 6)
+        tasks.cancel_scope.cancel()
+    assert vendor.seen[0].headers["prefer"] == f"wait={poller.HOLD}"
+    assert at[5] - at[0] > 1.0, "at most five in a second"
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.7])
+@pytest.mark.parametrize("tell_before", [60.0, 0.5], ids=["too short to hold", "held"])
 async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
-    client: EnrichmentClient, vendor: ScriptedServer, seconds: float
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tell_before: float,
 ) -> None:
-    vendor.always(ContractServer(holds=True))
+    monkeypatch.setattr(poller, "RESPONSE_MARGIN", tell_before)
+    monkeypatch.setattr(poller, "HOLD", 60)
+    lookups = ContractServer(holds=True)
+    vendor.always(lookups)
+    answers: list[EnrichmentResult] = []
     began = anyio.current_time()
-    [answer] = await client.wait(["e1"], seconds)
+
+    async def wait() -> None:
+        answers.extend(await client.wait(["e1"], 60))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await lookups.read.wait()
+        pass_time(_held(vendor.seen[0]))
+        await until_answered(client, "e1")
+        assert not answers
+        pass_time(60)
+    [answer] = answers
     assert (answer.status, answer.is_final) == (Status.PENDING, False)
-    assert anyio.current_time() - began >= seconds - 0.05
+    assert anyio.current_time() - began >= 60
 
 
 async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
@@ -114,11 +162,23 @@ async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
 ) -> None:
     lookups = ContractServer(holds=True)
     vendor.always(lookups)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(client.wait, ["e1"], 20)
-        await lookups.read.wait()
-        [answer] = await client.wait(["e1"], 0.4)
+    told = anyio.Event()
+
+    async def wait_less() -> None:
+        [answer] = await client.wait(["e1"], 20)
         assert answer.status is Status.PENDING
+        told.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.wait, ["e1"], HANG)
+        await lookups.read.wait()
+        tasks.start_soon(wait_less)
+        await until(lambda: len(vendor.seen) == 2)  # asked again, and held for less
+        pass_time(19)
+        await until_answered(client, "e1")
+        pass_time(1)
+        with anyio.fail_after(HANG):
+            await told.wait()
         tasks.cancel_scope.cancel()
 
 
@@ -135,7 +195,7 @@ async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
 
     vendor.always(holds)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(client.wait, ["e1"], 20)
+        tasks.start_soon(client.wait, ["e1"], HANG)
         await asked.wait()
         tasks.cancel_scope.cancel()
     with anyio.fail_after(HANG):
@@ -149,7 +209,7 @@ async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
     lookups = ContractServer()
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(client.wait, ["e1"], 20)
+        tasks.start_soon(client.wait, ["e1"], HANG)
         await lookups.read.wait()
         tasks.cancel_scope.cancel()
     seen = len(vendor.seen)
@@ -164,8 +224,13 @@ async def test_a_request_that_waits_follows_its_lookup_to_the_end(
     vendor.always(lookups)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(_end_when_read, lookups))
-        answer = await client.request(PROFILE, EmailType.WORK, wait=10)
+        answer = await client.request(PROFILE, EmailType.WORK, wait=HANG)
     assert (answer.email, answer.reused, answer.credits_charged) == (ADDRESS, False, 1)
+
+
+def _held(seen: ReceivedRequest) -> int:
+    """Seconds for which the server was asked to hold its answer."""
+    return int(seen.headers["prefer"].removeprefix("wait="))
 
 
 async def _end_when_read(lookups: ContractServer) -> None:
@@ -175,18 +240,22 @@ async def _end_when_read(lookups: ContractServer) -> None:
 
 @pytest.mark.parametrize("holds", [True, False])
 async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
-    client: EnrichmentClient, vendor: ScriptedServer, holds: bool
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
     lookups = ContractServer(holds=holds)
     vendor.always(lookups)
     answers: list[EnrichmentResult] = []
 
     async def wait() -> None:
-        answers.extend(await client.wait(["e1"], 20))
+        answers.extend(await client.wait(["e1"], 2 * HANG))
 
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await lookups.read.wait()
+            monkeypatch.setattr(poller, "LAST_POLL_SECONDS", 60)
+            monkeypatch.setattr(poller, "RESPONSE_MARGIN", 60)  # too short to hold an answer
             client.release_waiters()
+            await until_answered(client, "e1")
+            pass_time(60)
     assert [answer.status for answer in answers] == [Status.PENDING]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.client import retry
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from tests.support.running_service import until
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.results import EnrichmentResult
     from tests.support.scripted_server import ScriptedServer
 
+LESS_THAN_A_PAUSE = retry.WEBHOOK_POLL_INTERVAL - 10
+"""Seconds of a wait that ends before the poll for a push that was lost."""
 URL = "https://mcp.example/pushes"
 
 
@@ -42,10 +45,10 @@ async def waiting(
     answers: list[EnrichmentResult] = []
 
     async def wait() -> None:
-        answers.extend(await client.wait([enrichment_id], 20))
+        answers.extend(await client.wait([enrichment_id], LESS_THAN_A_PAUSE))
 
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await until(lambda: not client._polls.is_idle())
+            await until(lambda: not client._poller.is_idle())
             yield answers

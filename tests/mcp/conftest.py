@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.mcp import task_deferral
+from mcp_enrichment.mcp import tasks as tasks_extension
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ERAS, face
 from tests.mcp.task_client import TaskClient
+from tests.support.patience import (
+    be_patient,
+    count_waits_from_their_first_read,
+    let_calls_take_long,
+)
+from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +30,19 @@ if TYPE_CHECKING:
 def era(request: pytest.FixtureRequest) -> str:
     """A mode of the SDK's client: one for each era."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch.setattr)
+    let_calls_take_long(monkeypatch.setattr)
+    let_jobs_be_released(monkeypatch.setattr)
+
+
+@pytest.fixture
+def waits_from_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait of a second is long enough on any machine."""
+    count_waits_from_their_first_read(monkeypatch)
 
 
 @pytest.fixture
@@ -53,9 +72,9 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def tasks(monkeypatch: pytest.MonkeyPatch) -> TaskClient:
+def tasks(monkeypatch: pytest.MonkeyPatch, waits_from_first_read: None) -> TaskClient:
     """A client's side of the tasks extension; a first look is brief."""
-    monkeypatch.setattr(task_deferral, "LOOK", 0.3)
+    monkeypatch.setattr(tasks_extension, "LOOK", 0.3)
     return TaskClient()
 
 

@@ -38,6 +38,11 @@ class Piped:
         assert self.process.stdout
         self._out = BufferedByteReceiveStream(self.process.stdout)
 
+    @property
+    def asked(self) -> int:
+        """How many requests `ask` has sent."""
+        return self._last_id
+
     async def send(self, line: str) -> None:
         assert self.process.stdin
         await self.process.stdin.send(line.encode() + b"\n")

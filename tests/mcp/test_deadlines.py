@@ -14,6 +14,7 @@ import pytest
 from mcp_enrichment.mcp import models
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
+from tests.support.passing_time import pass_time
 from tests.support.scripted_server import ReceivedRequest, hangs, replies
 from tests.support.waiting import HANG
 
@@ -28,14 +29,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 CAP = 1.0
+LONG_CAP = 50
+"""Seconds that a test makes pass."""
 
 
 async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
     monkeypatch: pytest.MonkeyPatch, vendor: ScriptedServer, buyer: Client
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", CAP)
-    vendor.always(replies(200, wire("pending")))
-    asked = data_of(await buyer.call_tool("request_email_enrichment", WORK | {"wait_seconds": CAP}))
+    monkeypatch.setattr(models, "WAIT_CAP", LONG_CAP)
+    began = anyio.current_time()
+
+    async def until_the_cap(stream: SocketStream, seen: ReceivedRequest) -> None:
+        if len(vendor.seen) == 3:  # the answer to the first read has come
+            pass_time(began + LONG_CAP - anyio.current_time())
+        await replies(200, wire("pending"))(stream, seen)
+
+    vendor.always(until_the_cap)
+    waits = WORK | {"wait_seconds": LONG_CAP}
+    asked = data_of(await buyer.call_tool("request_email_enrichment", waits))
     assert (asked["status"], asked["is_final"], asked["email"]) == ("pending", False, None)
     assert "wait_for_enrichment" in asked["next_step"]
 
@@ -43,10 +54,18 @@ async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
 async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_knows(
     vendor: ScriptedServer, buyer: Client
 ) -> None:
-    vendor.always(replies(200, wire("processing")))
-    # The process comes back only after the wait was to have been cut off.
-    asyncio.get_running_loop().call_later(0.9, time.sleep, 0.9)
-    waited = await buyer.call_tool("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 1})
+    began = anyio.current_time()
+
+    async def until_it_is_busy(stream: SocketStream, seen: ReceivedRequest) -> None:
+        if len(vendor.seen) == 2:  # the answer to the first read has come
+            pass_time(began + LONG_CAP - 0.1 - anyio.current_time())
+            # The process comes back only after the wait was to have been cut off.
+            asyncio.get_running_loop().call_soon(time.sleep, 0.9)
+        await replies(200, wire("processing"))(stream, seen)
+
+    vendor.always(until_it_is_busy)
+    waits = {"ids": [ID], "timeout_seconds": LONG_CAP}
+    waited = await buyer.call_tool("wait_for_enrichment", waits)
     assert data_of(waited)["timeout_applied"]
 
 
@@ -121,6 +140,7 @@ async def test_a_request_that_was_cut_off_is_joined_when_it_is_made_again(
     vendor.will(late)
     cut_off = error_of(await buyer.call_tool("request_email_enrichment", WORK))
     assert "joined, not paid for twice" in cut_off["sentence"]
+    monkeypatch.setattr(models, "WAIT_CAP", HANG)
     may_answer.set()
     vendor.always(replies(200, wire("completed")))
     again = data_of(await buyer.call_tool("request_email_enrichment", WORK))

@@ -29,7 +29,7 @@ def import_sample(settings: Settings) -> None:
 
 
 async def ask(client: Client, profile: str, kind: str, **more: Any) -> dict[str, Any]:
-    asked = {"linkedin_url": profile, "type": kind} | more
+    asked = {"linkedin_url": profile, "type": kind, "wait_seconds": 50} | more
     return data_of(await client.call_tool("request_email_enrichment", asked))
 
 
@@ -112,7 +112,9 @@ async def test_many_are_asked_for_at_once_and_waited_for_in_one_call(
     import_sample(embedded)
     asked = [await ask(assistant, p, "work", wait_seconds=0) for p in (ADA, NOBODY, ADA)]
     ids = [one["id"] for one in asked]
-    waited = data_of(await assistant.call_tool("wait_for_enrichment", {"ids": ids}))
+    waited = data_of(
+        await assistant.call_tool("wait_for_enrichment", {"ids": ids, "timeout_seconds": 50})
+    )
     assert waited["all_final"]
     assert [one["status"] for one in waited["enrichments"]] == [
         "completed",

@@ -99,7 +99,7 @@ async def test_a_lookup_that_was_under_way_is_given_back_at_once_and_finished_by
     assert of_database(tmp_path, "SELECT count(lease_owner) FROM jobs") == 0
     async with piped(tmp_path) as server:
         await server.ask("initialize", handshake())
-        waited = await server.call("wait_for_enrichment", ids=[begun["id"]], timeout_seconds=20)
+        waited = await server.call("wait_for_enrichment", ids=[begun["id"]], timeout_seconds=50)
     assert [one["status"] for one in waited["enrichments"]] == ["not-found"]
     assert of_database(tmp_path, "SELECT count(*) FROM requests") == 1
 

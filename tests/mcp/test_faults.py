@@ -34,9 +34,9 @@ pytestmark = pytest.mark.anyio
 PAGE = b"<!doctype html><title>Bad Gateway</title>"
 PENDING, FOUND = replies(200, wire("processing")), replies(200, wire("completed"))
 ACCEPTED = replies(201, wire("pending"))
-REQUEST = ("request_email_enrichment", WORK | {"wait_seconds": 5})
+REQUEST = ("request_email_enrichment", WORK | {"wait_seconds": 50})
 ONLY_REQUEST = ("request_email_enrichment", WORK | {"wait_seconds": 0})
-WAIT = ("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 5})
+WAIT = ("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 50})
 GET = ("get_enrichment", {"id": ID})
 
 
@@ -67,7 +67,7 @@ FAULTS = {
     "429 as a date": Fault(
         REQUEST,
         [
-            replies(429, b"", {"retry-after": formatdate(time.time() + 3600, usegmt=True)}),
+            replies(429, b"", {"retry-after": formatdate(time.time() + 86_400, usegmt=True)}),
         ],
         "rate_limited",
         "POST",
@@ -196,7 +196,9 @@ async def test_a_server_that_is_down_in_the_middle_is_waited_out(
     vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(PENDING, *[resets()] * 20, FOUND)
-    waited = data_of(await buyer.call_tool("wait_for_enrichment", {"ids": [ID]}))
+    waited = data_of(
+        await buyer.call_tool("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 50})
+    )
     assert waited["enrichments"][0]["email"] == "ada.okafor@example.com"
     assert len(vendor.seen) == 22
 
@@ -211,13 +213,14 @@ async def test_a_clock_that_jumps_neither_loses_an_answer_nor_pays_twice(
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
     waited = data_of(
-        await buyer.call_tool("wait_for_enrichment", {"ids": first["id"], "timeout_seconds": 40})
+        await buyer.call_tool("wait_for_enrichment", {"ids": first["id"], "timeout_seconds": 50})
     )
     assert waited["all_final"]
     assert data_of(await buyer.call_tool(*ONLY_REQUEST))["reused"]
     assert len(vendor.posts) == 1
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_after_twenty_minutes_the_model_is_told_to_come_back_later(
     vendor: ScriptedServer, buyer: Client
 ) -> None:
@@ -232,6 +235,7 @@ async def test_after_twenty_minutes_the_model_is_told_to_come_back_later(
     assert "Stop waiting" in waited["next_step"]
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_while_one_of_many_is_young_the_model_is_told_to_wait_again(
     vendor: ScriptedServer, buyer: Client
 ) -> None:

@@ -12,6 +12,7 @@ from mcp_enrichment.mcp.stdio.lines import MAX_LINE
 from tests.mcp.pipes import LEGACY, MODERN
 from tests.mcp.raw_pipe import RawPipe, raw_pipe
 from tests.over_http.served import ACCEPT, Served, served
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def posted(site: Served, body: bytes, era: str) -> httpx.Response:
     version = LEGACY if era == "legacy" else MODERN
     headers = ACCEPT | {"mcp-protocol-version": version, "mcp-method": "ping"}
-    return httpx.post(site.url, content=body, headers=headers, timeout=60)
+    return httpx.post(site.url, content=body, headers=headers, timeout=HANG)
 
 
 @pytest.mark.parametrize("name", REFUSED)

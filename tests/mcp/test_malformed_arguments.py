@@ -12,6 +12,7 @@ import pytest
 from tests.mcp.pipes import modern
 from tests.mcp.raw_pipe import raw_pipe
 from tests.over_http.served import call, served
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def _http(folder: Path, era: str) -> Iterator[Ask]:
         def ask(tool: str, arguments: Any) -> dict[str, Any]:
             posted = call(era, tool, arguments)
             posted["json"]["params"] = _without_left_out(posted["json"]["params"])
-            answer = httpx.post(face.url, timeout=60, **posted).text
+            answer = httpx.post(face.url, timeout=HANG, **posted).text
             lines = [line.removeprefix("data: ") for line in answer.splitlines()]
             return json.loads(next(line for line in lines if line.startswith("{")))
 
@@ -104,7 +105,7 @@ def test_bent_arguments_reach_the_tool_in_the_form_that_is_meant(ask: Ask) -> No
     found = ask("request_email_enrichment", asked | filled)["result"]
     assert found["_meta"]["ignored_arguments"] == ["a"]
     its_id = found["structuredContent"]["id"]
-    waited = ask("wait_for_enrichment", {"ids": f'["{its_id}", ""]', "timeout_seconds": "20"})
+    waited = ask("wait_for_enrichment", {"ids": f'["{its_id}", ""]', "timeout_seconds": "50"})
     [one] = waited["result"]["structuredContent"]["enrichments"]
     assert one["id"] == its_id
     assert one["type"] == "work"

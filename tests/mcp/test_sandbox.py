@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 REQUEST = "request_email_enrichment"
 
 
-def _asked(scene: str) -> dict[str, str]:
-    return {"linkedin_url": f"linkedin.com/in/sandbox-{scene}", "type": "work"}
+def _asked(scene: str) -> dict[str, Any]:
+    return {"linkedin_url": f"linkedin.com/in/sandbox-{scene}", "type": "work", "wait_seconds": 50}
 
 
 async def test_every_outcome_can_be_forced(embedded: Settings, era: str) -> None:

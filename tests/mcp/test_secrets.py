@@ -11,6 +11,7 @@ import pytest
 from tests.mcp.faces import ID, WORK, wire
 from tests.mcp.pipes import handshake, piped
 from tests.support.scripted_server import Behaviour, ReceivedRequest, breaks_off, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +77,9 @@ async def test_neither_the_key_nor_text_from_outside_reaches_the_model_or_the_lo
                     await server.ask("tools/call", {"name": tool, "arguments": arguments})
         vendor.always(replies(404))
         await server.ask("tools/list")
+        with anyio.fail_after(HANG):
+            while len(server.lines) < server.asked:
+                await server.line()
         assert await server.ends() == 0
     assert vendor.seen[0].headers["x-api-key"] == KEY
     for told in (*server.lines, server.stderr()):

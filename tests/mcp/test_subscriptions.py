@@ -14,9 +14,9 @@ from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import ResourceUpdatedNotification
 
 from mcp_enrichment.app.client import lazy_client
-from mcp_enrichment.mcp import watches
-from mcp_enrichment.mcp.listen_stream import StreamLimits
+from mcp_enrichment.mcp import subscriptions
 from mcp_enrichment.mcp.server import create_server
+from mcp_enrichment.mcp.subscriptions import StreamLimits
 from tests.mcp.faces import ID, face, wire
 from tests.support.scripted_server import ReceivedRequest, ScriptedServer, replies
 from tests.support.waiting import HANG
@@ -158,6 +158,7 @@ async def test_nobody_asks_the_service_once_the_subscriber_has_left(
         assert lookup.reads[ID] == reads
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_a_service_that_is_away_for_a_while_is_asked_again(
     vendor: ScriptedServer,
     lookup: Vendor,
@@ -165,8 +166,8 @@ async def test_a_service_that_is_away_for_a_while_is_asked_again(
     era: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watches, "ROUND", 0.2)
-    monkeypatch.setattr(watches, "PAUSE", 0.01)
+    monkeypatch.setattr(subscriptions, "ROUND", 0.2)
+    monkeypatch.setattr(subscriptions, "PAUSE", 0.01)
     async with subscriber(remote, era) as one, one.subscribed(URI):
         await lookup.is_read_again()
         vendor.will(*[replies(503, b"") for _ in range(2)])
@@ -235,7 +236,7 @@ async def test_a_stream_that_has_been_open_long_enough_ends_in_order(
 ) -> None:
     assert lookup.status == "processing"
     async with lazy_client(remote) as get_client:
-        server = create_server(get_client, bounds=StreamLimits(seconds=0.1))
+        server = create_server(get_client, limits=StreamLimits(seconds=0.1))
         async with Client(server) as client, client.listen(resource_subscriptions=[URI]) as news:
             with anyio.fail_after(HANG):
                 assert [event async for event in news] == []

@@ -12,7 +12,7 @@ from mcp.types import Request
 
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.mcp.server import create_server
-from mcp_enrichment.mcp.task_ids import Task, TaskKind
+from mcp_enrichment.mcp.tasks import Task, TaskKind
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
 from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
@@ -147,7 +147,7 @@ async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
 ) -> None:
     account = EnrichmentClient(vendor.url, api_key="a-key", memory=remote.memory_file)
     began = int(time.time()) - 1200
-    old = Task(kind=TaskKind.REQUEST, ids=[ID], created_at=began).signed(account.signature)
+    old = Task(kind=TaskKind.REQUEST, ids=[ID], created_at=began).encode(account.signature)
     assert old
     vendor.always(replies(200, wire("processing", created_at=began)))
     told = await asked(client.session, "tasks/get", old)

@@ -29,7 +29,7 @@ CALLS: list[tuple[str, dict[str, Any], Any]] = [
     ("get_enrichment", {"id": ID}, wire("pending")),
     ("get_enrichment", {"id": ID}, wire("completed", created_at=1e300)),
     ("get_enrichment", {"id": ID}, wire("completed", linkedin_url="https://x.com/ada")),
-    ("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 1}, COMPLETED),
+    ("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 50}, COMPLETED),
     ("get_credits", {}, {"balance": 12}),
     ("get_credits", {}, {"balance": 0}),
     ("get_enrichment", {"id": ID}, b"<html>"),

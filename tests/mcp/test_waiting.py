@@ -62,6 +62,7 @@ async def test_a_wait_reports_how_long_it_has_lasted_and_stops_with_its_answer(
     await reports("wait_for_enrichment", {"ids": [ID], "timeout_seconds": 50})
 
 
+@pytest.mark.usefixtures("waits_from_first_read")
 async def test_a_wait_that_runs_out_says_to_wait_again_and_not_to_ask_again(
     vendor: ScriptedServer, buyer: Client
 ) -> None:

@@ -18,7 +18,7 @@ from mcp.types import JSONRPCRequest, JSONRPCResponse
 from mcp_enrichment.mcp.jsonrpc_ids import HEAD
 from mcp_enrichment.mcp.stdio.lines import MAX_LINE, LineBuffer, TooLong
 from mcp_enrichment.mcp.stdio.reader import StdinReader
-from mcp_enrichment.mcp.stdio.writer import MOST_UNANSWERED, StdoutWriter
+from mcp_enrichment.mcp.stdio.writer import MAX_OPEN_REQUESTS, StdoutWriter
 from tests.mcp.pipes import environment, handshake, modern, piped, request
 from tests.support.waiting import HANG
 
@@ -164,7 +164,7 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
     assert lines.pop() == b"short"
     for _ in range(2 * MAX_LINE // 1024):
         lines.feed(b"y" * 1024)
-    assert len(lines._last) <= MAX_LINE, "what is too long is not kept"
+    assert len(lines._current) <= MAX_LINE, "what is too long is not kept"
     lines.feed(b"\nafter")
     assert lines.pop() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
     assert not lines
@@ -175,7 +175,7 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes cannot be watched there")
 async def test_no_more_is_read_while_too_many_requests_are_under_way() -> None:
-    asked = [request(number, "ping").encode() + b"\n" for number in range(MOST_UNANSWERED + 1)]
+    asked = [request(number, "ping").encode() + b"\n" for number in range(MAX_OPEN_REQUESTS + 1)]
     async with own_pipe() as (from_client, client), own_pipe() as (_, to_client):
         outgoing = StdoutWriter(to_client)
         incoming = StdinReader(from_client, outgoing)
@@ -189,7 +189,7 @@ async def test_no_more_is_read_while_too_many_requests_are_under_way() -> None:
         await outgoing.send(SessionMessage(JSONRPCResponse(jsonrpc="2.0", id=0, result={})))
         last = (await incoming.receive()).message
         assert isinstance(last, JSONRPCRequest)
-        assert last.id == MOST_UNANSWERED
+        assert last.id == MAX_OPEN_REQUESTS
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ async def test_a_token_of_any_usual_signature_is_taken(
 ) -> None:
     issuer.keys = [Key.of("ES256", "other"), Key.of(algorithm, "this")]
     mail = "ada@example.com"
-    caller = await tokens.caller_of(issuer.token(HERE, key=issuer.keys[1], sub=mail))
+    caller = await tokens.verify(issuer.token(HERE, key=issuer.keys[1], sub=mail))
     assert caller
     assert caller.scopes == EVERYTHING
     assert mail not in caller.name
@@ -67,14 +67,14 @@ async def test_a_token_of_any_usual_signature_is_taken(
 async def test_a_good_token_allows_what_it_says(
     issuer: Issuer, tokens: TokenVerifier, claims: dict[str, Any], scopes: set[Scope]
 ) -> None:
-    caller = await tokens.caller_of(issuer.token(HERE, **claims))
+    caller = await tokens.verify(issuer.token(HERE, **claims))
     assert caller
     assert caller.scopes == scopes
 
 
 async def test_a_clock_may_be_wrong_by_a_few_seconds(issuer: Issuer, tokens: TokenVerifier) -> None:
     for claims in ({"exp": time.time() - 5}, {"nbf": time.time() + 5}):
-        assert await tokens.caller_of(issuer.token(HERE, **claims))
+        assert await tokens.verify(issuer.token(HERE, **claims))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_clock_may_be_wrong_by_a_few_seconds(issuer: Issuer, tokens: Tok
 async def test_a_token_for_elsewhere_or_another_time_is_refused(
     issuer: Issuer, tokens: TokenVerifier, claims: dict[str, Any]
 ) -> None:
-    assert await tokens.caller_of(issuer.token(HERE, **claims)) is None
+    assert await tokens.verify(issuer.token(HERE, **claims)) is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_why_a_token_is_refused_stands_in_the_log_without_the_token(
     why: str,
 ) -> None:
     token = issuer.token(HERE, **claims)
-    assert await tokens.caller_of(token) is None
+    assert await tokens.verify(token) is None
     [told] = caplog.messages
     assert why in told
     assert "elsewhere.example" not in told
@@ -151,9 +151,9 @@ async def test_a_signature_that_is_not_the_issuers_is_refused(
         "not.a.token",
         "",
     ]
-    assert await tokens.caller_of(good)
+    assert await tokens.verify(good)
     for token in forged:
-        assert await tokens.caller_of(token) is None
+        assert await tokens.verify(token) is None
 
 
 @pytest.mark.filterwarnings("ignore:The RSA key is")
@@ -161,7 +161,7 @@ async def test_a_key_that_is_too_short_proves_nothing(
     issuer: Issuer, tokens: TokenVerifier
 ) -> None:
     issuer.keys = [Key.of("RS256", "short", bits=1024)]
-    assert await tokens.caller_of(issuer.token(HERE)) is None
+    assert await tokens.verify(issuer.token(HERE)) is None
 
 
 async def test_a_token_that_names_no_key_is_tried_with_a_few(
@@ -173,15 +173,15 @@ async def test_a_token_that_names_no_key_is_tried_with_a_few(
     def nameless(key: Key) -> str:
         return jwt.encode(claims, key.private, algorithm="ES256")
 
-    assert await tokens.caller_of(nameless(issuer.keys[MAX_KEYS_TRIED - 1]))
-    assert await tokens.caller_of(nameless(issuer.keys[MAX_KEYS_TRIED])) is None
+    assert await tokens.verify(nameless(issuer.keys[MAX_KEYS_TRIED - 1]))
+    assert await tokens.verify(nameless(issuer.keys[MAX_KEYS_TRIED])) is None
 
 
 async def test_two_people_are_two_callers_and_one_person_is_one(
     issuer: Issuer, tokens: TokenVerifier
 ) -> None:
     said = [{"sub": "ada"}, {"sub": "ada", "client_id": "another"}, {"sub": "jonas"}]
-    callers = [await tokens.caller_of(issuer.token(HERE, **claims)) for claims in said]
+    callers = [await tokens.verify(issuer.token(HERE, **claims)) for claims in said]
     names = [caller.name for caller in callers if caller]
     assert names[0] == names[1] != names[2]
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from mcp_enrichment.contract.errors import InvalidArguments
-from mcp_enrichment.mcp.http import request_body
+from mcp_enrichment.mcp.http import request
 from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts, allowed_hosts
 from mcp_enrichment.mcp.http.http_error import HTTPError
 from tests.cli.commands import Shell
@@ -94,7 +94,7 @@ async def test_a_page_that_rebinds_a_name_reaches_nothing_but_the_health_of_the_
     asked = call("auto", "get_credits", {})
     evil = {"host": "evil.example"}
     with served(tmp_path, HTTP_OPEN="true", HTTP_ORIGINS="https://app.example") as face:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             rebound = await http.post(face.url, json=asked["json"], headers=asked["headers"] | evil)
             health = await http.get(f"{face.root}/health", headers=evil)
             page = {"origin": "https://app.example", "access-control-request-method": "POST"}
@@ -138,7 +138,7 @@ async def test_a_body_has_bounds_and_junk_is_survived(tmp_path: Path) -> None:
                     assert answer.json()["error"]["code"] in {-32600, -32700}
                     assert len(answer.text) < 150
             large = await http.post(
-                face.url, content=b" " * (request_body.MAX_BODY + 1), headers=headers
+                face.url, content=b" " * (request.MAX_BODY + 1), headers=headers
             )
             assert large.status_code == 413
             assert (await http.post(face.url, **call("legacy", "get_credits", {}))).is_success
@@ -149,11 +149,11 @@ async def test_a_body_has_bounds_and_junk_is_survived(tmp_path: Path) -> None:
 async def test_a_body_that_does_not_arrive_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.05)
 
     async def never() -> None:
         await anyio.sleep_forever()
 
     with anyio.fail_after(HANG), pytest.raises(HTTPError) as raised:
-        await request_body.read_body(never)
+        await request.read_body(never)
     assert raised.value.status == 408

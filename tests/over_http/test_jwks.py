@@ -9,11 +9,11 @@ import pytest
 
 from mcp_enrichment.contract.errors import ServiceUnavailable
 from mcp_enrichment.mcp.http.auth.jwks import (
-    AGAIN,
-    FRESH,
+    FRESH_SECONDS,
     MAX_DOCUMENT,
     MAX_KEYS,
-    USABLE,
+    RETRY_SECONDS,
+    STALE_SECONDS,
     JWKSCache,
 )
 from tests.support.oauth_issuer import JWKS, METADATA, OPENID, Issuer, Key
@@ -80,7 +80,7 @@ async def test_a_new_key_is_found_and_a_made_up_one_is_not_looked_for_without_en
     for _ in range(20):
         assert await keys("made-up") == []
     assert _asked(vendor) == 1
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     assert _ids(await keys("k2")) == ["k2"]
     assert await keys("k1") == []
     assert _asked(vendor) == 2
@@ -90,7 +90,7 @@ async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
     vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, clock: Clock
 ) -> None:
     await keys("k1")
-    clock.now += FRESH - 1
+    clock.now += FRESH_SECONDS - 1
     await keys("k1")
     assert _asked(vendor) == 1
     clock.now += 1
@@ -99,11 +99,11 @@ async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
     seen = len(vendor.seen)
     assert _ids(await keys("k1")) == ["k1"]
     assert len(vendor.seen) == seen, "the outage is not asked about at every call"
-    clock.now = USABLE + 1
+    clock.now = STALE_SECONDS + 1
     with pytest.raises(ServiceUnavailable):
         await keys("k1")
     vendor.always(issuer)
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     assert _ids(await keys("k1")) == ["k1"]
 
 
@@ -114,10 +114,10 @@ async def test_an_issuer_that_cannot_be_reached_says_nothing_of_the_token(
     for _ in range(3):
         with pytest.raises(ServiceUnavailable) as raised:
             await keys("k1")
-        assert raised.value.retry_after == AGAIN
+        assert raised.value.retry_after == RETRY_SECONDS
     assert len(vendor.seen) == 2, "both places of its metadata, once"
     vendor.always(issuer)
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     assert _ids(await keys("k1")) == ["k1"]
 
 

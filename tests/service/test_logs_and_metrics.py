@@ -93,7 +93,7 @@ async def _scenario(http: httpx.AsyncClient, receiver: ScriptedServer) -> list[h
     ]
     for answer in list(answers):
         where = f"{ENRICHMENTS}/{answer.json()['_id']}"
-        answers.append(await http.get(where, headers={"prefer": "wait=20"}))
+        answers.append(await http.get(where, headers={"prefer": "wait=60"}))
     await until(lambda: len(receiver.seen) == 2)
     bad = {"linkedin_url": SLUG, "type": SLUG, "callback_url": f"http://{SLUG}.internal"}
     inward = asked | {"callback_url": f"http://{HOST}@10.0.0.1/"}
@@ -127,7 +127,9 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
         try:
             assert process.stderr
             url = json.loads(process.stderr.readline())["message"].split()[2]
-            async with httpx.AsyncClient(base_url=url, headers={"x-api-key": key}) as http:
+            async with httpx.AsyncClient(
+                base_url=url, headers={"x-api-key": key}, timeout=HANG
+            ) as http:
                 answers = await _scenario(http, receiver)
                 metrics = await _settled_metrics(http)
             process.send_signal(signal.SIGTERM)

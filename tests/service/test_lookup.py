@@ -176,7 +176,7 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
         async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
             asked = {"linkedin_url": ADA, "type": "work"}
             request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
-            wait = {"prefer": "wait=5"}
+            wait = {"prefer": "wait=60"}
             body = (await http.get(f"{ENRICHMENTS}/{request_id}", headers=wait)).json()
             balance = (await http.get(CREDITS)).json()
     assert (body["status"], body["email"]["email"]) == ("completed", ADAS)

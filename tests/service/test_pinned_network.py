@@ -177,7 +177,7 @@ async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: FakeR
 async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
     names: FakeResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pinned_network, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(pinned_network, "CONNECT_SECONDS", 4.0)
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]  # with its queue full, nobody can connect

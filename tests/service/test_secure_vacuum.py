@@ -18,6 +18,7 @@ from mcp_enrichment.service.privacy.subject_requests import Subject
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADAS
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +110,8 @@ def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_tol
         subject_requests.erase(database, SUBJECT, suppressing=True, at=1.0)
         assert not database.scrub_now()
         reader.execute("ROLLBACK")
+        monkeypatch.setattr("mcp_enrichment.service.db.database.BUSY_TIMEOUT", HANG)
+        monkeypatch.setattr(secure_vacuum, "OTHERS_SECONDS", HANG)
         assert database.scrub_now()
     database.close()
 

@@ -3,6 +3,7 @@ keep others waiting, and no source is asked more than it may be, however many pr
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +20,7 @@ from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.settings.service_types import SourceLimitText
+from mcp_enrichment.settings.types import SourceLimit
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import (
@@ -141,7 +142,7 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
 
 
 async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
-    source, rate = CountingSource(0), 10.0
+    source, rate, before = CountingSource(0), 10.0, time.monotonic()
     limits = {source.name: Limit(per_second=rate)}
     async with (
         running_service(place, source, source_limiter=SourceLimiter(limits)) as it,
@@ -150,7 +151,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
         for number in range(10):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
         await until(lambda: len(source.began) == 10)
-    assert source.began[-1] - source.began[0] > (10 - 3) / rate
+    assert source.began[-1] - before > (10 - 3) / rate
 
 
 async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
@@ -245,15 +246,20 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(domain, "LEASE", 0.4)
-    source = SlowSource(HIT)
-    async with running_service(
-        place, source, source_limiter=SourceLimiter({source.name: Limit(at_once=1)})
-    ) as it:
+    source, source_slots, clock = (
+        SlowSource(HIT),
+        SourceLimiter({"slow": Limit(at_once=1)}),
+        Clock(),
+    )
+    async with running_service(place, source, source_limiter=source_slots, clock=clock) as it:
         request_id = await it.accepted()
         await until(source.asked.is_set)
-        await anyio.sleep(1)  # lets its lease pass more than twice
-        lapsed = "SELECT count(*) FROM source_slots WHERE expires_at < ?"
-        assert it.rows(lapsed, it.service.clock()) == [(0,)]
+        kept_until = "SELECT expires_at FROM source_slots"
+        ((first,),) = it.rows(kept_until)
+        for _ in range(4):  # in steps that are shorter than the lease, so that none can lapse
+            clock.now += 0.3
+            await until(lambda: it.rows(kept_until) == [(clock.now + domain.LEASE,)])
+        assert clock.now > first + 2 * domain.LEASE
         source.may_answer.set()
         await it.final(request_id)
     assert rows(place, UNDER_WAY) == [(0,)]
@@ -284,16 +290,16 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("contacts=50/200", SourceLimitText(source="contacts", at_once=50, per_second=200)),
-        ("contacts=50", SourceLimitText(source="contacts", at_once=50)),
-        ("contacts=/0.5", SourceLimitText(source="contacts", per_second=0.5)),
+        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
+        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
+        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
     ],
 )
 def test_the_limits_are_set_in_a_few_characters(
-    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimitText
+    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
-    assert Settings().source_limits == (read, SourceLimitText(source="inferred", at_once=1))
+    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
 
 
 NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"

@@ -18,6 +18,7 @@ from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
+from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, first: str, count: str, daily: str) -> None:
@@ -41,4 +42,5 @@ async def main(url: str, memory: str, first: str, count: str, daily: str) -> Non
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

@@ -18,6 +18,8 @@ from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import PROFILE
+from tests.support.patience import be_patient
+from tests.support.waiting import HANG
 
 
 async def main(url: str, key: str, memory: str, times: str) -> None:
@@ -25,7 +27,7 @@ async def main(url: str, key: str, memory: str, times: str) -> None:
 
     async def ask(client: EnrichmentClient) -> None:
         try:
-            answer = await client.request(PROFILE, EmailType.WORK, wait=20)
+            answer = await client.request(PROFILE, EmailType.WORK, wait=HANG)
         except EnrichmentError as error:
             told.append([type(error).__name__, None, None])
         else:
@@ -41,4 +43,5 @@ async def main(url: str, key: str, memory: str, times: str) -> None:
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

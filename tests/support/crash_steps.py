@@ -22,6 +22,8 @@ from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import PROFILE
+from tests.support.patience import be_patient
+from tests.support.waiting import HANG
 
 
 class Steps:
@@ -49,10 +51,11 @@ async def main(url: str, memory: str, last: str, known: str = "") -> None:
     steps.before(HTTPApi, "get")
     options = {"memory": Path(memory), "supports_idempotency": bool(known)}
     async with EnrichmentClient(url, api_key="k-secret", **options) as client:
-        await client.request(PROFILE, EmailType.WORK, wait=10)
+        await client.request(PROFILE, EmailType.WORK, wait=HANG)
         await client.request(PROFILE, EmailType.WORK)
     print("done", flush=True)
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

@@ -20,6 +20,7 @@ from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.models import EmailType
+from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, count: str, daily: str, name: str) -> None:
@@ -58,4 +59,5 @@ async def main(url: str, memory: str, count: str, daily: str, name: str) -> None
 
 
 if __name__ == "__main__":
+    be_patient()
     anyio.run(main, *sys.argv[1:])

@@ -1,7 +1,8 @@
 """The program, with vendors that are asked at another place: that of the variable VENDORS_AT.
 
-END_SECONDS, where it is set, is how long the end of the process may take: on a busy machine the
-moment that the product allows is over before anything is done."""
+On a busy machine the moments that the product allows for the end of the process are over before
+anything is done. So the end may take as long as it takes; and END_SECONDS, where it is set, is how
+long a vendor that is being asked may take for its answer."""
 
 from __future__ import annotations
 
@@ -10,10 +11,14 @@ import os
 from mcp_enrichment.app import service
 from mcp_enrichment.cli import main, signals
 from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from tests.support.release_patience import let_jobs_be_released
+from tests.support.waiting import HANG
 
 if __name__ == "__main__":
+    let_jobs_be_released()
+    signals.CLEANUP_SECONDS = HANG
     if seconds := os.environ.get("END_SECONDS"):
-        service.EMBEDDED_STOP_SECONDS = signals.CLEANUP_SECONDS = float(seconds)
+        service.EMBEDDED_STOP_SECONDS = float(seconds)
     for name in NAMES:
         kind = vendor_class(name)
         kind.url, kind.poll_after = os.environ["VENDORS_AT"], kind.poll_after and 0.1

@@ -1,8 +1,8 @@
-"""Keeps the body of a POST, encrypted, until its outcome is known.
+"""Encrypts the body of a POST until its outcome is known.
 
-A repeat of a POST must have the same body. The caller who repeats it knows the profile and the
-type. The other two fields may hold an address or a secret, so they are encrypted. The encryption
-key is derived from the account's API key and the profile, and is not stored.
+A repeated POST must have the same body. The caller that repeats it knows the profile and the type.
+The other two fields may hold an email or a secret, so they are encrypted. The encryption key is
+derived from the account's API key and the profile, and is not stored.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BodyCipher:
-    """Seals the bodies of one account."""
+    """Encrypts the bodies of one account."""
 
     secret: str
 
     def encrypt(self, body: EnrichmentRequest) -> str:
-        """What is to be kept of this body."""
+        """The `callback_url` and the `external_id`, encrypted; an empty text without them."""
         fields = {"callback_url": body.callback_url, "external_id": body.external_id}
         if not any(fields.values()):
-            return ""  # as mostly: who asks again knows it all
+            return ""
         from cryptography.fernet import Fernet  # noqa: PLC0415 (it takes 50 ms to import)
 
         return Fernet(self._key(body)).encrypt(json.dumps(fields).encode()).decode()
 
-    def decrypt(self, kept: str, like: EnrichmentRequest) -> EnrichmentRequest | None:
-        """The body that was sent about the same profile and type; None where it is damaged."""
-        if not kept:
+    def decrypt(self, saved: str, like: EnrichmentRequest) -> EnrichmentRequest | None:
+        """The body that was sent about the profile and type of `like`; None if it is damaged."""
+        if not saved:
             return like.model_copy(update={"callback_url": None, "external_id": None})
         from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415
 
         try:
-            fields = json.loads(Fernet(self._key(like)).decrypt(kept))
+            fields = json.loads(Fernet(self._key(like)).decrypt(saved))
         except InvalidToken:
             return None
         return like.model_copy(update=fields)
 
     def _key(self, body: EnrichmentRequest) -> bytes:
-        said = json.dumps([self.secret, body.linkedin_url, body.type])
-        return base64.urlsafe_b64encode(hashlib.sha256(said.encode()).digest())
+        derived_from = json.dumps([self.secret, body.linkedin_url, body.type])
+        return base64.urlsafe_b64encode(hashlib.sha256(derived_from.encode()).digest())

@@ -1,7 +1,7 @@
-"""The memory that never pays twice: what was asked, kept by all processes of a user in one file.
+"""The requests of one account, in a file that all processes of a user share.
 
-It holds ids, ends and times; neither an address nor a name nor a key. A question is known by a hash
-of the account, the profile and the type.
+It makes sure that nobody pays twice: a request is saved, and its credit counted, before its POST is
+sent. The file holds ids, states and times, but no email, name or API key.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.poll_schedule import KEPT_DURATIONS
-from mcp_enrichment.client.state import pending_posts, send_lock, spending
+from mcp_enrichment.client.state import records, send_lock, spending
 from mcp_enrichment.client.state.records import (
     RequestRecord,
     StoredRequest,
     SubmitState,
     compare_and_set,
     dedup_key,
+    delete_orphan_posts,
+    delete_post,
     find_all,
     find_one,
+    find_post,
     read_stored,
-    replace_row,
+    replace_rows,
 )
-from mcp_enrichment.client.state.sqlite_file import SQLiteFile
+from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
@@ -32,241 +35,237 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_enrichment.client.state.pending_posts import PendingPost
+    from mcp_enrichment.client.state.records import PendingPost
     from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget
 
 KEEP = 365 * spending.DAY
-"""Seconds for which a question is remembered."""
+"""Seconds for which a request is kept."""
+
+SCHEMA = Schema(
+    version=1,
+    tables=records.TABLES
+    + spending.TABLES
+    + """
+CREATE TABLE idempotent_accounts (account TEXT PRIMARY KEY) STRICT;
+CREATE TABLE durations (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, seconds REAL NOT NULL
+) STRICT;
+CREATE INDEX durations_by_account ON durations (account, id);
+""",
+    contains="the memory of past requests",
+    if_lost="what it held may be paid for again",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestOutcome:
-    """How a question ended."""
+    """A request that became final."""
 
     record: RequestRecord
     status: Status
     charged: bool
     duration: float | None
-    """Seconds, where its end was seen as it came."""
+    """Seconds; None if a wait did not see it become final."""
 
 
-class RequestStore:
-    """What one user's processes have asked on one account."""
+class RequestStore(SQLiteStore):
+    """The requests of one account. Every method raises `StorageFailed`."""
 
     def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
         self.account = account
         self.path = path
-        self._file = SQLiteFile(path)
+        self._file = SQLiteFile(path, SCHEMA)
         self._keep = keep
 
-    async def reserve(
+    @transaction
+    def reserve(
         self,
+        db: sqlite3.Connection,
         record: RequestRecord,
         post: PendingPost,
         *,
         expected: StoredRequest,
         budget: Budget,
-        seen: BalanceSnapshot | None,
+        snapshot: BalanceSnapshot | None,
     ) -> bool:
-        """Write a question down, and count its credit, before it is asked.
+        """Save a request and count its credit, before its POST is sent.
 
-        False where somebody was faster: `over` is what the caller has seen and replaces.
-        Raises `BudgetExceeded`, and then nothing is written.
+        False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
+        saves nothing.
         """
+        than = time.time() - self._keep
+        db.execute("DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, than))
+        delete_orphan_posts(db)
+        if not compare_and_set(db, record, post, expected):
+            return False
+        spending.reserve(db, self.account, record.key, budget, snapshot)
+        return True
 
-        def reserve(db: sqlite3.Connection) -> bool:
-            _forget_older(db, self.account, time.time() - self._keep)
-            if not compare_and_set(db, record, post, expected):
-                return False
-            spending.reserve(db, self.account, record.key, budget, seen)
+    @transaction
+    def reserve_again(
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        post: PendingPost,
+        *,
+        expected: StoredRequest,
+    ) -> bool:
+        """Save that an earlier POST, whose credit counts already, is sent again."""
+        return compare_and_set(db, record, post, expected)
+
+    @transaction
+    def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
+        """The rows of the request with this key; none if it is too old."""
+        stored = read_stored(db, dedup_key)
+        if stored.record is None or stored.record.asked_at < time.time() - self._keep:
+            return StoredRequest()
+        is_asking = stored.record.state is SubmitState.ASKING
+        if is_asking and stored.post and send_lock.is_held(self.path, stored.post.sender):
+            return replace(stored, is_being_sent=True)
+        return stored
+
+    @transaction
+    def find_by_ids(
+        self, db: sqlite3.Connection, ids: Iterable[str]
+    ) -> Mapping[str, RequestRecord]:
+        """The requests with these ids of the service."""
+        mine = "enrichment_id = ? AND account = ?"
+        return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
+
+    @transaction
+    def mark_accepted(
+        self, db: sqlite3.Connection, record: RequestRecord, enrichment_id: str
+    ) -> bool:
+        """Save the id that the service returned. False if another process, which has sent the same
+        POST, has saved it already."""
+        spending.set_state(db, record.key, spending.ACCEPTED)
+        mine = (record.dedup_key, record.key)
+        accepted = (
+            "UPDATE requests SET state = ?, enrichment_id = ?"
+            " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
+        )
+        if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
+            delete_post(db, record.dedup_key)
             return True
+        return find_one(db, "dedup_key = ? AND key = ?", *mine) is None
 
-        return await self._file.run(reserve)
-
-    async def reserve_again(
-        self, record: RequestRecord, post: PendingPost, *, expected: StoredRequest
-    ) -> bool:
-        """Write down that an earlier POST, counted already, is sent again; False as in `claim`."""
-        return await self._file.run(lambda db: compare_and_set(db, record, post, expected))
-
-    async def find(self, dedup_key: str) -> RequestRecord | None:
-        """What is known of a question that is not too old to be remembered."""
-        return (await self.load(dedup_key)).record
-
-    async def load(self, dedup_key: str) -> StoredRequest:
-        """The same, with its POST where that has come to nothing yet."""
-
-        def load(db: sqlite3.Connection) -> StoredRequest:
-            known = read_stored(db, dedup_key)
-            if known.record is None or known.record.asked_at < time.time() - self._keep:
-                return StoredRequest()
-            may_be = known.post is not None and known.record.state is SubmitState.ASKING
-            if may_be and known.post and send_lock.is_held(self.path, known.post.sender):
-                return replace(known, is_being_sent=True)
-            return known
-
-        return await self._file.run(load)
-
-    async def find_by_ids(self, ids: Iterable[str]) -> Mapping[str, RequestRecord]:
-        """What is known of the requests with these ids, as the service has given them."""
-
-        def find(db: sqlite3.Connection) -> dict[str, RequestRecord]:
-            mine = "enrichment_id = ? AND account = ?"
-            return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
-
-        return await self._file.run(find)
-
-    async def mark_accepted(self, record: RequestRecord, enrichment_id: str) -> bool:
-        """The service has answered with an id. False where that was known: the same POST was sent
-        by another process too."""
-
-        def note(db: sqlite3.Connection) -> bool:
-            spending.set_state(db, record.key, spending.ACCEPTED)
-            mine = (record.dedup_key, record.key)
-            accepted = (
-                "UPDATE asked SET state = ?, enrichment_id = ?"
-                " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
-            )
-            if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
-                pending_posts.replace(db, record.dedup_key, None)
-                return True
-            now = find_one(db, "dedup_key = ? AND key = ?", *mine)
-            return now is None
-
-        return await self._file.run(note)
-
-    async def mark_unknown(self, record: RequestRecord, post: PendingPost) -> None:
-        """Whether the POST has arrived is not known."""
-
-        def note(db: sqlite3.Connection) -> None:
-            if pending_posts.is_sent_by(db, post):
-                unknown = "UPDATE asked SET state = ? WHERE dedup_key = ? AND key = ?"
-                db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
-
-        await self._file.run(note)
-
-    async def save_body(self, post: PendingPost, body: str) -> None:
-        """The POST is sent with this body, sealed, from now on."""
-        changed = "UPDATE posts SET body = ? WHERE dedup_key = ? AND sender = ?"
-        values = (body, post.dedup_key, post.sender)
-        await self._file.run(lambda db: db.execute(changed, values))
-
-    async def save_outcomes(self, ends: Iterable[RequestOutcome]) -> None:
-        """These requests have ended; told again, nothing changes."""
-
-        def note(db: sqlite3.Connection) -> None:
-            for ended in ends:
-                _note_end(db, self.account, ended)
-
-        await self._file.run(note)
-
-    async def release(
-        self, record: RequestRecord, post: PendingPost | None, before: StoredRequest
+    @transaction
+    def mark_unknown(
+        self, db: sqlite3.Connection, record: RequestRecord, post: PendingPost
     ) -> None:
-        """The question was not asked after all: what was known of it before holds again.
+        """Save that the POST may have arrived, unless another process is sending it again."""
+        stored = find_post(db, post.dedup_key)
+        if stored and stored.sender == post.sender:
+            unknown = "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
+            db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
 
-        What somebody else has written since stays, and so does the credit of a POST that somebody
-        else has sent again meanwhile, or may have to.
+    @transaction
+    def save_body(self, db: sqlite3.Connection, post: PendingPost, body: str) -> None:
+        """Replace the encrypted body of a pending POST."""
+        changed = "UPDATE pending_posts SET body = ? WHERE dedup_key = ? AND sender = ?"
+        db.execute(changed, (body, post.dedup_key, post.sender))
+
+    @transaction
+    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[RequestOutcome]) -> None:
+        """Save how these requests became final. Saving one twice changes nothing."""
+        for outcome in outcomes:
+            _save_outcome(db, self.account, outcome)
+
+    @transaction
+    def release(
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        post: PendingPost | None,
+        before: StoredRequest,
+    ) -> None:
+        """Undo `reserve` or `reserve_again` after the service has refused the POST.
+
+        It leaves the rows that another process has written since, and the credit of a POST that
+        another process is sending again.
         """
+        stored = read_stored(db, record.dedup_key)
+        sender = stored.post.sender if stored.post else None
+        if sender == (post.sender if post else None) and stored.record == record:
+            replace_rows(db, record.dedup_key, before.record, before.post)
+        now = find_one(db, "dedup_key = ?", record.dedup_key)
+        if now is None or now.key != record.key:
+            spending.release(db, record.key)
 
-        def release(db: sqlite3.Connection) -> None:
-            known = read_stored(db, record.dedup_key)
-            sender = known.post.sender if known.post else None
-            if sender == (post.sender if post else None) and known.record == record:
-                replace_row(db, record.dedup_key, before.record, before.post)
-            now = find_one(db, "dedup_key = ?", record.dedup_key)
-            if now is None or now.key != record.key:
-                spending.release(db, record.key)
+    @transaction
+    def supports_idempotency(self, db: sqlite3.Connection) -> bool:
+        """Whether the service of this account has shown that it honours `Idempotency-Key`."""
+        found = "SELECT 1 FROM idempotent_accounts WHERE account = ?"
+        return db.execute(found, (self.account,)).fetchone() is not None
 
-        await self._file.run(release)
+    @transaction
+    def mark_idempotent(self, db: sqlite3.Connection) -> None:
+        """Save that the service of this account honours `Idempotency-Key`."""
+        db.execute("INSERT OR IGNORE INTO idempotent_accounts VALUES (?)", (self.account,))
 
-    async def supports_idempotency(self) -> bool:
-        """Whether this account's server has shown that it honours `Idempotency-Key`."""
-        found = "SELECT 1 FROM honours_keys WHERE account = ?"
-        return await self._file.run(
-            lambda db: db.execute(found, (self.account,)).fetchone() is not None
-        )
+    @transaction
+    def durations(self, db: sqlite3.Connection) -> Sequence[float]:
+        """The seconds that the last lookups of this account took."""
+        found = db.execute("SELECT seconds FROM durations WHERE account = ?", (self.account,))
+        return [seconds for (seconds,) in found]
 
-    async def mark_idempotent(self) -> None:
-        """This account's server has shown that it honours `Idempotency-Key`."""
-        note = "INSERT OR IGNORE INTO honours_keys VALUES (?)"
-        await self._file.run(lambda db: db.execute(note, (self.account,)))
+    @transaction
+    def spent_today(self, db: sqlite3.Connection) -> int:
+        """The credits that the account has spent since midnight UTC, or may still spend."""
+        return spending.spent_today(db, self.account)
 
-    async def durations(self) -> Sequence[float]:
-        """How long this account's last lookups took, in seconds."""
-        seconds = "SELECT seconds FROM durations WHERE account = ?"
-        return await self._file.run(
-            lambda db: [duration for (duration,) in db.execute(seconds, (self.account,))]
-        )
+    @transaction
+    def credit_states(self, db: sqlite3.Connection) -> Mapping[str, str]:
+        """The state of each credit that counts, by its key."""
+        return spending.read_states(db, self.account)
 
-    async def spent_today(self) -> int:
-        """The account's credits that were spent since midnight UTC, or may still be."""
-        return await self._file.run(lambda db: spending.spent_today(db, self.account))
+    @transaction
+    def newest(self, db: sqlite3.Connection, limit: int) -> Sequence[RequestRecord]:
+        """The account's requests, the newest first."""
+        return find_all(db, "account = ? ORDER BY asked_at DESC LIMIT ?", self.account, limit)
 
-    async def credit_states(self) -> Mapping[str, str]:
-        """How far each of the account's counted credits has come, by its key."""
-        return await self._file.run(lambda db: spending.read_states(db, self.account))
+    @transaction
+    def forget(self, db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
+        """Delete these requests; return how many there were. Their credits still count."""
+        return _delete(db, dedup_keys)
 
-    async def newest(self, limit: int) -> Sequence[RequestRecord]:
-        """The account's questions, the newest first."""
-        where = "account = ? ORDER BY asked_at DESC LIMIT ?"
-        return await self._file.run(lambda db: find_all(db, where, self.account, limit))
+    @transaction
+    def forget_profiles(self, db: sqlite3.Connection, profiles: Iterable[str]) -> int:
+        """Delete the requests of all accounts about these canonical profile URLs; return how many
+        there were."""
+        accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM requests")]
+        keys = product(accounts, profiles, EmailType)
+        return _delete(db, (dedup_key(*parts) for parts in keys))
 
-    async def forget(self, identities: Iterable[str]) -> int:
-        """Forget these questions; how many were known. What was spent on them stays counted."""
-
-        def forget(db: sqlite3.Connection) -> int:
-            return _forget(db, identities)
-
-        return await self._file.run(forget)
-
-    async def forget_profiles(self, profiles: Iterable[str]) -> int:
-        """Forget what was asked about these canonical profiles on whatever account; how many
-        questions were known."""
-
-        def forget(db: sqlite3.Connection) -> int:
-            accounts = [one for (one,) in db.execute("SELECT DISTINCT account FROM asked")]
-            record = product(accounts, profiles, EmailType)
-            return _forget(db, (dedup_key(*question) for question in record))
-
-        return await self._file.run(forget)
-
-    async def clear(self) -> int:
-        """Forget every question of every account; how many there were."""
-
-        def clear(db: sqlite3.Connection) -> int:
-            db.execute("DELETE FROM posts")
-            return db.execute("DELETE FROM asked").rowcount
-
-        return await self._file.run(clear)
+    @transaction
+    def clear(self, db: sqlite3.Connection) -> int:
+        """Delete the requests of all accounts; return how many there were."""
+        db.execute("DELETE FROM pending_posts")
+        return db.execute("DELETE FROM requests").rowcount
 
 
-def _note_end(db: sqlite3.Connection, account: str, ended: RequestOutcome) -> None:
-    note = (
-        "UPDATE asked SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
+def _save_outcome(db: sqlite3.Connection, account: str, outcome: RequestOutcome) -> None:
+    update = (
+        "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
         " AND ended_at IS NULL"
     )
-    values = (ended.status, time.time(), ended.record.dedup_key, ended.record.key)
-    if not db.execute(note, values).rowcount:
+    record = outcome.record
+    values = (outcome.status, time.time(), record.dedup_key, record.key)
+    if not db.execute(update, values).rowcount:
         return
-    if ended.charged:
-        spending.set_state(db, ended.record.key, spending.CHARGED)
+    if outcome.charged:
+        spending.set_state(db, record.key, spending.CHARGED)
     else:
-        spending.release(db, ended.record.key)
-    if ended.duration is not None:
-        _add_duration(db, account, ended.duration)
+        spending.release(db, record.key)
+    if outcome.duration is not None:
+        _add_duration(db, account, outcome.duration)
 
 
-def _forget(db: sqlite3.Connection, identities: Iterable[str]) -> int:
-    one = "DELETE FROM asked WHERE dedup_key = ?"
-    count = sum(db.execute(one, (dedup_key,)).rowcount for dedup_key in identities)
-    pending_posts.delete_orphans(db)
+def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
+    one = "DELETE FROM requests WHERE dedup_key = ?"
+    count = sum(db.execute(one, (key,)).rowcount for key in dedup_keys)
+    delete_orphan_posts(db)
     return count
-
-
-def _forget_older(db: sqlite3.Connection, account: str, than: float) -> None:
-    db.execute("DELETE FROM asked WHERE account = ? AND asked_at < ?", (account, than))
-    pending_posts.delete_orphans(db)
 
 
 def _add_duration(db: sqlite3.Connection, account: str, seconds: float) -> None:

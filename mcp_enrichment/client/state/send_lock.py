@@ -1,7 +1,7 @@
-"""A lock that is held while a POST is being sent; the system releases it when its holder dies.
+"""A lock that a process holds while it sends a POST.
 
-It is SQLite's lock on an empty file of its own, as SQLite knows how to lock on every system. A
-process that is killed lets go of it at once; one that is stopped (SIGSTOP) keeps it.
+It is SQLite's lock on an empty file, which works on every operating system. The system releases it
+when the process is killed; a process that is stopped (SIGSTOP) keeps it.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-SWEPT_AFTER = 3600.0
-"""Seconds after which any process removes the lock file of a process that was killed."""
+STALE_SECONDS = 3600.0
+"""Age at which any process removes the lock file of a killed process."""
 
 
 @asynccontextmanager
-async def hold_send_lock(memory: Path) -> AsyncIterator[str]:
-    """Holds a new lock beside this memory; yields its name. Raises `StorageFailed`."""
+async def hold_send_lock(state_file: Path) -> AsyncIterator[str]:
+    """Hold a new lock beside the state file and yield its name. Raises `StorageFailed`."""
     name = uuid.uuid4().hex
-    held = await anyio.to_thread.run_sync(_take, memory, name)
+    held = await anyio.to_thread.run_sync(_acquire, state_file, name)
     try:
         yield name
     finally:
         held.close()
-        _remove(_file(memory, name))
+        _remove(_lock_file(state_file, name))
 
 
-def is_held(memory: Path, name: str) -> bool:
-    """Whether the process that took this lock is still sending."""
-    file = _file(memory, name)
+def is_held(state_file: Path, name: str) -> bool:
+    """Whether the process that took this lock still holds it."""
+    file = _lock_file(state_file, name)
     if not file.exists():
         return False
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as db:
@@ -52,27 +52,27 @@ def is_held(memory: Path, name: str) -> bool:
     return False
 
 
-def _take(memory: Path, name: str) -> sqlite3.Connection:
+def _acquire(state_file: Path, name: str) -> sqlite3.Connection:
     with translate_sqlite_errors():
-        _sweep(memory)
-        file = _file(memory, name)
-        # It is closed in another thread than this one.
+        _remove_stale(state_file)
+        # Another thread than this one closes it.
+        file = _lock_file(state_file, name)
         held = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         held.execute("BEGIN EXCLUSIVE")
         return held
 
 
-def _sweep(memory: Path) -> None:
-    for file in memory.parent.glob(_file(memory, "*").name):
+def _remove_stale(state_file: Path) -> None:
+    for file in state_file.parent.glob(_lock_file(state_file, "*").name):
         with suppress(OSError):
-            if time.time() - file.stat().st_mtime > SWEPT_AFTER:
-                is_held(memory, file.name.rpartition("-")[2])
+            if time.time() - file.stat().st_mtime > STALE_SECONDS:
+                is_held(state_file, file.name.rpartition("-")[2])
 
 
 def _remove(file: Path) -> None:
-    with suppress(OSError):  # on Windows another process may just be looking at it
+    with suppress(OSError):  # on Windows another process may have it open
         file.unlink()
 
 
-def _file(memory: Path, name: str) -> Path:
-    return memory.with_name(f"{memory.name}.sending-{name}")
+def _lock_file(state_file: Path, name: str) -> Path:
+    return state_file.with_name(f"{state_file.name}.sending-{name}")

@@ -1,7 +1,7 @@
-"""What was spent, and what may be: counted with the question itself, in one transaction.
+"""The user's budget, and the credits that count against it.
 
-A credit counts from before its POST leaves until it is known that none was charged. One whose
-outcome stays unknown counts.
+A credit counts from before its POST is sent until it is known that it was not charged. While the
+outcome of a POST is unknown, its credit counts.
 """
 
 from __future__ import annotations
@@ -19,80 +19,91 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 KEPT_DAYS = 2
 
-ASKED = "asked"
+TABLES = """
+CREATE TABLE spending (
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL
+) STRICT;
+CREATE INDEX spending_by_day ON spending (account, at);
+"""
+
+RESERVED = "reserved"
 """The POST may be on its way, or its outcome is unknown."""
 ACCEPTED = "accepted"
-"""The service has given it an id; one that holds credits has taken it off the balance."""
+"""The service has returned an id. A service that holds credits has deducted it."""
 CHARGED = "charged"
-"""An address was found."""
+"""An email was found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """What the user allows, in credits. None: no bound."""
+    """The user's limits, in credits. None: no limit."""
 
     daily: int | None = None
-    """A day, of UTC."""
+    """For each day of UTC."""
     reserve: int | None = None
     """The balance below which nothing is spent."""
 
     def left(self, *, balance: int, spent_today: int) -> int | None:
-        """How many credits it leaves to spend now; None where it sets no bound."""
-        bounds = []
+        """The credits that may be spent now; None without a limit."""
+        limits = []
         if self.daily is not None:
-            bounds.append(self.daily - spent_today)
+            limits.append(self.daily - spent_today)
         if self.reserve is not None:
-            bounds.append(balance - self.reserve)
-        return max(min(balance, *bounds), 0) if bounds else None
+            limits.append(balance - self.reserve)
+        return max(min(balance, *limits), 0) if limits else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreditsView:
-    """An account's credits, as they stand."""
+    """The credits of an account."""
 
     balance: int
     spent_today: int
-    """Since midnight UTC, by all of the user's processes; what may still be charged counts."""
+    """Since midnight UTC, by all processes of the user, with credits that may still be charged."""
     left: int | None
-    """What the user's budget leaves to spend now; None where none is set."""
+    """The credits that the user's budget still allows; None without a budget."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BalanceSnapshot:
-    """A balance as the server told it, and the keys of the credits that it had deducted by then."""
+    """A balance of the service, and the keys of the credits that it had deducted by then."""
 
     balance: int
     reflected: frozenset[str]
 
 
 def reserve(
-    db: sqlite3.Connection, account: str, key: str, budget: Budget, seen: BalanceSnapshot | None
+    db: sqlite3.Connection,
+    account: str,
+    key: str,
+    budget: Budget,
+    snapshot: BalanceSnapshot | None,
 ) -> None:
-    """Count a credit for the POST with this key. Raises `BudgetExceeded` where it may not be."""
+    """Count a credit for the POST with this key. Raises `BudgetExceeded`."""
     now = time.time()
     db.execute("DELETE FROM spending WHERE at < ?", (now - KEPT_DAYS * DAY,))
     if budget.daily is not None and spent_today(db, account) >= budget.daily:
-        raise BudgetExceeded(_today_is_spent(budget.daily))
-    if budget.reserve is not None and seen is not None:
-        under_way = len(read_states(db, account).keys() - seen.reflected)
-        if seen.balance - under_way - 1 < budget.reserve:
-            raise BudgetExceeded(_reserve_is_reached(budget.reserve))
-    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, ASKED))
+        raise BudgetExceeded(_daily_budget_spent(budget.daily))
+    if budget.reserve is not None and snapshot is not None:
+        not_deducted = len(read_states(db, account).keys() - snapshot.reflected)
+        if snapshot.balance - not_deducted - 1 < budget.reserve:
+            raise BudgetExceeded(_reserve_reached(budget.reserve))
+    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, RESERVED))
 
 
 def set_state(db: sqlite3.Connection, key: str, state: str) -> None:
-    """The credit has come so far; one that was charged stays so."""
+    """Set the state of a credit. A charged one stays charged."""
     update = "UPDATE spending SET state = ? WHERE key = ? AND state != ?"
     db.execute(update, (state, key, CHARGED))
 
 
 def release(db: sqlite3.Connection, key: str) -> None:
-    """The credit was not charged."""
+    """Stop counting a credit: it was not charged."""
     db.execute("DELETE FROM spending WHERE key = ?", (key,))
 
 
 def spent_today(db: sqlite3.Connection, account: str) -> int:
-    """The account's credits that were spent since midnight UTC, or may still be."""
+    """The credits that the account has spent since midnight UTC, or may still spend."""
     midnight = time.time() // DAY * DAY
     since = "SELECT count(*) FROM spending WHERE account = ? AND at >= ?"
     found: int = db.execute(since, (account, midnight)).fetchone()[0]
@@ -100,11 +111,11 @@ def spent_today(db: sqlite3.Connection, account: str) -> int:
 
 
 def read_states(db: sqlite3.Connection, account: str) -> dict[str, str]:
-    """How far each of the account's counted credits has come, by its key."""
+    """The state of each credit that counts, by its key."""
     return dict(db.execute("SELECT key, state FROM spending WHERE account = ?", (account,)))
 
 
-def _today_is_spent(daily: int) -> Explanation:
+def _daily_budget_spent(daily: int) -> Explanation:
     return Explanation(
         happened=f"The daily budget of {daily} credits (ENRICHMENT_DAILY_BUDGET) is spent.",
         money=NOTHING_SENT,
@@ -113,7 +124,7 @@ def _today_is_spent(daily: int) -> Explanation:
     )
 
 
-def _reserve_is_reached(reserve: int) -> Explanation:
+def _reserve_reached(reserve: int) -> Explanation:
     return Explanation(
         happened=f"The balance may not fall below {reserve} credits (ENRICHMENT_RESERVE), and with "
         "the lookups that are under way it would.",

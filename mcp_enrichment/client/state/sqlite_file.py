@@ -1,4 +1,4 @@
-"""The memory's SQLite file: short transactions, and what may be wrong with it."""
+"""A SQLite file that the processes of one user share."""
 
 from __future__ import annotations
 
@@ -7,53 +7,29 @@ import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from mcp_enrichment.client.state import pending_posts
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import is_unsupported, require_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+P = ParamSpec("P")
+S = TypeVar("S", bound="SQLiteStore")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
-"""Of the file's schema (`PRAGMA user_version`)."""
 BUSY_TIMEOUT = 10.0
 """Seconds that one process waits for another's transaction."""
 
-_SCHEMA = """
-CREATE TABLE asked (
-    dedup_key TEXT PRIMARY KEY,
-    account TEXT NOT NULL,
-    type TEXT NOT NULL,
-    key TEXT NOT NULL,
-    reference TEXT,
-    state TEXT NOT NULL,
-    enrichment_id TEXT,
-    status TEXT,
-    asked_at REAL NOT NULL,
-    ended_at REAL
-) STRICT;
-CREATE INDEX asked_by_id ON asked (enrichment_id);
-CREATE INDEX asked_by_age ON asked (account, asked_at);
-CREATE TABLE honours_keys (account TEXT PRIMARY KEY) STRICT;
-CREATE TABLE durations (
-    id INTEGER PRIMARY KEY, account TEXT NOT NULL, seconds REAL NOT NULL
-) STRICT;
-CREATE INDEX durations_by_account ON durations (account, id);
-CREATE TABLE spending (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL
-) STRICT;
-CREATE INDEX spending_by_day ON spending (account, at);
-"""
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _FAULTS = {
@@ -64,85 +40,140 @@ _FAULTS = {
 }
 
 
-class SQLiteFile:
-    """Shared by all processes of a user. One that dies leaves nothing half-done in it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schema:
+    """The tables of a file."""
 
-    Each transaction opens the file and closes it again, alone in all processes meanwhile: a file
-    that is renamed while somebody has it open takes its journal from under the one that follows.
+    version: int
+    """Saved in the file as `PRAGMA user_version`."""
+    tables: str
+    """SQL statements."""
+    contains: str
+    """For the log: what the file holds."""
+    if_lost: str
+    """For the log: the consequence of a lost file."""
+
+
+class SQLiteFile:
+    """Runs short transactions in a file that several processes use. A crash loses none of them.
+
+    A file that is damaged, or of a newer version, is renamed, and a new one is created. Each
+    transaction therefore opens and closes the file under an exclusive lock on a second file:
+    renaming a file that another process has open would take away its journal.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: Schema, *, busy_timeout: float | None = None) -> None:
         self._path = path
+        self._schema = schema
+        self._busy_timeout = busy_timeout
         self._lock = path.with_name(f"{path.name}.lock")
         self._is_lockable = False
         self._queue = anyio.CapacityLimiter(1)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` returns, run in one transaction. Raises `StorageFailed`."""
-        # Abandoned, not awaited, when cancelled: no lock of another process outlasts a deadline.
+        """Run `work` in one transaction and return its result. Raises `StorageFailed`."""
+        # A cancelled call does not wait for the thread, which another process may hold up.
         return await anyio.to_thread.run_sync(
-            self._alone, work, limiter=self._queue, abandon_on_cancel=True
+            self._run_locked, work, limiter=self._queue, abandon_on_cancel=True
         )
 
-    def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with translate_sqlite_errors():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_locks()
             if self._lock.exists() and self._lock.stat().st_size:
-                self._lock.unlink()  # ours stays empty; what else lies there cannot be locked
-            with closing(_connect(self._lock)) as lock:
+                self._lock.unlink()  # ours is always empty: SQLite cannot lock another file
+            with closing(self._connect(self._lock)) as lock:
                 lock.execute("BEGIN EXCLUSIVE")
-                return self._in_a_whole_file(work)
+                return self._run_in_valid_file(work)
 
     def _require_locks(self) -> None:
         if not self._is_lockable:
             require_locks(self._path.parent)
             self._is_lockable = True
 
-    def _in_a_whole_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return _in_transaction(self._path, work)
-        except _Newer:
+            return self._run_in_transaction(work)
+        except _NewerVersion:
             self._set_aside("newer", "is of a newer version of mcp-enrichment")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
                 raise
             self._set_aside("broken", "was unreadable")
-        return _in_transaction(self._path, work)
+        return self._run_in_transaction(work)
 
-    def _set_aside(self, why: str, told: str) -> None:
-        aside = self._path.with_name(f"{self._path.name}.{why}-{time.time_ns()}")
+    def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with closing(self._connect(self._path)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            self._create_tables(db)
+            result = work(db)
+            db.execute("COMMIT")
+            return result  # closing rolls back if anything raises
+
+    def _create_tables(self, db: sqlite3.Connection) -> None:
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > self._schema.version:
+            raise _NewerVersion
+        if version < self._schema.version:
+            for statement in self._schema.tables.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {self._schema.version}")
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        timeout = BUSY_TIMEOUT if self._busy_timeout is None else self._busy_timeout
+        return sqlite3.connect(path, timeout=timeout, isolation_level=None)
+
+    def _set_aside(self, suffix: str, reason: str) -> None:
+        aside = self._path.with_name(f"{self._path.name}.{suffix}-{time.time_ns()}")
         self._path.rename(aside)
         self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
         logger.warning(
-            "the memory of past requests %s; it was renamed %s, and what it held may be paid for "
-            "again",
-            told,
+            "%s %s; it was renamed %s, and %s",
+            self._schema.contains,
+            reason,
             aside.name,
+            self._schema.if_lost,
         )
 
 
-def is_usable(path: Path) -> bool:
-    """Whether the file that is there is whole, and of a version that is known: one that is not, its
-    next use sets aside. It is only read. Raises `StorageFailed`."""
+class SQLiteStore:
+    """The base of a class whose methods are transactions in a file."""
+
+    _file: SQLiteFile
+
+
+def transaction(
+    method: Callable[Concatenate[S, sqlite3.Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Decorator: await the method in one transaction, whose connection it gets."""
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._file.run(lambda db: method(self, db, *args, **kwargs))
+
+    return run
+
+
+class _NewerVersion(Exception):
+    """The version of the file's schema is unknown to this program."""
+
+
+def is_usable(path: Path, schema: Schema) -> bool:
+    """Check a file without changing it: whether it is undamaged and of a known version.
+
+    Raises `StorageFailed`.
+    """
     require_locks(path.parent)
     with translate_sqlite_errors(), closing(_connect_to_read(path)) as db:
         try:
-            whole: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            check: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE in _BROKEN:
                 return False
             raise
-    return whole == "ok" and version <= VERSION
-
-
-class _Newer(Exception):
-    """The file's schema is one that only a newer version of the program knows."""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+    return check == "ok" and version <= schema.version
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
@@ -152,29 +183,9 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
 
-def _in_transaction(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
-    with closing(_connect(path)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        _prepare(db)
-        result = work(db)
-        db.execute("COMMIT")
-        return result  # where anything raises, closing rolls back
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise _Newer
-    if version < VERSION:
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute(pending_posts.SCHEMA)
-
-
 @contextmanager
 def translate_sqlite_errors() -> Iterator[None]:
-    """Tells what SQLite and the file system raise as `StorageFailed`."""
+    """Raise `StorageFailed` for errors of SQLite and of the file system."""
     try:
         yield
     except sqlite3.DatabaseError as error:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.contract.hosts import DEFAULT_PORTS, is_loopback
+from mcp_enrichment.contract.http import DEFAULT_PORTS, is_loopback
 from mcp_enrichment.mcp.http.http_error import HTTPError
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class AllowedHosts:
     origins: frozenset[str]
 
     def check(self, headers: Headers) -> None:
-        """Raise `Refused` for what is meant for another server, or sent by another's page.
+        """Raise `HTTPError` for another `Host` or `Origin`.
 
-        It keeps pages of the web from reaching a local server by a name that they rebind.
+        This prevents DNS rebinding: a web page could otherwise reach a local server.
         """
-        if _plain(headers.get("host", "")) not in self.hosts:
+        if _normalize(headers.get("host", "")) not in self.hosts:
             logger.warning(HOST_REFUSED, ", ".join(sorted(self.hosts)))
             raise HTTPError(421, "This server is not known by that name.")
         origins = headers.getlist("origin")
@@ -69,10 +69,9 @@ def allowed_hosts(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
 ) -> AllowedHosts:
-    """The names of a server that listens there, and those that its operator adds. `name`: what the
-    operator has called the address it listens on.
+    """The hosts and origins of a server at this address, with those that the operator adds.
 
-    Raises `InvalidArguments` where it would have none.
+    `name`: the host as the operator has set it. Raises `InvalidArguments` if there is no host.
     """
     own = {f"{name}:{port}" for name in _LOCAL if is_loopback(host)}
     if not is_loopback(host) and not ipaddress.ip_address(host).is_unspecified:
@@ -81,22 +80,23 @@ def allowed_hosts(
         own.add(_with_port(name, port))
     if not own and not public_url and not hosts:
         raise InvalidArguments(NO_NAME)
-    own |= {one.removesuffix(":80") for one in own}  # as clients write the default port
+    own |= {one.removesuffix(":80") for one in own}  # clients leave out the default port
     own_origins = {f"http://{one}" for one in own}
     if public_url:
         scheme, netloc, *_ = urlsplit(public_url)
         own |= {netloc, f"{netloc}:{DEFAULT_PORTS[scheme]}"}
         own_origins.add(f"{scheme}://{netloc}")
     return AllowedHosts(
-        hosts=frozenset(map(_plain, own | set(hosts))), origins=_lower(own_origins | set(origins))
+        hosts=frozenset(map(_normalize, own | set(hosts))),
+        origins=_lower(own_origins | set(origins)),
     )
 
 
 class HostCheckMiddleware:
-    """ASGI middleware: what does not name this server goes no further."""
+    """ASGI middleware that refuses requests for other hosts."""
 
     def __init__(self, app: ASGIApp, names: AllowedHosts, exempt: Collection[str]) -> None:
-        """`exempt`: the paths that answer to any name."""
+        """`exempt`: the paths that allow any host."""
         self._app, self._names, self._exempt = app, names, exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +104,7 @@ class HostCheckMiddleware:
             if scope["type"] == "http" and scope["path"] not in self._exempt:
                 self._names.check(Headers(scope=scope))
         except HTTPError as error:
-            await error.answer()(scope, receive, send)
+            await error.response()(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -121,9 +121,8 @@ def _is_name(host: str) -> bool:
     return False
 
 
-def _plain(host: str) -> str:
-    """A host and its port in the one form that is compared: lower case, without the dot at a name's
-    end, and IPv6 in its short form."""
+def _normalize(host: str) -> str:
+    """A host and port in normal form: lower case, no trailing dot, short IPv6."""
     address, bracket, port = host.lower().rpartition("]")
     if bracket:
         with suppress(ValueError):

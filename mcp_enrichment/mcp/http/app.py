@@ -1,7 +1,6 @@
-"""MCP over Streamable HTTP, for both eras of the protocol, as one ASGI application.
+"""MCP over Streamable HTTP as one ASGI application.
 
-Nothing about a client is kept from one request to the next, so that any of several processes may
-answer it.
+It is stateless: any of several processes can answer any request.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from starlette.routing import Route
 
 from mcp_enrichment.mcp.http.allowed_hosts import HostCheckMiddleware
 from mcp_enrichment.mcp.http.endpoint import Endpoint
-from mcp_enrichment.mcp.http.request_body import MAX_BODY
+from mcp_enrichment.mcp.http.request import MAX_BODY
 from mcp_enrichment.mcp.http.webhook_route import PUSHES
 
 if TYPE_CHECKING:
@@ -41,44 +40,46 @@ if TYPE_CHECKING:
 
 MCP_PATH = "/mcp"
 HEALTH = "/health"
-_CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-"""The SDK's own rules match names by their beginning; ours stand in front of it."""
+_NO_HOST_CHECK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""The SDK compares only prefixes. `HostCheckMiddleware` runs before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HTTPConfig:
-    """Where the server is, and who may call it."""
+    """The configuration of the application."""
 
     names: AllowedHosts
-    credentials: Authenticator
+    authenticator: Authenticator
     limit: Limit
-    wrong: Callable[[str], None] | None = None
-    """Counts a wrong credential from an address. Raises `RateLimited` for too many."""
+    count_wrong: Callable[[str], None] | None = None
+    """Counts a wrong credential from an IP address. Raises `RateLimited`."""
     public_url: str | None = None
     resource: ProtectedResource | None = None
-    """Set where an issuer's tokens are accepted."""
-    pushes: WebhookRoute | None = None
-    """Set where a vendor tells the ends of lookups."""
+    """Set if tokens of an issuer are accepted."""
+    webhooks: WebhookRoute | None = None
+    """Set if a vendor sends webhooks."""
 
 
 @asynccontextmanager
-async def http_app(server: Server[Any], site: HTTPConfig) -> AsyncIterator[ASGIApp]:
-    """The application. Behind a proxy its paths may keep the public URL's prefix, or lose it."""
-    # Answers that are under way are finished when the process is told to end, not cut off.
+async def http_app(server: Server[Any], config: HTTPConfig) -> AsyncIterator[ASGIApp]:
+    """The application. A proxy may remove the path of the public URL, or keep it."""
+    # On shutdown, responses that have started are completed.
     AppStatus.enable_automatic_graceful_drain = False
     streaming, plain = (_manager(server, plain=plain) for plain in (False, True))
     endpoint = Endpoint(
         streaming=streaming.handle_request,
         plain=plain.handle_request,
-        credentials=site.credentials,
-        limit=site.limit,
-        wrong=site.wrong,
+        authenticator=config.authenticator,
+        limit=config.limit,
+        count_wrong=config.count_wrong,
     )
-    prefixes = {"", urlsplit(site.public_url or "").path}
-    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, site.pushes)]
-    routes += site.resource.routes() if site.resource else ()
+    prefixes = {"", urlsplit(config.public_url or "").path}
+    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, config.webhooks)]
+    routes += config.resource.routes() if config.resource else ()
     async with streaming.run(), plain.run():
-        yield _around(routes, site.names, exempt={prefix + HEALTH for prefix in prefixes})
+        yield _with_middleware(
+            routes, config.names, exempt={prefix + HEALTH for prefix in prefixes}
+        )
 
 
 def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManager:
@@ -86,20 +87,20 @@ def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManage
         server,
         json_response=plain,
         stateless=True,
-        security_settings=_CHECKED_BEFORE,
+        security_settings=_NO_HOST_CHECK,
         max_request_body_size=MAX_BODY,
     )
 
 
-def _routes(prefix: str, endpoint: Endpoint, pushes: WebhookRoute | None) -> Iterator[Route]:
+def _routes(prefix: str, endpoint: Endpoint, webhooks: WebhookRoute | None) -> Iterator[Route]:
     for path in (MCP_PATH, f"{MCP_PATH}/"):
         yield Route(prefix + path, endpoint)
     yield Route(prefix + HEALTH, _health)
-    if pushes:
-        yield Route(f"{prefix}{PUSHES}/{{token}}", pushes.take, methods=["POST"])
+    if webhooks:
+        yield Route(f"{prefix}{PUSHES}/{{token}}", webhooks.take, methods=["POST"])
 
 
-def _around(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> Starlette:
+def _with_middleware(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> Starlette:
     middleware = [
         Middleware(HostCheckMiddleware, names=names, exempt=exempt),
         Middleware(
@@ -111,10 +112,10 @@ def _around(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> St
         ),
     ]
     app = Starlette(routes=routes, middleware=middleware)
-    app.router.redirect_slashes = False  # a POST that is sent elsewhere may lose its credential
+    app.router.redirect_slashes = False  # a redirected POST may lose its credential
     return app
 
 
 async def _health(_request: Request) -> Response:
-    """The process runs. It says so under any name: a balancer asks by address."""
+    """The process runs. Any Host is allowed: a load balancer sends its IP address."""
     return JSONResponse({"status": "ok"})

@@ -1,4 +1,4 @@
-"""`/mcp`: what stands between a socket and the protocol."""
+"""The endpoint `/mcp`: authentication, rate limit and body, before the SDK gets the request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.mcp.http.auth.principal import AuthorizedRequest, Scope, current_request
-from mcp_enrichment.mcp.http.called_tool import CalledTool, parse_called_tool
-from mcp_enrichment.mcp.http.headers import accepts_events, normalize_headers
 from mcp_enrichment.mcp.http.http_error import HTTPError
-from mcp_enrichment.mcp.http.request_body import read_body, replay_body
-from mcp_enrichment.mcp.sse_fast_path import EventStream, stream_of_call
+from mcp_enrichment.mcp.http.request import (
+    CalledTool,
+    accepts_events,
+    normalize_headers,
+    parse_called_tool,
+    read_body,
+    replay_body,
+)
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -34,105 +38,102 @@ TOO_MANY = "Too many requests with this credential. Wait as Retry-After says."
 
 
 class Limit(Protocol):
-    """Counts the requests of each caller."""
+    """The rate limit of each principal."""
 
     def take(self, caller: str) -> None:
-        """Count one. Raises `RateLimited` where none is left."""
+        """Count one request. Raises `RateLimited` if none is left."""
 
     def headers(self, caller: str) -> Mapping[str, str]:
-        """What is left, for the answer's headers."""
+        """The response headers with what is left."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """The ASGI application of the one route."""
+    """The ASGI application of `/mcp`."""
 
     streaming: ASGIApp
-    """The protocol, with progress, and with an end to the work for whoever hangs up."""
+    """The SDK with streams: progress, and cancellation when the client disconnects."""
     plain: ASGIApp
-    """The protocol for what is quick: at two thirds of the cost, without either."""
-    credentials: Authenticator
+    """The SDK without streams, for quick tools: two thirds of the cost."""
+    authenticator: Authenticator
     limit: Limit
-    wrong: Callable[[str], None] | None = None
-    """Counts a wrong credential from that address. Raises `RateLimited` for too many."""
+    count_wrong: Callable[[str], None] | None = None
+    """Counts a wrong credential from an IP address. Raises `RateLimited`."""
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
-            caller = await self._known(scope)
-            stream_of_call.set(stream := EventStream(send))
-            send = _with_headers(stream, lambda: self.limit.headers(caller.name))
-            call, asked, body = await self._admitted(scope, receive, caller)
+            principal = await self._authenticate(scope)
+            send = _with_headers(send, lambda: self.limit.headers(principal.name))
+            request, tool, body = await self._authorize(scope, receive, principal)
         except HTTPError as error:
-            await error.answer()(scope, receive, send)
+            await error.response()(scope, receive, send)
         else:
-            current_request.set(call)  # never reset: each request has a context of its own
+            current_request.set(request)  # never reset: each request has its own context
             scope = normalize_headers(scope)
-            # A client that takes no stream is given the answer alone, and no progress.
-            is_plain = asked.is_quick or not accepts_events(scope)
+            # A client that accepts no stream gets the response without progress.
+            is_plain = tool.is_quick or not accepts_events(scope)
             mcp = self.plain if is_plain else self.streaming
             await mcp(scope, replay_body(body, receive), send)
 
-    async def _known(self, scope: Connection) -> Principal:
-        """Who is calling. What bears no credential costs no look for it, and is not counted: that
-        is how a client begins to look for the issuer."""
+    async def _authenticate(self, scope: Connection) -> Principal:
+        """Raises `HTTPError`. A request without a credential is not counted as wrong: clients send
+        one to find the issuer."""
         headers = Headers(scope=scope)
         try:
-            return await self.credentials.caller_of(headers)
+            return await self.authenticator.authenticate(headers)
         except HTTPError as error:
             if error.status == HTTPStatus.UNAUTHORIZED and "authorization" in headers:
                 self._count_wrong(scope["client"])
             raise
 
     def _count_wrong(self, client: tuple[str, int] | None) -> None:
-        if self.wrong and client:
+        if self.count_wrong and client:
             try:
-                self.wrong(client[0])
+                self.count_wrong(client[0])
             except RateLimited as error:
-                raise _limited(TOO_MANY_WRONG, error) from None
+                raise _rate_limited(TOO_MANY_WRONG, error) from None
 
-    async def _admitted(
-        self, scope: Connection, receive: Receive, caller: Principal
+    async def _authorize(
+        self, scope: Connection, receive: Receive, principal: Principal
     ) -> tuple[AuthorizedRequest, CalledTool, bytes]:
         if scope["method"] != "POST":
-            # No sessions: there is nothing to listen to by GET, and nothing to end by DELETE.
+            # Without sessions there is no stream to GET and nothing to DELETE.
             raise HTTPError(405, "Send a POST.", headers={"Allow": "POST"})
-        over_limit = self._counted(caller)
+        over_limit = self._count(principal)
         body = await read_body(receive)
-        asked, body = parse_called_tool(body)
-        if over_limit and asked.tool is None:
-            raise _limited(TOO_MANY, over_limit)
-        self._check_scope(caller, asked.tool)
-        anew = partial(self.credentials.caller_of, Headers(scope=scope))
-        return (
-            AuthorizedRequest(caller=caller, reauthenticate=anew, over_limit=over_limit),
-            asked,
-            body,
+        tool, body = parse_called_tool(body)
+        if over_limit and tool.name is None:
+            raise _rate_limited(TOO_MANY, over_limit)
+        self._check_scope(principal, tool.name)
+        reauthenticate = partial(self.authenticator.authenticate, Headers(scope=scope))
+        request = AuthorizedRequest(
+            principal=principal, reauthenticate=reauthenticate, over_limit=over_limit
         )
+        return request, tool, body
 
-    def _counted(self, caller: Principal) -> RateLimited | None:
+    def _count(self, principal: Principal) -> RateLimited | None:
         try:
-            self.limit.take(caller.name)
+            self.limit.take(principal.name)
         except RateLimited as error:
             return error
         return None
 
-    def _check_scope(self, caller: Principal, tool: str | None) -> None:
-        """For a client that can ask its user for more. What a call may do is decided where it is
-        done, whatever the body was taken for here."""
+    def _check_scope(self, principal: Principal, tool: str | None) -> None:
+        """A 403 lets the client ask its user for more scopes. Each call checks them again."""
         needed = Scope.SPEND if tool in SPENDING else Scope.READ
-        if not caller.may(needed):
-            raise self.credentials.challenges.missing(needed)
+        if not principal.may(needed):
+            raise self.authenticator.challenges.missing(needed)
 
 
-def _limited(sentence: str, error: RateLimited) -> HTTPError:
+def _rate_limited(sentence: str, error: RateLimited) -> HTTPError:
     wait = math.ceil(error.retry_after or 1)
     return HTTPError(429, sentence, headers={"Retry-After": str(wait)})
 
 
 def _with_headers(send: Send, headers: Callable[[], Mapping[str, str]]) -> Send:
-    async def send_with(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(headers())
         await send(message)
 
-    return send_with
+    return send_with_headers

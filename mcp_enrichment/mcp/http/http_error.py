@@ -1,4 +1,4 @@
-"""What HTTP itself refuses, before the protocol sees it: told as HTTP and as JSON-RPC at once."""
+"""An error response before the SDK gets the request, in the form of HTTP and of JSON-RPC."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVER_ERROR = -32000
-"""Of the codes that JSON-RPC leaves to servers."""
+"""A code that JSON-RPC reserves for servers."""
 
 
 class HTTPError(Exception):
-    """A request that goes no further. The sentence holds no text from outside."""
+    """The request is refused. The sentence contains no text from outside."""
 
     def __init__(
         self,
@@ -29,9 +29,8 @@ class HTTPError(Exception):
         self.status, self.code = status, code
         self._request_id, self._headers = request_id, headers
 
-    def answer(self) -> JSONResponse:
-        """The answer. Its `id` is null where the request's is not known: clients take it for that
-        of the request it answers."""
+    def response(self) -> JSONResponse:
+        """The response. Its `id` is null if the id of the request is not known."""
         error = {"code": self.code, "message": str(self)}
         body = {"jsonrpc": "2.0", "id": self._request_id, "error": error}
         return JSONResponse(body, self.status, headers=self._headers)

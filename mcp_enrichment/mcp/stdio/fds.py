@@ -1,4 +1,4 @@
-"""Standard input and output as descriptors (Unix): who may touch them, and how they end."""
+"""The file descriptors of stdin and stdout (Unix)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
-_HALF_CLOSED = getattr(select, "POLLRDHUP", 0)  # Linux: a socket that the client will not write to
+_HALF_CLOSED = getattr(
+    select, "POLLRDHUP", 0
+)  # Linux: the client has shut down its side of a socket
 
 
 def are_pollable() -> bool:
-    """Whether an event loop can tell when stdin and stdout are ready.
-
-    It cannot for regular files, which epoll refuses, nor for most devices.
-    """
+    """Whether an event loop can wait for stdin and stdout. It cannot for regular files and most
+    devices."""
     return all(_is_watchable(fd) for fd in (STDIN, STDOUT))
 
 
@@ -33,23 +33,23 @@ def _is_watchable(fd: int) -> bool:
 
 @contextmanager
 def stdio_fds() -> Iterator[tuple[int, int]]:
-    """Yields what stdin and stdout lead to, on descriptors that nobody else knows.
+    """Yield duplicates of stdin and stdout that nobody else uses. Writing does not block.
 
-    Meanwhile stdin is empty and stdout is stderr: what is printed here, or by a child process, is
-    kept off the wire. Writing to the wire does not block.
+    Meanwhile stdin is empty and stdout is stderr, so that output of this process or of a child
+    process does not get into the messages.
     """
     with (
         _null() as null,
-        _moved(STDIN, null) as incoming,
-        _moved(STDOUT, _errors(null)) as outgoing,
-        _not_blocking(outgoing),
+        _moved(STDIN, null) as reader,
+        _moved(STDOUT, _errors(null)) as writer,
+        _not_blocking(writer),
         _printed_to_stderr(),
     ):
-        yield incoming, outgoing
+        yield reader, writer
 
 
 def has_hung_up(fd: int) -> bool:
-    """Whether the client has closed its end, even where what it wrote before is not read yet."""
+    """Whether the client has closed its end, even if data is still unread."""
     poll = select.poll()
     poll.register(fd, _HALF_CLOSED)
     return any(events & (_LOST | _HALF_CLOSED) for _, events in poll.poll(0))
@@ -85,16 +85,16 @@ def _moved(fd: int, instead: int) -> Iterator[int]:
 
 @contextmanager
 def _printed_to_stderr() -> Iterator[None]:
-    # Not by the descriptor alone: what Python buffers for it would reach the wire at the process's
-    # end, and to write it to a stderr that nobody reads would block.
+    # The descriptor is not enough: Python would flush its buffer of stdout at exit, into the
+    # messages, or block on a stderr that nobody reads.
     with redirect_stdout(sys.stderr):
         yield
 
 
 @contextmanager
 def _not_blocking(fd: int) -> Iterator[None]:
-    # Others may hold the same pipe, so it is given back as it was; a terminal, which the shell
-    # holds, would stay so if the process were killed.
+    # Other processes may share the pipe, so its mode is restored. A terminal is left alone: if this
+    # process were killed, the shell's terminal would stay non-blocking.
     if os.isatty(fd):
         yield
         return

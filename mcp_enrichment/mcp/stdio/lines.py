@@ -1,4 +1,4 @@
-"""Bytes to lines, whatever comes: the memory that one line can take is bounded."""
+"""Splits bytes into lines. The memory for one line is bounded."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ from mcp_enrichment.mcp.jsonrpc_ids import HEAD
 logger = logging.getLogger(__name__)
 
 MAX_LINE = 4 * 1024 * 1024
-"""Bytes of a line at most, as of a body over HTTP in the SDK; only the ends of a longer one are
-kept."""
+"""Bytes. Only the two ends of a longer line are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """The ends of a line that was longer, where its id may stand."""
+    """The two ends of a line that was too long. One of them may contain the id."""
 
     head: bytes
     tail: bytes
 
 
 class LineBuffer:
-    """Takes bytes as they come, and gives the lines that are whole."""
+    """Takes bytes and returns complete lines."""
 
     def __init__(self) -> None:
-        self._whole: deque[bytes | TooLong] = deque()
-        self._last = bytearray()
+        self._complete: deque[bytes | TooLong] = deque()
+        self._current = bytearray()
         self._head: bytes | None = None
 
     def __bool__(self) -> bool:
-        """Whether a line is whole."""
-        return bool(self._whole)
+        """Whether a line is complete."""
+        return bool(self._complete)
 
     def pop(self) -> bytes | TooLong:
-        """The oldest whole line, without its end."""
-        return self._whole.popleft()
+        """Remove and return the oldest complete line, without its line break."""
+        return self._complete.popleft()
 
     def feed(self, chunk: bytes) -> None:
-        """Add what was read."""
+        """Add bytes."""
         first, *others = chunk.split(b"\n")
         self._add(first)
         for piece in others:
@@ -48,18 +47,18 @@ class LineBuffer:
             self._add(piece)
 
     def end(self) -> None:
-        """Take what has come since the last line's end, if anything has, for a line."""
+        """Complete the current line, if it is not empty."""
         if self._head is not None:
             logger.warning("a line of more than %d bytes was refused", MAX_LINE)
-            self._whole.append(TooLong(self._head, bytes(self._last[-HEAD:])))
-        elif self._last:
-            self._whole.append(bytes(self._last))
-        self._last.clear()
+            self._complete.append(TooLong(self._head, bytes(self._current[-HEAD:])))
+        elif self._current:
+            self._complete.append(bytes(self._current))
+        self._current.clear()
         self._head = None
 
     def _add(self, piece: bytes) -> None:
-        self._last += piece
-        if len(self._last) > MAX_LINE:
+        self._current += piece
+        if len(self._current) > MAX_LINE:
             if self._head is None:
-                self._head = bytes(self._last[:HEAD])
-            del self._last[:-HEAD]
+                self._head = bytes(self._current[:HEAD])
+            del self._current[:-HEAD]

@@ -1,4 +1,4 @@
-"""What the client says, line by line, as far as it can be understood."""
+"""Reads messages from stdin, line by line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.lowlevel
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp.types import (
-    INVALID_REQUEST,
-    JSONRPCRequest,
-)
+from mcp.types import INVALID_REQUEST, JSONRPCRequest
 
 from mcp_enrichment.mcp.jsonrpc import InvalidMessage, parse_message
 from mcp_enrichment.mcp.jsonrpc_ids import id_at_the_ends
@@ -26,10 +23,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.stdio.writer import StdoutWriter
 
 CHUNK = 64 * 1024
-"""Bytes that are read at once."""
-PATIENCE = 0.2
-"""Seconds for which a client that has closed stdin may take nothing, where its answers keep its
-requests from being read to their end, before it is taken to have left."""
+"""Bytes to read at once."""
+GONE_SECONDS = 0.2
+"""A client that has closed stdin, and reads nothing for so long while there is no room, counts as
+gone: its last requests are not read."""
 
 TOO_LONG = f"A message may have {MAX_LINE // 1024**2} MiB at most."
 
@@ -37,38 +34,38 @@ logger = logging.getLogger(__name__)
 
 
 class StdinReader:
-    """The SDK's stream of messages from the client. It reads only what it is asked for."""
+    """The SDK's stream of messages from the client."""
 
-    def __init__(self, fd: int, outgoing: StdoutWriter) -> None:
+    def __init__(self, fd: int, writer: StdoutWriter) -> None:
         self._fd = fd
         self._lines = LineBuffer()
-        self._outgoing = outgoing
+        self._writer = writer
         self._has_ended = False
-        self._of_request = ServerMessageMetadata(on_request_unanswered=outgoing.request_finished)
+        self._of_request = ServerMessageMetadata(on_request_unanswered=writer.request_finished)
 
     async def receive(self) -> SessionMessage:
         """The next message. Raises `EndOfStream` once the client has closed stdin."""
         while True:
-            await self._room()
+            await self._wait_for_room()
             line = await self._line()
             try:
-                message = _understood(line)
-            except InvalidMessage as bad:
-                await self._refuse(bad)
+                message = _parse(line)
+            except InvalidMessage as error:
+                await self._refuse(error)
                 continue
             if isinstance(message, JSONRPCRequest):
-                self._outgoing.request_started()
+                self._writer.request_started()
                 return SessionMessage(message, self._of_request)
             if message is not None:
                 return SessionMessage(message)
-            await anyio.lowlevel.checkpoint()  # lines and lines of junk must hold nobody up
+            await anyio.lowlevel.checkpoint()  # invalid lines must not block other tasks
 
-    async def _refuse(self, bad: InvalidMessage) -> None:
-        for answer in bad.answers():
-            await self._room()
-            self._outgoing.request_started()
-            with suppress(anyio.BrokenResourceError):  # told by whoever keeps writing
-                await self._outgoing.send(SessionMessage(answer))
+    async def _refuse(self, error: InvalidMessage) -> None:
+        for response in error.responses():
+            await self._wait_for_room()
+            self._writer.request_started()
+            with suppress(anyio.BrokenResourceError):  # `keep_writing` raises it
+                await self._writer.send(SessionMessage(response))
             await anyio.lowlevel.checkpoint()
 
     async def _line(self) -> bytes | TooLong:
@@ -82,9 +79,9 @@ class StdinReader:
         await anyio.wait_readable(self._fd)
         try:
             chunk = os.read(self._fd, CHUNK)
-        except BlockingIOError:  # nothing after all
+        except BlockingIOError:  # no data
             return
-        except OSError:  # a socket that was reset, a terminal that was closed
+        except OSError:  # a reset socket or a closed terminal
             chunk = b""
         if chunk:
             self._lines.feed(chunk)
@@ -92,10 +89,10 @@ class StdinReader:
             self._lines.end()
             self._has_ended = True
 
-    async def _room(self) -> None:
-        while not self._outgoing.has_room:
-            with anyio.move_on_after(PATIENCE) as pause:
-                await self._outgoing.wait_for_change()
+    async def _wait_for_room(self) -> None:
+        while not self._writer.has_room:
+            with anyio.move_on_after(GONE_SECONDS) as pause:
+                await self._writer.wait_for_change()
             if pause.cancelled_caught and has_hung_up(self._fd):
                 raise anyio.EndOfStream
 
@@ -109,7 +106,7 @@ class StdinReader:
             raise StopAsyncIteration from None
 
     async def aclose(self) -> None:
-        """Nothing: the descriptor is its owner's to close."""
+        """Does nothing: the owner closes the descriptor."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,13 +115,13 @@ class StdinReader:
         await self.aclose()
 
 
-def _understood(line: bytes | TooLong) -> JSONRPCMessage | None:
-    """The message; None for what needs no answer. Raises `BadMessage`."""
+def _parse(line: bytes | TooLong) -> JSONRPCMessage | None:
+    """The message; None for a line that needs no response. Raises `InvalidMessage`."""
     if isinstance(line, TooLong):
         raise InvalidMessage(INVALID_REQUEST, TOO_LONG, id_at_the_ends(line.head, line.tail))
     if not line.strip():
         return None
     message, _ = parse_message(line)
     if message is None:
-        logger.debug("a malformed notification was passed over")
+        logger.debug("a malformed notification was ignored")
     return message

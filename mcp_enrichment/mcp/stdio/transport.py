@@ -1,7 +1,7 @@
-"""The pipes of a chat client, on the event loop itself: no thread is asked for a line.
+"""The stdio transport, on the event loop.
 
-The SDK's own transport hops to a thread and back for each line read, written and flushed, and what
-it waits for cannot be cancelled. To the SDK's server the two are alike.
+The SDK's transport uses a thread for each line that is read, written and flushed, and its waits
+cannot be cancelled (bench/README.md, `face`). The SDK's server accepts either.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from mcp.shared._stream_protocols import ReadStream, WriteStream
-    from mcp.shared.message import SessionMessage
-
-    Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
+    from mcp_enrichment.mcp.sdk_private import Streams
 
 LINGER = 0.3
-"""Seconds that a client has, at the end, to take what is not sent yet."""
+"""Seconds at shutdown for the client to read the messages that are not sent yet."""
 
 
 def transport() -> AbstractAsyncContextManager[Streams]:
-    """The messages of whoever has started this process, over its stdin and stdout.
+    """The streams of messages over stdin and stdout.
 
-    Raises `BrokenPipeError`, in a group, once the client no longer takes its answers.
+    Raises `BrokenPipeError` in an exception group once the client has closed stdout.
     """
     if sys.platform != "win32":
         from mcp_enrichment.mcp.stdio.fds import are_pollable  # noqa: PLC0415 (not on Windows)
@@ -46,12 +43,12 @@ async def _pipes() -> AsyncIterator[Streams]:
     from mcp_enrichment.mcp.stdio.writer import StdoutWriter  # noqa: PLC0415
 
     with stdio_fds() as (from_client, to_client):
-        outgoing = StdoutWriter(to_client)
+        writer = StdoutWriter(to_client)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(outgoing.keep_writing)
-                yield StdinReader(from_client, outgoing), outgoing
+                tasks.start_soon(writer.keep_writing)
+                yield StdinReader(from_client, writer), writer
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.move_on_after(LINGER, shield=True):
-                await outgoing.flush()
+                await writer.flush()

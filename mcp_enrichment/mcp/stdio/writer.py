@@ -1,4 +1,4 @@
-"""What the server says, on its way into a pipe that may be full or broken."""
+"""Writes messages to stdout, which may be full or broken."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from mcp.types import JSONRPCError, JSONRPCResponse
 if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
-MOST_UNSENT = 1024 * 1024
-"""Bytes that the client has not taken yet, above which no more is to be read from it."""
-MOST_UNANSWERED = 1000
-"""Requests under way at once, above which no more is to be read either."""
+MAX_UNSENT_BYTES = 1024 * 1024
+"""Unsent bytes above which no more requests are read."""
+MAX_OPEN_REQUESTS = 1000
+"""Open requests above which no more are read."""
 
 
 class StdoutWriter:
-    """The SDK's stream of messages to the client, on a descriptor that does not block.
+    """The SDK's stream of messages to the client, on a non-blocking descriptor.
 
-    Sending never waits: a server that is told to end must not hang on a client that does not read.
-    Memory is bounded by the reader instead, which stops where there is no room.
+    Sending never waits: a shutdown must not hang on a client that does not read. The reader bounds
+    the memory instead: it stops while there is no room.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._unsent = bytearray()
-        self._unanswered = 0
+        self._open_requests = 0
         self._broken: OSError | None = None
         self._is_stuck = anyio.Event()
         self._moved = anyio.Event()
 
     async def send(self, item: SessionMessage) -> None:
-        """Send it at once, or as soon as the pipe takes it.
+        """Write the message now, or when the pipe has room.
 
-        Raises `BrokenResourceError` where the client has closed it.
+        Raises `BrokenResourceError` if the client has closed the pipe.
         """
         if isinstance(item.message, JSONRPCResponse | JSONRPCError):
             await self.request_finished()
@@ -49,27 +49,27 @@ class StdoutWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether the client may ask for more."""
-        return len(self._unsent) <= MOST_UNSENT and self._unanswered < MOST_UNANSWERED
+        """Whether more requests may be read."""
+        return len(self._unsent) <= MAX_UNSENT_BYTES and self._open_requests < MAX_OPEN_REQUESTS
 
     async def wait_for_change(self) -> None:
-        """Return once something was sent or answered."""
+        """Return once a byte was written or a request has ended."""
         self._moved = anyio.Event()
         await self._moved.wait()
 
     def request_started(self) -> None:
-        """A request is under way."""
-        self._unanswered += 1
+        """Count a request as open."""
+        self._open_requests += 1
 
     async def request_finished(self) -> None:
-        """A request is no longer under way: it is answered, or was cancelled by the client."""
-        self._unanswered -= 1
+        """Count a request as closed: it has a response, or the client has cancelled it."""
+        self._open_requests -= 1
         self._moved.set()
 
     async def keep_writing(self) -> None:
-        """Write what a full pipe has not taken, as it empties.
+        """Write the unsent bytes whenever the pipe has room. Never returns.
 
-        Raises `BrokenPipeError` once the client has closed it.
+        Raises `BrokenPipeError` once the client has closed the pipe.
         """
         while True:
             await self._is_stuck.wait()
@@ -79,7 +79,7 @@ class StdoutWriter:
                 raise BrokenPipeError from self._broken
 
     async def flush(self) -> None:
-        """Return once all is sent, or cannot be."""
+        """Return once all bytes are sent or dropped."""
         while self._unsent:
             await anyio.wait_writable(self._fd)
             self._write()
@@ -97,7 +97,7 @@ class StdoutWriter:
             self._is_stuck.set()
 
     async def aclose(self) -> None:
-        """Nothing: the descriptor is its owner's to close."""
+        """Does nothing: the owner closes the descriptor."""
 
     async def __aenter__(self) -> Self:
         return self

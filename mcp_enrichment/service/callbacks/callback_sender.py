@@ -9,7 +9,7 @@ import anyio.to_thread
 import httpcore
 import httpx
 
-from mcp_enrichment.contract.retry_after import parse_retry_after
+from mcp_enrichment.contract.http import parse_retry_after
 from mcp_enrichment.net.http import USER_AGENT
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.callbacks.pinned_network import AddressRefused, PinnedNetwork

@@ -14,7 +14,7 @@ import idna
 
 from mcp_enrichment.contract.errors import CallbackRefused
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.contract.hosts import DEFAULT_PORTS
+from mcp_enrichment.contract.http import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

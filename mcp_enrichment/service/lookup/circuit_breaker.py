@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.contract.retry_after import MAX_RETRY_AFTER
 from mcp_enrichment.service.db.schema import circuit_breakers as circuits
 from mcp_enrichment.service.db.upsert import upsert
 from mcp_enrichment.service.queue.job import backoff

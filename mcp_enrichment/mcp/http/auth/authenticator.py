@@ -1,4 +1,7 @@
-"""From a request's headers to its caller: a key of the service, or a token of the issuer."""
+"""Authenticates a request by its header `Authorization`, and describes what is wrong with it.
+
+Error responses follow RFC 6750, section 3, and RFC 9728, section 5.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,77 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import ServiceUnavailable
-from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal
+from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
+from mcp_enrichment.mcp.http.http_error import HTTPError
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
     from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
-    from mcp_enrichment.mcp.http.auth.www_authenticate import Challenges
 
 TeamOf = Callable[[str], Awaitable[int | None]]
-"""The team that a key belongs to; None for a key that is unknown, revoked, or no key at all."""
+"""The team of an API key; None if the key is unknown or revoked, or is no key."""
+
+NO_CREDENTIAL = "Send a credential: Authorization: Bearer <key or access token>."
+BAD_CREDENTIAL = "The credential is unknown, expired, or not meant for this server."
+MALFORMED = "There must be one Authorization header, of the form: Bearer <key or access token>."
+UNCHECKED = "The credential cannot be checked at the moment. Try again in a minute."
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Challenges:
+    """The error responses with a `WWW-Authenticate` header."""
+
+    metadata_url: str | None = None
+    """The URL of the protected resource metadata; None without an issuer."""
+
+    def no_credential(self) -> HTTPError:
+        """Ask for both scopes at once, so that the user consents once."""
+        return self._error(401, NO_CREDENTIAL, scope=" ".join(Scope))
+
+    def bad_credential(self) -> HTTPError:
+        return self._error(401, BAD_CREDENTIAL, error="invalid_token", scope=" ".join(Scope))
+
+    def malformed(self) -> HTTPError:
+        return self._error(400, MALFORMED, error="invalid_request")
+
+    def missing(self, scope: Scope) -> HTTPError:
+        """The credential is valid but lacks this scope."""
+        sentence = f"This needs a token with the scope {scope}."
+        return self._error(403, sentence, error="insufficient_scope", scope=scope)
+
+    def unchecked(self, retry_after: float | None) -> HTTPError:
+        """The credential cannot be checked now. That is no refusal."""
+        return HTTPError(503, UNCHECKED, headers={"Retry-After": str(int(retry_after or 30))})
+
+    def _error(self, status: int, sentence: str, *, error: str = "", scope: str = "") -> HTTPError:
+        parameters = {
+            "realm": PROGRAM,
+            "error": error,
+            "error_description": sentence if error else "",
+            "scope": scope if self.metadata_url else "",
+            "resource_metadata": self.metadata_url or "",
+        }
+        challenge = ", ".join(f'{name}="{value}"' for name, value in parameters.items() if value)
+        return HTTPError(status, sentence, headers={"WWW-Authenticate": f"Bearer {challenge}"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Authenticator:
-    """Checks a credential where it is; it is passed on to nobody."""
+    """Checks credentials. They are passed on to nobody."""
 
     challenges: Challenges
     team_of: TeamOf
     tokens: TokenVerifier | None
     open_to_all: bool
-    """Whether a caller without a credential acts for the operator."""
+    """Whether a request without a credential is allowed."""
 
-    async def caller_of(self, headers: Headers) -> Principal:
-        """Who is calling. Raises `Refused`."""
+    async def authenticate(self, headers: Headers) -> Principal:
+        """The principal of a request. Raises `HTTPError`."""
         given = headers.getlist("authorization")
         if not given and self.open_to_all:
             return OPERATOR
@@ -42,19 +89,16 @@ class Authenticator:
         bearer = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
         if bearer is None:
             raise self.challenges.malformed()
-        return await self._bearing(bearer[1])
-
-    async def _bearing(self, token: str) -> Principal:
         try:
-            caller = await self._known(token)
+            principal = await self._principal_of(bearer[1])
         except ServiceUnavailable as error:
             raise self.challenges.unchecked(error.retry_after) from error
-        if caller is None:
+        if principal is None:
             raise self.challenges.bad_credential()
-        return caller
+        return principal
 
-    async def _known(self, token: str) -> Principal | None:
+    async def _principal_of(self, token: str) -> Principal | None:
         team_id = await self.team_of(token)
         if team_id is not None:
             return Principal(name=f"team-{team_id}", team_id=team_id)
-        return await self.tokens.caller_of(token) if self.tokens else None
+        return await self.tokens.verify(token) if self.tokens else None

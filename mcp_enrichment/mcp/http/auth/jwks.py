@@ -1,4 +1,4 @@
-"""The public keys of an OAuth issuer, found by its metadata, kept for a while, and bounded."""
+"""The public keys of an OAuth issuer: fetched by its metadata, cached, and bounded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ M = TypeVar("M", bound=BaseModel)
 
 logger = logging.getLogger(__name__)
 
-FRESH = 600.0
-"""Seconds for which keys are used without asking again: a withdrawn one works for so long."""
-USABLE = 86_400.0
-"""Seconds for which they are used where the issuer cannot be reached."""
-AGAIN = 30.0
-"""Seconds between two attempts, however many tokens name a key that is not known."""
+FRESH_SECONDS = 600.0
+"""Age up to which cached keys are used: a withdrawn key is accepted that long."""
+STALE_SECONDS = 86_400.0
+"""Age up to which they are used while the issuer cannot be reached."""
+RETRY_SECONDS = 30.0
+"""Seconds between two fetches, however many tokens name an unknown key."""
 FETCH_SECONDS = 5.0
 MAX_DOCUMENT = 256 * 1024
 """Bytes."""
@@ -41,17 +41,17 @@ class _KeySet(BaseModel):
     keys: list[dict[str, Any]] = Field(max_length=MAX_KEYS)
 
 
-class _Unfetched(Exception):
-    """No answer, or not the document that was asked for."""
+class _FetchFailed(Exception):
+    """No response, or not the document."""
 
 
 class JWKSCache:
-    """The keys of one issuer, fetched at first use and kept."""
+    """The keys of one issuer, fetched on first use."""
 
     def __init__(
         self, issuer: str, *, url: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`url`: of its JSON Web Key Set, where its metadata is not to be asked for it."""
+        """`url`: of the JSON Web Key Set; None: the issuer's metadata names it."""
         self._issuer = issuer
         self._url = url
         self._clock = clock
@@ -60,20 +60,20 @@ class JWKSCache:
         self._fetching = anyio.Lock()
 
     async def __call__(self, key_id: str | None) -> Sequence[dict[str, Any]]:
-        """Those of this id; all, where a token names none. Raises `ServiceUnavailable`."""
+        """The keys with this `kid`; all keys for None. Raises `ServiceUnavailable`."""
         if not self._knows(key_id):
             async with self._fetching:
                 if not self._knows(key_id):
                     await self._refresh()
-        if self._age() > USABLE:
-            raise ServiceUnavailable(retry_after=AGAIN)
+        if self._age() > STALE_SECONDS:
+            raise ServiceUnavailable(retry_after=RETRY_SECONDS)
         return self._named(key_id)
 
     def _knows(self, key_id: str | None) -> bool:
-        """Whether there is nothing to be gained by asking now."""
-        if self._clock() - self._tried_at < AGAIN:
+        """Whether a fetch is not needed, or not allowed yet."""
+        if self._clock() - self._tried_at < RETRY_SECONDS:
             return True
-        return self._age() < FRESH and bool(self._named(key_id))
+        return self._age() < FRESH_SECONDS and bool(self._named(key_id))
 
     def _age(self) -> float:
         return self._clock() - self._fetched_at
@@ -85,7 +85,7 @@ class JWKSCache:
         try:
             with anyio.fail_after(FETCH_SECONDS):
                 found = await self._key_set()
-        except (_Unfetched, TimeoutError):
+        except (_FetchFailed, TimeoutError):
             logger.warning("the issuer's keys cannot be fetched")
             return
         finally:
@@ -100,17 +100,17 @@ class JWKSCache:
         for where in _metadata_urls(self._issuer):
             try:
                 metadata = await _document(where, _Metadata)
-            except _Unfetched:
+            except _FetchFailed:
                 continue
             if metadata.issuer != self._issuer:
-                _tell_of_another(metadata.issuer, self._issuer)
+                _log_issuer_mismatch(metadata.issuer, self._issuer)
             elif _is_as_safe(metadata.jwks_uri, self._issuer):
                 return metadata.jwks_uri
-        raise _Unfetched
+        raise _FetchFailed
 
 
-def _tell_of_another(named: str, expected: str) -> None:
-    """Issuers are compared letter by letter (RFC 8414, 3.3), and tokens name theirs likewise."""
+def _log_issuer_mismatch(named: str, expected: str) -> None:
+    """Issuers are compared exactly (RFC 8414, section 3.3), in metadata and in tokens."""
     if named.rstrip("/") == expected.rstrip("/"):
         logger.warning(
             "the issuers differ by a / at the end: the metadata says %s, and "
@@ -118,7 +118,7 @@ def _tell_of_another(named: str, expected: str) -> None:
             named,
             expected,
         )
-    else:  # what else it names is text from outside
+    else:  # the other name is text from outside
         logger.warning(
             "the issuers differ: the metadata of ENRICHMENT_OAUTH_ISSUER, %s, names another one",
             expected,
@@ -126,7 +126,7 @@ def _tell_of_another(named: str, expected: str) -> None:
 
 
 def _metadata_urls(issuer: str) -> Iterator[str]:
-    """Where an issuer's metadata may be: RFC 8414, section 3.1, and OpenID Connect Discovery."""
+    """The URLs of the metadata: RFC 8414, section 3.1, and OpenID Connect Discovery."""
     scheme, netloc, path, *_ = urlsplit(issuer.rstrip("/"))
     root = f"{scheme}://{netloc}/.well-known"
     yield f"{root}/oauth-authorization-server{path}"
@@ -136,13 +136,13 @@ def _metadata_urls(issuer: str) -> Iterator[str]:
 
 
 def _is_as_safe(url: str, issuer: str) -> bool:
-    """Whether it is of https, or as little protected as the issuer itself: on loopback."""
+    """Whether it is https, or on the issuer's own host (http is allowed on loopback only)."""
     scheme, netloc, *_ = urlsplit(url)
     return scheme == "https" or (scheme, netloc) == urlsplit(issuer)[:2]
 
 
 async def _document(url: str, model: type[M]) -> M:
-    """A document of the issuer's, by a client of its own: the next may be another server's."""
+    """Fetch a document. Each has its own HTTP client: it may be on another host."""
     accepts = {"accept": "application/json"}
     try:
         async with (
@@ -151,5 +151,5 @@ async def _document(url: str, model: type[M]) -> M:
         ):
             body = await read_limited(response, most=MAX_DOCUMENT) if response.is_success else b""
         return model.model_validate_json(body)
-    except Exception as error:  # whatever it is: the token is not known to be bad
-        raise _Unfetched from error
+    except Exception as error:  # any exception: the token is not known to be invalid
+        raise _FetchFailed from error

@@ -1,4 +1,4 @@
-"""Who is calling, and what the caller may do."""
+"""Who makes a request, and what it allows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Scope(StrEnum):
-    """What a credential allows."""
+    """An OAuth scope."""
 
     READ = "enrichment.read"
-    """To read and wait, and to see the balance."""
+    """Read and wait for enrichments, and see the balance."""
     SPEND = "enrichment.spend"
-    """To request lookups, which cost credits; whoever may do that may read."""
+    """Request enrichments, which cost credits. It includes READ."""
 
 
 EVERYTHING = frozenset(Scope)
@@ -27,33 +27,33 @@ EVERYTHING = frozenset(Scope)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
-    """On whose behalf a request is made."""
+    """The caller of a request."""
 
     name: str
-    """Tells callers apart: in limits, and in what belongs to whom. It is no personal data."""
+    """Identifies the caller in rate limits and signed ids. It is no personal data."""
     scopes: frozenset[Scope] = EVERYTHING
     team_id: int | None = None
-    """The team whose key the caller bears, if it bears a key."""
+    """The team, if the credential is a team's API key."""
 
     def may(self, scope: Scope) -> bool:
-        """Whether the credential allows it."""
+        """Whether the credential has the scope."""
         return scope in self.scopes or (scope is Scope.READ and Scope.SPEND in self.scopes)
 
 
 OPERATOR = Principal(name="operator")
-"""Whoever calls without a credential, where that is allowed."""
+"""A caller without a credential, if that is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthorizedRequest:
-    """One request as it was admitted."""
+    """A request that has passed authentication."""
 
-    caller: Principal
+    principal: Principal
     reauthenticate: Callable[[], Awaitable[Principal]]
-    """Who bears the credential now. Raises `Refused` where it has ended since."""
+    """Checks the credential again. Raises `HTTPError` if it is no longer valid."""
     over_limit: RateLimited | None = None
-    """Set where the caller has used up its requests: a tool then tells so, and does nothing."""
+    """Set if the rate limit is exceeded: a tool then returns this error."""
 
 
-current_request: ContextVar[AuthorizedRequest] = ContextVar("current_call")
-"""Set for each request before the protocol sees it, and so for the tool that it calls."""
+current_request: ContextVar[AuthorizedRequest] = ContextVar("current_request")
+"""Set for each request before the SDK gets it, and so for the tool that it calls."""

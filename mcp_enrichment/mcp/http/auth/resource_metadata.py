@@ -1,4 +1,4 @@
-"""What a client reads to learn whose tokens this server takes (RFC 9728)."""
+"""The protected resource metadata: it names the issuer to clients (RFC 9728)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ CACHED = "max-age=3600"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProtectedResource:
-    """This server, as its issuer's tokens name it."""
+    """This server as an OAuth resource."""
 
     url: str
     issuer: str
 
     @property
     def metadata_url(self) -> str:
-        """The well-known path stands between host and path (RFC 9728, section 3.1)."""
+        """The well-known path goes between host and path (RFC 9728, section 3.1)."""
         scheme, netloc, path, *_ = urlsplit(self.url)
         return f"{scheme}://{netloc}{WELL_KNOWN}{path}"
 
     def routes(self) -> Sequence[Route]:
-        """The document, where it belongs, and where clients look that know the host alone."""
+        """The document at its URL, and at the one that clients derive from the host alone."""
         where = urlsplit(self.metadata_url).path
         return [Route(path, self._document) for path in (where, WELL_KNOWN)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.client.batching import BatchLoader
+from mcp_enrichment.client.concurrency import BatchLoader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

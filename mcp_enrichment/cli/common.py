@@ -1,4 +1,4 @@
-"""What several commands take."""
+"""Options and formats that several commands share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ team_option = click.option(
 
 
 def profile_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
-    """The callback of what takes a profile's URL: it is made canonical, or refused."""
+    """A click callback: canonicalize the URL of a profile, or reject it."""
     from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 
     try:
         return None if url is None else canonical_profile_url(url)
-    except ProfileURLError as refusal:
-        raise click.BadParameter(refusal.advice) from refusal
+    except ProfileURLError as error:
+        raise click.BadParameter(error.advice) from error
+
+
+def format_time(at: float | None) -> str:
+    """A time in UTC for people, or `-`."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"

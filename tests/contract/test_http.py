@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mcp_enrichment.contract.hosts import is_loopback
+from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.settings import Settings
 
 

@@ -1,0 +1,22 @@
+"""What a client's polls have come to so far, for tests that let time pass only after that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.support.running_service import until
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.client import EnrichmentClient
+
+
+async def until_answered(client: EnrichmentClient, *ids: str) -> None:
+    """Each of these requests was read, and is waited for still."""
+    running = client._poller._running
+    await until(lambda: all(one in running and running[one].last for one in ids))
+
+
+async def until_failed(client: EnrichmentClient, enrichment_id: str) -> None:
+    """A read of this request, which is waited for still, has failed."""
+    running = client._poller._running
+    await until(lambda: enrichment_id in running and running[enrichment_id].failures > 0)
