@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 FIRST_PROGRESS = 3.0
 """Seconds until the first notification."""
-PROGRESS_EVERY = 4.5
-"""Seconds between two notifications: less than the promised 5."""
+PROGRESS_EVERY = 4.0
+"""Seconds between two notifications: less than the promised 5, as a busy process is late."""
 MESSAGE = "waiting for the lookup"
 
 
