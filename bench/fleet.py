@@ -47,7 +47,7 @@ LEFT = {
 FILL = """
 INSERT INTO teams (name, available, held, created_at)
     SELECT 'team ' || n, 1000000000, 0, 0 FROM generate_series(1, {teams}) n;
-INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, ended_at)
+INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, completed_at)
     SELECT 'f' || lpad(to_hex(n), 23, '0'), 1, 'https://www.linkedin.com/in/old-' || n, 'work',
     'not-found', 0, 1 FROM generate_series(1, {stored}) n;
 INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)
@@ -63,12 +63,12 @@ INSERT INTO ledger (team_id, request_id, kind, amount, available_after, at)
 UPDATE teams SET held = held + {jobs} / {teams};
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
     SELECT 'look-up', 'look-up', {priority},
-    jsonb_build_object('subject', id, 'due_at', 0, 'team_id', team_id)
+    jsonb_build_object('target_id', id, 'run_at', 0, 'team_id', team_id)
     FROM requests WHERE id LIKE '{mark}%';
 """
 NOTHING = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-    SELECT 'default', 'nothing', jsonb_build_object('subject', n, 'due_at', 0)
+    SELECT 'default', 'nothing', jsonb_build_object('target_id', n, 'run_at', 0)
     FROM generate_series(1, {jobs}) n;
 """
 

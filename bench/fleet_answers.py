@@ -67,7 +67,7 @@ async def fairness(url: str, seconds: float) -> None:
         async with service(url, seconds, works=True):
             await anyio.sleep(2)
             taken, _ = await asked_one_after_the_other(asked, "single", SINGLE)
-        left = (await asked.database.read(teams.teams.sums))["held"]
+        left = (await asked.database.read(teams.credit_totals))["held"]
     p95 = sorted(taken)[int(len(taken) * 0.95)]
     print(
         f"one team's single request while {left:,} of another's {THOUSANDS:,} still wait: "
@@ -89,8 +89,8 @@ async def asked_one_after_the_other(
         began = time.perf_counter()
         accepted = await submission.accept(asked, team_id, wanted)
         ended = await submission.read(asked, team_id, accepted.request.id, wait=60)
-        assert ended.ended_at is not None
-        held.append(time.time() - ended.ended_at)
+        assert ended.completed_at is not None
+        held.append(time.time() - ended.completed_at)
         taken.append(time.perf_counter() - began)
 
     async with anyio.create_task_group() as tasks:

@@ -21,8 +21,8 @@ from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.base import Hit
@@ -92,7 +92,7 @@ async def lookups(url: str, many: int) -> None:
         accepted.append(made.request.id)
 
     async def end(number: int) -> None:
-        job = Job(kind=JobKind.LOOK_UP, subject=accepted[number], team_id=ids[number % many])
+        job = Job(kind=JobKind.LOOK_UP, target_id=accepted[number], team_id=ids[number % many])
         await look_up(service, job)
 
     with psycopg.connect(url, autocommit=True) as connection:

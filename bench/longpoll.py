@@ -36,7 +36,7 @@ async def main() -> int:
         ):
             answered = await held(works, dict(zip(GOALS, (works, holds), strict=True)))
         with closing(sqlite3.connect(file)) as db:
-            ended = dict(db.execute("SELECT id, ended_at FROM requests"))
+            ended = dict(db.execute("SELECT id, completed_at FROM requests"))
     missed = 0
     for name, times in answered.items():
         delays = sorted(at - ended[request_id] for request_id, at in times.items())

@@ -80,7 +80,7 @@ class Bench:
         await until_drained(database)
         elapsed = time.perf_counter() - began
         with closing(sqlite3.connect(database)) as db:
-            query = "SELECT ended_at - created_at FROM requests WHERE created_at >= ?"
+            query = "SELECT completed_at - created_at FROM requests WHERE created_at >= ?"
             taken = [seconds for (seconds,) in db.execute(query, (since,))]
         return posts, Run(taken, elapsed)
 

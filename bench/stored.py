@@ -33,8 +33,8 @@ def prepare(home: Path, size: int) -> str:
             (f"{n:024x}", team, f"{url}{n}", "work", "not-found", 0.0, 1.0) for n in range(size)
         )
         db.executemany(
-            "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, ended_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at,"
+            " completed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         for kind in ("hold", "release"):
@@ -79,7 +79,7 @@ def _post(db: sqlite3.Connection, name: str) -> None:
         (name,),
     )
     db.execute(
-        "INSERT INTO jobs (subject, kind, team_id, due_at, claims)"
+        "INSERT INTO jobs (target_id, kind, team_id, run_at, attempts)"
         " VALUES (?, 'look-up', 1, 0.0, 0)",
         (name,),
     )

@@ -1,4 +1,4 @@
-"""What the examples share: the server on the sample contacts, in a folder that is thrown away."""
+"""Shared by the examples: the server with the sample contacts, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CONTACTS = Path(__file__).parents[1] / "mcp_enrichment" / "data" / "Connections.
 QUESTION = "What is the work email of https://www.linkedin.com/in/ada-okafor-example ?"
 TOOL = "request_email_enrichment"
 ARGUMENTS = {"linkedin_url": "https://www.linkedin.com/in/ada-okafor-example", "type": "work"}
-"""What a model makes of the question; the scripted models of the examples do nothing else."""
+"""The tool call that a model makes for the question. The scripted models make only this call."""
 
 
 @contextmanager
 def environment_with_contacts() -> Iterator[dict[str, str]]:
-    """An environment in which the server knows the sample contacts, and nothing of the user's."""
+    """An environment in which the server has the sample contacts and no data of the user."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ENRICHMENT_")}
         environment = kept | {

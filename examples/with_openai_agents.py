@@ -25,7 +25,7 @@ async def ask(model: Model | str, environment: dict[str, str]) -> str:
     """The agent's answer to the question."""
     async with MCPServerStdio(
         params={"command": COMMAND, "args": [], "env": environment},
-        # The SDK itself gives up after 5 seconds, and a lookup takes longer than that.
+        # The SDK's default is 5 seconds; a lookup takes longer.
         client_session_timeout_seconds=60,
     ) as server:
         agent = Agent(name="Researcher", model=model, mcp_servers=[server])

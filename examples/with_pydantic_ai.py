@@ -26,7 +26,7 @@ async def ask(model: Model | str, environment: dict[str, str]) -> str:
     """The agent's answer to the question."""
     server = MCPToolset(
         StdioTransport(COMMAND, [], env=environment),
-        include_instructions=True,  # the server's own: not to poll, and not to make addresses up
+        include_instructions=True,  # the server's: do not poll, do not invent addresses
         read_timeout=60,  # longer than the server ever takes for one call
     )
     agent = Agent(model, toolsets=[server])

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mcp_enrichment.cli.gc_freeze import frozen_imports
+from mcp_enrichment.cli.gc_tuning import GC_THRESHOLDS, frozen_imports
 
 with frozen_imports():  # as the command does
     import anyio
@@ -76,7 +76,6 @@ async def serve_http(get_client: GetClient, port: int) -> None:
     """Serve whoever comes."""
     with frozen_imports():
         from mcp_enrichment.cli.http_server import listening_socket, serve_app
-        from mcp_enrichment.cli.serve_mcp import GC_THRESHOLDS
         from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
         from mcp_enrichment.mcp.http.app import HTTPConfig, http_app
         from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, Challenges

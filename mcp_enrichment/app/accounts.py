@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mcp_enrichment.app.client import connect, in_process_client
+from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
 from mcp_enrichment.client.scoped import ScopedClient
@@ -27,7 +27,7 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
 from mcp_enrichment.mcp.http.webhook_route import PUSHES
 from mcp_enrichment.service.accounts import api_keys
-from mcp_enrichment.service.accounts import team_table as store
+from mcp_enrichment.service.accounts import teams as store
 from mcp_enrichment.service.accounts.teams import local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
@@ -120,7 +120,7 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     pushes = _pushes(settings, secret)
     async with (
         lazy(lambda: database(settings)) as local,
-        connect(settings, pushes=pushes) as client,
+        open_client(settings, pushes=pushes) as client,
     ):
 
         async def team_of(key: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows both halves, and joins them."""
+"""The composition root of the client: it joins the client with the service that settings name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import anyio.to_thread
 
 from mcp_enrichment.app.lazy import lazy
 from mcp_enrichment.app.service import DAY, embedded_service
-from mcp_enrichment.contract.errors import InternalError, StorageFailed
+from mcp_enrichment.contract.errors import InternalError, StorageFailed, Unauthorized
+from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,32 +25,50 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.settings import Settings
 
-# What is imported inside a function costs more than the whole start of the server may take; the
-# first call that needs it pays for it.
+# Slow imports stand inside functions, so that the server starts without them.
 # ruff: noqa: PLC0415
 
 EMBEDDED_URL = "http://embedded.invalid"
-"""Never resolved: the in-process transport answers it. RFC 2606 keeps the name from anybody."""
+"""A reserved name (RFC 2606) that is never resolved: the in-process transport answers."""
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[EnrichmentClient]:
+    """Open a client of the service that the environment variables name: the embedded service, your
+    team's, or the vendor's.
+
+    Raises `Unauthorized` for a setting that is not valid.
+    """
+    from mcp_enrichment.app.preflight import check_settings
+    from mcp_enrichment.settings import InvalidSettings, load_settings
+
+    try:
+        settings = load_settings()
+    except InvalidSettings as error:
+        raise Unauthorized(invalid_setting(str(error))) from None
+    check_settings(settings)
+    async with open_client(settings) as client:
+        yield client
 
 
 @asynccontextmanager
 async def lazy_client(
     settings: Settings,
 ) -> AsyncIterator[Callable[[], Awaitable[EnrichmentClient]]]:
-    """Yields a function that gives the client; before its first call nothing is opened."""
-    async with lazy(lambda: connect(settings)) as client:
+    """Yield a function that returns the client. Its first call opens it."""
+    async with lazy(lambda: open_client(settings)) as client:
         yield client
 
 
 @asynccontextmanager
-async def connect(
+async def open_client(
     settings: Settings, *, pushes: Webhooks | None = None
 ) -> AsyncIterator[EnrichmentClient]:
-    """A client of the service that the settings name: the embedded one, a team's or the vendor.
+    """Open a client of the service that the settings name.
 
-    `pushes`: where the end of a lookup elsewhere is told to, if somebody listens there.
+    `pushes`: receives the webhooks of a service elsewhere.
     """
-    # A keyring may ask the user to unlock it, for longer than the call that waits.
+    # A keyring may prompt the user for longer than the caller waits.
     if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
         async with _embedded_client(settings) as client:
             yield client
@@ -69,7 +88,7 @@ async def connect(
 
 
 def request_memory(settings: Settings) -> RequestStore:
-    """What was asked on the account that the settings name."""
+    """The stored requests of the account that the settings name."""
     from mcp_enrichment.client.client import account_key
     from mcp_enrichment.client.state.requests import RequestStore
 
@@ -91,7 +110,8 @@ async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient
 
 
 def in_process_client(app: ASGIApp, settings: Settings, *, team: str = "") -> EnrichmentClient:
-    """A client of the service in this process. `team`: tells others from the embedded one."""
+    """A client of the service in this process. `team`: identifies a team other than the embedded
+    one."""
     import httpx
 
     from mcp_enrichment.client.client import EnrichmentClient
@@ -104,7 +124,7 @@ def in_process_client(app: ASGIApp, settings: Settings, *, team: str = "") -> En
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
         supports_idempotency=True,
-        # Contacts may be imported at any minute, and asking again costs nothing, but for vendors.
+        # Contacts may be imported at any time, and another request is free without vendors.
         keep_misses=settings.miss_days * DAY if settings.vendor_keys else 0,
     )
 
@@ -120,7 +140,7 @@ def _api_key(settings: Settings) -> str | None:
 
 
 def _lazy_app(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
-    """An application that opens the service at its first request, or tells why it cannot."""
+    """An ASGI app that opens the service at its first request."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         from mcp_enrichment.service.http.errors import error_response
@@ -129,7 +149,7 @@ def _lazy_app(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
             opened = await service()
         except StorageFailed as failure:
             await error_response(failure)(scope, receive, send)
-        except Exception:  # noqa: BLE001 (it is logged where it was raised, and nothing was begun)
+        except Exception:  # noqa: BLE001 (it was logged where it was raised, and nothing was started)
             await error_response(InternalError())(scope, receive, send)
         else:
             await opened(scope, receive, send)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.service.accounts.team_table import Team
+    from mcp_enrichment.service.accounts.teams import Team
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
@@ -52,14 +52,14 @@ def open_database(settings: Settings) -> Database:
 def read_teams(settings: Settings) -> Sequence[Team]:
     """The teams in that database, which stays as it is. Raises `StorageFailed`, also where it would
     have to be migrated."""
-    from mcp_enrichment.service.accounts import team_table
+    from mcp_enrichment.service.accounts import teams
     from mcp_enrichment.service.db import read_only
 
     key = settings.privacy_secret
     if settings.database_url is None:
-        return read_only.read_sqlite(settings.database_file, team_table.list_all, privacy_key=key)
+        return read_only.read_sqlite(settings.database_file, teams.list_all, privacy_key=key)
     url = settings.database_url.get_secret_value()
-    return read_only.read_postgres(url, team_table.list_all, privacy_key=key)
+    return read_only.read_postgres(url, teams.list_all, privacy_key=key)
 
 
 def migrate(settings: Settings) -> None:
@@ -144,7 +144,7 @@ async def running_service(
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.context import Retention, ServiceContext
     from mcp_enrichment.service.lookup.source_report import keyless_sources
-    from mcp_enrichment.service.privacy.retention_task import run_retention
+    from mcp_enrichment.service.privacy.retention import run_retention
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
     from mcp_enrichment.service.sources import factory

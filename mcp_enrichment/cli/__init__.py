@@ -10,7 +10,6 @@ import click
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
-from mcp_enrichment.cli.contacts_accuracy import report
 from mcp_enrichment.cli.credits import credits_group
 from mcp_enrichment.cli.database import migrate
 from mcp_enrichment.cli.demo import demo
@@ -20,12 +19,11 @@ from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.privacy import privacy
-from mcp_enrichment.cli.serve_mcp import serve
+from mcp_enrichment.cli.serve import serve, serve_stdio
+from mcp_enrichment.cli.service import service, worker
 from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.sources import sources
-from mcp_enrichment.cli.stdio_server import serve_stdio, service
 from mcp_enrichment.cli.teams import keys, teams
-from mcp_enrichment.cli.worker import worker
 
 EXAMPLES = """\b
 Examples:
@@ -60,13 +58,12 @@ def main(context: click.Context) -> None:
 
 
 def _escape_unprintable() -> None:
-    # A name in any script may meet an output that knows few, as in a pipe on Windows.
+    # The encoding of an output may lack characters, as in a pipe on Windows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-contacts.add_command(report)
 _COMMANDS = (
     *(contacts, sources, credits_group, enrich, demo),
     *(setup, key, doctor),

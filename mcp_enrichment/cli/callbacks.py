@@ -1,4 +1,4 @@
-"""Showing and repeating callbacks."""
+"""Listing callbacks, and delivering them again."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import time
 
 import click
 
-from mcp_enrichment.cli.arguments import team_option
+from mcp_enrichment.cli.common import format_time, team_option
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.format import format_time
 
 MAX_ATTEMPT_SECONDS = 15.0
-"""Seconds. One that began before and has no end was cut off with its process."""
+"""Seconds. An older attempt without an outcome was cut off with its process."""
 
 
 @click.group()
@@ -33,13 +32,13 @@ def list_callbacks(team: str, limit: int) -> None:
         )
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""
-        outcome = f"{one.outcome or _without_an_end(one.at)}{status}"
+        outcome = f"{one.outcome or _open_attempt(one.at)}{status}"
         click.echo(
-            f"{one.id}\t{one.request_id}\t{one.tries} tries\t{outcome}\t{format_time(one.at)}"
+            f"{one.id}\t{one.request_id}\t{one.attempts} tries\t{outcome}\t{format_time(one.at)}"
         )
 
 
-def _without_an_end(began: float | None) -> str:
+def _open_attempt(began: float | None) -> str:
     if began is None:
         return "not tried yet"
     return "under way" if time.time() - began < MAX_ATTEMPT_SECONDS else "interrupted"

@@ -1,4 +1,4 @@
-"""Asking the service as the tools do, for a person at a terminal."""
+"""Calling the service through the client, for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ logger = logging.getLogger(__name__)
 
 
 def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:
-    """What `work` comes to with the client of this process's settings.
+    """Run `work` with the client that the settings name, and return its result.
 
-    Raises `EnrichmentError`; a defect of ours is one too, and where it was raised is logged.
+    Raises `EnrichmentError`. A bug raises `UnexpectedError`, and its traceback is logged.
     """
     import anyio
 
     from mcp_enrichment.app.client import lazy_client
-    from mcp_enrichment.cli.stdio_server import configure_logs
+    from mcp_enrichment.cli.logs import configure_logs
     from mcp_enrichment.contract.error_logging import UnexpectedError, safe_traceback
     from mcp_enrichment.contract.errors import EnrichmentError
 
-    chosen = load_settings()
-    configure_logs(chosen)
+    settings = load_settings()
+    configure_logs(settings)
 
     async def run() -> T:
-        async with lazy_client(chosen) as get_client:
+        async with lazy_client(settings) as get_client:
             try:
                 return await work(await get_client())
             except EnrichmentError:

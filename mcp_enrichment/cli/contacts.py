@@ -1,4 +1,4 @@
-"""Importing and listing contacts."""
+"""Importing and listing contacts, and reporting how often inferred emails are right."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcp_enrichment.cli.common import format_time
 from mcp_enrichment.cli.database import local_database
-from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mcp_enrichment.service.contacts.contact_import import ImportReport
     from mcp_enrichment.service.sources.exports.column_map import ColumnMap
     from mcp_enrichment.service.sources.exports.open_export import Export
     from mcp_enrichment.service.sources.exports.records import Contact, Skipped
+    from mcp_enrichment.service.sources.inference.accuracy import Accuracy, Tally
 
 DRY_RUN_ROWS = 10
-"""Lines that a dry run shows, one for each address."""
+"""Lines that a dry run prints, one for each address."""
 MAX_CELL_WIDTH = 60
-"""Characters of a cell that a dry run shows."""
+"""Characters of a cell that a dry run prints."""
 SKIP_REASONS = {
     "no-email": "without an email (most connections do not share theirs)",
     "no-url": "without a profile URL",
@@ -39,6 +40,12 @@ SKIP_REASONS = {
     "unreadable": "unreadable",
     "suppressed": "on the suppression list",
 }
+
+
+ENABLE_INFERENCE = (
+    "Addresses are inferred only where you ask for it: ENRICHMENT_SOURCES=contacts,inferred. They "
+    "are marked as inferred, and cost no credit."
+)
 
 
 @click.group()
@@ -125,13 +132,13 @@ def _opened(file: Path, columns: ColumnMap | None) -> Iterator[Export]:
 def _store(export: Export) -> ImportReport:
     from mcp_enrichment.service.contacts.contact_import import import_contacts
 
-    first = list(islice(export.rows, 1))  # refuses another file before a database is made for it
+    first = list(islice(export.rows, 1))  # raises for an unknown file before a database is created
     with local_database() as database:
         return import_contacts(database, chain(first, export.rows), source=export.name)
 
 
 def _preview(export: Export) -> tuple[list[str], ImportReport]:
-    """Lines on the first rows; the others are counted."""
+    """Lines for the first rows. The others are counted."""
     from mcp_enrichment.service.contacts.contact_import import ImportReport
 
     first, report = list(islice(export.rows, DRY_RUN_ROWS)), ImportReport()
@@ -170,3 +177,62 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
         click.echo(f"Of those, {rows:,} came {SKIP_REASONS[reason]}.")
     for reason, rows in report.skipped.most_common():
         click.echo(f"Skipped {rows:,} {SKIP_REASONS[reason]}.")
+
+
+@contacts.command()
+def report() -> None:
+    """Report how often inferred addresses are right, measured on your own contacts.
+
+    Each known work address is left out in turn, inferred from the others, and compared.
+    """
+    from mcp_enrichment.service.contacts.person_records import figures
+
+    with local_database() as database:
+        found = figures(database)
+    for line in _accuracy_lines(found):
+        click.echo(line)
+
+
+def _accuracy_lines(figures: Accuracy) -> Iterator[str]:
+    tested = sum(tally.tested for tally in figures.by_level().values())
+    yield f"{figures.known:,} known work addresses of people with a name, each left out in turn:"
+    yield f"{tested:,} could be inferred from the others."
+    if tested:
+        yield ""
+        yield from _accuracy_table("how many colleagues agree", figures.by_level(), {})
+        yield ""
+        yield from _accuracy_table(
+            "pattern (of precise levels)", figures.by_pattern(), figures.domains
+        )
+    yield ""
+    yield from _offered(figures)
+    yield ENABLE_INFERENCE
+
+
+def _accuracy_table(
+    title: str, tallies: Mapping[str, Tally], domains: Mapping[str, int]
+) -> Iterator[str]:
+    yield f"{title:46}  inferred   right  precise" + "  domains" * bool(domains)
+    for name, tally in sorted(tallies.items(), key=lambda each: -each[1].tested):
+        right, precise = f"{tally.precision:.1%}", "yes" if tally.is_precise else "no"
+        if not tally.tested:
+            right = precise = "-"
+        row = f"{name:46}  {tally.tested:8,}  {right:>6}  {precise:>7}"
+        yield row + (f"  {domains.get(name, 0):7,}" if domains else "")
+
+
+def _offered(figures: Accuracy) -> Iterator[str]:
+    from mcp_enrichment.service.sources.inference.accuracy import MIN_PRECISION, MIN_TESTED
+
+    offered = figures.offered()
+    if not offered.tested:
+        yield (
+            f"Nothing is offered: no level has {MIN_TESTED} inferred addresses of which "
+            f"{MIN_PRECISION:.0%} are right."
+        )
+        return
+    part = offered.tested / figures.known
+    yield (
+        f"Offered: precision {offered.precision:.1%}, coverage {part:.1%} "
+        f"({offered.right:,} of {offered.tested:,} right). Below {MIN_PRECISION:.0%} nothing is."
+    )

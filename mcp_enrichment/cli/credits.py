@@ -1,4 +1,4 @@
-"""The balance and what explains it, grants and corrections."""
+"""The balance and its history, grants and corrections."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import time
 
 import click
 
-from mcp_enrichment.cli.arguments import team_option
 from mcp_enrichment.cli.client_call import call_with_client
+from mcp_enrichment.cli.common import format_time, team_option
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.format import format_time
 
 MAX_AMOUNT = 1_000_000
-"""Keeps a typing error from filling the column."""
+"""A limit for typing errors."""
 
 
 @click.group("credits", invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""The database of this machine's service, opened for one command."""
+"""The database of the local service, opened for one command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def service_database() -> Iterator[Database]:
-    """The database, for what is done where the service runs: refused where that is elsewhere."""
+    """The database, for a command that runs where the service runs. Ends the command elsewhere."""
     _require_local()
     with local_database() as database:
         yield database
@@ -25,7 +25,7 @@ def service_database() -> Iterator[Database]:
 
 @contextmanager
 def local_database() -> Iterator[Database]:
-    """The database of this machine's service; closed when the command ends."""
+    """The database of the local service."""
     from mcp_enrichment.app.service import open_database
 
     database = open_database(load_settings())
@@ -50,7 +50,7 @@ def migrate() -> None:
 
 
 def _require_local() -> None:
-    """End the command where the settings name a service elsewhere: it is run there."""
+    """End the command if the settings name a service elsewhere."""
     if not load_settings().is_embedded:
         raise click.UsageError(
             "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "

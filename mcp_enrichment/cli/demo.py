@@ -1,4 +1,4 @@
-"""The main job on sample data, in a folder of its own."""
+"""A demonstration on sample data, in a temporary folder."""
 
 from __future__ import annotations
 

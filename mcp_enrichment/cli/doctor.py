@@ -1,4 +1,4 @@
-"""What keeps an installation from working, in one line each."""
+"""The findings of the doctor, one line each."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def doctor() -> None:
     from mcp_enrichment.doctor.findings import Level
     from mcp_enrichment.doctor.installation import versions
 
-    found = [*_shown(*versions()), *_of_settings(), *anyio.run(_of_clients)]
+    found = [*_print(*versions()), *_settings_findings(), *anyio.run(_client_findings)]
     if any(finding.state is Level.WRONG for finding in found):
         sys.exit(1)
 
 
-def _of_settings() -> list[Finding]:
+def _settings_findings() -> list[Finding]:
     import anyio
 
     from mcp_enrichment.contract.errors import Unauthorized
@@ -39,39 +39,39 @@ def _of_settings() -> list[Finding]:
     from mcp_enrichment.doctor.findings import ok, wrong
 
     try:
-        chosen = load_settings()
+        settings = load_settings()
     except click.UsageError as fault:
-        return _shown(wrong("settings", fault.message), *environment.unknown_variables())
-    notes = [*environment.unknown_variables(), *environment.unused_limits(chosen)]
-    found = _shown(*(notes or [ok("settings", "as they should be")]))
+        return _print(wrong("settings", fault.message), *environment.unknown_variables())
+    notes = [*environment.unknown_variables(), *environment.unused_limits(settings)]
+    found = _print(*(notes or [ok("settings", "as they should be")]))
     try:
-        chosen.is_embedded  # noqa: B018 (where the key cannot be read, who answers is not known)
+        settings.is_embedded  # noqa: B018 (raises if the key cannot be read)
     except Unauthorized as error:
-        return found + _shown(wrong("key", error.to_person()))
-    return found + anyio.run(_of_what_they_name, chosen)
+        return found + _print(wrong("key", error.to_person()))
+    return found + anyio.run(_service_findings, settings)
 
 
-async def _of_what_they_name(chosen: Settings) -> list[Finding]:
+async def _service_findings(settings: Settings) -> list[Finding]:
     from mcp_enrichment.doctor import environment, installation, service
 
-    found = _shown(*service.key(chosen), *installation.folders(chosen))
-    found += _shown(installation.memory(chosen))
-    if chosen.is_embedded:
-        return found + _shown(*environment.network(chosen), *service.embedded(chosen))
-    if unreachable := list(environment.network(chosen)):
-        return found + _shown(*unreachable)
-    async for finding in service.remote(chosen):
-        found += _shown(finding)
+    found = _print(*service.key(settings), *installation.folders(settings))
+    found += _print(installation.memory(settings))
+    if settings.is_embedded:
+        return found + _print(*environment.network(settings), *service.embedded(settings))
+    if unreachable := list(environment.network(settings)):
+        return found + _print(*unreachable)
+    async for finding in service.remote(settings):
+        found += _print(finding)
     return found
 
 
-async def _of_clients() -> list[Finding]:
+async def _client_findings() -> list[Finding]:
     from mcp_enrichment.doctor.clients import client_findings
 
-    return [found async for one in client_findings() for found in _shown(one)]
+    return [found async for one in client_findings() for found in _print(one)]
 
 
-def _shown(*found: Finding) -> list[Finding]:
+def _print(*found: Finding) -> list[Finding]:
     for finding in found:
         click.echo(f"{finding.state:6} {finding.what:9} {finding.says}")
     return list(found)

@@ -1,4 +1,4 @@
-"""One lookup, for a person at a terminal."""
+"""One lookup from a terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.results import EnrichmentResult
 
 EXIT_NO_EMAIL = 3
-"""Exit code of a lookup that ended without an address."""
+"""The exit code of a lookup without an email."""
 WAIT_SECONDS = 50.0
-"""Seconds of one wait."""
+"""Of one wait."""
 MAX_WAITS = 20
-"""Waits before the command gives up; the lookup itself goes on."""
+"""The command gives up after these waits. The lookup continues."""
 
 
 @click.command()

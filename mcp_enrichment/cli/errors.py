@@ -1,26 +1,28 @@
-"""The seam from errors to a line on stderr and an exit code: no traceback reaches a user."""
+"""Errors of commands become one line on stderr and an exit code. No user sees a traceback."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
+from mcp_enrichment import settings
 from mcp_enrichment.contract.errors import EnrichmentError
-from mcp_enrichment.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp_enrichment.settings import Settings
 
 ExpectedError = EnrichmentError | OSError
 
 
 class PlainErrors(click.Group):
-    """A group whose commands' foreseen failures end in one sentence and exit code 1."""
+    """A group whose commands end with one sentence and exit code 1 for an expected error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # whoever read the output has had enough: click ends in silence
+            raise  # the reader of the output is gone: click ends silently
         except (EnrichmentError, OSError) as error:
             raise click.ClickException(_sentence(error)) from error
         except ExceptionGroup as group:
@@ -31,7 +33,7 @@ class PlainErrors(click.Group):
 
 
 def _expected_error(group: ExceptionGroup[Exception]) -> ExpectedError | None:
-    """The failure that task groups have wrapped on its way here, if it can be told in a line."""
+    """The first expected error in a group that task groups have raised."""
     found: ExceptionGroup[ExpectedError] | ExpectedError | None = group.subgroup(
         (EnrichmentError, OSError)
     )
@@ -48,11 +50,8 @@ def _sentence(error: ExpectedError) -> str:
 
 
 def load_settings() -> Settings:
-    """This process's settings. A wrong one ends it with exit code 2 and the variable's name."""
+    """Load the settings. An invalid one ends the process with exit code 2 and its name."""
     try:
-        return Settings()
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = str(fault["loc"][0]).upper()
-        said = fault["msg"].removeprefix("Value error, ")
-        raise click.UsageError(f"ENRICHMENT_{name}: {said}.") from None
+        return settings.load_settings()
+    except settings.InvalidSettings as error:
+        raise click.UsageError(str(error)) from None

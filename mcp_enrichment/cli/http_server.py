@@ -1,4 +1,4 @@
-"""uvicorn, with held answers and waits let go when it is told to end."""
+"""uvicorn with a graceful shutdown that releases held responses and waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 import uvicorn
 
 from mcp_enrichment.app.service import service_app
-from mcp_enrichment.cli.gc_freeze import frozen_imports
+from mcp_enrichment.cli.gc_tuning import frozen_imports
 from mcp_enrichment.service.http.h11_protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 7.5
-"""For answers that are under way when the process is told to end; then it hangs up."""
+"""How long open responses may take after the signal. Then connections are closed."""
 SHUTDOWN_SECONDS = 8
-"""Until uvicorn ends in any case; what is left of ten is for giving the leases back."""
+"""The limit of uvicorn's shutdown. The rest of 10 s is for releasing leases."""
 DEFAULT_FILE_LIMIT = 65_536
-"""Where the system knows no limit of its own."""
+"""If the system has no limit."""
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
         self._stopping = shutdown
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:  # told again; uvicorn's own way of it leaves a traceback in the log
+        if self.should_exit:  # the second signal; uvicorn would log a traceback
             asyncio.get_running_loop().call_soon_threadsafe(self._cut)
         else:
             super().handle_exit(sig, frame)
@@ -57,20 +57,20 @@ class _Server(uvicorn.Server):
         self._stopping.cut()
 
     def _hang_up(self) -> None:
-        # uvicorn would answer whoever is left with a 500 that is none of ours.
+        # uvicorn would send its own 500 on open connections.
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
 
 async def serve_contract(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
-    """Serve until told to end; then finish what is under way and give the leases back."""
+    """Serve the contract until a signal arrives. Then finish open responses and release leases."""
     async with service_app(settings, jobs=jobs) as (app, shutdown):
         await serve_app(app, shutdown, listening, f"Serving on {_where(listening)}")
 
 
 async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> None:
-    """Serve MCP until told to end; waits are then answered with what was last seen. `name`: of the
-    address, as it was given."""
+    """Serve MCP until a signal arrives. Open waits are then answered with the last known results.
+    `name`: the host name of the option."""
     host, port, *_ = listening.getsockname()
     async with AsyncExitStack() as stack:
         with frozen_imports():
@@ -84,8 +84,8 @@ async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> 
 async def serve_app(
     app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, said: str
 ) -> None:
-    """Serve until told to end, and then until all has ended that has its time for it; told again,
-    no longer. `said`: the line that tells of it."""
+    """Serve until a signal arrives, then shut down gracefully. A second signal ends it at once.
+    `said`: the line that is logged at the start."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -97,7 +97,7 @@ async def serve_app(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     BoundedProtocol.most = connections_within(_raise_file_limit())
-    logger.setLevel(logging.INFO)  # whoever starts it looks for this line, at every level
+    logger.setLevel(logging.INFO)  # this line is logged at every level
     logger.info("%s (Ctrl-C ends it)", said)
     _survive_signals()
     await _Server(config, shutdown).serve(sockets=[listening])
@@ -109,7 +109,7 @@ def _where(listening: socket.socket) -> str:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens, or one sentence on why none can."""
+    """A listening socket. Ends the command with one sentence if there can be none."""
     if not host:
         raise click.ClickException("--host is empty; 0.0.0.0 would listen on every interface.")
     try:
@@ -124,17 +124,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"Port {port} of {host} cannot be used; another program may serve there. "
             "Choose another with --port."
         ) from error
-    # Connections inherit it. asyncio sets it only where the socket names its protocol, and this one
-    # does not: the second half of each answer would wait 40 ms for the caller's delayed ACK.
+    # Connections inherit this option. asyncio sets it only for sockets with a protocol number, and
+    # without it the second segment of each response waits 40 ms for the caller's delayed ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 def _raise_file_limit() -> int:
-    """How many files this process may open, once that is as many as the system lets it."""
+    """Raise the limit of open files as far as the system allows, and return it."""
     try:
         import resource
-    except ImportError:  # Windows, which has no such limit
+    except ImportError:  # Windows has no such limit
         return DEFAULT_FILE_LIMIT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DEFAULT_FILE_LIMIT if hard == resource.RLIM_INFINITY else hard
@@ -144,7 +144,7 @@ def _raise_file_limit() -> int:
 
 
 def _survive_signals() -> None:
-    # uvicorn ends in order at a signal, and then raises it again: that would kill the process
-    # before its unfinished jobs are given back.
+    # uvicorn shuts down gracefully at a signal and raises it again afterwards. That would kill the
+    # process before its unfinished jobs are released.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -1,4 +1,4 @@
-"""The API key in the system's keyring."""
+"""Storing the API key in the system's keyring."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def set_key(arguments: tuple[str, ...]) -> None:
     """Store a key. It is asked for, or read from stdin; it is never an argument."""
     from mcp_enrichment.credentials import system_keyring
 
-    if arguments:  # click's own refusal would repeat it
+    if arguments:  # click's own error would repeat it
         raise click.UsageError(
             "Do not pass a key as an argument: other users and the shell's history would see it. "
             "Run `mcp-enrichment key set` and paste it there. It is safest to replace this one."
@@ -46,7 +46,7 @@ def set_key(arguments: tuple[str, ...]) -> None:
         )
     if fault := secret_problem(typed):
         raise click.ClickException(f"That is not an API key: {fault}. Nothing was stored.")
-    with _refusals_as_errors():
+    with _keyring_errors():
         system_keyring.store(url, typed)
     click.echo(f"Stored the key for {url} in the keyring.")
     for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
@@ -60,7 +60,7 @@ def forget() -> None:
     from mcp_enrichment.credentials import system_keyring
 
     url = load_settings().server_url
-    with _refusals_as_errors():
+    with _keyring_errors():
         was_there = system_keyring.forget(url)
     if not was_there:
         raise click.ClickException(f"The keyring holds no key for {url}.")
@@ -75,7 +75,7 @@ def _typed() -> str:
 
 
 @contextmanager
-def _refusals_as_errors() -> Iterator[None]:
+def _keyring_errors() -> Iterator[None]:
     from mcp_enrichment.credentials.system_keyring import KeyringUnavailable
 
     try:

@@ -1,4 +1,4 @@
-"""What was asked before: showing it, and forgetting it."""
+"""Listing and forgetting the stored requests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.arguments import profile_url
+from mcp_enrichment.cli.common import format_time, profile_url
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Sending spans to a collector, where the standard OTEL_* variables name one.
+"""Sends spans to a collector, if the standard OTEL_* variables name one.
 
-Endpoint, headers, sampling, the service's name and all else are read from there by the SDK itself:
+The SDK reads the endpoint, headers, sampling and the name of the service from them:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.3
-"""For the last spans as the process ends. Whoever does not take them by then is not waited for."""
+"""How long the end of the process waits for the last spans to be sent."""
 
 
 @contextmanager
 def export_spans() -> Iterator[None]:
-    """Exports the block's spans, where OTEL_* asks for it and the extra is installed."""
+    """Export the spans of the block, if OTEL_* is set and the extra is installed."""
     provider = _provider() if _is_wanted() else None
     try:
         yield
@@ -59,7 +59,7 @@ def _provider() -> TracerProvider | None:
             "OTEL_* is set, but OpenTelemetry is not installed: pip install 'mcp-enrichment[otel]'"
         )
         return None
-    # Where OTEL_SERVICE_NAME gives none.
+    # The default of OTEL_SERVICE_NAME.
     resource = Resource.create({"service.name": PROGRAM}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

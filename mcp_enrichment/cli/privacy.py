@@ -1,4 +1,4 @@
-"""What people may ask of those who keep data about them."""
+"""Suppressing, erasing and exporting a person, and who did so."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.arguments import profile_url
+from mcp_enrichment.cli.common import format_time, profile_url
 from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.cli.format import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -112,7 +111,8 @@ def show_audit(limit: int) -> None:
         found = database.read_now(lambda c: audit_log.newest(c, limit=limit))
     for one in found:
         click.echo(
-            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t{one.subject or '-'}\t{one.counts}"
+            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t"
+            f"{one.pseudonym or '-'}\t{one.counts}"
         )
 
 
@@ -132,7 +132,7 @@ def _subject(profile: str | None, email: str | None) -> Subject:
 
 
 def _forget(profiles: Collection[str]) -> int:
-    """What this user's assistants remember of having asked, without an address, goes too."""
+    """Forget the stored requests of this user about these profiles."""
     import anyio
 
     from mcp_enrichment.app.client import request_memory

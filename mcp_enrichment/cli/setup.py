@@ -1,4 +1,4 @@
-"""Our entry in a chat client's own configuration."""
+"""Writing our entry into the configuration of a chat client."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -
     from mcp_enrichment.setup.entry import has_entry, holds_secrets, kept_variables, with_entry
 
     with _configuration(client, config) as file:
-        _check(client, file)
+        _require_editable(client, file)
         entry = _entry(client, with_key=with_key)
         text = with_entry(client, file.text, entry, keep_secrets=with_key is not False)
         if still := kept_variables(client, text, entry):
@@ -78,8 +78,8 @@ def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -
         if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
             return
-        if not has_entry(client, file.text) or file.kept_text() is None:
-            file.keep()
+        if not has_entry(client, file.text) or file.backup_text() is None:
+            file.back_up()
         file.replace(text, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
@@ -87,14 +87,13 @@ def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -
     click.echo(f"Restart {client.title} to use it.")
 
 
-def _check(client: ChatClient, file: ConfigFile) -> None:
-    """Whether the file can be changed, before anything else is told. One with comments, of a client
-    that reads none, is its owner's to mend: the entry is printed for it."""
-    from mcp_enrichment.setup.entry import has_entry
-    from mcp_enrichment.setup.errors import ConfigHasComments
+def _require_editable(client: ChatClient, file: ConfigFile) -> None:
+    """Check that the file can be changed, before any other question. A file with comments is left
+    to its owner, and the entry is printed."""
+    from mcp_enrichment.setup.formats import ConfigHasComments
 
     try:
-        has_entry(client, file.text)
+        client.format.load_editable(file.text or "")
     except ConfigHasComments:
         _print(client, _entry(client, with_key=False))
         raise
@@ -103,15 +102,15 @@ def _check(client: ChatClient, file: ConfigFile) -> None:
 def _undo(client: ChatClient, config: Path | None) -> None:
     from mcp_enrichment.setup.entry import has_entry, without_entry
 
-    with _configuration(client, config) as file:
+    with _configuration(client, config, by_hand="remove the entry by hand") as file:
         if file.text is None or not has_entry(client, file.text):
             raise click.ClickException(
                 f"{file.path} has no entry for this server. Nothing was changed."
             )
-        before = file.kept_text()
+        before = file.backup_text()
         text = without_entry(client, file.text, before)
         if before is not None and text == (before or None):
-            file.put_back()
+            file.restore()
         else:
             file.replace(text)
     click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
@@ -149,11 +148,14 @@ def _undecided(secrets: list[str]) -> click.UsageError:
 
 
 @contextmanager
-def _configuration(client: ChatClient, config: Path | None) -> Iterator[ConfigFile]:
-    """The client's configuration; the seam from what may be wrong with it to one sentence."""
+def _configuration(
+    client: ChatClient, config: Path | None, *, by_hand: str = "add by hand what --print shows"
+) -> Iterator[ConfigFile]:
+    """The client's configuration. Errors of reading and writing it become one sentence."""
     from mcp_enrichment.setup import config_file
-    from mcp_enrichment.setup.errors import SetupError, UnreadableConfig
-    from mcp_enrichment.setup.paths import Machine
+    from mcp_enrichment.setup.clients import Machine
+    from mcp_enrichment.setup.config_file import SetupError
+    from mcp_enrichment.setup.formats import JSON, ConfigHasComments, UnreadableConfig
 
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
@@ -162,9 +164,11 @@ def _configuration(client: ChatClient, config: Path | None) -> Iterator[ConfigFi
     except SetupError as refusal:
         raise click.ClickException(str(refusal)) from refusal
     except UnreadableConfig as fault:
+        is_readable = isinstance(fault, ConfigHasComments) and client.format is JSON
+        reader = "can be changed without loss" if is_readable else f"{client.title} reads"
         raise click.ClickException(
-            f"{path} is not the {client.format.name} that {client.title} reads: {fault}. "
-            "Nothing was changed. Correct it, or add by hand what --print shows."
+            f"{path} is not the {client.format.name} that {reader}: {fault}. "
+            f"Nothing was changed. Correct it, or {by_hand}."
         ) from fault
     except OSError as error:
         raise click.ClickException(

@@ -1,4 +1,4 @@
-"""Ending in order and in time: by itself, or by a signal."""
+"""Ends a process cleanly and in time: by itself, or by a signal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 CLEANUP_SECONDS = 0.5
-"""How long putting things in order may take. Another process may hold the database for longer; what
-is not given back then is taken over when its lease has run out."""
+"""The limit of the cleanup. Another process may lock the database for longer. A job that is not
+released by then is claimed again after its lease."""
 
 
 def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Run it to its end, or cancel it at SIGTERM or SIGINT: whoever sent that sees the process end
-    by it, once things are in order. A second one ends it at once.
+    """Run `work`, or cancel it at SIGTERM or SIGINT. After the cleanup the process ends by that
+    signal, as its sender expects. A second signal ends it at once.
     """
     if sys.platform == "win32":
-        # No signal reaches the event loop there, and Python's own answer to Ctrl-C would wait for
-        # the thread that reads stdin, and that for a line.
+        # Signals do not reach the event loop there, and Python's handler of Ctrl-C would wait for
+        # the thread that reads a line of stdin.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         anyio.run(work)
         return
@@ -37,7 +37,7 @@ def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def exit_after_cleanup(status: int = 0) -> None:
-    """End the process with this status, should it not have ended by itself in `CLEANUP_SECONDS`."""
+    """End the process with this status after `CLEANUP_SECONDS`, if it still runs."""
     asyncio.get_running_loop().call_later(CLEANUP_SECONDS, _exit, status)
 
 
@@ -47,7 +47,7 @@ def _exit(status: int) -> None:
 
 
 async def _until_signalled(work: Callable[[], Awaitable[None]]) -> signal.Signals | None:
-    """Run `work`; the signal that ended it, or None."""
+    """Run `work`, and return the signal that cancelled it, or None."""
     received: signal.Signals | None = None
 
     async def cancel_at_signal() -> None:
@@ -70,4 +70,4 @@ def _die_by(received: signal.Signals) -> None:
     drain()
     signal.signal(received, signal.SIG_DFL)
     signal.raise_signal(received)
-    os._exit(128 + received)  # the first process of a container has survived it
+    os._exit(128 + received)  # process 1 of a container survives its own signal

@@ -1,11 +1,11 @@
-"""The lines that `sources list` and `sources check` print."""
+"""The lines of `sources list` and `sources check`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.format import format_time
+from mcp_enrichment.cli.common import format_time
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.sources.base import (
     Hit,
@@ -27,11 +27,11 @@ PAUSE_REASONS = {
     "failed": "it reports a failure",
     "sources-misconfigured": "it refuses its key or its settings",
 }
-"""Of being paused; every other reason speaks for itself."""
+"""Why a source is paused. Every other reason is printed as it is."""
 
 
 def price(source: Source) -> str:
-    """What an answer costs."""
+    """The price of a lookup."""
     if not is_vendor(source):
         return "free"
     hit, miss = source.terms.hit, source.terms.miss
@@ -39,18 +39,18 @@ def price(source: Source) -> str:
 
 
 def state(figures: SourceReport, *, now: float) -> str:
-    """Whether it is asked."""
+    """Whether the source is used now."""
     health = figures.health
     if health is None:
         return "ready"
-    why = PAUSE_REASONS.get(health.why, health.why)
-    if health.left_alone_until is None or health.left_alone_until <= now:
-        return f"ready after {health.failures} failures in a row: {why}"
-    return f"paused until {format_time(health.left_alone_until)}: {why}"
+    reason = PAUSE_REASONS.get(health.reason, health.reason)
+    if health.open_until is None or health.open_until <= now:
+        return f"ready after {health.failures} failures in a row: {reason}"
+    return f"paused until {format_time(health.open_until)}: {reason}"
 
 
 def figures(of: SourceReport) -> str:
-    """What it has done so far."""
+    """The statistics of the source."""
     took = "-" if of.median_seconds is None else f"{of.median_seconds:.1f} s"
     return (
         f"asked {of.asked}, {of.hits} hits, {of.misses} misses, {of.lost} answers lost, "
@@ -59,19 +59,19 @@ def figures(of: SourceReport) -> str:
 
 
 def untested_warning(source: Source) -> str | None:
-    """A warning for a vendor that nobody has tried."""
+    """A warning for a vendor that was never used with a real key."""
     if is_vendor(source) and source.verified_on is None:
         return "Built from the vendor's documents and not tried with a real key: check it first."
     return None
 
 
 def balance(left: float | Unavailable | Misconfigured) -> str:
-    """What a source has left."""
+    """The balance of a source."""
     return f"{left:g}" if isinstance(left, int | float) else answer(left)
 
 
 def answer(outcome: Outcome) -> str:
-    """What came, without the address."""
+    """The outcome of a lookup, with a masked email."""
     if isinstance(outcome, Hit):
         checked = f", checked {_day(outcome.checked_at)}" if outcome.checked_at else ""
         return f"{masked(outcome.email)}, {outcome.verification}{checked}"
@@ -86,12 +86,12 @@ def answer(outcome: Outcome) -> str:
 
 
 def is_healthy(said: Outcome | float) -> bool:
-    """Whether a source has answered as it should, and has credit left."""
+    """Whether the source works, and has credits left."""
     return said > 0 if isinstance(said, int | float) else isinstance(said, Hit | Miss)
 
 
 def masked(email: str) -> str:
-    """An address that can be recognised by who knows it."""
+    """An address that only a person who knows it recognises."""
     local, _, domain = email.partition("@")
     return f"{local[:1]}***@{domain}"
 

@@ -1,4 +1,4 @@
-"""The sources of addresses: how they are doing, and trying one."""
+"""Listing the sources with their statistics, and checking one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.arguments import profile_url
+from mcp_enrichment.cli.common import profile_url
 from mcp_enrichment.cli.database import service_database
 from mcp_enrichment.cli.errors import load_settings
 
@@ -60,7 +60,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
 
     from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup import circuit_table
+    from mcp_enrichment.service.lookup import circuit_breaker
     from mcp_enrichment.service.sources.base import is_vendor
 
     with service_database() as database:
@@ -73,7 +73,7 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
         if not all(map(lines.is_healthy, said)):
             raise SystemExit(1)
         if said:
-            database.write_now(lambda c: circuit_table.close(c, name))
+            database.write_now(lambda c: circuit_breaker.close(c, name))
 
 
 def _named(name: str, among: Sequence[Source]) -> Source:
@@ -86,7 +86,7 @@ def _named(name: str, among: Sequence[Source]) -> Source:
 def _require_may_ask(
     database: Database, source: Source, profile: str | None, kind: EmailType
 ) -> None:
-    """End the command where the source has no such addresses, or the person is suppressed."""
+    """End the command if the source has no such emails, or the person is suppressed."""
     import anyio
 
     from mcp_enrichment.service.privacy.subject_requests import is_suppressed
@@ -103,7 +103,7 @@ def _require_may_ask(
 async def _tried(
     database: Database, source: Source, profile: str | None, kind: EmailType
 ) -> Sequence[Outcome | float]:
-    """What the source has said, which is told too."""
+    """The balance and the outcome of the source, which are printed too."""
     from mcp_enrichment.cli import source_format as lines
     from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
     from mcp_enrichment.service.sources.factory import closing_sources

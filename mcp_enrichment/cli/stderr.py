@@ -1,8 +1,8 @@
-"""A stderr that never blocks: where nobody reads it, lines are dropped and counted.
+"""A stderr that never blocks. If nobody reads it, lines are dropped and counted.
 
-A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB; a write to a full one
-blocks, and would stop the event loop. The descriptor itself stays blocking, as other processes
-share it.
+A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB. A write to a full
+pipe blocks, and would stop the event loop. The descriptor stays blocking, as other processes share
+it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 logger = logging.getLogger(__name__)
-logger.setLevel(logging.WARNING)  # lost lines are reported at every log level
+logger.setLevel(logging.WARNING)  # dropped lines are reported at every log level
 
 MAX_QUEUED = 10_000
-"""Lines that wait for the descriptor at most; what comes after them is dropped."""
+"""Lines. Further ones are dropped."""
 DRAIN_SECONDS = 0.3
-"""For the last lines as the process ends. Who does not take them by then is not waited for."""
+"""How long the end of the process waits for the last lines to be written."""
 
 
 class LineQueue(io.BufferedIOBase):
-    """Takes lines without waiting; a thread of its own writes them to the descriptor.
+    """Queues lines without blocking. A thread writes them to the descriptor.
 
-    All that Python code writes to stderr passes here: logs, warnings, tracebacks.
+    It replaces `sys.stderr`, for logs, warnings and tracebacks.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        # Of the two queues of the standard library the one that a finalizer may use at any moment.
+        # The only queue of the standard library that a finalizer may use at any time.
         self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._dropped = 0
         self._lock = threading.RLock()
@@ -54,7 +54,7 @@ class LineQueue(io.BufferedIOBase):
         return os.isatty(self._fd)
 
     def write(self, line: ReadableBuffer, /) -> int:
-        """Have the line written, or drop it where too many wait."""
+        """Queue the line, or drop it if the queue is full."""
         text = bytes(line)
         if self._waiting.qsize() < MAX_QUEUED:
             self._waiting.put(text)
@@ -64,7 +64,7 @@ class LineQueue(io.BufferedIOBase):
         return len(text)
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all is written, for so long at most; whether it is."""
+        """Wait until all lines are written, at most so many seconds. Return whether they are."""
         is_written = threading.Event()
         self._waiting.put(is_written)
         return is_written.wait(seconds)
@@ -75,12 +75,12 @@ class LineQueue(io.BufferedIOBase):
             if isinstance(line, threading.Event):
                 line.set()
             else:
-                with suppress(OSError):  # the reader is gone: there is nobody left to tell
+                with suppress(OSError):  # the reader is gone
                     _write(self._fd, line)
             if self._waiting.empty():
-                self._tell_dropped()
+                self._report_dropped()
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         with self._lock:
             dropped, self._dropped = self._dropped, 0
         if dropped:
@@ -91,12 +91,12 @@ def _write(fd: int, line: bytes) -> None:
     while line:
         try:
             line = line[os.write(fd, line) :]
-        except BlockingIOError:  # another process has made the pipe that they share non-blocking
+        except BlockingIOError:  # another process has made the shared pipe non-blocking
             select.select([], [fd], [])
 
 
 def make_nonblocking() -> None:
-    """Put such a stream in the place of `sys.stderr`, once and for this process."""
+    """Replace `sys.stderr` by such a stream, once for this process."""
     global _queue  # noqa: PLW0603 (there is one stderr)
     if sys.stderr is None or _queue:
         return
@@ -108,7 +108,7 @@ def make_nonblocking() -> None:
 
 
 def drain() -> None:
-    """Let what is logged be written before the process ends: for `DRAIN_SECONDS` at most."""
+    """Write the queued lines before the process ends, for at most `DRAIN_SECONDS`."""
     if _queue and _queue.drain(DRAIN_SECONDS):
         sys.stderr = sys.__stderr__  # the thread does not outlive the interpreter
 

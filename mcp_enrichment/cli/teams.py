@@ -7,8 +7,8 @@ from functools import partial
 
 import click
 
+from mcp_enrichment.cli.common import format_time
 from mcp_enrichment.cli.database import service_database
-from mcp_enrichment.cli.format import format_time
 
 
 @click.group()
@@ -31,7 +31,7 @@ def add_team(name: str, amount: int) -> None:
 @teams.command("list")
 def list_teams() -> None:
     """List the teams with their credits."""
-    from mcp_enrichment.service.accounts import team_table as store
+    from mcp_enrichment.service.accounts import teams as store
 
     with service_database() as database:
         found = database.read_now(store.list_all)
@@ -75,7 +75,7 @@ def create_key(team: str) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """List the keys by id; the keys themselves are not stored."""
-    from mcp_enrichment.service.accounts import api_key_table as store
+    from mcp_enrichment.service.accounts import api_keys as store
 
     with service_database() as database:
         found = database.read_now(store.list_all)
@@ -88,7 +88,7 @@ def list_keys() -> None:
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
     """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
-    from mcp_enrichment.service.accounts import api_key_table as store
+    from mcp_enrichment.service.accounts import api_keys as store
 
     with service_database() as database:
         ended = database.write_now(lambda c: store.revoke(c, key_id, at=time.time()))

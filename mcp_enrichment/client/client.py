@@ -121,7 +121,7 @@ class EnrichmentClient:
     async def request(
         self,
         linkedin_url: str,
-        type: EmailType,  # noqa: A002 (the contract's name)
+        type: EmailType | str,  # noqa: A002 (the contract's name)
         *,
         callback_url: str | None = None,
         external_id: str | None = None,

@@ -13,7 +13,7 @@ from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Enrichmen
 
 def build_request(
     linkedin_url: str,
-    type: EmailType,  # noqa: A002
+    type: EmailType | str,  # noqa: A002
     callback_url: str | None,
     external_id: str | None,
 ) -> EnrichmentRequest:

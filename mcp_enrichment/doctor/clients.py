@@ -13,10 +13,10 @@ import anyio
 from mcp_enrichment.contract.placeholders import text_problem
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.setup import config_file
-from mcp_enrichment.setup.clients import CLIENTS
-from mcp_enrichment.setup.errors import SetupError, UnreadableConfig
+from mcp_enrichment.setup.clients import CLIENTS, Machine
+from mcp_enrichment.setup.config_file import SetupError
+from mcp_enrichment.setup.formats import UnreadableConfig
 from mcp_enrichment.setup.launch import is_ours
-from mcp_enrichment.setup.paths import Machine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""What every verb of the service works with."""
+"""The dependencies of the service's operations."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.sandbox import SandboxCase
 
 DELIVERY_DELAYS = (0.0, 5.0, 30.0)
-"""Seconds before each of the three tries of a callback, counted from the end of the one before."""
+"""Seconds before each of the three attempts of a callback, from the end of the previous one."""
 
 
 class Sender(Protocol):
-    """Posts a callback's body and says how that went; it never raises for what the far end does."""
+    """Posts a callback. It never raises for what the receiver does."""
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
-        """One try."""
+        """Make one attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryResult:
-    """How one try of a callback ended."""
+    """The result of one attempt of a callback."""
 
     outcome: AttemptOutcome
     http_status: int | None = None
     may_try_again: bool = True
     retry_after: float | None = None
-    """Seconds that the receiver asked to wait."""
+    """The receiver's `Retry-After` in seconds."""
 
     @property
     def delivered(self) -> bool:
@@ -48,16 +48,16 @@ class DeliveryResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """For how many seconds what is known about people is kept; None: until it is erased."""
+    """How many seconds personal data is kept; None: until it is erased."""
 
     answers: float | None = 90 * 86_400.0
-    """From a request's end on."""
+    """After the completion of a request."""
     contacts: float | None = None
-    """From a contact's import on."""
+    """After the import of a contact."""
 
 
 def _no_worker() -> None:
-    """A process without a runner leaves its jobs to those that have one."""
+    """A process without a worker leaves its jobs to other processes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,20 +72,20 @@ class ServiceContext:
     delivery_delays: Sequence[float] = DELIVERY_DELAYS
     clock: Callable[[], float] = time.time
     wake: Callable[[], None] = field(default=_no_worker)
-    """Called after a transaction that left a job to do."""
+    """Called after a transaction that has added a job."""
     source_limiter: SourceLimiter = field(default_factory=SourceLimiter)
     shutdown: GracefulShutdown = field(default_factory=GracefulShutdown)
     check: AddressCheck | None = None
-    """What an address is looked at with before it is told."""
+    """Checks an address before it is disclosed."""
     retention: Retention = Retention()
     sandbox: bool = False
-    """Whether profiles named `sandbox-…` are played."""
+    """Whether profiles named `sandbox-…` have scripted results."""
 
     def sandbox_case(self, profile: str) -> SandboxCase | None:
-        """What is played for this profile, in the test mode."""
+        """The scripted result of this profile, in the sandbox."""
         return sandbox_case(profile) if self.sandbox else None
 
     def sources_for(self, profile: str) -> Sequence[Source]:
-        """Whom to ask about this profile, in order."""
+        """The sources for this profile, in order."""
         scene = self.sandbox_case(profile)
         return [SandboxSource(scene)] if scene else self.sources

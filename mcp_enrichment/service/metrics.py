@@ -1,4 +1,4 @@
-"""What is counted, in the Prometheus form: totals only, nothing that names anybody."""
+"""The Prometheus metrics: totals only, without personal data."""
 
 from __future__ import annotations
 

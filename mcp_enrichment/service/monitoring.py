@@ -1,12 +1,13 @@
-"""Readiness and totals, for those who run the service."""
+"""Readiness and totals, for operators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.queue import sqlite_queue
+from mcp_enrichment.service.queue.job import JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """The queue and the ledger as they stand."""
+    """The totals of the queue and the ledger."""
 
     jobs_waiting: Mapping[str, int]
-    """By kind of job; those being worked on count."""
+    """By kind of job, with the running ones."""
     oldest_job_seconds: float
     """How long the job has been due that is due longest; 0 where none is."""
     credits: Mapping[str, int]
@@ -39,12 +40,11 @@ async def totals(service: ServiceContext) -> Totals:
     now = service.clock()
 
     def read(connection: Connection) -> Totals:
-        oldest = sqlite_queue.oldest_due(connection)
+        oldest = sqlite_queue.oldest_run_at(connection)
         return Totals(
-            jobs_waiting={kind.value: 0 for kind in sqlite_queue.JobKind}
-            | sqlite_queue.waiting(connection),
+            jobs_waiting={kind.value: 0 for kind in JobKind} | sqlite_queue.waiting(connection),
             oldest_job_seconds=max(now - oldest, 0.0) if oldest is not None else 0.0,
-            credits=team_table.credit_totals(connection),
+            credits=teams.credit_totals(connection),
         )
 
     return await service.database.read(read)

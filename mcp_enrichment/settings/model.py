@@ -1,29 +1,32 @@
-"""Every setting, read once from the environment and frozen."""
+"""The settings of the program, read from the environment once. They are immutable."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import platformdirs
-from pydantic import Field, IPvAnyNetwork, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
+from mcp_enrichment.contract.placeholders import text_problem
+from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.credentials.resolve import ResolvedKey, resolve_key
 from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
-from mcp_enrichment.settings.service_types import (
-    DatabaseUrl,
-    SourceLimitText,
-    UniqueKnownSources,
-    database_label,
-)
-from mcp_enrichment.settings.text import TextSettings
 from mcp_enrichment.settings.types import (
     Comma,
     Confirm,
+    DatabaseUrl,
     HostName,
     HttpsUrl,
     LogLevel,
@@ -32,17 +35,27 @@ from mcp_enrichment.settings.types import (
     RootUrl,
     Secret,
     ServerUrl,
+    SourceLimits,
     SourceNames,
     UserPath,
     WebhookSecret,
+    database_label,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PROTECTIVE_SECRETS = frozenset({"push_secrets", "http_secret", "privacy_key"})
+"""Secrets that protect something. A blank one is refused: read as unset, it would protect nothing,
+and its owner would not know."""
 
-class Settings(TextSettings):
-    """One field a setting; the variable is the field's name in capitals after `ENRICHMENT_`."""
+
+class InvalidSettings(ValueError):
+    """A setting is not valid. The message names its variable, and contains no value."""
+
+
+class Settings(BaseSettings):
+    """The variable of a field is its name in upper case with the prefix `ENRICHMENT_`."""
 
     model_config = SettingsConfigDict(
         env_prefix="ENRICHMENT_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
@@ -131,8 +144,7 @@ class Settings(TextSettings):
         Field(ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."),
     ] = 16
     source_limits: Annotated[
-        Comma[SourceLimitText],
-        UniqueKnownSources,
+        SourceLimits,
         Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
     ] = ()
     stop_seconds: Annotated[
@@ -220,10 +232,31 @@ class Settings(TextSettings):
         Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
     ] = LogLevel.WARNING
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in given.items()
+            if name in PROTECTIVE_SECRETS or not _is_blank(value)
+        }
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _stripped(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = strip_invisible(value)
+        if not text:
+            raise ValueError("it is blank. Put the secret in its place, or remove the variable")
+        if fault := text_problem(text):
+            raise ValueError(fault)
+        return text
+
     @cached_property
     def key(self) -> ResolvedKey | None:
-        """The key, wherever it is kept. Raises `Unauthorized` where it cannot be read; a keyring
-        may take its time, and ask the user."""
+        """The API key. Raises `Unauthorized` if it cannot be read. A keyring may take long, and
+        prompt the user."""
         return resolve_key(self.api_key, self.api_key_file, self.server_url)
 
     @property
@@ -238,12 +271,12 @@ class Settings(TextSettings):
 
     @property
     def server_url(self) -> str:
-        """The root of the server that is talked to."""
+        """The root URL of the service."""
         return str(self.api_url or VENDOR_URL).rstrip("/")
 
     @property
     def public_root(self) -> str | None:
-        """The public URL without a slash at its end."""
+        """The public URL without a trailing slash."""
         return str(self.public_url).rstrip("/") if self.public_url else None
 
     @property
@@ -253,22 +286,22 @@ class Settings(TextSettings):
 
     @property
     def privacy_secret(self) -> bytes | None:
-        """The key of the suppression list, where one is set."""
+        """The key of the suppression list, if it is set."""
         return self.privacy_key.get_secret_value().encode() if self.privacy_key else None
 
     @property
     def secret_file(self) -> Path:
-        """The secret that seals ids, where none is set."""
+        """The file of the secret that signs ids, if none is set."""
         return self.state_dir / "http.secret"
 
     @property
     def push_file(self) -> Path:
-        """What is known of pushes."""
+        """The state of webhooks."""
         return self.state_dir / "pushes.db"
 
     @property
     def database_name(self) -> str:
-        """Tells the embedded service's database from others, and not its password."""
+        """Identifies the embedded service's database, without a password."""
         url = self.database_url
         return str(self.database_file) if url is None else database_label(url)
 
@@ -276,3 +309,18 @@ class Settings(TextSettings):
     def memory_file(self) -> Path:
         """The memory of past requests."""
         return self.state_dir / "memory.db"
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not strip_invisible(value)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment. Raises `InvalidSettings` for an invalid one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = str(fault["loc"][0]).upper()
+        problem = fault["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(f"ENRICHMENT_{name}: {problem}.") from None

@@ -1,4 +1,4 @@
-"""The types of settings: what a variable's text may be, and how it is read."""
+"""The types of settings: how the text of a variable is parsed and checked."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.http import is_loopback
-from mcp_enrichment.contract.placeholders import path_problem, secret_problem, url_problem
+from mcp_enrichment.contract.placeholders import (
+    path_problem,
+    secret_problem,
+    text_problem,
+    url_problem,
+)
 from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
-from mcp_enrichment.settings.service_types import require_known_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 
 def _absolute(path: Path) -> Path:
-    if fault := path_problem(str(path)):  # else a folder of that very name would be made
+    if fault := path_problem(str(path)):  # else a folder of that name would be created
         raise ValueError(fault)
     whole = Path(os.path.expanduser(path))
     if not whole.is_absolute():  # a chat client starts the server in any folder
@@ -30,8 +39,7 @@ def _absolute(path: Path) -> Path:
 
 
 UserPath = Annotated[Path, AfterValidator(_absolute)]
-"""A path in which `~` is the home folder: what a chat client sets goes through no shell."""
-T = TypeVar("T")
+"""An absolute path. `~` is the home folder, because a chat client's settings pass no shell."""
 
 
 def _split(value: object) -> object:
@@ -43,29 +51,17 @@ def _split(value: object) -> object:
     return [part for part in parts if part]
 
 
-def _filled(value: object) -> object:
-    if isinstance(value, str) and (fault := secret_problem(value)):
-        raise ValueError(fault)
-    return value
+Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
+"""A list, separated by commas."""
 
 
-def _filled_url(value: object) -> object:
-    if isinstance(value, str) and (fault := url_problem(value)):
-        raise ValueError(fault)
-    return value
+def _without_placeholder(problem: Callable[[str], str | None]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and (fault := problem(value)):
+            raise ValueError(fault)
+        return value
 
-
-def _https(url: str) -> str:
-    parts = urlsplit(url)
-    is_http_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    if parts.scheme != "https" and not is_http_here:
-        raise ValueError("it must be an https URL")
-    return url
-
-
-def _of_webhooks(secret: SecretStr) -> SecretStr:
-    webhooks.decode_secret(secret.get_secret_value())
-    return secret
+    return BeforeValidator(check)
 
 
 def _root(url: HttpUrl) -> HttpUrl:
@@ -75,6 +71,21 @@ def _root(url: HttpUrl) -> HttpUrl:
         raise ValueError("it must be the URL without /mcp at its end, which is added")
     return url
 
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    is_local_http = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not is_local_http:
+        raise ValueError("it must be an https URL")
+    return url
+
+
+ServerUrl = Annotated[HttpUrl, _without_placeholder(url_problem)]
+"""An http or https URL."""
+RootUrl = Annotated[ServerUrl, AfterValidator(_root)]
+"""A URL to which paths are appended."""
+HttpsUrl = Annotated[str, _without_placeholder(url_problem), AfterValidator(_https)]
+"""An https URL, or http on loopback. Its text is kept, as issuers are compared by character."""
 
 _HOST = r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
 
@@ -94,40 +105,106 @@ def _origin(name: str) -> str:
     return name
 
 
-ServerUrl = Annotated[HttpUrl, BeforeValidator(_filled_url)]
-"""A URL of http or https."""
-RootUrl = Annotated[ServerUrl, AfterValidator(_root)]
-"""A URL to which paths are added."""
 HostName = Annotated[str, AfterValidator(_host)]
-"""What a `Host` header says."""
+"""The value of a `Host` header."""
 Origin = Annotated[str, AfterValidator(_origin)]
-"""What an `Origin` header says."""
-Secret = Annotated[SecretStr, BeforeValidator(_filled)]
-"""A key, or another secret that a person has to fill in."""
-WebhookSecret = Annotated[Secret, AfterValidator(_of_webhooks)]
-"""A secret after the Standard Webhooks specification."""
-HttpsUrl = Annotated[str, BeforeValidator(_filled_url), AfterValidator(_https)]
-"""A URL that is compared character by character, and so kept as it was set; http on loopback."""
-Comma = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
-"""A list that a variable holds with commas between."""
+"""The value of an `Origin` header."""
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
-def _askable(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Whether these sources can be asked: known, each once, each vendor with its key."""
-    require_known_sources(names)
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    webhooks.decode_secret(secret.get_secret_value())
+    return secret
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    form = "it must be of the form postgresql://user:password@host/database"
+    if fault := url_problem(text):
+        raise ValueError(fault)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # its message may quote the password
+        raise ValueError(form) from None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError(form)
+    if parts.password and (fault := text_problem(unquote(parts.password))):
+        raise ValueError(f"of its password: {fault}")
+    return url
+
+
+Secret = Annotated[SecretStr, _without_placeholder(secret_problem)]
+"""A key or another secret."""
+WebhookSecret = Annotated[Secret, AfterValidator(_webhook_secret)]
+"""A secret of the Standard Webhooks specification."""
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+"""A libpq URL, which may contain a password."""
+
+
+def database_label(url: SecretStr) -> str:
+    """The host and the name of the database, without a password."""
+    parts = urlsplit(url.get_secret_value())
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _require_known_sources(names: Sequence[str]) -> None:
+    """Raise `ValueError` for an unknown source, and for one that is listed twice."""
+    if vendors := set(names) - KEYLESS_SOURCES:
+        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+
+        if not vendors <= NAMES:
+            raise ValueError(
+                f"unknown source; the sources are {', '.join(sorted(KEYLESS_SOURCES | NAMES))}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError("a source is listed twice")
+
+
+def _sources(names: tuple[str, ...]) -> tuple[str, ...]:
+    _require_known_sources(names)
     for name in names:
         if name not in KEYLESS_SOURCES:
-            vendor_key(name)
+            vendor_key(name)  # raises if there is none
     return names
 
 
-SourceNames = Annotated[Comma[str], AfterValidator(_askable)]
-"""Sources in their order."""
+SourceNames = Annotated[Comma[str], AfterValidator(_sources)]
+"""Known sources in their order. Each vendor has a key."""
+
+
+class SourceLimit(BaseModel, frozen=True):
+    """The rate limit of a source, for all processes together."""
+
+    source: str
+    at_once: Annotated[int, Field(ge=1)] | None = None
+    per_second: Annotated[float, Field(gt=0)] | None = None
+
+
+_LIMIT = re.compile(r"(?P<source>[\w-]+)=(?P<at_once>\d+)?(?:/(?P<per_second>[\d.]+))?")
+
+
+def _limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = _LIMIT.fullmatch(value)
+    if not parts or not (parts["at_once"] or parts["per_second"]):
+        raise ValueError("a limit has the form source=at once/per second, as in contacts=50/200")
+    return parts.groupdict()
+
+
+def _limits(limits: tuple[SourceLimit, ...]) -> tuple[SourceLimit, ...]:
+    _require_known_sources([limit.source for limit in limits])
+    return limits
+
+
+SourceLimits = Annotated[
+    Comma[Annotated[SourceLimit, BeforeValidator(_limit)]], AfterValidator(_limits)
+]
+"""`contacts=50/200,…`: 50 concurrent lookups, 200 started in a second. Either may be left out."""
 
 
 class _CaseInsensitive(StrEnum):
-    """Words that may be written in capitals or not."""
+    """An enum whose values may be written in upper or lower case."""
 
     @classmethod
     def _missing_(cls, value: object) -> _CaseInsensitive | None:
@@ -135,7 +212,7 @@ class _CaseInsensitive(StrEnum):
 
 
 class LogLevel(_CaseInsensitive):
-    """How much is written to stderr."""
+    """The lowest level that is written to stderr."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -144,12 +221,12 @@ class LogLevel(_CaseInsensitive):
 
     @classmethod
     def _missing_(cls, value: object) -> _CaseInsensitive | None:
-        # As many programs call it.
+        # Many programs call it so.
         return cls.WARNING if str(value).casefold() == "warn" else super()._missing_(value)
 
 
 class Confirm(_CaseInsensitive):
-    """Whether a person is asked before a credit is spent."""
+    """Whether a person confirms before a credit is spent."""
 
     ALWAYS = "always"
     NEVER = "never"

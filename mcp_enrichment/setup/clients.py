@@ -1,4 +1,4 @@
-"""The chat clients that can be set up: what each calls its parts."""
+"""The chat clients that can be set up: the configuration file and the entry format of each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_enrichment.setup import paths
-from mcp_enrichment.setup.errors import SetupError
+from mcp_enrichment.setup.config_file import SetupError
 from mcp_enrichment.setup.formats import JSON, STRICT_JSON, TOML, Format, KeyPath
 
 if TYPE_CHECKING:
@@ -16,10 +15,34 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
     from mcp_enrichment.setup.launch import Launch
-    from mcp_enrichment.setup.paths import Machine
 
 ENTRY = "enrichment"
-"""What the server is called in every configuration."""
+"""The name of the server in every configuration."""
+MACOS, WINDOWS = "darwin", "win32"
+"""Values of `sys.platform`. Every other system is treated as Linux."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """The parts of a user's system that paths depend on."""
+
+    platform: str
+    home: PurePath
+    environment: Mapping[str, str]
+
+    def folder(self, variable: str, *default: str) -> PurePath:
+        """The folder that the variable names, or this one in the home folder."""
+        named = self.environment.get(variable)
+        return type(self.home)(named) if named else self.home.joinpath(*default)
+
+    @property
+    def app_data(self) -> PurePath:
+        """The folder for the application data of the user."""
+        if self.platform == MACOS:
+            return self.home / "Library" / "Application Support"
+        if self.platform == WINDOWS:
+            return self.folder("APPDATA", "AppData", "Roaming")
+        return self.folder("XDG_CONFIG_HOME", ".config")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,15 +51,16 @@ class ChatClient:
 
     title: str
     candidates: Callable[[Machine], Sequence[PurePath]]
+    """The paths at which its configuration may be, the preferred one first. `*` is a wildcard."""
     servers: str = "mcpServers"
-    """The object or table that holds the servers."""
+    """The key of the object or table of servers."""
     format: Format = JSON
     states_type: bool = False
-    """Whether an entry says that it is spoken to over stdio."""
+    """Whether an entry contains `type: stdio`."""
     fills_placeholders: bool = False
-    """Whether it puts values in the place of `${…}` before it starts a server."""
-    wishes: Mapping[str, Any] = field(default_factory=dict)
-    """What else an entry says, unless its owner has it say something else."""
+    """Whether the client replaces `${…}` in values before it starts a server."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of an entry. A value that the owner has set is kept."""
 
     @property
     def path(self) -> KeyPath:
@@ -44,18 +68,18 @@ class ChatClient:
         return (self.servers, ENTRY)
 
     def entry(self, launch: Launch, environment: dict[str, str]) -> dict[str, Any]:
-        """Our entry as this client reads it."""
+        """Our entry in the form that this client reads."""
         stated = {"type": "stdio"} if self.states_type else {}
         variables = {"env": environment} if environment else {}
         started = {"command": launch.command, "args": list(launch.arguments)}
-        return stated | started | dict(self.wishes) | variables
+        return stated | started | dict(self.defaults) | variables
 
     def file(self, machine: Machine) -> Path:
-        """Its configuration, which need not exist. Raises `SetupError` where its folder does not:
-        then the client has never run here."""
+        """The path of its configuration, which may not exist yet. Raises `SetupError` if its folder
+        is missing: then the client has never run on this machine."""
         candidates = self.candidates(machine)
         for candidate in candidates:
-            for folder in _existing(candidate.parent):
+            for folder in _matching_folders(candidate.parent):
                 return Path(folder) / candidate.name
         raise SetupError(
             f"{self.title} has no folder {candidates[-1].parent} here. Start it once, or name its "
@@ -63,43 +87,65 @@ class ChatClient:
         )
 
 
-def _existing(folder: PurePath) -> list[str]:
-    """The folders of this name, in which a star stands for anything."""
-    return sorted(glob(escape(str(folder)).replace("[*]", "*")))
+def _matching_folders(pattern: PurePath) -> list[str]:
+    return sorted(glob(escape(str(pattern)).replace("[*]", "*")))
+
+
+def _claude_desktop(machine: Machine) -> Sequence[PurePath]:
+    """On Windows, an installation as a package reads its own folder, and an older installation may
+    have left the usual one behind."""
+    usual = machine.app_data / "Claude" / "claude_desktop_config.json"
+    if machine.platform != WINDOWS:
+        return [usual]
+    packages = machine.folder("LOCALAPPDATA", "AppData", "Local") / "Packages"
+    packaged = packages / "Claude_*" / "LocalCache" / "Roaming" / "Claude"
+    return [packaged / usual.name, usual]
+
+
+def _vscode(machine: Machine) -> Sequence[PurePath]:
+    """The default profile, of the stable release first."""
+    releases = ("Code", "Code - Insiders")
+    return [machine.app_data / release / "User" / "mcp.json" for release in releases]
 
 
 CLIENTS = {
     "claude-desktop": ChatClient(
-        title="Claude Desktop", candidates=paths.claude_desktop, format=STRICT_JSON
+        title="Claude Desktop", candidates=_claude_desktop, format=STRICT_JSON
     ),
     "claude-code": ChatClient(
         title="Claude Code",
-        candidates=paths.claude_code,
+        # The user's own file, which applies to all projects.
+        candidates=lambda machine: [machine.folder("CLAUDE_CONFIG_DIR") / ".claude.json"],
         format=STRICT_JSON,
         states_type=True,
         fills_placeholders=True,
     ),
-    "cursor": ChatClient(title="Cursor", candidates=paths.cursor, fills_placeholders=True),
+    "cursor": ChatClient(
+        title="Cursor",
+        candidates=lambda machine: [machine.home / ".cursor" / "mcp.json"],
+        fills_placeholders=True,
+    ),
     "vscode": ChatClient(
         title="VS Code",
-        candidates=paths.vscode,
+        candidates=_vscode,
         servers="servers",
         states_type=True,
         fills_placeholders=True,
     ),
     "windsurf": ChatClient(
         title="Windsurf",
-        candidates=paths.windsurf,
+        candidates=lambda machine: [machine.home / ".codeium" / "windsurf" / "mcp_config.json"],
         format=STRICT_JSON,
         fills_placeholders=True,
     ),
     "codex": ChatClient(
         title="Codex",
-        candidates=paths.codex,
+        # One file for the command line, the application and the editors' extension.
+        candidates=lambda machine: [machine.folder("CODEX_HOME", ".codex") / "config.toml"],
         servers="mcp_servers",
         format=TOML,
-        # Codex begins without the tools of a server that is not there within a second or so, and
-        # says nothing. It waits for one that is required.
-        wishes={"startup_timeout_sec": 30, "required": True},
+        # Codex starts a session without the tools of a server that is not ready within about one
+        # second, and does not say so. It waits for a required server.
+        defaults={"startup_timeout_sec": 30, "required": True},
     ),
 }

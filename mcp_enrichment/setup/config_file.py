@@ -1,4 +1,4 @@
-"""A configuration as a file: read whole, kept as it was beside it, and replaced in one step."""
+"""A configuration file: read whole, backed up beside itself, and replaced atomically."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_enrichment.setup.errors import SetupError
+
+class SetupError(Exception):
+    """Nothing was changed. The message is a sentence with the cause and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigFile:
-    """A file that need not exist. A link is followed: what it leads to is what is changed.
+    """A file that may not exist. For a symbolic link, this is its target.
 
-    Where a file cannot be read or written, `OSError` is raised and nothing was changed.
+    If a file cannot be read or written, `OSError` is raised and nothing was changed.
     """
 
     path: Path
@@ -24,32 +26,32 @@ class ConfigFile:
 
     @property
     def text(self) -> str | None:
-        """What stands in it, without a byte order mark: few clients read a file that has one.
-        Raises `SetupError` where that is no text."""
-        return None if self.content is None else _decoded(self.content, self.path)
+        """The content without a byte order mark, which few clients accept. Raises `SetupError` if
+        it is not UTF-8."""
+        return None if self.content is None else _decode(self.content, self.path)
 
     @property
     def backup(self) -> Path:
-        """Where it is kept as it was before us."""
+        """The path of the copy from before our first change."""
         return self.path.with_name(f"{self.path.name}.before-mcp-enrichment")
 
-    def kept_text(self) -> str | None:
-        """What it was before us, nothing at all included; None where nobody kept it."""
+    def backup_text(self) -> str | None:
+        """The text of the backup; empty if there was no file; None if there is no backup."""
         kept = _read(self.backup)
-        return None if kept is None else _decoded(kept, self.backup)
+        return None if kept is None else _decode(kept, self.backup)
 
-    def keep(self) -> None:
-        """Keep it as it is now. That there is no file is kept as an empty one."""
+    def back_up(self) -> None:
+        """Write the backup. A missing file is kept as an empty one."""
         _write(self.backup, self.content or b"", like=self.path)
 
-    def put_back(self) -> None:
-        """Make it what it was before us, to the byte. Raises as `replace` does."""
+    def restore(self) -> None:
+        """Restore the backup byte for byte, and delete it. Raises as `replace` does."""
         self.replace(_read(self.backup) or None)
         self.backup.unlink()
 
     def replace(self, text: str | bytes | None, *, private: bool = False) -> None:
-        """Give it this content; None removes it. `private`: only its owner may read it from now on.
-        Raises `SetupError` where somebody else has changed it since it was read."""
+        """Write this content; None deletes the file. `private`: make it readable by its owner only.
+        Raises `SetupError` if another program has changed the file since it was read."""
         if _read(self.path) != self.content:
             raise SetupError(f"{self.path} was changed by another program just now. Try again.")
         if text is None:
@@ -60,10 +62,10 @@ class ConfigFile:
 
 
 def read(path: Path) -> ConfigFile:
-    """The file as it is now."""
+    """Read the file. Raises `SetupError` if its folder cannot exist."""
     try:
         target = path.resolve()
-    except RuntimeError:  # what Python 3.11 says of links that lead in a circle
+    except RuntimeError:  # Python 3.11 raises this for a circle of links
         raise SetupError(f"{path} is a link that leads to itself. Nothing was changed.") from None
     if not target.parent.parent.is_dir():
         raise SetupError(f"The folder {target.parent} is missing. Nothing was changed. Make it.")
@@ -78,8 +80,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, content: bytes, *, like: Path | None) -> None:
-    """Write it in one step, readable for whom the other file is, and until then for its owner."""
-    path.parent.mkdir(exist_ok=True)  # a project's .cursor, which nobody has needed so far
+    """Replace the file atomically, with the permissions of `like`, else private to the owner."""
+    path.parent.mkdir(exist_ok=True)  # such as a project's .cursor
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,7 +97,7 @@ def _write(path: Path, content: bytes, *, like: Path | None) -> None:
         raise
 
 
-def _decoded(content: bytes, path: Path) -> str:
+def _decode(content: bytes, path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

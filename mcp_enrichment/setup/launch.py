@@ -1,4 +1,4 @@
-"""How this very installation is started by a program that knows neither its PATH nor its folder."""
+"""The command that starts this installation from a program with another PATH and working folder."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from mcp_enrichment.credentials.vendor_keys import key_variable
 from mcp_enrichment.settings import Settings
 
 EPHEMERAL_FOLDERS = ("archive-v", "environments-v")
-"""How uv's cache calls the folders of environments that it may remove at any time."""
+"""Prefixes of folders in uv's cache. uv may remove an environment there at any time."""
 HTTP_ONLY_PREFIXES = ("http_", "oauth_", "push_", "public_")
-"""How the settings begin that a server which a chat client starts has no use for."""
+"""Prefixes of settings that a server on stdio does not use."""
 SECRETS = frozenset(
     f"ENRICHMENT_{name.upper()}"
     for name, field in Settings.model_fields.items()
     if "SecretStr" in repr(field.annotation)
 )
-"""The variables whose values nobody else is to see; each vendor's key is another."""
+"""Variables with secret values. Each vendor's key is another one."""
 _VENDOR_KEY = re.compile(r"ENRICHMENT_\w+_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:
-    """A command, by its whole path, and its arguments."""
+    """A command by its absolute path, and its arguments."""
 
     command: str
     arguments: tuple[str, ...] = ()
 
 
 def current_launch() -> Launch:
-    """How to start the installation that runs now."""
+    """The command that starts the running installation."""
     prefix = Path(sys.prefix)
     if any(part.startswith(EPHEMERAL_FOLDERS) for part in prefix.parts):
-        return _by_uvx(with_keyring=system_keyring.is_installed())
+        return _uvx_launch(with_keyring=system_keyring.is_installed())
     suffix = ".exe" if sys.platform == "win32" else ""
     script = Path(sys.executable).with_name(PROGRAM + suffix)
     if script.exists():
         return Launch(command=str(script))
-    # -P: the folder that the client happens to run in is no place to import from.
+    # -P: do not import from the client's working folder.
     return Launch(command=sys.executable, arguments=("-P", "-m", "mcp_enrichment"))
 
 
 def is_ours(entry: object) -> bool:
-    """Whether an entry of a configuration starts this program, however it was installed."""
+    """Whether an entry of a configuration starts this program, whatever its installation."""
     if not isinstance(entry, dict):
         return False
     arguments = entry.get("args")
@@ -63,31 +63,31 @@ def is_secret(variable: str) -> bool:
     return variable in SECRETS or bool(_VENDOR_KEY.fullmatch(variable))
 
 
-def settings_to_pass_on(chosen: Settings) -> dict[str, str]:
-    """The settings of this process that the server will need too, secrets among them: a chat client
-    does not have the environment of a terminal, and runs in another folder."""
+def settings_to_pass_on(settings: Settings) -> dict[str, str]:
+    """The settings of this process that the server needs as well, secrets included. A chat client
+    has another environment than a terminal, and another working folder."""
     environment = {}
-    for name, value in chosen:
+    for name, value in settings:
         variable = f"ENRICHMENT_{name.upper()}"
         raw = strip_invisible(os.environ.get(variable, ""))
         if raw and not name.startswith(HTTP_ONLY_PREFIXES):
             environment[variable] = str(value) if isinstance(value, Path) else raw
-    return environment | _vendor_keys_to_pass_on(chosen)
+    return environment | _vendor_keys_to_pass_on(settings)
 
 
-def _vendor_keys_to_pass_on(chosen: Settings) -> dict[str, str]:
-    keys = [key_variable(vendor) for vendor in chosen.vendor_keys]
+def _vendor_keys_to_pass_on(settings: Settings) -> dict[str, str]:
+    keys = [key_variable(vendor) for vendor in settings.vendor_keys]
     names = [*keys, *(f"{key}_FILE" for key in keys)]
     return {name: raw for name in names if (raw := strip_invisible(os.environ.get(name, "")))}
 
 
-def first_missing_key(chosen: Settings, environment: dict[str, str]) -> str | None:
-    """The variable of the first vendor's key that a server with this environment would miss."""
-    keys = (key_variable(vendor) for vendor in chosen.vendor_keys)
+def first_missing_key(settings: Settings, environment: dict[str, str]) -> str | None:
+    """The variable of the first vendor key that this environment lacks."""
+    keys = (key_variable(vendor) for vendor in settings.vendor_keys)
     return next((k for k in keys if not {k, f"{k}_FILE"} & set(environment)), None)
 
 
-def _by_uvx(*, with_keyring: bool) -> Launch:
+def _uvx_launch(*, with_keyring: bool) -> Launch:
     uv = os.environ.get("UV")
     beside = Path(uv).with_name("uvx" + Path(uv).suffix) if uv else None
     command = str(beside) if beside and beside.exists() else shutil.which("uvx") or "uvx"

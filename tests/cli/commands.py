@@ -82,6 +82,7 @@ class Shell:
         *arguments: str,
         popen: dict[str, Any] | None = None,
         python: Sequence[str] = (),
+        module: str = "mcp_enrichment",
         **settings: str,
     ) -> subprocess.Popen[str]:
         """Start a command, with options for Python itself; its stdin is empty."""
@@ -92,7 +93,7 @@ class Shell:
         }
         if sys.platform != "win32":
             options["preexec_fn"] = _hear_ctrl_c
-        command = [sys.executable, *python, "-m", "mcp_enrichment", *arguments]
+        command = [sys.executable, *python, "-m", module, *arguments]
         return subprocess.Popen(
             command,
             env=self.environment(**settings),

@@ -8,7 +8,6 @@ import sys
 import time
 from email.utils import formatdate
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,19 +15,18 @@ import anyio.to_thread
 import click
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
 from anyio.streams.tls import TLSStream
-from sqlalchemy import create_engine
 
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.client.probe import Obstacle, diagnose
-from mcp_enrichment.service.db import migrate
+from mcp_enrichment.service.db.database import open_sqlite
 from tests.support.certificates import self_signed
 from tests.support.running_service import MISS, FixedSource, rows, running_service
 from tests.support.scripted_server import hangs, replies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.commands import Done, Shell
     from tests.support.scripted_server import Behaviour, ScriptedServer
 
@@ -149,10 +147,10 @@ def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
 
 
 def test_a_database_of_an_older_version_is_told_and_left(shell: Shell) -> None:
-    shell.database.parent.mkdir()
-    brought_to(shell.database, "0004")
+    open_sqlite(shell.database).close()
     before = kept_in(shell.folder)
-    assert "older version" in lines(shell.run("doctor"))["note balance"]
+    newer = shell.run("doctor", module="tests.support.newer_program")
+    assert "older version" in lines(newer)["note balance"]
     assert kept_in(shell.folder) == before
 
 
@@ -177,16 +175,6 @@ def test_a_key_of_the_suppression_list_that_is_not_its_own_is_told(shell: Shell)
 def kept_in(folder: Path) -> dict[str, bytes]:
     """Every file of a folder and below it."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def brought_to(file: Path, revision: str) -> None:
-    """A database of an older version."""
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-        command.upgrade(config, revision)
-    engine.dispose()
 
 
 ANSWERS: dict[str, tuple[Behaviour, str, str]] = {

@@ -36,8 +36,8 @@ PROFILE = f"https://www.linkedin.com/in/{SLUG}"
 EMAIL = f"{SLUG}@lumenmail.example"
 HEADER = "First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
 AT_VENDORS = f"{SLUG}@{SLUG}.example"
-PUT_OFF = "SELECT 1 FROM jobs WHERE lease_until IS NULL AND due_at > ?"
-TRIES = "SELECT count(*) FROM callback_tries WHERE ended_at > 0"
+PUT_OFF = "SELECT 1 FROM jobs WHERE lease_until IS NULL AND run_at > ?"
+TRIES = "SELECT count(*) FROM callback_attempts WHERE finished_at > 0"
 
 
 def export_of(*, mailbox: str) -> str:
@@ -107,7 +107,9 @@ async def find_at_vendors(shell: Shell) -> None:
         await it.accepted(linkedin_url=PROFILE, type="personal", external_id=AT_VENDORS)
         await until(lambda: it.rows(PUT_OFF, time.time() + 30) != [])
         assert it.rows("SELECT email FROM source_calls WHERE source = 'wiza'") == [(AT_VENDORS,)]
-        assert it.rows("SELECT email_local FROM people WHERE last_name = 'Zyxwv'") == [(SLUG,)]
+        assert it.rows("SELECT email_local FROM contact_persons WHERE last_name = 'Zyxwv'") == [
+            (SLUG,)
+        ]
 
 
 async def ask_all(http: httpx.AsyncClient, receiver: ScriptedServer) -> str:
@@ -116,7 +118,7 @@ async def ask_all(http: httpx.AsyncClient, receiver: ScriptedServer) -> str:
     told = {"callback_url": f"{receiver.url}/{EMAIL}"}
     posted = await http.post(ENRICHMENTS, json=asked | told, headers={"idempotency-key": EMAIL})
     where = f"{ENRICHMENTS}/{posted.json()['_id']}"
-    held = await http.get(where, headers={"prefer": "wait=20"})
+    held = await http.get(where, headers={"prefer": "wait=60"})
     assert (
         (await http.get(where)).json()["email"]["email"] == held.json()["email"]["email"] == EMAIL
     )

@@ -87,7 +87,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_done(
     (small_disk / "filler").unlink()
     subprocess.run(["mount", "-o", "remount,size=10M", str(small_disk)], check=True)  # noqa: S607
     imported_by(shell)
-    assert shell.one("SELECT count(*) FROM contacts") == 8
+    assert shell.one("SELECT count(*) FROM contact_emails") == 8
     assert shell.one("SELECT count(*) FROM requests") == 0
 
 

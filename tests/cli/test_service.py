@@ -71,7 +71,7 @@ def test_the_service_serves_the_contract_on_the_port_that_was_chosen(with_contac
         posted = http.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
         assert posted.status_code == 201
         its_url = f"{ENRICHMENTS}/{posted.json()['_id']}"
-        found = http.get(its_url, headers={"prefer": "wait=10"}).json()
+        found = http.get(its_url, headers={"prefer": "wait=60"}).json()
         assert found["email"] == {"email": "ada.okafor@example.com", "type": "work"}
 
 
@@ -110,7 +110,7 @@ def test_two_services_and_a_command_share_one_folder(with_contacts: Shell) -> No
     ):
         posted = here.post(ENRICHMENTS, json={"linkedin_url": ADA, "type": "work"})
         its_path = f"{ENRICHMENTS}/{posted.json()['_id']}"
-        found = there.get(its_path, headers={"prefer": "wait=10"})
+        found = there.get(its_path, headers={"prefer": "wait=60"})
         assert found.json()["status"] == "completed"
         assert with_contacts.balance() == 249
         assert with_contacts.run("enrich", ADA).out == "ada.okafor@example.com\n"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.setup import config_file
-from mcp_enrichment.setup.errors import SetupError
+from mcp_enrichment.setup.config_file import SetupError
 from tests.support.fresh_copy import ROOT
 
 if TYPE_CHECKING:
@@ -28,21 +28,12 @@ PLAIN = """\
     "theme":"dark"
 }
 """
-JSONC = """\
-{
-  // My servers: keep them in this order.
-  "%s": {
-    "other": { "command": "other", "env": { "TOKEN": "its-secret" } }, // the other
-  },
-  "theme": "dark", /* never light */
-}
-"""
 TOML = '# mine\nmodel = "o3"\n\n[mcp_servers.other]\ncommand = "other" # the other\n'
 LINUX = {
     "claude-desktop": (".config/Claude/claude_desktop_config.json", PLAIN),
     "claude-code": (".claude.json", PLAIN),
-    "cursor": (".cursor/mcp.json", JSONC % "mcpServers"),
-    "vscode": (".config/Code/User/mcp.json", JSONC % "servers"),
+    "cursor": (".cursor/mcp.json", PLAIN),
+    "vscode": (".config/Code/User/mcp.json", PLAIN.replace("mcpServers", "servers")),
     "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
 }
@@ -65,7 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def cursor(home: Path) -> Path:
     """Cursor's configuration, with another server."""
     file = home / LINUX["cursor"][0]
-    file.write_text(LINUX["cursor"][1])
+    file.write_text(json.dumps(json.loads(PLAIN), indent=4) + "\n")
     return file
 
 

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["home", "pytestmark"]
 BOM = b"\xef\xbb\xbf"
 PLAIN = b'{\r\n  "mcpServers": {\r\n    "other": {"command": "other"}\r\n  }\r\n}\r\n'
+COMMENTED = """\
+{
+  // My servers: keep them in this order.
+  "%s": {
+    "other": { "command": "other", "env": { "TOKEN": "its-secret" } }, // the other
+  },
+  "theme": "dark", /* never light */
+}
+"""
 FOR_EDITORS = {
     "a comment": '{\n  // mine\n  "mcpServers": {}\n}\n',
     "a comma at the end": '{\n  "mcpServers": {},\n}\n',
@@ -47,6 +56,33 @@ def test_an_entry_that_a_mark_hides_from_its_client_is_written_anew(
     file.write_bytes(BOM + file.read_bytes())
     assert "Wrote" in shell.run("setup", "claude-desktop").out
     assert json.loads(file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("client", ["cursor", "vscode"])
+def test_a_file_whose_comments_would_be_lost_is_left_alone_and_the_entry_printed(
+    client: str, home: Path, shell: Shell
+) -> None:
+    file = home / LINUX[client][0]
+    servers = "servers" if client == "vscode" else "mcpServers"
+    file.write_text(COMMENTED % servers)
+    told = shell.run("setup", client, **NO_FOLDERS, API_KEY="sk-planted")
+    assert "can be changed without loss: it has comments" in told.err
+    assert "Nothing was changed" in told.err
+    assert json.loads(told.out)[servers]["enrichment"]["command"]
+    assert "sk-planted" not in told.out + told.err
+    assert file.read_text() == COMMENTED % servers
+    assert not backup_of(file).exists()
+
+
+def test_an_entry_in_a_file_that_has_comments_since_is_left_for_its_owner_to_remove(
+    home: Path, shell: Shell
+) -> None:
+    file = home / LINUX["cursor"][0]
+    shell.run("setup", "cursor")
+    file.write_text(f"// mine\n{file.read_text()}")
+    before = file.read_text()
+    assert "remove the entry by hand" in shell.run("setup", "cursor", "--undo").refused()
+    assert file.read_text() == before
 
 
 @pytest.mark.parametrize("style", FOR_EDITORS)

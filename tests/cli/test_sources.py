@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
-from mcp_enrichment.service.lookup.circuit_table import Circuit
+from mcp_enrichment.service.lookup import circuit_breaker
+from mcp_enrichment.service.lookup.circuit_breaker import Circuit
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
 from mcp_enrichment.service.sources.base import Hit, InProgress, Misconfigured, Miss, Unavailable
 from mcp_enrichment.service.sources.vendors import registry
@@ -79,8 +79,8 @@ def test_a_check_asks_for_the_balance_alone_and_ends_being_left_alone(
     path: Path, hunter: ScriptedVendor
 ) -> None:
     database = open_sqlite(path)
-    alone = Circuit(source="hunter", failures=9, why="lost", left_alone_until=time.time() + 999)
-    database.write_now(lambda c: circuit_table.put(c, alone))
+    alone = Circuit(source="hunter", failures=9, reason="lost", open_until=time.time() + 999)
+    database.write_now(lambda c: circuit_breaker.put(c, alone))
     done = run("check", "hunter")
     assert done.exit_code == 0
     assert "balance: 99\n" in done.stdout
@@ -151,9 +151,9 @@ def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
 
     monkeypatch.setattr(hunter, "balance", nothing_left)
     database = open_sqlite(path)
-    why = "source-out-of-credit"
-    alone = Circuit(source="hunter", failures=1, why=why, left_alone_until=time.time() + 999)
-    database.write_now(lambda c: circuit_table.put(c, alone))
+    reason = "source-out-of-credit"
+    alone = Circuit(source="hunter", failures=1, reason=reason, open_until=time.time() + 999)
+    database.write_now(lambda c: circuit_breaker.put(c, alone))
     done = run("check", "hunter")
     assert (done.exit_code, "balance: 0\n" in done.stdout) == (1, True)
     assert database.read_now(lambda c: circuit_breaker.open_circuit(c, "hunter", now=time.time()))

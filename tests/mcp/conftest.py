@@ -15,6 +15,7 @@ from tests.support.patience import (
     count_waits_from_their_first_read,
     let_calls_take_long,
 )
+from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ def era(request: pytest.FixtureRequest) -> str:
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     be_patient(monkeypatch.setattr)
     let_calls_take_long(monkeypatch.setattr)
+    let_jobs_be_released(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ JONAS = "https://www.linkedin.com/in/jonas-wei%C3%9F-example"
 NOBODY = "https://www.linkedin.com/in/nobody-of-this-name-example"
 ID = "6650c0ffee0123456789abcd"
 WORK = {"linkedin_url": ADA, "type": "work"}
+PATIENT = WORK | {"wait_seconds": 50}
+"""For tests that need the final answer, on any machine."""
 ONE_CALL_OF_EACH = {
     "request_email_enrichment": WORK,
     "get_enrichment": {"id": ID},

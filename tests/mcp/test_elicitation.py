@@ -10,7 +10,7 @@ from mcp.types import ElicitResult
 
 from mcp_enrichment.mcp import models
 from mcp_enrichment.settings.types import Confirm
-from tests.mcp.faces import WORK, data_of, error_of, face, wire
+from tests.mcp.faces import PATIENT, WORK, data_of, error_of, face, wire
 from tests.support.passing_time import pass_time
 from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
@@ -49,7 +49,7 @@ async def test_a_credit_is_spent_once_the_person_agrees(
     vendor.will(replies(201, wire("completed")))
     person = Person("accept")
     async with face(careful, era, person=person) as client:
-        found = data_of(await client.call_tool(REQUEST, WORK))
+        found = data_of(await client.call_tool(REQUEST, PATIENT))
     assert found["email"] == "ada.okafor@example.com"
     assert person.asked == [
         "Look up the work email of https://www.linkedin.com/in/ada-okafor-example? "
@@ -63,7 +63,7 @@ async def test_nothing_is_sent_where_the_person_does_not_agree(
     vendor: ScriptedServer, careful: Settings, era: str, action: str
 ) -> None:
     async with face(careful, era, person=Person(action)) as client:
-        error = error_of(await client.call_tool(REQUEST, WORK))
+        error = error_of(await client.call_tool(REQUEST, PATIENT))
     assert (error["code"], error["charged"]) == ("budget_exceeded", False)
     assert "Nobody has agreed" in error["sentence"]
     assert not vendor.seen
@@ -73,7 +73,7 @@ async def test_nothing_is_sent_where_nobody_can_be_asked(
     vendor: ScriptedServer, careful: Settings, era: str
 ) -> None:
     async with face(careful, era) as client:
-        error = error_of(await client.call_tool(REQUEST, WORK))
+        error = error_of(await client.call_tool(REQUEST, PATIENT))
     assert error["code"] == "budget_exceeded"
     assert "this client cannot ask" in error["sentence"]
     assert not vendor.seen
@@ -86,8 +86,8 @@ async def test_nobody_is_asked_about_what_costs_nothing(
     vendor.always(replies(200, wire("completed")))
     person = Person("accept")
     async with face(careful, era, person=person) as client:
-        first = data_of(await client.call_tool(REQUEST, WORK))
-        again = data_of(await client.call_tool(REQUEST, WORK))
+        first = data_of(await client.call_tool(REQUEST, PATIENT))
+        again = data_of(await client.call_tool(REQUEST, PATIENT))
         data_of(await client.call_tool("get_enrichment", {"id": first["id"]}))
         data_of(await client.call_tool("wait_for_enrichment", {"ids": first["id"]}))
     assert again["reused"]
@@ -116,5 +116,5 @@ async def test_never_asks_nobody(vendor: ScriptedServer, remote: Settings, era: 
     vendor.will(replies(201, wire("completed")))
     person = Person()
     async with face(remote, era, person=person) as client:
-        data_of(await client.call_tool(REQUEST, WORK))
+        data_of(await client.call_tool(REQUEST, PATIENT))
     assert not person.asked

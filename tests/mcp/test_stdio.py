@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.mcp.faces import ERAS, WORK, data_of
+from tests.mcp.faces import ERAS, PATIENT, data_of
 from tests.mcp.pipes import LEGACY, environment, handshake, modern, piped
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ async def test_the_sdks_own_client_works_over_stdio(era: str, tmp_path: Path) ->
     )
     async with Client(command, mode=era) as client:
         assert client.protocol_version == ERAS[era]
-        patient = WORK | {"wait_seconds": 50}
-        missed = data_of(await client.call_tool("request_email_enrichment", patient))
+        missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
     assert missed["status"] == "not-found"
 
 

@@ -10,7 +10,7 @@ from mcp import MCPError
 from mcp.types import ElicitResult
 
 from mcp_enrichment.settings.types import Confirm
-from tests.mcp.faces import ID, WORK, data_of, face, wire
+from tests.mcp.faces import ID, PATIENT, WORK, data_of, face, wire
 from tests.mcp.task_client import EXTENSION, METHODS, REQUEST, WAIT, asked, task_of
 from tests.support.scripted_server import ScriptedServer, replies
 
@@ -66,7 +66,7 @@ async def test_a_request_that_joins_an_earlier_one_costs_nothing_as_a_task_too(
     vendor.will(replies(201, wire("pending")))
     await client.call_tool(REQUEST, WORK | {"wait_seconds": 0})
     ends_after_the_task(vendor, tasks, credits_charged=1)
-    found = data_of(await client.call_tool(REQUEST, WORK))
+    found = data_of(await client.call_tool(REQUEST, PATIENT))
     assert len(tasks.given) == len(vendor.posts) == 1
     assert (found["reused"], found["credits_charged"]) == (True, 0)
 
@@ -165,5 +165,5 @@ async def test_the_person_is_asked_before_there_is_a_task(
     vendor.will(replies(201, wire("pending")))
     ends_after_the_task(vendor, tasks)
     async with face(careful, "auto", person=agrees, extensions=[tasks]) as client:
-        assert data_of(await client.call_tool(REQUEST, WORK))["is_final"]
+        assert data_of(await client.call_tool(REQUEST, PATIENT))["is_final"]
     assert len(tasks.given) == len(vendor.posts) == 1

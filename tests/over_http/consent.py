@@ -10,6 +10,8 @@ import httpx
 from mcp.client.auth import OAuthClientProvider
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
+from tests.support.waiting import HANG
+
 if TYPE_CHECKING:
     from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
@@ -41,7 +43,7 @@ def consenting(url: str, wallet: Wallet) -> OAuthClientProvider:
     came_back: list[str] = []
 
     async def ask(authorize: str) -> None:
-        async with httpx.AsyncClient() as browser:
+        async with httpx.AsyncClient(timeout=HANG) as browser:
             came_back.append((await browser.get(authorize)).headers["location"])
 
     async def answer() -> AuthorizationCodeResult:

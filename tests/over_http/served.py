@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_enrichment.service.accounts import api_keys, teams
-from mcp_enrichment.service.accounts import team_table as store
+from mcp_enrichment.service.accounts import teams as store
 from mcp_enrichment.service.db.database import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
 from tests.support.waiting import HANG
@@ -55,9 +55,11 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *options: str, **settings: str) -> Iterator[Served]:
+def served(
+    folder: Path, *options: str, module: str = "mcp_enrichment", **settings: str
+) -> Iterator[Served]:
     """The server on a free port of loopback, with these settings."""
-    command = [sys.executable, "-m", "mcp_enrichment", "serve", "--http", "--port", "0", *options]
+    command = [sys.executable, "-m", module, "serve", "--http", "--port", "0", *options]
     with subprocess.Popen(
         command,
         env=environment(folder, **settings),
@@ -116,7 +118,7 @@ def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 async def push(vendor: ScriptedServer, body: bytes = b"{}", **headers: str) -> httpx.Response:
     """The vendor's callback, to the address that it was given with the last POST."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANG) as http:
         address = vendor.posts[-1].json["callback_url"]
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await http.post(address, content=body, headers=named)

@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.mcp.faces import WORK, data_of
+from tests.mcp.faces import PATIENT, WORK, data_of
 from tests.over_http.served import balanced, push, talking
 from tests.support.contract_server import ADDRESS, ContractServer, found
 from tests.support.waiting import HANG
@@ -37,7 +37,7 @@ async def test_what_one_process_began_another_tells(
         answers: list[dict[str, Any]] = []
 
         async def wait() -> None:
-            waiting = {"ids": [asked["id"]], "timeout_seconds": 20}
+            waiting = {"ids": [asked["id"]], "timeout_seconds": 50}
             answers.append(data_of(await client.call_tool("wait_for_enrichment", waiting)))
 
         async with anyio.create_task_group() as tasks:
@@ -54,7 +54,7 @@ async def test_what_one_process_began_another_tells(
 
 async def test_a_process_that_dies_takes_no_client_with_it(era: str, tmp_path: Path) -> None:
     async with balanced(tmp_path, **OPEN) as site, talking(site.url, era) as client:
-        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+        missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
         site.faces[0].process.kill()
         site.faces[0].process.wait()
         told = []
@@ -72,7 +72,7 @@ async def test_the_server_answers_under_a_path_that_the_proxy_keeps_or_strips(
         assert site.url.endswith("/tools/enrichment/mcp")
         async with talking(site.url, era) as client:
             assert len((await client.list_tools()).tools) == 4
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             health = await http.get(f"{site.root}/health")
             elsewhere = await http.post(f"{site.root}/elsewhere")
     assert (health.status_code, health.json()) == (200, {"status": "ok"})

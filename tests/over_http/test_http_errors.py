@@ -94,7 +94,7 @@ async def test_a_page_that_rebinds_a_name_reaches_nothing_but_the_health_of_the_
     asked = call("auto", "get_credits", {})
     evil = {"host": "evil.example"}
     with served(tmp_path, HTTP_OPEN="true", HTTP_ORIGINS="https://app.example") as face:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             rebound = await http.post(face.url, json=asked["json"], headers=asked["headers"] | evil)
             health = await http.get(f"{face.root}/health", headers=evil)
             page = {"origin": "https://app.example", "access-control-request-method": "POST"}

@@ -11,7 +11,7 @@ from mcp_enrichment.app.http import mcp_http_app
 from mcp_enrichment.mcp.http import endpoint
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
-from tests.mcp.faces import ID, WORK, data_of, error_of
+from tests.mcp.faces import ID, PATIENT, WORK, data_of, error_of
 from tests.over_http.consent import Wallet, consenting
 from tests.over_http.served import balanced, call, served, talking
 from tests.support.contract_server import ContractServer
@@ -59,7 +59,7 @@ async def test_the_sdks_client_finds_its_way_from_the_first_refusal_to_an_answer
         balanced(tmp_path, prefix="/tools", how="strip", **settings) as site,
         talking(site.url, era, auth=consenting(site.url, wallet)) as client,
     ):
-        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+        missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
         again = await client.call_tool("get_enrichment", {"id": missed["id"]})
     assert data_of(again)["status"] == "not-found"
     assert [(asked["scope"], asked["resource"]) for asked in issuer.asked] == [
@@ -78,7 +78,7 @@ async def test_a_client_that_may_only_read_asks_its_user_for_more_when_it_wants_
     ):
         assert data_of(await client.call_tool("get_credits", {}))["balance"] == 250
         assert len(issuer.asked) == 1
-        missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+        missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
     assert missed["status"] == "not-found"
     assert set(issuer.asked[1]["scope"].split()) == {READ, SPEND}
 
@@ -97,7 +97,7 @@ async def test_a_token_without_the_scope_can_read_and_wait_and_not_request(
         )
         asked = await _asked(face.url, "request_email_enrichment", WORK, spends)
         its_id = asked.json()["result"]["structuredContent"]["id"]
-        waiting = {"ids": [its_id], "timeout_seconds": 5}
+        waiting = {"ids": [its_id], "timeout_seconds": 50}
         waited = await _asked(face.url, "wait_for_enrichment", waiting, reads, era)
         got = await _asked(face.url, "get_enrichment", {"id": its_id}, reads)
         nothing = await _asked(face.url, "get_credits", {}, issuer.token(HERE, scope="openid"))
@@ -118,7 +118,7 @@ async def test_a_request_that_hides_its_tool_from_the_first_look_spends_nothing_
         oauth_issuer=issuer.url,
         state_dir=tmp_path,
     )
-    asked = call("auto", "request_email_enrichment", WORK)
+    asked = call("auto", "request_email_enrichment", PATIENT)
     headers = asked["headers"] | {"authorization": f"Bearer {issuer.token(HERE, scope=READ)}"}
     async with mcp_http_app(settings, "127.0.0.1", 8701) as (app, _):
         transport = httpx.ASGITransport(app)
@@ -136,14 +136,14 @@ async def test_one_persons_ids_are_unknown_to_another_in_every_process(
     async with balanced(tmp_path, OAUTH_ISSUER=issuer.url) as site:
         ada, jonas = (issuer.token(site.url, sub=name) for name in ("ada", "jonas"))
         async with talking(site.url, era, ada) as hers, talking(site.url, era, jonas) as his:
-            missed = data_of(await hers.call_tool("request_email_enrichment", WORK))
+            missed = data_of(await hers.call_tool("request_email_enrichment", PATIENT))
             for _ in range(2):
                 again = await hers.call_tool("get_enrichment", {"id": missed["id"]})
                 assert data_of(again)["id"] == missed["id"]
                 for others in (missed["id"], missed["id"].rpartition("-")[0], ID):
                     refused = await his.call_tool("get_enrichment", {"id": others})
                     assert error_of(refused)["code"] == "unknown_enrichment"
-                    waiting = {"ids": [others], "timeout_seconds": 1}
+                    waiting = {"ids": [others], "timeout_seconds": 50}
                     refused = await his.call_tool("wait_for_enrichment", waiting)
                     assert error_of(refused)["code"] == "unknown_enrichment"
 
@@ -166,7 +166,7 @@ async def test_whose_tokens_are_taken_is_told_where_clients_look(
     issuer: Issuer, tmp_path: Path
 ) -> None:
     with served(tmp_path, PUBLIC_URL=PUBLIC, OAUTH_ISSUER=issuer.url) as face:
-        async with httpx.AsyncClient(headers={"host": "mcp.example"}) as http:
+        async with httpx.AsyncClient(headers={"host": "mcp.example"}, timeout=HANG) as http:
             told = [
                 await http.get(f"{face.root}{where}")
                 for where in (f"{METADATA}/tools/mcp", METADATA)

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.mcp.faces import ERAS, ID, WORK, data_of, error_of, wire
+from tests.mcp.faces import ERAS, ID, PATIENT, data_of, error_of, wire
 from tests.over_http.served import call, served, talking
 from tests.support.scripted_server import ReceivedRequest, replies
 from tests.support.waiting import HANG
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
-WAIT = {"ids": [ID], "timeout_seconds": 45}
+WAIT = {"ids": [ID], "timeout_seconds": 50}
 
 
 def _vendors(vendor: ScriptedServer) -> dict[str, str]:
@@ -52,7 +52,7 @@ async def test_the_tools_answer_as_they_do_over_stdio(era: str, tmp_path: Path) 
         async with talking(face.url, era) as client:
             assert client.protocol_version == ERAS[era]
             assert len((await client.list_tools()).tools) == 4
-            missed = data_of(await client.call_tool("request_email_enrichment", WORK))
+            missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
             assert missed["status"] == "not-found"
             again = data_of(await client.call_tool("get_enrichment", {"id": missed["id"]}))
             assert again["id"] == missed["id"]
@@ -71,13 +71,13 @@ async def test_a_wait_reports_its_progress_before_its_answer(
 
     with served(tmp_path, **_vendors(vendor)) as face:
         async with talking(face.url, era) as client:
-            waiting = WAIT | {"timeout_seconds": 8.5}
+            waiting = WAIT | {"timeout_seconds": 11}  # two reports, and time for a late one
             waited = await client.call_tool(
                 "wait_for_enrichment", waiting, progress_callback=on_progress
             )
     assert data_of(waited)["timeout_applied"]
-    assert len(told) == 2
-    assert told[0] < told[1]
+    assert 2 <= len(told) <= 3, "the third is due a second after the end"
+    assert told == sorted(set(told))
 
 
 async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
@@ -86,14 +86,13 @@ async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
     told = anyio.Event()
 
     async def once_told(stream: SocketStream, seen: ReceivedRequest) -> None:
-        with anyio.move_on_after(8):
-            await told.wait()
+        await told.wait()
         await replies(200, wire("processing"))(stream, seen)
 
     async def on_progress(_done: float, _total: float | None, _message: str | None) -> None:
         told.set()
 
-    vendor.will(once_told)
+    vendor.always(once_told)
     with served(tmp_path, **_vendors(vendor)) as face:
         async with talking(face.url, era) as client:
             await client.call_tool("get_enrichment", {"id": ID}, progress_callback=on_progress)
@@ -129,7 +128,7 @@ async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_
         async with httpx.AsyncClient(timeout=HANG) as http:
             answers.append(await http.post(url, **call(era, "wait_for_enrichment", WAIT)))
 
-    with served(tmp_path, **_vendors(vendor)) as face:
+    with served(tmp_path, module="tests.support.patient_server", **_vendors(vendor)) as face:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, face.url)
             with anyio.fail_after(HANG):
@@ -157,7 +156,7 @@ async def test_many_calls_at_once_are_each_answered(era: str, tmp_path: Path) ->
 
 async def test_a_server_keeps_no_sessions_so_only_a_post_means_anything(tmp_path: Path) -> None:
     with served(tmp_path, HTTP_OPEN="true") as face:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=HANG) as http:
             for method in ("GET", "DELETE", "PUT"):
                 answer = await http.request(method, face.url)
                 assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

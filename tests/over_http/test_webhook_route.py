@@ -43,7 +43,7 @@ async def _ends(client: Client, vendor: ScriptedServer, lookups: ContractServer)
     answers: list[Any] = []
 
     async def wait() -> None:
-        waiting = {"ids": [asked["id"]], "timeout_seconds": 30}
+        waiting = {"ids": [asked["id"]], "timeout_seconds": 50}
         answers.append(data_of(await client.call_tool("wait_for_enrichment", waiting)))
 
     with anyio.fail_after(HANG):
@@ -80,16 +80,17 @@ async def test_one_process_asks_nothing_before_thepush(
     with served(tmp_path, **settings) as face:
         async with talking(face.url, "auto") as client:
             asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
-            waiting = {"ids": [asked["id"]], "timeout_seconds": 2}
+            waiting = {"ids": [asked["id"]], "timeout_seconds": 5}
             waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
             assert not waited["all_final"]
             assert len(vendor.seen) == 1
             lookups.end(found())
             path = vendor.posts[0].json["callback_url"].removeprefix("http://localhost:1")
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=HANG) as http:
                 pushed = await http.post(f"{face.root}{path}", content=b"not read")
                 wrong = await http.post(f"{face.root}{path[:-1]}x", content=b"")
                 got = await http.get(f"{face.root}{path}")
+            waiting["timeout_seconds"] = 50
             waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
     assert (pushed.status_code, wrong.status_code, got.status_code) == (204, 404, 405)
     assert waited["enrichments"][0]["email"] == ADDRESS
@@ -102,11 +103,11 @@ async def test_what_a_push_says_is_not_believed(vendor: ScriptedServer, tmp_path
         asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
         lie = found() | {"email": {"email": "eve@evil.example", "type": "work"}}
         assert (await push(vendor, json.dumps(lie).encode())).status_code == 204
-        waiting = {"ids": [asked["id"]], "timeout_seconds": 1}
+        waiting = {"ids": [asked["id"]], "timeout_seconds": 5}
         waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
         assert (waited["all_final"], waited["enrichments"][0]["email"]) == (False, None)
         lookups.end(found())
-        waiting["timeout_seconds"] = 20
+        waiting["timeout_seconds"] = 50
         waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
     assert waited["enrichments"][0]["email"] == ADDRESS
 
@@ -164,7 +165,7 @@ async def test_the_pushes_of_a_team_are_for_whoever_of_it_waits(
         assert joined["reused"]
         lookups.end(found())
         assert (await push(vendor)).status_code == 204
-        waiting = {"ids": [joined["id"]], "timeout_seconds": 20}
+        waiting = {"ids": [joined["id"]], "timeout_seconds": 50}
         waited = data_of(await theirs.call_tool("wait_for_enrichment", waiting))
     assert waited["enrichments"][0]["email"] == ADDRESS
     assert len(vendor.posts) == 1
@@ -189,7 +190,10 @@ def test_an_address_is_given_to_those_who_could_reach_it(
 
 
 async def test_the_embedded_service_needs_no_pushes(tmp_path: Path) -> None:
-    async with balanced(tmp_path, HTTP_OPEN="true") as site, httpx.AsyncClient() as http:
+    async with (
+        balanced(tmp_path, HTTP_OPEN="true") as site,
+        httpx.AsyncClient(timeout=HANG) as http,
+    ):
         assert (await http.post(f"{site.root}/pushes/x")).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""What the documents beside the README say is so: their code and their commands are run."""
+"""Tests of the documents beside the README: they run the code and the commands there."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_code_of_the_library_page_prints_what_the_page_shows(
 
 
 def test_the_table_of_an_answer_has_its_fields() -> None:
-    section = LIBRARY.partition("## What an answer says")[2].partition("##")[0]
+    section = LIBRARY.partition("## `EnrichmentResult`")[2].partition("##")[0]
     named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert set(named) == {field.name for field in fields(EnrichmentResult)} | {"is_final"}
 

@@ -1,4 +1,4 @@
-"""The rules of the house that a command can check."""
+"""Rules of the project that a test can check."""
 
 from __future__ import annotations
 

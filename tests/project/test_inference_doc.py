@@ -1,4 +1,4 @@
-"""What the page on inferred addresses says is so: its commands are run, and print what it shows."""
+"""Tests of docs/inference.md: its commands work and print what it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/privacy.md says is so: its commands are run, and its settings and defaults exist."""
+"""Tests of docs/privacy.md: its commands work, and its settings and defaults exist."""
 
 from __future__ import annotations
 

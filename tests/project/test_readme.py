@@ -1,4 +1,4 @@
-"""What the README says is so: its tables, configurations and code, and each of its commands."""
+"""Tests of the README: its tables and configurations are right, and each of its commands works."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def assert_starts(
         input=json.dumps(hello) + "\n",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANG,
         check=True,
     )
     assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "mcp-enrichment"

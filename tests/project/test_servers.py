@@ -1,4 +1,4 @@
-"""What whoever runs the tests relies on: what they left out is named, and CI leaves out nothing."""
+"""A test run names the tests that it leaves out, and CI leaves out none."""
 
 from __future__ import annotations
 

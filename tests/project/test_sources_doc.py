@@ -1,4 +1,4 @@
-"""What docs/sources.md says is so: its table, its command, and the figures that it names."""
+"""Tests of docs/sources.md: its table, its command, and its figures."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def test_the_figures_of_the_sources_page_are_those_of_the_code() -> None:
         ("fails three times in a row is paused for 30 seconds", (circuit_breaker.FAILURES, 3)),
         ("paused for 30 seconds", (circuit_breaker.PAUSE, 30)),
         ("up to 15 minutes", (circuit_breaker.LONGEST_PAUSE, 15 * 60)),
-        ("for 15 minutes and then up to four hours", (circuit_breaker.REFUSAL_PAUSE, 15 * 60)),
+        ("for 15 minutes, then for up to four hours", (circuit_breaker.REFUSAL_PAUSE, 15 * 60)),
         ("up to four hours", (circuit_breaker.LONGEST_REFUSAL_PAUSE, 4 * 3600)),
         ("for up to ten minutes", (vendor_calls.WORKING_SECONDS, 600)),
-        ("lost a minute and a half later", (vendor_calls.ABANDONED_SECONDS // 10, 9)),
+        ("lost 95 seconds later", (vendor_calls.ABANDONED_SECONDS, 95)),
         ("five times in all", (lookup_job.MAX_SOURCE_ATTEMPTS, 5)),
-        ("more than two minutes is not waited for", (lookup_job.LONGEST_WAIT, 120)),
+        ("more than two minutes is not waited for;", (lookup_job.LONGEST_WAIT, 120)),
         (
-            "once an address is kept, one that asks for more than one",
+            "once an address is kept, the limit is one minute",
             (lookup_job.LONGEST_WAIT_WITH_HIT, 60),
         ),
         ("as long as it asks, up to a day", (MAX_RETRY_AFTER, 86_400)),
-        ("a second, it waits for a quarter of one", (EMBEDDED_STOP_SECONDS, 0.25)),
+        ("allow one second, it waits for a quarter of a second", (EMBEDDED_STOP_SECONDS, 0.25)),
     ]:
         assert said in flat
         assert figure[0] == figure[1]

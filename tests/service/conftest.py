@@ -9,6 +9,7 @@ import pytest
 from mcp_enrichment.service.queue import procrastinate_worker
 from tests.support import postgres
 from tests.support.databases import open_place
+from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.db.database import Database
     from tests.support.databases import Place
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_jobs_be_released(monkeypatch.setattr)
 
 
 @pytest.fixture

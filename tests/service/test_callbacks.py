@@ -12,9 +12,9 @@ from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.callbacks.callback_job import JITTER, deliver
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import DELIVERY_DELAYS
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue import sqlite_worker
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.databases import rows
 from tests.support.fake_resolver import FakeResolver
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
-TRIES = "SELECT number, outcome, http_status FROM callback_tries ORDER BY number"
+TRIES = "SELECT number, outcome, http_status FROM callback_attempts ORDER BY number"
 NONE_LEFT = "SELECT count(*) FROM jobs"
 QUICKLY = (0.0, 0.002, 0.004)
 
@@ -150,7 +150,7 @@ async def test_a_try_is_written_down_before_it_is_sent(
     written = []
 
     async def look(stream: SocketStream, seen: ReceivedRequest) -> None:
-        written.extend(rows(place, "SELECT number, ended_at, outcome FROM callback_tries"))
+        written.extend(rows(place, "SELECT number, finished_at, outcome FROM callback_attempts"))
         await replies(200)(stream, seen)
 
     receiver.will(look)
@@ -165,7 +165,7 @@ async def test_a_try_that_a_crash_cut_off_counts(place: Place, receiver: Scripte
     async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         job = await _ended_with_a_callback(it, receiver.url)
         for _ in range(2):
-            await it.service.database.write(lambda c: _claim(c, job.subject))
+            await it.service.database.write(lambda c: _claim(c, job.target_id))
         assert await deliver(it.service, job) is None
         assert it.rows(TRIES) == [(1, None, None), (2, None, None), (3, "http-error", 500)]
 
@@ -203,9 +203,9 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
 async def _ended_with_a_callback(it: RunningService, url: str) -> Job:
     """The job of the callback of a request that has ended."""
     request_id = await it.accepted(callback_url=url)
-    await look_up(it.service, Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id))
+    await look_up(it.service, Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")
-    return Job(kind=JobKind.DELIVER, subject=callback_id, team_id=it.team_id)
+    return Job(kind=JobKind.DELIVER, target_id=callback_id, team_id=it.team_id)
 
 
 def _claim(connection: Connection, callback_id: str) -> int | None:

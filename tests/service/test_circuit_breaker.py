@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.lookup import circuit_breaker, circuit_table
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup import circuit_breaker
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import (
     Lost,
     LostReason,
@@ -35,14 +35,14 @@ LOST, REFUSED = Lost(why=LostReason.NO_ANSWER), Lost(why=LostReason.REFUSED)
 async def looked_up(it: RunningService, number: int, vendor: ScriptedVendor) -> Reschedule | None:
     """One run of a new request's job, at this vendor alone."""
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
-    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)
 
 
 def left_alone_for(it: RunningService) -> float | None:
     """Seconds for which the vendor is left alone from now on."""
-    health = it.service.database.read_now(lambda c: circuit_table.get(c, "vendor"))
-    until = health.left_alone_until if health else None
+    health = it.service.database.read_now(lambda c: circuit_breaker.get(c, "vendor"))
+    until = health.open_until if health else None
     return until and until - it.service.clock()
 
 
@@ -124,7 +124,7 @@ async def test_one_that_asks_to_wait_for_a_day_is_left_alone_for_it_and_no_reque
         assert len(vendor.asked) == 1
         clock.now += 2
         assert await looked_up(it, 3, vendor) is None
-        ends = it.rows("SELECT status, reason FROM requests WHERE ended_at IS NOT NULL")
+        ends = it.rows("SELECT status, reason FROM requests WHERE completed_at IS NOT NULL")
     assert sorted(ends, key=str) == [("completed", None), ("failed", "sources-unavailable")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.app.client import connect
+from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
@@ -21,6 +21,7 @@ from mcp_enrichment.settings import Settings
 from tests.support.databases import settings_of
 from tests.support.running_service import ADA, ADAS, running_service, until
 from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +55,9 @@ async def test_ones_own_contacts_come_first_and_a_vendor_is_closed_in_the_end(
     import_contacts(database, [_ada()], source="linkedin")
     database.close()
     hunter.says[0] = Hit(email="jonas@example.com")
-    async with connect(settings) as client:
-        ada = await client.request(ADA, EmailType.WORK, wait=5)
-        jonas = await client.request(JONAS, EmailType.WORK, wait=5)
+    async with open_client(settings) as client:
+        ada = await client.request(ADA, EmailType.WORK, wait=HANG)
+        jonas = await client.request(JONAS, EmailType.WORK, wait=HANG)
     assert (ada.source, ada.verification) == ("contacts", "own-data")
     assert (jonas.source, jonas.verification) == ("hunter", "unverified")
     assert hunter.asked == [JONAS, "closed"]
@@ -94,18 +95,18 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
 async def test_a_miss_of_a_vendor_is_not_paid_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hunter: ScriptedVendor
 ) -> None:
-    async with connect(chosen(tmp_path, monkeypatch)) as client:
+    async with open_client(chosen(tmp_path, monkeypatch)) as client:
         for reused in (False, True):
-            answer = await client.request(JONAS, EmailType.WORK, wait=5)
+            answer = await client.request(JONAS, EmailType.WORK, wait=HANG)
             assert (answer.status, answer.reused) == ("not-found", reused)
         assert hunter.asked == [JONAS]
 
 
 async def test_a_miss_in_ones_own_contacts_is_looked_for_again(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", state_dir=tmp_path / "state")
-    async with connect(settings) as client:
+    async with open_client(settings) as client:
         for _ in range(2):
-            answer = await client.request(JONAS, EmailType.WORK, wait=5)
+            answer = await client.request(JONAS, EmailType.WORK, wait=HANG)
             assert (answer.status, answer.reused) == ("not-found", False)
 
 

@@ -43,17 +43,14 @@ async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 1.0)
-    async with (
-        running_service(path, jobs=False) as it,
-        listening(it) as port,
-        calling(port) as caller,
-    ):
+    async with running_service(path, jobs=False) as it, listening(it) as port:
         if b"Length" in said or b"chunked" in said:
             said = said.replace(
                 b"\r\n", f"\r\nx-api-key: {await create_key(it, 'lumen')}\r\n".encode(), 1
             )
-        await caller.say(said)
-        await caller.answer()  # it ends, or the test fails
+        async with calling(port) as caller:
+            await caller.say(said)
+            await caller.answer()  # it ends, or the test fails
 
 
 async def test_one_byte_now_and_then_does_not_keep_a_connection(
@@ -77,15 +74,12 @@ async def test_an_answer_that_takes_long_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(h11_protocol, "RECEIVE_SECONDS", 0.5)
-    async with (
-        running_service(path, jobs=False) as it,
-        listening(it) as port,
-        calling(port) as caller,
-    ):
+    async with running_service(path, jobs=False) as it, listening(it) as port:
         request_id, key = await it.accepted(), await create_key(it, "default")
         head = f"GET {ENRICHMENTS}/{request_id} HTTP/1.1\r\nHost: it\r\nx-api-key: {key}\r\n"
-        await caller.say(f"{head}Prefer: wait=2\r\n\r\n".encode())
-        assert b"200 OK" in await caller.head()
+        async with calling(port) as caller:
+            await caller.say(f"{head}Prefer: wait=2\r\n\r\n".encode())
+            assert b"200 OK" in await caller.head()
 
 
 async def test_silent_connections_make_room_for_those_who_ask(

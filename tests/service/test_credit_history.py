@@ -44,7 +44,7 @@ async def _used(it: RunningService) -> str:
             asked = {"linkedin_url": f"{ADA}-{number}", "type": "work"}
             posted = await http.post("/v1/api/enrichment/email", json=asked)
             where = f"/v1/api/enrichment/email/{posted.json()['_id']}"
-            await http.get(where, headers={"prefer": "wait=9"})
+            await http.get(where, headers={"prefer": "wait=60"})
     team_id = it.rows("SELECT id FROM teams WHERE name = 'lumen'")[0][0]
     write = it.service.database.write
     await write(lambda c: credit.grant(c, team_id, 10, at=5))

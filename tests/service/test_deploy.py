@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +102,18 @@ def test_the_image_runs_as_nobody_and_its_command_serves_what_its_health_check_a
     asks = _on(port, _execs("HEALTHCHECK"))
     with running(_on(port, [*_execs("ENTRYPOINT"), *_execs("CMD")]), home):
         until_listening(port)
-        assert subprocess.run(asks, env=home, check=False).returncode == 0
+        _becomes_healthy(asks, home)
         server.stop("immediate")
         ill = subprocess.run(asks, env=home, check=False, capture_output=True)
         server.start()
         assert ill.returncode == 1
+
+
+def _becomes_healthy(asks: Sequence[str], home: dict[str, str]) -> None:
+    """On a busy machine a check may give up before its answer has come; the next one follows."""
+    deadline = time.monotonic() + HANG
+    while subprocess.run(asks, env=home, check=False, capture_output=True).returncode:
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.installs
@@ -163,7 +171,7 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
             assert (await http.post(ENRICHMENTS, content=too_much)).status_code == 413
             assert (await http.get(CREDITS)).json() == {"balance": 10, "held": 0}
         async with talking(f"{where}/mcp", "auto", key) as assistant:
-            asked = {"linkedin_url": ADA, "type": "personal", "wait_seconds": 20}
+            asked = {"linkedin_url": ADA, "type": "personal", "wait_seconds": 50}
             ended = await assistant.call_tool("request_email_enrichment", asked)
             told = await assistant.call_tool("get_credits", {})
         assert ended.structured_content["status"] == "not-found"
@@ -182,7 +190,7 @@ async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
         if answer.status_code == 502:  # it was sent to the one that died: the key makes it safe
             answer = await http.post(ENRICHMENTS, json=asked, headers=key)
         one = f"{ENRICHMENTS}/{answer.json()['_id']}"
-        ends.add((await http.get(one, headers={"prefer": "wait=20"})).json()["status"])
+        ends.add((await http.get(one, headers={"prefer": "wait=60"})).json()["status"])
 
     async with anyio.create_task_group() as tasks:
         for number in range(many):

@@ -71,7 +71,7 @@ async def test_what_was_asked_about_a_person_is_emptied_and_stays_paid(
         request_id = await it.accepted(callback_url=f"{receiver.url}/{ADAS}", external_id=ADAS)
         await it.post(headers={"idempotency-key": ADAS}, type="personal", external_id="ada-lead")
         await it.final(request_id)
-        await until(lambda: len(it.rows("SELECT * FROM requests WHERE ended_at > 0")) == 2)
+        await until(lambda: len(it.rows("SELECT * FROM requests WHERE completed_at > 0")) == 2)
         erased = erase(it.service.database, subject)
         body = (await it.get(request_id)).json()
         kept = everything(place)
@@ -137,7 +137,7 @@ def test_an_address_of_one_profile_alone_stands_for_the_whole_person(place: Plac
     erased = erase(database, ADDRESS)
     database.close()
     assert erased.removed == {"contacts": 2, "people": 1}
-    assert rows(place, "SELECT email FROM contacts") == [("grace@example.com",)]
+    assert rows(place, "SELECT email FROM contact_emails") == [("grace@example.com",)]
     assert erased.suppressed == 3, "the profile and both addresses"
 
 
@@ -149,7 +149,7 @@ def test_of_a_shared_address_only_what_holds_it_is_erased(place: Place) -> None:
     database.close()
     assert (erased.shared_by, erased.suppressed) == (2, 1)
     assert erased.removed == {"contacts": 2, "people": 2}
-    assert rows(place, "SELECT email FROM contacts") == [("ada@freemail.example",)]
+    assert rows(place, "SELECT email FROM contact_emails") == [("ada@freemail.example",)]
 
 
 @pytest.mark.parametrize("email", ["Ada@freemail.example", "Ada@example.com", "Ada@bücher.example"])
@@ -169,7 +169,7 @@ def test_by_profile_the_address_goes_wherever_else_it_stands(place: Place) -> No
     database = with_contacts(place, ADA_READ, old_profile, GRACE)
     erase(database, PROFILE)
     database.close()
-    assert rows(place, "SELECT email FROM contacts") == [("grace@example.com",)]
+    assert rows(place, "SELECT email FROM contact_emails") == [("grace@example.com",)]
 
 
 async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> None:
@@ -204,15 +204,15 @@ async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(pla
     assert "linkedin.com" not in json.dumps(nobodys)
 
 
-@pytest.mark.parametrize("change", ["UPDATE audit SET at = 0", "DELETE FROM audit"])
+@pytest.mark.parametrize("change", ["UPDATE audit_log SET at = 0", "DELETE FROM audit_log"])
 def test_the_audit_trail_cannot_be_changed(place: Place, change: str) -> None:
     database = with_contacts(place, ADA_READ)
     erase(database, PROFILE)
-    before = rows(place, "SELECT actor, action, counts FROM audit")
+    before = rows(place, "SELECT actor, action, counts FROM audit_log")
     with pytest.raises(DBAPIError, match="only ever added"):
         database.write_now(lambda c: c.exec_driver_sql(change))
     database.close()
-    assert rows(place, "SELECT actor, action, counts FROM audit") == before
+    assert rows(place, "SELECT actor, action, counts FROM audit_log") == before
     assert before == [
         ("operator", "import", '{"contacts": 1, "suppressed": 0}'),
         ("operator", "erase", '{"people": 1, "contacts": 1, "suppressions": 2}'),

@@ -17,7 +17,7 @@ from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADA, HIT, ledger_is_exact, running_service
@@ -52,17 +52,21 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     event.listen(database._engine, "before_cursor_execute", meanwhile)
     yield
     event.remove(database._engine, "before_cursor_execute", meanwhile)
-    erasing.join(30)
+    erasing.join(HANG)
     other.close()
 
 
-@pytest.mark.parametrize("statement", ["INSERT INTO contacts", "INSERT INTO people"])
+@pytest.mark.parametrize("statement", ["INSERT INTO contact_emails", "INSERT INTO contact_persons"])
 def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: str) -> None:
     database = open_postgres(url)
     with erasing_before(statement, database, url):
         import_contacts(database, [ADA_READ], source="linkedin")
     database.close()
-    assert rows(url, "SELECT * FROM contacts") == rows(url, "SELECT * FROM people") == []
+    assert (
+        rows(url, "SELECT * FROM contact_emails")
+        == rows(url, "SELECT * FROM contact_persons")
+        == []
+    )
     assert rows(url, "SELECT count(*) FROM suppressions") == [(2,)], "the address as well"
 
 

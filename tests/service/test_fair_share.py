@@ -14,8 +14,9 @@ import pytest
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.queue import procrastinate_queue, sqlite_queue, sqlite_worker
+from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH_FAIRLY
-from mcp_enrichment.service.queue.sqlite_queue import JobKind, Lease
+from mcp_enrichment.service.queue.sqlite_queue import Lease
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.running_service import (
     ADA,
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 OF = "SELECT count(*) FROM jobs WHERE kind = 'deliver' AND lease_owner IS NOT NULL"
-DELIVERED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
+DELIVERED = "SELECT count(*) FROM callback_attempts WHERE outcome = 'delivered'"
 
 BACKLOG = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)
-    SELECT 'deliver', 'deliver', jsonb_build_object('subject', n, 'team_id', %(team_id)s::integer),
-        now() FROM generate_series(1, %(many)s) n"""
+    SELECT 'deliver', 'deliver',
+        jsonb_build_object('target_id', n, 'team_id', %(team_id)s::integer), now()
+    FROM generate_series(1, %(many)s) n"""
 
 
 async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback(
@@ -79,10 +81,10 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
         teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
         write = it.service.database.write
         for number in range(40):  # the backlog of the first is older than all there is of others
-            await write(lambda c, n=number: _put(c, f"a{n}", teams[0], due_at=n))
+            await write(lambda c, n=number: _put(c, f"a{n}", teams[0], run_at=n))
         for number in range(3):
-            await write(lambda c, n=number: _put(c, f"b{n}", teams[1], due_at=50 + n))
-            await write(lambda c, n=number: _put(c, f"c{n}", teams[2], due_at=60 + n))
+            await write(lambda c, n=number: _put(c, f"b{n}", teams[1], run_at=50 + n))
+            await write(lambda c, n=number: _put(c, f"c{n}", teams[2], run_at=60 + n))
         lease = Lease(owner="one", now=100, until=130)
         at_work = {teams[0]: 1, teams[2]: 3}
         claimed = await write(
@@ -90,7 +92,7 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
                 c, lease, JobKind.DELIVER, limit=6, share=4, at_work=at_work
             )
         )
-    assert [job.subject for job in claimed] == ["b0", "a0", "b1", "a1", "b2", "c0"]
+    assert [job.target_id for job in claimed] == ["b0", "a0", "b1", "a1", "b2", "c0"]
 
 
 async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) -> None:
@@ -101,11 +103,11 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
         def look(connection: Connection) -> list[str]:
             with statements(connection) as said:
                 sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, limit=9)
-                _put(connection, "due", it.team_id, due_at=1)
+                _put(connection, "due", it.team_id, run_at=1)
                 sqlite_queue.claim_fairly(
                     connection, lease, JobKind.DELIVER, limit=9, share=4, at_work={}
                 )
-                sqlite_queue.next_due(connection, after=100)
+                sqlite_queue.next_run_at(connection, after=100)
             return [step for one in said for step in _plan(connection, *one)]
 
         plan = await it.service.database.write(look)
@@ -130,7 +132,7 @@ async def test_a_fleet_takes_callbacks_from_team_to_team_and_no_more_of_one_than
         worker = connection.execute("SELECT procrastinate_register_worker_v1()").fetchall()[0][0]
         while found := connection.execute(FETCH_FAIRLY, _asked(worker, at_work)).fetchall():
             at_work[found[0][6]["team_id"]] += 1
-            taken.append(found[0][6]["subject"])
+            taken.append(found[0][6]["target_id"])
     assert taken == ["b0", "a0", "b1", "a1", "b2", "a2", "c0"]
 
 
@@ -151,12 +153,12 @@ async def _team(it: RunningService, name: str) -> int:
     return int(it.rows("SELECT id FROM teams WHERE name = ?", name)[0][0])
 
 
-def _put(connection: Connection, subject: str, team_id: int, *, due_at: float) -> None:
-    sqlite_queue.enqueue(connection, JobKind.DELIVER, subject, team_id=team_id, at=due_at)
+def _put(connection: Connection, target_id: str, team_id: int, *, run_at: float) -> None:
+    sqlite_queue.enqueue(connection, JobKind.DELIVER, target_id, team_id=team_id, at=run_at)
 
 
-def _put_in(connection: Connection, subject: str, team_id: int) -> None:
-    procrastinate_queue.enqueue(connection, JobKind.DELIVER, subject, team_id=team_id, at=0)
+def _put_in(connection: Connection, target_id: str, team_id: int) -> None:
+    procrastinate_queue.enqueue(connection, JobKind.DELIVER, target_id, team_id=team_id, at=0)
 
 
 def _asked(worker: int, at_work: Mapping[int, int]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ async def test_restarts_take_no_try_of_a_source_away(path: Path) -> None:
             await until(source.asked.is_set)
     async with running_service(path, FixedSource(DOWN), clock=clock) as it:
         for number in range(1, lookup_job.MAX_SOURCE_ATTEMPTS + 1):
-            await until(lambda n=number: it.rows("SELECT tries FROM requests") == [(n,)])
+            await until(lambda n=number: it.rows("SELECT source_attempts FROM requests") == [(n,)])
             clock.now += 60
             it.engine.wake()
         await until(lambda: it.rows("SELECT status FROM requests") == [("failed",)])
@@ -109,4 +109,4 @@ async def test_jobs_that_are_given_back_count_as_never_claimed(place: Place) -> 
             if not it.rows("SELECT * FROM jobs"):
                 await it.accepted()
             await until(source.asked.is_set)
-            assert it.rows("SELECT claims FROM jobs") == [(1,)]
+            assert it.rows("SELECT attempts FROM jobs") == [(1,)]

@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import open_place, rows
 from tests.support.running_service import (
     ADA,
@@ -21,6 +21,7 @@ from tests.support.running_service import (
     SlowSource,
     ledger_is_exact,
     running_service,
+    until,
 )
 from tests.support.waiting import HANG
 
@@ -44,7 +45,10 @@ NAMES = "SELECT name FROM teams ORDER BY name"
 class Knows(SlowSource):
     """Has an address for every other profile."""
 
+    asked_for = 0
+
     async def find(self, profile: str, kind: EmailType) -> Outcome:
+        self.asked_for += 1
         await super().find(profile, kind)
         return HIT if int(profile.rpartition("-")[2]) % 2 else MISS
 
@@ -62,9 +66,9 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
         async with anyio.create_task_group() as tasks:
             for request_id in ids:
-                job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+                job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
                 tasks.start_soon(look_up, it.service, job)
-            await source.asked.wait()
+            await until(lambda: source.asked_for == MANY)
             event.listen(it.service.database._engine, "commit", commits.append)
             source.may_answer.set()
         assert len(commits) < MANY / 2, "reads are counted too"

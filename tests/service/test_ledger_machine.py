@@ -36,7 +36,7 @@ from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.requests import submission
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.base import Hit, Misconfigured, Miss, Outcome, Unavailable
@@ -199,7 +199,7 @@ class Ledger(RuleBasedStateMachine):
         ledger_is_exact(self.place)
         lost = """
             SELECT id FROM requests WHERE status IN ('pending', 'processing')
-            AND id NOT IN (SELECT subject FROM jobs WHERE kind = 'look-up')"""
+            AND id NOT IN (SELECT target_id FROM jobs WHERE kind = 'look-up')"""
         assert rows(self.place, lost) == []
 
     def teardown(self) -> None:
@@ -225,14 +225,14 @@ class Ledger(RuleBasedStateMachine):
         self.database.write_now(lambda c: sqlite_queue.finish(c, owner, [job]))
 
     def put_off(self, owner: str, job: Job, seconds: float) -> None:
-        due_at = self.clock() + seconds
-        self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, due_at=due_at))
+        run_at = self.clock() + seconds
+        self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, run_at=run_at))
 
     def leases_end(self) -> None:
         """The clock alone tells."""
 
-    def run(self, job: Job, outcome: Outcome | Exception) -> lookup_job.Reschedule | None:
-        async def look_up() -> lookup_job.Reschedule | None:
+    def run(self, job: Job, outcome: Outcome | Exception) -> Reschedule | None:
+        async def look_up() -> Reschedule | None:
             return await lookup_job.look_up(self.service(says=outcome), job)
 
         return anyio.run(look_up)

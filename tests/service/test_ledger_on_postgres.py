@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mcp_enrichment.service.queue import procrastinate_queue
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
 from tests.service.test_ledger_machine import FULLY, LEASE, Ledger
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class LedgerOnPostgres(Ledger):
             taking = {"queue": "look-up", "worker_id": worker, "limit": limit}
             for found in connection.execute(FETCH, taking):
                 job = Job(kind=JobKind.LOOK_UP, **_job_of(found))
-                self._held[owner, job.subject] = found[0]
+                self._held[owner, job.target_id] = found[0]
                 taken.append(job)
         return taken
 
@@ -60,7 +60,7 @@ class LedgerOnPostgres(Ledger):
 
     def _end(self, owner: str, job: Job, how: str) -> None:
         # Of a job that was taken over and ended elsewhere nothing is left to end.
-        this = self._held.get((owner, job.subject), 0)
+        this = self._held.get((owner, job.target_id), 0)
         with psycopg.connect(str(self.place)) as connection:
             mine = f"SELECT {how} FROM procrastinate_jobs WHERE id = %s AND status = 'doing'"  # noqa: S608
             connection.execute(mine, (this,))
@@ -68,8 +68,8 @@ class LedgerOnPostgres(Ledger):
 
 def _job_of(found: Sequence[Any]) -> dict[str, Any]:
     arguments, attempts = found[6], found[9]
-    whose = {name: arguments[name] for name in ("subject", "team_id")}
-    return whose | {"claims": attempts + 1}
+    whose = {name: arguments[name] for name in ("target_id", "team_id")}
+    return whose | {"attempts": attempts + 1}
 
 
 def test_over_postgres_too_no_credit_is_lost_taken_twice_or_owed(

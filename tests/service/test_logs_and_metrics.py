@@ -34,7 +34,7 @@ Zelda,Zyx,https://www.linkedin.com/in/{SLUG},{EMAIL},Lumen,CTO,05 Mar 2024
 LABELS = {
     "enrichment_http_requests_total": {"route", "status"},
     "enrichment_lookups_total": {"status", "source"},
-    "enrichment_callback_tries_total": {"number", "outcome"},
+    "enrichment_callback_attempts_total": {"number", "outcome"},
     "enrichment_jobs_waiting": {"kind"},
     "enrichment_credits": {"kind"},
     "enrichment_oldest_job_seconds": set(),
@@ -93,7 +93,7 @@ async def _scenario(http: httpx.AsyncClient, receiver: ScriptedServer) -> list[h
     ]
     for answer in list(answers):
         where = f"{ENRICHMENTS}/{answer.json()['_id']}"
-        answers.append(await http.get(where, headers={"prefer": "wait=20"}))
+        answers.append(await http.get(where, headers={"prefer": "wait=60"}))
     await until(lambda: len(receiver.seen) == 2)
     bad = {"linkedin_url": SLUG, "type": SLUG, "callback_url": f"http://{SLUG}.internal"}
     inward = asked | {"callback_url": f"http://{HOST}@10.0.0.1/"}
@@ -127,7 +127,9 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
         try:
             assert process.stderr
             url = json.loads(process.stderr.readline())["message"].split()[2]
-            async with httpx.AsyncClient(base_url=url, headers={"x-api-key": key}) as http:
+            async with httpx.AsyncClient(
+                base_url=url, headers={"x-api-key": key}, timeout=HANG
+            ) as http:
                 answers = await _scenario(http, receiver)
                 metrics = await _settled_metrics(http)
             process.send_signal(signal.SIGTERM)
@@ -175,8 +177,8 @@ def _metrics_are_right(metrics: str) -> None:
         ("enrichment_http_requests_total", ("404", "none")): 1,
         ("enrichment_lookups_total", ("completed", "contacts")): 1,
         ("enrichment_lookups_total", ("none", "not-found")): 1,
-        ("enrichment_callback_tries_total", ("1", "http-error")): 1,
-        ("enrichment_callback_tries_total", ("2", "delivered")): 1,
+        ("enrichment_callback_attempts_total", ("1", "http-error")): 1,
+        ("enrichment_callback_attempts_total", ("2", "delivered")): 1,
         ("enrichment_jobs_waiting", ("look-up",)): 0,
         ("enrichment_jobs_waiting", ("deliver",)): 0,
         ("enrichment_oldest_job_seconds", ()): 0,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.service.requests import completion_listener, completion_waiter
+from mcp_enrichment.service.db import postgres
+from mcp_enrichment.service.requests import completion_waiter
 from tests.support.databases import rows
 from tests.support.running_service import (
     ADA,
@@ -37,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 MANY = 1000
 LISTENERS = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE query = 'LISTEN enrichment_ended' AND state = 'idle' AND datname = current_database()
+    WHERE query = 'LISTEN request_completed' AND state = 'idle' AND datname = current_database()
 """
 
 
@@ -123,7 +124,7 @@ async def test_an_end_that_was_not_heard_of_is_seen_when_it_can_be_heard_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 3600)
-    monkeypatch.setattr(completion_listener, "RECONNECT_EVERY", 1.5)
+    monkeypatch.setattr(postgres, "RECONNECT_EVERY", 1.5)
     async with running_service(url, jobs=False) as here, anyio.create_task_group() as tasks:
         tasks.start_soon(here.service.completion_waiter.watch)
         await until(lambda: rows(url, LISTENERS) == [(1,)])

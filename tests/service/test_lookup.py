@@ -13,8 +13,8 @@ from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.lookup import lookup_job
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact
@@ -77,7 +77,7 @@ async def test_an_unavailable_source_is_asked_again_later_and_later_and_then_it_
         request_id = await it.accepted()
         verdicts = []
         for _ in range(lookup_job.MAX_SOURCE_ATTEMPTS):
-            job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+            job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
             verdicts.append(await look_up(it.service, job))
         assert verdicts == [
             Reschedule(2.0),
@@ -95,7 +95,7 @@ async def test_a_source_that_says_when_to_come_back_is_not_asked_before(place: P
     async with running_service(
         place, FixedSource(Unavailable(retry_after=90)), FixedSource(DOWN), jobs=False
     ) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Reschedule(90)
 
 
@@ -107,9 +107,9 @@ async def test_a_source_that_asks_to_wait_for_hours_holds_no_request_and_no_cred
     place: Place, next_says: Outcome, status: str, reason: str | None
 ) -> None:
     async with running_service(place, FixedSource(AWAY), FixedSource(next_says), jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) is None
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
         assert await it.balance() == (9 if status == "completed" else 10)
     assert (body["status"], body.get("reason")) == (status, reason)
     ledger_is_exact(place)
@@ -118,10 +118,10 @@ async def test_a_source_that_asks_to_wait_for_hours_holds_no_request_and_no_cred
 async def test_while_one_source_is_away_for_hours_another_is_waited_for(place: Place) -> None:
     brief = FixedSource(DOWN, HIT)
     async with running_service(place, FixedSource(AWAY), brief, jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         assert await look_up(it.service, job) == Reschedule(2.0)
         assert await look_up(it.service, job) is None
-        assert (await it.get(job.subject)).json()["status"] == "completed"
+        assert (await it.get(job.target_id)).json()["status"] == "completed"
 
 
 @pytest.mark.parametrize(("then", "status"), [(HIT, "completed"), (MISS, "not-found")])
@@ -176,7 +176,7 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
         async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
             asked = {"linkedin_url": ADA, "type": "work"}
             request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
-            wait = {"prefer": "wait=5"}
+            wait = {"prefer": "wait=60"}
             body = (await http.get(f"{ENRICHMENTS}/{request_id}", headers=wait)).json()
             balance = (await http.get(CREDITS)).json()
     assert (body["status"], body["email"]["email"]) == ("completed", ADAS)

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import (
@@ -19,11 +16,10 @@ from mcp_enrichment.service.contacts.contact_import import (
     first_contacts,
     import_contacts,
 )
-from mcp_enrichment.service.db import migrate
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.cli.commands import Shell
-from tests.support.databases import engine_of, open_place
+from tests.support.databases import open_place
 from tests.support.running_service import ADA, rows, running_service
 
 if TYPE_CHECKING:
@@ -100,7 +96,9 @@ async def test_an_address_without_a_profile_is_kept_and_answers_nobody(
 ) -> None:
     import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
     assert await StoredContacts(database).is_empty()
-    assert rows(place, "SELECT first_name, email FROM contacts") == [("Ada", "ada@EXAMPLE.com")]
+    assert rows(place, "SELECT first_name, email FROM contact_emails") == [
+        ("Ada", "ada@EXAMPLE.com")
+    ]
 
 
 async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) -> None:
@@ -126,7 +124,7 @@ async def test_others_may_write_while_an_import_reads(database: Database, place:
     report = import_contacts(database, interrupted(), source="csv")
     other.close()
     assert (report.stored, report.read, report.new) == (60_000, 60_000, 60_000)
-    assert rows(place, "SELECT count(*) FROM contacts") == [(60_003,)]
+    assert rows(place, "SELECT count(*) FROM contact_emails") == [(60_003,)]
 
 
 def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Place) -> None:
@@ -137,7 +135,7 @@ def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Pl
     for database in databases:
         database.close()
     assert sum(done.result().new for done in begun) == len(people)
-    assert rows(place, "SELECT count(*) FROM contacts") == [(len(people),)]
+    assert rows(place, "SELECT count(*) FROM contact_emails") == [(len(people),)]
 
 
 async def test_a_request_is_not_held_up_by_an_import_of_another_process(
@@ -163,17 +161,16 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
 def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
     empty: Place,
 ) -> None:
-    engine = engine_of(empty)
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-        ours = ScriptDirectory.from_config(config).get_revision("0006")
-        command.upgrade(config, str(ours.down_revision))
-        connection.exec_driver_sql(
-            "INSERT INTO contacts VALUES ('https://www.linkedin.com/in/ada', 'work',"
-            " 'Ada@example.com', 'Ada', 'Okafor', '', '', '2024-03-05', 'linkedin', 5.0)"
+    if isinstance(empty, str):
+        migrate_postgres(empty)
+    before = open_place(empty)
+    before.write_now(
+        lambda c: c.exec_driver_sql(
+            "INSERT INTO contact_emails VALUES ('https://www.linkedin.com/in/ada', 'work',"
+            " 'Ada@example.com', 'linkedin', 'Ada', 'Okafor', '', '', '2024-03-05', 5.0, 0, 5.0)"
         )
-    engine.dispose()
+    )
+    before.close()
     if isinstance(empty, str):
         migrate_postgres(empty)
     database = open_place(empty)

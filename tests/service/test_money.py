@@ -15,7 +15,7 @@ from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.billing.ledger import Balance
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import Misconfigured
 from tests.support.running_service import (
     ADA,
@@ -96,14 +96,14 @@ async def test_a_lookup_that_runs_twice_at_once_ends_and_pays_once(
     source = SlowSource(outcome)
     async with running_service(place, source, jobs=False) as it:
         request_id = await it.accepted(callback_url="https://a.test")
-        job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
             for _ in range(8):
                 tasks.start_soon(look_up, it.service, job)
             await source.asked.wait()
             source.may_answer.set()
         assert await look_up(it.service, job) is None
-        assert len(it.rows(HISTORY, job.subject)) == 2
+        assert len(it.rows(HISTORY, job.target_id)) == 2
         assert it.rows("SELECT count(*) FROM jobs WHERE kind = 'deliver'") == [(1,)]
     ledger_is_exact(place)
 

@@ -20,7 +20,7 @@ from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.monitoring import totals
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.cli.commands import Shell
 from tests.support.databases import settings_of
 from tests.support.keyed_client import create_key
@@ -80,7 +80,7 @@ async def test_an_end_is_counted_once_however_many_come_to_it(place: Place) -> N
     source = SlowSource(HIT)
     before = _lookups_ended()
     async with running_service(place, source, jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
             for _ in range(3):  # its lease ran out twice, while it went on
                 tasks.start_soon(look_up, it.service, job)
@@ -127,7 +127,7 @@ async def test_a_list_of_one_teams_callbacks_reads_no_other_teams_tries(path: Pa
             return [str(step[3]) for step in steps]
 
         steps = await it.service.database.read(plan)
-    of_tries = [step for step in steps if "callback_tries" in step or " last" in step]
+    of_tries = [step for step in steps if "callback_attempts" in step or " last" in step]
     assert len(of_tries) >= 3
     assert [step for step in of_tries if not re.search(r"USING .*INDEX \w+ \(", step)] == []
 

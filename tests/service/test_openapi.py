@@ -105,7 +105,7 @@ async def test_each_answer_has_the_schema_that_is_served_for_it(place: Place) ->
             asked = {"linkedin_url": "https://www.linkedin.com/in/ada", "type": "work"}
             first = await http.post(ENRICHMENTS, json=asked | {"external_id": "lead"})
             last = await http.get(
-                f"{ENRICHMENTS}/{first.json()['_id']}", headers={"prefer": "wait=9"}
+                f"{ENRICHMENTS}/{first.json()['_id']}", headers={"prefer": "wait=60"}
             )
             answers = {
                 (ENRICHMENTS, "post", "201"): first,

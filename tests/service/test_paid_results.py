@@ -10,7 +10,7 @@ import pytest
 
 from mcp_enrichment.service.lookup import circuit_breaker, lookup_job, vendor_calls
 from mcp_enrichment.service.queue import handlers
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, InProgress
 from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
 from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
@@ -32,11 +32,11 @@ async def test_a_lookup_that_is_given_up_tells_the_address_that_was_paid_for(
     paid = Hit(email=OFFICE) if office else UNVERIFIED
     sources = [scripted_vendor(paid), FixedSource(ValueError(), name="broken")]
     async with running_service(place, *sources, jobs=False, check=RejectsRoleAddresses()) as it:
-        job = replace(await _job(it), claims=1)
+        job = replace(await _job(it), attempts=1)
         for _ in range(handlers.MAX_FAILURES):
             again = await handlers.run_job(it.service, job)
         assert again is None
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
         left = await it.balance()
     told = ("failed", 0, 10) if office else ("completed", 1, 9)
     assert (body["status"], body["credits_charged"], left) == told
@@ -61,12 +61,12 @@ async def test_an_address_that_was_paid_for_is_told_though_its_check_raises(
     clock = Clock()
     async with running_service(place, vendor, jobs=False, check=Defect(), clock=clock) as it:
         job = await _job(it)
-        for claims in range(1, polls + 20):
-            again = await handlers.run_job(it.service, replace(job, claims=claims))
+        for attempts in range(1, polls + 20):
+            again = await handlers.run_job(it.service, replace(job, attempts=attempts))
             if again is None:
                 break
             clock.now += again.seconds
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["status"], body["email"]["email"]) == ("completed", HIT.email)
     assert body["credits_charged"] == 1
     assert len(vendor.asked) == 1
@@ -90,19 +90,17 @@ async def test_an_answer_that_was_paid_for_is_kept_though_what_follows_raises(
     async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         assert await lookup_job.look_up(it.service, job) is None
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["status"], body["email"]["email"]) == ("completed", HIT.email)
     assert len(vendor.asked) == 1
 
 
 async def test_polls_of_a_vendor_that_works_long_are_no_defects(place: Place) -> None:
     async with running_service(place, FixedSource(ValueError(), HIT), jobs=False) as it:
-        job = replace(await _job(it), claims=handlers.MAX_FAILURES + 2)
-        assert await handlers.run_job(it.service, job) == lookup_job.Reschedule(
-            handlers.FAILURE_BACKOFF
-        )
+        job = replace(await _job(it), attempts=handlers.MAX_FAILURES + 2)
+        assert await handlers.run_job(it.service, job) == Reschedule(handlers.FAILURE_BACKOFF)
         assert await handlers.run_job(it.service, job) is None
-        assert (await it.get(job.subject)).json()["status"] == "completed"
+        assert (await it.get(job.target_id)).json()["status"] == "completed"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0])
@@ -113,7 +111,7 @@ async def test_numbers_that_are_none_lose_no_address_and_count_as_not_said(
     async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
-        assert (await it.get(job.subject)).json()["email"]["email"] == HIT.email
+        assert (await it.get(job.target_id)).json()["email"]["email"] == HIT.email
         assert it.rows("SELECT cost FROM source_calls") == [(PRICE,)]
 
 
@@ -125,10 +123,10 @@ async def test_an_address_that_no_database_can_hold_is_a_lost_answer_on_both(
     async with running_service(place, vendor, jobs=False) as it:
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["status"], body["reason"]) == ("failed", "answer-lost")
     assert len(vendor.asked) == 1
 
 
 async def _job(it: RunningService) -> Job:
-    return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+    return Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)

@@ -14,8 +14,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from psycopg_pool import AsyncConnectionPool
 
-from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue import procrastinate_adapter
+from mcp_enrichment.service.queue.capacity import Capacity
 from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
 from tests.support.databases import rows
 from tests.support.running_service import ADA, running_service, until
@@ -85,7 +85,7 @@ async def taken(
     """What a worker of lookups takes its jobs by."""
     async with AsyncConnectionPool(url, open=False, min_size=1) as pool:
         await connector.open_async(pool)
-        yield TrackingJobManager(connector, "look-up", SourceLimiter(), concurrency=at_once)
+        yield TrackingJobManager(connector, "look-up", Capacity(at_once))
 
 
 async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: str) -> None:

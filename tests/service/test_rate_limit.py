@@ -10,9 +10,9 @@ import pytest
 
 from mcp_enrichment.cli.logs import JsonFormatter
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
-from mcp_enrichment.service.accounts import api_key_table
+from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.http import anonymous_limit, rate_limit
+from mcp_enrichment.service.http import rate_limit
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
@@ -98,13 +98,13 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    valid = api_key_table.find_valid
+    valid = api_keys.find_valid
 
     def counted(connection: Any, key_id: str) -> tuple[str | None, int | None]:
         read.append(key_id)
         return valid(connection, key_id)
 
-    monkeypatch.setattr(api_key_table, "find_valid", counted)
+    monkeypatch.setattr(api_keys, "find_valid", counted)
     async with running_service(place, jobs=False) as it:
         ours, new = await create_key(it, "lumen"), await create_key(it, "lumen")
         limit = RateLimit(quota=3, clock=Clock())
@@ -127,7 +127,7 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
 async def test_who_asks_without_a_key_is_limited_before_the_database_is(
     place: Place, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(anonymous_limit, "PROBES", 3)
+    monkeypatch.setattr(rate_limit, "PROBES", 3)
     async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=100, clock=Clock())
         async with keyed_client(it, rate_limit=limit, metrics=True) as http:

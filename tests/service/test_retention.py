@@ -13,8 +13,7 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.context import Retention
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import personal_data_inventory, retention
-from mcp_enrichment.service.privacy.retention import delete_expired
-from mcp_enrichment.service.privacy.retention_task import run_retention
+from mcp_enrichment.service.privacy.retention import delete_expired, run_retention
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
 from tests.support.running_service import (
@@ -70,7 +69,7 @@ async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
         ]
 
 
-@pytest.mark.parametrize("table", ["contacts", "people"])
+@pytest.mark.parametrize("table", ["contact_emails", "contact_persons"])
 async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
     path: Path, table: str
 ) -> None:
@@ -115,7 +114,7 @@ async def test_what_has_expired_is_deleted_in_batches_to_the_last(
             await it.final(await it.accepted(linkedin_url=f"{ADA}-{n}"))
         clock.now += 91 * DAY
         assert await delete_expired(it.service) == 10
-        counts = it.rows("SELECT actor, action, subject, counts FROM audit")
+        counts = it.rows("SELECT actor, action, pseudonym, counts FROM audit_log")
     of = [
         ("service", "expire", None, f'{{"source_calls": {n}, "requests": {n}}}') for n in (2, 2, 1)
     ]
@@ -143,7 +142,7 @@ async def test_two_services_share_the_work_and_count_nothing_twice(
             for it in (one, two):
                 tasks.start_soon(delete, it.service)
         assert sum(deleted) == 16
-        assert one.rows("SELECT count(*) FROM audit WHERE action = 'expire'") == [(8,)]
+        assert one.rows("SELECT count(*) FROM audit_log WHERE action = 'expire'") == [(8,)]
 
 
 @pytest.mark.parametrize(("kept", "left"), [(None, 1), (30 * DAY, 0)])
@@ -159,14 +158,16 @@ async def test_contacts_are_kept_unless_a_time_is_set(
         )
         await it.service.database.write(
             lambda c: c.exec_driver_sql(
-                "UPDATE contacts SET imported_at = 20 * 86400 * "
+                "UPDATE contact_emails SET imported_at = 20 * 86400 * "
                 "CASE WHEN linkedin_url LIKE '%%-2' THEN 2 ELSE 1 END"
             )
         )
         clock.now = 60 * DAY
         await delete_expired(it.service)
-        assert it.rows("SELECT count(*) FROM contacts WHERE linkedin_url = ?", ADA) == [(left,)]
-        assert it.rows("SELECT count(*) FROM contacts") == [(left + 1,)]
+        assert it.rows("SELECT count(*) FROM contact_emails WHERE linkedin_url = ?", ADA) == [
+            (left,)
+        ]
+        assert it.rows("SELECT count(*) FROM contact_emails") == [(left + 1,)]
 
 
 async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
@@ -175,13 +176,13 @@ async def test_a_contact_that_is_imported_again_is_kept_from_then_on(
     contact = replace(ADA_READ, seen_at=DAY)
     async with running_service(place, retention=Retention(contacts=30 * DAY)) as it:
         import_contacts(it.service.database, [contact], source="hubspot")
-        for table in (schema.contacts, schema.people):
+        for table in (schema.contact_emails, schema.contact_persons):
             long_ago = update(table).values(imported_at=DAY)
             await it.service.database.write(lambda c, change=long_ago: c.execute(change))
         import_contacts(it.service.database, [contact], source="hubspot")
         await delete_expired(it.service)
-        assert it.rows("SELECT count(*) FROM contacts") == [(1,)]
-        assert it.rows("SELECT count(*) FROM people") == [(1,)]
+        assert it.rows("SELECT count(*) FROM contact_emails") == [(1,)]
+        assert it.rows("SELECT count(*) FROM contact_persons") == [(1,)]
 
 
 async def test_a_service_deletes_from_its_start_on(place: Place) -> None:

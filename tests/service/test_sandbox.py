@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-TRIES = "SELECT number, outcome, http_status FROM callback_tries ORDER BY number"
+TRIES = "SELECT number, outcome, http_status FROM callback_attempts ORDER BY number"
 
 
 def _person(scene: str) -> str:
@@ -53,7 +53,7 @@ async def test_either_type_can_be_found(place: Place) -> None:
 
 async def test_a_slow_lookup_is_unfinished_until_its_seconds_are_over(place: Place) -> None:
     async with running_service(place, FixedSource(HIT), sandbox=True) as it:
-        request_id = await it.accepted(linkedin_url=_person("slow-1"))
+        request_id = await it.accepted(linkedin_url=_person("slow-5"))
         held = (await it.get(request_id, prefer="wait=0")).json()
         assert held["status"] in ("pending", "processing")
         assert (await it.final(request_id))["status"] == "completed"

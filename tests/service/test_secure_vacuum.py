@@ -18,6 +18,7 @@ from mcp_enrichment.service.privacy.subject_requests import Subject
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADAS
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,9 +75,9 @@ def test_what_was_deleted_before_leaves_nothing_in_a_file_of_sqlite_either(path:
     with closing(sqlite3.connect(path)) as careless:
         careless.execute("PRAGMA secure_delete=OFF")
         careless.execute(
-            "UPDATE contacts SET email = 'ada@example.com' WHERE linkedin_url LIKE '%1'"
+            "UPDATE contact_emails SET email = 'ada@example.com' WHERE linkedin_url LIKE '%1'"
         )
-        careless.execute("DELETE FROM contacts WHERE email = 'ada@example.com'")
+        careless.execute("DELETE FROM contact_emails WHERE email = 'ada@example.com'")
         careless.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
     assert any(ADAS.encode() in file.read_bytes() for file in files), "it was there"
@@ -109,6 +110,8 @@ def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_tol
         subject_requests.erase(database, SUBJECT, suppressing=True, at=1.0)
         assert not database.scrub_now()
         reader.execute("ROLLBACK")
+        monkeypatch.setattr("mcp_enrichment.service.db.database.BUSY_TIMEOUT", HANG)
+        monkeypatch.setattr(secure_vacuum, "OTHERS_SECONDS", HANG)
         assert database.scrub_now()
     database.close()
 

@@ -108,7 +108,7 @@ def _client(process: subprocess.Popen[str], key: str) -> httpx.AsyncClient:
     assert process.stderr
     said = re.search(r"http://[0-9.:]+", process.stderr.readline())
     assert said
-    return httpx.AsyncClient(base_url=said[0], headers={"x-api-key": key})
+    return httpx.AsyncClient(base_url=said[0], headers={"x-api-key": key}, timeout=HANG)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -123,7 +123,7 @@ async def test_the_command_serves_the_contract_until_it_is_stopped(
                 asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
                 first = await http.post(ENRICHMENTS, json=asked)
                 where = f"{ENRICHMENTS}/{first.json()['_id']}"
-                body = (await http.get(where, headers={"prefer": "wait=5"})).json()
+                body = (await http.get(where, headers={"prefer": "wait=60"})).json()
                 balance = (await http.get(CREDITS)).json()
                 await until(lambda: len(receiver.seen) == 1)
                 process.send_signal(end)
@@ -143,7 +143,7 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
     key, statuses = _key(place), []
 
     async def hold(http: httpx.AsyncClient, where: str) -> None:
-        answer = await http.get(where, headers={"prefer": "wait=60"}, timeout=20)
+        answer = await http.get(where, headers={"prefer": "wait=60"}, timeout=HANG)
         statuses.append((answer.status_code, answer.json()["status"]))
 
     with served(place) as process:

@@ -3,6 +3,7 @@ keep others waiting, and no source is asked more than it may be, however many pr
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,10 +15,12 @@ from mcp_enrichment.service.lookup import source_limiter as domain
 from mcp_enrichment.service.lookup import source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.privacy import subject_requests
+from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.settings.service_types import SourceLimitText
+from mcp_enrichment.settings.types import SourceLimit
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import (
@@ -36,12 +39,27 @@ from tests.support.running_service import (
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.sources.base import Outcome
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 MANY = 200
 STATUS = "SELECT status FROM requests WHERE id = ?"
-UNDER_WAY = "SELECT count(*) FROM source_lookups"
+UNDER_WAY = "SELECT count(*) FROM source_slots"
+WAITING = "SELECT count(*) FROM jobs WHERE waits_for IS NOT NULL"
+
+
+class NotingSource(SlowSource):
+    """A slow source that notes the order in which it was asked."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.profiles: list[str] = []
+
+    async def find(self, profile: str, kind: EmailType) -> Outcome:
+        self.profiles.append(profile)
+        return await super().find(profile, kind)
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
@@ -124,7 +142,7 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
 
 
 async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
-    source, rate = CountingSource(0), 10.0
+    source, rate, before = CountingSource(0), 10.0, time.monotonic()
     limits = {source.name: Limit(per_second=rate)}
     async with (
         running_service(place, source, source_limiter=SourceLimiter(limits)) as it,
@@ -133,7 +151,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
         for number in range(10):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
         await until(lambda: len(source.began) == 10)
-    assert source.began[-1] - source.began[0] > (10 - 3) / rate
+    assert source.began[-1] - before > (10 - 3) / rate
 
 
 async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
@@ -208,38 +226,40 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
 async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
     place: Place,
 ) -> None:
-    clock, limit = Clock(), Limit(at_once=1)
-    async with running_service(place, jobs=False, clock=clock) as it:
-
-        def take(request_id: str) -> float:
-            clock.now += 0.5
-            now = clock.now
-            return it.service.database.write_now(
-                lambda c: source_slots.acquire(c, "s", request_id, limit, now=now, lease=100)
-            )
-
-        assert take("one") == 0
-        assert take("two") > 0
-        assert take("three") > 0
-        it.service.database.write_now(lambda c: source_slots.release(c, "s", "one"))
-        assert take("three") > 0, "the second is first"
-        clock.now += source_slots.WAITER_LEASE
-        assert take("three") == 0, "the second has gone"
+    source = NotingSource(HIT)
+    limiter = SourceLimiter({source.name: Limit(at_once=1)})
+    async with running_service(place, source, source_limiter=limiter, concurrency=2) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{name}") for name in ("one", "two", "three")]
+        await until(lambda: it.rows(WAITING) == [(2,)])
+        gone = Subject(profile=f"{ADA}-two")
+        subject_requests.erase(it.service.database, gone, suppressing=True, at=it.service.clock())
+        four = await it.accepted(linkedin_url=f"{ADA}-four")
+        await until(lambda: it.rows(WAITING) == [(3,)])
+        source.may_answer.set()
+        for request_id in (ids[0], ids[2], four):
+            await it.final(request_id)
+    assert source.profiles == [f"{ADA}-{name}" for name in ("one", "three", "four")]
+    assert rows(place, UNDER_WAY) == rows(place, WAITING) == [(0,)]
 
 
 async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(domain, "LEASE", 0.4)
-    source = SlowSource(HIT)
-    async with running_service(
-        place, source, source_limiter=SourceLimiter({source.name: Limit(at_once=1)})
-    ) as it:
+    source, source_slots, clock = (
+        SlowSource(HIT),
+        SourceLimiter({"slow": Limit(at_once=1)}),
+        Clock(),
+    )
+    async with running_service(place, source, source_limiter=source_slots, clock=clock) as it:
         request_id = await it.accepted()
         await until(source.asked.is_set)
-        await anyio.sleep(1)  # lets its lease pass more than twice
-        lapsed = "SELECT count(*) FROM source_lookups WHERE until < ?"
-        assert it.rows(lapsed, it.service.clock()) == [(0,)]
+        kept_until = "SELECT expires_at FROM source_slots"
+        ((first,),) = it.rows(kept_until)
+        for _ in range(4):  # in steps that are shorter than the lease, so that none can lapse
+            clock.now += 0.3
+            await until(lambda: it.rows(kept_until) == [(clock.now + domain.LEASE,)])
+        assert clock.now > first + 2 * domain.LEASE
         source.may_answer.set()
         await it.final(request_id)
     assert rows(place, UNDER_WAY) == [(0,)]
@@ -251,7 +271,7 @@ async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Pl
         place, FixedSource(MISS), source_limiter=SourceLimiter(limits)
     ) as it:
         await it.final(await it.accepted())
-    assert rows(place, "SELECT * FROM source_turns") == []
+    assert rows(place, "SELECT * FROM source_rate") == []
 
 
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
@@ -262,7 +282,7 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
             for number in range(3):
                 await it.accepted(linkedin_url=f"{ADA}-{number}")
             await until(source.asked.is_set)
-            await until(lambda: it.service.source_limiter.waiting > 0)
+            await until(lambda: rows(url, WAITING) == [(2,)])
     owners = rows(url, "SELECT lease_owner FROM jobs")
     assert owners == [(None,)] * 3
 
@@ -270,16 +290,16 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("contacts=50/200", SourceLimitText(source="contacts", at_once=50, per_second=200)),
-        ("contacts=50", SourceLimitText(source="contacts", at_once=50)),
-        ("contacts=/0.5", SourceLimitText(source="contacts", per_second=0.5)),
+        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
+        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
+        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
     ],
 )
 def test_the_limits_are_set_in_a_few_characters(
-    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimitText
+    monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
-    assert Settings().source_limits == (read, SourceLimitText(source="inferred", at_once=1))
+    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
 
 
 NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"

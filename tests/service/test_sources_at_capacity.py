@@ -60,7 +60,7 @@ async def test_standing_in_line_is_no_try(url: str) -> None:
     async with running_service(url, own, full, source_limiter=_one_at_once(full)) as it:
         await _asked_of(it, own)
         await until(lambda: rows(url, IN_LINE) == [(4,)])
-    assert rows(url, "SELECT claims FROM jobs") == [(0,)] * 5
+    assert rows(url, "SELECT attempts FROM jobs") == [(0,)] * 5
 
 
 async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked_up(

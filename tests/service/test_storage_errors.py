@@ -125,7 +125,7 @@ def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_
     disk.pages = taken + 15
     with pytest.raises(StorageFailed, match="disk that holds") as raised:
         import_contacts(database, people, source="csv")
-    [(stored,)] = rows(path, "SELECT count(*) FROM contacts")
+    [(stored,)] = rows(path, "SELECT count(*) FROM contact_emails")
     assert 0 < stored < 1000
     assert f"{stored} rows with an address are stored" in str(raised.value)
     assert "Nothing was started" not in str(raised.value)
@@ -133,7 +133,7 @@ def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_
     report = import_contacts(database, people, source="csv")
     database.close()
     assert (report.stored, report.new) == (1000, 1000 - stored)
-    assert rows(path, "SELECT count(*) FROM people") == [(1000,)]
+    assert rows(path, "SELECT count(*) FROM contact_persons") == [(1000,)]
 
 
 def test_an_import_into_a_full_disk_says_that_nothing_was_done(path: Path, disk: Disk) -> None:
@@ -143,7 +143,7 @@ def test_an_import_into_a_full_disk_says_that_nothing_was_done(path: Path, disk:
     with pytest.raises(StorageFailed, match="Nothing was started"):
         import_contacts(database, people, source="csv")
     database.close()
-    assert rows(path, "SELECT count(*) FROM contacts") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM contact_emails") == [(0,)]
 
 
 async def test_a_database_that_another_program_keeps_locked_is_a_503_that_may_be_retried(

@@ -182,7 +182,7 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) 
     database.close()
     assert (report.read, report.stored, report.new) == (3, 1, 1)
     assert report.skipped == {SkipReason.SUPPRESSED: 2}
-    assert rows(place, "SELECT email, type FROM contacts") == [
+    assert rows(place, "SELECT email, type FROM contact_emails") == [
         ("grace@example.com", EmailType.WORK)
     ]
 
@@ -193,6 +193,8 @@ def test_the_list_names_nobody(place: Place) -> None:
     subject_requests.suppress(database, ADDRESS, at=1.0)
     assert not subject_requests.suppress(database, ADDRESS, at=2.0), "once is enough"
     database.close()
-    kept = str(rows(place, "SELECT * FROM suppressions")) + str(rows(place, "SELECT * FROM audit"))
+    kept = str(rows(place, "SELECT * FROM suppressions")) + str(
+        rows(place, "SELECT * FROM audit_log")
+    )
     assert "ada-" not in kept
     assert "ada@" not in kept

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
-from mcp_enrichment.service.accounts import api_key_table as store
 from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.accounts import api_keys as store
 from tests.cli.commands import Shell
 from tests.support.databases import dump_text
 from tests.support.keyed_client import create_key, keyed_client

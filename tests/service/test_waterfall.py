@@ -12,7 +12,7 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.lookup import lookup_job, vendor_calls
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, InProgress, Miss, Terms, Unavailable
 from tests.support.lookup_outcomes import (
     ENDS,
@@ -94,9 +94,9 @@ async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ti
     clock = Clock()
     async with running_service(place, vendor, jobs=False, clock=clock) as it:
         job = await _job(it)
-        assert await lookup_job.look_up(it.service, job) == lookup_job.Reschedule(20.0)
+        assert await lookup_job.look_up(it.service, job) == Reschedule(20.0)
         clock.now += 5
-        assert await lookup_job.look_up(it.service, job) == lookup_job.Reschedule(15.0)
+        assert await lookup_job.look_up(it.service, job) == Reschedule(15.0)
         assert vendor.collected == [], "before the time it is not asked"
         clock.now += 15
         assert await lookup_job.look_up(it.service, job) is None
@@ -137,7 +137,7 @@ async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_la
         await lookup_job.look_up(it.service, job)
         clock.now += 86_400
         assert await lookup_job.look_up(it.service, job) is None
-        assert (await it.get(job.subject)).json()["status"] == "completed"
+        assert (await it.get(job.target_id)).json()["status"] == "completed"
 
 
 async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_says_miss(
@@ -246,7 +246,7 @@ async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
         job = await _job(it)
         await lookup_job.look_up(it.service, job)
         await lookup_job.give_up(it.service, job)
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["status"], body["reason"]) == ("failed", reason)
 
 
@@ -264,10 +264,10 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
             tasks.start_soon(lookup_job.look_up, service, job)
             await slow.asked.wait()
             clock.now += vendor_calls.ABANDONED_SECONDS
-            assert await lookup_job.look_up(service, job) == lookup_job.Reschedule(20.0)
+            assert await lookup_job.look_up(service, job) == Reschedule(20.0)
             assert it.rows("SELECT state FROM source_calls WHERE source = 'slow'") == [("lost",)]
             answers.set()
-        body = (await it.get(job.subject)).json()
+        body = (await it.get(job.target_id)).json()
     assert (body["source"], body["verification"]) == ("slow", "verified")
 
 
@@ -287,4 +287,4 @@ class Slow:
 
 
 async def _job(it: RunningService) -> Job:
-    return Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+    return Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)

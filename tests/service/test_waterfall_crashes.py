@@ -12,7 +12,7 @@ import pytest
 from mcp_enrichment.service.db.database import Database
 from mcp_enrichment.service.lookup import vendor_calls
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import Terms
 from tests.support.lookup_outcomes import (
     RejectsRoleAddresses,
@@ -58,7 +58,7 @@ class Mortal(Database):
     """The database of a process that dies before a transaction, or once it is committed."""
 
     def __init__(self, database: Database, life: Life) -> None:
-        super().__init__(database._engine, database.subjects, queue=database.queue)
+        super().__init__(database._engine, database.pseudonyms, queue=database.queue)
         self._life = life
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
@@ -146,7 +146,7 @@ async def _die(
     for vendor in vendors:
         vendor.interrupt = life.step
     mortal = replace(it.service, sources=vendors, database=Mortal(it.service.database, life))
-    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     try:
         while again := await look_up(mortal, job):
             clock.now += again.seconds

@@ -14,8 +14,8 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import vendor_calls
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Terms
 from tests.support.databases import open_place
 from tests.support.fresh_copy import ROOT
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
-ENDED = "SELECT status, email, source, verification FROM requests WHERE ended_at IS NOT NULL"
+ENDED = "SELECT status, email, source, verification FROM requests WHERE completed_at IS NOT NULL"
 
 
 class Gate:
@@ -102,7 +102,7 @@ async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> N
     gate = PaidGate(HIT)
     other = open_place(place)
     async with running_service(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, it.service, job)
         await gate.asked.wait()
         assert await look_up(replace(it.service, database=other), job) == Reschedule(5.0)
@@ -122,7 +122,7 @@ async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(plac
     )
     other = open_place(place)
     async with running_service(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         tasks.start_soon(look_up, replace(it.service, sources=[gate, spared]), job)
         await gate.asked.wait()
         assert await look_up(replace(it.service, sources=[ends], database=other), job) is None
@@ -144,7 +144,7 @@ async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) 
     vendor.interrupt = at_the_answer
     clock = Clock()
     async with running_service(place, vendor, jobs=False, clock=clock) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         with stop:
             await look_up(it.service, job)
         assert it.rows("SELECT state FROM source_calls") == [("hit",)]

@@ -7,9 +7,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 
 from mcp_enrichment.cli.setup import NAMES
-from mcp_enrichment.setup.clients import CLIENTS
-from mcp_enrichment.setup.errors import SetupError
-from mcp_enrichment.setup.paths import Machine
+from mcp_enrichment.setup.clients import CLIENTS, Machine
+from mcp_enrichment.setup.config_file import SetupError
 
 HOMES = {
     "darwin": PurePosixPath("/Users/ada"),

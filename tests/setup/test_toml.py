@@ -6,8 +6,7 @@ import tomllib
 
 import pytest
 
-from mcp_enrichment.setup.errors import UnreadableConfig
-from mcp_enrichment.setup.formats import TOML
+from mcp_enrichment.setup.formats import TOML, UnreadableConfig
 
 ENTRY = {"command": "C:\\it\\mcp-enrichment.exe", "args": ["a"], "env": {"A": "ü"}}
 PATH = ("mcp_servers", "enrichment")

@@ -18,6 +18,7 @@ from tests.support.chaos import (
     all_is_well,
     drawn,
     moody,
+    somebody_else_is_at_work,
     starts_workers,
 )
 from tests.support.chaos_worker import ask
@@ -25,6 +26,7 @@ from tests.support.cutting_proxy import cutting_proxy
 from tests.support.fault_proxy import fault_proxy
 from tests.support.running_service import running_service, until
 from tests.support.scripted_server import scripted_server
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     import random
@@ -80,18 +82,25 @@ async def _until_all_is_done(
             for _ in range(WORKERS):
                 workers.start(())
             for number in range(kills):
-                await _one_dies(workers, network.chance)
+                await _one_dies(it, workers, network.chance, died_at_work, range(requests))
                 if number in crash_at:
                     await _crash(server)
                 died_at_work |= set(it.rows(LEFT_BEHIND))
             await _asked_by_all(it, network, range(requests))
-            await until(lambda: it.rows(UNFINISHED) == [(0,)])
+            await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=5 * HANG)
     return died_at_work
 
 
-async def _one_dies(workers: Workers, chance: random.Random) -> None:
+async def _one_dies(
+    it: RunningService,
+    workers: Workers,
+    chance: random.Random,
+    known: set[tuple[str]],
+    numbers: range,
+) -> None:
     workers.start(())
     await anyio.sleep(chance.uniform(0, LONGEST_LIFE))
+    await somebody_else_is_at_work(it, known, numbers)
     workers.kill_one()
 
 

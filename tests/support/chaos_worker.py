@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Outcome
     from tests.support.databases import Place
 
-LEASE = 0.5
+LEASE = 1.0
 FLEET = {"HEARTBEAT": 0.3, "SILENT": 2.0, "SWEEP": 0.3, "POLL": 0.1}
 DELAYS = (0.0, 0.02, 0.05)
 TRY_SECONDS = 0.4

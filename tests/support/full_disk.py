@@ -21,7 +21,7 @@ class FullDiskDatabase(Database):
     """The database, until the disk is full: in the midst of a transaction, or when it commits."""
 
     def __init__(self, database: Database, after: int) -> None:
-        super().__init__(database._engine, database.subjects, queue=database.queue)
+        super().__init__(database._engine, database.pseudonyms, queue=database.queue)
         self._after = after
 
     def write_now(self, work: Callable[[Connection], T]) -> T:

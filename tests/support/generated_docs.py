@@ -1,5 +1,4 @@
-"""What is generated from the code: tables and links of the documents, what shops read about the
-package, and the tools' snapshots.
+"""Generates from the code: tables and links of the documents, store listings, tool snapshots.
 
 `python3 tasks.py docs` rewrites them.
 """
@@ -34,11 +33,11 @@ PAGES = (
     ),
 )
 OF_HTTP = ("public_url", "http_", "push_", "oauth_")
-"""How the settings begin that only MCP over HTTP has."""
+"""Prefixes of the settings of MCP over HTTP."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
-"""How those begin that say how long what is known about people is kept."""
+"""Prefixes of the settings on how long personal data is kept."""
 OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_")
-"""And those that say where addresses come from."""
+"""Prefixes of the settings of the sources."""
 PUBLISHED = {
     ROOT / "server.json": package_listings.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": package_listings.manifest,
@@ -51,12 +50,12 @@ def tools_table() -> str:
     return "\n".join(["| tool | arguments | what it does |", "|---|---|---|", *rows])
 
 
-def settings_table(*beginnings: str) -> str:
-    """The settings that begin so; without beginnings, those that no page of their own has."""
+def settings_table(*prefixes: str) -> str:
+    """The settings with these prefixes; without prefixes, the settings that no other page has."""
     rows = [
         f"| `ENRICHMENT_{name.upper()}` | {field.description} | {_default(name)} |"
         for name, field in Settings.model_fields.items()
-        if name.startswith(beginnings or (*OF_HTTP, *OF_PRIVACY, *OF_SOURCES)) is bool(beginnings)
+        if name.startswith(prefixes or (*OF_HTTP, *OF_PRIVACY, *OF_SOURCES)) is bool(prefixes)
     ]
     return "\n".join(["| variable | what it does | default |", "|---|---|---|", *rows])
 
@@ -66,32 +65,32 @@ def errors_table() -> str:
         f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_yes(kind.charged)} |"
         for kind in sorted(_errors(), key=lambda kind: kind.code)
     ]
-    head = ["| code | class | may pass by itself | may have cost a credit |", "|---|---|---|---|"]
+    head = ["| code | class | transient | may have cost a credit |", "|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
 def vendors_table() -> str:
     head = [
-        "| name | addresses | credits for one | limit | answers | a lost answer | run with a key |",
+        "| name | addresses | credits for one | limit | answers | lost answer | run with a key |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_vendor_row(vendor_class(name)) for name in sorted(NAMES))])
 
 
 def vendor_notes() -> str:
-    """What the module of each vendor says of it."""
+    """The docstring of each vendor's module."""
     modules = (sys.modules[vendor_class(name).__module__] for name in sorted(NAMES))
     return "\n".join(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)
 
 
 def vendor_schemas() -> str:
-    """From which document of a vendor its answers are known."""
+    """The document of each vendor that its schema is written from."""
     rows = [
-        f"| `{name}` | {known['source']} | {known.get('date', 'not told')} | {known['read']} |"
+        f"| `{name}` | {known['source']} | {known.get('date', 'not stated')} | {known['read']} |"
         for name in sorted(NAMES)
         for known in [json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))]
     ]
-    return "\n".join(["| name | document | its date | read |", "|---|---|---|---|", *rows])
+    return "\n".join(["| name | document | its date | read on |", "|---|---|---|---|", *rows])
 
 
 TABLES = {
@@ -109,12 +108,12 @@ TABLES = {
 
 
 def with_tables(page: str) -> str:
-    """The page with its generated sections as they should be."""
+    """The page with its generated sections up to date."""
     return SECTION.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", page)
 
 
 def as_file(value: object) -> str:
-    """A published entry as its file holds it."""
+    """The content of the file of a published entry."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -136,7 +135,7 @@ def _default(name: str) -> str:
 
 
 def _errors() -> list[type[errors.EnrichmentError]]:
-    """The errors of the contract that stand for a code of their own."""
+    """The errors of the contract that have a code of their own."""
     every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     return [kind for kind in every if "code" in vars(kind) and "explanation" in vars(kind)]
 
@@ -157,7 +156,7 @@ def _vendor_row(kind: type[HTTPVendor]) -> str:
         ", ".join(shown),
         ", ".join(limits),
         f"in about {kind.poll_after:g} s or later" if kind.poll_after else "at once",
-        "asked for again" if kind.idempotent_billing else "stays lost",
+        "requested again" if kind.idempotent_billing else "stays lost",
         kind.verified_on or "*unverified*",
     ]
     return f"| {' | '.join(cells)} |"

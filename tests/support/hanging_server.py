@@ -8,6 +8,7 @@ import anyio
 
 from mcp_enrichment.cli import main, signals
 from mcp_enrichment.service.sources.contacts import ContactsSource
+from tests.support.release_patience import let_jobs_be_released
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ async def never(_self: ContactsSource, _profile: str, _kind: EmailType) -> None:
 
 
 if __name__ == "__main__":
+    let_jobs_be_released()
     signals.CLEANUP_SECONDS = HANG  # on a busy machine the end takes longer, and is not cut short
     ContactsSource.find = never  # type: ignore[assignment,method-assign]
     main()

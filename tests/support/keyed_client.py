@@ -21,7 +21,7 @@ async def create_key(it: RunningService, team: str, *, credits: int = 10) -> str
     """A new key of a team, which is made where there is none of that name."""
 
     def make(connection: Any) -> str:
-        if teams.team_table.id_of(connection, team) is None:
+        if teams.id_of(connection, team) is None:
             teams.add(connection, team, credits, at=it.service.clock())
         return api_keys.create(connection, team, at=it.service.clock()).key
 

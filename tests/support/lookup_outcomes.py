@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.queue.job import Job, JobKind
 from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,
@@ -94,7 +94,7 @@ def wins(end: str) -> bool:
 
 async def run_to_completion(it: RunningService, request_id: str, clock: Clock) -> LookupOutcome:
     """Run the job whenever it is due, until the request has ended."""
-    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     for _ in range(100):
         again = await look_up(it.service, job)
         if again is None:

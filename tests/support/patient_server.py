@@ -1,10 +1,12 @@
-"""The server, with all the time that a slow client may want at the end."""
+"""The server, with all the time that a slow client or vendor may want at the end."""
 
 from __future__ import annotations
 
 from mcp_enrichment.cli import main
-from mcp_enrichment.mcp.stdio import transport
+from mcp_enrichment.client import poller
+from mcp_enrichment.mcp.stdio import reader, transport
 
 if __name__ == "__main__":
-    transport.LINGER = 60.0
+    poller.LAST_POLL_SECONDS = poller.RESPONSE_MARGIN = 3.0  # of which nothing is held
+    transport.LINGER = reader.GONE_SECONDS = 60.0
     main()

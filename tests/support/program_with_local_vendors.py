@@ -11,9 +11,11 @@ import os
 from mcp_enrichment.app import service
 from mcp_enrichment.cli import main, signals
 from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from tests.support.release_patience import let_jobs_be_released
 from tests.support.waiting import HANG
 
 if __name__ == "__main__":
+    let_jobs_be_released()
     signals.CLEANUP_SECONDS = HANG
     if seconds := os.environ.get("END_SECONDS"):
         service.EMBEDDED_STOP_SECONDS = float(seconds)

@@ -15,7 +15,7 @@ import httpx
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.accounts import team_table
+from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
@@ -131,7 +131,7 @@ class RunningService:
 
     def is_idle(self) -> bool:
         """Whether the runner sleeps until it is woken, or until something is due."""
-        return self.engine._stir.statistics().tasks_waiting > 0
+        return self.engine._wake.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return rows(self.place, query, *values)
@@ -191,10 +191,10 @@ def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> E
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:
     """The team of this name; its first grant is this one where there was no such team."""
-    found = team_table.id_of(connection, name)
+    found = teams.id_of(connection, name)
     if found is not None:
         return found
-    team_id = team_table.add(connection, name, at=at)
+    team_id = teams.add(connection, name, 0, at=at)
     if amount:
         ledger.grant(connection, team_id, amount, at=at)
     return team_id

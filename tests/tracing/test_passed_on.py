@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.mcp.faces import ID, WORK, data_of, face, wire
+from tests.mcp.faces import ID, PATIENT, data_of, face, wire
 from tests.support.running_service import HIT, FixedSource, running_service, until
 from tests.support.scripted_server import ScriptedServer, replies
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-TRIED = "SELECT count(*) FROM callback_tries WHERE outcome = 'delivered'"
+TRIED = "SELECT count(*) FROM callback_attempts WHERE outcome = 'delivered'"
 NO_TRACE = ["", "ada.okafor@example.com", "00-0-0-01", TRACE.upper(), "ff" + TRACE[2:]]
 
 
@@ -40,7 +40,7 @@ async def test_every_request_to_the_service_tells_the_trace_of_the_call_and_no_m
     vendor.will(replies(201, wire("pending")), replies(200, wire("completed")))
     vendor.will(replies(200, {"balance": 7}))
     async with face(remote, era) as client:
-        found = await client.call_tool("request_email_enrichment", WORK, meta=brings(TRACE))
+        found = await client.call_tool("request_email_enrichment", PATIENT, meta=brings(TRACE))
         assert data_of(found)["is_final"]
         await client.call_tool("get_credits", {}, meta=brings(TRACE))
     assert [seen.headers["traceparent"] for seen in vendor.seen] == [TRACE] * 3

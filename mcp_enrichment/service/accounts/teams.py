@@ -3,19 +3,78 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
-from mcp_enrichment.service.accounts import team_table
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import webhook_signing
+from mcp_enrichment.service.db.schema import callback_secrets, teams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Team:
+    """A team and its credits."""
+
+    id: int
+    name: str
+    available: int
+    held: int
+
+
+def _insert(connection: Connection, name: str, *, at: float) -> int:
+    """The id of a new team, without credits."""
+    row = {"name": name, "available": 0, "held": 0, "created_at": at}
+    added = connection.execute(insert(teams).values(row).returning(teams.c.id))
+    return int(added.scalar_one())
+
+
+def id_of(connection: Connection, name: str) -> int | None:
+    """The team of this name."""
+    return connection.execute(select(teams.c.id).where(teams.c.name == name)).scalar()
+
+
+def list_all(connection: Connection) -> Sequence[Team]:
+    """All teams, by name."""
+    columns = select(teams.c.id, teams.c.name, teams.c.available, teams.c.held)
+    return [Team(**row._mapping) for row in connection.execute(columns.order_by(teams.c.name))]
+
+
+def add_secret(connection: Connection, team_id: int, secret: str, *, at: float) -> None:
+    """A new secret for the team's callbacks, beside those that it has."""
+    row = {"team_id": team_id, "secret": secret, "created_at": at}
+    connection.execute(insert(callback_secrets).values(row))
+
+
+def lock(connection: Connection, team_id: int) -> None:
+    """Have no other transaction hold the team until this one ends."""
+    this = select(teams.c.id).where(teams.c.id == team_id)
+    connection.execute(this.with_for_update(key_share=True))
+
+
+def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence[str]:
+    """The newest secrets of the team's callbacks, the very newest first."""
+    mine = select(callback_secrets.c.secret).where(callback_secrets.c.team_id == team_id)
+    newest = mine.order_by(callback_secrets.c.id.desc()).limit(limit)
+    return connection.execute(newest).scalars().all()
+
+
+def credit_totals(connection: Connection) -> dict[str, int]:
+    """The credits of all teams: what is available and held, and what has moved of each kind."""
+    figures = ("available", "held", "granted", "corrected", "settled", "released")
+    summed = [func.coalesce(func.sum(teams.c[name]), 0).label(name) for name in figures]
+    row = connection.execute(select(*summed)).one()
+    return {name: int(total) for name, total in row._mapping.items()}
+
 
 FIRST_GRANT = 250
 """Credits that a new installation starts with."""
@@ -27,7 +86,7 @@ _NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no space at an end, where nob
 
 def embedded_team(connection: Connection, *, at: float) -> int:
     """The id of the embedded team, made with its first grant where it does not exist."""
-    found = team_table.id_of(connection, DEFAULT_TEAM)
+    found = id_of(connection, DEFAULT_TEAM)
     return found or _with_credits(connection, DEFAULT_TEAM, FIRST_GRANT, at=at)
 
 
@@ -38,14 +97,14 @@ def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  
             "The team's name cannot be used.",
             "Use 1 to 100 letters, digits, spaces, dots or dashes.",
         )
-    if team_table.id_of(connection, name) is not None:
+    if id_of(connection, name) is not None:
         raise _refused(f"There already is a team {name!r}.", "Choose another name.")
     return _with_credits(connection, name, credits, at=at)
 
 
 def team_id_of(connection: Connection, name: str) -> int:
     """The id of the team of this name. Raises `InvalidArguments` where there is none."""
-    found = team_table.id_of(connection, name)
+    found = id_of(connection, name)
     if found is None:
         raise _refused(f"There is no team {name!r}.", "`mcp-enrichment teams list` shows them all.")
     return found
@@ -66,10 +125,10 @@ def local_team(connection: Connection, name: str, *, at: float) -> int:
 
 def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Sequence[str]:
     """The secrets of the team's callbacks that are valid now, the newest first; one at least."""
-    if valid := team_table.newest_secrets(connection, team_id, SECRETS_VALID):
+    if valid := newest_secrets(connection, team_id, SECRETS_VALID):
         return valid
-    team_table.lock(connection, team_id)  # the first secret is made once, whoever needs it first
-    return team_table.newest_secrets(connection, team_id, SECRETS_VALID) or [
+    lock(connection, team_id)  # the first secret is made once, whoever needs it first
+    return newest_secrets(connection, team_id, SECRETS_VALID) or [
         rotate_secret(connection, team_id, at=at)
     ]
 
@@ -77,12 +136,12 @@ def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Seque
 def rotate_secret(connection: Connection, team_id: int, *, at: float) -> str:
     """A new secret; the one before stays valid until the next rotation."""
     secret = webhook_signing.new_secret()
-    team_table.add_secret(connection, team_id, secret, at=at)
+    add_secret(connection, team_id, secret, at=at)
     return secret
 
 
 def _with_credits(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
-    team_id = team_table.add(connection, name, at=at)
+    team_id = _insert(connection, name, at=at)
     if credits:
         ledger.grant(connection, team_id, credits, at=at)
     return team_id

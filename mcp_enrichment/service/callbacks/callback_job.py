@@ -13,11 +13,9 @@ from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.accounts.teams import signing_secrets
 from mcp_enrichment.service.callbacks import callback_table, webhook_signing
 from mcp_enrichment.service.context import DeliveryResult
-from mcp_enrichment.service.lookup.lookup_job import Reschedule
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
-from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.submission import enrichment_type
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.callbacks.callback_table import Callback
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
-    from mcp_enrichment.service.queue.sqlite_queue import Job, Queue
+    from mcp_enrichment.service.queue.job import Job, Queue
     from mcp_enrichment.service.requests.request_table import Request
 
 _NO_CALLBACK = Explanation(
@@ -54,9 +52,9 @@ class _Attempt:
 async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     """Send one try of a callback. A try is written down before it is sent: a crash between the two
     costs the try, never a fourth one."""
-    subjects = service.database.subjects
+    pseudonyms = service.database.pseudonyms
     claimed = await service.database.write(
-        lambda c: _claim(c, job.subject, subjects, at=service.clock())
+        lambda c: _claim(c, job.target_id, pseudonyms, at=service.clock())
     )
     if claimed is None:
         return None
@@ -79,7 +77,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         if again and _is_redelivered(connection, claimed.callback):
             again = None  # the repeat has a job of its own
         if again is None:
-            sqlite_queue.delete_done(connection, [job])
+            delete_done(connection, [job])
         return again
 
     again = await service.database.write(close)
@@ -119,7 +117,7 @@ def body_of(request: Request, callback: Callback) -> bytes:
 
 
 def _claim(
-    connection: Connection, callback_id: str, subjects: Pseudonyms, *, at: float
+    connection: Connection, callback_id: str, pseudonyms: Pseudonyms, *, at: float
 ) -> _Attempt | None:
     callback = callback_table.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
@@ -129,7 +127,7 @@ def _claim(
     if number is None:
         return None
     secrets = signing_secrets(connection, request.team_id, at=at)
-    told = redact_if_suppressed(connection, subjects, request)
+    told = redact_if_suppressed(connection, pseudonyms, request)
     return _Attempt(callback=callback, number=number, request=told, secrets=secrets)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from mcp_enrichment.service.db.schema import callback_tries as tries
+from mcp_enrichment.service.db.schema import callback_attempts as attempts
 from mcp_enrichment.service.db.schema import callbacks, requests
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Callback:
     external_id: str | None
     round: int
     """Grows by one each time that somebody repeats the delivery by hand."""
-    defects: int = 0
+    handler_errors: int = 0
     """How often its delivery raised in this round."""
 
 
@@ -58,7 +58,7 @@ class Delivery:
 
     id: str
     request_id: str
-    tries: int
+    attempts: int
     outcome: str | None
     http_status: int | None
     at: float | None
@@ -93,12 +93,14 @@ def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequenc
 def start_round(connection: Connection, callback_id: str) -> None:
     """Allow a callback three more tries."""
     this = update(callbacks).where(callbacks.c.id == callback_id)
-    connection.execute(this.values(round=callbacks.c.round + 1, defects=0))
+    connection.execute(this.values(round=callbacks.c.round + 1, handler_errors=0))
 
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """The number of the try that may now be sent; None where the round is over."""
-    outcomes = connection.execute(select(tries.c.outcome).where(_round(callback))).scalars().all()
+    outcomes = (
+        connection.execute(select(attempts.c.outcome).where(_round(callback))).scalars().all()
+    )
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None
     number = len(outcomes) + 1
@@ -108,7 +110,7 @@ def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> i
         "number": number,
         "started_at": at,
     }
-    connection.execute(insert(tries).values(row))
+    connection.execute(insert(attempts).values(row))
     return number
 
 
@@ -122,21 +124,21 @@ def close_attempt(
     http_status: int | None,
 ) -> None:
     """Write down how a try ended."""
-    this = _round(callback) & (tries.c.number == number)
-    end = {"ended_at": at, "outcome": outcome, "http_status": http_status}
-    connection.execute(update(tries).where(this).values(end))
+    this = _round(callback) & (attempts.c.number == number)
+    end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
+    connection.execute(update(attempts).where(this).values(end))
 
 
 def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
     """A team's callbacks, those tried last first."""
-    last, of_this = tries.alias("last"), tries.c.callback_id == callbacks.c.id
-    order = func.max(tries.c.round * (MAX_ATTEMPTS + 1) + tries.c.number)
+    last, of_this = attempts.alias("last"), attempts.c.callback_id == callbacks.c.id
+    order = func.max(attempts.c.round * (MAX_ATTEMPTS + 1) + attempts.c.number)
     newest = select(order).where(of_this).scalar_subquery()
     rows = connection.execute(
         select(
             callbacks.c.id,
             callbacks.c.request_id,
-            select(func.count()).where(of_this).scalar_subquery().label("tries"),
+            select(func.count()).where(of_this).scalar_subquery().label("attempts"),
             last.c.outcome,
             last.c.http_status,
             last.c.started_at.label("at"),
@@ -155,4 +157,4 @@ def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[
 
 
 def _round(callback: Callback) -> ColumnElement[bool]:
-    return (tries.c.callback_id == callback.id) & (tries.c.round == callback.round)
+    return (attempts.c.callback_id == callback.id) & (attempts.c.round == callback.round)

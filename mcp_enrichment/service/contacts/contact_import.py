@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.contacts import contact_table as store
-from mcp_enrichment.service.contacts.external_sort import sort_externally
 from mcp_enrichment.service.contacts.import_writer import ImportWriter
 from mcp_enrichment.service.contacts.person_records import figures
-from mcp_enrichment.service.contacts.row_packing import packed
+from mcp_enrichment.service.contacts.staging import Staging, email_row
 from mcp_enrichment.service.privacy import audit_log
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.subject_requests import left_out
+from mcp_enrichment.service.privacy.subject_requests import suppression_filter
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
 
 if TYPE_CHECKING:
@@ -85,17 +84,19 @@ def import_contacts(
 ) -> ImportReport:
     """Store the contacts among the rows, in the calling thread: none where reading them raises.
 
-    All are read before the first is written, and then written in order, which costs least, and in
-    batches, so that others can write in between. Where that breaks off, importing the same again
-    adds what is missing, and nothing twice.
+    All rows are staged before the first is written. They are written in order, which costs least,
+    and in batches, so that others can write in between. After an interruption, importing the same
+    file again adds what is missing, and nothing twice.
     """
     now = time.time()
-    is_left_out = database.read_now(partial(left_out, subjects=database.subjects))
+    is_left_out = database.read_now(partial(suppression_filter, pseudonyms=database.pseudonyms))
     report = ImportReport(is_left_out=is_left_out)
-    found = enumerate(report.contacts_among(rows))
-    intake = ImportWriter(database, source, now)
-    intake.take(sort_externally(packed(row, number, until=now) for number, row in found))
-    report.new = intake.new
+    writer = ImportWriter(database)
+    with Staging() as staged:
+        found = report.contacts_among(rows)
+        staged.add_emails(email_row(row, source=source, at=now) for row in found)
+        writer.write(staged)
+    report.new = writer.new
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit_log.record, action=Action.IMPORT, at=now, counts=counts))
     with log_and_continue(

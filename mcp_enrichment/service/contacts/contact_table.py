@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
 
-from mcp_enrichment.service.db.schema import contacts
+from mcp_enrichment.service.db.schema import contact_emails
 from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, upsert
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-_KEY = [column.name for column in contacts.primary_key]
+_KEY = [column.name for column in contact_emails.primary_key]
 MAX_ROWS = 50
 """Rows of one person that are looked at for an address."""
 
@@ -22,11 +22,11 @@ MAX_ROWS = 50
 def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     """Insert the rows; what a source has told of an address before gives way to what is newer. How
     many addresses are new, whatever others insert at the same time."""
-    new = upsert(connection, contacts)
+    new = upsert(connection, contact_emails)
     added = execute_for_each(connection, new.on_conflict_do_nothing(), rows)
     if added < len(rows):
-        fresh = {c.name: new.excluded[c.name] for c in contacts.c if not c.primary_key}
-        newer = (new.excluded.seen_at > contacts.c.seen_at) | is_renewed(new, contacts)
+        fresh = {c.name: new.excluded[c.name] for c in contact_emails.c if not c.primary_key}
+        newer = (new.excluded.seen_at > contact_emails.c.seen_at) | is_renewed(new, contact_emails)
         statement = new.on_conflict_do_update(index_elements=_KEY, set_=fresh, where=newer)
         execute_for_each(connection, statement, rows)
     return added
@@ -34,22 +34,26 @@ def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> 
 
 def count(connection: Connection) -> int:
     """How many addresses are stored, each once for each source that has it."""
-    return connection.execute(select(func.count()).select_from(contacts)).scalar_one()
+    return connection.execute(select(func.count()).select_from(contact_emails)).scalar_one()
 
 
 def any_stored(connection: Connection) -> bool:
     """Whether there is anyone whose profile is known."""
-    known = select(contacts.c.type).where(contacts.c.linkedin_url > "")
+    known = select(contact_emails.c.type).where(contact_emails.c.linkedin_url > "")
     return bool(connection.execute(select(exists(known))).scalar())
 
 
 def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str, float]:
     """The addresses of that kind of the person with this canonical URL, the newest first, and
     when each was seen to be so."""
-    this = (contacts.c.linkedin_url == linkedin_url) & (contacts.c.type == kind)
-    newest = (contacts.c.seen_at.desc(), contacts.c.imported_at.desc(), contacts.c.rank)
-    found = select(contacts.c.email, contacts.c.seen_at).where(this)
-    rows = connection.execute(found.order_by(*newest, contacts.c.email).limit(MAX_ROWS)).all()
+    this = (contact_emails.c.linkedin_url == linkedin_url) & (contact_emails.c.type == kind)
+    newest = (
+        contact_emails.c.seen_at.desc(),
+        contact_emails.c.imported_at.desc(),
+        contact_emails.c.rank,
+    )
+    found = select(contact_emails.c.email, contact_emails.c.seen_at).where(this)
+    rows = connection.execute(found.order_by(*newest, contact_emails.c.email).limit(MAX_ROWS)).all()
     emails: dict[str, float] = {}
     for row in rows:  # several sources may have the same one
         emails.setdefault(row.email, row.seen_at)
@@ -58,6 +62,10 @@ def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str,
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     """The first contacts by name, of one person the newest first."""
-    by_name = (contacts.c.last_name, contacts.c.first_name, contacts.c.linkedin_url)
-    newest = (contacts.c.type, contacts.c.seen_at.desc(), contacts.c.rank)
-    return connection.execute(select(contacts).order_by(*by_name, *newest).limit(limit)).all()
+    by_name = (
+        contact_emails.c.last_name,
+        contact_emails.c.first_name,
+        contact_emails.c.linkedin_url,
+    )
+    newest = (contact_emails.c.type, contact_emails.c.seen_at.desc(), contact_emails.c.rank)
+    return connection.execute(select(contact_emails).order_by(*by_name, *newest).limit(limit)).all()

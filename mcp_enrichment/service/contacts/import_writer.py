@@ -1,67 +1,53 @@
-"""Storing the rows of an import: in batches, and each where the database writes least for it."""
+"""Writes the staged rows of an import, in batches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.contacts import bulk_write, contact_table, person_table
+from mcp_enrichment.service.contacts import contact_table, person_table
 from mcp_enrichment.service.contacts.person_records import address_of, to_person_rows
-from mcp_enrichment.service.contacts.row_packing import (
-    EMAIL,
-    PROFILE,
-    RANK,
-    packed_person,
-    unpacked,
-    unpacked_person,
-)
-from mcp_enrichment.service.privacy.erasure_lock import lock_for_import
-from mcp_enrichment.service.privacy.subject_requests import left_out
+from mcp_enrichment.service.contacts.staging import EMAIL, PROFILE, RANK
+from mcp_enrichment.service.db import upsert
+from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_import
+from mcp_enrichment.service.privacy.subject_requests import suppression_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.contacts.row_packing import Values
+    from mcp_enrichment.service.contacts.staging import Staging, Values
     from mcp_enrichment.service.db.database import Database
 
 BATCH = 6000
-"""Rows of one transaction: others who write wait for a fraction of a second."""
-WINDOW = 40_000
-"""People who are stored by company and not as they come, as their table has indexes by company:
-the more, the fewer of the pages are written again, and the more memory is needed."""
+"""Rows of one transaction: other writers wait for a fraction of a second."""
 
 
 @dataclass(slots=True)
 class ImportWriter:
-    """Takes in packed rows of the contacts' table."""
+    """Writes rows in the order of their keys, so that few pages are written twice."""
 
     database: Database
-    source: str
-    at: float
     rows: int = 0
     """Rows of the export of which an address is stored."""
     new: int = 0
     """Addresses that were not stored before."""
-    _people: list[str] = field(default_factory=list)
 
-    def take(self, texts: Iterable[str]) -> None:
-        """Store them, which costs least in their order. Raises `StorageFailed`."""
+    def write(self, staged: Staging) -> None:
+        """Write all staged rows, and the persons named in them. Raises `StorageFailed`."""
         try:
-            for batch in self._batches(texts, unpacked):
-                self._people += map(packed_person, to_person_rows(self._put(batch)))
-                if len(self._people) >= WINDOW:
-                    self._put_people()
-            self._put_people()
+            for batch in staged.emails(BATCH):
+                staged.add_persons(to_person_rows(self._write_emails(batch)))
+            for batch in staged.persons(BATCH):
+                self.database.write_now(partial(self._upsert_persons, batch))
         except StorageFailed as failure:
-            raise self._cut_short(failure) from failure
+            raise self._interrupted(failure) from failure
 
-    def _cut_short(self, failure: StorageFailed) -> StorageFailed:
+    def _interrupted(self, failure: StorageFailed) -> StorageFailed:
         if not self.rows:
             return failure
         return StorageFailed(
@@ -70,42 +56,29 @@ class ImportWriter:
             "importing the file again adds the rest, and nothing twice.",
         )
 
-    def _put(self, batch: list[Values]) -> list[Values]:
-        """Those of the batch that may be kept."""
-        kept, new = self.database.write_now(partial(self._put_contacts, batch))
+    def _write_emails(self, batch: list[Values]) -> list[Values]:
+        """The rows of the batch that are not suppressed."""
+        kept, new = self.database.write_now(partial(self._upsert_emails, batch))
         self.rows += sum(1 for row in kept if row[EMAIL] and not row[RANK])
         self.new += new
         return kept
 
-    def _put_contacts(
+    def _upsert_emails(
         self, batch: list[Values], connection: Connection
     ) -> tuple[list[Values], int]:
-        kept = self._to_be_kept(connection, batch, itemgetter(EMAIL))
+        kept = self._not_suppressed(connection, batch, itemgetter(EMAIL))
         addressed = [row for row in kept if row[EMAIL]]
         return kept, contact_table.upsert_contacts(connection, addressed) if addressed else 0
 
-    def _put_people(self) -> None:
-        self._people.sort()
-        for batch in self._batches(self._people, unpacked_person):
-            self.database.write_now(partial(self._put_some_people, batch))
-        self._people.clear()
-
-    def _put_some_people(self, batch: list[Values], connection: Connection) -> None:
-        if kept := self._to_be_kept(connection, batch, address_of):
+    def _upsert_persons(self, batch: list[Values], connection: Connection) -> None:
+        if kept := self._not_suppressed(connection, batch, address_of):
             person_table.upsert_persons(connection, kept)
 
-    def _to_be_kept(
+    def _not_suppressed(
         self, connection: Connection, rows: list[Values], email_of: Callable[[Values], str]
     ) -> list[Values]:
-        bulk_write.tune_sqlite(connection)
-        # Asked once more, as somebody may have been erased since the rows were read.
+        upsert.tune_sqlite(connection)
+        # Checked again: a person may have been erased since the rows were read.
         lock_for_import(connection)
-        is_left_out = left_out(connection, self.database.subjects)
+        is_left_out = suppression_filter(connection, self.database.pseudonyms)
         return [row for row in rows if not is_left_out(row[PROFILE], email_of(row))]
-
-    def _batches(
-        self, texts: Iterable[str], unpack: Callable[..., Values]
-    ) -> Iterator[list[Values]]:
-        texts = iter(texts)
-        while some := list(islice(texts, BATCH)):
-            yield [unpack(text, source=self.source, at=self.at) for text in some]

@@ -13,7 +13,7 @@ import anyio
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts import person_table as store
-from mcp_enrichment.service.contacts.row_packing import PROFILE, RANK
+from mcp_enrichment.service.contacts.staging import PROFILE, RANK
 from mcp_enrichment.service.sources.exports.email_address import email_kind
 from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
 from mcp_enrichment.service.sources.inference.company_names import company_key
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from mcp_enrichment.service.contacts.row_packing import Values
+    from mcp_enrichment.service.contacts.staging import Values
     from mcp_enrichment.service.db.database import Database
 
 _LOCAL, _DOMAIN = 5, 6

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, or_, select, update
 
-from mcp_enrichment.service.db.schema import inference_figures, people
+from mcp_enrichment.service.db.schema import contact_persons, inference_accuracy
 from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, upsert
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ NO_PROFILE = "mailto:"
 """Stands with the address where the profile would, for people whose profile is not known."""
 STREAMED = 10_000
 """Rows that are fetched at once."""
-_NAMED: list[Any] = [people.c.first_name, people.c.last_name, people.c.company_key]
-_DOMAIN: list[Any] = [people.c.email_domain, func.count().label("people")]
+_NAMED: list[Any] = [
+    contact_persons.c.first_name,
+    contact_persons.c.last_name,
+    contact_persons.c.company_key,
+]
+_DOMAIN: list[Any] = [contact_persons.c.email_domain, func.count().label("people")]
 
 
 def upsert_persons(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -34,67 +38,77 @@ def upsert_persons(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> N
     an address where it has none. An address of the same company is kept where the newer row has
     none.
     """
-    new = upsert(connection, people)
-    names = [column.name for column in people.c if not column.primary_key]
+    new = upsert(connection, contact_persons)
+    names = [column.name for column in contact_persons.c if not column.primary_key]
     fresh: dict[str, Any] = {name: new.excluded[name] for name in names}
     for name in ("email_local", "email_domain"):
         fresh[name] = case(
             (new.excluded.email_domain.is_not(None), new.excluded[name]),
-            (new.excluded.company_key == people.c.company_key, people.c[name]),
+            (new.excluded.company_key == contact_persons.c.company_key, contact_persons.c[name]),
         )
-    gains = new.excluded.email_domain.is_not(None) & people.c.email_domain.is_(None)
-    newer = (new.excluded.seen_at > people.c.seen_at) | is_renewed(new, people)
-    newer |= (new.excluded.seen_at == people.c.seen_at) & gains
+    gains = new.excluded.email_domain.is_not(None) & contact_persons.c.email_domain.is_(None)
+    newer = (new.excluded.seen_at > contact_persons.c.seen_at) | is_renewed(new, contact_persons)
+    newer |= (new.excluded.seen_at == contact_persons.c.seen_at) & gains
     statement = new.on_conflict_do_update(index_elements=["linkedin_url"], set_=fresh, where=newer)
     execute_for_each(connection, statement, rows)
-    first = upsert(connection, inference_figures).values(id=1, puts=1, of_puts=0, figures="")
-    one_more = {"puts": inference_figures.c.puts + 1}
+    first = upsert(connection, inference_accuracy).values(
+        id=1, writes=1, computed_at_write=0, accuracy=""
+    )
+    one_more = {"writes": inference_accuracy.c.writes + 1}
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
 
 
 def without_address(connection: Connection, linkedin_url: str) -> Named | None:
     """The person with this canonical URL, if no work address is known."""
-    this = (people.c.linkedin_url == linkedin_url) & people.c.email_domain.is_(None)
+    this = (contact_persons.c.linkedin_url == linkedin_url) & contact_persons.c.email_domain.is_(
+        None
+    )
     return connection.execute(select(*_NAMED).where(this)).first()
 
 
 def domains_of(connection: Connection, company_key: str) -> Sequence[Named]:
     """The domains of a company's addresses, with the number of people of each."""
-    this = (people.c.company_key == company_key) & people.c.email_domain.is_not(None)
-    counted = select(*_DOMAIN).where(this).group_by(people.c.email_domain)
+    this = (contact_persons.c.company_key == company_key) & contact_persons.c.email_domain.is_not(
+        None
+    )
+    counted = select(*_DOMAIN).where(this).group_by(contact_persons.c.email_domain)
     return connection.execute(counted).all()
 
 
 def known(connection: Connection, domain: str) -> Sequence[Named]:
     """Those with an address at a domain, the newest first, up to a bound."""
-    of_it = select(*_NAMED, people.c.email_local).where(people.c.email_domain == domain)
-    newest = of_it.order_by(people.c.seen_at.desc(), people.c.linkedin_url)
+    of_it = select(*_NAMED, contact_persons.c.email_local).where(
+        contact_persons.c.email_domain == domain
+    )
+    newest = of_it.order_by(contact_persons.c.seen_at.desc(), contact_persons.c.linkedin_url)
     return connection.execute(newest.limit(MOST_OF_A_DOMAIN)).all()
 
 
 def is_taken(connection: Connection, local: str, domain: str) -> bool:
     """Whether somebody is known to have that address."""
-    this = (people.c.email_domain == domain) & (people.c.email_local == local)
+    this = (contact_persons.c.email_domain == domain) & (contact_persons.c.email_local == local)
     return (
-        connection.execute(select(people.c.linkedin_url).where(this).limit(1)).first() is not None
+        connection.execute(select(contact_persons.c.linkedin_url).where(this).limit(1)).first()
+        is not None
     )
 
 
 def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Named]:
     """People of the same company without an address whose one could be the same as this one's."""
-    me = select(people).where(people.c.linkedin_url == linkedin_url).subquery()
+    me = select(contact_persons).where(contact_persons.c.linkedin_url == linkedin_url).subquery()
     initials = [
-        func.lower(func.substr(people.c[name], 1, 1)) == func.lower(func.substr(me.c[name], 1, 1))
+        func.lower(func.substr(contact_persons.c[name], 1, 1))
+        == func.lower(func.substr(me.c[name], 1, 1))
         for name in ("first_name", "last_name")
     ]
     like_me = (
-        (people.c.company_key == me.c.company_key)
-        & people.c.email_domain.is_(None)
-        & (people.c.linkedin_url != me.c.linkedin_url)
+        (contact_persons.c.company_key == me.c.company_key)
+        & contact_persons.c.email_domain.is_(None)
+        & (contact_persons.c.linkedin_url != me.c.linkedin_url)
         & or_(
             initials[0] & initials[1],
-            people.c.first_name == me.c.first_name,
-            people.c.last_name == me.c.last_name,
+            contact_persons.c.first_name == me.c.first_name,
+            contact_persons.c.last_name == me.c.last_name,
         )
     )
     return connection.execute(select(*_NAMED).join(me, like_me)).all()
@@ -102,37 +116,41 @@ def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Named]:
 
 def companies(connection: Connection) -> Iterator[Named]:
     """Each company's domains, with the number of people of each."""
-    named = (people.c.company_key != "") & people.c.email_domain.is_not(None)
-    counted = select(people.c.company_key, *_DOMAIN).where(named)
-    counted = counted.group_by(people.c.company_key, people.c.email_domain)
+    named = (contact_persons.c.company_key != "") & contact_persons.c.email_domain.is_not(None)
+    counted = select(contact_persons.c.company_key, *_DOMAIN).where(named)
+    counted = counted.group_by(contact_persons.c.company_key, contact_persons.c.email_domain)
     yield from connection.execute(counted.execution_options(yield_per=STREAMED))
 
 
 def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
     """All with an address, domain by domain, in no order within one."""
-    told = select(*_NAMED, people.c.email_local, people.c.email_domain)
-    sorted_ = told.where(people.c.email_domain.is_not(None)).order_by(people.c.email_domain)
+    told = select(*_NAMED, contact_persons.c.email_local, contact_persons.c.email_domain)
+    sorted_ = told.where(contact_persons.c.email_domain.is_not(None)).order_by(
+        contact_persons.c.email_domain
+    )
     rows = connection.execute(sorted_.execution_options(yield_per=STREAMED))
     yield from groupby(rows, key=lambda row: str(row.email_domain))
 
 
 def write_count(connection: Connection) -> int | None:
     """How often rows were put: figures hold up to the next time."""
-    return connection.execute(select(inference_figures.c.puts)).scalar()
+    return connection.execute(select(inference_accuracy.c.writes)).scalar()
 
 
 def fresh_accuracy(connection: Connection) -> str | None:
     """What was worked out from the rows as they are."""
-    current = inference_figures.c.of_puts == inference_figures.c.puts
-    return connection.execute(select(inference_figures.c.figures).where(current)).scalar()
+    current = inference_accuracy.c.computed_at_write == inference_accuracy.c.writes
+    return connection.execute(select(inference_accuracy.c.accuracy).where(current)).scalar()
 
 
 def last_accuracy(connection: Connection) -> str | None:
     """What was worked out last, also where rows were put since."""
-    return connection.execute(select(inference_figures.c.figures)).scalar()
+    return connection.execute(select(inference_accuracy.c.accuracy)).scalar()
 
 
-def store_accuracy(connection: Connection, of_puts: int, worked_out: str) -> None:
+def store_accuracy(connection: Connection, computed_at_write: int, worked_out: str) -> None:
     """Keep what was worked out from the rows as they were after so many puts."""
-    kept = update(inference_figures).values(of_puts=of_puts, figures=worked_out)
+    kept = update(inference_accuracy).values(
+        computed_at_write=computed_at_write, accuracy=worked_out
+    )
     connection.execute(kept)

@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mcp_enrichment.service.queue.sqlite_queue import Queue
+    from mcp_enrichment.service.queue.job import Queue
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 BUSY_TIMEOUT = 30.0
-"""Seconds that a transaction waits for another process's before it fails as busy."""
+"""Seconds that a transaction waits for another process before it fails as busy."""
 BUSY_PAUSE = 0.01
 CHECK_EVERY = 1.0
-"""Seconds: whoever asks whether it is ready may not make it write without end."""
+"""Seconds between two writes of the readiness check, however often it is called."""
 KEY_FILE = "privacy.key"
-"""Beside the database: the key of its suppression list, where none is set."""
+"""The file beside the database with the key of its pseudonyms, where none is configured."""
 READERS = 4
-"""Reads that may run at once; more threads than this do not make SQLite faster."""
+"""Reads at once; more threads do not make SQLite faster."""
 MAX_ATTEMPTS = 5
-"""How often a transaction is begun that met another's, or a connection that had died, at most."""
+"""The most attempts of a transaction that conflicts, or whose connection is lost."""
 
 
 class Database:
@@ -54,7 +54,7 @@ class Database:
     def __init__(
         self,
         engine: Engine,
-        subjects: Pseudonyms,
+        pseudonyms: Pseudonyms,
         *,
         reads: Engine | None = None,
         snapshots: Engine | None = None,
@@ -62,18 +62,18 @@ class Database:
         writers: int = 1,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
-        ends: Callable[[], AsyncGenerator[str | None, None]] | None = None,
+        listen: Callable[[str], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
         """`reads`, `snapshots`: what these go by, where that is another way. `writers`: writes at
         once; SQLite has one writer at a time, and queueing here is cheaper than its busy handler's
         sleeps. `may_run_again`: whether a transaction that failed so, before its commit, need only
         be run once more."""
-        self.subjects = subjects
+        self.pseudonyms = pseudonyms
         self.queue = queue
-        """How a job is written down, for the engine that works on this database."""
-        self.ends = ends
-        """Gives the ids of requests as they end in any process, and None where some may have ended
-        unheard; None where the database does not tell of them."""
+        """The queue of the job engine of this database."""
+        self.listen = listen
+        """Yields the payloads of a channel's notifications, and None where some may have been
+        missed; None for a database without notifications."""
         self._engine = engine
         self._reads = reads or engine
         self._snapshots = snapshots or self._reads
@@ -89,21 +89,21 @@ class Database:
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a write transaction: committed when it returns, undone when it raises."""
+        """Run `work` in a write transaction: committed when it returns, rolled back when it raises."""
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
 
     async def read_grouped(
         self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
     ) -> R:
-        """`read`, for this one and those for whom others want the same `work` at this time, which
-        says in their order what has come of each. A function of a module: it names the work."""
+        """`read` for one item, grouped with other items of the same `work` at this time. `work` is a
+        function of a module and returns the results in the order of the items."""
         return await self._together(self.read, work)(one)
 
     async def write_grouped(
         self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
     ) -> R:
-        """`write`, for this one and others at this time: one commit for all. Where it raises each
-        of them has a transaction of its own."""
+        """`write` for one item, grouped with others: one commit for all. If it raises, each item gets
+        a transaction of its own."""
         return await self._together(self.write, work)(one)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
@@ -111,7 +111,7 @@ class Database:
         return self._run(self._reads, work)
 
     def snapshot_now(self, work: Callable[[Connection], T]) -> T:
-        """`read_now`, of all as it is at one moment: results may be streamed."""
+        """`read_now` on a snapshot: results may be streamed."""
         return self._run(self._snapshots, work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
@@ -119,7 +119,7 @@ class Database:
         return self._run(self._engine.execution_options(writes=True), work)
 
     def scrub_now(self) -> bool:
-        """Remove what the files still hold of rows that are deleted, in the calling thread.
+        """Remove the remains of deleted rows from the files, in the calling thread.
 
         False where another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
         for a second copy: it is to be called again.
@@ -127,7 +127,7 @@ class Database:
         return scrub(self._engine)
 
     async def check(self) -> None:
-        """Return where something can be written, and found again. Raises `StorageFailed`."""
+        """Return if the database can be written and read. Raises `StorageFailed`."""
         if time.monotonic() > self._writable_until:
             await self.write(_write_something)
             self._writable_until = time.monotonic() + CHECK_EVERY
@@ -159,7 +159,7 @@ class Database:
                 return work(connection)
 
     def _attempt(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        # A commit that fails is not repeated: what has become of it cannot be known.
+        # A commit that fails is not repeated: its result is unknown.
         with _transaction(engine) as connection:
             try:
                 return work(connection)
@@ -170,12 +170,12 @@ class Database:
 
 
 class _TransactionConflict(Exception):
-    """The transaction was undone by another one."""
+    """The transaction conflicts with another one."""
 
 
 @contextmanager
 def _transaction(engine: Engine) -> Iterator[Connection]:
-    """Raises `CommitUnknown` where nobody can say whether what was written is saved."""
+    """Raises `CommitUnknown` where it is unknown whether a commit was saved."""
     writes = engine.get_execution_options().get("writes", False)
     with engine.connect() as connection, connection.begin() as transaction:
         yield connection
@@ -189,15 +189,14 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def _write_something(connection: Connection) -> None:
-    # Where the disk is full it is told when this is committed. What is rolled back is never
-    # written, and tells nothing.
+    # A full disk shows at the commit. A rollback would write nothing.
     now = {"id": 1, "at": time.time()}
     new = upsert(connection, write_checks).values(now)
     connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=now))
 
 
 def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
-    """Open the file, made and migrated where needed.
+    """Open the file, created and migrated where needed.
 
     `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
     `StorageFailed` where the folder cannot be written, its file system supports no locks, the file
@@ -212,10 +211,10 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
     engine = _sqlite_engine(path)
     try:
-        subjects = run_write(
+        pseudonyms = run_write(
             engine, partial(_migrate_and_pin_key, path=path, privacy_key=privacy_key)
         )
-        return Database(engine, subjects, is_in_place=_same_file_check(path))
+        return Database(engine, pseudonyms, is_in_place=_same_file_check(path))
     except BaseException:
         engine.dispose()
         raise
@@ -232,13 +231,13 @@ def _migrate_and_pin_key(
     connection: Connection, *, path: Path, privacy_key: bytes | None
 ) -> Pseudonyms:
     upgrade(connection)
-    subjects = Pseudonyms(privacy_key or read_or_create_secret(path.with_name(KEY_FILE)))
-    pin_key(connection, subjects)
-    return subjects
+    pseudonyms = Pseudonyms(privacy_key or read_or_create_secret(path.with_name(KEY_FILE)))
+    pin_key(connection, pseudonyms)
+    return pseudonyms
 
 
 def _same_file_check(path: Path) -> Callable[[], bool]:
-    """Whether the name still leads to the file that is open now.
+    """A check whether the path still refers to the open file.
 
     SQLite goes on in a file that was deleted or replaced as if nothing had happened, and whatever
     is written to it is lost when the process ends.
@@ -267,17 +266,17 @@ def _sqlite_engine(path: Path) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # None hands the transactions to `_begin_sqlite`: the driver's own BEGIN comes too late.
+    # None leaves BEGIN to `_begin_sqlite`: the driver's own comes too late.
     connection.isolation_level = None
     _use_wal(connection)
-    # What is deleted is overwritten in the pages that are written anyway, which costs no writing.
+    # FAST overwrites deleted content only in pages that are written anyway.
     for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=FAST"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    # SQLite does not wait where waiting could be a deadlock, as when two processes switch a new
-    # file at once: whoever is told that it is busy lets go and asks again.
+    # SQLite does not wait where that could be a deadlock, as when two processes switch a new file
+    # at once: so a busy error is retried here.
     until = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
@@ -291,14 +290,14 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer that begins as a reader fails at its first write when another one was faster.
+    # A transaction that begins with a read fails at its first write if another one wrote.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
 def translate_db_errors() -> Iterator[None]:
-    """The seam from the driver's errors to `StorageFailed`."""
+    """Translate the driver's errors to `StorageFailed`."""
     try:
         yield
     except DBAPIError as error:

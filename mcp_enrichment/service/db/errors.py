@@ -1,4 +1,4 @@
-"""What a database can refuse, in one place: the driver's errors become `StorageFailed`."""
+"""Maps the drivers' errors to `StorageFailed`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _BY_SQLSTATE = {
     "42P01": StorageFault.OLDER_SCHEMA,  # a table is missing
 }
 _COLLISIONS = {"23505", "40001", "40P01"}
-"""A unique key that another transaction took first, a lost race, a deadlock."""
+"""A unique violation, a serialization failure, a deadlock."""
 _CONNECTION_LOST = ("08", "57P", "40003")
-"""The connection failed, the server is told to stop, or says itself that it does not know."""
+"""The connection failed, the server is stopping, or the result of the commit is unknown."""
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection was in the way."""
+    """Whether another connection holds the lock."""
     return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
@@ -49,7 +49,7 @@ def is_full(error: sqlite3.Error) -> bool:
 
 
 def to_storage_failed(error: DBAPIError) -> StorageFailed | None:
-    """The failure behind a driver's error; None where it is a defect of ours, such as bad SQL."""
+    """The failure behind a driver's error; None for a bug of ours, such as wrong SQL."""
     if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):
         fault = _BY_SQLITE_CODE.get(error.orig.sqlite_errorcode & _PRIMARY_CODE)
         if "no such table" in str(error.orig):
@@ -64,8 +64,8 @@ def to_storage_failed(error: DBAPIError) -> StorageFailed | None:
 
 
 def may_be_committed(error: DBAPIError) -> bool:
-    """Whether a commit that failed so may have happened all the same: the server's answer was lost,
-    or a disk failed with the end of the transaction half written."""
+    """Whether a commit that failed may be saved: the server's answer was lost, or the disk failed
+    during the commit."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return bool(code & _PRIMARY_CODE == sqlite3.SQLITE_IOERR)
@@ -74,9 +74,9 @@ def may_be_committed(error: DBAPIError) -> bool:
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Whether a transaction on Postgres was undone by another one, or by a connection that died.
+    """Whether a transaction on Postgres conflicts with another one, or lost its connection.
 
-    Run again, it sees what the other one did: SQLite's single writer would have had it wait for it.
+    It is repeated. On SQLite, with its single writer, it would have waited.
     """
     return error.connection_invalidated or _sqlstate(error) in _COLLISIONS
 

@@ -1,4 +1,4 @@
-"""What many want of the database at the same time, done in one transaction."""
+"""Group commit: concurrent calls share one transaction."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ R = TypeVar("R")
 
 
 class GroupCommit(Generic[T, R]):
-    """Does work for all who come while it is being done for others: they are the next group."""
+    """Collects items while a group is under way: they are the next group."""
 
     def __init__(self, do: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
-        """`do`: for a whole group; it says in their order what has come of each."""
+        """`do`: processes a group, and returns the results in the order of the items."""
         self._do = do
         self._next: _Group[T, R] | None = None
         self._turn = anyio.Lock()
 
     async def __call__(self, one: T) -> R:
-        """Have it done for this one; what has come of it, or what was raised."""
+        """Add one item to the next group; return its result or raise its error."""
         if self._next is None:
             self._next = _Group()
         group, number = self._next, len(self._next.members)
         group.members.append(one)
         if number == 0:
-            # Whoever is first does it for all: being cancelled may not stop it.
+            # The first item's task leads the group, so it must not be cancelled.
             with anyio.CancelScope(shield=True):
                 await self._lead(group)
         else:
@@ -41,7 +41,7 @@ class GroupCommit(Generic[T, R]):
     async def _lead(self, group: _Group[T, R]) -> None:
         try:
             async with self._turn:
-                self._next = None  # whoever comes from here on is of the next group
+                self._next = None  # items from here on belong to the next group
                 group.outcomes = await self._outcomes(group.members)
         finally:
             group.done.set()
@@ -51,7 +51,7 @@ class GroupCommit(Generic[T, R]):
             return await self._do(members)
         except StorageFailed as failure:
             return [failure] * len(members)
-        except Exception as defect:  # noqa: BLE001 (of one of them: the others are done alone)
+        except Exception as defect:  # noqa: BLE001 (of one item: each is processed alone)
             if len(members) == 1:
                 return [defect]
             return [(await self._outcomes([one]))[0] for one in members]

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema: Alembic, run only where something is to be done."""
+"""Migrates a database to the newest schema with Alembic, if it is not there yet."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
-"""The newest revision in `migrations/versions`; a test holds it there."""
+HEAD = "0001"
+"""The newest revision in `migrations/versions`; a test compares the two."""
+PROCRASTINATE_SCHEMA = "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
+"""SHA-256 of procrastinate's schema at that revision. The first migration applies the schema of the
+installed package; a package with another one needs a new migration."""
 
 
 def upgrade(connection: Connection) -> None:

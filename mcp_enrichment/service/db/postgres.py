@@ -1,11 +1,13 @@
-"""The database on Postgres: the same statements, by psycopg, in as many threads as connections."""
+"""The database on Postgres: the same SQL, with psycopg, in as many threads as connections."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
@@ -18,11 +20,13 @@ from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key, store
 from mcp_enrichment.service.queue import procrastinate_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+    from psycopg import AsyncConnection
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 WRITERS = 4
 """Writes that one process has under way at once. Its pool has a connection for each, and for each
@@ -34,7 +38,9 @@ NETWORK: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""In seconds, and the last in milliseconds: how soon a server that is silent counts as gone."""
+"""Seconds, the last one milliseconds: how soon a silent server counts as gone."""
+RECONNECT_EVERY = 0.5
+"""Seconds between two attempts to listen while the database is away."""
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
 
 
@@ -48,23 +54,56 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """
     engine = engine_of(url)
     try:
-        subjects = _opened(engine, partial(_subjects, privacy_key=privacy_key))
+        pseudonyms = _opened(engine, partial(_subjects, privacy_key=privacy_key))
     except BaseException:
         engine.dispose()
         raise
-    from mcp_enrichment.service.requests.completion_listener import listen_for_completions  # noqa: PLC0415 (it needs the driver)
-
     return Database(
         engine,
-        subjects,
+        pseudonyms,
         # Each statement sees what is committed before it, in a transaction or not.
         reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
         snapshots=engine.execution_options(isolation_level="REPEATABLE READ"),
         queue=procrastinate_queue,
         writers=WRITERS,
         may_run_again=is_conflict,
-        ends=partial(listen_for_completions, url),
+        listen=partial(listen, url),
     )
+
+
+async def listen(url: str, channel: str) -> AsyncGenerator[str | None, None]:
+    """The payloads of a channel's notifications, for ever; None where some may have been missed."""
+    from psycopg import OperationalError  # noqa: PLC0415 (the extra may not be installed)
+
+    is_logged = False
+    while True:
+        try:
+            async with _listening(url, channel) as connection:
+                is_logged = False
+                yield None
+                async for notice in connection.notifies():
+                    yield notice.payload
+        except OperationalError:
+            if not is_logged:
+                logger.warning("the database sends no notifications; it is polled meanwhile")
+            is_logged = True
+        await anyio.sleep(RECONNECT_EVERY)
+
+
+@asynccontextmanager
+async def _listening(url: str, channel: str) -> AsyncIterator[AsyncConnection]:
+    from psycopg import AsyncConnection  # noqa: PLC0415 (the extra may not be installed)
+
+    connection = await AsyncConnection.connect(
+        url, autocommit=True, application_name=f"{PROGRAM}-notifications", **NETWORK
+    )
+    try:
+        await connection.execute(f"LISTEN {channel}")
+        yield connection
+    finally:
+        # Its own context manager sends a message first, which a cancelled task cannot.
+        with anyio.CancelScope(shield=True):
+            await connection.close()
 
 
 def migrate_postgres(url: str) -> None:
@@ -105,9 +144,9 @@ def _subjects(connection: Connection, *, privacy_key: bytes | None) -> Pseudonym
     if privacy_key is None:
         return Pseudonyms(stored_key(connection))
     _lock_migrations(connection)
-    subjects = Pseudonyms(privacy_key)
-    pin_key(connection, subjects)
-    return subjects
+    pseudonyms = Pseudonyms(privacy_key)
+    pin_key(connection, pseudonyms)
+    return pseudonyms
 
 
 def _lock_migrations(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Reading a database that stays as it is: nothing is made, migrated or given a key."""
+"""Reads a database without changing it: nothing is created, migrated or bound to a key."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _read(engine: Engine, work: Callable[[Connection], T], key: bytes | None) ->
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Whoever has the file open keeps a log beside it. Where there is none, SQLite would leave one.
+    # A process that has the file open has a WAL file beside it. Without one SQLite would create it.
     is_open = path.with_name(f"{path.name}-wal").exists()
     if is_open:
         require_locks(path.resolve().parent)

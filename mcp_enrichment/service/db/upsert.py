@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which both databases know in the same words."""
+"""INSERT … ON CONFLICT, which both databases have, and writing many rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OF_DIALECT: dict[str, Callable[[Table], Insert]] = {
     "postgresql": postgresql.insert,
 }
 _PLACES: dict[str, Literal["qmark", "format"]] = {"sqlite": "qmark", "postgresql": "format"}
-"""How each driver writes the places of values that come in an order."""
+"""The parameter style of each driver."""
 
 
 RENEWED_AFTER: ColumnElement[float] = literal_column("86400.0")
-"""Seconds after which a row that is imported again, unchanged, counts as imported anew. It is the
-time from which what is kept for some days is kept, and not worth a write sooner."""
+"""Seconds after which an unchanged row that is imported again counts as new. Its retention starts
+again then; sooner that is not worth a write."""
 
 
 def is_renewed(new: Insert, table: Table) -> ColumnElement[bool]:
@@ -35,19 +35,19 @@ def is_renewed(new: Insert, table: Table) -> ColumnElement[bool]:
 
 
 def upsert(connection: Connection, table: Table) -> Insert:
-    """An insert into the table that can say what to do where a row is there already."""
+    """An insert into the table with an ON CONFLICT clause."""
     return upsert_of(connection.dialect.name, table)
 
 
 def upsert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """`upsert`, by the name of the database's dialect, for a statement that is made once."""
+    """`upsert` for a dialect, for statements that are built once."""
     return _OF_DIALECT[dialect](table)
 
 
 def execute_for_each(
     connection: Connection, statement: Insert, rows: Sequence[tuple[Any, ...]]
 ) -> int:
-    """Run the statement for each row; how many it has inserted or changed.
+    """Execute the statement for each row; the number of rows inserted or changed.
 
     A row has the table's columns in their order, with values that the driver takes: SQLAlchemy,
     which looks at each of them, takes longer than SQLite.
@@ -56,3 +56,16 @@ def execute_for_each(
     dialect = of_driver(paramstyle=_PLACES[connection.dialect.name])
     compiled = statement.compile(dialect=dialect, column_keys=statement.table.c.keys())
     return connection.exec_driver_sql(str(compiled), list(rows)).rowcount
+
+
+CACHE_KIB = 8 * 2**10
+"""A transaction's changes fit in, so that no page is written twice."""
+LOG_PAGES = 16 * 2**10
+"""64 MiB: a page that several transactions change is written back once for all of them."""
+
+
+def tune_sqlite(connection: Connection) -> None:
+    """Make SQLite write each page less often, on this connection until it is closed."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")

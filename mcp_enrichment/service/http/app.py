@@ -16,7 +16,6 @@ from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
 from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.http import health
-from mcp_enrichment.service.http.anonymous_limit import AnonymousLimit
 from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
 from mcp_enrichment.service.http.middleware import RequestMiddleware
 from mcp_enrichment.service.http.openapi import document
@@ -27,6 +26,7 @@ from mcp_enrichment.service.http.parsing import (
     preferred_wait,
     whole_number,
 )
+from mcp_enrichment.service.http.rate_limit import AnonymousLimit
 from mcp_enrichment.service.requests import submission as domain
 
 if TYPE_CHECKING:

@@ -1,16 +1,21 @@
-"""A vendor that fails is left alone for a while, by all processes of a database.
+"""Circuit breakers of vendors, shared by all processes of a database.
 
-After that while one question is put to it: if it fails too, the while is twice as long.
+A vendor that fails is not called for a while. Then one call probes it; if that fails too, the pause
+doubles.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select, update
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.lookup import circuit_table
-from mcp_enrichment.service.lookup.circuit_table import Circuit
+from mcp_enrichment.service.db.schema import circuit_breakers as health
+from mcp_enrichment.service.db.upsert import upsert
+from mcp_enrichment.service.queue.job import backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -23,27 +28,26 @@ FAILURES = 3
 PAUSE, LONGEST_PAUSE = 30.0, 900.0
 """Seconds of its first pause, and of its longest."""
 REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
-"""The same for one that refuses its key, its plan or its credit: a person has to do something."""
+"""The same for a vendor that rejects its key, plan or credit: a person has to act."""
 PROBE_SECONDS = 90.0
-"""How long the one question may take before another one is put."""
+"""How long a probe may take before another one is made."""
 UNAVAILABLE = "unavailable"
-_DOUBLINGS = 10  # more than lead to the longest
 
 
 def open_circuit(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
-    """What a paused vendor counts as; None where it is to be asked."""
-    seen = circuit_table.get(connection, source)
-    if seen is None or seen.left_alone_until is None:
+    """The result of a paused vendor; None where it is to be called."""
+    seen = get(connection, source)
+    if seen is None or seen.open_until is None:
         return None
-    until = seen.left_alone_until
-    # Further off than any pause: the clock was set back since.
+    until = seen.open_until
+    # Further ahead than any pause: the clock was set back.
     if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
-        if circuit_table.claim_probe(connection, seen, until=until):
+        if claim_probe(connection, seen, until=until):
             return None
-    reason = next((reason for reason in Reason if reason == seen.why), None)
+    reason = next((reason for reason in Reason if reason == seen.reason), None)
     if reason:
         return Misconfigured(reason=reason)
     return Unavailable(retry_after=until - now)
@@ -52,37 +56,73 @@ def open_circuit(
 def record(
     connection: Connection, source: str, outcome: Outcome | InProgress, *, now: float
 ) -> None:
-    """Take note of what came of a question to a vendor."""
-    if outcome == Lost(why=LostReason.REFUSED):  # others may ask for other people
+    """Record the result of a call."""
+    if outcome == Lost(why=LostReason.REFUSED):  # it concerns this request alone
         return
-    before = circuit_table.get(connection, source, to_change=True)
+    before = get(connection, source, to_change=True)
     after = _after(source, outcome, before.failures if before else 0, now=now)
     if after:
-        circuit_table.put(connection, after)
+        put(connection, after)
     elif before:
-        circuit_table.close(connection, source)
+        close(connection, source)
 
 
 def _after(
     source: str, outcome: Outcome | InProgress, before: int, *, now: float
 ) -> Circuit | None:
-    """How the vendor is now, after `before` earlier failures; None: it is well."""
+    """The circuit after the result and `before` earlier failures; None: it is closed."""
     if isinstance(outcome, Misconfigured):
-        seconds = _backoff(REFUSAL_PAUSE, before, LONGEST_REFUSAL_PAUSE)
+        seconds = backoff(REFUSAL_PAUSE, before + 1, LONGEST_REFUSAL_PAUSE)
         return _circuit(source, outcome.reason, before, until=now + seconds)
     if not isinstance(outcome, Unavailable | Lost):
         return None
-    why = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
+    reason = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
     asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
     earlier = before + 1 - FAILURES
-    seconds = _backoff(PAUSE, earlier, LONGEST_PAUSE) if earlier >= 0 else 0.0
+    seconds = backoff(PAUSE, earlier + 1, LONGEST_PAUSE) if earlier >= 0 else 0.0
     seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
-    return _circuit(source, why, before, until=now + seconds if seconds else None)
+    return _circuit(source, reason, before, until=now + seconds if seconds else None)
 
 
-def _circuit(source: str, why: str, before: int, *, until: float | None) -> Circuit:
-    return Circuit(source=source, failures=before + 1, why=why, left_alone_until=until)
+def _circuit(source: str, reason: str, before: int, *, until: float | None) -> Circuit:
+    return Circuit(source=source, failures=before + 1, reason=reason, open_until=until)
 
 
-def _backoff(seconds: float, times: int, longest: float) -> float:
-    return min(seconds * 2.0 ** min(times, _DOUBLINGS), longest)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circuit:
+    """A row of `source_health`."""
+
+    source: str
+    failures: int
+    """Questions in a row that it failed at."""
+    reason: str
+    """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
+    open_until: float | None = None
+    """Seconds since the epoch; None where it is asked all the same."""
+
+
+def get(connection: Connection, source: str, *, to_change: bool = False) -> Circuit | None:
+    """How a source is; None where it is well. `to_change`: nobody else changes it before the
+    transaction ends."""
+    this = select(health).where(health.c.source == source)
+    row = connection.execute(this.with_for_update() if to_change else this).first()
+    return Circuit(**row._mapping) if row else None
+
+
+def put(connection: Connection, now: Circuit) -> None:
+    """Write down how a source is."""
+    values = asdict(now)
+    new = upsert(connection, health).values(values)
+    connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
+
+
+def claim_probe(connection: Connection, seen: Circuit, *, until: float) -> bool:
+    """Claim the one question put to a source after its pause; False where another process was
+    faster."""
+    this = (health.c.source == seen.source) & (health.c.open_until == seen.open_until)
+    return connection.execute(update(health).where(this).values(open_until=until)).rowcount == 1
+
+
+def close(connection: Connection, source: str) -> None:
+    """The source is well."""
+    connection.execute(delete(health).where(health.c.source == source))

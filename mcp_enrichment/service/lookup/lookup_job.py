@@ -1,9 +1,8 @@
-"""The first job: asking the sources, and ending the request with its credit."""
+"""The lookup job: queries the sources, and completes the request with its credit."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
@@ -11,13 +10,13 @@ from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved, best_hit
-from mcp_enrichment.service.lookup.source_call_mapping import Pause
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
+from mcp_enrichment.service.queue.job import Reschedule, backoff
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
@@ -26,74 +25,74 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
 
 logger = logging.getLogger(__name__)
 
 MAX_SOURCE_ATTEMPTS = 5
-"""How often sources that stay unavailable are asked before the request fails."""
+"""Attempts at unavailable sources before the request fails."""
 FIRST_DELAY = 2.0
-"""Seconds before the second try; each further one waits twice as long."""
+"""Seconds before the second attempt, doubled for each further one."""
 LONGEST_WAIT = 120.0
-"""Seconds for which a source is waited for that is away: one that is away for longer is not."""
+"""A source that is unavailable for more seconds than this is not waited for."""
 LONGEST_WAIT_WITH_HIT = 60.0
-"""The same where an unverified address is withheld, as that source may have a better one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reschedule:
-    """The job is not done: run it again in so many seconds."""
-
-    seconds: float
-    full_source: str | None = None
-    """The source that is full, where a lookup has to wait for its turn at one."""
+"""The same while an unverified address is withheld in the hope of a better one."""
 
 
 SUPPRESSED = RequestOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
-    """Bring a request to its end. Run twice, or in two processes at once, it changes nothing."""
-    async with service.source_limiter.slots.held():
+    """Complete a request. Run twice, or in two processes at once, it changes nothing."""
+    try:
         request = await _start_request(service, job)
         return await _look_up(service, job, request) if request else None
+    finally:
+        await _release_unused_slot(service, job)
+
+
+async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
+    """Release the slot that came with the claim, if the lookup did not reach the source."""
+    limiter = service.source_limiter
+    if job.slot_at and limiter.is_held(job.slot_at, job.target_id):
+        await limiter.release(job.slot_at, job.target_id, database=service.database)
 
 
 async def _look_up(service: ServiceContext, job: Job, request: Request) -> Reschedule | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
-            came = await _query_unless_suppressed(service, job, request)
+            came = await _query_unless_suppressed(service, request)
         except AtCapacity as full:
-            return Reschedule(0.0, full_source=full.source)
+            return Reschedule(0.0, waits_for=full.source)
         verdict = came.verdict
-        if isinstance(verdict, Pause):
-            return Reschedule(verdict.seconds)
+        if isinstance(verdict, Reschedule):
+            return verdict
         if isinstance(verdict, Unresolved):
-            # Counted here and not by claims of the job: a restart is no fault of a source.
+            # The attempts of the job are not used: a restart is no failure of a source.
             tries = await service.database.write(
                 lambda c: store.count_source_attempt(c, request.id)
             )
             if again := _retry_in(tries, verdict):
                 return again
-            verdict = verdict.otherwise
+            verdict = verdict.fallback
         await _finish(service, job, request, verdict, came.free_calls)
     return None
 
 
 def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
-    """When the sources that are away are asked again, after so many tries; None: never."""
-    longest = LONGEST_WAIT if down.otherwise.email is None else LONGEST_WAIT_WITH_HIT
-    waits = [wait for wait in down.waits if wait <= longest]
+    """When the unavailable sources are queried again after so many attempts; None: never."""
+    longest = LONGEST_WAIT if down.fallback.email is None else LONGEST_WAIT_WITH_HIT
+    waits = [wait for wait in down.retry_after if wait <= longest]
     if tries >= MAX_SOURCE_ATTEMPTS or not waits:
         return None
-    return Reschedule(max(FIRST_DELAY * 2 ** (tries - 1), *waits))
+    return Reschedule(max(backoff(FIRST_DELAY, tries), *waits))
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:
-    """End a request whose lookup cannot be carried out: with the best address that a vendor has
-    given, as that is paid for; without one as failed, and its credit is given back."""
-    request = await service.database.read(lambda connection: store.get(connection, job.subject))
+    """Complete a request whose lookup keeps raising: with the best address that was paid for, else
+    as failed, and its credit is released."""
+    request = await service.database.read(lambda connection: store.get(connection, job.target_id))
     if request is not None:
         asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
         end = await _outcome_from_paid_hits(service, request, asked) or _failed_outcome(asked)
@@ -103,8 +102,8 @@ async def give_up(service: ServiceContext, job: Job) -> None:
 async def _outcome_from_paid_hits(
     service: ServiceContext, request: Request, asked: Mapping[str, SourceCall]
 ) -> RequestOutcome | None:
-    """How the request ends by what vendors have answered; None where that is no address."""
-    with log_and_continue(logger, f"what was paid for {request.id} cannot be told"):
+    """The outcome by the vendors' stored results; None where they have no address."""
+    with log_and_continue(logger, f"the paid results of {request.id} cannot be used"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
             return SUPPRESSED
         return best_hit(await disclosable_hits(service, asked.values()))
@@ -117,19 +116,17 @@ def _failed_outcome(asked: Mapping[str, SourceCall]) -> RequestOutcome:
     return RequestOutcome(status=Status.FAILED, reason=reason)
 
 
-async def _query_unless_suppressed(
-    service: ServiceContext, job: Job, request: Request
-) -> LookupResult:
+async def _query_unless_suppressed(service: ServiceContext, request: Request) -> LookupResult:
     if await is_suppressed(service.database, profile=request.linkedin_url):
         return LookupResult(verdict=SUPPRESSED, free_calls=())
-    return await query_sources(service, request, may_wait=job.may_wait)
+    return await query_sources(service, request)
 
 
 async def _start_request(service: ServiceContext, job: Job) -> Request | None:
-    """The job's request, which is being processed from now on; None where it has ended."""
+    """Set the job's request to `processing`; None where it is completed."""
     if job.has_begun:
-        return await service.database.read_grouped(store.running, job.subject)
-    return await service.database.write_grouped(store.start, job.subject)
+        return await service.database.read_grouped(store.running, job.target_id)
+    return await service.database.write_grouped(store.start, job.target_id)
 
 
 async def _finish(

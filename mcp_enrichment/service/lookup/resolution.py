@@ -1,4 +1,4 @@
-"""What the sources' answers come to, together."""
+"""Combines the sources' results into the outcome of a request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
 
 DECISIVE = (Verification.VERIFIED, Verification.OWN_DATA)
-"""After an address of these no further source is asked."""
+"""After an address of these no further source is queried."""
 FALLBACK = (Verification.UNVERIFIED, Verification.CATCH_ALL, Verification.INFERRED)
-"""What is kept in case nothing better comes, the best first."""
+"""Kept in case nothing better comes, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """What a source has said."""
+    """A source and its result."""
 
     source: str
     outcome: SourceOutcome
@@ -29,7 +29,7 @@ class SourceAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestOutcome:
-    """How a request ends."""
+    """The outcome of a request."""
 
     status: Status
     email: str | None = None
@@ -42,35 +42,35 @@ class RequestOutcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unresolved:
-    """A source could not be asked, and no other one has a verified address."""
+    """A source was unavailable, and no other one has a verified address."""
 
-    waits: Sequence[float]
-    """Seconds that each source which is away asked to wait; 0 where it did not."""
-    otherwise: RequestOutcome
-    """How the request ends if the source stays away."""
+    retry_after: Sequence[float]
+    """The `Retry-After` of each unavailable source, in seconds; 0 where it sent none."""
+    fallback: RequestOutcome
+    """The outcome if the source stays unavailable."""
 
 
 def is_decisive(outcome: SourceOutcome) -> bool:
-    """Whether no further source is to be asked."""
+    """Whether no further source is queried."""
     return isinstance(outcome, Hit) and outcome.verification in DECISIVE
 
 
 def is_charged(status: Status, verification: Verification | None) -> bool:
-    """Whether such an end spends the credit: an address that nobody has seen is free."""
+    """Whether the outcome spends the credit: an inferred address is free."""
     return status is Status.COMPLETED and verification is not Verification.INFERRED
 
 
 def resolve(answers: Sequence[SourceAnswer]) -> RequestOutcome | Unresolved:
-    """The best address that was said; a miss only where every source missed."""
+    """The best address found; not found only where every source missed."""
     outcomes = [answered.outcome for answered in answers]
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
     end = best_hit(answers) or _failure(outcomes) or _not_found(outcomes)
     decided = any(is_decisive(outcome) for outcome in outcomes)
-    return Unresolved(waits=waits, otherwise=end) if waits and not decided else end
+    return Unresolved(retry_after=waits, fallback=end) if waits and not decided else end
 
 
 def best_hit(answers: Sequence[SourceAnswer]) -> RequestOutcome | None:
-    """The best address that was said; None where none was."""
+    """The best address found; None where there is none."""
     hits = [(a.outcome, a.source) for a in answers if isinstance(a.outcome, Hit)]
     for verification in (*DECISIVE, *FALLBACK):
         for hit, source in hits:
@@ -92,7 +92,7 @@ def _found(hit: Hit, source: str) -> RequestOutcome:
 
 
 def _failure(outcomes: Sequence[SourceOutcome]) -> RequestOutcome | None:
-    """Why it is not known whether there is an address; what may have cost money comes first."""
+    """The reason of a failure, those first that may have cost money; None: every source missed."""
     if any(isinstance(outcome, Lost) for outcome in outcomes):
         return _failed(Reason.ANSWER_LOST)
     if any(isinstance(outcome, Unavailable) for outcome in outcomes):
@@ -100,7 +100,7 @@ def _failure(outcomes: Sequence[SourceOutcome]) -> RequestOutcome | None:
     for outcome in outcomes:
         if isinstance(outcome, Misconfigured):
             return _failed(outcome.reason)
-    # No source has addresses of that kind: nobody has said that there is none.
+    # Without a source for this type nobody has said that there is no address.
     return None if outcomes else _failed(Reason.SOURCES_MISCONFIGURED)
 
 
@@ -109,7 +109,7 @@ def _failed(reason: Reason) -> RequestOutcome:
 
 
 def _not_found(outcomes: Sequence[SourceOutcome]) -> RequestOutcome:
-    """Every source missed. A reason is told where it is the same for all."""
+    """Every source missed. The reason is kept where all have the same one."""
     reasons = {outcome.reason if isinstance(outcome, Miss) else None for outcome in outcomes}
     return RequestOutcome(
         status=Status.NOT_FOUND, reason=reasons.pop() if len(reasons) == 1 else None

@@ -1,4 +1,4 @@
-"""Converts a source's answer to the row that stores it, and back."""
+"""Converts a source's result to a row of `source_calls`, and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import (
     AddressDefect,
     Hit,
@@ -33,24 +34,17 @@ _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AddressRejected:
-    """The source has an address, and it is not told: it counts as a miss."""
+    """The source's address has a defect: it counts as a miss."""
 
     defect: AddressDefect
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """There is nothing to do for this request now: look again in so many seconds."""
-
-    seconds: float
 
 
 SourceOutcome = Outcome | AddressRejected
 
 
 def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
-    """The outcome, or `Lost` where it cannot be what it says: no table can hold it. Numbers that
-    are none count as not said."""
+    """The result as a row can hold it: `Lost` where its text does not fit, without numbers that are
+    not finite."""
     if isinstance(outcome, Hit):
         checked_at = _finite(outcome.checked_at)
         hit = replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
@@ -66,8 +60,8 @@ def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
 
 
 def _fits(text: str, longest: int) -> bool:
-    """Whether every table can hold the text: Postgres takes no NUL, and neither takes half of a
-    surrogate pair, which JSON can hold."""
+    """Whether both databases can store the text: no NUL for Postgres, no lone surrogate, which JSON
+    can hold."""
     return 0 < len(text) <= longest and "\0" not in text and _NO_TEXT.search(text) is None
 
 
@@ -81,17 +75,21 @@ def _valid_cost(cost: float | None) -> float | None:
 
 
 def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
-    """The hit of a vendor, or a miss where its address is of the other kind. One at a free-mail
-    provider is no work address, unless the vendor says of this very one that it is."""
+    """The vendor's hit, or a miss where its address is of the other type. An address at a free-mail
+    provider is a work address only if the vendor says so of this very one."""
     said = hit.kind or (email_kind(hit.email) if asked is EmailType.WORK else asked)
     return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
 
 
 def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
-    """What a row keeps of an outcome. `terms`: of a vendor."""
+    """The columns that store a result. `terms`: those of a vendor."""
     if isinstance(outcome, InProgress):
-        ask_at = now + outcome.poll_after
-        return {"state": CallState.WORKING, "ticket": outcome.ticket, "ask_at": ask_at}
+        next_poll_at = now + outcome.poll_after
+        return {
+            "state": CallState.WORKING,
+            "vendor_job_id": outcome.ticket,
+            "next_poll_at": next_poll_at,
+        }
     return {"answered_at": now} | _final_columns(outcome, terms, now=now)
 
 
@@ -110,21 +108,21 @@ def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict
         cost = _cost(outcome.cost, terms.miss if terms else 0.0)
         return {"state": CallState.MISS, "reason": outcome.reason, "cost": cost}
     if isinstance(outcome, Unavailable):
-        return {"state": CallState.UNAVAILABLE, "ask_at": now + (outcome.retry_after or 0.0)}
+        return {"state": CallState.UNAVAILABLE, "next_poll_at": now + (outcome.retry_after or 0.0)}
     if isinstance(outcome, Lost):
         return {"state": CallState.LOST, "reason": outcome.why}
     return {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
 
 
-def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Pause:
-    """What a row says. `Pause` where its outcome is still to come."""
+def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
+    """The result in a row; `Reschedule` where there is none yet."""
     if call.state is CallState.HIT and call.email is not None:
         return _hit(call, call.email)
     if call.state is CallState.MISS:
         return Miss(reason=call.told_reason)
     if call.state is CallState.MISCONFIGURED:
         return Misconfigured(reason=call.told_reason or Reason.SOURCES_MISCONFIGURED)
-    return _from_row_without_address(call, wait=max((call.ask_at or now) - now, 0.0))
+    return _from_row_without_address(call, wait=max((call.next_poll_at or now) - now, 0.0))
 
 
 def _hit(call: SourceCall, email: str) -> Hit:
@@ -137,17 +135,17 @@ def _hit(call: SourceCall, email: str) -> Hit:
     )
 
 
-def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Pause:
-    """What a row says that holds no answer, or none that is told."""
-    if call.state is CallState.REFUSED:
+def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Reschedule:
+    """The result in a row without an address."""
+    if call.state is CallState.REJECTED:
         return AddressRejected(AddressDefect(str(call.reason)))
     if call.state is CallState.UNAVAILABLE:
         return Unavailable(retry_after=wait)
     if call.state is CallState.LOST:
         return Lost(why=LostReason(str(call.reason)))
-    if call.state is CallState.HIT:  # the request has ended meanwhile, and its addresses are gone
+    if call.state is CallState.HIT:  # the request is completed, and its addresses are deleted
         return Lost(why=LostReason.NO_ANSWER)
-    return Pause(wait)
+    return Reschedule(wait)
 
 
 def _cost(said: float | None, price: float) -> float:

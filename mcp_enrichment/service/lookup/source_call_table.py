@@ -1,7 +1,7 @@
-"""Statements on what the sources were asked for a request: one row for each source of a request.
+"""SQL of `source_calls`: one row for each source of a request.
 
-A row is written before a vendor is asked, and its outcome before anything uses it: what was paid
-for outlives the process that paid.
+A row is stored before a vendor is called, and its result before anything uses it: so a paid result
+outlives the process that paid.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Insert, Row
 
 _KEY = ["request_id", "source"]
-# Made once, as every lookup says them.
+# Built once, as every lookup executes them.
 _OF_REQUEST = select(calls).where(calls.c.request_id == bindparam("request_id"))
 _CLEAR_EMAILS = (
     update(calls)
@@ -40,34 +40,34 @@ _LOCK_IF_RUNNING = (
 
 
 class CallState(StrEnum):
-    """How far a source has come with a request."""
+    """The state of a call."""
 
-    ASKED = "asked"
-    """It may have the question, and may charge for it."""
+    REQUESTED = "requested"
+    """The call may have been sent, and may be charged."""
     WORKING = "working"
-    """It has begun, and gives its outcome for a ticket."""
+    """The vendor works on it; the result is polled by its job id."""
     HIT = "hit"
     MISS = "miss"
-    REFUSED = "refused"
-    """Its address has a defect, and is not told."""
+    REJECTED = "rejected"
+    """Its address has a defect, and is not disclosed."""
     UNAVAILABLE = "unavailable"
-    """It did nothing, and may be asked again."""
+    """It did nothing, and may be called again."""
     LOST = "lost"
-    """It may have charged, and its answer is not known."""
+    """It may have charged, and its result is unknown."""
     MISCONFIGURED = "misconfigured"
 
 
-OPEN = (CallState.ASKED, CallState.WORKING, CallState.LOST)
-"""What the answer to a question may still replace: one that comes late was paid for too."""
+OPEN = (CallState.REQUESTED, CallState.WORKING, CallState.LOST)
+"""States that a late result may still replace: it was paid for, too."""
 
 ANSWERED = (
     CallState.HIT,
     CallState.MISS,
-    CallState.REFUSED,
+    CallState.REJECTED,
     CallState.LOST,
     CallState.MISCONFIGURED,
 )
-"""What is not asked for again."""
+"""States that are not requested again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,14 +76,14 @@ class SourceCall:
 
     request_id: str
     source: str
-    state: CallState = CallState.ASKED
-    asker: str = ""
-    """Who asks: tells its own row from somebody else's."""
-    ticket: str | None = None
-    ask_at: float | None = None
-    """When to ask for the outcome of the ticket."""
+    state: CallState = CallState.REQUESTED
+    claim_token: str = ""
+    """Identifies the process that makes the call."""
+    vendor_job_id: str | None = None
+    next_poll_at: float | None = None
+    """When to poll the vendor, or to call it again."""
     email: str | None = None
-    """Only until the request ends: then one address alone is kept, with the request."""
+    """Only until the request is completed, which keeps the chosen one."""
     verification: Verification | None = None
     checked_at: float | None = None
     evidence: str | None = None
@@ -91,9 +91,9 @@ class SourceCall:
     """A `Reason`, a `LostReason` or an `AddressDefect`, as the state has it."""
     cost: float = 0.0
     """In the source's own credits."""
-    calls: int = 1
-    """How often it was asked: more than once only where it had done nothing."""
-    asked_at: float
+    attempts: int = 1
+    """Calls made: more than one only where the vendor had done nothing."""
+    requested_at: float
     answered_at: float | None = None
 
     @property
@@ -103,28 +103,28 @@ class SourceCall:
 
 
 def of_request(connection: Connection, request_id: str) -> Mapping[str, SourceCall]:
-    """What was asked for a request, by the names of the sources."""
+    """The calls of a request, by source."""
     rows = connection.execute(_OF_REQUEST, {"request_id": request_id})
     return {row.source: _call(row) for row in rows}
 
 
 def claim(connection: Connection, call: SourceCall, *, over: SourceCall | None) -> bool:
-    """Write down that a source is being asked; False where somebody was faster.
+    """Store a call before it is made; False where another process was faster.
 
-    `over`: the row that the caller has seen and replaces.
+    `over`: the earlier row, which the call replaces.
     """
     values = asdict(call)
     if over is None:
         new = upsert(connection, calls).values(values)
         return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
-    seen = _this(over.request_id, over.source) & (calls.c.asker == over.asker)
+    seen = _this(over.request_id, over.source) & (calls.c.claim_token == over.claim_token)
     seen &= calls.c.state == over.state
-    change = update(calls).where(seen).values(values | {"calls": over.calls + 1})
+    change = update(calls).where(seen).values(values | {"attempts": over.attempts + 1})
     return connection.execute(change).rowcount == 1
 
 
 def store_result(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
-    """Write down what came of a question; False where an answer to it is known already."""
+    """Store a result; False where the row has one already."""
     if not lock_if_running(connection, request_id):
         outcome |= {"email": None, "evidence": None}
     this = _this(request_id, source) & calls.c.state.in_(OPEN)
@@ -132,26 +132,25 @@ def store_result(connection: Connection, request_id: str, source: str, **outcome
 
 
 def reject_address(connection: Connection, request_id: str, source: str, defect: str) -> None:
-    """The address that the source has given is not to be told."""
-    refused = {"state": CallState.REFUSED, "reason": defect, "email": None, "evidence": None}
+    """Store that the address has a defect, and delete it."""
+    refused = {"state": CallState.REJECTED, "reason": defect, "email": None, "evidence": None}
     connection.execute(update(calls).where(_this(request_id, source)).values(refused))
 
 
 def upsert_free_calls(connection: Connection, answered: Sequence[SourceCall]) -> None:
-    """Write down what sources that cost nothing have answered for requests that have ended."""
+    """Store the results of sources that cost nothing, for completed requests."""
     if answered:
         rows = [asdict(call) | {"email": None, "evidence": None} for call in answered]
         connection.execute(_upsert(connection.dialect.name), rows)
 
 
 def clear_emails(connection: Connection, request_ids: Collection[str]) -> None:
-    """Drop the addresses of requests that have ended: the ones that were told are kept with
-    them."""
+    """Delete the addresses in the calls of completed requests, which keep the chosen one."""
     connection.execute(_CLEAR_EMAILS, {"request_ids": request_ids})
 
 
 def lock_if_running(connection: Connection, request_id: str) -> bool:
-    """Whether the request has not ended; nobody ends it before the transaction does."""
+    """Whether the request is running. It stays so until the end of the transaction."""
     return connection.execute(_LOCK_IF_RUNNING, {"request_id": request_id}).first() is not None
 
 
@@ -159,7 +158,7 @@ def lock_if_running(connection: Connection, request_id: str) -> bool:
 def _upsert(dialect: str) -> Insert:
     new = upsert_of(dialect, calls)
     fresh: dict[str, Any] = {c.name: new.excluded[c.name] for c in calls.c if not c.primary_key}
-    fresh["calls"] = calls.c.calls + 1
+    fresh["attempts"] = calls.c.attempts + 1
     return new.on_conflict_do_update(index_elements=_KEY, set_=fresh)
 
 

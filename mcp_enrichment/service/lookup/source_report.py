@@ -7,11 +7,13 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import anyio
+from sqlalchemy import func, select
 
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.contacts.contact_import import StoredContacts
 from mcp_enrichment.service.contacts.person_records import inferred_source
-from mcp_enrichment.service.lookup import circuit_table, source_stats
+from mcp_enrichment.service.db.schema import source_calls as calls
+from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.source_call_mapping import match_email_type
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.vendor_calls import WORKING_SECONDS
@@ -20,13 +22,13 @@ from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReaso
 from mcp_enrichment.service.sources.contacts import ContactsSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.lookup.circuit_table import Circuit
+    from mcp_enrichment.service.lookup.circuit_breaker import Circuit
     from mcp_enrichment.service.sources.base import Misconfigured, Outcome, Source, Unavailable
 
 
@@ -51,17 +53,17 @@ class SourceReport:
 
 def source_report(connection: Connection, source: str) -> SourceReport:
     """How a source does."""
-    counts = source_stats.counts(connection, source)
-    asked, spent = source_stats.asked_and_spent(connection, source)
-    took = source_stats.seconds(connection, source)
+    counts = _state_counts(connection, source)
+    asked, spent = _attempts_and_cost(connection, source)
+    took = _answer_seconds(connection, source)
     return SourceReport(
         asked=asked,
-        hits=counts.get(CallState.HIT, 0) + counts.get(CallState.REFUSED, 0),
+        hits=counts.get(CallState.HIT, 0) + counts.get(CallState.REJECTED, 0),
         misses=counts.get(CallState.MISS, 0),
         lost=counts.get(CallState.LOST, 0),
         spent=spent,
         median_seconds=median(took) if took else None,
-        health=circuit_table.get(connection, source),
+        health=circuit_breaker.get(connection, source),
     )
 
 
@@ -102,3 +104,32 @@ async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
         await anyio.sleep(answer.poll_after)
         answer = await source.collect(ticket, kind)
     return answer
+
+
+LAST = 1000
+"""Answers of a source whose seconds are looked at."""
+_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
+
+
+def _state_counts(connection: Connection, source: str) -> dict[CallState, int]:
+    """How many requests are in each state at a source."""
+    mine = select(calls.c.state, func.count()).where(calls.c.source == source)
+    rows = connection.execute(mine.group_by(calls.c.state))
+    return {CallState(state): count for state, count in rows}
+
+
+def _attempts_and_cost(connection: Connection, source: str) -> tuple[int, float]:
+    """How often a source was asked, and what it has charged for it in its own credits."""
+    sums = select(func.sum(calls.c.attempts), func.sum(calls.c.cost)).where(
+        calls.c.source == source
+    )
+    asked, spent = connection.execute(sums).one()
+    return asked or 0, spent or 0.0
+
+
+def _answer_seconds(connection: Connection, source: str) -> Sequence[float]:
+    """How long a source took for its last answers."""
+    took = select(calls.c.answered_at - calls.c.requested_at)
+    mine = took.where(calls.c.source == source, calls.c.state.in_(_CAME))
+    last = mine.order_by(calls.c.answered_at.desc()).limit(LAST)
+    return list(connection.execute(last).scalars())

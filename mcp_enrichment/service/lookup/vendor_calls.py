@@ -1,6 +1,6 @@
-"""Asking one vendor for one request: paid at most once, also across crashes.
+"""Calls one vendor for one request: paid at most once, also across crashes.
 
-That it is asked is written down before, and what it answers before anything uses it.
+The call is stored before it is sent, and its result before anything uses it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import metrics
 from mcp_enrichment.service.lookup import circuit_breaker, source_call_table
 from mcp_enrichment.service.lookup.source_call_mapping import (
-    Pause,
     from_row,
     match_email_type,
     storable,
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Unavailable
 
 if TYPE_CHECKING:
@@ -41,98 +41,110 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 CALL_SECONDS = 60.0
-"""How long a vendor may take to answer a question."""
+"""The timeout of a call."""
 STORE_SECONDS = 30.0
-"""How long a database that fails is tried again with an answer that was paid for."""
+"""How long storing a paid result is retried while the database fails."""
 STORE_RETRY = 0.5
 ABANDONED_SECONDS = CALL_SECONDS + STORE_SECONDS + 5.0
-"""After this, whoever was asking is taken to have died in the middle."""
+"""Age after which a call without a result counts as abandoned: its process has died."""
 IN_FLIGHT_RECHECK = 5.0
-"""Seconds between two looks at what somebody else may be asking."""
+"""Seconds until a call that another process may be making is checked again."""
 COLLECT_RETRY = 10.0
-"""Seconds between two questions for an outcome, where the vendor could not be reached."""
+"""Seconds between two polls of a vendor that could not be reached."""
 WORKING_SECONDS = 600.0
-"""How long a vendor may work on a request before its answer counts as lost."""
+"""How long a vendor may work on a request before its result counts as lost."""
 
 
 async def call_vendor(
     service: ServiceContext, vendor: Vendor, request: Request
-) -> SourceOutcome | Pause:
-    """What the vendor says, or has said before: only a question that it does not have is put."""
+) -> SourceOutcome | Reschedule:
+    """The vendor's result, stored or new: it is called only for what it has not answered."""
     if service.shutdown.has_begun:
-        return Pause(0.0)  # another process asks it
-    asker = secrets.token_hex(8)
+        return Reschedule(0.0)  # another process makes the call
+    claim_token = secrets.token_hex(8)
     with service.shutdown.protected():
         begin = partial(
-            _claim_or_stored, service=service, vendor=vendor, request=request, asker=asker
+            _claim_or_stored,
+            service=service,
+            vendor=vendor,
+            request=request,
+            claim_token=claim_token,
         )
         try:
             found = await service.database.write(begin)
-        except CommitUnknown:  # if it was saved, it meets its own row
+        except CommitUnknown:  # if it was saved, the retry finds its own row
             found = await _write_with_retry(service, begin)
         if not isinstance(found, SourceCall):
             return found
-        answer = _validated(await _call(vendor, request, found.ticket), vendor, request)
+        answer = _validated(await _call(vendor, request, found.vendor_job_id), vendor, request)
         with anyio.CancelScope(shield=True):  # it may be paid for
             kept = await _store(service, vendor, found, answer)
     return from_row(kept, now=service.clock())
 
 
 def _claim_or_stored(
-    connection: Connection, service: ServiceContext, vendor: Vendor, request: Request, asker: str
-) -> SourceCall | SourceOutcome | Pause:
-    """The row of the question that is to be put now, or what there is to say without."""
+    connection: Connection,
+    service: ServiceContext,
+    vendor: Vendor,
+    request: Request,
+    claim_token: str,
+) -> SourceCall | SourceOutcome | Reschedule:
+    """The row of the call that is to be made now, or the result without a call."""
     now = service.clock()
     seen = source_call_table.of_request(connection, request.id).get(vendor.name)
     if seen is None or _may_be_called(seen, vendor, now=now):
-        mine = SourceCall(request_id=request.id, source=vendor.name, asker=asker, asked_at=now)
+        mine = SourceCall(
+            request_id=request.id, source=vendor.name, claim_token=claim_token, requested_at=now
+        )
         return _claim(connection, mine, over=seen)
-    if seen.state is CallState.ASKED:
-        # A transaction that is run again meets its own row.
-        if seen.asker == asker or _is_in_flight(seen, now=now):
-            return seen if seen.asker == asker else Pause(IN_FLIGHT_RECHECK)
+    if seen.state is CallState.REQUESTED:
+        # A transaction that is repeated finds its own row.
+        if seen.claim_token == claim_token or _is_in_flight(seen, now=now):
+            return seen if seen.claim_token == claim_token else Reschedule(IN_FLIGHT_RECHECK)
         lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
         return lost
-    is_due = seen.state is CallState.WORKING and now >= (seen.ask_at or now)
+    is_due = seen.state is CallState.WORKING and now >= (seen.next_poll_at or now)
     return seen if is_due else from_row(seen, now=now)
 
 
 def _may_be_called(seen: SourceCall, vendor: Vendor, *, now: float) -> bool:
-    """Whether a question that was put before may be put again: nothing is paid twice."""
+    """Whether the call may be repeated without paying twice."""
     if seen.state is CallState.UNAVAILABLE:
-        return now >= (seen.ask_at or now)
-    died = seen.state is CallState.ASKED and not _is_in_flight(seen, now=now)
+        return now >= (seen.next_poll_at or now)
+    died = seen.state is CallState.REQUESTED and not _is_in_flight(seen, now=now)
     return died and vendor.terms.idempotent_billing
 
 
 def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
-    """Whether somebody may be asking at this moment."""
-    return 0 <= now - seen.asked_at < ABANDONED_SECONDS
+    """Whether a process may be making the call now."""
+    return 0 <= now - seen.requested_at < ABANDONED_SECONDS
 
 
 def _claim(
     connection: Connection, mine: SourceCall, *, over: SourceCall | None
-) -> SourceCall | SourceOutcome | Pause:
+) -> SourceCall | SourceOutcome | Reschedule:
     if not source_call_table.lock_if_running(connection, mine.request_id):
-        return Pause(0.0)  # somebody else has ended it: nothing more is paid for it
-    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.asked_at):
+        return Reschedule(0.0)  # the request is completed: nothing more is paid for it
+    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at):
         return alone
     return (
-        mine if source_call_table.claim(connection, mine, over=over) else Pause(IN_FLIGHT_RECHECK)
+        mine
+        if source_call_table.claim(connection, mine, over=over)
+        else Reschedule(IN_FLIGHT_RECHECK)
     )
 
 
 async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome | InProgress:
-    """The one place where a vendor is called."""
+    """Call the vendor: the only place that does."""
     why = LostReason.NO_ANSWER
     try:
         with anyio.move_on_after(CALL_SECONDS):
             if ticket:
                 return await vendor.collect(ticket, request.type)
             return await vendor.find(request.linkedin_url, request.type)
-    except Exception as defect:  # noqa: BLE001 (an adapter's: the vendor may have charged)
+    except Exception as defect:  # noqa: BLE001 (the vendor may have charged)
         logger.error("the source %s raised %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
         why = LostReason.UNREADABLE
     free = ticket or vendor.terms.idempotent_billing
@@ -142,13 +154,13 @@ async def _call(vendor: Vendor, request: Request, ticket: str | None) -> Outcome
 def _validated(
     answer: Outcome | InProgress, vendor: Vendor, request: Request
 ) -> Outcome | InProgress:
-    """The answer as a row can hold it. Whatever this raises, one that was paid for is kept."""
+    """The result as a row can hold it. An exception in here does not lose a paid result."""
     try:
         answer = storable(answer)
-    except Exception as defect:  # noqa: BLE001 (the adapter gave something that is no answer)
+    except Exception as defect:  # noqa: BLE001 (the adapter returned another type)
         logger.error("the source %s answered with %s", vendor.name, safe_traceback(defect))  # noqa: TRY400
         return Lost(why=LostReason.UNREADABLE)
-    with log_and_continue(logger, "the kind of an address is not known"):
+    with log_and_continue(logger, "the type of an address cannot be determined"):
         return (
             match_email_type(answer, request.type, vendor.terms)
             if isinstance(answer, Hit)
@@ -160,7 +172,7 @@ def _validated(
 async def _store(
     service: ServiceContext, vendor: Vendor, asked: SourceCall, answer: Outcome | InProgress
 ) -> SourceCall:
-    """The row once the answer is written there."""
+    """Store the result; the row after that."""
     now = service.clock()
     kept = _limit_working_time(asked, answer, now=now)
     values = to_columns(kept, vendor.terms, now=now)
@@ -180,35 +192,37 @@ async def _store(
 def _record_in_breaker(
     connection: Connection, source: str, answer: Outcome | InProgress, *, now: float
 ) -> None:
-    """Have the breaker take note. A defect of that may not undo the answer, which is paid for."""
+    """Record the result in the circuit breaker. An error there must not undo the paid result."""
     try:
         with connection.begin_nested():
             circuit_breaker.record(connection, source, answer, now=now)
     except Exception as defect:
         if getattr(defect, "connection_invalidated", False):
-            raise  # the whole transaction is to be run again
-        logger.error("the source %s is not taken note of: %s", source, safe_traceback(defect))  # noqa: TRY400
+            raise  # the whole transaction is repeated
+        logger.error("the circuit breaker of %s is not updated: %s", source, safe_traceback(defect))  # noqa: TRY400
 
 
 def _limit_working_time(
     asked: SourceCall, answer: Outcome | InProgress, *, now: float
 ) -> Outcome | InProgress:
-    """The answer; for a vendor that works on it, bounded in time.
+    """The result, with a limit for a vendor that is still working.
 
-    A vendor that cannot be reached for what it has begun goes on with it all the same.
+    A vendor that cannot be polled counts as still working.
     """
-    if asked.ticket and isinstance(answer, Unavailable):
-        answer = InProgress(ticket=asked.ticket, poll_after=answer.retry_after or COLLECT_RETRY)
+    if asked.vendor_job_id and isinstance(answer, Unavailable):
+        answer = InProgress(
+            ticket=asked.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
+        )
     if not isinstance(answer, InProgress):
         return answer
-    left = asked.asked_at + WORKING_SECONDS - now
+    left = asked.requested_at + WORKING_SECONDS - now
     if not 0 < left <= WORKING_SECONDS:
         return Lost(why=LostReason.NO_ANSWER)
     return replace(answer, poll_after=min(answer.poll_after, left))
 
 
 async def _write_with_retry(service: ServiceContext, work: Callable[[Connection], T]) -> T:
-    """Run the transaction, again and again where the database fails: it holds what was paid for."""
+    """Run the transaction, and retry it while the database fails: it stores a paid result."""
     until = anyio.current_time() + STORE_SECONDS
     while True:
         try:
@@ -216,15 +230,15 @@ async def _write_with_retry(service: ServiceContext, work: Callable[[Connection]
         except StorageFailed as failure:
             if anyio.current_time() > until:
                 raise
-            logger.warning("a source's answer cannot be stored yet: %s", failure.fault)
+            logger.warning("a source's result cannot be stored yet: %s", failure.fault)
         await anyio.sleep(STORE_RETRY)
 
 
 def count_in_metrics(call: SourceCall) -> None:
-    """Count an answer that has come in the metrics."""
+    """Count a final result in the metrics."""
     if call.answered_at is None:
         return
     metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
     metrics.SOURCE_SPENT.labels(source=call.source).inc(call.cost)
-    took = max(call.answered_at - call.asked_at, 0.0)
+    took = max(call.answered_at - call.requested_at, 0.0)
     metrics.SOURCE_SECONDS.labels(source=call.source).observe(took)

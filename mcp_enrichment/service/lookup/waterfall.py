@@ -1,4 +1,4 @@
-"""The sources in their order: the first verified address wins, and each is paid at most once."""
+"""Queries the sources in order: the first verified address wins, each vendor is paid once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mcp_enrichment.service.lookup import source_call_table, vendor_calls
 from mcp_enrichment.service.lookup.resolution import SourceAnswer, is_decisive, resolve
 from mcp_enrichment.service.lookup.source_call_mapping import (
     AddressRejected,
-    Pause,
     from_row,
     storable,
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
 from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
 
 if TYPE_CHECKING:
@@ -35,32 +35,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LookupResult:
-    """What asking the sources has come to."""
+    """The result of one pass over the sources."""
 
-    verdict: RequestOutcome | Unresolved | Pause
+    verdict: RequestOutcome | Unresolved | Reschedule
     free_calls: Sequence[SourceCall]
-    """What sources that cost nothing have answered: to be written with the end."""
+    """Results of sources that cost nothing: stored with the outcome."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Waterfall:
-    """One walk through the sources, for one request."""
+    """One pass over the sources, for one request."""
 
     service: ServiceContext
     request: Request
-    may_wait: bool
     known: Mapping[str, SourceCall]
-    """What the vendors were asked before."""
+    """Earlier calls of vendors."""
     free_calls: list[SourceCall] = field(default_factory=list)
 
 
-async def query_sources(
-    service: ServiceContext, request: Request, *, may_wait: bool
-) -> LookupResult:
-    """Ask the sources until one has a verified address, or all were asked.
+async def query_sources(service: ServiceContext, request: Request) -> LookupResult:
+    """Query the sources until one has a verified address, or all were queried.
 
-    Run again it asks only whom it must: what a vendor has answered is read from the database.
-    Raises `Full` where it would have to wait for its turn at one, and may not.
+    A vendor's stored result is not requested again. Raises `AtCapacity` where a source has no free
+    slot.
     """
     sources = [
         source
@@ -68,11 +65,11 @@ async def query_sources(
         if not is_vendor(source) or request.type in source.kinds
     ]
     known = await _stored_calls(service, request, sources)
-    walk = _Waterfall(service=service, request=request, may_wait=may_wait, known=known)
+    walk = _Waterfall(service=service, request=request, known=known)
     answers: list[SourceAnswer] = []
     for source in sources:
         told = await _disclosable_answer(walk, source)
-        if isinstance(told, Pause):
+        if isinstance(told, Reschedule):
             return LookupResult(verdict=told, free_calls=walk.free_calls)
         answers.append(SourceAnswer(source.name, told))
         if is_decisive(told):
@@ -88,8 +85,8 @@ async def _stored_calls(
     return await service.database.read(lambda c: source_call_table.of_request(c, request.id))
 
 
-async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
-    """What a source says, or has said before, unless its address is not to be told."""
+async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+    """A source's result, stored or new. An address that may not be disclosed becomes a miss."""
     told = await _stored_or_new_answer(walk, source)
     usable = await _check_disclosable(walk.service, told) if isinstance(told, Hit) else told
     if isinstance(usable, AddressRejected):
@@ -99,13 +96,13 @@ async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome
             await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
         else:
             walk.free_calls[-1] = replace(
-                walk.free_calls[-1], state=CallState.REFUSED, reason=defect
+                walk.free_calls[-1], state=CallState.REJECTED, reason=defect
             )
     return usable
 
 
 async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
-    """The hit, unless its address is not to be told."""
+    """The hit, unless its address may not be disclosed."""
     if await is_address_suppressed(service.database, hit.email):
         return Miss(reason=Reason.SUPPRESSED)
     defect = await _defect(service, hit.email)
@@ -115,7 +112,7 @@ async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | 
 async def disclosable_hits(
     service: ServiceContext, calls: Iterable[SourceCall]
 ) -> Sequence[SourceAnswer]:
-    """The addresses among these answers that may be told."""
+    """The hits among these calls whose addresses may be disclosed."""
     found = []
     for call in calls:
         hit = from_row(call, now=service.clock())
@@ -126,7 +123,7 @@ async def disclosable_hits(
     return found
 
 
-async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
+async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     now = walk.service.clock()
     seen = walk.known.get(source.name) if is_vendor(source) else None
     if seen and seen.state in source_call_table.ANSWERED:
@@ -134,30 +131,32 @@ async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutco
     return await _query(walk, source)
 
 
-async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
-    """The one place where a source is asked, once it is the request's turn there."""
-    turn = walk.service.source_limiter.turn
-    async with turn(walk.service, source.name, walk.request, may_wait=walk.may_wait):
+async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+    """Query a source, with a slot there where it has a limit."""
+    service, slot = walk.service, walk.service.source_limiter.slot
+    async with slot(source.name, walk.request.id, database=service.database, clock=service.clock):
         if is_vendor(source):
             return await vendor_calls.call_vendor(walk.service, source, walk.request)
         return await _query_free(walk, source)
 
 
-async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Pause:
-    asked_at = walk.service.clock()
+async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+    requested_at = walk.service.clock()
     found = await source.find(walk.request.linkedin_url, walk.request.type)
     outcome = storable(
         await _first_disclosable(walk.service, found) if isinstance(found, Hit) else found
     )
     now = walk.service.clock()
     values = to_columns(outcome, None, now=now)
-    call = SourceCall(request_id=walk.request.id, source=source.name, asked_at=asked_at, **values)
+    call = SourceCall(
+        request_id=walk.request.id, source=source.name, requested_at=requested_at, **values
+    )
     walk.free_calls.append(call)
     return from_row(call, now=now)
 
 
 async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
-    """The first of its addresses that may be told; itself where none may."""
+    """The first of its addresses that may be disclosed; the hit itself where none may."""
     for one in hit.others and (hit, *hit.others):
         suppressed = await is_address_suppressed(service.database, one.email)
         if not suppressed and await _defect(service, one.email) is None:
@@ -166,8 +165,7 @@ async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
 
 
 async def _defect(service: ServiceContext, email: str) -> AddressDefect | None:
-    """What is wrong with the address. A check that raises finds nothing: the address may be paid
-    for, and is told as it came."""
+    """The defect of the address. A check that raises finds none, as the address may be paid for."""
     with log_and_continue(logger, "an address could not be checked"):
         return await service.check.find_defect(email) if service.check else None
     return None

@@ -1,4 +1,4 @@
-"""Statements on the audit trail: who did what to how much, never to whom but by a hash."""
+"""SQL of the audit log: who did what to how many rows; people are pseudonyms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from mcp_enrichment.service.db.schema import audit
+from mcp_enrichment.service.db.schema import audit_log
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Actor(StrEnum):
-    """Who acted."""
+    """The actor of an entry."""
 
     OPERATOR = "operator"
     """A person at the command line."""
     SERVICE = "service"
-    """The service, by itself."""
+    """The service itself."""
 
 
 class Action(StrEnum):
-    """What is written down."""
+    """The action of an entry."""
 
     SUPPRESS = "suppress"
     LIFT = "lift"
@@ -44,9 +44,9 @@ class Entry:
     at: float
     actor: str
     action: str
-    subject: str | None
+    pseudonym: str | None
     counts: str
-    """How many rows of which table, as JSON."""
+    """The number of rows by table, as JSON."""
 
 
 def record(
@@ -55,29 +55,29 @@ def record(
     *,
     at: float,
     counts: Mapping[str, int],
-    subject: str | None = None,
+    pseudonym: str | None = None,
     actor: Actor = Actor.OPERATOR,
 ) -> None:
-    """Add a row."""
-    row = {"at": at, "actor": actor, "action": action, "subject": subject}
-    connection.execute(insert(audit).values(row | {"counts": json.dumps(dict(counts))}))
+    """Add an entry."""
+    row = {"at": at, "actor": actor, "action": action, "pseudonym": pseudonym}
+    connection.execute(insert(audit_log).values(row | {"counts": json.dumps(dict(counts))}))
 
 
 def newest(connection: Connection, *, limit: int) -> Sequence[Entry]:
-    """The rows, the newest first."""
-    return _entries(connection, audit.c.id > 0, limit=limit)
+    """The newest entries first."""
+    return _entries(connection, audit_log.c.id > 0, limit=limit)
 
 
-def about(connection: Connection, subjects: Collection[str]) -> Sequence[Entry]:
-    """The rows about one of the hashes, the newest first."""
-    return _entries(connection, audit.c.subject.in_(subjects))
+def about(connection: Connection, pseudonyms: Collection[str]) -> Sequence[Entry]:
+    """The entries about one of these pseudonyms, the newest first."""
+    return _entries(connection, audit_log.c.pseudonym.in_(pseudonyms))
 
 
 def _entries(
     connection: Connection, which: ColumnElement[bool], *, limit: int | None = None
 ) -> Sequence[Entry]:
-    columns = [audit.c[name] for name in Entry.__dataclass_fields__]
+    columns = [audit_log.c[name] for name in Entry.__dataclass_fields__]
     rows = connection.execute(
-        select(*columns).where(which).order_by(audit.c.id.desc()).limit(limit)
+        select(*columns).where(which).order_by(audit_log.c.id.desc()).limit(limit)
     )
     return [Entry(**row._mapping) for row in rows]

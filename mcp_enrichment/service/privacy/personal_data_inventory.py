@@ -1,7 +1,7 @@
-"""Which tables hold what about people: the one list that erasing and exporting go by.
+"""The inventory of personal data: erasure and export follow this list.
 
-Whoever adds a table, or a column, that says something about a person adds it here; a test looks for
-columns that sound so and are in neither `PERSONAL` nor `NOT_PERSONAL`.
+A new table or column with personal data is added here. A test finds columns that sound personal and
+are in neither `PERSONAL` nor `NOT_PERSONAL`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, text, tuple_, update
 
 from mcp_enrichment.service.contacts.person_table import NO_PROFILE
 from mcp_enrichment.service.db import schema
@@ -26,37 +26,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PersonalTable:
-    """A table that holds something about people."""
+    """A table with personal data."""
 
     table: Table
+    label: str | None = None
+    """Its name in exports and reports, where that is not the table's."""
     columns: Sequence[str]
-    """Those that say something about the person."""
+    """The columns with personal data."""
     profile: Column[str] | None = None
-    """Holds the person's canonical profile URL."""
+    """The person's canonical profile URL."""
     address: ColumnElement[Any] | None = None
-    """Holds an address of the person, as it was written."""
+    """An address of the person, as it was written."""
     link: tuple[Column[Any], Column[Any]] | None = None
-    """A column of this table and the one that it points to, in a table earlier in the list: both
-    rows are about the same person."""
+    """A column of this table and the column it refers to, in a table earlier in the list: both rows
+    are about the same person."""
     exported: Sequence[str] = ()
-    """What a person who asks is told of a row."""
+    """The columns in a person's export."""
     emptied: Mapping[str, Any] | None = None
-    """The values that replace what a row held; `removed_at` and `reason` are set too, where it has
-    them. None: the row itself is deleted."""
+    """The values of a redacted row; `redacted_at` and `reason` are set too, if the table has them.
+    None: the row is deleted."""
+
+    @property
+    def name(self) -> str:
+        """Its name in exports and reports."""
+        return self.label or self.table.name
 
 
 _email = schema.requests.c.email
-_people = schema.people.c
+_people = schema.contact_persons.c
 PERSONAL: Sequence[PersonalTable] = (
     PersonalTable(
-        table=schema.contacts,
+        table=schema.contact_emails,
+        label="contacts",
         columns=("linkedin_url", "email", "first_name", "last_name", "company", "position"),
-        profile=schema.contacts.c.linkedin_url,
-        address=schema.contacts.c.email,
-        exported=tuple(schema.contacts.c.keys()),
+        profile=schema.contact_emails.c.linkedin_url,
+        address=schema.contact_emails.c.email,
+        exported=tuple(schema.contact_emails.c.keys()),
     ),
     PersonalTable(
-        table=schema.people,
+        table=schema.contact_persons,
+        label="people",
         columns=(
             "linkedin_url",
             "first_name",
@@ -70,7 +79,7 @@ PERSONAL: Sequence[PersonalTable] = (
         address=_people.email_local + "@" + _people.email_domain,
         exported=tuple(_people.keys()),
     ),
-    # Its id, its end and its money stay: the ledger is about them.
+    # The id, the outcome and the credits stay: the ledger refers to them.
     PersonalTable(
         table=schema.requests,
         columns=("linkedin_url", "email", "evidence", "external_id"),
@@ -78,7 +87,7 @@ PERSONAL: Sequence[PersonalTable] = (
         address=schema.requests.c.email,
         exported=(
             *("id", "linkedin_url", "type", "status", "email", "source", "reason", "external_id"),
-            *("verification", "checked_at", "evidence", "created_at", "ended_at"),
+            *("verification", "checked_at", "evidence", "created_at", "completed_at"),
         ),
         emptied={
             "linkedin_url": "",
@@ -88,16 +97,16 @@ PERSONAL: Sequence[PersonalTable] = (
             "traceparent": None,
         },
     ),
-    # What each source has cost stays.
+    # The cost of each source stays.
     PersonalTable(
         table=schema.source_calls,
-        columns=("email", "evidence", "ticket"),
+        columns=("email", "evidence", "vendor_job_id"),
         address=schema.source_calls.c.email,
         link=(schema.source_calls.c.request_id, schema.requests.c.id),
-        exported=("source", "state", "email", "verification", "checked_at", "asked_at"),
-        emptied={"email": None, "evidence": None, "ticket": None},
+        exported=("source", "state", "email", "verification", "checked_at", "requested_at"),
+        emptied={"email": None, "evidence": None, "vendor_job_id": None},
     ),
-    # A caller's own URL, reference or key may hold anything, a name too.
+    # A caller's URL, reference or key may contain anything, also a name.
     PersonalTable(
         table=schema.idempotency_keys,
         columns=("key", "body_hash"),
@@ -109,9 +118,9 @@ PERSONAL: Sequence[PersonalTable] = (
         link=(schema.callbacks.c.request_id, schema.requests.c.id),
     ),
     PersonalTable(
-        table=schema.callback_tries,
+        table=schema.callback_attempts,
         columns=(),
-        link=(schema.callback_tries.c.callback_id, schema.callbacks.c.id),
+        link=(schema.callback_attempts.c.callback_id, schema.callbacks.c.id),
     ),
 )
 NOT_PERSONAL = {
@@ -120,14 +129,14 @@ NOT_PERSONAL = {
     "privacy_key.key": "random",
     "source_calls.answered_at": "when, and not what",
 }
-"""Columns that only sound as if they held something about a person, and what they hold."""
+"""Columns that only sound personal, and what they hold."""
 
 RowFilter = Callable[[PersonalTable], ColumnElement[bool] | None]
-"""The rows of a table that are chosen for what they hold themselves; None: none are."""
+"""Selects rows of a table by their own columns; None: it selects none."""
 
 
 def mentioning(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
-    """What is held under one of the profiles, or with an address spelled in one of these ways."""
+    """Rows of one of the profiles, or with one of these spellings of an address."""
 
     def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
         by = [(held.profile, profiles), (held.address, spellings)]
@@ -137,8 +146,8 @@ def mentioning(profiles: Collection[str], spellings: Collection[str]) -> RowFilt
 
 
 def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
-    """What `about` chooses, without what is held under somebody else's profile: an address may be
-    that of an office or a family."""
+    """The rows of `mentioning` without those of another profile: an address may belong to an office
+    or a family."""
 
     def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
         if held.profile is None or held.address is None:
@@ -150,15 +159,14 @@ def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> Ro
 
 
 def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first requests that ended before this time and are not empty yet; None: there are
-    none."""
-    ended = schema.requests.c.ended_at
-    return _first(connection, ended, (ended < before) & schema.REMOVABLE, limit)
+    """The first requests that were completed before this time and are not redacted; None: none."""
+    completed = schema.requests.c.completed_at
+    return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
 
 
 def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first of what was imported before this time; None: there is nothing."""
-    for table in (schema.contacts, schema.people):
+    """The first rows that were imported before this time; None: none."""
+    for table in (schema.contact_emails, schema.contact_persons):
         imported = table.c.imported_at
         if found := _first(connection, imported, imported < before, limit):
             return found
@@ -166,8 +174,8 @@ def imported_before(connection: Connection, before: float, *, limit: int) -> Row
 
 
 def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]:
-    """How the normalised addresses are spelled where they are held. Reads every address there is,
-    since no index knows them by all their spellings."""
+    """The stored spellings of these normalised addresses. Reads all addresses, as no index covers
+    every spelling."""
     found: set[str] = set()
     for held in PERSONAL:
         if held.address is not None:
@@ -178,12 +186,12 @@ def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]
 
 
 def addresses_of(connection: Connection, choice: RowFilter) -> set[str]:
-    """The normalised addresses in the chosen rows."""
+    """The normalised addresses in the selected rows."""
     return {normalize_address(one) for one in _values(connection, choice, "address")}
 
 
 def profiles_of(connection: Connection, choice: RowFilter) -> set[str]:
-    """The profiles in the chosen rows."""
+    """The profiles in the selected rows."""
     found = _values(connection, choice, "profile")
     return {one for one in found if not one.startswith(NO_PROFILE)}
 
@@ -191,30 +199,30 @@ def profiles_of(connection: Connection, choice: RowFilter) -> set[str]:
 def remove(
     connection: Connection, choice: RowFilter, *, at: float, reason: Reason
 ) -> dict[str, int]:
-    """Delete or empty the chosen rows, and those that belong to them; how many, by table."""
-    why = {"removed_at": at, "reason": reason}
+    """Delete or redact the selected rows and those linked to them; the number by table."""
+    why = {"redacted_at": at, "reason": reason}
     counts = {}
     for held in reversed(PERSONAL):
         chosen = _chosen(held, choice)
-        told = {name: value for name, value in why.items() if "removed_at" in held.table.c}
+        told = {name: value for name, value in why.items() if "redacted_at" in held.table.c}
         change = (
             update(held.table).where(chosen).values(**held.emptied, **told)
             if held.emptied
             else delete(held.table).where(chosen)
         )
         if rows := connection.execute(change).rowcount:
-            counts[held.table.name] = rows
+            counts[held.name] = rows
     return counts
 
 
 def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str, Any]]]:
-    """What a person is told of the chosen rows, by table."""
+    """The exported columns of the selected rows, by table."""
     told = {}
     for held in PERSONAL:
         if held.exported:
             columns = [held.table.c[name] for name in held.exported]
             rows = connection.execute(select(*columns).where(_chosen(held, choice)))
-            told[held.table.name] = [dict(row._mapping) for row in rows]
+            told[held.name] = [dict(row._mapping) for row in rows]
     return told
 
 
@@ -224,7 +232,7 @@ def _first(
     table = at.table
     key = tuple_(*table.primary_key)
     these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
-    # Whoever deletes them at the same time is waited for, and has them alone.
+    # A process that deletes them at the same time is waited for.
     keys = [tuple(row) for row in connection.execute(these.with_for_update())]
     return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
 
@@ -246,3 +254,22 @@ def _chosen(held: PersonalTable, choice: RowFilter) -> ColumnElement[bool]:
     here, there = held.link
     owner = next(one for one in PERSONAL if one.table is there.table)
     return or_(condition, here.in_(select(there).where(_chosen(owner, choice))))
+
+
+def lock_for_erasure(connection: Connection) -> None:
+    """Let no other transaction add or change contacts or requests until this one ends.
+
+    SQLite has one writer at a time. On Postgres a transaction that read before an erasure could
+    otherwise write after it, and bring back what was erased.
+    """
+    _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
+
+
+def lock_for_import(connection: Connection) -> None:
+    """Wait for erasures, and let none begin until the transaction ends."""
+    _lock(connection, "contact_emails", "ROW EXCLUSIVE")
+
+
+def _lock(connection: Connection, tables: str, mode: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {tables} IN {mode} MODE"))

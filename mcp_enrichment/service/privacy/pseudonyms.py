@@ -1,7 +1,7 @@
-"""People as keyed hashes: they can be compared, and give away no name.
+"""Pseudonyms of people: keyed hashes, which can be compared and reveal no name.
 
-With the key a list of hashes can be tried against every profile there is; so it is not kept in the
-database, and a copy of that alone tells nobody. On Postgres it is, unless one is set.
+With the key, hashes could be tried against every profile. So the key is not stored in the database,
+except on Postgres where none is configured.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ import idna
 from sqlalchemy import delete, insert, select
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.db.schema import audit, privacy_key, suppressions
+from mcp_enrichment.service.db.schema import audit_log, privacy_key, suppressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
 class Pseudonyms:
-    """Makes the hashes."""
+    """Computes the hashes with one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def of_profile(self, profile: str) -> str:
-        """Of the profile with this canonical URL."""
+        """The hash of the profile with this canonical URL."""
         return self._hash(f"profile {profile}")
 
     def of_address(self, address: str) -> str:
-        """Of the address, however it is written."""
+        """The hash of the address, in any spelling."""
         return self._hash(f"address {normalize_address(address)}")
 
     @property
     def fingerprint(self) -> str:
-        """Tells this key from another one."""
+        """Identifies the key."""
         return self._hash("fingerprint")
 
     def _hash(self, text: str) -> str:
@@ -46,9 +46,9 @@ class Pseudonyms:
 
 
 def normalize_address(address: str) -> str:
-    """The one spelling of an address: lower case, NFC, its domain in ASCII where that can be.
+    """The normal form of an address: lower case, NFC, its domain in ASCII where possible.
 
-    The part before the @ is lowered too: that two people differ by its case alone is unheard of.
+    The local part is in lower case too: people whose addresses differ by case alone are unheard of.
     """
     local, _, domain = normalize("NFC", address.strip()).lower().rpartition("@")
     try:
@@ -58,32 +58,32 @@ def normalize_address(address: str) -> str:
     return f"{local}@{host}"
 
 
-def pin_key(connection: Connection, subjects: Pseudonyms) -> None:
-    """Hold the database to one key. Raises `StorageFailed` where another one has made hashes."""
-    if require_key(connection, subjects):
+def pin_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
+    """Bind the database to one key. Raises `StorageFailed` where it has hashes of another one."""
+    if require_key(connection, pseudonyms):
         return
     connection.execute(delete(privacy_key))
-    connection.execute(insert(privacy_key).values(fingerprint=subjects.fingerprint))
+    connection.execute(insert(privacy_key).values(fingerprint=pseudonyms.fingerprint))
 
 
-def require_key(connection: Connection, subjects: Pseudonyms) -> bool:
-    """Whether the database is held to this key. Raises `StorageFailed` where another one has made
-    hashes."""
+def require_key(connection: Connection, pseudonyms: Pseudonyms) -> bool:
+    """Whether the database is bound to this key. Raises `StorageFailed` where it has hashes of
+    another one."""
     known = connection.execute(select(privacy_key.c.fingerprint)).scalar()
-    if known and known != subjects.fingerprint and _has_hashes(connection):
+    if known and known != pseudonyms.fingerprint and _has_hashes(connection):
         raise StorageFailed(StorageFault.OTHER_KEY)
-    return bool(known == subjects.fingerprint)
+    return bool(known == pseudonyms.fingerprint)
 
 
 def stored_key(connection: Connection) -> bytes:
-    """The key that the database itself keeps. Raises `StorageFailed` where it was given another."""
+    """The key that the database stores. Raises `StorageFailed` where it is bound to another one."""
     if key := connection.execute(select(privacy_key.c.key)).scalar():
         return str(key).encode()
     raise StorageFailed(StorageFault.OTHER_KEY)
 
 
 def store_new_key(connection: Connection) -> None:
-    """Have the database keep a key of its own, unless it was given one before."""
+    """Store a new key in the database, unless it is bound to one."""
     if connection.execute(select(privacy_key)).first() is None:
         key = secrets.token_hex(32)
         fingerprint = Pseudonyms(key.encode()).fingerprint
@@ -92,7 +92,7 @@ def store_new_key(connection: Connection) -> None:
 
 def _has_hashes(connection: Connection) -> bool:
     kept = (
-        select(table.c.subject).where(table.c.subject.is_not(None))
-        for table in (suppressions, audit)
+        select(table.c.pseudonym).where(table.c.pseudonym.is_not(None))
+        for table in (suppressions, audit_log)
     )
     return any(connection.execute(one.limit(1)).first() for one in kept)

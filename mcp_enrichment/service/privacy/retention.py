@@ -1,10 +1,14 @@
-"""Deleting what has been kept for its time, a batch a transaction."""
+"""Deletes expired data, hourly, one batch for each transaction."""
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
+from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory
 from mcp_enrichment.service.privacy.audit_log import Action, Actor
@@ -17,12 +21,11 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import Retention, ServiceContext
 
 BATCH = 500
-"""Rows of one transaction: whoever waits to write waits for no more."""
+"""Rows of one transaction: other writers wait for no more."""
 
 
 async def delete_expired(service: ServiceContext) -> int:
-    """Delete all whose time is over, together with any other process that does; how many rows this
-    one deleted or emptied."""
+    """Delete or redact all expired rows; the number of rows. Other processes may do so at once."""
     kept, total = service.retention, 0
     while await service.database.read(partial(_is_due, kept=kept, now=service.clock())):
         delete = partial(_delete_batch, kept=kept, now=service.clock())
@@ -31,7 +34,7 @@ async def delete_expired(service: ServiceContext) -> int:
 
 
 async def delete_expired_keys(service: ServiceContext) -> int:
-    """Delete the idempotency keys whose time is over; how many."""
+    """Delete the expired idempotency keys; their number."""
     total, deleted = 0, BATCH
     while deleted == BATCH:
         than = service.clock() - IDEMPOTENCY_SECONDS
@@ -57,7 +60,7 @@ def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int
 def _expired(
     connection: Connection, kept: Retention, now: float, *, limit: int
 ) -> personal_data_inventory.RowFilter | None:
-    """What is to be deleted next."""
+    """The rows that are deleted next."""
     found = None
     if kept.answers is not None:
         found = personal_data_inventory.completed_before(
@@ -68,3 +71,20 @@ def _expired(
             connection, now - kept.contacts, limit=limit
         )
     return found
+
+
+logger = logging.getLogger(__name__)
+
+RETENTION_EVERY = 3600.0
+"""Seconds between two runs."""
+
+
+async def run_retention(service: ServiceContext) -> None:
+    """Delete expired data, at once and then hourly, until cancelled."""
+    while True:
+        with log_and_continue(logger, "expired data cannot be deleted"):
+            if deleted := await delete_expired(service):
+                logger.info("%d expired rows were deleted or emptied", deleted)
+        with log_and_continue(logger, "old idempotency keys cannot be deleted"):
+            await delete_expired_keys(service)
+        await anyio.sleep(RETENTION_EVERY)

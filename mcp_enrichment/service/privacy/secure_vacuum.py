@@ -1,6 +1,6 @@
-"""What a deleted row leaves behind in a database's files, and how it is removed.
+"""Removes the remains of deleted rows from a database's files.
 
-Its bytes can stay in a page's free space, in free pages and in the write-ahead log.
+Their bytes can stay in free space of pages, in free pages and in the write-ahead log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 OTHERS_SECONDS = 30.0
-"""How long others are waited for on Postgres, with each table."""
+"""How long other transactions are waited for on Postgres, for each table."""
 LOOK_AGAIN = 0.05
 _UNDER_WAY = text("""
     SELECT locks.virtualtransaction FROM pg_locks locks JOIN pg_stat_activity USING (pid)
@@ -30,11 +30,10 @@ _UNDER_WAY = text("""
 
 
 def scrub(engine: Engine) -> bool:
-    """Write what holds anything about people anew, without those bytes; False where another
-    process, or a full disk, kept that from being done.
+    """Rewrite the tables with personal data; False if another process or a full disk prevents it.
 
-    Every process may go on meanwhile, but some wait. Postgres' write-ahead log is left to the
-    server, which uses its files again. There the role must own the database.
+    Other processes may go on, and some wait. On Postgres the role must own the database, and the
+    write-ahead log is left to the server, which reuses its files.
     """
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
@@ -60,15 +59,15 @@ def _scrub_postgres(engine: Engine) -> bool:
     try:
         with outside.connect() as connection:
             warned = _warnings(connection)
-            connection.detach()  # what is set here is not for others
-            # Writing a large table anew takes long; waiting for it, everybody else waits too.
+            connection.detach()  # these settings are for this connection alone
+            # Rewriting a large table takes long. While it waits for a lock, others wait too.
             connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text(f"SET lock_timeout = '{OTHERS_SECONDS:.0f}s'"))
             if not _older_are_over(connection):
                 return False
             for held in PERSONAL:
                 connection.execute(text(f"VACUUM (FULL, ANALYZE) {held.table.name}"))
-            # The values that the planner keeps of each column, too.
+            # The planner's statistics contain values of columns.
             connection.execute(text("VACUUM FULL pg_statistic"))
     except OperationalError:  # a lock that is held, no room, or the server has gone
         return False
@@ -76,8 +75,7 @@ def _scrub_postgres(engine: Engine) -> bool:
 
 
 def _warnings(connection: Connection) -> list[object]:
-    """Collects the server's warnings from now on: skipping another role's table is only a warning
-    to it."""
+    """Collect the server's warnings: it only warns when it skips another role's table."""
     warned: list[object] = []
     driver: Any = connection.connection.driver_connection
     driver.add_notice_handler(
@@ -87,8 +85,8 @@ def _warnings(connection: Connection) -> list[object]:
 
 
 def _older_are_over(connection: Connection) -> bool:
-    """Wait for the transactions that are under way, as what they may still read is kept; False
-    where one takes longer than `OTHERS_SECONDS`."""
+    """Wait for older transactions, as rows that they may read are kept; False where one takes more
+    than `OTHERS_SECONDS`."""
     until = time.monotonic() + OTHERS_SECONDS
     older = set(connection.execute(_UNDER_WAY).scalars())
     while older := older.intersection(connection.execute(_UNDER_WAY).scalars()):

@@ -1,4 +1,4 @@
-"""What people may ask of those who keep data about them: to be left out, erased, and told."""
+"""Requests of data pseudonyms: suppression, erasure and export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory, suppression_table
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.erasure_lock import lock_for_erasure
+from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_erasure
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 from mcp_enrichment.service.privacy.suppression_table import SubjectKind
 from mcp_enrichment.service.requests import request_table as store
@@ -25,92 +25,99 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.requests.request_table import Request
 
 
-# No generated repr: a line of a log would otherwise hold whom it is about.
+# No generated repr: it would put the person into logs.
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Subject:
-    """Whom a command names: by a profile's canonical URL, or by an address."""
+    """The person that a command names, by a canonical profile URL or by an address."""
 
     profile: str | None = None
     address: str | None = None
 
-    def hashes(self, subjects: Pseudonyms) -> dict[str, SubjectKind]:
+    def hashes(self, pseudonyms: Pseudonyms) -> dict[str, SubjectKind]:
         """The hash of the profile or address named, with its kind."""
         if self.profile is not None:
-            return {subjects.of_profile(self.profile): SubjectKind.PROFILE}
-        return {subjects.of_address(self.address or ""): SubjectKind.ADDRESS}
+            return {pseudonyms.of_profile(self.profile): SubjectKind.PROFILE}
+        return {pseudonyms.of_address(self.address or ""): SubjectKind.ADDRESS}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DataSubject:
-    """All that is known to be one person's. Addresses are normalised."""
+    """The profiles and addresses known to be one person's. Addresses are normalised."""
 
     profiles: frozenset[str]
     addresses: frozenset[str]
     spellings: frozenset[str]
-    """The addresses as they are held."""
+    """The addresses as they are stored."""
 
     @cached_property
     def choice(self) -> personal_data_inventory.RowFilter:
         """The rows about this person."""
         return personal_data_inventory.mentioning(self.profiles, self.spellings)
 
-    def hashes(self, subjects: Pseudonyms) -> dict[str, SubjectKind]:
-        profiles = {subjects.of_profile(one): SubjectKind.PROFILE for one in self.profiles}
-        return profiles | {subjects.of_address(a): SubjectKind.ADDRESS for a in self.addresses}
+    def hashes(self, pseudonyms: Pseudonyms) -> dict[str, SubjectKind]:
+        profiles = {pseudonyms.of_profile(one): SubjectKind.PROFILE for one in self.profiles}
+        return profiles | {pseudonyms.of_address(a): SubjectKind.ADDRESS for a in self.addresses}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class ErasureResult:
-    """What an erasure did."""
+    """The result of an erasure."""
 
     profiles: frozenset[str]
-    """Those that were erased whole."""
+    """Those that were erased completely."""
     removed: Mapping[str, int]
     """Rows, by table."""
     suppressed: int
     """New entries on the suppression list."""
     shared_by: int
-    """Other profiles that an address of the person is known for: of them only what holds it was
-    erased. Of several that a named address is known for, none was erased whole."""
+    """Other profiles with an address of the person: only their rows with that address were erased.
+    If the named address belongs to several profiles, none was erased completely."""
 
 
 async def is_suppressed(database: Database, *, profile: str) -> bool:
-    """Whether nobody may be asked about this profile."""
+    """Whether this profile may not be looked up."""
     return await database.read_grouped(
-        suppression_table.which_listed, database.subjects.of_profile(profile)
+        suppression_table.which_listed, database.pseudonyms.of_profile(profile)
     )
 
 
 async def is_address_suppressed(database: Database, email: str) -> bool:
-    """Whether this address may be told to nobody."""
+    """Whether this address may not be disclosed."""
     return await database.read_grouped(
-        suppression_table.which_listed, database.subjects.of_address(email)
+        suppression_table.which_listed, database.pseudonyms.of_address(email)
     )
 
 
-def redact_if_suppressed(connection: Connection, subjects: Pseudonyms, request: Request) -> Request:
-    """The request as it may be told now: emptied where its person or its address was suppressed
-    since it ended. What stands in the database stays."""
+def redact_if_suppressed(
+    connection: Connection, pseudonyms: Pseudonyms, request: Request
+) -> Request:
+    """The request as it may be disclosed now: without its email where the person or the address was
+    suppressed since. The stored row stays."""
     if request.email is None:
         return request
-    profile, address = subjects.of_profile(request.linkedin_url), subjects.of_address(request.email)
+    profile, address = (
+        pseudonyms.of_profile(request.linkedin_url),
+        pseudonyms.of_address(request.email),
+    )
     if not suppression_table.is_either_listed(connection, profile, address):
         return request
     return replace(request, email=None, reason=Reason.SUPPRESSED)
 
 
-def left_out(connection: Connection, subjects: Pseudonyms) -> Callable[[str, str], bool]:
-    """Whether a contact of this profile and address may not be taken in."""
+def suppression_filter(
+    connection: Connection, pseudonyms: Pseudonyms
+) -> Callable[[str, str], bool]:
+    """A function that says whether a contact of this profile and address may not be imported."""
     listed = suppression_table.list_hashes(connection)
     if not listed:
         return lambda _profile, _email: False
-    of_profile, of_address = subjects.of_profile, subjects.of_address
+    of_profile, of_address = pseudonyms.of_profile, pseudonyms.of_address
     return lambda profile, email: not listed.isdisjoint({of_profile(profile), of_address(email)})
 
 
 def suppress(database: Database, subject: Subject, *, at: float) -> bool:
-    """Put whom is named on the suppression list; False where it was there."""
-    hashes = subject.hashes(database.subjects)
+    """Add the person to the suppression list; False where it was listed."""
+    hashes = subject.hashes(database.pseudonyms)
 
     def put(connection: Connection) -> bool:
         added = suppression_table.add(connection, hashes, at=at)
@@ -121,8 +128,8 @@ def suppress(database: Database, subject: Subject, *, at: float) -> bool:
 
 
 def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
-    """Take whom is named off the suppression list; False where it was not there."""
-    hashes = subject.hashes(database.subjects)
+    """Remove the person from the suppression list; False where it was not listed."""
+    hashes = subject.hashes(database.pseudonyms)
 
     def take(connection: Connection) -> bool:
         dropped = sum(suppression_table.remove(connection, one) for one in hashes)
@@ -133,26 +140,28 @@ def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
 
 
 def erase(database: Database, subject: Subject, *, suppressing: bool, at: float) -> ErasureResult:
-    """Remove what is stored about a person, in one transaction. `Database.scrub_now` then removes
-    what the database's files still hold of it."""
+    """Delete what is stored about a person, in one transaction. `Database.scrub_now` then removes
+    the remains from the database's files."""
     return database.write_now(
-        partial(_erase, subjects=database.subjects, subject=subject, at=at, suppressing=suppressing)
+        partial(
+            _erase, pseudonyms=database.pseudonyms, subject=subject, at=at, suppressing=suppressing
+        )
     )
 
 
 def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]:
-    """What is stored about a person, as they may be told it."""
-    subjects = database.subjects
+    """What is stored about a person, for them to read."""
+    pseudonyms = database.pseudonyms
 
     def tell(connection: Connection) -> dict[str, Any]:
         person, shared_by = _person(connection, subject)
-        hashes = person.hashes(subjects)
+        hashes = person.hashes(pseudonyms)
         told = personal_data_inventory.export(
             connection, personal_data_inventory.attributable_to(person.profiles, person.spellings)
         )
         history = audit_log.about(connection, hashes)
         counts = {table: len(rows) for table, rows in told.items() if rows}
-        _write(connection, Action.EXPORT, subject.hashes(subjects), at=at, counts=counts)
+        _write(connection, Action.EXPORT, subject.hashes(pseudonyms), at=at, counts=counts)
         return {
             "profiles": sorted(person.profiles),
             "addresses": sorted(person.addresses),
@@ -166,22 +175,29 @@ def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]
 
 
 def _erase(
-    connection: Connection, *, subjects: Pseudonyms, subject: Subject, suppressing: bool, at: float
+    connection: Connection,
+    *,
+    pseudonyms: Pseudonyms,
+    subject: Subject,
+    suppressing: bool,
+    at: float,
 ) -> ErasureResult:
     lock_for_erasure(connection)
     person, shared_by = _person(connection, subject)
     _cancel_running(connection, person, at=at)
     removed = personal_data_inventory.remove(connection, person.choice, at=at, reason=Reason.ERASED)
-    listed = suppression_table.add(connection, person.hashes(subjects), at=at) if suppressing else 0
+    listed = (
+        suppression_table.add(connection, person.hashes(pseudonyms), at=at) if suppressing else 0
+    )
     counts = removed | {"suppressions": listed}
-    _write(connection, Action.ERASE, subject.hashes(subjects), at=at, counts=counts)
+    _write(connection, Action.ERASE, subject.hashes(pseudonyms), at=at, counts=counts)
     return ErasureResult(
         profiles=person.profiles, removed=removed, suppressed=listed, shared_by=shared_by
     )
 
 
 def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -> None:
-    """Whoever still looks for an answer then finds that the request has ended, and leaves it."""
+    """Complete the person's running requests: their lookups then stop."""
     ended = [
         ledger.HoldOutcome(team_id=request.team_id, request_id=request.id, is_spent=False)
         for request in store.running_about(connection, person.profiles)
@@ -192,8 +208,8 @@ def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -
 
 
 def _person(connection: Connection, subject: Subject) -> tuple[DataSubject, int]:
-    """Who is meant; and how many other profiles the person's addresses are known for. Of several
-    with the address that was named, it cannot be told whose it is, and none is the person's."""
+    """The person, and the number of other profiles with the person's addresses. If the named
+    address belongs to several profiles, none of them is taken for the person's."""
     profiles = {subject.profile} if subject.profile is not None else set()
     addresses = {normalize_address(subject.address)} if subject.address is not None else set()
     if addresses:
@@ -233,4 +249,4 @@ def _write(
     counts: Mapping[str, int],
 ) -> None:
     for one in hashes:
-        audit_log.record(connection, action, at=at, subject=one, counts=counts)
+        audit_log.record(connection, action, at=at, pseudonym=one, counts=counts)

@@ -1,4 +1,4 @@
-"""Statements on the suppression list: hashes of profiles and addresses that nothing is told of."""
+"""SQL of the suppression list: pseudonyms of profiles and addresses that are not disclosed."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-# Made once: each lookup asks the one, and each answer that is told the other.
-_AMONG = select(suppressions.c.subject).where(
-    suppressions.c.subject.in_(bindparam("subjects", expanding=True))
+# Built once: each lookup executes the first, each response the second.
+_AMONG = select(suppressions.c.pseudonym).where(
+    suppressions.c.pseudonym.in_(bindparam("pseudonyms", expanding=True))
 )
 _EITHER = select(suppressions.c.kind).where(
-    or_(suppressions.c.subject == bindparam("one"), suppressions.c.subject == bindparam("other"))
+    or_(
+        suppressions.c.pseudonym == bindparam("one"), suppressions.c.pseudonym == bindparam("other")
+    )
 )
 
 
 class SubjectKind(StrEnum):
-    """What a hash is of."""
+    """The kind of a pseudonym."""
 
     PROFILE = "profile"
     ADDRESS = "address"
 
 
-def add(connection: Connection, subjects: Mapping[str, SubjectKind], *, at: float) -> int:
-    """Put hashes on the list; how many were not there before."""
-    new = subjects.keys() - _among(connection, subjects)
-    rows = [{"subject": one, "kind": subjects[one], "at": at} for one in sorted(new)]
+def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: float) -> int:
+    """Add hashes to the list; the number of new ones."""
+    new = pseudonyms.keys() - _among(connection, pseudonyms)
+    rows = [{"pseudonym": one, "kind": pseudonyms[one], "at": at} for one in sorted(new)]
     if rows:
         connection.execute(insert(suppressions), rows)
     return len(rows)
 
 
-def remove(connection: Connection, subject: str) -> bool:
-    """Take a hash off the list; False where it was not there."""
-    this = delete(suppressions).where(suppressions.c.subject == subject)
+def remove(connection: Connection, pseudonym: str) -> bool:
+    """Remove a hash from the list; False where it was not listed."""
+    this = delete(suppressions).where(suppressions.c.pseudonym == pseudonym)
     return connection.execute(this).rowcount == 1
 
 
-def which_listed(connection: Connection, subjects: Sequence[str]) -> Sequence[bool]:
-    """Of each hash whether it is on the list."""
-    listed = _among(connection, subjects)
-    return [one in listed for one in subjects]
+def which_listed(connection: Connection, pseudonyms: Sequence[str]) -> Sequence[bool]:
+    """Whether each hash is on the list."""
+    listed = _among(connection, pseudonyms)
+    return [one in listed for one in pseudonyms]
 
 
-def is_any_listed(connection: Connection, subjects: Collection[str]) -> bool:
+def is_any_listed(connection: Connection, pseudonyms: Collection[str]) -> bool:
     """Whether one of the hashes is on the list."""
-    return bool(_among(connection, subjects))
+    return bool(_among(connection, pseudonyms))
 
 
 def is_either_listed(connection: Connection, one: str, other: str) -> bool:
@@ -64,15 +66,15 @@ def is_either_listed(connection: Connection, one: str, other: str) -> bool:
 
 def list_hashes(connection: Connection) -> set[str]:
     """All hashes on the list."""
-    return set(connection.execute(select(suppressions.c.subject)).scalars())
+    return set(connection.execute(select(suppressions.c.pseudonym)).scalars())
 
 
 def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
-    """Each hash with its kind and since when it is on the list, the newest first."""
-    columns = (suppressions.c.subject, suppressions.c.kind, suppressions.c.at)
+    """Each hash with its kind and the time of its listing, the newest first."""
+    columns = (suppressions.c.pseudonym, suppressions.c.kind, suppressions.c.at)
     rows = connection.execute(select(*columns).order_by(suppressions.c.at.desc()))
-    return [(row.subject, row.kind, row.at) for row in rows]
+    return [(row.pseudonym, row.kind, row.at) for row in rows]
 
 
-def _among(connection: Connection, subjects: Collection[str]) -> set[str]:
-    return set(connection.execute(_AMONG, {"subjects": list(subjects)}).scalars())
+def _among(connection: Connection, pseudonyms: Collection[str]) -> set[str]:
+    return set(connection.execute(_AMONG, {"pseudonyms": list(pseudonyms)}).scalars())

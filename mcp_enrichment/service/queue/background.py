@@ -1,4 +1,4 @@
-"""What goes on beside work until the work has ended, also where that end takes its time."""
+"""Background loops: work repeated at an interval, and work that outlasts a cancelled block."""
 
 from __future__ import annotations
 
@@ -7,24 +7,37 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mcp_enrichment.contract.error_logging import log_and_continue
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    import logging
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from typing import Any
 
 
+async def repeat(
+    seconds: float, work: Callable[[], Awaitable[None]], logger: logging.Logger, failure: str
+) -> None:
+    """Do the work every so many seconds, until cancelled. What it raises is logged as `failure`."""
+    while True:
+        await anyio.sleep(seconds)
+        with log_and_continue(logger, failure):
+            await work()
+
+
 @asynccontextmanager
-async def run_alongside(*upkeep: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Do these, which never end, until the block has ended: not only until it is cancelled."""
+async def run_alongside(*loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run these endless loops until the block has ended, also where it is cancelled before."""
     scope = anyio.CancelScope(shield=True)
 
-    async def keep() -> None:
+    async def run() -> None:
         with scope:
             async with anyio.create_task_group() as tasks:
-                for one in upkeep:
-                    tasks.start_soon(one)
+                for loop in loops:
+                    tasks.start_soon(loop)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep)
+        tasks.start_soon(run)
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""How a process ends: a vendor that is being asked may be paid already, and has time to answer."""
+"""Graceful shutdown: a vendor call under way may be paid already, and has time to end."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ _this_job: ContextVar[anyio.CancelScope | None] = ContextVar("_this_job", defaul
 
 
 class GracefulShutdown:
-    """The end of a process: before it begins, while it lasts, and how it is cut short."""
+    """The state of a process's shutdown."""
 
     def __init__(self, seconds: float = 0.0) -> None:
-        """`seconds`: for lookups whose vendor is being asked when the end begins."""
+        """`seconds`: for vendor calls that are under way when the shutdown begins."""
         self.seconds = seconds
         self._until = math.inf
-        self._at_first: list[Callable[[], None]] = []
+        self._on_begin: list[Callable[[], None]] = []
         self._jobs: set[anyio.CancelScope] = set()
         self._over: anyio.Event | None = None
 
     @property
     def has_begun(self) -> bool:
-        """Whether nothing new is to be begun."""
+        """Whether nothing new is started."""
         return self._until < math.inf
 
     def on_begin(self, do: Callable[[], None]) -> None:
-        """Have this done when the end begins."""
-        self._at_first.append(do)
+        """Call this when the shutdown begins."""
+        self._on_begin.append(do)
 
     def begin(self) -> None:
-        """From now on no vendor is asked; what is spared has its time."""
+        """Start no vendor call any more; protected jobs have their time."""
         if self.has_begun:
             return
         self._until = anyio.current_time() + self.seconds
         for job in self._jobs:
             if job.shield:
                 job.deadline = self._until
-        for do in self._at_first:
+        for do in self._on_begin:
             do()
 
     def cut(self) -> None:
-        """Have what still lasts end at once."""
+        """Cancel all jobs at once."""
         self.begin()
         for job in self._jobs:
             job.cancel()
 
     async def work(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Work until the end begins; whatever is cancelled then has its own way to end."""
+        """Work until the shutdown begins, which cancels the work."""
         self._over = anyio.Event()
         try:
             with anyio.CancelScope() as scope:
@@ -63,13 +63,13 @@ class GracefulShutdown:
             self._over.set()
 
     async def over(self) -> None:
-        """Return once the work has ended."""
+        """Return when the work has ended."""
         if self._over:
             await self._over.wait()
 
     @contextmanager
     def job(self) -> Iterator[anyio.CancelScope]:
-        """Within it a job is done, by this task; it is cut short where its time is over."""
+        """The scope of a job in this task. It is cancelled when its time is over."""
         with anyio.CancelScope() as scope:
             token = _this_job.set(scope)
             self._jobs.add(scope)
@@ -81,8 +81,8 @@ class GracefulShutdown:
 
     @contextmanager
     def protected(self) -> Iterator[None]:
-        """Within it this job goes on for its time, also where all else is cancelled; and to its end
-        where that happens."""
+        """Within it this job is not cancelled with the rest until its time is over. If the shutdown
+        begins within it, that holds until the end of the job."""
         job = _this_job.get()
         if job is None:
             yield

@@ -1,35 +1,52 @@
-"""The two jobs, and what becomes of one that raises: the same for every engine that calls them."""
+"""Calls the handler of a job, for both engines; a handler that raises is called again later."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from sqlalchemy import update
+
 from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.callbacks.callback_job import deliver
 from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
+from mcp_enrichment.service.db.schema import callbacks, requests
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
-from mcp_enrichment.service.queue import failure_counts
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import JobKind, Reschedule, backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sqlalchemy import Connection
+
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
+
+_TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
+
+
+def count_failure(connection: Connection, kind: JobKind, target_id: str) -> int:
+    """Count an exception of the job's handler; the number so far, 0 where its target is gone."""
+    table = _TARGETS[kind]
+    this = (
+        update(table)
+        .where(table.c.id == target_id)
+        .values(handler_errors=table.c.handler_errors + 1)
+    )
+    return int(connection.execute(this.returning(table.c.handler_errors)).scalar() or 0)
+
 
 logger = logging.getLogger(__name__)
 
 FAILURE_BACKOFF = 5.0
-"""Seconds until a job that raised is tried again, doubled each time up to `DEFECT_CAP`."""
+"""Seconds until a job whose handler raised is run again, doubled each time."""
 LONGEST_FAILURE_BACKOFF = 600.0
-_DOUBLINGS = 10  # more than lead to the cap; 2 to the power of any number is no float
 
 MAX_FAILURES = 12
-"""A job that raised so often, over about an hour, is given up. Claims do not count: a lookup whose
-vendor works on it is claimed for each poll."""
+"""Exceptions after which a job is given up: over about an hour. Attempts do not count, as a lookup
+is attempted anew for each poll of a vendor."""
 
 _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | None]]] = {
     JobKind.LOOK_UP: look_up,
@@ -42,35 +59,34 @@ _ABANDON_HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[None]
 
 
 class Engine(Protocol):
-    """Has the jobs of a database done, together with those of any other process."""
+    """Runs the jobs of a database, together with any other process."""
 
     def wake(self) -> None:
         """Look for jobs now. Callable from the event loop only."""
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then give the unfinished jobs back."""
+        """Work until cancelled; then release the unfinished jobs."""
 
 
 async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
-    """What the job's handler says; one that raises is to be run again, ever later.
+    """Call the job's handler. One that raises is rescheduled with backoff.
 
-    Raises `StorageFailed` where the database stopped it: nobody can say then how far it came.
+    Raises `StorageFailed` where the database failed: the state of the job is then unknown.
     """
     try:
         return await _HANDLERS[job.kind](service, job)
     except StorageFailed:
         raise
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
-        logger.error("job %s of %s raised %s", job.kind, job.subject, safe_traceback(defect))  # noqa: TRY400
+        logger.error("job %s of %s raised %s", job.kind, job.target_id, safe_traceback(defect))  # noqa: TRY400
     return await _after_failure(service, job)
 
 
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:
-    raised = await service.database.write(lambda c: failure_counts.count(c, job.kind, job.subject))
+    raised = await service.database.write(lambda c: count_failure(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
-        doubled = FAILURE_BACKOFF * 2 ** min(max(raised - 1, 0), _DOUBLINGS)
-        return Reschedule(min(doubled, LONGEST_FAILURE_BACKOFF))
-    with log_and_continue(logger, f"job {job.kind} of {job.subject} cannot be given up"):
+        return Reschedule(backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
+    with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
         await _ABANDON_HANDLERS[job.kind](service, job)
         return None
     return Reschedule(LONGEST_FAILURE_BACKOFF)

@@ -1,4 +1,7 @@
-"""Procrastinate's side of the database, patient: an outage ends no worker and loses no job."""
+"""Overrides of procrastinate: an outage of the database ends no worker and loses no job.
+
+`RetryingConnector` repeats statements, `TrackingJobManager` fetches for a bounded number of jobs.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, JobInserted
 from procrastinate.manager import JobManager
 
-from mcp_enrichment.service.queue import procrastinate_queue, sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
-from mcp_enrichment.service.queue.sqlite_worker import DELIVERIES_PER_TEAM
+from mcp_enrichment.service.queue import procrastinate_queue
+from mcp_enrichment.service.queue.job import DELIVERIES_PER_TEAM, JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -26,87 +28,88 @@ if TYPE_CHECKING:
     from procrastinate.jobs import Status
     from procrastinate.manager import NotificationCallback
 
-    from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
+    from mcp_enrichment.service.queue import job as ours
+    from mcp_enrichment.service.queue.capacity import Capacity
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 RECONNECT_EVERY = 0.5
-"""Seconds between two tries while the database is away."""
+"""Seconds between two attempts while the database is away."""
 FETCH_BATCH = 10
-"""Lookups that are taken in one statement at most: what one worker takes no other one has."""
-_CAPACITY_FREED: JobInserted = {"type": "job_inserted", "job_id": 0}
-"""What a worker is told to have it look for jobs."""
+"""Lookups that one statement fetches at most: no other worker can run them."""
+_LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}
+"""The notification that makes a worker fetch."""
 
 
 class RetryingConnector(PsycopgConnector):
-    """Says a statement again for as long as the database is away, or until told to give up.
+    """Repeats a statement for as long as the database is away, until `give_up`.
 
-    All of procrastinate's may be repeated. A job that was fetched by one whose answer was lost
-    shows in the database alone: `Fleet` puts it back.
+    Every statement of procrastinate's may be repeated. A job whose fetch was not answered is known
+    to the database alone: `ProcrastinateWorkers` requeues it.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_patient = True
+        self._retries = True
         self._is_away = False
         for library in ("psycopg", "psycopg.pool"):
-            # They tell an outage in the server's words and places; here it is told once, in ours.
+            # They log an outage with the server's address; it is logged once, here, without.
             logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def give_up(self) -> None:
-        """From now on wait for no database that is away: the process is about to end."""
-        self._is_patient = False
+        """Stop repeating: the process is about to end."""
+        self._retries = False
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        say = super().execute_query_async
+        execute = super().execute_query_async
         try:
-            await self._patiently(lambda: say(query, **arguments))
+            await self._retry(lambda: execute(query, **arguments))
         except ConnectorException as error:
-            # "No such job": it was heard before, or done elsewhere.
-            heard = isinstance(error.__cause__, psycopg.errors.RaiseException)
-            # What nobody could be told shows in this worker's silence: its jobs are taken over.
-            if not (heard or self.has_given_up_on(error)):
+            # "No such job": the statement was executed before, or the job was done elsewhere.
+            is_done = isinstance(error.__cause__, psycopg.errors.RaiseException)
+            # Without its heartbeats this worker counts as dead, and its jobs are requeued.
+            if not (is_done or self.has_given_up_on(error)):
                 raise
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        say = super().execute_query_one_async
-        return await self._patiently(lambda: say(query, **arguments))
+        execute = super().execute_query_one_async
+        return await self._retry(lambda: execute(query, **arguments))
 
     async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        say = super().execute_query_all_async
-        return await self._patiently(lambda: say(query, **arguments))
+        execute = super().execute_query_all_async
+        return await self._retry(lambda: execute(query, **arguments))
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         listen = super().listen_notify
-        # Who listens is cancelled at the end, and need not give up.
-        await self._patiently(lambda: listen(on_notification, channels), gives_up=False)
+        # The listener is cancelled at the end; it need not give up.
+        await self._retry(lambda: listen(on_notification, channels), gives_up=False)
 
     def has_given_up_on(self, error: ConnectorException) -> bool:
-        """Whether it is raised as nobody waits for the database any more."""
-        return not self._is_patient and _is_outage(error)
+        """Whether the error is an outage that is no longer waited for."""
+        return not self._retries and _is_outage(error)
 
-    async def _patiently(self, say: Callable[[], Awaitable[T]], *, gives_up: bool = True) -> T:
-        said = 0
+    async def _retry(self, execute: Callable[[], Awaitable[T]], *, gives_up: bool = True) -> T:
+        attempts = 0
         while True:
             try:
-                answer = await say()
+                result = await execute()
             except ConnectorException as error:
                 if not _is_outage(error):
                     raise
-                if said:
-                    self._tell_outage()
-                if self._is_away and gives_up and not self._is_patient:
+                if attempts:
+                    self._log_outage()
+                if self._is_away and gives_up and not self._retries:
                     raise
             else:
                 self._is_away = False
-                return answer
-            # At once the first time: one connection may have died unseen, and others live.
-            await anyio.sleep(RECONNECT_EVERY if said else 0)
-            said += 1
+                return result
+            # The first retry is immediate: a single connection may have died.
+            await anyio.sleep(RECONNECT_EVERY if attempts else 0)
+            attempts += 1
 
-    def _tell_outage(self) -> None:
+    def _log_outage(self) -> None:
         if not self._is_away:
             logger.warning("the queue's database is away; work goes on when it is back")
         self._is_away = True
@@ -117,110 +120,96 @@ def _is_outage(error: ConnectorException) -> bool:
 
 
 class TrackingJobManager(JobManager):
-    """Knows which jobs its worker has taken, and misses no notification."""
+    """Fetches in batches, knows which jobs its worker has, and misses no notification."""
 
-    def __init__(
-        self,
-        connector: RetryingConnector,
-        queue: str,
-        source_limiter: SourceLimiter,
-        *,
-        concurrency: int,
-        line_at: str = "",
-    ) -> None:
+    def __init__(self, connector: RetryingConnector, queue: str, capacity: Capacity) -> None:
         super().__init__(connector)
         self._connector = connector
-        self._queue = queue
-        self._source_limiter = source_limiter
-        self._line_at = line_at
-        self._concurrency = concurrency
-        self._ready: deque[Job] = deque()
-        """Taken, and to be begun as soon as the worker asks for the next."""
-        self._leaving = False
-        self._at_the_door: anyio.CancelScope | None = None
+        self.queue = queue
+        self._capacity = capacity
+        capacity.workers.append(self)
+        self.ready: deque[Job] = deque()
+        """Fetched, and not yet started."""
+        self.is_leaving = False
+        self.found_no_room = False
         self.worker_id: int | None = None
         """The worker that fetched last."""
         self.at_work: dict[int | None, int] = {}
-        """The ids of its jobs, until their end has been written down, and whose they are."""
-        self._given_back: dict[int | None, str] = {}
-        self._taken_off: set[int | None] = set()
-        self._told = 0
-        self._tell: NotificationCallback | None = None
+        """The team of each job by its id, until the end of the job is stored."""
+        self._released_to: dict[int | None, str] = {}
+        self._deleted: set[int | None] = set()
+        self._notifications = 0
+        self._notify: NotificationCallback | None = None
 
     def leave(self) -> None:
-        """Take no more, and wait for room no longer."""
-        self._leaving = True
-        if self._at_the_door:
-            self._at_the_door.cancel()
+        """Fetch no more."""
+        self.is_leaving = True
+
+    async def look_again(self) -> None:
+        """Make the worker fetch."""
+        if self._notify:
+            await self._notify(channel=self.queue, notification=_LOOK_AGAIN)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:  # noqa: ARG002
         self.worker_id = worker_id
-        if not self._ready:
-            await self._take(worker_id)
-        return self._ready.popleft() if self._ready and not self._leaving else None
+        # The worker forgets a notification that comes during the fetch: so the fetch is repeated.
+        seen = -1
+        while not (self.ready or self.is_leaving or seen == self._notifications):
+            seen = self._notifications
+            await self._fetch(worker_id)
+        return self.ready.popleft() if self.ready and not self.is_leaving else None
 
-    async def unregister_worker(self, worker_id: int) -> None:
-        """Give back what was not begun, and say that the worker is gone."""
-        async with anyio.create_task_group() as tasks:
-            for job in self._ready:
-                self._source_limiter.gone(str(job.task_kwargs["subject"]))
-                self.mark_released(job.id)
-                tasks.start_soon(self.retry_job, job)
-        self._ready.clear()
-        await super().unregister_worker(worker_id)
-
-    async def _take(self, worker_id: int) -> None:
-        room = FETCH_BATCH
-        if self._line_at:
-            with anyio.CancelScope() as self._at_the_door:
-                room = await self._source_limiter.room(self._line_at)
-        while not self._leaving:
-            told = self._told
-            for row in await self._next_or_none(worker_id, room):
+    async def _fetch(self, worker_id: int) -> None:
+        with self._capacity.reserve(FETCH_BATCH) as room:
+            self.found_no_room = room == 0
+            for row in await self._claim_or_none(worker_id, room) if room else ():
                 self.at_work[row["id"]] = row["args"]["team_id"]
-                if self._line_at:
-                    self._source_limiter.coming(row["args"]["subject"], self._line_at)
-                self._ready.append(Job.from_row(row))
-            # Who is told of a job while it looks would wait for the next look: the worker forgets
-            # what it was told when it has looked.
-            if self._ready or told == self._told:
-                break
+                self.ready.append(Job.from_row(row))
+        if room > len(self.ready):
+            await self._capacity.offer()
 
-    async def _next_or_none(self, worker_id: int, room: int) -> list[dict[str, Any]]:
+    async def _claim_or_none(self, worker_id: int, room: int) -> Sequence[dict[str, Any]]:
         try:
-            return await self._next(worker_id, room)
+            return await self.claim(worker_id, room)
         except ConnectorException as error:
             if not self._connector.has_given_up_on(error):
                 raise
             return []
 
-    async def _next(self, worker_id: int, room: int) -> list[dict[str, Any]]:
-        mine = {"queue": self._queue, "worker_id": worker_id}
-        if self._queue != JobKind.DELIVER:
-            limit = max(1, min(room, self._concurrency - len(self.at_work)))
-            return await self.connector.execute_query_all_async(
-                query=procrastinate_queue.FETCH, limit=limit, **mine
-            )
+    async def claim(self, worker_id: int, room: int) -> Sequence[dict[str, Any]]:
+        """Fetch up to `room` jobs: lookups by priority, callbacks one by one and team by team."""
+        query: str = procrastinate_queue.FETCH
+        options: dict[str, Any] = {"limit": room}
+        if self.queue == JobKind.DELIVER:
+            at_work = json.dumps(Counter(self.at_work.values()))
+            query = procrastinate_queue.FETCH_FAIRLY
+            options = {"share": DELIVERIES_PER_TEAM, "at_work": at_work}
         return await self.connector.execute_query_all_async(
-            query=procrastinate_queue.FETCH_FAIRLY,
-            share=DELIVERIES_PER_TEAM,
-            at_work=json.dumps(Counter(self.at_work.values())),
-            **mine,
+            query=query, queue=self.queue, worker_id=worker_id, **options
         )
 
-    def mark_released(self, job_id: int | None, *, to: str | None = None) -> None:
-        """What was done of the job is no try of it. `to`: another queue."""
-        self._given_back[job_id] = to or self._queue
+    async def unregister_worker(self, worker_id: int) -> None:
+        """Release the jobs that were not started, then delete the worker."""
+        async with anyio.create_task_group() as tasks:
+            for job in self.ready:
+                self.mark_released(job.id)
+                tasks.start_soon(self.retry_job, job)
+        self.ready.clear()
+        await super().unregister_worker(worker_id)
 
-    def delete_done(self, connection: Any, done: Sequence[sqlite_queue.Job]) -> None:
-        """Remove jobs in the transaction that completes their work; nothing is left to finish."""
-        ids = [job.number for job in done if job.number is not None]
+    def mark_released(self, job_id: int | None, *, to: str | None = None) -> None:
+        """Release this job when it ends, as no attempt, `to` another queue or to its own."""
+        self._released_to[job_id] = to or self.queue
+
+    def delete_done(self, connection: Any, done: Sequence[ours.Job]) -> None:
+        """Delete jobs in the transaction that completes their work."""
+        ids = [job.engine_id for job in done if job.engine_id is not None]
         procrastinate_queue.delete_done(connection, ids)
-        self._taken_off.update(ids)
+        self._deleted.update(ids)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         try:
-            if job.id not in self._taken_off:
+            if job.id not in self._deleted:
                 await super().finish_job(job, status, delete_job)
         finally:
             await self._forget(job)
@@ -233,36 +222,30 @@ class TrackingJobManager(JobManager):
         queue: str | None = None,
         lock: str | None = None,  # noqa: ARG002 (no job of ours has one)
     ) -> None:
-        say, back = self.connector.execute_query_async, self._given_back.get(job.id)
+        execute, to = self.connector.execute_query_async, self._released_to.get(job.id)
         try:
-            if back:
-                await say(procrastinate_queue.RELEASE, id=job.id, queue=back)
+            if to:
+                await execute(procrastinate_queue.RELEASE, id=job.id, queue=to)
             else:
-                at = retry_at or datetime.now(UTC)
-                await say(
-                    procrastinate_queue.RETRY,
-                    id=job.id,
-                    retry_at=at,
-                    priority=priority,
-                    queue=queue,
-                )
+                when = {"retry_at": retry_at or datetime.now(UTC), "priority": priority}
+                await execute(procrastinate_queue.RETRY, id=job.id, queue=queue, **when)
         finally:
             await self._forget(job)
 
     async def _forget(self, job: Job) -> None:
-        team_id = self.at_work.pop(job.id, None)
-        self._taken_off.discard(job.id)
-        self._given_back.pop(job.id, None)
-        if team_id is not None and self._tell and self._queue == JobKind.DELIVER:
-            # What was left for want of room of its team is told of by nobody else.
-            await self._tell(channel=self._queue, notification=_CAPACITY_FREED)
+        known = self.at_work.pop(job.id, None)
+        self._deleted.discard(job.id)
+        self._released_to.pop(job.id, None)
+        if known is not None and self.queue == JobKind.DELIVER:
+            await self.look_again()  # its team may have more, which the limit of a team held back
+        await self._capacity.offer()
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
-        async def told(**what: Any) -> None:
-            self._told += 1
+        async def notify(**what: Any) -> None:
+            self._notifications += 1
             await on_notification(**what)
 
-        self._tell = told
-        await super().listen_for_jobs(on_notification=told, queues=queues)
+        self._notify = notify
+        await super().listen_for_jobs(on_notification=notify, queues=queues)

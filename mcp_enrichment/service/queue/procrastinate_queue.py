@@ -1,9 +1,8 @@
-"""Statements on the queue of a fleet: procrastinate's tables, by its own functions, in the
-transactions that make a job necessary."""
+"""SQL of the queue on Postgres: procrastinate's tables and functions, in our own transactions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.queue.sqlite_queue import JobKind
+    from mcp_enrichment.service.queue.job import JobKind
 
 FETCH = """
     WITH next AS (
@@ -27,14 +26,13 @@ FETCH = """
                   queue_name, attempts, worker_id
     ), begun AS (
         UPDATE requests SET status = 'processing' FROM taken
-        WHERE requests.id = taken.args ->> 'subject' AND requests.status = 'pending'
+        WHERE requests.id = taken.args ->> 'target_id' AND requests.status = 'pending'
     )
     SELECT * FROM taken ORDER BY priority DESC, id
 """
-"""What `procrastinate_fetch_job_v2` does, for up to `limit` jobs at once, less its locks, which no
-job of ours has; and the lookups' requests begin with it, in one commit. That function is for any
-list of queues, so no index gives it the next job of one: with 100,000 lookups waiting each look for
-a callback took it 30 ms, and before the statistics were fresh each look for a lookup 100 ms."""
+"""Like `procrastinate_fetch_job_v2`, for up to `limit` jobs of one queue and without its locks. It
+also sets the lookups' requests to `processing`. That function takes a list of queues, so no index
+finds it the next job: with 100,000 lookups waiting it took 30 ms to look for a callback."""
 
 FETCH_FAIRLY = """
     WITH RECURSIVE owners (team_id) AS (
@@ -73,9 +71,9 @@ FETCH_FAIRLY = """
     )
     SELECT * FROM taken
 """
-"""The same for callbacks, of the team with the fewest at work among those with fewer than `share`:
-`at_work` has how many there are of each. The index is walked from team to team, as the embedded
-queue's is, so that no team's backlog keeps another one waiting. A callback always has its time."""
+"""The same for one callback, of the team with the fewest under way (`at_work`, by team) among those
+below `share`. The query steps through the index from team to team, as on SQLite, so no team's
+backlog delays another team. A callback always has a `scheduled_at`."""
 
 _THIS_OR_DROPPED = """
     WITH this AS (
@@ -85,14 +83,14 @@ _THIS_OR_DROPPED = """
         DELETE FROM procrastinate_jobs job USING this WHERE job.id = this.id AND is_superseded
     )
 """
-"""A job at work that is to be done again; one that was superseded meanwhile is dropped. The lock on
-its row has `put_again` come before this or after it."""
+"""Selects a running job that is to run again; one that was superseded is deleted instead. The row
+lock orders this before or after `enqueue_again`."""
 
 RETRY = f"""{_THIS_OR_DROPPED}
     SELECT procrastinate_retry_job_v2(id, %(retry_at)s, %(priority)s, %(queue)s, NULL)
     FROM this WHERE NOT is_superseded
 """  # noqa: S608 (constants alone)
-"""What procrastinate says to have a job done again later."""
+"""Run a job again later: procrastinate's own function."""
 
 RELEASE = f"""{_THIS_OR_DROPPED}, given_back AS (
         UPDATE procrastinate_jobs job
@@ -104,13 +102,12 @@ RELEASE = f"""{_THIS_OR_DROPPED}, given_back AS (
         json_build_object('type', 'job_inserted', 'job_id', id)::text
     ) FROM given_back
 """  # noqa: S608 (constants alone)
-"""Have a job done by another worker, at once, as if it had not been taken: of the same queue, or of
-the line at a source. It keeps its place."""
+"""Release a job as if it had not been fetched, into this queue. It keeps its place."""
 
 _FAIR_PRIORITY = """
     SELECT -least(2147483647, teams.held + 1 + coalesce((
         SELECT min(-first.priority) FROM (
-            SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_turns
+            SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_rate
         ) AS queues (name) CROSS JOIN LATERAL (
             SELECT priority FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = queues.name
@@ -118,16 +115,16 @@ _FAIR_PRIORITY = """
             ORDER BY priority DESC, id LIMIT 1
         ) AS first
     ), 0))
-    FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :subject
+    FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :target_id
 """
-"""A lookup's place among those of all teams: as many behind the one that is next as its team has
-running. So teams take turns, each within its own requests in their order, and who has one alone is
-next, whatever the others have waiting. No place outlasts the queue: an empty one begins at 0."""
+"""The priority of a lookup: as many places behind the next one as its team has running. So teams
+take turns, each in the order of its own requests, and a team with a single request is next. An
+empty queue starts at 0 again."""
 _DEFER = text(f"""
     SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
         CAST(:kind AS varchar), CAST(:kind AS varchar), coalesce(({_FAIR_PRIORITY}), 0), NULL, NULL,
         jsonb_build_object(
-            'subject', CAST(:subject AS varchar), 'due_at', CAST(:due_at AS numeric),
+            'target_id', CAST(:target_id AS varchar), 'run_at', CAST(:run_at AS numeric),
             'team_id', CAST(:team_id AS integer)
         ),
         CASE WHEN :delay > 0 OR :kind = 'deliver' THEN now() + make_interval(secs => :delay) END
@@ -136,22 +133,25 @@ _DEFER = text(f"""
 _RELEASE_UNLIMITED = text("""
     UPDATE procrastinate_jobs SET queue_name = 'look-up'
     WHERE status = 'todo' AND queue_name IN (
-        SELECT 'look-up/' || source FROM source_turns WHERE source <> ALL(:sources)
+        SELECT 'look-up/' || source FROM source_rate WHERE source <> ALL(:sources)
     )
+""")
+_HAS_WAITING = text("""
+    SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = :queue LIMIT 1
 """)
 _LOCK = text("""
     SELECT id FROM procrastinate_jobs
-    WHERE task_name = :kind AND args ->> 'subject' = :subject AND status IN ('todo', 'doing')
+    WHERE task_name = :kind AND args ->> 'target_id' = :target_id AND status IN ('todo', 'doing')
     FOR UPDATE
 """)
 _SUPERSEDE = text("""
     UPDATE procrastinate_jobs SET args = args || jsonb_build_object('superseded', true)
-    WHERE status = 'doing' AND task_name = :kind AND args ->> 'subject' = :subject
+    WHERE status = 'doing' AND task_name = :kind AND args ->> 'target_id' = :target_id
 """)
 _WITHDRAW = text("""
     SELECT procrastinate_cancel_job_v1(id, abort => false, delete_job => true)
     FROM procrastinate_jobs
-    WHERE status = 'todo' AND task_name = :kind AND args ->> 'subject' = :subject
+    WHERE status = 'todo' AND task_name = :kind AND args ->> 'target_id' = :target_id
 """)
 _DELETE_DONE = text("""
     DELETE FROM procrastinate_jobs WHERE id = ANY(:ids) AND status IN ('todo', 'doing')
@@ -184,61 +184,73 @@ _REQUEUE = text("""
 def enqueue(
     connection: Connection,
     kind: JobKind,
-    subject: str,
+    target_id: str,
     *,
     team_id: int,
     at: float,
     delay: float = 0,
 ) -> None:
-    """Add a job, in the transaction that makes it necessary. Its commit wakes the workers.
+    """Add a job, in the transaction that makes it necessary. Its commit notifies the workers.
 
-    The delay counts from the database's own time, which is the same for all processes.
+    The delay counts from the database's clock, which all processes share.
     """
-    job = {"kind": kind.value, "subject": subject, "team_id": team_id}
-    connection.execute(_DEFER, job | {"due_at": at + delay, "delay": float(delay)})
+    job = {"kind": kind.value, "target_id": target_id, "team_id": team_id}
+    connection.execute(_DEFER, job | {"run_at": at + delay, "delay": float(delay)})
 
 
 def enqueue_again(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+    connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
 ) -> None:
-    """Add a job that is due at once; one that waits for its time goes. One at work is finished, and
-    does not come again."""
+    """Add a job that is due at once, in place of a waiting one. A running one ends and is not run
+    again."""
     for statement in (_LOCK, _WITHDRAW, _SUPERSEDE):
-        connection.execute(statement, {"kind": kind.value, "subject": subject})
-    enqueue(connection, kind, subject, team_id=team_id, at=at)
+        connection.execute(statement, {"kind": kind.value, "target_id": target_id})
+    enqueue(connection, kind, target_id, team_id=team_id, at=at)
 
 
 def fair_priority(connection: Connection, request_id: str) -> int:
-    """The priority of a lookup that takes its turn now."""
-    return int(connection.execute(text(_FAIR_PRIORITY), {"subject": request_id}).scalar_one())
+    """The priority of a lookup that is queued now."""
+    return int(connection.execute(text(_FAIR_PRIORITY), {"target_id": request_id}).scalar_one())
 
 
 def delete_done(connection: Connection, ids: Collection[int]) -> None:
-    """Remove jobs that are done; what is gone, as after it was taken over, is left at that."""
+    """Delete jobs that are done. A job that another worker has taken over may be gone already."""
     connection.execute(_DELETE_DONE, {"ids": list(ids)})
 
 
 def queue_of_source(source: str) -> str:
-    """The queue of the lookups that wait for their turn at this source."""
+    """The name of the queue of the lookups that wait for a slot at this source."""
     return f"look-up/{source}"
 
 
+def has_waiting(connection: Connection, source: str) -> bool:
+    """Whether a lookup waits for a slot at this source."""
+    return connection.execute(_HAS_WAITING, {"queue": queue_of_source(source)}).first() is not None
+
+
+def fetch_waiting(connection: Connection, source: str, worker_id: int) -> dict[str, Any] | None:
+    """The row of the next lookup that waits for this source, fetched for the worker."""
+    what = {"queue": queue_of_source(source), "worker_id": worker_id, "limit": 1}
+    row = connection.exec_driver_sql(FETCH, what).mappings().first()
+    return dict(row) if row else None
+
+
 def release_unlimited(connection: Connection, sources: Collection[str]) -> None:
-    """Have those looked up that wait for a turn at another source: it has no limit any more."""
+    """Release the lookups that wait for a source which has no limit any more."""
     connection.execute(_RELEASE_UNLIMITED, {"sources": list(sources)})
 
 
 def requeue_stalled(connection: Connection, *, silent: float) -> int:
-    """Have the jobs done anew whose workers were not heard of for so many seconds; how many."""
+    """Requeue the jobs of workers without a heartbeat for so many seconds; the number of jobs."""
     connection.execute(_DROP_SUPERSEDED, {"silent": silent})
     return int(connection.execute(_REQUEUE_STALLED, {"silent": silent}).scalar_one())
 
 
 def claimed_by(connection: Connection, worker_id: int) -> set[int]:
-    """The jobs that the worker has taken and not finished."""
+    """The ids of the jobs that the worker has fetched and not finished."""
     return set(connection.execute(_CLAIMED_BY, {"worker_id": worker_id}).scalars())
 
 
 def requeue(connection: Connection, worker_id: int, ids: Collection[int]) -> None:
-    """Have these jobs of the worker done anew."""
+    """Requeue these jobs of the worker."""
     connection.execute(_REQUEUE, {"worker_id": worker_id, "ids": list(ids)})

@@ -1,8 +1,8 @@
-"""The engine of a fleet: procrastinate on Postgres, which calls the same two jobs.
+"""The job engine on Postgres: procrastinate's workers call the handlers.
 
-It gives the queue, the waking by LISTEN/NOTIFY, the workers' heartbeats and the counts of tries.
-Each process has a worker for each kind of job: callbacks that hang hold up no lookup. Nor do those
-lookups that wait for their turn at a source: they stand in a queue of their own, with its worker.
+procrastinate has the queue, LISTEN/NOTIFY, heartbeats and the number of attempts. A process has one
+worker for each kind of job, so that callbacks that hang delay no lookup, and one for each source
+with a limit: lookups that wait for a slot there have a queue of their own.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import AsyncConnectionPool
 
-from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.db.postgres import NETWORK
 from mcp_enrichment.service.queue import procrastinate_queue
-from mcp_enrichment.service.queue.background import run_alongside
+from mcp_enrichment.service.queue.background import repeat, run_alongside
+from mcp_enrichment.service.queue.capacity import Capacity
 from mcp_enrichment.service.queue.handlers import run_job
+from mcp_enrichment.service.queue.job import CONCURRENCY, Job, JobKind
 from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
-from mcp_enrichment.service.queue.sqlite_worker import CONCURRENCY
+from mcp_enrichment.service.queue.procrastinate_source_queue import SourceJobManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -40,21 +40,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 4.0
-"""Seconds between two signs of life of a worker."""
+"""Seconds between two heartbeats of a worker."""
 WORKER_TIMEOUT = 16.0
-"""Seconds without one after which a worker counts as dead, and its jobs are taken over."""
+"""Seconds without a heartbeat after which a worker counts as dead, and its jobs are requeued."""
 SWEEP = 4.0
-"""Seconds between two looks for such jobs. With `SILENT` and a poll: 21 seconds at most."""
+"""Seconds between two sweeps for them. With `WORKER_TIMEOUT` and a poll: 21 seconds at most."""
 STALLED_WORKER_TIMEOUT = 3600.0
-"""Seconds after which the name of a dead worker is struck off."""
+"""Seconds after which the row of a dead worker is deleted."""
 POLL = 1.0
-"""Seconds between two looks for jobs of which nobody is told: those put off until now."""
+"""Seconds between two polls for jobs without a notification: rescheduled ones that are due."""
 RELEASE_SECONDS = 4.0
-"""Seconds more at most in which the database is told what is given back."""
+"""The most that releasing jobs may take at the end of the process."""
 OUTAGE_BACKOFF = 1.0
-"""Seconds until a job that the database stopped is run again."""
+"""Seconds until a job that failed by the database is run again."""
 CONNECTIONS = 4
-"""Of the queue, in each process, beside those that listen."""
+"""Connections of procrastinate in each process, beside those that listen."""
 
 
 class _Rescheduled(Exception):
@@ -65,17 +65,17 @@ class _Rescheduled(Exception):
 
 
 class _RetryAlways(BaseRetryStrategy):
-    """What was put off comes again at its time, and stands in no line; what a shutdown stopped, at
-    once, elsewhere."""
+    """A rescheduled job runs again at its time, from the queue of its kind. A job that a shutdown
+    has stopped runs again at once, in another process."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:
         off = exception if isinstance(exception, _Rescheduled) else _Rescheduled(0.0)
-        due_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
-        return RetryDecision(retry_at=due_at, priority=off.priority, queue=job.task_name)
+        run_at = datetime.now(UTC) + timedelta(seconds=off.seconds)
+        return RetryDecision(retry_at=run_at, priority=off.priority, queue=job.task_name)
 
 
 class ProcrastinateWorkers:
-    """Works on the jobs of a Postgres, together with any number of other processes."""
+    """Runs the jobs of a Postgres database, together with any number of other processes."""
 
     def __init__(self, url: str, *, concurrency: int = CONCURRENCY) -> None:
         """`concurrency`: jobs of each kind at once."""
@@ -83,21 +83,16 @@ class ProcrastinateWorkers:
         self._concurrency = concurrency
 
     def wake(self) -> None:
-        """Nothing: the commit of a job wakes the workers, in whichever process they are."""
+        """Nothing: the commit of a job notifies the workers of all processes."""
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then wait for what is under way, and give back what is left."""
+        """Work until cancelled; then wait for what is under way, and release the rest."""
         connector = RetryingConnector()
-        service.source_limiter.slots.limit(self._concurrency)
-        at_once = self._concurrency
-        new = partial(_Worker, service=service, connector=connector, concurrency=at_once)
-        workers = [new(kind) for kind in JobKind]
-        workers += [
-            new(JobKind.LOOK_UP, line_at=source) for source in service.source_limiter.sources
-        ]
+        workers = self._workers(service, connector)
+        limiter = service.source_limiter
         async with (
             self._connected(connector),
-            run_alongside(partial(service.source_limiter.keep, service)),
+            run_alongside(partial(limiter.keep, service.database, service.clock)),
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(self._sweep, service, workers)
@@ -107,6 +102,23 @@ class ProcrastinateWorkers:
                 await anyio.sleep_forever()
             finally:
                 service.shutdown.begin()
+
+    def _workers(self, service: ServiceContext, connector: RetryingConnector) -> Sequence[_Worker]:
+        lookups, deliveries = Capacity(self._concurrency), Capacity(self._concurrency)
+        look_up, deliver = JobKind.LOOK_UP.value, JobKind.DELIVER.value
+        by_source = {
+            source: SourceJobManager(connector, source, lookups, service)
+            for source in service.source_limiter.limits
+        }
+        service.source_limiter.on_release = lambda source: by_source[source].wake()
+        return [
+            _Worker(JobKind.LOOK_UP, service, TrackingJobManager(connector, look_up, lookups)),
+            _Worker(JobKind.DELIVER, service, TrackingJobManager(connector, deliver, deliveries)),
+            *(
+                _Worker(JobKind.LOOK_UP, service, manager, source)
+                for source, manager in by_source.items()
+            ),
+        ]
 
     @asynccontextmanager
     async def _connected(self, connector: RetryingConnector) -> AsyncIterator[None]:
@@ -120,7 +132,7 @@ class ProcrastinateWorkers:
             reconnect_timeout=1.0,
             # Nor is a connection asked whether it lives before it is used: who is told that it does
             # not says the statement again.
-            configure=_each_statement_alone,
+            configure=_use_autocommit,
             open=False,
         )
         await pool.open()
@@ -138,22 +150,22 @@ class ProcrastinateWorkers:
                 await asyncio.wait([working])
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
-                    worker.leave()
+                    worker.manager.leave()
                     connector.give_up()
                     await self._end(working, worker)
                 raise
-            logger.error("the worker of %s jobs ended; it is started again", worker.queue)
+            logger.error("the worker of %s jobs ended; it is started again", worker.manager.queue)
             await anyio.sleep(POLL)
 
     async def _end(self, working: asyncio.Task[None], worker: _Worker) -> None:
         working.cancel()
-        async with run_alongside(worker.give_signs_of_life):
+        async with run_alongside(worker.keep_heartbeat):
             await asyncio.wait([working], timeout=worker.grace + RELEASE_SECONDS)
 
     async def _work(self, worker: _Worker) -> None:
         try:
             await worker.app.run_worker_async(
-                queues=[worker.queue],
+                queues=[worker.manager.queue],
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=POLL,
                 abort_job_polling_interval=STALLED_WORKER_TIMEOUT,  # nobody aborts a job
@@ -167,129 +179,122 @@ class ProcrastinateWorkers:
             logger.warning("the queue is out of reach: %s", type(error.__cause__).__name__)
 
     async def _sweep(self, service: ServiceContext, workers: Sequence[_Worker]) -> None:
-        was_well = False
-        while True:
-            await anyio.sleep(SWEEP)
-            # Where the database was away all workers were silent: each has its time to be heard
-            # again.
-            may_take_over, was_well = was_well, False
-            with log_and_continue(logger, "no job can be taken over"):
-                if may_take_over:
-                    await service.database.write(
-                        lambda c: procrastinate_queue.requeue_stalled(c, silent=WORKER_TIMEOUT)
-                    )
-                await service.database.write(
-                    lambda c: procrastinate_queue.release_unlimited(
-                        c, service.source_limiter.sources
-                    )
-                )
-                for worker in workers:
-                    await worker.put_back_strays()
-                was_well = True
+        """Requeue the jobs of dead workers, of lost fetches, and of sources without a limit."""
+        was_up, limited = False, service.source_limiter.limits.keys()
+
+        async def sweep() -> None:
+            nonlocal was_up
+            # During an outage no worker has a heartbeat: each gets time for one after it.
+            may_requeue, was_up = was_up, False
+            write = service.database.write
+            if may_requeue:
+                await write(lambda c: procrastinate_queue.requeue_stalled(c, silent=WORKER_TIMEOUT))
+            await write(lambda c: procrastinate_queue.release_unlimited(c, limited))
+            for worker in workers:
+                await worker.requeue_strays()
+            was_up = True
+
+        await repeat(SWEEP, sweep, logger, "no job can be requeued")
 
 
-async def _each_statement_alone(connection: AsyncConnection) -> None:
-    # Each of procrastinate's is one: a transaction around it would be two more ways to the server.
+async def _use_autocommit(connection: AsyncConnection) -> None:
+    # procrastinate executes single statements: a transaction would add two round trips to each.
     await connection.set_autocommit(True)
 
 
 class _Worker:
-    """The procrastinate worker of one kind of job."""
+    """The procrastinate worker of one queue."""
 
     def __init__(
         self,
         kind: JobKind,
         service: ServiceContext,
-        connector: RetryingConnector,
-        concurrency: int,
-        line_at: str = "",
+        manager: TrackingJobManager,
+        source: str | None = None,
     ) -> None:
-        self.kind = kind
-        self.queue = procrastinate_queue.queue_of_source(line_at) if line_at else kind.value
-        self.app = App(connector=connector)
-        self._may_wait = bool(line_at)
-        self.app.job_manager = self._taken = TrackingJobManager(
-            connector, self.queue, service.source_limiter, concurrency=concurrency, line_at=line_at
-        )
-        self.leave = self._taken.leave
-        self._service = service
+        """`source`: where its lookups have got their slots with the fetch."""
+        self.manager = manager
         self.grace = service.shutdown.seconds
-        """For jobs under way when the process is told to end; the rest is given back."""
+        """For running jobs at the end of the process; the rest is released."""
+        self._kind = kind
+        self._service = service
+        self._source = source
         self._strays: set[int] = set()
-        self.app.task(name=kind.value, pass_context=True, retry=_RetryAlways())(self._do)
+        self.app = App(connector=manager.connector)
+        self.app.job_manager = manager
+        self.app.task(name=kind.value, pass_context=True, retry=_RetryAlways())(self._run)
 
-    async def give_signs_of_life(self) -> None:
-        """As long as jobs are waited for: procrastinate gives none then."""
+    async def keep_heartbeat(self) -> None:
+        """Send heartbeats while the last jobs are waited for: procrastinate sends none then."""
         while True:
             await anyio.sleep(HEARTBEAT)
-            if worker_id := self._taken.worker_id:
-                with suppress(ConnectorException):  # it has given up: nobody can be told now
-                    await self._taken.update_heartbeat(worker_id)
+            if worker_id := self.manager.worker_id:
+                with suppress(ConnectorException):  # the connector has given up
+                    await self.manager.update_heartbeat(worker_id)
 
-    async def put_back_strays(self) -> None:
-        """Put back jobs that the database says this worker has and it does not, as after a fetch
-        whose answer was lost. Only what is seen so twice: once may be on its way."""
-        database, worker_id = self._service.database, self._taken.worker_id
+    async def requeue_strays(self) -> None:
+        """Requeue jobs that are this worker's in the database and unknown to it, as after a fetch
+        whose answer was lost: those found twice, as a fetch may be under way."""
+        database, worker_id = self._service.database, self.manager.worker_id
         if worker_id is None:
             return
-        held = await database.read(lambda c: procrastinate_queue.claimed_by(c, worker_id))
-        unknown = held - self._taken.at_work.keys()
+        claimed = await database.read(lambda c: procrastinate_queue.claimed_by(c, worker_id))
+        unknown = claimed - self.manager.at_work.keys()
         if strays := unknown & self._strays:
             await database.write(lambda c: procrastinate_queue.requeue(c, worker_id, strays))
         self._strays = unknown - strays
 
-    async def _do(self, context: JobContext, /, *, subject: str, team_id: int, **_: Any) -> None:
+    async def _run(self, context: JobContext, /, *, target_id: str, team_id: int, **_: Any) -> None:
+        """procrastinate's task. Raises `_Rescheduled` for a job that is not done."""
         job = Job(
-            kind=self.kind,
-            subject=subject,
+            kind=self._kind,
+            target_id=target_id,
             team_id=team_id,
-            claims=context.job.attempts + 1,
+            attempts=context.job.attempts + 1,
             has_begun=True,
-            may_wait=self._may_wait,
-            number=context.job.id,
-            delete_done=self._taken.delete_done,
+            slot_at=self._source,
+            engine_id=context.job.id,
+            delete_done=self.manager.delete_done,
         )
-        off: _Rescheduled | None = None
+        again: _Rescheduled | None = None
 
         async def work() -> None:
-            nonlocal off
-            off = await self._put_off(job)
+            nonlocal again
+            again = await self._handle(job)
 
-        # In a task of its own: a shutdown cancels this one, and would not wait for the thread that
-        # is in the midst of a transaction.
+        # A shutdown cancels this task, and would not wait for a thread in a transaction: so the
+        # job has a task of its own.
         try:
             with self._service.shutdown.job() as scope:
                 async with anyio.create_task_group() as alone:
                     alone.start_soon(work)
         except anyio.get_cancelled_exc_class():
-            self._taken.mark_released(context.job.id)
+            self.manager.mark_released(context.job.id)
             raise
         if scope.cancelled_caught:
-            self._taken.mark_released(context.job.id)
-            off = _Rescheduled(0.0)
-        if off is not None:
-            raise off
+            self.manager.mark_released(context.job.id)
+            again = _Rescheduled(0.0)
+        if again is not None:
+            raise again
 
-    async def _put_off(self, job: Job) -> _Rescheduled | None:
-        """Do the job; until when it is put off where it is not done."""
+    async def _handle(self, job: Job) -> _Rescheduled | None:
         try:
             again = await run_job(self._service, job)
-            if again and again.full_source:
-                self._taken.mark_released(
-                    job.number, to=procrastinate_queue.queue_of_source(again.full_source)
-                )
-                return _Rescheduled(0.0)
-            return _Rescheduled(again.seconds, await self._place(job)) if again else None
         except StorageFailed as failure:
-            logger.warning("job %s of %s stopped: %s", job.kind, job.subject, failure.fault)
+            logger.warning("job %s of %s stopped: %s", job.kind, job.target_id, failure.fault)
             return _Rescheduled(OUTAGE_BACKOFF)
-        finally:
-            self._service.source_limiter.gone(job.subject)
+        if again is None:
+            return None
+        if again.waits_for:
+            queue = procrastinate_queue.queue_of_source(again.waits_for)
+            self.manager.mark_released(job.engine_id, to=queue)
+            return _Rescheduled(0.0)
+        return _Rescheduled(again.seconds, await self._priority(job))
 
-    async def _place(self, job: Job) -> int | None:
-        """A lookup that is put off takes its turn anew; callbacks have no turns."""
+    async def _priority(self, job: Job) -> int | None:
+        """A rescheduled lookup is queued anew behind its team's; a callback has no priority."""
         if job.kind is not JobKind.LOOK_UP:
             return None
         return await self._service.database.read(
-            lambda c: procrastinate_queue.fair_priority(c, job.subject)
+            lambda c: procrastinate_queue.fair_priority(c, job.target_id)
         )

@@ -1,68 +1,30 @@
-"""Statements on the embedded queue: claims with leases, so that a dead process loses nothing."""
+"""SQL of the queue on SQLite: jobs are claimed with leases, so a dead process loses none."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
 
 from mcp_enrichment.service.db.schema import jobs
+from mcp_enrichment.service.queue.job import Job, JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-    DeleteDone: TypeAlias = Callable[[Connection, Sequence["Job"]], None]
-
-
-# The count of claims tells a claim from a later one of the same process.
+# The number of attempts tells a claim from a later one of the same process.
 _THIS_CLAIM = and_(
-    jobs.c.subject == bindparam("this_subject"),
+    jobs.c.target_id == bindparam("this_target"),
     jobs.c.kind == bindparam("this_kind"),
     jobs.c.lease_owner == bindparam("this_owner"),
-    jobs.c.claims == bindparam("this_claim"),
+    jobs.c.attempts == bindparam("this_claim"),
 )
 _FINISH = delete(jobs).where(_THIS_CLAIM)
-
-
-class JobKind(StrEnum):
-    """The two jobs, both idempotent and keyed by what they are about."""
-
-    LOOK_UP = "look-up"
-    DELIVER = "deliver"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """A claimed job. `claims` counts this claim too: more than one tells of earlier tries."""
-
-    kind: JobKind
-    subject: str
-    team_id: int
-    claims: int = 1
-    has_begun: bool = field(default=False, compare=False)
-    """The request of a lookup became `processing` when the job was taken."""
-    may_wait: bool = field(default=True, compare=False)
-    """A lookup may wait for its turn at a source that is full; else it goes to the line there."""
-    number: int | None = field(default=None, compare=False)
-    """What its engine knows it by."""
-    delete_done: DeleteDone | None = field(default=None, compare=False, repr=False)
-    """Its engine's: removes jobs, in the transaction that completes their work; None where that is
-    left until the engine is told of the end."""
-
-
-def delete_done(connection: Connection, done: Sequence[Job]) -> None:
-    """Have the engines of these jobs remove them, where they do so."""
-    of_engine: defaultdict[DeleteDone | None, list[Job]] = defaultdict(list)
-    for job in done:
-        of_engine[job.delete_done].append(job)
-    for remove, its in of_engine.items():
-        if remove:
-            remove(connection, its)
+_RELEASED = {"lease_owner": None, "lease_until": None, "attempts": jobs.c.attempts - 1}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,74 +36,60 @@ class Lease:
     until: float
 
 
-class Queue(Protocol):
-    """How a job is written down, in the transaction that makes it necessary. This module is one."""
-
-    def enqueue(
-        self,
-        connection: Connection,
-        kind: JobKind,
-        subject: str,
-        *,
-        team_id: int,
-        at: float,
-        delay: float = 0,
-    ) -> None:
-        """Add a job at this time, due in `delay` seconds."""
-
-    def enqueue_again(
-        self, connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
-    ) -> None:
-        """Add a job that is due at once, beside or in place of one that is not done."""
-
-
 def enqueue(
     connection: Connection,
     kind: JobKind,
-    subject: str,
+    target_id: str,
     *,
     team_id: int,
     at: float,
     delay: float = 0,
 ) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    key = {"kind": kind, "subject": subject, "team_id": team_id}
-    connection.execute(insert(jobs).values(key | {"due_at": at + delay, "claims": 0}))
+    key = {"kind": kind, "target_id": target_id, "team_id": team_id}
+    connection.execute(insert(jobs).values(key | {"run_at": at + delay, "attempts": 0}))
 
 
 def enqueue_again(
-    connection: Connection, kind: JobKind, subject: str, *, team_id: int, at: float
+    connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
 ) -> None:
-    """Add a job, or make the one that is not done due at this time.
+    """Add a job, or make the unfinished one due at this time.
 
-    Whoever works on that one loses it, and so cannot remove it when done with what it was before.
+    A worker that has the unfinished one loses its lease, and so cannot delete the job.
     """
-    unfinished = update(jobs).where((jobs.c.subject == subject) & (jobs.c.kind == kind))
-    anew = {"due_at": at, "lease_owner": None, "lease_until": None}
+    unfinished = update(jobs).where((jobs.c.target_id == target_id) & (jobs.c.kind == kind))
+    anew = {"run_at": at, "lease_owner": None, "lease_until": None, "waits_for": None}
     if connection.execute(unfinished.values(anew)).rowcount == 0:
-        enqueue(connection, kind, subject, team_id=team_id, at=at)
+        enqueue(connection, kind, target_id, team_id=team_id, at=at)
 
 
 def claim(
-    connection: Connection, lease: Lease, kind: JobKind, *, limit: int, team_id: int | None = None
+    connection: Connection,
+    lease: Lease,
+    kind: JobKind,
+    *,
+    limit: int,
+    team_id: int | None = None,
+    waits_for: str | None = None,
 ) -> Sequence[Job]:
-    """Up to `limit` jobs of a kind that are due and that nobody works on, of all teams or of one,
-    leased to who asks. A limit below 1 claims none."""
+    """Lease up to `limit` due jobs of a kind that are free, of all teams or of one: those that wait
+    for no source, or those that wait for this one. A limit below 1 claims none."""
     if limit < 1:
-        return []  # to SQLite a negative LIMIT is none at all
-    these = _claimable(kind, lease.now)
+        return []  # SQLite reads a negative LIMIT as no limit
+    these = _claimable(kind, lease.now, waits_for)
     if team_id is not None:
         these &= jobs.c.team_id == team_id
-    oldest = select(jobs.c.subject).where(these).order_by(jobs.c.due_at).limit(limit)
+    oldest = select(jobs.c.target_id).where(these).order_by(jobs.c.run_at).limit(limit)
     leased = {
         "lease_owner": lease.owner,
         "lease_until": lease.until,
-        "claims": jobs.c.claims + 1,
+        "attempts": jobs.c.attempts + 1,
+        "waits_for": None,
     }
-    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.subject.in_(oldest)).values(leased)
-    columns = [jobs.c.subject, jobs.c.team_id, jobs.c.claims]
+    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.target_id.in_(oldest)).values(leased)
+    columns = [jobs.c.target_id, jobs.c.team_id, jobs.c.attempts]
     rows = connection.execute(claimed.returning(*columns))
-    return [Job(kind=kind, **row._mapping) for row in rows]
+    return [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
 
 
 def claim_fairly(
@@ -153,20 +101,20 @@ def claim_fairly(
     share: int,
     at_work: Mapping[int, int],
     served: Sequence[int] = (),
+    waits_for: str | None = None,
 ) -> Sequence[Job]:
-    """`claim`, with at most `share` jobs of any one team; `at_work`: how many there are of each.
+    """`claim`, with at most `share` jobs of any one team; `at_work` counts those under way by team.
 
-    The team with the fewest comes first, so that no team's backlog keeps another one waiting. Of
-    teams with as many each, that one comes first which is not in `served`, or earliest there; then
-    the one whose oldest job is due longest.
+    The team with the fewest comes first, so that no team's backlog delays another team. Among equal
+    teams the order is: not in `served`, earliest in `served`, longest overdue.
     """
     claimed: list[Job] = []
     counts, order = Counter(at_work), {team_id: place for place, team_id in enumerate(served)}
-    due = _teams_with_claimable(connection, kind, lease.now) if limit > 0 else {}
+    due = _teams_with_claimable(connection, kind, lease.now, waits_for) if limit > 0 else {}
     while (teams := [one for one in due if counts[one] < share]) and len(claimed) < limit:
         team_id = min(teams, key=lambda one: (counts[one], order.get(one, -1), due[one]))
         room = min(share - counts[team_id], limit - len(claimed)) if len(teams) == 1 else 1
-        its = claim(connection, lease, kind, limit=room, team_id=team_id)
+        its = claim(connection, lease, kind, limit=room, team_id=team_id, waits_for=waits_for)
         claimed += its
         counts[team_id] += len(its)
         order[team_id] = len(order) + len(claimed)
@@ -176,71 +124,94 @@ def claim_fairly(
 
 
 def renew(connection: Connection, owner: str, held: Collection[Job], *, until: float) -> None:
-    """Keep those of the jobs that `owner` has not lost."""
-    keys = [(job.subject, job.kind) for job in held]
-    these = tuple_(jobs.c.subject, jobs.c.kind).in_(keys) & (jobs.c.lease_owner == owner)
+    """Extend the leases of those jobs that `owner` still has."""
+    keys = [(job.target_id, job.kind) for job in held]
+    these = tuple_(jobs.c.target_id, jobs.c.kind).in_(keys) & (jobs.c.lease_owner == owner)
     connection.execute(update(jobs).where(these).values(lease_until=until))
 
 
 def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
-    """Remove jobs that are done, unless somebody else has taken them over."""
+    """Delete jobs that are done, unless another process has taken them over."""
     connection.execute(_FINISH, [_mine(owner, job) for job in done])
 
 
-def reschedule(connection: Connection, owner: str, job: Job, *, due_at: float) -> None:
-    """Give a job back, to be claimed again at `due_at`."""
-    back = {"lease_owner": None, "lease_until": None, "due_at": due_at}
+def reschedule(connection: Connection, owner: str, job: Job, *, run_at: float) -> None:
+    """Release a job, to be claimed again at `run_at`."""
+    back = {"lease_owner": None, "lease_until": None, "run_at": run_at}
     connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
 
 
+def wait_for(connection: Connection, owner: str, job: Job, source: str) -> None:
+    """Release a lookup until this source has a slot. It keeps its place, and it was no attempt."""
+    back = _RELEASED | {"waits_for": source}
+    connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
+
+
+def has_waiting(connection: Connection, source: str) -> bool:
+    """Whether a lookup waits for a slot at this source."""
+    these = select(jobs.c.kind).where(jobs.c.kind == JobKind.LOOK_UP, jobs.c.waits_for == source)
+    return connection.execute(these.limit(1)).first() is not None
+
+
+def release_unlimited(connection: Connection, limited: Collection[str]) -> None:
+    """Release the lookups that wait for a source which has no limit any more."""
+    these = jobs.c.waits_for.is_not(None) & jobs.c.waits_for.not_in(limited)
+    connection.execute(update(jobs).where(these).values(waits_for=None))
+
+
 def release(connection: Connection, owner: str) -> None:
-    """Give back, at once, every job that `owner` works on, as if it had not been claimed."""
-    back = {"lease_owner": None, "lease_until": None, "claims": jobs.c.claims - 1}
-    connection.execute(update(jobs).where(jobs.c.lease_owner == owner).values(back))
+    """Release every job that `owner` has, as if it had not been claimed."""
+    connection.execute(update(jobs).where(jobs.c.lease_owner == owner).values(_RELEASED))
 
 
-def next_due(connection: Connection, *, after: float) -> float | None:
-    """When the next job becomes claimable, by its time or its lease's end; None: there is none."""
-    free = jobs.c.lease_until.is_(None) & (jobs.c.due_at > after)
-    times = [select(func.min(jobs.c.due_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
+def next_run_at(connection: Connection, *, after: float) -> float | None:
+    """When the next job becomes claimable, by its time or the end of its lease; None: never."""
+    free = jobs.c.lease_until.is_(None) & (jobs.c.run_at > after)
+    times = [select(func.min(jobs.c.run_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
     times.append(select(func.min(jobs.c.lease_until)).where(jobs.c.lease_until >= after))
     found = [connection.execute(time).scalar() for time in times]
     return min((time for time in found if time is not None), default=None)
 
 
 def waiting(connection: Connection) -> dict[str, int]:
-    """How many jobs of each kind are not done."""
+    """The number of unfinished jobs by kind."""
     rows = connection.execute(select(jobs.c.kind, func.count()).group_by(jobs.c.kind))
     return {kind: count for kind, count in rows}  # noqa: C416 (typed as a row, not as a pair)
 
 
-def oldest_due(connection: Connection) -> float | None:
-    """When the job that is due first became due, or will; None where there is none."""
-    return connection.execute(select(func.min(jobs.c.due_at))).scalar()
+def oldest_run_at(connection: Connection) -> float | None:
+    """The earliest time at which a job is due; None where there is no job."""
+    return connection.execute(select(func.min(jobs.c.run_at))).scalar()
 
 
-def _claimable(kind: JobKind, now: float) -> ColumnElement[bool]:
+def _line(kind: JobKind, waits_for: str | None) -> ColumnElement[bool]:
+    waits = jobs.c.waits_for.is_(None) if waits_for is None else jobs.c.waits_for == waits_for
+    return (jobs.c.kind == kind) & waits
+
+
+def _claimable(kind: JobKind, now: float, waits_for: str | None) -> ColumnElement[bool]:
     free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
-    return (jobs.c.kind == kind) & (jobs.c.due_at <= now) & free
+    return _line(kind, waits_for) & (jobs.c.run_at <= now) & free
 
 
-def _teams_with_claimable(connection: Connection, kind: JobKind, now: float) -> dict[int, float]:
-    """The teams that have claimable jobs of a kind, and since when the oldest of each is due.
+def _teams_with_claimable(
+    connection: Connection, kind: JobKind, now: float, waits_for: str | None
+) -> dict[int, float]:
+    """The teams that have claimable jobs, and since when the oldest of each is due.
 
-    The index is walked from team to team, whatever the number of jobs between: a backlog of one
-    team costs the others nothing.
+    The query steps through the index from team to team, so the length of a backlog does not matter.
     """
-    ids = func.min(jobs.c.team_id)
-    first = select(ids.label("id")).where(jobs.c.kind == kind).cte("owners", recursive=True)
-    following = select(ids).where(jobs.c.kind == kind, jobs.c.team_id > first.c.id)
+    ids, line = func.min(jobs.c.team_id), _line(kind, waits_for)
+    first = select(ids.label("id")).where(line).cte("owners", recursive=True)
+    following = select(ids).where(line, jobs.c.team_id > first.c.id)
     owners = first.union_all(select(following.scalar_subquery()).where(first.c.id.is_not(None)))
-    oldest = select(func.min(jobs.c.due_at)).where(
-        _claimable(kind, now), jobs.c.team_id == owners.c.id
+    oldest = select(func.min(jobs.c.run_at)).where(
+        _claimable(kind, now, waits_for), jobs.c.team_id == owners.c.id
     )
     rows = connection.execute(select(owners.c.id, oldest.scalar_subquery()))
-    return {team_id: due_at for team_id, due_at in rows if due_at is not None}
+    return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 
 def _mine(owner: str, job: Job) -> Mapping[str, Any]:
-    this = {"this_subject": job.subject, "this_kind": job.kind}
-    return this | {"this_owner": owner, "this_claim": job.claims}
+    this = {"this_target": job.target_id, "this_kind": job.kind}
+    return this | {"this_owner": owner, "this_claim": job.attempts}

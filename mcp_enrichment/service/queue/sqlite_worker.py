@@ -1,8 +1,9 @@
-"""The embedded engine: claims jobs with leases and calls them. It knows nothing of what they do."""
+"""The job engine on SQLite: claims jobs with leases and calls their handlers."""
 
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections import Counter
 from dataclasses import replace
@@ -12,156 +13,201 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.background import run_alongside
+from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.handlers import run_job
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from anyio.abc import TaskGroup
+    from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.lookup.lookup_job import Reschedule
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job, Reschedule
 
 logger = logging.getLogger(__name__)
 
 LEASE = 30.0
 """Seconds after which a job of a process that died may be taken over."""
-CONCURRENCY = 16
-"""Jobs of each kind that one process works on at once: callbacks that hang hold up no lookup."""
-WAITING = 100
-"""Lookups beside these, at most, that only wait for their turn at a source: a source that is full
-holds up none that another one answers."""
-DELIVERIES_PER_TEAM = 4
-"""Of these: a team whose receivers hang holds up no other team's callbacks."""
 RELEASE_SECONDS = 1.5
-"""Until the process ends without; its leases then run out by themselves."""
+"""The most that releasing jobs may take at the end of the process; later their leases expire."""
 POLL_EVERY = 1.0
-"""Seconds between two looks for jobs that another process has left, or left behind."""
+"""Seconds between two polls for jobs that another process has added or left."""
 
 
 class SQLiteWorker:
-    """Works on a database's jobs, together with any other process that does."""
+    """Runs a database's jobs, together with any other process that does."""
 
     def __init__(self, *, lease: float = LEASE, concurrency: int = CONCURRENCY) -> None:
         self._owner = secrets.token_hex(8)
         self._lease = lease
         self._concurrency = concurrency
         self._at_work: set[Job] = set()
-        self._taken_off: set[Job] = set()
+        self._deleted: set[Job] = set()
         self._served: dict[int, None] = {}
-        """Teams whose lookups were claimed here, the one whose turn is longest ago first."""
-        self._stir = anyio.Event()
+        """Teams whose lookups were claimed here, the least recent first."""
+        self._wake = anyio.Event()
 
     def wake(self) -> None:
-        """Look for jobs now. Callable from the event loop only."""
-        self._stir.set()
+        """Look for jobs now. Call it from the event loop only."""
+        self._wake.set()
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then give back at once what is unfinished and not spared."""
-        service.source_limiter.slots.limit(self._concurrency)
-        upkeep = (partial(one, service) for one in (self._keep_leases, service.source_limiter.keep))
+        """Work until cancelled; then release what is unfinished and not protected."""
+        limiter = service.source_limiter
+        limiter.on_release = lambda _source: self.wake()
+        loops = (
+            partial(
+                repeat, self._lease / 3, partial(self._keep, service), logger, "no lease is renewed"
+            ),
+            partial(limiter.keep, service.database, service.clock),
+        )
+        with log_and_continue(logger, "no lookup is released"):
+            await self._keep(service)
         try:
-            async with run_alongside(*upkeep), anyio.create_task_group() as tasks:
+            async with run_alongside(*loops), anyio.create_task_group() as tasks:
                 try:
                     await self._start_jobs(service, tasks)
                 finally:
                     service.shutdown.begin()
         finally:
             with anyio.move_on_after(RELEASE_SECONDS, shield=True):
-                await self._give_back(service)
+                await self._release(service)
 
     async def _start_jobs(self, service: ServiceContext, tasks: TaskGroup) -> None:
         while True:
             pause = await self._start_due(service, tasks)
             with anyio.move_on_after(pause):
-                await self._stir.wait()
+                await self._wake.wait()
 
     async def _start_due(self, service: ServiceContext, tasks: TaskGroup) -> float:
-        """Start what is due and may be started; the seconds until there can be more to start."""
-        self._stir = anyio.Event()
+        """Start due jobs; the seconds until there may be more to start."""
+        self._wake = anyio.Event()
         with log_and_continue(logger, "no job can be claimed"):
             now = service.clock()
-            for job in await self._claim(service, now):
+            claimed, pause = await self._claim(service, now)
+            for job in claimed:
                 self._at_work.add(job)
+                if job.slot_at:
+                    service.source_limiter.note_held(job.slot_at, job.target_id)
                 tasks.start_soon(self._work, service, job)
-            # What is due and was left waits for room: whatever makes room wakes this process.
-            due = await service.database.read(partial(sqlite_queue.next_due, after=now))
-            return POLL_EVERY if due is None else min(max(due - service.clock(), 0.0), POLL_EVERY)
+            # Due jobs that were left wait for capacity: the end of a job wakes this process.
+            due = await service.database.read(partial(sqlite_queue.next_run_at, after=now))
+            if due is not None:
+                pause = min(pause, max(due - service.clock(), 0.0))
+            return min(pause, POLL_EVERY)
         return POLL_EVERY
 
-    async def _claim(self, service: ServiceContext, now: float) -> Sequence[Job]:
-        lookups, deliveries = (self._count(kind) for kind in (JobKind.LOOK_UP, JobKind.DELIVER))
-        lease = sqlite_queue.Lease(owner=self._owner, now=now, until=now + self._lease)
-        at_most = self._concurrency + min(service.source_limiter.waiting, WAITING)
-        look_up = partial(
-            sqlite_queue.claim_fairly,
-            lease=lease,
-            kind=JobKind.LOOK_UP,
-            limit=at_most - lookups.total(),
-            share=at_most,
-            at_work=lookups,
-            served=list(self._served),
-        )
+    async def _claim(self, service: ServiceContext, now: float) -> tuple[Sequence[Job], float]:
         deliver = partial(
             sqlite_queue.claim_fairly,
-            lease=lease,
+            lease=self._lease_at(now),
             kind=JobKind.DELIVER,
-            limit=self._concurrency - deliveries.total(),
+            limit=self._concurrency - self._count(JobKind.DELIVER).total(),
             share=DELIVERIES_PER_TEAM,
-            at_work=deliveries,
+            at_work=self._count(JobKind.DELIVER),
         )
-        claimed = await service.database.write(lambda c: [*look_up(c), *deliver(c)])
-        self._note_served(claimed)
-        return [replace(job, delete_done=self._take_off) for job in claimed]
 
-    def _note_served(self, claimed: Sequence[Job]) -> None:
+        def claim(connection: Connection) -> tuple[list[Job], float]:
+            lookups, pause = self._claim_lookups(connection, service, now)
+            return [*lookups, *deliver(connection)], pause
+
+        claimed, pause = await service.database.write(claim)
         for job in claimed:
             if job.kind is JobKind.LOOK_UP:
                 self._served.pop(job.team_id, None)
                 self._served[job.team_id] = None
+        return [replace(job, delete_done=self._delete_done) for job in claimed], pause
 
-    def _take_off(self, connection: Any, done: Sequence[Job]) -> None:
+    def _claim_lookups(
+        self, connection: Connection, service: ServiceContext, now: float
+    ) -> tuple[list[Job], float]:
+        """Lookups that wait for a source's free slot, then others; and the seconds until a slot may
+        be free for those that still wait."""
+        limits, at_work = service.source_limiter.limits, self._count(JobKind.LOOK_UP)
+        served = list(self._served)
+        claimed: list[Job] = []
+        pause = math.inf
+
+        def claim(limit: int, waits_for: str | None = None) -> list[Job]:
+            found = sqlite_queue.claim_fairly(
+                connection,
+                self._lease_at(now),
+                JobKind.LOOK_UP,
+                limit=limit,
+                share=self._concurrency,
+                at_work=at_work,
+                served=served,
+                waits_for=waits_for,
+            )
+            at_work.update(job.team_id for job in found)
+            served.extend(job.team_id for job in found)
+            return [*found]
+
+        for source, limit in limits.items():
+            if not sqlite_queue.has_waiting(connection, source):
+                continue
+            jobs, wait = source_slots.hand_out(
+                connection,
+                source,
+                limit,
+                lambda source=source: next(iter(claim(1, source)), None),  # type: ignore[misc]
+                most=self._concurrency - at_work.total(),
+                now=now,
+                lease=source_limiter.LEASE,
+            )
+            claimed += jobs
+            pause = pause if wait is None else min(pause, wait)
+        return [*claimed, *claim(self._concurrency - at_work.total())], pause
+
+    def _lease_at(self, now: float) -> sqlite_queue.Lease:
+        return sqlite_queue.Lease(owner=self._owner, now=now, until=now + self._lease)
+
+    def _delete_done(self, connection: Any, done: Sequence[Job]) -> None:
         sqlite_queue.finish(connection, self._owner, done)
-        self._taken_off.update(done)
+        self._deleted.update(done)
 
     def _count(self, kind: JobKind) -> Counter[int]:
-        """How many jobs of a kind are at work, by team."""
+        """The number of jobs of a kind under way, by team."""
         return Counter(job.team_id for job in self._at_work if job.kind is kind)
 
     async def _work(self, service: ServiceContext, job: Job) -> None:
         try:
-            # Where it is stopped nobody renews its lease: that runs out, and it is claimed again.
-            what = f"job {job.kind} of {job.subject} stopped"
+            # A stopped job's lease is no longer renewed: it expires, and the job is claimed again.
+            what = f"job {job.kind} of {job.target_id} stopped"
             with service.shutdown.job(), log_and_continue(logger, what):
                 await self._settle(service, job, await run_job(service, job))
         finally:
             self._at_work.remove(job)
-            self._taken_off.discard(job)
+            self._deleted.discard(job)
             self.wake()
 
     async def _settle(self, service: ServiceContext, job: Job, again: Reschedule | None) -> None:
-        if again:
-            due_at = service.clock() + again.seconds
-            await service.database.write(
-                lambda c: sqlite_queue.reschedule(c, self._owner, job, due_at=due_at)
+        settle: Callable[[Connection], None] | None = None
+        if again and again.waits_for:
+            settle = partial(
+                sqlite_queue.wait_for, owner=self._owner, job=job, source=again.waits_for
             )
-        elif job not in self._taken_off:
-            await service.database.write(lambda c: sqlite_queue.finish(c, self._owner, [job]))
+        elif again:
+            run_at = service.clock() + again.seconds
+            settle = partial(sqlite_queue.reschedule, owner=self._owner, job=job, run_at=run_at)
+        elif job not in self._deleted:
+            settle = partial(sqlite_queue.finish, owner=self._owner, done=[job])
+        if settle:
+            await service.database.write(settle)
 
-    async def _keep_leases(self, service: ServiceContext) -> None:
-        while True:
-            await anyio.sleep(self._lease / 3)
-            if not self._at_work:
-                continue
-            held, until = list(self._at_work), service.clock() + self._lease
-            renewed = partial(sqlite_queue.renew, owner=self._owner, held=held, until=until)
-            with log_and_continue(logger, "the leases cannot be renewed"):
-                await service.database.write(renewed)
+    async def _keep(self, service: ServiceContext) -> None:
+        """Renew the leases; and release lookups that wait for a source without a limit."""
+        limited = service.source_limiter.limits.keys()
+        await service.database.write(lambda c: sqlite_queue.release_unlimited(c, limited))
+        if held := list(self._at_work):
+            until = service.clock() + self._lease
+            renew = partial(sqlite_queue.renew, owner=self._owner, held=held, until=until)
+            await service.database.write(renew)
 
-    async def _give_back(self, service: ServiceContext) -> None:
-        with log_and_continue(logger, "the leases cannot be given back"):
+    async def _release(self, service: ServiceContext) -> None:
+        with log_and_continue(logger, "the jobs cannot be released"):
             await service.database.write(lambda c: sqlite_queue.release(c, self._owner))

@@ -1,4 +1,4 @@
-"""How requests end: with their credits, their sources' answers and the jobs of their callbacks."""
+"""Completes requests: with their credits, results of sources and jobs of callbacks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import is_charged
-from mcp_enrichment.service.queue import sqlite_queue
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind, delete_done
 from mcp_enrichment.service.requests import request_table as store
 
 if TYPE_CHECKING:
@@ -21,30 +20,30 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.resolution import RequestOutcome
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
-    from mcp_enrichment.service.queue.sqlite_queue import Job
+    from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Completion:
-    """What is written at the end of a request."""
+    """What is stored at the completion of a request."""
 
     service: ServiceContext
     job: Job
     request: Request
     end: RequestOutcome
     free_calls: Sequence[SourceCall]
-    """What sources that cost nothing have answered."""
+    """Results of sources that cost nothing."""
 
 
 def complete_batch(connection: Connection, endings: Sequence[Completion]) -> Sequence[bool]:
-    """Write ends down, and take their jobs off; False where the request had ended before."""
-    # Rows are changed in one order everywhere, requests before balances: no two transactions wait
-    # for each other, and all requests of a team meet at its balance for no longer than they must.
+    """Complete requests and delete their jobs; False where a request was completed before."""
+    # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
+    # and the lock on a team's balance is short.
     in_order = sorted(endings, key=lambda ending: ending.request.id)
     at = endings[0].service.clock()
     ended = [one for one in in_order if _complete(connection, one, at=at)]
-    sqlite_queue.delete_done(connection, [one.job for one in in_order])
+    delete_done(connection, [one.job for one in in_order])
     if ended:
         _write_consequences(connection, ended, at=at)
     return [one in ended for one in endings]

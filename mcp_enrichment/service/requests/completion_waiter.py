@@ -1,10 +1,11 @@
-"""Waiting for a request to end, whichever process ends it."""
+"""Waits for the completion of requests, in whichever process."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CHANNEL = "request_completed"
+"""Named by the trigger of the first migration."""
 POLL_EVERY = 0.2
-"""Seconds between two looks for requests that another process has ended."""
+"""Seconds between two polls for requests that another process has completed."""
 POLL_EVERY_WITH_LISTENER = 5.0
-"""The same where the database tells of ends by itself: in case that it does not."""
+"""The same where the database sends notifications: in case that one is missed."""
 RETRY_AFTER_FAILURE = 5.0
-"""Seconds until it looks again: a database that is away for long floods no log."""
+"""Seconds until the next poll after a failure: a long outage must not flood the log."""
 IDS_A_QUERY = 500
 
 
 class CompletionWaiter:
-    """Wakes whoever waits for a request: at once where this process ends it or the database
-    notifies of it, else within `WATCH_EVERY`."""
+    """Wakes the waiters of a request: at once if this process completes it or the database sends a
+    notification, else within `POLL_EVERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,7 +43,7 @@ class CompletionWaiter:
         self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
     async def wait(self, request_id: str, seconds: float) -> None:
-        """Return when the request has ended, or after so many seconds."""
+        """Return when the request is final, or after so many seconds."""
         if not self._holding:
             return
         ended = anyio.Event()
@@ -53,23 +56,23 @@ class CompletionWaiter:
             self._forget(request_id, ended)
 
     def notify(self, request_id: str) -> None:
-        """Say that this request has ended."""
+        """Wake the waiters of this request, which is final."""
         for ended in self._waiting.get(request_id, ()):
             ended.set()
 
     def release_waiters(self) -> None:
-        """Wake everybody who waits, ended or not, and hold nobody from now on: the end is near."""
+        """Wake all waiters and accept no new ones: the process is shutting down."""
         self._holding = False
         for request_id in list(self._waiting):
             self.notify(request_id)
 
     async def watch(self) -> None:
-        """Hear of ends in other processes, for ever."""
+        """Watch for completions in other processes, until cancelled."""
         async with anyio.create_task_group() as tasks:
-            if self._database.ends:
-                tasks.start_soon(self._listen, self._database.ends)
+            if self._database.listen:
+                tasks.start_soon(self._listen, partial(self._database.listen, CHANNEL))
             tasks.start_soon(
-                self._poll, POLL_EVERY_WITH_LISTENER if self._database.ends else POLL_EVERY
+                self._poll, POLL_EVERY_WITH_LISTENER if self._database.listen else POLL_EVERY
             )
 
     async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
@@ -86,14 +89,14 @@ class CompletionWaiter:
     async def _poll(self, seconds: float) -> None:
         while True:
             await anyio.sleep(seconds)
-            # Whoever waits runs into its own time-out, and then into the same failure.
+            # The waiters time out, and then meet the same failure.
             with log_and_continue(logger, "ends of requests cannot be looked for"):
                 await self._notify_all_final()
                 continue
             await anyio.sleep(RETRY_AFTER_FAILURE)
 
     async def _notify_all_final(self) -> None:
-        """One query for all that is waited for."""
+        """Notify of all waited-for requests that are final."""
         await self._notify_final(list(self._waiting))
 
     async def _notify_final(self, ids: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Statements on idempotency keys: which request a key stands for, for as long as it is kept."""
+"""SQL of idempotency keys: the request that a key refers to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_enrichment.service.db.schema import idempotency_keys
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Made once, as every request says them.
+# Built once, as every request executes them.
 _GET = select(idempotency_keys).where(
     idempotency_keys.c.team_id == bindparam("team_id"), idempotency_keys.c.key == bindparam("key")
 )
@@ -26,17 +26,17 @@ _ADD = insert(idempotency_keys)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredKey:
-    """A key that was used."""
+    """A key that was used before."""
 
     body_hash: str
     request_id: str
 
 
 def delete_older(connection: Connection, than: float, *, limit: int) -> int:
-    """Forget up to so many of the keys that were first used before this time; how many."""
+    """Delete up to so many keys that were first used before this time; their number."""
     keys = idempotency_keys.c
     oldest = select(keys.team_id, keys.key).where(keys.created_at < than)
-    # Whoever deletes them at the same time is left to it.
+    # Rows that another process is deleting are skipped.
     oldest = oldest.order_by(keys.created_at).limit(limit).with_for_update(skip_locked=True)
     found = [tuple(row) for row in connection.execute(oldest)]
     if not found:
@@ -46,8 +46,8 @@ def delete_older(connection: Connection, than: float, *, limit: int) -> int:
 
 
 def get(connection: Connection, team_id: int, key: str, *, since: float) -> StoredKey | None:
-    """What the team's key was used for, since this time. An older one is forgotten: it may be used
-    anew, whether or not it was deleted already."""
+    """The use of the team's key since this time. An older one is deleted: the key may be used
+    again."""
     row = connection.execute(_GET, {"team_id": team_id, "key": key}).first()
     if row is None:
         return None
@@ -60,7 +60,7 @@ def get(connection: Connection, team_id: int, key: str, *, since: float) -> Stor
 def add(
     connection: Connection, team_id: int, key: str, *, body_hash: str, request_id: str, at: float
 ) -> None:
-    """Keep a key that is used for the first time."""
+    """Store a key that is used for the first time."""
     row = {
         "team_id": team_id,
         "key": key,

@@ -1,4 +1,4 @@
-"""Statements on requests. Every change of state is a compare-and-set."""
+"""SQL of requests. Every change of state is a compare-and-set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-# Made once, as every request, poll and lookup says them.
+# Built once, as every request, poll and lookup executes them.
 _GET = select(requests).where(requests.c.id == bindparam("id"))
 _GET_OF_TEAM = _GET.where(requests.c.team_id == bindparam("team_id"))
 _RUNNING_DUPLICATE = (
@@ -48,37 +48,37 @@ class Request:
     source: str | None = None
     verification: Verification | None = None
     checked_at: float | None = None
-    """When the source last checked the address."""
+    """When the source last verified the address."""
     evidence: str | None = None
-    """What an inferred address follows from."""
+    """The evidence of an inferred address."""
     reason: Reason | None = None
     external_id: str | None = None
     created_at: float
-    ended_at: float | None = None
-    tries: int = 0
-    """How often its sources were asked in vain."""
-    defects: int = 0
-    """How often its lookup raised."""
+    completed_at: float | None = None
+    source_attempts: int = 0
+    """Attempts at unavailable sources."""
+    handler_errors: int = 0
+    """Exceptions that its lookup raised."""
     traceparent: str | None = None
-    """What its jobs go on from, where whoever asked for it is followed (W3C Trace Context)."""
-    removed_at: float | None = None
-    """When whom and what it was about was removed, for its `reason`; what was paid stays so."""
+    """The trace that its jobs continue (W3C Trace Context)."""
+    redacted_at: float | None = None
+    """When its personal data was removed, for its `reason`; its cost stays."""
 
 
 def add(connection: Connection, request: Request) -> None:
-    """Insert it. A second running one for the same question is refused by the index."""
+    """Insert it. The index rejects a second running one for the same profile and type."""
     connection.execute(_ADD, asdict(request))
 
 
 def get(connection: Connection, request_id: str) -> Request | None:
-    """The request with this id, of whichever team."""
+    """The request with this id, of any team."""
     row = connection.execute(_GET, {"id": request_id}).first()
     return _request(row) if row else None
 
 
 def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
-    """The request with this id where it is the team's own. Another team's is never loaded: it
-    differs in nothing from one that does not exist, not in time either."""
+    """The team's request with this id. Another team's is never loaded: so it cannot be told from a
+    missing one, also not by the time."""
     row = connection.execute(_GET_OF_TEAM, {"id": request_id, "team_id": team_id}).first()
     return _request(row) if row else None
 
@@ -86,7 +86,7 @@ def get_of_team(connection: Connection, team_id: int, request_id: str) -> Reques
 def find_running_duplicate(connection: Connection, request: Request) -> Request | None:
     """The team's running request for the same profile and type, if there is one.
 
-    It stays running for as long as the transaction lasts: whoever joins it is told of its end.
+    It stays running until the transaction ends: a callback that joins it is sent.
     """
     question = {"linkedin_url": request.linkedin_url, "type": request.type}
     row = connection.execute(_RUNNING_DUPLICATE, question | {"team_id": request.team_id}).first()
@@ -100,27 +100,29 @@ def running_about(connection: Connection, profiles: Collection[str]) -> Sequence
 
 
 def start(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
-    """pending → processing; each request, or None where it has ended or there is none."""
+    """pending → processing; each request, or None where it is final or missing."""
     return _each(ids, connection.execute(_START, {"ids": sorted(ids)}))
 
 
 def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
-    """Each request, or None where it has ended or there is none."""
+    """Each request, or None where it is final or missing."""
     return _each(ids, connection.execute(_RUNNING, {"ids": ids}))
 
 
 def complete(
     connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
 ) -> bool:
-    """pending or processing → a final status; False where it had ended before."""
-    row = {"this": request_id, "status": status, "ended_at": at, **found}
+    """pending or processing → a final status; False where it was final before."""
+    row = {"this": request_id, "status": status, "completed_at": at, **found}
     return connection.execute(_COMPLETE, row).rowcount == 1
 
 
 def count_source_attempt(connection: Connection, request_id: str) -> int:
-    """Write down that the sources were asked in vain once more; how often they were now."""
+    """Count an attempt at unavailable sources; the number so far."""
     this = update(requests).where(requests.c.id == request_id)
-    counted = this.values(tries=requests.c.tries + 1).returning(requests.c.tries)
+    counted = this.values(source_attempts=requests.c.source_attempts + 1).returning(
+        requests.c.source_attempts
+    )
     return int(connection.execute(counted).scalar_one())
 
 
@@ -139,7 +141,7 @@ def _request(row: Row[Any]) -> Request:
     values = dict(row._mapping)
     values["type"] = EmailType(values["type"])
     values["status"] = Status(values["status"])
-    values["email"] = values["email"] or None  # empty where it was removed
+    values["email"] = values["email"] or None  # empty where it was redacted
     values["reason"] = values["reason"] and Reason(values["reason"])
     values["verification"] = values["verification"] and Verification(values["verification"])
     return Request(**values)

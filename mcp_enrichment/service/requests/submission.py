@@ -1,4 +1,4 @@
-"""Accepting a request, and reading it."""
+"""Accepts requests, and reads them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
-from mcp_enrichment.service.queue.sqlite_queue import JobKind
+from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.requests import idempotency_table
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.request_table import Request
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.sqlite_queue import Queue
+    from mcp_enrichment.service.queue.job import Queue
 
 _NO_NUL = Explanation(
     happened="external_id: NUL characters are not allowed.",
@@ -44,14 +44,14 @@ ID_BYTES = 12
 """Random bytes of an id, written as 24 hex digits: unguessable."""
 _ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 MAX_CALLBACKS = 16
-"""Of one request: joining it costs no credit, and must not be a way to send without end."""
+"""The limit of one request: joining it is free, and must not be a way to send without end."""
 _TOO_MANY_CALLBACKS = Explanation(
     happened=f"This request, which is running, has {MAX_CALLBACKS} callbacks already.",
     money=NOTHING_DONE,
     for_person="Leave the callback_url out and poll instead.",
 )
 IDEMPOTENCY_SECONDS = 86_400.0
-"""Seconds for which an idempotency key stands for its first request."""
+"""How long an idempotency key refers to its first request, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +70,7 @@ async def accept(
     *,
     idempotency_key: str | None = None,
 ) -> Accepted:
-    """Take a request on: it, its held credit, its callback and its job are one transaction.
+    """Accept a request: it, its held credit, its callback and its job are one transaction.
 
     Where the team's request for the same profile and type is running, that one is joined: no second
     credit is held, and this callback is told of its end too. Raises `InvalidProfileURL`,
@@ -91,7 +91,7 @@ async def accept(
 async def read(
     service: ServiceContext, team_id: int, request_id: str, *, wait: float = 0
 ) -> Request:
-    """The team's request as it stands, or as it stands once it is final or `wait` seconds are over.
+    """The team's request, at once or when it is final, at the latest after `wait` seconds.
 
     Raises `UnknownEnrichment`.
     """
@@ -105,7 +105,7 @@ async def read(
 
 
 def as_first_answered(request: Request, external_id: str | None) -> Request:
-    """The request as a POST answers with it: not begun, whatever has come of it since.
+    """The request as the first POST returned it: pending, also where it is completed since.
 
     So a repeated POST has its first answer again, byte for byte; how it stands a poll tells.
     """
@@ -120,8 +120,8 @@ def as_first_answered(request: Request, external_id: str | None) -> Request:
 
 
 def enrichment_type(request: Request) -> EnrichmentBody:
-    """The request as the contract shows it: one whose answer was removed found nothing that can
-    still be told, and cost what it cost."""
+    """The request in the form of the contract. One whose email was removed is `not-found`, and its
+    cost stays."""
     final, completed = request.status.is_final, request.status is Status.COMPLETED
     return EnrichmentBody(
         id=request.id,
@@ -143,7 +143,7 @@ def enrichment_type(request: Request) -> EnrichmentBody:
 async def _read_now(service: ServiceContext, team_id: int, request_id: str) -> Request:
     def get(connection: Connection) -> Request | None:
         found = store.get_of_team(connection, team_id, request_id)
-        return found and redact_if_suppressed(connection, service.database.subjects, found)
+        return found and redact_if_suppressed(connection, service.database.pseudonyms, found)
 
     if found := await service.database.read(get):
         return found
@@ -158,7 +158,7 @@ def _new_request(service: ServiceContext, team_id: int, asked: EnrichmentRequest
     if asked.callback_url is not None:
         service.callback_rules.check_url(asked.callback_url)
     if asked.external_id is not None and "\0" in asked.external_id:
-        # SQLite would keep it and Postgres would not: the wire is the same over both.
+        # Postgres cannot store it: it is rejected on SQLite, too.
         raise InvalidArguments(_NO_NUL)
     return Request(
         id=_new_id(),
@@ -198,7 +198,7 @@ def _create_or_join(
             request_id=request.id,
             at=new.created_at,
         )
-    # Last, as all requests of a team meet at its balance: none is in another's way for longer.
+    # Last, as all requests of a team lock its balance: so the lock is short.
     if request is new and not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
         raise InsufficientCredits
     return Accepted(request=request)
@@ -207,7 +207,7 @@ def _create_or_join(
 def _add_callback(
     connection: Connection, request_id: str, url: str, external_id: str | None
 ) -> None:
-    """Have the end of a request told there too. The same wish twice is one."""
+    """Add a callback to a request, unless it has the same one."""
     known = callback_table.of_requests(connection, [request_id])
     if any((other.url, other.external_id) == (url, external_id) for other in known):
         return

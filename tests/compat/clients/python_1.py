@@ -92,7 +92,7 @@ async def main(server: dict[str, Any]) -> None:
         slow = json.loads((await host.call("request_email_enrichment", SLOW)).content[0].text)
         cancelled = await host.cancelled_wait([slow["id"]])
         before = len(host.progress)
-        again = await host.call("wait_for_enrichment", {"ids": [slow["id"]], "timeout_seconds": 5})
+        again = await host.call("wait_for_enrichment", {"ids": [slow["id"]], "timeout_seconds": 10})
         verdict = {
             "protocol": protocol,
             "tools": [tool.name for tool in listed.tools],

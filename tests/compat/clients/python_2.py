@@ -41,7 +41,7 @@ async def main(server: dict[str, Any], mode: str) -> None:
         slow = (await client.call_tool("request_email_enrichment", SLOW)).structured_content
         await _cancelled_wait(client, progress, slow["id"])
         before = len(progress.told)
-        again = await _wait(client, slow["id"], 5)
+        again = await _wait(client, slow["id"], 10)
         verdict = {
             "protocol": client.protocol_version,
             "tools": [tool.name for tool in listed.tools],

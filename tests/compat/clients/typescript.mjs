@@ -16,7 +16,7 @@ export async function verdict(client, call) {
   const ids = [slow.id];
   await cancelledWait(call, ids, progress);
   const onprogress = (told) => progress.push([told.progress, told.total]);
-  const again = await call("wait_for_enrichment", { ids, timeout_seconds: 5 }, { onprogress });
+  const again = await call("wait_for_enrichment", { ids, timeout_seconds: 10 }, { onprogress });
   return {
     tools: listed.tools.map((tool) => tool.name),
     text: JSON.parse(found.content[0].text),

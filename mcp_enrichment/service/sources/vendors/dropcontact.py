@@ -1,51 +1,46 @@
-"""Dropcontact's enrichment: a batch of one person, asked for again until it is ready.
+"""Dropcontact's enrichment: a batch of one person, polled until it is ready.
 
-A batch that is not ready, one that it does not know and a trouble of its own look the same: they
-are asked for again. 403 means that the credits do not suffice.
+A batch that is not ready, an unknown batch and a failure of its own look the same: they are polled
+again. 403 means that the credits do not suffice.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.vendors.base import (
+    BalanceRequest,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    StartedJob,
+    VendorResponse,
+)
 from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
     UnreadableResponse,
     VendorJobId,
     VendorModel,
-    address_outcome,
     mentions_address,
     parse,
-    verification_rank,
 )
 
-if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
-    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
-
-STATUS_MAP = {
-    "nominative@pro": Verification.VERIFIED,
-    "catch_all@pro": Verification.CATCH_ALL,
-    "non_confirm@pro": Verification.CATCH_ALL,
-}
-NOT_ASKED_FOR = ("generic@", "invalid@", "random@")
-NOT_AT_WORK = ("@perso", "@invalid")
-"""How the words begin and end for what is no work address of this very person."""
-BATCHES = "/enrich/all"
+OTHER_PREFIXES = ("generic@", "invalid@", "random@")
+OTHER_SUFFIXES = ("@perso", "@invalid")
+"""Qualifications of addresses that are not this person's work address."""
 
 
-class _Begun(VendorModel):
+class _Started(StartedJob):
     success: Literal[True]
-    request_id: VendorJobId
+    job_id: Annotated[VendorJobId, Field(alias="request_id")]
 
 
-class _Answered(VendorModel):
+class _Poll(VendorModel):
     success: bool
 
 
@@ -54,9 +49,9 @@ class _Email(VendorModel):
     qualification: str | None = None
 
     @property
-    def is_asked_for(self) -> bool:
+    def is_work(self) -> bool:
         word = self.qualification or ""
-        return not (word.startswith(NOT_ASKED_FOR) or word.endswith(NOT_AT_WORK))
+        return not (word.startswith(OTHER_PREFIXES) or word.endswith(OTHER_SUFFIXES))
 
 
 class _Contact(VendorModel):
@@ -72,44 +67,37 @@ class _Balance(VendorModel):
 
 
 class Dropcontact(HTTPVendor):
-    """It verifies what it tells, but at a domain that takes all mail."""
+    """Its emails are verified, except at a catch-all domain."""
 
     name = "dropcontact"
     url = "https://api.dropcontact.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 60.0
-    poll_after = 30.0
     key_header = "x-access-token"
-    says: ClassVar = {403: OUT_OF_CREDIT}
+    status_map: ClassVar = {
+        "nominative@pro": Verification.VERIFIED,
+        "catch_all@pro": Verification.CATCH_ALL,
+        "non_confirm@pro": Verification.CATCH_ALL,
+    }
+    request: ClassVar = LookupRequest(
+        "POST", "/enrich/all", json=lambda profile, _: {"data": [{"linkedin": profile}]}
+    )
+    started = _Started
+    poll_path = "/enrich/all"
+    poll_after = 30.0
+    balance_request: ClassVar = BalanceRequest("/account/credits", _Balance, lambda b: b.credits)
+    status_outcomes: ClassVar = {403: OUT_OF_CREDIT}
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:  # noqa: ARG002
-        return await self._find(
-            "POST",
-            BATCHES,
-            lambda answer: self._working(parse(_Begun, answer.body).request_id),
-            json={"data": [{"linkedin": profile}]},
-        )
-
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        return await self._collect(BATCHES, ticket, lambda answer: self._read(answer, ticket, kind))
-
-    async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance(
-            "/account/credits", lambda answer: parse(_Balance, answer.body).credits
-        )
-
-    def _read(self, answer: VendorResponse, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        if not parse(_Answered, answer.body).success:
-            return self._working(ticket)
-        person = parse(_Ready, answer.body).data[0]
+    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+        if not response.parse(_Poll).success:
+            return None
+        person = response.parse(_Ready).data[0]
         emails = parse(_Contact, person).email or []
         if not emails and mentions_address(person):
-            raise UnreadableResponse  # there is an address, but not where it should be
-        fitting = [email for email in emails if email.is_asked_for]
-        if not fitting:
+            raise UnreadableResponse  # an address in another place
+        work = [email for email in emails if email.is_work]
+        if not work:
             return Miss()
-        best = min(fitting, key=lambda email: verification_rank(email.qualification, STATUS_MAP))
-        said = kind if (best.qualification or "").endswith("@pro") else None
-        return address_outcome(
-            best.email, best.qualification, STATUS_MAP, price=self.prices[kind], kind=said
-        )
+        best = min(work, key=lambda email: self.rank(email.qualification))
+        stated = kind if (best.qualification or "").endswith("@pro") else None
+        return self.address(best.email, best.qualification, kind, stated=stated)

@@ -1,48 +1,39 @@
-"""Hunter's email finder, asked by the name in the profile's URL.
+"""Hunter's email finder, requested by the name in the profile's URL.
 
-Its refusals are not the usual ones: 403 is too many questions, 429 is a used-up quota, 451 a person
-who does not want to be found, and 202 asks to put the same question again. An address without its
-`sources` may be a guess, and counts as unverified; one at a webmail provider is no work address.
-Its limit is 15 a second and 500 a minute. Not documented: whether a miss is a 404 or an `email` of
-null (both are read), and whether the question that is put again is charged where its answer is lost
-(it is taken to be).
+Its refusals differ from the usual ones: 403 means too many requests, 429 a used-up quota, 451 a
+person who does not want to be found, and 202 asks for the same request again. An address without
+its `sources` may be a guess, and counts as unverified; one at a webmail provider is not a work
+address. The limit is 15 a second and 500 a minute. Not documented: whether a miss is a 404 or an
+`email` of null (both are read), and whether a repeated request is charged after a lost response (it
+is assumed to be).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss, Unavailable
-from mcp_enrichment.service.sources.vendors.base import HTTPVendor, profile_slug
+from mcp_enrichment.service.sources.base import InProgress, Miss, Outcome, Unavailable
+from mcp_enrichment.service.sources.vendors.base import (
+    BalanceRequest,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    VendorResponse,
+    profile_slug,
+)
 from mcp_enrichment.service.sources.vendors.parsing import (
     OUT_OF_CREDIT,
     Credits,
     VendorModel,
-    address_outcome,
-    parse,
     verification_for,
 )
 
-if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome
-    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
-STATUS_MAP = {
-    "valid": Verification.VERIFIED,
-    "accept_all": Verification.CATCH_ALL,
-    "generated": Verification.INFERRED,
-    "unknown": Verification.UNVERIFIED,
-    "webmail": None,
-    "disposable": None,
-    "invalid": None,
-}
-
-
-class _Verified(VendorModel):
+class _Verification(VendorModel):
     status: str | None = None
     date: str | None = None
 
@@ -53,7 +44,7 @@ class _Source(VendorModel):
 
 class _Person(VendorModel):
     email: str | None
-    verification: _Verified | None = None
+    verification: _Verification | None = None
     sources: list[_Source] | None = None
 
 
@@ -73,6 +64,10 @@ class _Counter(VendorModel):
     used: Credits
     available: Credits
 
+    @property
+    def left(self) -> float:
+        return max(self.available - self.used, 0.0)
+
 
 class _Requests(VendorModel):
     searches: _Counter
@@ -86,67 +81,69 @@ class _Plan(VendorModel):
 class _Account(VendorModel):
     data: _Plan
 
+    @property
+    def left(self) -> float:
+        requests = self.data.requests
+        return (requests.credits or requests.searches).left
+
 
 class Hunter(HTTPVendor):
-    """An address whose source is `generated` is a guess, however it was checked."""
+    """An email whose source is `generated` is a guess, whatever its verification says."""
 
     name = "hunter"
     url = "https://api.hunter.io/v2"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 8.0  # of 15 a second and 500 a minute
     poll_after = 5.0
-    says: ClassVar = {403: Unavailable(), 429: OUT_OF_CREDIT}
-    reads = frozenset({404, 451})
+    status_map: ClassVar = {
+        "valid": Verification.VERIFIED,
+        "accept_all": Verification.CATCH_ALL,
+        "generated": Verification.INFERRED,
+        "unknown": Verification.UNVERIFIED,
+        "webmail": None,
+        "disposable": None,
+        "invalid": None,
+    }
+    request: ClassVar = LookupRequest(
+        "GET", "/email-finder", params=lambda slug, _: {"linkedin_handle": slug}
+    )
+    balance_request: ClassVar = BalanceRequest("/account", _Account, lambda found: found.left)
+    status_outcomes: ClassVar = {403: Unavailable(), 429: OUT_OF_CREDIT}
+    readable_statuses = frozenset({404, 451})
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
         return await self.collect(profile_slug(profile), kind)
 
     async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        """The ticket is the name in the profile's URL: the question itself."""
-        return await self._find(
-            "GET",
-            "/email-finder",
-            lambda answer: self._read(answer, ticket, kind),
-            params={"linkedin_handle": ticket},
-        )
+        """A poll repeats the request, so the job id is the name in the profile's URL."""
+        return await self._look_up(ticket, kind, ticket)
 
-    async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance("/account", _left)
-
-    def _read(self, answer: VendorResponse, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        if answer.status == 202:  # noqa: PLR2004
-            return self._working(ticket)
-        if answer.status in self.reads:
-            parse(_Errors, answer.body)
+    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+        if response.is_accepted:
+            return None
+        if response.status in self.readable_statuses:
+            response.parse(_Errors)
             return Miss()
-        person = parse(_Found, answer.body).data
-        verified = person.verification or _Verified()
-        return address_outcome(
+        person = response.parse(_Found).data
+        verification = person.verification or _Verification()
+        return self.address(
             person.email,
-            _word(person, verified.status),
-            STATUS_MAP,
-            price=self.prices[kind],
-            checked_at=_day(verified.date),
+            self._status(person, verification.status),
+            kind,
+            checked_at=_timestamp(verification.date),
         )
 
-
-def _word(person: _Person, status: str | None) -> str | None:
-    """Its word for the address, which is never better than its sources are."""
-    if not person.email or verification_for(status, STATUS_MAP) is None:
-        return status
-    if person.sources is None:
-        return "unknown"
-    is_guess = any(source.type == "generated" for source in person.sources)
-    return "generated" if is_guess else status
-
-
-def _left(answer: VendorResponse) -> float:
-    requests = parse(_Account, answer.body).data.requests
-    counter = requests.credits or requests.searches
-    return max(counter.available - counter.used, 0.0)
+    def _status(self, person: _Person, status: str | None) -> str | None:
+        """The status of the email, lowered if its sources are unknown or generated."""
+        if not person.email or verification_for(status, self.status_map) is None:
+            return status
+        if person.sources is None:
+            return "unknown"
+        is_guess = any(source.type == "generated" for source in person.sources)
+        return "generated" if is_guess else status
 
 
-def _day(date: str | None) -> float | None:
+def _timestamp(date: str | None) -> float | None:
     try:
         return datetime.strptime(date or "", "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):

@@ -1,46 +1,39 @@
 """LeadMagic: work and personal addresses of a profile, at two paths.
 
-A miss is a success that consumed nothing or says `not_found`, or a 404 that speaks of the profile.
-An address stands under one of several names: its pages and its OpenAPI document differ. Not
-documented: the words of that 404 (without them it is not taken for a miss), and whether a repeat is
-charged. Its limit is 300 a minute at each path.
+A miss is a success that consumed nothing or says `not_found`, or a 404 that mentions the profile.
+The address has one of several names, as its pages and its OpenAPI document differ. Not documented:
+the words of that 404 (without them it is not read as a miss), and whether a repeated request is
+charged. The limit is 300 a minute at each path.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
-from mcp_enrichment.service.sources.vendors.base import HTTPVendor
+from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.vendors.base import (
+    BalanceRequest,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    VendorResponse,
+)
 from mcp_enrichment.service.sources.vendors.parsing import (
+    REFUSED,
     Credits,
     UnreadableResponse,
     VendorModel,
-    address_outcome,
     normalize_word,
-    parse,
 )
-
-if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
-    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
 
 PATHS = {
     EmailType.WORK: "/people/b2b-profile-email",
     EmailType.PERSONAL: "/people/personal-email-finder",
 }
-STATUS_MAP = {
-    "valid": Verification.VERIFIED,
-    "valid_catch_all": Verification.CATCH_ALL,
-    "catch_all": Verification.CATCH_ALL,
-    "found": Verification.UNVERIFIED,
-    "unknown": Verification.UNVERIFIED,
-    "not_found": None,
-}
-_NO_PROFILE = re.compile(r"(?<![\w/-])profile(?![\w/-])", re.IGNORECASE)
-"""The word, and no part of a path: that one is not found would be another thing."""
+_PROFILE = re.compile(r"(?<![\w/-])profile(?![\w/-])", re.IGNORECASE)
+"""The word, but not in a path: an unknown path is not a miss."""
 
 
 class _Problem(VendorModel):
@@ -52,8 +45,8 @@ class _Found(VendorModel):
     credits_consumed: Credits | None = None
 
     @property
-    def says_none(self) -> bool:
-        """Whether it says that it has none: by its word, or, without one, by what it charged."""
+    def is_miss(self) -> bool:
+        """By its status or, if it has none, by the credits consumed."""
         return normalize_word(self.status) == "not_found" or (
             not self.status and self.credits_consumed == 0
         )
@@ -64,7 +57,7 @@ class _Work(_Found):
     work_email: str | None = None
 
     @property
-    def told(self) -> str | None:
+    def address(self) -> str | None:
         return self.email or self.work_email
 
 
@@ -74,7 +67,7 @@ class _Personal(_Found):
     personal_emails: list[str] | None = None
 
     @property
-    def told(self) -> str | None:
+    def address(self) -> str | None:
         first = next(iter(self.personal_emails or ()), None)
         return self.personal_email or self.first_personal_email or first
 
@@ -84,32 +77,32 @@ class _Balance(VendorModel):
 
 
 class LeadMagic(HTTPVendor):
-    """Few of its answers have a word for how an address was checked."""
+    """Few of its responses say how an email was verified."""
 
     name = "leadmagic"
     url = "https://api.leadmagic.io/v1"
     prices: ClassVar = {EmailType.WORK: 5.0, EmailType.PERSONAL: 2.0}
     per_second = 5.0
-    reads = frozenset({404})
+    status_map: ClassVar = {
+        "valid": Verification.VERIFIED,
+        "valid_catch_all": Verification.CATCH_ALL,
+        "catch_all": Verification.CATCH_ALL,
+        "found": Verification.UNVERIFIED,
+        "unknown": Verification.UNVERIFIED,
+        "not_found": None,
+    }
+    request: ClassVar = LookupRequest(
+        "POST", PATHS, json=lambda profile, _: {"profile_url": profile}
+    )
+    balance_request: ClassVar = BalanceRequest("/credits", _Balance, lambda b: b.credits)
+    readable_statuses = frozenset({404})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        return await self._find(
-            "POST",
-            PATHS[kind],
-            lambda answer: self._read(answer, kind),
-            json={"profile_url": profile},
-        )
-
-    async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance("/credits", lambda answer: parse(_Balance, answer.body).credits)
-
-    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome:
-        if answer.status in self.reads:
-            detail = parse(_Problem, answer.body).detail or ""
-            return Miss() if _NO_PROFILE.search(detail) else Lost(why=LostReason.REFUSED)
+    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+        if response.status in self.readable_statuses:
+            detail = response.parse(_Problem).detail or ""
+            return Miss() if _PROFILE.search(detail) else REFUSED
         is_work = kind is EmailType.WORK
-        found = parse(_Work, answer.body) if is_work else parse(_Personal, answer.body)
-        if not found.told and not found.says_none:
+        found = response.parse(_Work) if is_work else response.parse(_Personal)
+        if not found.address and not found.is_miss:
             raise UnreadableResponse
-        charged, price = found.credits_consumed, self.prices[kind]
-        return address_outcome(found.told, found.status, STATUS_MAP, price=price, charged=charged)
+        return self.address(found.address, found.status, kind, charged=found.credits_consumed)

@@ -1,32 +1,28 @@
-"""Reading what a vendor answers: strict in what is relied on, blind to all else."""
+"""Parsing responses of vendors: strict about fields that are used, and ignoring all others."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mcp_enrichment.contract.models import Reason, Verification
-from mcp_enrichment.service.sources.base import Hit, Misconfigured, Miss
+from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured
 from mcp_enrichment.service.sources.exports.email_address import clean_email
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mcp_enrichment.contract.models import EmailType
-
-    StatusMap = Mapping[str, Verification | None]
-    """The meaning of a vendor's normalized words for an address; None: the address is of no use."""
+StatusMap = Mapping[str, Verification | None]
+"""The meaning of a vendor's normalized status words; None: the address is not usable."""
 
 
 class UnreadableResponse(Exception):
-    """The answer has a shape that this version does not know."""
+    """The response has a schema that this version does not know."""
 
 
 class VendorModel(BaseModel):
-    """A part of an answer. What must be there is required, even where it may be null: only so does
-    a shape that has changed not look like a miss."""
+    """A part of a response. A field that must be present is required, even if it may be null, so
+    that a changed schema is not read as a miss."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -35,20 +31,22 @@ S = TypeVar("S", bound=BaseModel)
 
 Credits = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 VendorJobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")]
-"""The vendor's own id of what it has begun: no address fits in."""
+"""The vendor's id of a job. An email address does not match."""
 
 OUT_OF_CREDIT = Misconfigured(reason=Reason.SOURCE_OUT_OF_CREDIT)
 HIDDEN = Misconfigured(reason=Reason.SOURCE_HIDES_ADDRESS)
+FAILED = Lost(why=LostReason.FAILED)
+REFUSED = Lost(why=LostReason.REFUSED)
 
 _MASK = re.compile(r"[*\u2022\u2026]|not_unlocked@", re.IGNORECASE)
-_SAMPLES = re.compile(r"@(?:.+\.)?example\.(?:com|net|org)$", re.IGNORECASE)
-"""Domains that belong to nobody (RFC 2606), as vendors show them to a key without rights."""
+_SAMPLE_DOMAIN = re.compile(r"@(?:.+\.)?example\.(?:com|net|org)$", re.IGNORECASE)
+"""Reserved domains (RFC 2606), which vendors show to a key without access."""
 _ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
-_BETWEEN = re.compile(r"[\s_-]+")
-_TAKES_NO_MAIL = {"bounced", "invalid", "invalid_domain", "no_mx", "not_found", "undeliverable"}
-_IS_NOBODYS_OWN = {"abuse", "disposable", "do_not_mail", "role", "spamtrap"}
-UNUSABLE_WORDS = frozenset(_TAKES_NO_MAIL | _IS_NOBODYS_OWN)
-"""Words of verifiers, at any vendor, for an address that takes no mail, or is not a person's."""
+_SEPARATORS = re.compile(r"[\s_-]+")
+_UNDELIVERABLE = {"bounced", "invalid", "invalid_domain", "no_mx", "not_found", "undeliverable"}
+_IMPERSONAL = {"abuse", "disposable", "do_not_mail", "role", "spamtrap"}
+UNUSABLE_WORDS = frozenset(_UNDELIVERABLE | _IMPERSONAL)
+"""Status words, at any vendor, for an address that is undeliverable or not a person's."""
 _CLAIMS = frozenset({Verification.VERIFIED, Verification.CATCH_ALL, Verification.INFERRED})
 _RANKS = (
     Verification.VERIFIED,
@@ -56,24 +54,24 @@ _RANKS = (
     Verification.CATCH_ALL,
     Verification.INFERRED,
 )
-"""The best first, as the sources together have it."""
+"""The best first, in the same order as among sources."""
 
 
-def parse(shape: type[S], body: Any) -> S:
-    """The body in this shape. Raises `UnreadableResponse`, which quotes nothing of it."""
+def parse(model: type[S], body: Any) -> S:
+    """The body as this model. Raises `UnreadableResponse`, which quotes none of it."""
     try:
-        return shape.model_validate(body)
+        return model.model_validate(body)
     except ValidationError:
         raise UnreadableResponse from None
 
 
-def normalize_word(said: str | None) -> str:
-    """A vendor's word in one spelling: `No MX`, `no-mx` and `NO_MX` are one."""
-    return _BETWEEN.sub("_", (said or "").strip().lower())
+def normalize_word(word: str | None) -> str:
+    """A status word in one spelling: `No MX`, `no-mx` and `NO_MX` become `no_mx`."""
+    return _SEPARATORS.sub("_", (word or "").strip().lower())
 
 
 def mentions_address(body: object) -> bool:
-    """Whether there is an address anywhere in it: then its absence elsewhere is no miss."""
+    """Whether the body contains an address anywhere. If so, an absent field is not a miss."""
     return bool(_ADDRESS.search(str(body)))
 
 
@@ -84,57 +82,42 @@ def require_fields(record: Mapping[str, object], *names: str) -> None:
         raise UnreadableResponse
 
 
-def address_outcome(
-    email: str | None,
-    word: str | None,
-    words: StatusMap,
-    *,
-    price: float,
-    charged: float | None = None,
-    checked_at: float | None = None,
-    kind: EmailType | None = None,
-) -> Hit | Miss | Misconfigured:
-    """What the address that a vendor gives comes to, with its word for it. An address without a
-    word is unverified; one with a word that is not known is unreadable: it may say "no".
-
-    `price`: what an address costs; `charged`: what the vendor says it charged; `kind`: what it says
-    of the kind of this very address. Raises `UnreadableResponse`.
-    """
-    if not email:
-        if charged or words.get(normalize_word(word)) in _CLAIMS:
-            raise UnreadableResponse  # it speaks of an address that is not where it should be
-        return Miss(cost=charged)
+def readable_address(email: str) -> str | Misconfigured:
+    """The cleaned address; `Misconfigured` if the vendor hides the real one from this key. Raises
+    `UnreadableResponse` if it is not an address."""
     if _MASK.search(email):
         return HIDDEN
-    if _SAMPLES.search(email):
+    if _SAMPLE_DOMAIN.search(email):
         return Misconfigured()
     address = clean_email(email)
     if address is None:
         raise UnreadableResponse
-    cost = price if charged is None else charged
-    means = verification_for(word, words)
-    if means is None:
-        return Miss(cost=cost)
-    return Hit(email=address, kind=kind, verification=means, cost=cost, checked_at=checked_at)
+    return address
 
 
-def verification_for(word: str | None, words: StatusMap) -> Verification | None:
-    """The meaning of a vendor's word; None: the address is no use. Raises `UnreadableResponse`."""
-    said = normalize_word(word)
-    if said in words:
-        return words[said]
-    if said in UNUSABLE_WORDS:
+def is_claim(status: str | None, statuses: StatusMap) -> bool:
+    """Whether the status is one of an address that was found."""
+    return statuses.get(normalize_word(status)) in _CLAIMS
+
+
+def verification_for(status: str | None, statuses: StatusMap) -> Verification | None:
+    """The verification of an address by its status; None: it is not usable. An address without a
+    status is unverified. Raises `UnreadableResponse` for an unknown status: it may mean "no"."""
+    word = normalize_word(status)
+    if word in statuses:
+        return statuses[word]
+    if word in UNUSABLE_WORDS:
         return None
-    if said:
+    if word:
         raise UnreadableResponse
     return Verification.UNVERIFIED
 
 
-def verification_rank(word: str | None, words: StatusMap) -> int:
-    """The place of an address with this word among several, the best first; last, one that is no
-    use, or whose word is not known."""
+def verification_rank(status: str | None, statuses: StatusMap) -> int:
+    """The rank of an address by its status, the best first. One that is not usable, or whose status
+    is unknown, is the last."""
     try:
-        means = verification_for(word, words)
+        verification = verification_for(status, statuses)
     except UnreadableResponse:
-        means = None
-    return _RANKS.index(means) if means in _RANKS else len(_RANKS)
+        verification = None
+    return _RANKS.index(verification) if verification in _RANKS else len(_RANKS)

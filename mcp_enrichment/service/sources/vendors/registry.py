@@ -1,4 +1,4 @@
-"""Vendors by name."""
+"""The vendors by name. A module is imported when its vendor is used."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _CLASSES = {
     "bettercontact": "BetterContact",
     "dropcontact": "Dropcontact",
 }
-"""The module of each, and its class there."""
+"""The module of each vendor, and its class."""
 NAMES = frozenset(_CLASSES)
 
 
 def vendor(
     name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> HTTPVendor:
-    """The vendor of this name, to be closed by `aclose`. Raises `KeyError` where there is none."""
+    """Create the vendor, to be closed by `aclose`. Raises `KeyError` for an unknown name."""
     return vendor_class(name)(api_key, transport=transport)
 
 
 def vendor_class(name: str) -> type[HTTPVendor]:
-    """Its class, for what can be said of it without a key."""
+    """The class of a vendor, for its declared attributes."""
     found: type[HTTPVendor] = getattr(import_module(f"{__package__}.{name}"), _CLASSES[name])
     return found

@@ -1,4 +1,4 @@
-"""How long a vendor asks to wait, in whichever header it says so."""
+"""The wait that a vendor requests, in any of the headers in use."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WINDOWS = ("second", "minute", "hourly", "daily")
-"""Of `x-daily-reset-seconds`, beside `x-daily-request-left` (Prospeo)."""
+"""In `x-daily-reset-seconds` and `x-daily-request-left` (Prospeo)."""
 _RESETS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _EPOCH, _EPOCH_MS = 1e9, 1e11
-"""From here on a number is a moment since 1970, in seconds or in milliseconds."""
+"""From these values on, a number is a time since 1970, in seconds or in milliseconds."""
 
 
 def retry_wait(headers: Mapping[str, str], *, is_limit: bool) -> float | None:
-    """Seconds from now, at most a day; None where it does not say.
+    """Seconds from now, at most a day; None if no header states them.
 
-    `is_limit`: whether the answer says that there were too many questions. Only then do the
-    headers that tell the end of a window mean that nothing is answered before it.
+    `is_limit`: the response means too many requests. Only then do the headers for the end of a
+    window mean that no request succeeds before it.
     """
-    asked = [parse_retry_after(headers.get("retry-after"))]
+    stated = [parse_retry_after(headers.get("retry-after"))]
     if is_limit:
-        asked.append(_used_up(headers))
-    told = [seconds for seconds in asked if seconds is not None]
-    if told:
-        return max(told)
+        stated.append(_window_end(headers))
+    present = [seconds for seconds in stated if seconds is not None]
+    if present:
+        return max(present)
     return _reset(headers) if is_limit else None
 
 
-def _used_up(headers: Mapping[str, str]) -> float | None:
-    """The end of the longest window that is used up; where none says so, of the shortest one."""
+def _window_end(headers: Mapping[str, str]) -> float | None:
+    """The end of the longest window that is used up. If none is stated as such, of the shortest."""
     ends = [
         (
             _seconds(headers.get(f"x-{window}-reset-seconds")),
@@ -43,24 +43,23 @@ def _used_up(headers: Mapping[str, str]) -> float | None:
         for window in _WINDOWS
     ]
     used_up = [end for end, left in ends if end is not None and left == "0"]
-    told = [end for end, left in ends if end is not None and left is None]
-    return max(used_up, default=None) if used_up else min(told, default=None)
+    unstated = [end for end, left in ends if end is not None and left is None]
+    return max(used_up, default=None) if used_up else min(unstated, default=None)
 
 
 def _reset(headers: Mapping[str, str]) -> float | None:
-    told = (_seconds(headers.get(name)) for name in _RESETS)
-    return next((seconds for seconds in told if seconds is not None), None)
+    stated = (_seconds(headers.get(name)) for name in _RESETS)
+    return next((seconds for seconds in stated if seconds is not None), None)
 
 
 def _seconds(value: str | None) -> float | None:
-    """From now: of a number of seconds, a moment since 1970 or a date, in ISO 8601 or as HTTP has
-    it."""
-    moment = _number(value)
-    if moment is None:
+    """Seconds from now, for a number of seconds, a time since 1970 or a date (ISO 8601 or HTTP)."""
+    number = _number(value)
+    if number is None:
         return _until_date(value)
-    if moment >= _EPOCH:
-        moment = (moment / 1000 if moment >= _EPOCH_MS else moment) - time.time()
-    return min(max(moment, 0.0), MAX_RETRY_AFTER)
+    if number >= _EPOCH:
+        number = (number / 1000 if number >= _EPOCH_MS else number) - time.time()
+    return min(max(number, 0.0), MAX_RETRY_AFTER)
 
 
 def _number(value: str | None) -> float | None:
@@ -72,7 +71,7 @@ def _number(value: str | None) -> float | None:
 def _until_date(value: str | None) -> float | None:
     try:
         date = datetime.fromisoformat((value or "").strip())
-        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return parse_retry_after(value)
-    return min(max(moment - time.time(), 0.0), MAX_RETRY_AFTER)
+    return min(max(at - time.time(), 0.0), MAX_RETRY_AFTER)

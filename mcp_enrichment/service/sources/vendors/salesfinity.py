@@ -1,12 +1,12 @@
 """Salesfinity, the vendor of the contract itself.
 
-Not documented: its limits, and whether a lookup that ends as `failed` costs anything. It knows no
-idempotency key and lists no requests: one whose answer is lost is not found again.
+Not documented: its limits, and whether a lookup that ends as `failed` costs anything. It has no
+idempotency key and no list of requests: a request with a lost response cannot be found again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
@@ -17,54 +17,50 @@ from mcp_enrichment.contract.models import (
     EnrichmentRequest,
     Status,
 )
-from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
-from mcp_enrichment.service.sources.vendors.base import DEFAULT_CONCURRENCY, HTTPVendor
-from mcp_enrichment.service.sources.vendors.parsing import (
-    UnreadableResponse,
-    address_outcome,
-    parse,
+from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.vendors.base import (
+    DEFAULT_CONCURRENCY,
+    BalanceRequest,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    VendorResponse,
 )
-
-if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
-    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
+from mcp_enrichment.service.sources.vendors.parsing import (
+    FAILED,
+    UnreadableResponse,
+)
 
 
 class Salesfinity(HTTPVendor):
-    """It does not say how it checked an address."""
+    """It does not say how an email was verified."""
 
     name = "salesfinity"
     url = VENDOR_URL
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
     at_once = DEFAULT_CONCURRENCY
+    request: ClassVar = LookupRequest(
+        "POST",
+        ENRICHMENTS,
+        json=lambda profile, kind: EnrichmentRequest(linkedin_url=profile, type=kind).model_dump(
+            mode="json", exclude_none=True
+        ),
+    )
+    poll_path = ENRICHMENTS
     poll_after = 5.0
+    balance_request: ClassVar = BalanceRequest(CREDITS, Credits, lambda b: float(b.balance))
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        body = EnrichmentRequest(linkedin_url=profile, type=kind)
-        return await self._find(
-            "POST",
-            ENRICHMENTS,
-            lambda answer: self._read(answer, kind),
-            json=body.model_dump(mode="json", exclude_none=True),
-        )
-
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        return await self._collect(ENRICHMENTS, ticket, lambda answer: self._read(answer, kind))
-
-    async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance(CREDITS, lambda a: float(parse(Credits, a.body).balance))
-
-    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome | InProgress:
-        found = parse(EnrichmentBody, answer.body)
+    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+        found = response.parse(EnrichmentBody)
         if not found.status.is_final:
-            return self._working(found.id)
+            return self.in_progress(found.id)
         if found.status is Status.FAILED:
-            return Lost(why=LostReason.FAILED)
+            return FAILED
         if found.status is Status.NOT_FOUND:
             return Miss()
         if found.email is None:
             raise UnreadableResponse
-        if found.email.type not in (kind, None):
+        stated = found.email.type
+        if stated not in (kind, None):
             return Miss(cost=self.prices[kind])
-        said = found.email.type
-        return address_outcome(found.email.email, None, {}, price=self.prices[kind], kind=said)
+        return self.address(found.email.email, None, kind, stated=stated)

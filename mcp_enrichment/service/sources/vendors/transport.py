@@ -1,4 +1,4 @@
-"""The one seam between a vendor's HTTP interface and the answers of a source."""
+"""Sends requests to a vendor and maps every failure to an outcome of a source. It never raises."""
 
 from __future__ import annotations
 
@@ -12,53 +12,70 @@ from pydantic_core import from_json
 from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
-from mcp_enrichment.service.sources.vendors.parsing import OUT_OF_CREDIT, UnreadableResponse
+from mcp_enrichment.service.sources.vendors.parsing import (
+    OUT_OF_CREDIT,
+    REFUSED,
+    UnreadableResponse,
+    parse,
+)
 from mcp_enrichment.service.sources.vendors.retry_headers import retry_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 T = TypeVar("T")
 Failure = Unavailable | Lost | Misconfigured
 
 RESPONSE_SECONDS = 45.0
-"""How long a vendor may take to answer: some look for the person meanwhile."""
+"""The limit for a response. Some vendors look for the person before they respond."""
 
 READABLE_STATUSES = frozenset({200, 201, 202})
-"""Statuses whose body says what came of the question."""
+"""Statuses whose body is the result."""
 _RETRYABLE = frozenset({408, 425, 429, 503})
-"""Refused before anything was done, and only for now."""
+"""Nothing was done, and a later attempt may succeed."""
 _OUTAGE = _RETRYABLE - {429}
-"""Those of them that say nothing of too many questions."""
+"""Those that do not mean too many requests."""
 _REFUSED_REQUEST = frozenset({400, 404, 409, 410, 413, 414, 422})
-"""This question is refused, for a reason that is not known: no fault of the key, and no miss."""
+"""This request is refused, for an unknown reason: neither a fault of the key nor a miss."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VendorRequest:
-    """One request."""
+    """One request to a vendor."""
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
     json: Any = None
     may_charge: bool = True
-    """Whether it may cost something: then it is not put again where its answer is lost."""
+    """Whether it may cost credits. If so, it is not sent again after a lost response."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VendorResponse:
-    """What came back; `body` is None where it is no JSON, or too large."""
+    """A response. `body` is None if it is not JSON, or too large."""
 
     status: int
     retry_after: float | None
-    """Seconds for which it asks to wait, for an answer that says that it is not for now."""
+    """Seconds to wait before another attempt, as the headers say."""
     body: Any
     headers: Mapping[str, str]
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the status is 202: there is no result yet."""
+        return self.status == httpx.codes.ACCEPTED
+
+    def parse(self, model: type[M]) -> M:
+        """The body as this model. Raises `UnreadableResponse`."""
+        return parse(model, self.body)
+
 
 class VendorTransport:
-    """Puts questions to one vendor. It raises nothing, and repeats nothing of what it is told."""
+    """Sends requests to one vendor. No text of a response reaches a log or an error."""
 
     def __init__(
         self,
@@ -66,18 +83,17 @@ class VendorTransport:
         *,
         api_key: str,
         headers: Mapping[str, str],
-        says: Mapping[int, Failure],
-        reads: frozenset[int],
+        status_outcomes: Mapping[int, Failure],
+        readable_statuses: frozenset[int],
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """`headers` bear the key. `says`: what a status means here, where it means something else
-        than usually; `reads`: further statuses whose body is to be read."""
-        self._says = says
-        self._reads = READABLE_STATUSES | reads
+        """`headers` contain the key."""
+        self._status_outcomes = status_outcomes
+        self._readable = READABLE_STATUSES | readable_statuses
         self._http: httpx.AsyncClient | None = None
-        """None: nothing can be asked with these settings."""
+        """None: these settings allow no request."""
         if api_key_problem(api_key):
-            return  # no header can carry it, or nobody has filled it in
+            return  # a placeholder, or not valid in a header
         with suppress(*CLIENT_SETUP_ERRORS):
             self._http = http_client(url, headers, transport)
 
@@ -85,62 +101,65 @@ class VendorTransport:
         if self._http:
             await self._http.aclose()
 
-    async def ask(
-        self, question: VendorRequest, reader: Callable[[VendorResponse], T]
+    async def send(
+        self, request: VendorRequest, reader: Callable[[VendorResponse], T]
     ) -> T | Failure:
-        """What `reader` makes of the answer, or why there is none to read."""
+        """The result of `reader` for the response, or the failure."""
         if self._http is None:
             return Misconfigured()
         try:
-            answer = await _exchange(self._http, question)
+            response = await _exchange(self._http, request)
         except PRE_SEND_ERRORS:
             return Unavailable()
         except httpx.DecodingError:
             return Lost(why=LostReason.UNREADABLE)
-        except Exception:  # noqa: BLE001 (whatever it is: the question may have left, and been paid)
-            return _lost(question, LostReason.NO_ANSWER)
-        return self._judged(question, answer, reader)
+        except Exception:  # noqa: BLE001 (the request may have been sent and charged)
+            return _lost(request, LostReason.NO_ANSWER)
+        return self._read(request, response, reader)
 
-    def _judged(
-        self, question: VendorRequest, answer: VendorResponse, reader: Callable[[VendorResponse], T]
+    def _read(
+        self,
+        request: VendorRequest,
+        response: VendorResponse,
+        reader: Callable[[VendorResponse], T],
     ) -> T | Failure:
-        if said := self._says.get(answer.status):
-            is_wait = isinstance(said, Unavailable)
-            return Unavailable(retry_after=answer.retry_after) if is_wait else said
-        if answer.status not in self._reads:
-            return _failure_for_status(question, answer)
+        if outcome := self._status_outcomes.get(response.status):
+            is_wait = isinstance(outcome, Unavailable)
+            return Unavailable(retry_after=response.retry_after) if is_wait else outcome
+        if response.status not in self._readable:
+            return _failure_for_status(request, response)
         try:
-            return reader(answer)
+            return reader(response)
         except UnreadableResponse:
             return Lost(why=LostReason.UNREADABLE)
 
 
-def _lost(question: VendorRequest, why: LostReason) -> Failure:
-    return Lost(why=why) if question.may_charge else Unavailable()
+def _lost(request: VendorRequest, why: LostReason) -> Failure:
+    return Lost(why=why) if request.may_charge else Unavailable()
 
 
-def _failure_for_status(question: VendorRequest, answer: VendorResponse) -> Failure:
-    if answer.status in _RETRYABLE:
-        return Unavailable(retry_after=answer.retry_after)
-    if answer.status == httpx.codes.PAYMENT_REQUIRED:
+def _failure_for_status(request: VendorRequest, response: VendorResponse) -> Failure:
+    if response.status in _RETRYABLE:
+        return Unavailable(retry_after=response.retry_after)
+    if response.status == httpx.codes.PAYMENT_REQUIRED:
         return OUT_OF_CREDIT
-    if answer.status in _REFUSED_REQUEST:
-        return Lost(why=LostReason.REFUSED)
-    if httpx.codes.is_client_error(answer.status):
+    if response.status in _REFUSED_REQUEST:
+        return REFUSED
+    if httpx.codes.is_client_error(response.status):
         return Misconfigured()
-    if httpx.codes.is_server_error(answer.status):
-        return _lost(question, LostReason.FAILED)
+    if httpx.codes.is_server_error(response.status):
+        return _lost(request, LostReason.FAILED)
     return Lost(why=LostReason.UNREADABLE)
 
 
-async def _exchange(http: httpx.AsyncClient, question: VendorRequest) -> VendorResponse:
+async def _exchange(http: httpx.AsyncClient, request: VendorRequest) -> VendorResponse:
     response, body = await exchange(
         http,
-        question.method,
-        question.path,
+        request.method,
+        request.path,
         seconds=RESPONSE_SECONDS,
-        params=question.params,
-        json=question.json,
+        params=request.params,
+        json=request.json,
     )
     return VendorResponse(
         status=response.status_code,

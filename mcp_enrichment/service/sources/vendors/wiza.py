@@ -1,49 +1,42 @@
-"""Wiza's individual reveals: begun, and asked for again, for up to 380 s.
+"""Wiza's individual reveals: started, and polled for up to 380 s.
 
-Addresses stand in `emails`; the best of them, or the only one, stands beside it too. An empty
-account is not refused: its reveal fails, with a 200. Not documented: whether somebody who is found
-without an address costs the credit for the profile (it is taken to), and its limits.
+Addresses are in `emails`; the best of them, or the only one, is beside it too. An account without
+credits is not refused: its reveal fails, with a 200. Not documented: whether a person who is found
+without an address costs the credit for the profile (it is assumed to), and its limits.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Lost, LostReason, Miss
-from mcp_enrichment.service.sources.vendors.base import DEFAULT_CONCURRENCY, HTTPVendor
+from mcp_enrichment.service.sources.base import Miss, Outcome
+from mcp_enrichment.service.sources.vendors.base import (
+    DEFAULT_CONCURRENCY,
+    BalanceRequest,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    VendorResponse,
+)
 from mcp_enrichment.service.sources.vendors.parsing import (
+    FAILED,
     OUT_OF_CREDIT,
     Credits,
     UnreadableResponse,
     VendorModel,
-    address_outcome,
     mentions_address,
     normalize_word,
     parse,
-    verification_rank,
 )
 
-if TYPE_CHECKING:
-    from mcp_enrichment.service.sources.base import InProgress, Misconfigured, Outcome, Unavailable
-    from mcp_enrichment.service.sources.vendors.transport import VendorResponse
-
-STATUS_MAP = {
-    "valid": Verification.VERIFIED,
-    "catch_all": Verification.CATCH_ALL,
-    "accept_all": Verification.CATCH_ALL,
-    "risky": Verification.UNVERIFIED,
-    "unknown": Verification.UNVERIFIED,
-    "invalid": None,
-    "unfound": None,
-}
 REVEALS = "/individual_reveals"
 
 
 class _Charged(VendorModel):
-    """What a reveal cost, told as a whole or in parts."""
+    """The cost of a reveal, in total or in parts."""
 
     total: Credits | None = None
     email_credits: Credits | None = None
@@ -53,12 +46,12 @@ class _Charged(VendorModel):
     @property
     def sum(self) -> float | None:
         parts = (self.email_credits, self.phone_credits, self.scrape_credits)
-        told = [part for part in parts if part is not None]
-        return sum(told) if self.total is None and told else self.total
+        present = [part for part in parts if part is not None]
+        return sum(present) if self.total is None and present else self.total
 
 
 class _Bill(VendorModel):
-    """Its `credits`; those that an account has beside those of the API are not asked for."""
+    """The `credits` of a reveal. Credits other than those of the API are ignored."""
 
     api_credits: _Charged | None = None
 
@@ -80,18 +73,22 @@ class _Finished(_Email):
     credits: dict[str, object] | None = None
 
     @property
-    def told(self) -> list[_Email]:
-        """Its addresses. What the list says of the one that stands alone counts only where nothing
-        is said of that one there."""
-        is_told = self.email and self.email_status
-        more = [e for e in self.emails or () if e.email and not (is_told and e.email == self.email)]
+    def addresses(self) -> list[_Email]:
+        """All emails. The list counts for the one beside it only if that one has no status."""
+        has_status = self.email and self.email_status
+        more = [
+            one
+            for one in self.emails or ()
+            if one.email and not (has_status and one.email == self.email)
+        ]
         return [self, *more] if self.email else more
 
     @property
     def charged(self) -> float | None:
         if self.credits is None:
             return None
-        return (parse(_Bill, self.credits).api_credits or parse(_Charged, self.credits)).sum
+        bill = parse(_Bill, self.credits).api_credits or parse(_Charged, self.credits)
+        return bill.sum
 
 
 class _Envelope(VendorModel):
@@ -107,64 +104,69 @@ class _Balance(VendorModel):
 
 
 class Wiza(HTTPVendor):
-    """Two credits for an address and one for the profile."""
+    """Two credits for an email and one for the profile."""
 
     name = "wiza"
     url = "https://wiza.co/api"
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
     at_once = DEFAULT_CONCURRENCY
     miss_price = 1.0
-    poll_after = 10.0
     key_header = "authorization"
-    key_form = "Bearer {}"
-
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        body = {
+    key_format = "Bearer {}"
+    status_map: ClassVar = {
+        "valid": Verification.VERIFIED,
+        "catch_all": Verification.CATCH_ALL,
+        "accept_all": Verification.CATCH_ALL,
+        "risky": Verification.UNVERIFIED,
+        "unknown": Verification.UNVERIFIED,
+        "invalid": None,
+        "unfound": None,
+    }
+    request: ClassVar = LookupRequest(
+        "POST",
+        REVEALS,
+        json=lambda profile, kind: {
             "individual_reveal": {"profile_url": profile},
             "enrichment_level": "partial",
             "email_options": {
                 "accept_work": kind is EmailType.WORK,
                 "accept_personal": kind is EmailType.PERSONAL,
             },
-        }
-        return await self._find("POST", REVEALS, lambda answer: self._read(answer, kind), json=body)
+        },
+    )
+    poll_path = REVEALS
+    poll_after = 10.0
+    balance_request: ClassVar = BalanceRequest(
+        "/meta/credits", _Balance, lambda found: found.credits.api_credits
+    )
 
-    async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        return await self._collect(REVEALS, ticket, lambda answer: self._read(answer, kind))
-
-    async def balance(self) -> float | Unavailable | Misconfigured | None:
-        return await self._balance(
-            "/meta/credits", lambda answer: parse(_Balance, answer.body).credits.api_credits
-        )
-
-    def _read(self, answer: VendorResponse, kind: EmailType) -> Outcome | InProgress:
-        data = parse(_Envelope, answer.body).data
+    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+        data = response.parse(_Envelope).data
         reveal = parse(_Reveal, data)
         if reveal.status == "failed":
-            is_broke = reveal.fail_error == "billing_issue"
-            return OUT_OF_CREDIT if is_broke else Lost(why=LostReason.FAILED)
+            is_out_of_credit = reveal.fail_error == "billing_issue"
+            return OUT_OF_CREDIT if is_out_of_credit else FAILED
         if reveal.status != "finished":
-            return self._working(str(reveal.id))
+            return self.in_progress(str(reveal.id))
         finished = parse(_Finished, data)
-        if finished.told:
+        if finished.addresses:
             return self._best(finished, kind)
-        return self._none(finished, misplaced=mentions_address(data))
+        return self._miss(finished, misplaced=mentions_address(data))
 
     def _best(self, reveal: _Finished, kind: EmailType) -> Outcome:
-        charged, price = reveal.charged, self.prices[kind]
-        fitting = [email for email in reveal.told if email.email_type in (kind, None)]
+        charged = reveal.charged
+        fitting = [email for email in reveal.addresses if email.email_type in (kind, None)]
         if not fitting:
-            return Miss(cost=price if charged is None else charged)
-        best = min(fitting, key=lambda email: verification_rank(email.email_status, STATUS_MAP))
-        said = kind if best.email_type else None
-        return address_outcome(
-            best.email, best.email_status, STATUS_MAP, price=price, charged=charged, kind=said
-        )
+            return Miss(cost=self.prices[kind] if charged is None else charged)
+        best = min(fitting, key=lambda email: self.rank(email.email_status))
+        stated = kind if best.email_type else None
+        return self.address(best.email, best.email_status, kind, charged=charged, stated=stated)
 
-    def _none(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
-        """Of a reveal without an address. `misplaced`: there is one, but not where it should be."""
-        charged, said = reveal.charged, normalize_word(reveal.email_status)
+    def _miss(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
+        """A reveal without an email. `misplaced`: there is an address in another place."""
+        charged, word = reveal.charged, normalize_word(reveal.email_status)
         is_paid = (charged or 0.0) > self.miss_price
-        if STATUS_MAP.get(said) or (said not in STATUS_MAP and (misplaced or is_paid)):
+        is_known = word in self.status_map
+        if self.status_map.get(word) or (not is_known and (misplaced or is_paid)):
             raise UnreadableResponse
         return Miss(cost=charged)

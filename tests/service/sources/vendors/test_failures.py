@@ -71,7 +71,7 @@ async def test_a_question_that_is_refused_is_no_miss_and_no_failure_of_the_vendo
 ) -> None:
     refused = {409, 410, 413, 414, 422}
     async with vendor_at_scripted_server(name) as (asked, end):
-        for status in refused | ({400, 404} - asked.reads):
+        for status in refused | ({400, 404} - asked.readable_statuses):
             end.will(replies(status, {"message": "?"}))
             assert as_recorded(await asked.find(PROFILE, EmailType.WORK)) == {"lost": "refused"}
 

@@ -11,8 +11,8 @@ import pytest
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.lookup.lookup_job import Reschedule, look_up
-from mcp_enrichment.service.queue.sqlite_queue import Job, JobKind
+from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.service.sources.vendors.registry import NAMES
 from tests.service.sources.vendors.recorded import (

@@ -1,0 +1,126 @@
+"""Serving MCP: on stdin and stdout, or over HTTP."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.gc_tuning import GC_THRESHOLDS, frozen_imports
+from mcp_enrichment.cli.logs import configure_json_logs, configure_logs
+from mcp_enrichment.cli.otel import export_spans
+from mcp_enrichment.cli.stderr import make_nonblocking
+from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
+from mcp_enrichment.contract.explanation import invalid_setting
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.protocols import EnrichmentBackend
+
+HOST = "127.0.0.1"
+PORT = 8701
+INVALID_SETTINGS_EXIT = 2
+"""The exit code of every command with invalid settings."""
+TERMINAL_HINT = """\
+This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
+To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
+Ctrl-D ends it."""
+
+
+@click.command()
+@click.option("--http", "over_http", is_flag=True, help="Serve Streamable HTTP, at /mcp.")
+@click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535))
+def serve(over_http: bool, host: str, port: int) -> None:
+    """Serve MCP: on stdin and stdout, or over HTTP to many clients.
+
+    Over HTTP each caller needs a credential, as an API key: `mcp-enrichment teams add NAME`, then
+    `… keys create NAME`.
+    """
+    if over_http:
+        _serve_http(host, port)
+    elif (host, port) == (HOST, PORT):
+        serve_stdio()
+    else:
+        raise click.UsageError("--host and --port are for --http.")
+
+
+def _serve_http(host: str, port: int) -> None:
+    import anyio
+
+    from mcp_enrichment.app.preflight import check_settings
+    from mcp_enrichment.cli.http_server import listening_socket, serve_mcp
+
+    gc.set_threshold(*GC_THRESHOLDS)
+    settings = load_settings()
+    check_settings(settings)
+    configure_json_logs(settings)
+    with listening_socket(host, port) as listening, export_spans():
+        anyio.run(serve_mcp, settings, listening, host)
+
+
+def serve_stdio() -> None:
+    """Serve MCP on stdin and stdout until stdin is closed or a signal arrives."""
+    # Until there is state to clean up, Ctrl-C ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with frozen_imports():
+        from mcp_enrichment.app.client import lazy_client
+        from mcp_enrichment.app.preflight import check_settings
+        from mcp_enrichment.cli.signals import exit_after_cleanup, run_until_signalled
+        from mcp_enrichment.mcp.server import serve as serve_server
+        from mcp_enrichment.settings.types import Confirm
+
+    make_nonblocking()
+    try:
+        settings = load_settings()
+        check_settings(settings)
+    except (click.UsageError, EnrichmentError) as error:
+        _serve_error(error)
+    configure_logs(settings)
+    if sys.stdin is None or sys.stdout is None:
+        raise click.ClickException(
+            "stdin or stdout is closed, and MCP needs both. Start it from a chat client or a "
+            "terminal."
+        )
+    if sys.stdin.isatty():
+        click.echo(TERMINAL_HINT, err=True)
+
+    async def run() -> None:
+        async with lazy_client(settings) as client:
+            await serve_server(client, confirm=settings.confirm is Confirm.ALWAYS)
+            exit_after_cleanup()
+
+    with export_spans():
+        run_until_signalled(run)
+
+
+def _serve_error(error: click.UsageError | EnrichmentError) -> NoReturn:
+    """Serve MCP, answer each call with the error, and end with exit code 2.
+
+    A chat client whose server exits at once only shows "disconnected", and few people find the log
+    that has its stderr. At a terminal the process ends at once.
+    """
+    from mcp_enrichment.cli.signals import exit_after_cleanup, run_until_signalled
+    from mcp_enrichment.mcp.server import serve as serve_server
+
+    if sys.stdin is None or sys.stdout is None or sys.stdin.isatty():
+        raise error
+    answer: EnrichmentError
+    if isinstance(error, click.UsageError):
+        message, answer = error.message, Unauthorized(invalid_setting(error.message))
+    else:
+        message, answer = error.to_person(), error
+    click.echo(f"Error: {message}", err=True)
+
+    async def fail() -> EnrichmentBackend:
+        raise answer
+
+    async def run() -> None:
+        await serve_server(fail)
+        exit_after_cleanup(INVALID_SETTINGS_EXIT)
+
+    run_until_signalled(run)
+    sys.exit(INVALID_SETTINGS_EXIT)

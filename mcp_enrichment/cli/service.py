@@ -1,0 +1,88 @@
+"""Running the service: the HTTP contract with its jobs, or its jobs alone."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.logs import configure_json_logs
+from mcp_enrichment.cli.otel import export_spans
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+    from mcp_enrichment.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 8700
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--no-jobs", is_flag=True, help="Leave the work to `mcp-enrichment worker`.")
+def service(host: str, port: int, no_jobs: bool) -> None:
+    """Serve the HTTP contract, with lookups and callbacks in the background.
+
+    Callers need an API key: `mcp-enrichment teams add NAME`, then `… keys create NAME`.
+    """
+    import anyio
+
+    from mcp_enrichment.cli.http_server import listening_socket, serve_contract
+
+    settings = _start()
+    with listening_socket(host, port) as listening, export_spans():
+        anyio.run(serve_contract, settings, listening, not no_jobs)
+
+
+@click.command()
+def worker() -> None:
+    """Work on the lookups and callbacks of the services that use the same database.
+
+    Any number of them may run. `mcp-enrichment service --no-jobs` serves without working.
+    """
+    import anyio
+
+    settings = _start()
+    with export_spans():
+        anyio.run(_run_worker, settings)
+
+
+def _start() -> Settings:
+    """Load and check the settings, and configure the logs."""
+    from mcp_enrichment.app.preflight import check_settings
+
+    settings = load_settings()
+    check_settings(settings)
+    configure_json_logs(settings)
+    return settings
+
+
+async def _run_worker(settings: Settings) -> None:
+    """Work until a signal arrives. Unfinished jobs are released after the grace period, or at the
+    second signal."""
+    import anyio
+
+    from mcp_enrichment.app.service import job_worker
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with job_worker(settings) as shutdown:
+            logger.setLevel(logging.INFO)  # this line is logged at every level
+            logger.info("Working (Ctrl-C ends it)")
+            await anext(signals)
+            shutdown.begin()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cut, shutdown, signals)
+                await shutdown.over()
+                tasks.cancel_scope.cancel()
+
+
+async def _cut(shutdown: GracefulShutdown, signals: AsyncIterator[signal.Signals]) -> None:
+    await anext(signals)
+    shutdown.cut()
