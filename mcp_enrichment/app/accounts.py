@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
-from mcp_enrichment.client.scoped import ScopedClient
-from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
