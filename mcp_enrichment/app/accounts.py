@@ -17,15 +17,14 @@ from urllib.parse import urlsplit
 from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
-from mcp_enrichment.client.scoped import ScopedClient
-from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
-from mcp_enrichment.mcp.http.webhook_route import PUSHES
+from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.accounts import teams as store
 from mcp_enrichment.service.accounts.teams import local_team
@@ -51,7 +50,7 @@ class Accounts:
     client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
     shutdown: GracefulShutdown
     """Lets all waits go, with what was last seen."""
-    pushes: Webhooks | None = None
+    webhooks: Webhooks | None = None
     """Where a vendor tells the ends of lookups."""
 
 
@@ -117,10 +116,10 @@ class _Teams:
 async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The one account that the settings name, shared by all callers."""
     secret = _id_secret(settings)
-    pushes = _pushes(settings, secret)
+    webhooks = _webhooks(settings, secret)
     async with (
         lazy(lambda: database(settings)) as local,
-        open_client(settings, pushes=pushes) as client,
+        open_client(settings, webhooks=webhooks) as client,
     ):
 
         async def team_of(key: str) -> int | None:
@@ -133,16 +132,16 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
         shutdown = GracefulShutdown()
         shutdown.on_begin(client.release_waiters)
-        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, pushes=pushes)
+        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, webhooks=webhooks)
 
 
-def _pushes(settings: Settings, secret: bytes) -> Webhooks | None:
+def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
     """None where the service could not reach us, and would refuse to try."""
     public, service = settings.public_url, urlsplit(settings.server_url).hostname
     if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
         return None
     file = WebhookStore(settings.push_file)
-    return Webhooks(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
+    return Webhooks(url=f"{settings.public_root}{WEBHOOKS}", secret=secret, file=file)
 
 
 def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:

@@ -125,10 +125,10 @@ def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPCo
 
 
 def _webhook_receiver(settings: Settings, accounts: Accounts) -> WebhookRoute | None:
-    if accounts.pushes is None:
+    if accounts.webhooks is None:
         return None
     secrets = [secret.get_secret_value() for secret in settings.push_secrets]
-    return WebhookRoute(notify=accounts.pushes.notify, secrets=secrets)
+    return WebhookRoute(notify=accounts.webhooks.notify, secrets=secrets)
 
 
 def _resource(settings: Settings) -> ProtectedResource | None:
