@@ -19,8 +19,7 @@ import anyio
 from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
-from mcp_enrichment.client.scoped import ScopedClient
-from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
@@ -36,7 +35,7 @@ from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope, current_request
 from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
 from mcp_enrichment.mcp.http.http_error import HTTPError
-from mcp_enrichment.mcp.http.webhook_route import PUSHES, WebhookRoute
+from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.subscriptions import StreamLimits
 from mcp_enrichment.service.accounts import api_keys
@@ -69,7 +68,7 @@ class Accounts:
     client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
     shutdown: GracefulShutdown
     """Ends all waits with the last known results."""
-    pushes: Webhooks | None = None
+    webhooks: Webhooks | None = None
     """Receives the webhooks of a vendor."""
 
 
@@ -135,10 +134,10 @@ class _Teams:
 async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The account of the settings, shared by all callers."""
     secret = _id_secret(settings)
-    pushes = _webhooks(settings, secret)
+    webhooks = _webhooks(settings, secret)
     async with (
         lazy(lambda: database(settings)) as local,
-        open_client(settings, pushes=pushes) as client,
+        open_client(settings, webhooks=webhooks) as client,
     ):
 
         async def team_of(key: str) -> int | None:
@@ -151,7 +150,7 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
         shutdown = GracefulShutdown()
         shutdown.on_begin(client.release_waiters)
-        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, pushes=pushes)
+        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, webhooks=webhooks)
 
 
 def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
@@ -160,7 +159,7 @@ def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
     if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
         return None
     file = WebhookStore(settings.push_file)
-    return Webhooks(url=f"{settings.public_root}{PUSHES}", secret=secret, file=file)
+    return Webhooks(url=f"{settings.public_root}{WEBHOOKS}", secret=secret, file=file)
 
 
 def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
@@ -262,10 +261,10 @@ def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPCo
 
 
 def _webhook_receiver(settings: Settings, accounts: Accounts) -> WebhookRoute | None:
-    if accounts.pushes is None:
+    if accounts.webhooks is None:
         return None
     secrets = [secret.get_secret_value() for secret in settings.push_secrets]
-    return WebhookRoute(notify=accounts.pushes.notify, secrets=secrets)
+    return WebhookRoute(notify=accounts.webhooks.notify, secrets=secrets)
 
 
 def _resource(settings: Settings) -> ProtectedResource | None:

@@ -45,7 +45,7 @@ ADDRESS = "ada.okafor@okafor.example"
 FOUND = replies(200, {"contact": {"email": ADDRESS}})
 MISSED = replies(404, {"error": "Not found"})
 ENDED = "SELECT status, email, source, verification FROM requests WHERE completed_at IS NOT NULL"
-CALLS = "SELECT source, state, cost, calls FROM source_calls"
+CALLS = "SELECT source, state, cost, attempts FROM source_calls"
 OWNERS = "SELECT lease_owner FROM jobs"
 LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
 COMMANDS = {
@@ -223,7 +223,7 @@ async def test_told_twice_it_waits_for_nobody(
             told.process.send_signal(signal.SIGTERM)
             await told.ended()
     assert rows(place, OWNERS) == [(None,)]
-    assert rows(place, CALLS) == [("findymail", "asked", 0.0, 1)]
+    assert rows(place, CALLS) == [("findymail", "requested", 0.0, 1)]
     assert len(vendor.posts) == 1
 
 
