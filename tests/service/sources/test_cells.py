@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.dates import moment_of
 from mcp_enrichment.service.sources.exports.email_address import clean_email, is_masked, label_kind
+from mcp_enrichment.service.sources.exports.normalize import moment_of, split_name
 from mcp_enrichment.service.sources.exports.open_export import open_export
-from mcp_enrichment.service.sources.exports.person_name import split_name
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
 from tests.support.exporters.address_books import google
 from tests.support.exports import rows
