@@ -4,5 +4,7 @@ from __future__ import annotations
 
 VENDOR_URL = "https://client-api.salesfinity.co"
 """The vendor of the contract: the service if ENRICHMENT_API_URL is not set."""
+DAY = 86_400.0
+"""Seconds."""
 DEFAULT_TEAM = "default"
 """The team of an installation without other teams."""
