@@ -140,7 +140,7 @@ async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
         with anyio.fail_after(HANG):
             assert await end(server, ending) == status_of(ending)
         assert server.stderr() == ""
-    assert of_database(tmp_path, "SELECT state FROM source_calls") == "asked"
+    assert of_database(tmp_path, "SELECT state FROM source_calls") == "requested"
     assert of_database(tmp_path, "SELECT count(lease_owner) FROM jobs") == 0
 
 
