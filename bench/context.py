@@ -18,7 +18,7 @@ from mcp import Client
 
 from bench.polled_server import polled_server, profile
 from mcp_enrichment.app.client import lazy_client
-from mcp_enrichment.mcp.in_process import structured_content
+from mcp_enrichment.mcp.results import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Thousands of waits held over HTTP by one process: `[WAITS [IDS ...]]`.
+"""A thousand waits held over HTTP by one process: `[WAITS [IDS ...]]`.
 
 Each is a call of `wait_for_enrichment` on a connection of its own, called again where it runs out,
 as an assistant does. The vendor behind holds answers; its lookups end one after the other. Told
@@ -27,7 +27,7 @@ from bench.processes import listening, megabytes, process
 if TYPE_CHECKING:
     from bench.processes import Listening
 
-WAITS = 10_000
+WAITS = 1_000
 AHEAD = 30.0
 """Seconds from the last wait's beginning to the first end."""
 BEGUN_A_SECOND = 100

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> list[str]:
-    """Note that all were requested, in one transaction; the ids. Requested one by one, ten thousand
+    """Note that all were requested, in one transaction; the ids. Requested one by one, they
     would take longer than all the rest."""
     account = account_key(url, key)
     asked = [_accepted(account, profile) for profile in profiles]

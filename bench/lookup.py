@@ -18,7 +18,7 @@ from mcp import Client
 
 from mcp_enrichment.app.client import lazy_client
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.mcp.in_process import structured_content
+from mcp_enrichment.mcp.results import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.billing.credits import grant

@@ -30,7 +30,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_enrichment.contract.http import ENRICHMENTS
-from mcp_enrichment.mcp.in_process import structured_content
+from mcp_enrichment.mcp.results import structured_content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -62,11 +62,11 @@ async def lazy_client(
 
 @asynccontextmanager
 async def open_client(
-    settings: Settings, *, pushes: Webhooks | None = None
+    settings: Settings, *, webhooks: Webhooks | None = None
 ) -> AsyncIterator[EnrichmentClient]:
     """Open a client of the service that the settings name.
 
-    `pushes`: receives the webhooks of a service elsewhere.
+    `webhooks`: receives the webhooks of a service elsewhere.
     """
     # A keyring may prompt the user for longer than the caller waits.
     if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
@@ -82,7 +82,7 @@ async def open_client(
         keep=settings.memory_days * DAY,
         keep_misses=settings.miss_days * DAY,
         budget=_budget(settings),
-        webhooks=pushes,
+        webhooks=webhooks,
     ) as client:
         yield client
 

@@ -12,7 +12,7 @@ import anyio
 from mcp import Client, StdioServerParameters
 
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.mcp.in_process import ToolError, structured_content
+from mcp_enrichment.mcp.results import ToolError, structured_content
 
 if TYPE_CHECKING:
     from pathlib import Path

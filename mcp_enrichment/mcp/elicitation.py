@@ -22,7 +22,7 @@ from mcp_enrichment.contract.errors import NotConfirmed
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.linkedin_url import canonical_profile_url
 from mcp_enrichment.mcp.models import RequestArguments
-from mcp_enrichment.mcp.protocol import is_modern
+from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext

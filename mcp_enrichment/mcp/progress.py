@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 FIRST_PROGRESS = 3.0
 """Seconds until the first notification."""
-PROGRESS_EVERY = 4.5
-"""Seconds between two notifications: less than the promised 5."""
+PROGRESS_EVERY = 4.0
+"""Seconds between two notifications: less than the promised 5, as a busy process is late."""
 MESSAGE = "waiting for the lookup"
 
 
@@ -25,17 +26,21 @@ async def report_progress(context: ServerRequestContext[Any], cap: float) -> Asy
     if context.request and "progress_token" not in (context.meta or {}):
         yield  # in memory the SDK needs no token
         return
+    loop = asyncio.get_running_loop()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_report, context, cap)
+        # A task from the start would cost a third of the short calls a second.
+        timer = loop.call_later(FIRST_PROGRESS, tasks.start_soon, _report, context, cap)
         try:
             yield
         finally:
-            tasks.cancel_scope.cancel()
+            timer.cancel()
+            if loop.time() >= timer.when():
+                tasks.cancel_scope.cancel()
 
 
 async def _report(context: ServerRequestContext[Any], cap: float) -> None:
-    started_at = anyio.current_time()
-    due = started_at + FIRST_PROGRESS
+    due = anyio.current_time()
+    started_at = due - FIRST_PROGRESS
     while True:
         await anyio.sleep_until(due)
         elapsed = anyio.current_time() - started_at

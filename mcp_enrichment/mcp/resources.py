@@ -20,8 +20,8 @@ from mcp.types import (
 from mcp_enrichment.contract.errors import UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp.convert import to_credits, to_enrichment
-from mcp_enrichment.mcp.protocol import is_modern
 from mcp_enrichment.mcp.results import with_protocol_errors
+from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

@@ -13,9 +13,11 @@ from mcp_enrichment.contract.error_logging import UnexpectedError, safe_tracebac
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
     InvalidArguments,
+    PermanentError,
     ServiceUnavailable,
     UnknownEnrichment,
 )
+from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp.models import READ_CAP
 
 if TYPE_CHECKING:
@@ -87,3 +89,18 @@ def _to_mcp_error(error: EnrichmentError) -> MCPError:
     is_callers_fault = isinstance(error, UnknownEnrichment | InvalidArguments)
     code = INVALID_PARAMS if is_callers_fault else INTERNAL_ERROR
     return MCPError(code=code, message=error.to_assistant(), data=error_data(error))
+
+
+class ToolError(PermanentError):
+    """A tool result that is an error, with its explanation."""
+
+    code = "tool_failed"
+
+
+def structured_content(result: CallToolResult) -> dict[str, Any]:
+    """The structured content of a result. Raises `ToolError` if it is an error."""
+    if result.is_error:
+        fields = (result.meta or {})["error"]["explanation"]
+        raise ToolError(Explanation(**fields))
+    content: dict[str, Any] = result.structured_content
+    return content

@@ -30,7 +30,7 @@ from mcp_enrichment.mcp.arguments import normalize_arguments
 from mcp_enrichment.mcp.elicitation import normalize_elicitation_replies
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.runner import GetClient, Result, ToolRunner
-from mcp_enrichment.mcp.sdk_private import take_tracing_middleware
+from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from mcp_enrichment.mcp.stdio.transport import transport
 from mcp_enrichment.mcp.subscriptions import (
     StreamLimits,

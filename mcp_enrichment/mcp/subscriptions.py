@@ -33,7 +33,7 @@ from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.mcp import resources
 from mcp_enrichment.mcp.models import MAX_IDS
 from mcp_enrichment.mcp.results import with_protocol_errors
-from mcp_enrichment.mcp.sdk_private import connection_of
+from mcp_enrichment.mcp.sdk import connection_of
 from mcp_enrichment.mcp.tasks import require_support
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from mcp_enrichment.mcp.models import (
     WaitOutput,
 )
 from mcp_enrichment.mcp.next_steps import MAX_WAIT_SECONDS
-from mcp_enrichment.mcp.protocol import is_modern
+from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_enrichment.client import retry, submitter
 from mcp_enrichment.client.client import EnrichmentClient
-from tests.client.webhook_vendor import new_pushes
+from tests.client.webhook_vendor import new_webhooks
 from tests.support.contract_server import ContractServer
 from tests.support.patience import be_patient
 
@@ -66,12 +66,12 @@ def lookups(vendor: ScriptedServer) -> ContractServer:
 
 
 @pytest.fixture
-def pushes(tmp_path: Path) -> Webhooks:
-    return new_pushes(tmp_path)
+def webhooks(tmp_path: Path) -> Webhooks:
+    return new_webhooks(tmp_path)
 
 
 @pytest.fixture
-async def pushed(new_client: NewClient, pushes: Webhooks) -> AsyncIterator[EnrichmentClient]:
+async def pushed(new_client: NewClient, webhooks: Webhooks) -> AsyncIterator[EnrichmentClient]:
     """A client whose lookups' ends are pushed."""
-    async with new_client(webhooks=pushes) as client:
+    async with new_client(webhooks=webhooks) as client:
         yield client

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.client.scoped import ScopedClient
-from mcp_enrichment.client.signed_ids import IdSigner
+from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.contract.errors import UnknownEnrichment
 from tests.support.contract_server import knows_all_but_gone
 

@@ -23,14 +23,14 @@ OTHER = "https://www.linkedin.com/in/jonas"
 
 
 async def test_who_cannot_have_the_address_tells_nothing(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     good = token(vendor)
     key, _, tag = good.partition(".")
     for wrong in ("", key, f"{key}.", f"{key}.{'0' * 32}", f"x{good}", f"{good}0", f"other.{tag}"):
-        assert await pushes.notify(wrong) is False
-    assert await pushes.notify("é" * 40) is False
+        assert await webhooks.notify(wrong) is False
+    assert await webhooks.notify("é" * 40) is False
     await pushed.wait(["e1"], 0.5)
     assert len(vendor.seen) == 1
 

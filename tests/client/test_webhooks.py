@@ -12,7 +12,7 @@ from mcp_enrichment.client.state.webhook_store import MAX_NOTIFICATIONS
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
 from tests.client.polled import until_answered
-from tests.client.webhook_vendor import LESS_THAN_A_PAUSE, new_pushes, token, waiting
+from tests.client.webhook_vendor import LESS_THAN_A_PAUSE, new_webhooks, token, waiting
 from tests.support.contract_server import (
     ADDRESS,
     PROFILE,
@@ -54,7 +54,7 @@ def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> Non
 
 
 async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     first = await pushed.request(PROFILE, EmailType.WORK, wait=0.5)
     [still] = await pushed.wait(["e1"], 1.0)
@@ -62,41 +62,41 @@ async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none
     assert [seen.method for seen in vendor.seen] == ["POST"]
     async with waiting(pushed) as answers:
         lookups.end(found())
-        assert await pushes.notify(token(vendor))
+        assert await webhooks.notify(token(vendor))
     assert answers[0].email == ADDRESS
     assert [seen.method for seen in vendor.seen] == ["POST", "GET"]
 
 
 async def test_an_answer_comes_soon_after_its_push(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed):
         lookups.end(found())
         ended = anyio.current_time()
-        await pushes.notify(token(vendor))
+        await webhooks.notify(token(vendor))
     assert anyio.current_time() - ended < retry.WEBHOOK_POLL_INTERVAL, (
         "the push is heeded: no poll is due"
     )
 
 
 async def test_a_push_that_comes_while_nobody_waits_is_remembered(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     lookups.end(found())
-    await pushes.notify(token(vendor))
+    await webhooks.notify(token(vendor))
     [answer] = await pushed.wait(["e1"], LESS_THAN_A_PAUSE)
     assert answer.email == ADDRESS
     assert len(vendor.seen) == 2
 
 
 async def test_a_push_may_overtake_the_answer_to_the_post(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async def tells_first(stream: object, seen: object) -> None:
         lookups.end(found())
-        assert await pushes.notify(token(vendor))
+        assert await webhooks.notify(token(vendor))
         await accepts()(stream, seen)
 
     vendor.will(tells_first)
@@ -112,7 +112,7 @@ async def test_a_push_to_another_process_wakes_who_waits_here(
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed) as answers:
         lookups.end(found())
-        assert await new_pushes(tmp_path).notify(token(vendor))
+        assert await new_webhooks(tmp_path).notify(token(vendor))
     assert answers[0].email == ADDRESS
 
 
@@ -124,7 +124,7 @@ async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
     lookups: ContractServer,
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
-    theirs = new_pushes(tmp_path)
+    theirs = new_webhooks(tmp_path)
 
     async def wait_until_time_is_over(other: EnrichmentClient) -> None:
         [answer] = await other.wait(["e1"], LESS_THAN_A_PAUSE)
@@ -155,7 +155,7 @@ async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
     await pushed.request(OTHER, EmailType.WORK)
     lookups.end(found("e2"))
     [answer] = await pushed.wait(["e2"], LESS_THAN_A_PAUSE)
-    assert answer.email == ADDRESS, "polled, since pushes do not arrive"
+    assert answer.email == ADDRESS, "polled, since webhooks do not arrive"
 
 
 async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_lookups_take(
@@ -169,14 +169,14 @@ async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_looku
     assert await pushed._store.durations() == []
 
 
-async def test_pushes_are_believed_again_once_one_has_come(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+async def test_webhooks_are_believed_again_once_one_has_come(
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await pushes.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
+    await webhooks.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed):
         await lookups.read.wait()
-        await pushes.notify(token(vendor))
+        await webhooks.notify(token(vendor))
         lookups.end(found())
     seen = len(vendor.seen)
     await pushed.request(OTHER, EmailType.WORK)
@@ -184,27 +184,27 @@ async def test_pushes_are_believed_again_once_one_has_come(
     assert len(vendor.seen) == seen + 1
 
 
-async def test_all_processes_and_the_operator_are_told_where_pushes_do_not_arrive(
+async def test_all_processes_and_the_operator_are_told_where_webhooks_do_not_arrive(
     pushed: EnrichmentClient,
-    pushes: Webhooks,
+    webhooks: Webhooks,
     tmp_path: Path,
     lookups: ContractServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
-    assert await new_pushes(tmp_path).expected("e1")
-    await pushes.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
+    assert await new_webhooks(tmp_path).expected("e1")
+    await webhooks.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
     assert "ENRICHMENT_PUBLIC_URL" in caplog.text
-    assert await new_pushes(tmp_path).expected("e1") is None
+    assert await new_webhooks(tmp_path).expected("e1") is None
 
 
 async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer, lookups: ContractServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
     for _ in range(MAX_NOTIFICATIONS + 20):
-        assert await pushes.notify(token(vendor))
-    assert len((await pushes._file.notified_since(0))[1]) == MAX_NOTIFICATIONS
+        assert await webhooks.notify(token(vendor))
+    assert len((await webhooks._file.notified_since(0))[1]) == MAX_NOTIFICATIONS
     async with waiting(pushed) as answers:
         await lookups.read.wait()
         assert answers == []
@@ -213,16 +213,16 @@ async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
 
 
 async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
     await pushed.request(PROFILE, EmailType.WORK)
-    await pushes.notify(token(vendor))
+    await webhooks.notify(token(vendor))
     vendor.will(replies(429, b"", {"retry-after": "60"}))
 
     async def tell_again() -> None:
         await until(lambda: len(vendor.seen) == 2)
-        await pushes.notify(token(vendor))
+        await webhooks.notify(token(vendor))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tell_again)
@@ -235,8 +235,8 @@ async def test_without_a_file_that_can_be_written_it_is_polled(
     new_client: NewClient, tmp_path: Path, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     (tmp_path / "folder").write_text("no folder")
-    pushes = new_pushes(tmp_path / "folder")
-    async with new_client(webhooks=pushes) as client:
+    webhooks = new_webhooks(tmp_path / "folder")
+    async with new_client(webhooks=webhooks) as client:
         await client.request(PROFILE, EmailType.WORK)
         async with waiting(client) as answers:
             await lookups.read.wait()
@@ -245,7 +245,7 @@ async def test_without_a_file_that_can_be_written_it_is_polled(
 
 
 async def test_an_answer_that_is_final_at_once_expects_nothing(
-    pushed: EnrichmentClient, pushes: Webhooks, vendor: ScriptedServer
+    pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, found()))
     answer = await pushed.request(PROFILE, EmailType.WORK, wait=HANG)

@@ -1,4 +1,4 @@
-"""What tests of pushes share: the addresses that were given, and somebody who waits."""
+"""What tests of webhooks share: the addresses that were given, and somebody who waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LESS_THAN_A_PAUSE = retry.WEBHOOK_POLL_INTERVAL - 10
 URL = "https://mcp.example/pushes"
 
 
-def new_pushes(folder: Path) -> Webhooks:
+def new_webhooks(folder: Path) -> Webhooks:
     return Webhooks(url=URL, secret=b"s" * 32, file=WebhookStore(folder / "pushes.db"))
 
 

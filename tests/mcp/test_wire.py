@@ -15,9 +15,8 @@ import pytest
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest, JSONRPCResponse
 
-from mcp_enrichment.mcp.jsonrpc_ids import HEAD
-from mcp_enrichment.mcp.stdio.lines import MAX_LINE, LineBuffer, TooLong
-from mcp_enrichment.mcp.stdio.reader import StdinReader
+from mcp_enrichment.mcp.jsonrpc import HEAD
+from mcp_enrichment.mcp.stdio.reader import MAX_LINE, LineBuffer, StdinReader, TooLong
 from mcp_enrichment.mcp.stdio.writer import MAX_OPEN_REQUESTS, StdoutWriter
 from tests.mcp.pipes import environment, handshake, modern, piped, request
 from tests.support.waiting import HANG

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.client.signed_ids import IdSigner, VerifiedId
+from mcp_enrichment.client.scoped import IdSigner, VerifiedId
 from mcp_enrichment.contract.errors import StorageFailed, UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.credentials.secret_file import read_or_create_secret

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import standardwebhooks
 
-from mcp_enrichment.app import accounts
+from mcp_enrichment.app import http
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
@@ -149,7 +149,7 @@ async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
     assert large.status_code == 413
 
 
-async def test_the_pushes_of_a_team_are_for_whoever_of_it_waits(
+async def test_the_webhooks_of_a_team_are_for_whoever_of_it_waits(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(lookups := ContractServer())
@@ -186,10 +186,10 @@ def test_an_address_is_given_to_those_who_could_reach_it(
     public: str | None, service: str | None, given: bool, tmp_path: Path
 ) -> None:
     settings = Settings(api_key="k", api_url=service, public_url=public, state_dir=tmp_path)
-    assert (accounts._pushes(settings, b"secret") is not None) is given
+    assert (http._webhooks(settings, b"secret") is not None) is given
 
 
-async def test_the_embedded_service_needs_no_pushes(tmp_path: Path) -> None:
+async def test_the_embedded_service_needs_no_webhooks(tmp_path: Path) -> None:
     async with (
         balanced(tmp_path, HTTP_OPEN="true") as site,
         httpx.AsyncClient(timeout=HANG) as http,

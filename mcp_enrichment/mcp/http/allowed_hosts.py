@@ -1,4 +1,4 @@
-"""Which names a request may be addressed to, and whose pages may send one: exact, no patterns."""
+"""The allowed values of `Host` and `Origin`. They are compared exactly, without patterns."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ORIGIN_REFUSED = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AllowedHosts:
-    """The values of `Host` and `Origin` that are accepted, in lower case."""
+    """The allowed values, in lower case."""
 
     hosts: frozenset[str]
     origins: frozenset[str]

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from mcp_enrichment.mcp.http.allowed_hosts import HostCheckMiddleware
 from mcp_enrichment.mcp.http.endpoint import Endpoint
 from mcp_enrichment.mcp.http.request import MAX_BODY
-from mcp_enrichment.mcp.http.webhook_route import PUSHES
+from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -97,7 +97,7 @@ def _routes(prefix: str, endpoint: Endpoint, webhooks: WebhookRoute | None) -> I
         yield Route(prefix + path, endpoint)
     yield Route(prefix + HEALTH, _health)
     if webhooks:
-        yield Route(f"{prefix}{PUSHES}/{{token}}", webhooks.take, methods=["POST"])
+        yield Route(f"{prefix}{WEBHOOKS}/{{token}}", webhooks.take, methods=["POST"])
 
 
 def _with_middleware(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> Starlette:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-PUSHES = "/pushes"
+WEBHOOKS = "/pushes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -12,10 +14,8 @@ import anyio.lowlevel
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp.types import INVALID_REQUEST, JSONRPCRequest
 
-from mcp_enrichment.mcp.jsonrpc import InvalidMessage, parse_message
-from mcp_enrichment.mcp.jsonrpc_ids import id_at_the_ends
+from mcp_enrichment.mcp.jsonrpc import HEAD, InvalidMessage, id_at_the_ends, parse_message
 from mcp_enrichment.mcp.stdio.fds import has_hung_up
-from mcp_enrichment.mcp.stdio.lines import MAX_LINE, LineBuffer, TooLong
 
 if TYPE_CHECKING:
     from mcp.types import JSONRPCMessage
@@ -27,6 +27,60 @@ CHUNK = 64 * 1024
 GONE_SECONDS = 0.2
 """A client that has closed stdin, and reads nothing for so long while there is no room, counts as
 gone: its last requests are not read."""
+
+MAX_LINE = 4 * 1024 * 1024
+"""Bytes. Only the two ends of a longer line are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """The two ends of a line that was too long. One of them may contain the id."""
+
+    head: bytes
+    tail: bytes
+
+
+class LineBuffer:
+    """Takes bytes and returns complete lines."""
+
+    def __init__(self) -> None:
+        self._complete: deque[bytes | TooLong] = deque()
+        self._current = bytearray()
+        self._head: bytes | None = None
+
+    def __bool__(self) -> bool:
+        """Whether a line is complete."""
+        return bool(self._complete)
+
+    def pop(self) -> bytes | TooLong:
+        """Remove and return the oldest complete line, without its line break."""
+        return self._complete.popleft()
+
+    def feed(self, chunk: bytes) -> None:
+        """Add bytes."""
+        first, *others = chunk.split(b"\n")
+        self._add(first)
+        for piece in others:
+            self.end()
+            self._add(piece)
+
+    def end(self) -> None:
+        """Complete the current line, if it is not empty."""
+        if self._head is not None:
+            logger.warning("a line of more than %d bytes was refused", MAX_LINE)
+            self._complete.append(TooLong(self._head, bytes(self._current[-HEAD:])))
+        elif self._current:
+            self._complete.append(bytes(self._current))
+        self._current.clear()
+        self._head = None
+
+    def _add(self, piece: bytes) -> None:
+        self._current += piece
+        if len(self._current) > MAX_LINE:
+            if self._head is None:
+                self._head = bytes(self._current[:HEAD])
+            del self._current[:-HEAD]
+
 
 TOO_LONG = f"A message may have {MAX_LINE // 1024**2} MiB at most."
 

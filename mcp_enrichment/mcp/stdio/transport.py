@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from mcp_enrichment.mcp.sdk_private import Streams
+    from mcp_enrichment.mcp.sdk import Streams
 
 LINGER = 0.3
 """Seconds at shutdown for the client to read the messages that are not sent yet."""

@@ -1,12 +1,14 @@
-"""The parts of the MCP SDK that are not public, all in one file.
+"""What the MCP SDK does not offer: the kind of a protocol version, and its private names.
 
-A release of the SDK may change them. It is pinned below its next minor version, and
-tests/mcp/test_sdk_private.py checks each of them by name.
+All private names that we use are in this file. A release may change them, so the SDK is pinned
+below its next minor version, and tests/mcp/test_sdk.py checks each of them by name.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from mcp_types.version import is_version_at_least
 
 if TYPE_CHECKING:
     from mcp.server.connection import Connection
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
     Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
+
+MODERN = "2026-07-28"
+"""From this version on there is no handshake: each request declares the client's capabilities."""
 
 
 def connection_of(context: ServerRequestContext[Any]) -> Connection:
@@ -28,3 +33,8 @@ def take_tracing_middleware(server: Server[Any]) -> ServerMiddleware[Any]:
     [spans] = server.middleware
     server.middleware = []
     return spans
+
+
+def is_modern(context: ServerRequestContext[Any]) -> bool:
+    """Whether the request is of a version without a handshake."""
+    return is_version_at_least(context.protocol_version, MODERN)

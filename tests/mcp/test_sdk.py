@@ -12,7 +12,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
 from mcp.shared import _stream_protocols
 
-from mcp_enrichment.mcp.sdk_private import take_tracing_middleware
+from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from tests.support.fresh_copy import ROOT
 
 SDK = f"mcp {version('mcp')}"
