@@ -114,7 +114,7 @@ def test_a_limit_that_is_set_leaves_a_vendors_other_limit(monkeypatch: pytest.Mo
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", "hunter=3")
     terms = Terms(hit=1, at_once=9, per_second=8)
     set_here = _source_limiter(Settings(), [scripted_vendor(Miss(), name="hunter", terms=terms)])
-    assert set_here._limits == {"hunter": Limit(at_once=3, per_second=8)}
+    assert set_here.limits == {"hunter": Limit(at_once=3, per_second=8)}
 
 
 def _ada() -> Contact:

@@ -60,8 +60,8 @@ async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> No
 async def test_what_may_move_credits_is_told_whole(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
         schemas = (await served(it))["components"]["schemas"]
-    assert schemas["HistoryEntry"]["properties"]["kind"]["$ref"].endswith("/MovementKind")
-    assert schemas["MovementKind"]["enum"] == ["grant", "correct", "hold", "settle", "release"]
+    assert schemas["HistoryEntry"]["properties"]["kind"]["$ref"].endswith("/LedgerEntryKind")
+    assert schemas["LedgerEntryKind"]["enum"] == ["grant", "correct", "hold", "settle", "release"]
 
 
 async def test_the_comparison_sees_each_kind_of_change(place: Place) -> None:

@@ -17,7 +17,7 @@ from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done
 from mcp_enrichment.service.requests import request_table as store
-from mcp_enrichment.service.requests.submission import enrichment_type
+from mcp_enrichment.service.requests.submission import to_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,8 +112,8 @@ def redeliver(
 
 def body_of(request: Request, callback: Callback) -> bytes:
     """The contract's body: the same bytes in each attempt, unless its email is suppressed since."""
-    told = replace(request, external_id=callback.external_id)
-    return json.dumps(enrichment_type(told).to_json(), ensure_ascii=False).encode()
+    redacted = replace(request, external_id=callback.external_id)
+    return json.dumps(to_response(redacted).to_json(), ensure_ascii=False).encode()
 
 
 def _claim(
@@ -127,8 +127,8 @@ def _claim(
     if number is None:
         return None
     secrets = signing_secrets(connection, request.team_id, at=at)
-    told = redact_if_suppressed(connection, pseudonyms, request)
-    return _Attempt(callback=callback, number=number, request=told, secrets=secrets)
+    redacted = redact_if_suppressed(connection, pseudonyms, request)
+    return _Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
 
 
 def _close(connection: Connection, closed: _Attempt, sent: DeliveryResult, *, at: float) -> None:
@@ -150,6 +150,6 @@ def _is_redelivered(connection: Connection, callback: Callback) -> bool:
 def _retry_delay(service: ServiceContext, sent: DeliveryResult, number: int) -> Reschedule | None:
     if sent.delivered or not sent.may_try_again or number >= callback_table.MAX_ATTEMPTS:
         return None
-    asked = min(sent.retry_after or 0.0, LONGEST_RETRY_AFTER)
-    delay = max(service.delivery_delays[number], asked)
+    requested = min(sent.retry_after or 0.0, LONGEST_RETRY_AFTER)
+    delay = max(service.delivery_delays[number], requested)
     return Reschedule(delay * random.uniform(1, 1 + JITTER))  # noqa: S311

@@ -81,10 +81,10 @@ class CallbackSender:
 def _result(response: httpcore.Response) -> DeliveryResult:
     if response.status in _SUCCESS:
         return DeliveryResult(outcome=AttemptOutcome.DELIVERED, http_status=response.status)
-    asked = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
+    retry_header = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
     return DeliveryResult(
         outcome=AttemptOutcome.HTTP_ERROR,
         http_status=response.status,
         may_try_again=response.status != GONE,
-        retry_after=parse_retry_after(asked.decode("latin-1") if asked else None),
+        retry_after=parse_retry_after(retry_header.decode("latin-1") if retry_header else None),
     )

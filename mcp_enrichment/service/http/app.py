@@ -75,11 +75,13 @@ def create_app(
 async def _post(request: Request) -> Response:
     caller = await _admitted(request)
     key = idempotency_key(request)
-    asked = enrichment_request(await json_body(request))
-    accepted = await domain.accept(_service(request), caller.team_id, asked, idempotency_key=key)
-    told = domain.enrichment_type(domain.as_first_answered(accepted.request, asked.external_id))
+    submitted = enrichment_request(await json_body(request))
+    accepted = await domain.accept(
+        _service(request), caller.team_id, submitted, idempotency_key=key
+    )
+    body = domain.to_response(domain.as_first_answered(accepted.request, submitted.external_id))
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
-    return JSONResponse(told.to_json(), 201, headers=replayed)
+    return JSONResponse(body.to_json(), 201, headers=replayed)
 
 
 async def _get(request: Request) -> Response:
@@ -89,7 +91,7 @@ async def _get(request: Request) -> Response:
         _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
     )
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    return JSONResponse(domain.enrichment_type(found).to_json(), headers=applied)
+    return JSONResponse(domain.to_response(found).to_json(), headers=applied)
 
 
 async def _credits(request: Request) -> Response:

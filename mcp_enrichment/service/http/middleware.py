@@ -46,7 +46,7 @@ class RequestMiddleware:
         request_id = _id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status, unread = 500, _has_body(scope)
-        began = time.perf_counter()
+        started = time.perf_counter()
 
         async def receive_all() -> Message:
             nonlocal unread
@@ -72,7 +72,7 @@ class RequestMiddleware:
             try:
                 await (_too_large(scope) or self._app)(scope, receive_all, send_named)
             finally:
-                _record(scope, status, time.perf_counter() - began)
+                _record(scope, status, time.perf_counter() - started)
 
 
 def _id_of(scope: Scope) -> str:
@@ -97,8 +97,12 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     # The route's pattern, not the path, which may contain anything.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "?"
-    told = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
-    tracing.annotate(told, name=f"{method} {route}")
+    attributes = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+    }
+    tracing.annotate(attributes, name=f"{method} {route}")
     HTTP_REQUESTS.labels(route=route, status=str(status)).inc()
     HTTP_SECONDS.labels(route=route).observe(seconds)
     logger.info(

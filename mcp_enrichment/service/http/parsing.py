@@ -84,13 +84,13 @@ async def json_body(request: Request) -> bytes:
 def enrichment_request(body: bytes) -> EnrichmentRequest:
     """The enrichment request in the body. Raises `InvalidArguments`."""
     try:
-        asked = EnrichmentRequest.model_validate_json(body)
+        submitted = EnrichmentRequest.model_validate_json(body)
     except ValidationError as error:
         raise _refused(f"{_what_is_wrong(error)}.") from None
-    for name in sorted(asked.model_fields_set):
-        if getattr(asked, name) is None:  # None is how our own models say that it was left out
+    for name in sorted(submitted.model_fields_set):
+        if getattr(submitted, name) is None:  # None is how our own models say that it was left out
             raise _refused(f"{name}: null is not allowed.", "Leave it out instead.")
-    return asked
+    return submitted
 
 
 def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -> InvalidArguments:

@@ -38,16 +38,16 @@ def open_circuit(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
     """The result of a paused vendor; None where it is to be called."""
-    seen = get(connection, source)
-    if seen is None or seen.open_until is None:
+    circuit = get(connection, source)
+    if circuit is None or circuit.open_until is None:
         return None
-    until = seen.open_until
+    until = circuit.open_until
     # Further ahead than any pause: the clock was set back.
     if not now < until <= now + MAX_RETRY_AFTER:
         until = now + PROBE_SECONDS
-        if claim_probe(connection, seen, until=until):
+        if claim_probe(connection, circuit, until=until):
             return None
-    reason = next((reason for reason in Reason if reason == seen.reason), None)
+    reason = next((reason for reason in Reason if reason == circuit.reason), None)
     if reason:
         return Misconfigured(reason=reason)
     return Unavailable(retry_after=until - now)
@@ -77,10 +77,10 @@ def _after(
     if not isinstance(outcome, Unavailable | Lost):
         return None
     reason = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
-    asked = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
+    retry_after_header = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
     earlier = before + 1 - FAILURES
     seconds = backoff(PAUSE, earlier + 1, LONGEST_PAUSE) if earlier >= 0 else 0.0
-    seconds = max(seconds, min(asked, MAX_RETRY_AFTER))
+    seconds = max(seconds, min(retry_after_header, MAX_RETRY_AFTER))
     return _circuit(source, reason, before, until=now + seconds if seconds else None)
 
 
@@ -115,9 +115,9 @@ def put(connection: Connection, now: Circuit) -> None:
     connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
 
 
-def claim_probe(connection: Connection, seen: Circuit, *, until: float) -> bool:
+def claim_probe(connection: Connection, circuit: Circuit, *, until: float) -> bool:
     """Claim the probe of a source after its pause; False where another process was faster."""
-    this = (circuits.c.source == seen.source) & (circuits.c.open_until == seen.open_until)
+    this = (circuits.c.source == circuit.source) & (circuits.c.open_until == circuit.open_until)
     return connection.execute(update(circuits).where(this).values(open_until=until)).rowcount == 1
 
 

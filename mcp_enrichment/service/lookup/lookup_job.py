@@ -62,31 +62,31 @@ async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
 async def _look_up(service: ServiceContext, job: Job, request: Request) -> Reschedule | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
-            came = await _query_unless_suppressed(service, request)
+            result = await _query_unless_suppressed(service, request)
         except AtCapacity as full:
             return Reschedule(0.0, waits_for=full.source)
-        verdict = came.verdict
+        verdict = result.verdict
         if isinstance(verdict, Reschedule):
             return verdict
         if isinstance(verdict, Unresolved):
             # The attempts of the job are not used: a restart is no failure of a source.
-            tries = await service.database.write(
+            attempts = await service.database.write(
                 lambda c: store.count_source_attempt(c, request.id)
             )
-            if again := _retry_in(tries, verdict):
+            if again := _retry_in(attempts, verdict):
                 return again
             verdict = verdict.fallback
-        await _finish(service, job, request, verdict, came.free_calls)
+        await _finish(service, job, request, verdict, result.free_calls)
     return None
 
 
-def _retry_in(tries: int, down: Unresolved) -> Reschedule | None:
+def _retry_in(attempts: int, unresolved: Unresolved) -> Reschedule | None:
     """When the unavailable sources are queried again after so many attempts; None: never."""
-    longest = LONGEST_WAIT if down.fallback.email is None else LONGEST_WAIT_WITH_HIT
-    waits = [wait for wait in down.retry_after if wait <= longest]
-    if tries >= MAX_SOURCE_ATTEMPTS or not waits:
+    longest = LONGEST_WAIT if unresolved.fallback.email is None else LONGEST_WAIT_WITH_HIT
+    waits = [wait for wait in unresolved.retry_after if wait <= longest]
+    if attempts >= MAX_SOURCE_ATTEMPTS or not waits:
         return None
-    return Reschedule(max(backoff(FIRST_DELAY, tries), *waits))
+    return Reschedule(max(backoff(FIRST_DELAY, attempts), *waits))
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:
@@ -94,24 +94,24 @@ async def give_up(service: ServiceContext, job: Job) -> None:
     as failed, and its credit is released."""
     request = await service.database.read(lambda connection: store.get(connection, job.target_id))
     if request is not None:
-        asked = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
-        end = await _outcome_from_paid_hits(service, request, asked) or _failed_outcome(asked)
-        await _finish(service, job, request, end)
+        calls = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
+        outcome = await _outcome_from_paid_hits(service, request, calls) or _failed_outcome(calls)
+        await _finish(service, job, request, outcome)
 
 
 async def _outcome_from_paid_hits(
-    service: ServiceContext, request: Request, asked: Mapping[str, SourceCall]
+    service: ServiceContext, request: Request, calls: Mapping[str, SourceCall]
 ) -> RequestOutcome | None:
     """The outcome by the vendors' stored results; None where they have no address."""
     with log_and_continue(logger, f"the paid results of {request.id} cannot be used"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
             return SUPPRESSED
-        return best_hit(await disclosable_hits(service, asked.values()))
+        return best_hit(await disclosable_hits(service, calls.values()))
     return None
 
 
-def _failed_outcome(asked: Mapping[str, SourceCall]) -> RequestOutcome:
-    paid = any(call.state in (*source_call_table.OPEN, CallState.HIT) for call in asked.values())
+def _failed_outcome(calls: Mapping[str, SourceCall]) -> RequestOutcome:
+    paid = any(call.state in (*source_call_table.OPEN, CallState.HIT) for call in calls.values())
     reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
     return RequestOutcome(status=Status.FAILED, reason=reason)
 
@@ -133,12 +133,14 @@ async def _finish(
     service: ServiceContext,
     job: Job,
     request: Request,
-    end: RequestOutcome,
+    outcome: RequestOutcome,
     free_calls: Sequence[SourceCall] = (),
 ) -> None:
-    ending = Completion(service=service, job=job, request=request, end=end, free_calls=free_calls)
-    if await service.database.write_grouped(complete_batch, ending):
-        LOOKUPS.labels(status=end.status.value, source=end.source or "none").inc()
+    completion = Completion(
+        service=service, job=job, request=request, outcome=outcome, free_calls=free_calls
+    )
+    if await service.database.write_grouped(complete_batch, completion):
+        LOOKUPS.labels(status=outcome.status.value, source=outcome.source or "none").inc()
         for call in free_calls:
             count_in_metrics(call)
     service.completion_waiter.notify(request.id)

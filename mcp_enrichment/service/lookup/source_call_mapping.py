@@ -70,15 +70,15 @@ def _finite(number: float | None) -> float | None:
 
 
 def _valid_cost(cost: float | None) -> float | None:
-    said = _finite(cost)
-    return said if said is not None and said >= 0 else None
+    stated = _finite(cost)
+    return stated if stated is not None and stated >= 0 else None
 
 
-def match_email_type(hit: Hit, asked: EmailType, terms: Terms) -> Hit | Miss:
+def match_email_type(hit: Hit, wanted: EmailType, terms: Terms) -> Hit | Miss:
     """The vendor's hit, or a miss where its address is of the other type. An address at a free-mail
     provider is a work address only if the vendor says so of this very one."""
-    said = hit.kind or (email_kind(hit.email) if asked is EmailType.WORK else asked)
-    return hit if said is asked else Miss(cost=_cost(hit.cost, terms.hit))
+    stated = hit.kind or (email_kind(hit.email) if wanted is EmailType.WORK else wanted)
+    return hit if stated is wanted else Miss(cost=_cost(hit.cost, terms.hit))
 
 
 def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
     if call.state is CallState.HIT and call.email is not None:
         return _hit(call, call.email)
     if call.state is CallState.MISS:
-        return Miss(reason=call.told_reason)
+        return Miss(reason=call.typed_reason)
     if call.state is CallState.MISCONFIGURED:
-        return Misconfigured(reason=call.told_reason or Reason.SOURCES_MISCONFIGURED)
+        return Misconfigured(reason=call.typed_reason or Reason.SOURCES_MISCONFIGURED)
     return _from_row_without_address(call, wait=max((call.next_poll_at or now) - now, 0.0))
 
 
@@ -131,7 +131,7 @@ def _hit(call: SourceCall, email: str) -> Hit:
         verification=call.verification or Verification.UNVERIFIED,
         checked_at=call.checked_at,
         evidence=call.evidence,
-        reason=call.told_reason,
+        reason=call.typed_reason,
     )
 
 
@@ -148,5 +148,5 @@ def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome
     return Reschedule(wait)
 
 
-def _cost(said: float | None, price: float) -> float:
-    return price if said is None else said
+def _cost(stated: float | None, price: float) -> float:
+    return price if stated is None else stated

@@ -97,7 +97,7 @@ class SourceCall:
     answered_at: float | None = None
 
     @property
-    def told_reason(self) -> Reason | None:
+    def typed_reason(self) -> Reason | None:
         """The reason of a hit, a miss or a misconfigured source."""
         return Reason(self.reason) if self.reason else None
 
@@ -117,9 +117,9 @@ def claim(connection: Connection, call: SourceCall, *, over: SourceCall | None) 
     if over is None:
         new = upsert(connection, calls).values(values)
         return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
-    seen = _this(over.request_id, over.source) & (calls.c.claim_token == over.claim_token)
-    seen &= calls.c.state == over.state
-    change = update(calls).where(seen).values(values | {"attempts": over.attempts + 1})
+    unchanged = _this(over.request_id, over.source) & (calls.c.claim_token == over.claim_token)
+    unchanged &= calls.c.state == over.state
+    change = update(calls).where(unchanged).values(values | {"attempts": over.attempts + 1})
     return connection.execute(change).rowcount == 1
 
 

@@ -91,35 +91,35 @@ def _claim_or_stored(
 ) -> SourceCall | SourceOutcome | Reschedule:
     """The row of the call that is to be made now, or the result without a call."""
     now = service.clock()
-    seen = source_call_table.of_request(connection, request.id).get(vendor.name)
-    if seen is None or _may_be_called(seen, vendor, now=now):
+    stored = source_call_table.of_request(connection, request.id).get(vendor.name)
+    if stored is None or _may_be_called(stored, vendor, now=now):
         mine = SourceCall(
             request_id=request.id, source=vendor.name, claim_token=claim_token, requested_at=now
         )
-        return _claim(connection, mine, over=seen)
-    if seen.state is CallState.REQUESTED:
+        return _claim(connection, mine, over=stored)
+    if stored.state is CallState.REQUESTED:
         # A transaction that is repeated finds its own row.
-        if seen.claim_token == claim_token or _is_in_flight(seen, now=now):
-            return seen if seen.claim_token == claim_token else Reschedule(IN_FLIGHT_RECHECK)
+        if stored.claim_token == claim_token or _is_in_flight(stored, now=now):
+            return stored if stored.claim_token == claim_token else Reschedule(IN_FLIGHT_RECHECK)
         lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
         return lost
-    is_due = seen.state is CallState.WORKING and now >= (seen.next_poll_at or now)
-    return seen if is_due else from_row(seen, now=now)
+    is_due = stored.state is CallState.WORKING and now >= (stored.next_poll_at or now)
+    return stored if is_due else from_row(stored, now=now)
 
 
-def _may_be_called(seen: SourceCall, vendor: Vendor, *, now: float) -> bool:
+def _may_be_called(stored: SourceCall, vendor: Vendor, *, now: float) -> bool:
     """Whether the call may be repeated without paying twice."""
-    if seen.state is CallState.UNAVAILABLE:
-        return now >= (seen.next_poll_at or now)
-    died = seen.state is CallState.REQUESTED and not _is_in_flight(seen, now=now)
+    if stored.state is CallState.UNAVAILABLE:
+        return now >= (stored.next_poll_at or now)
+    died = stored.state is CallState.REQUESTED and not _is_in_flight(stored, now=now)
     return died and vendor.terms.idempotent_billing
 
 
-def _is_in_flight(seen: SourceCall, *, now: float) -> bool:
+def _is_in_flight(stored: SourceCall, *, now: float) -> bool:
     """Whether a process may be making the call now."""
-    return 0 <= now - seen.requested_at < ABANDONED_SECONDS
+    return 0 <= now - stored.requested_at < ABANDONED_SECONDS
 
 
 def _claim(
@@ -170,18 +170,20 @@ def _validated(
 
 
 async def _store(
-    service: ServiceContext, vendor: Vendor, asked: SourceCall, answer: Outcome | InProgress
+    service: ServiceContext, vendor: Vendor, claimed: SourceCall, answer: Outcome | InProgress
 ) -> SourceCall:
     """Store the result; the row after that."""
     now = service.clock()
-    kept = _limit_working_time(asked, answer, now=now)
+    kept = _limit_working_time(claimed, answer, now=now)
     values = to_columns(kept, vendor.terms, now=now)
 
     def write(connection: Connection) -> tuple[SourceCall, bool]:
-        known = source_call_table.store_result(connection, asked.request_id, asked.source, **values)
+        known = source_call_table.store_result(
+            connection, claimed.request_id, claimed.source, **values
+        )
         if known:
             _record_in_breaker(connection, vendor.name, answer, now=now)
-        return source_call_table.of_request(connection, asked.request_id)[asked.source], known
+        return source_call_table.of_request(connection, claimed.request_id)[claimed.source], known
 
     call, is_new = await _write_with_retry(service, write)
     if is_new:
@@ -203,19 +205,19 @@ def _record_in_breaker(
 
 
 def _limit_working_time(
-    asked: SourceCall, answer: Outcome | InProgress, *, now: float
+    claimed: SourceCall, answer: Outcome | InProgress, *, now: float
 ) -> Outcome | InProgress:
     """The result, with a limit for a vendor that is still working.
 
     A vendor that cannot be polled counts as still working.
     """
-    if asked.vendor_job_id and isinstance(answer, Unavailable):
+    if claimed.vendor_job_id and isinstance(answer, Unavailable):
         answer = InProgress(
-            job_id=asked.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
+            job_id=claimed.vendor_job_id, poll_after=answer.retry_after or COLLECT_RETRY
         )
     if not isinstance(answer, InProgress):
         return answer
-    left = asked.requested_at + WORKING_SECONDS - now
+    left = claimed.requested_at + WORKING_SECONDS - now
     if not 0 < left <= WORKING_SECONDS:
         return Lost(why=LostReason.NO_ANSWER)
     return replace(answer, poll_after=min(answer.poll_after, left))
@@ -240,5 +242,5 @@ def count_in_metrics(call: SourceCall) -> None:
         return
     metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
     metrics.SOURCE_SPENT.labels(source=call.source).inc(call.cost)
-    took = max(call.answered_at - call.requested_at, 0.0)
-    metrics.SOURCE_SECONDS.labels(source=call.source).observe(took)
+    seconds = max(call.answered_at - call.requested_at, 0.0)
+    metrics.SOURCE_SECONDS.labels(source=call.source).observe(seconds)

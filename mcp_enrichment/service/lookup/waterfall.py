@@ -65,16 +65,16 @@ async def query_sources(service: ServiceContext, request: Request) -> LookupResu
         if not is_vendor(source) or request.type in source.kinds
     ]
     known = await _stored_calls(service, request, sources)
-    walk = _Waterfall(service=service, request=request, known=known)
+    waterfall = _Waterfall(service=service, request=request, known=known)
     answers: list[SourceAnswer] = []
     for source in sources:
-        told = await _disclosable_answer(walk, source)
-        if isinstance(told, Reschedule):
-            return LookupResult(verdict=told, free_calls=walk.free_calls)
-        answers.append(SourceAnswer(source.name, told))
-        if is_decisive(told):
+        result = await _disclosable_answer(waterfall, source)
+        if isinstance(result, Reschedule):
+            return LookupResult(verdict=result, free_calls=waterfall.free_calls)
+        answers.append(SourceAnswer(source.name, result))
+        if is_decisive(result):
             break
-    return LookupResult(verdict=resolve(answers), free_calls=walk.free_calls)
+    return LookupResult(verdict=resolve(answers), free_calls=waterfall.free_calls)
 
 
 async def _stored_calls(
@@ -85,18 +85,22 @@ async def _stored_calls(
     return await service.database.read(lambda c: source_call_table.of_request(c, request.id))
 
 
-async def _disclosable_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+async def _disclosable_answer(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     """A source's result, stored or new. An address that may not be disclosed becomes a miss."""
-    told = await _stored_or_new_answer(walk, source)
-    usable = await _check_disclosable(walk.service, told) if isinstance(told, Hit) else told
+    result = await _stored_or_new_answer(waterfall, source)
+    usable = (
+        await _check_disclosable(waterfall.service, result) if isinstance(result, Hit) else result
+    )
     if isinstance(usable, AddressRejected):
         defect = usable.defect
         if is_vendor(source):
-            refuse, request_id = source_call_table.reject_address, walk.request.id
-            await walk.service.database.write(lambda c: refuse(c, request_id, source.name, defect))
+            refuse, request_id = source_call_table.reject_address, waterfall.request.id
+            await waterfall.service.database.write(
+                lambda c: refuse(c, request_id, source.name, defect)
+            )
         else:
-            walk.free_calls[-1] = replace(
-                walk.free_calls[-1], state=CallState.REJECTED, reason=defect
+            waterfall.free_calls[-1] = replace(
+                waterfall.free_calls[-1], state=CallState.REJECTED, reason=defect
             )
     return usable
 
@@ -123,35 +127,39 @@ async def disclosable_hits(
     return found
 
 
-async def _stored_or_new_answer(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    now = walk.service.clock()
-    seen = walk.known.get(source.name) if is_vendor(source) else None
-    if seen and seen.state in source_call_table.ANSWERED:
-        return from_row(seen, now=now)
-    return await _query(walk, source)
+async def _stored_or_new_answer(
+    waterfall: _Waterfall, source: Source
+) -> SourceOutcome | Reschedule:
+    now = waterfall.service.clock()
+    stored = waterfall.known.get(source.name) if is_vendor(source) else None
+    if stored and stored.state in source_call_table.ANSWERED:
+        return from_row(stored, now=now)
+    return await _query(waterfall, source)
 
 
-async def _query(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+async def _query(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
     """Query a source, with a slot there where it has a limit."""
-    service, slot = walk.service, walk.service.source_limiter.slot
-    async with slot(source.name, walk.request.id, database=service.database, clock=service.clock):
+    service, slot = waterfall.service, waterfall.service.source_limiter.slot
+    async with slot(
+        source.name, waterfall.request.id, database=service.database, clock=service.clock
+    ):
         if is_vendor(source):
-            return await vendor_calls.call_vendor(walk.service, source, walk.request)
-        return await _query_free(walk, source)
+            return await vendor_calls.call_vendor(waterfall.service, source, waterfall.request)
+        return await _query_free(waterfall, source)
 
 
-async def _query_free(walk: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    requested_at = walk.service.clock()
-    found = await source.find(walk.request.linkedin_url, walk.request.type)
+async def _query_free(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
+    requested_at = waterfall.service.clock()
+    found = await source.find(waterfall.request.linkedin_url, waterfall.request.type)
     outcome = storable(
-        await _first_disclosable(walk.service, found) if isinstance(found, Hit) else found
+        await _first_disclosable(waterfall.service, found) if isinstance(found, Hit) else found
     )
-    now = walk.service.clock()
+    now = waterfall.service.clock()
     values = to_columns(outcome, None, now=now)
     call = SourceCall(
-        request_id=walk.request.id, source=source.name, requested_at=requested_at, **values
+        request_id=waterfall.request.id, source=source.name, requested_at=requested_at, **values
     )
-    walk.free_calls.append(call)
+    waterfall.free_calls.append(call)
     return from_row(call, now=now)
 
 

@@ -204,9 +204,11 @@ def remove(
     counts = {}
     for held in reversed(PERSONAL):
         chosen = _chosen(held, choice)
-        told = {name: value for name, value in why.items() if "redacted_at" in held.table.c}
+        exported_rows = {
+            name: value for name, value in why.items() if "redacted_at" in held.table.c
+        }
         change = (
-            update(held.table).where(chosen).values(**held.emptied, **told)
+            update(held.table).where(chosen).values(**held.emptied, **exported_rows)
             if held.emptied
             else delete(held.table).where(chosen)
         )
@@ -217,13 +219,13 @@ def remove(
 
 def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str, Any]]]:
     """The exported columns of the selected rows, by table."""
-    told = {}
+    exported_rows = {}
     for held in PERSONAL:
         if held.exported:
             columns = [held.table.c[name] for name in held.exported]
             rows = connection.execute(select(*columns).where(_chosen(held, choice)))
-            told[held.name] = [dict(row._mapping) for row in rows]
-    return told
+            exported_rows[held.name] = [dict(row._mapping) for row in rows]
+    return exported_rows
 
 
 def _first(

@@ -156,18 +156,18 @@ def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]
     def tell(connection: Connection) -> dict[str, Any]:
         person, shared_by = _person(connection, subject)
         hashes = person.hashes(pseudonyms)
-        told = personal_data_inventory.export(
+        exported_rows = personal_data_inventory.export(
             connection, personal_data_inventory.attributable_to(person.profiles, person.spellings)
         )
         history = audit_log.about(connection, hashes)
-        counts = {table: len(rows) for table, rows in told.items() if rows}
+        counts = {table: len(rows) for table, rows in exported_rows.items() if rows}
         _write(connection, Action.EXPORT, subject.hashes(pseudonyms), at=at, counts=counts)
         return {
             "profiles": sorted(person.profiles),
             "addresses": sorted(person.addresses),
             "addresses_shared_by": shared_by,
             "suppressed": suppression_table.is_any_listed(connection, hashes),
-            **told,
+            **exported_rows,
             "audit": [{"at": entry.at, "action": entry.action} for entry in history],
         }
 

@@ -179,15 +179,24 @@ class SQLiteWorker:
         return Counter(job.team_id for job in self._at_work if job.kind is kind)
 
     async def _work(self, service: ServiceContext, job: Job) -> None:
+        again: Reschedule | None = None
         try:
             # A stopped job's lease is no longer renewed: it expires, and the job is claimed again.
             what = f"job {job.kind} of {job.target_id} stopped"
             with service.shutdown.job(), log_and_continue(logger, what):
-                await self._settle(service, job, await run_job(service, job))
+                again = await run_job(service, job)
+                await self._settle(service, job, again)
         finally:
+            # Only a full process has left due jobs: else there is nothing to claim.
+            if again or self._is_full(job):
+                self.wake()
             self._at_work.remove(job)
             self._deleted.discard(job)
-            self.wake()
+
+    def _is_full(self, job: Job) -> bool:
+        at_work = self._count(job.kind)
+        share = DELIVERIES_PER_TEAM if job.kind is JobKind.DELIVER else self._concurrency
+        return at_work.total() >= self._concurrency or at_work[job.team_id] >= share
 
     async def _settle(self, service: ServiceContext, job: Job, again: Reschedule | None) -> None:
         settle: Callable[[Connection], None] | None = None

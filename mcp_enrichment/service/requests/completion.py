@@ -31,26 +31,26 @@ class Completion:
     service: ServiceContext
     job: Job
     request: Request
-    end: RequestOutcome
+    outcome: RequestOutcome
     free_calls: Sequence[SourceCall]
     """Results of sources that cost nothing."""
 
 
-def complete_batch(connection: Connection, endings: Sequence[Completion]) -> Sequence[bool]:
+def complete_batch(connection: Connection, completions: Sequence[Completion]) -> Sequence[bool]:
     """Complete requests and delete their jobs; False where a request was completed before."""
     # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
     # and the lock on a team's balance is short.
-    in_order = sorted(endings, key=lambda ending: ending.request.id)
-    at = endings[0].service.clock()
+    in_order = sorted(completions, key=lambda completion: completion.request.id)
+    at = completions[0].service.clock()
     ended = [one for one in in_order if _complete(connection, one, at=at)]
     delete_done(connection, [one.job for one in in_order])
     if ended:
         _write_consequences(connection, ended, at=at)
-    return [one in ended for one in endings]
+    return [one in ended for one in completions]
 
 
-def _complete(connection: Connection, ending: Completion, *, at: float) -> bool:
-    return store.complete(connection, ending.request.id, at=at, **asdict(ending.end))
+def _complete(connection: Connection, completion: Completion, *, at: float) -> bool:
+    return store.complete(connection, completion.request.id, at=at, **asdict(completion.outcome))
 
 
 def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:
@@ -67,9 +67,9 @@ def _write_consequences(connection: Connection, ended: Sequence[Completion], *, 
     ledger.close_holds(connection, [_hold_outcome(one) for one in ended], at=at)
 
 
-def _hold_outcome(ending: Completion) -> ledger.HoldOutcome:
+def _hold_outcome(completion: Completion) -> ledger.HoldOutcome:
     return ledger.HoldOutcome(
-        team_id=ending.request.team_id,
-        request_id=ending.request.id,
-        is_spent=is_charged(ending.end.status, ending.end.verification),
+        team_id=completion.request.team_id,
+        request_id=completion.request.id,
+        is_spent=is_charged(completion.outcome.status, completion.outcome.verification),
     )

@@ -119,7 +119,7 @@ def as_first_answered(request: Request, external_id: str | None) -> Request:
     )
 
 
-def enrichment_type(request: Request) -> EnrichmentBody:
+def to_response(request: Request) -> EnrichmentBody:
     """The request in the form of the contract. One whose email was removed is `not-found`, and its
     cost stays."""
     final, completed = request.status.is_final, request.status is Status.COMPLETED
