@@ -1,8 +1,8 @@
-"""Whether SQLite can work on the file system of a folder.
+"""Checks whether SQLite works on the file system of a folder.
 
-Some network and shared file systems refuse file locks, or let no memory be shared by mapping a
-file. SQLite tells the first like a lock that another process holds (ENOLCK becomes SQLITE_BUSY),
-or both like a failing disk (SQLITE_IOERR).
+Some network and shared file systems support neither file locks nor shared memory maps. SQLite
+reports missing locks like a lock of another process (ENOLCK becomes SQLITE_BUSY), or both like a
+failing disk (SQLITE_IOERR).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
 LOCK_RETRY_SECONDS = 1.0
-"""Seconds that a refused lock is asked for again: a busy NFS server may refuse one."""
+"""How long a refused lock is retried: a busy NFS server may refuse one."""
 _UNSUPPORTED = {
     sqlite3.SQLITE_IOERR_LOCK,
     sqlite3.SQLITE_IOERR_RDLOCK,
@@ -26,19 +26,19 @@ _UNSUPPORTED = {
     sqlite3.SQLITE_IOERR_SHMOPEN,
 }
 _LOCK_ERRORS = _UNSUPPORTED | {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PERM}
-"""What a lock on a file can end in that no other process knows."""
+"""The errors of locking a file that no other process uses."""
 
 
 def is_unsupported(error: sqlite3.Error) -> bool:
-    """Whether the file system lacks what SQLite asked it for."""
+    """Whether the error means that the file system lacks a feature."""
     return error.sqlite_errorcode in _UNSUPPORTED
 
 
 def require_locks(folder: Path, *, wal: bool = False) -> None:
-    """Raise `StorageFailed` where SQLite cannot lock files in this folder, or with `wal` cannot
-    keep a write-ahead log there. What else may be wrong with the folder is not told.
+    """Raise `StorageFailed` if SQLite cannot lock files in this folder or, with `wal`, cannot use a
+    write-ahead log there. Other problems of the folder are ignored.
 
-    It tries a new file: to open and close one that SQLite holds would drop SQLite's locks on it.
+    It tries a new file: opening and closing one that SQLite has open would drop SQLite's locks.
     """
     try:
         with TemporaryDirectory(prefix="lock-test-", dir=folder, ignore_cleanup_errors=True) as own:
@@ -47,7 +47,7 @@ def require_locks(folder: Path, *, wal: bool = False) -> None:
         if error.sqlite_errorcode in _LOCK_ERRORS:
             raise StorageFailed(StorageFault.NO_LOCKS) from error
     except OSError:
-        return  # who writes there next says why it cannot
+        return  # the next write reports the reason
 
 
 def _lock(file: Path, *, wal: bool) -> None:

@@ -1,7 +1,7 @@
-"""Following a request from the tool call to its callback: spans, and the W3C trace context.
+"""Tracing from the tool call to the callback: spans, and the W3C trace context.
 
-Where nothing is set up nothing is recorded, and a context that came with a request is passed on all
-the same. A span's name and attributes are ours: never a URL, an id, an address or a text.
+Without a set-up no span is recorded, but the context of a request is still passed on. The name and
+the attributes of a span contain no URL, id, email or text.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _tracer = trace.get_tracer(PROGRAM, __version__)
 def span(
     name: str, kind: SpanKind = SpanKind.INTERNAL, *, parent: str | None = None
 ) -> Iterator[None]:
-    """What is done in it is one step of the trace. `parent`: a `traceparent` from outside; without
-    one, or with one that is no such thing, the step belongs to what it is done in."""
+    """Record the block as a span. `parent`: a `traceparent` from outside; without a valid one, the
+    parent is the current span."""
     with _tracer.start_as_current_span(
         name,
         context=_context_of(parent),
         kind=kind,
-        record_exception=False,  # its text may hold what is nobody's business
+        record_exception=False,  # its text may contain personal data
         set_status_on_exception=False,
     ) as opened:
         try:
@@ -60,12 +60,12 @@ def span(
 
 @contextmanager
 def continue_trace(parent: str | None) -> Iterator[None]:
-    """What is done in it belongs to the trace that this `traceparent`, from outside, tells of."""
-    came = _context_of(parent)
-    if came is None:
+    """Continue the trace of this `traceparent`, from outside, in the block."""
+    remote = _context_of(parent)
+    if remote is None:
         yield
         return
-    token = context.attach(came)
+    token = context.attach(remote)
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def continue_trace(parent: str | None) -> Iterator[None]:
 
 
 def annotate(attributes: Mapping[str, str | int], *, name: str | None = None) -> None:
-    """Say more of the step under way, or name it better."""
+    """Set attributes, and maybe the name, of the current span."""
     here = trace.get_current_span()
     here.set_attributes(attributes)
     if name:
@@ -81,18 +81,18 @@ def annotate(attributes: Mapping[str, str | int], *, name: str | None = None) ->
 
 
 def traceparent() -> str | None:
-    """The step under way, as the next one's parent; None where nobody follows."""
+    """The `traceparent` of the current span; None without a trace."""
     carrier: dict[str, str] = {}
-    _W3C.inject(carrier)  # and not `tracestate`: that is of those who follow, for each other
+    _W3C.inject(carrier)  # without `tracestate`, which is for tracing systems
     return carrier.get(TRACEPARENT)
 
 
 def headers() -> dict[str, str]:
-    """What passes the trace on over HTTP."""
+    """The HTTP headers that pass the trace on."""
     here = traceparent()
     return {TRACEPARENT: here} if here else {}
 
 
 def _context_of(parent: str | None) -> Context | None:
-    came = trace.get_current_span(_W3C.extract({TRACEPARENT: parent or ""}))
-    return trace.set_span_in_context(came) if came.get_span_context().is_valid else None
+    remote = trace.get_current_span(_W3C.extract({TRACEPARENT: parent or ""}))
+    return trace.set_span_in_context(remote) if remote.get_span_context().is_valid else None

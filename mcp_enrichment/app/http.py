@@ -1,41 +1,177 @@
-"""The composition root of MCP over HTTP: the face for many callers, over whichever service."""
+"""MCP over HTTP: the server for many callers, and the client that each of them uses.
+
+A key is verified against the database of the local service, and is not sent anywhere. With the
+embedded service, its bearer acts for the team of the key. With a vendor or a team's service, all
+callers share the account of the settings, and each has ids of its own.
+"""
 
 from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import anyio
 
-from mcp_enrichment.app.accounts import embedded_accounts, remote_accounts
+from mcp_enrichment.app.client import in_process_client, open_client
+from mcp_enrichment.app.lazy import lazy, lazy_by_key
+from mcp_enrichment.app.service import database, running_service
+from mcp_enrichment.client.scoped import IdSigner, ScopedClient
+from mcp_enrichment.client.state.webhook_store import WebhookStore
+from mcp_enrichment.client.webhooks import Webhooks
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.http import is_loopback
+from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
 from mcp_enrichment.mcp.http.app import MCP_PATH, HTTPConfig, http_app
 from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
 from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, Challenges
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
-from mcp_enrichment.mcp.http.auth.principal import Scope, current_request
+from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope, current_request
 from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
 from mcp_enrichment.mcp.http.http_error import HTTPError
-from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
+from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.subscriptions import StreamLimits
+from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.accounts import teams as store
+from mcp_enrichment.service.accounts.teams import local_team
+from mcp_enrichment.service.http.app import create_app
+from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
+from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.settings.types import Confirm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.app.accounts import Accounts
+    from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
-    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+    from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accounts:
+    """The accounts of the callers of one server."""
+
+    team_of: Callable[[str], Awaitable[int | None]]
+    """The team of a key."""
+    client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
+    shutdown: GracefulShutdown
+    """Ends all waits with the last known results."""
+    webhooks: Webhooks | None = None
+    """Receives the webhooks of a vendor."""
+
+
+@asynccontextmanager
+async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The teams of the service in this process. Raises `StorageFailed` and `InvalidArguments`."""
+    secret = _id_secret(settings)
+    async with database(settings) as opened, running_service(settings, opened) as service:
+        teams = _Teams(settings, service)
+        if settings.oauth_issuer:
+            await teams.named(settings.oauth_team)  # raises at the start if it does not exist
+        async with lazy_by_key(teams.client) as client_of_team:
+
+            async def client_of(caller: Principal) -> EnrichmentBackend:
+                if caller.team_id is not None:
+                    return await client_of_team(caller.team_id)
+                if caller == OPERATOR:
+                    return await client_of_team(await teams.named(DEFAULT_TEAM))
+                client = await client_of_team(await teams.named(settings.oauth_team))
+                return _scoped_client(client, caller, secret)
+
+            team_of = partial(api_keys.authenticate, service.database)
+            service.shutdown.on_begin(teams.release_waiters)
+            yield Accounts(team_of=team_of, client_of=client_of, shutdown=service.shutdown)
+
+
+class _Teams:
+    """The teams of the embedded service, each with its client."""
+
+    def __init__(self, settings: Settings, service: ServiceContext) -> None:
+        self._settings = settings
+        self._service = service
+        self._ids: dict[str, int] = {}
+        self._clients: set[EnrichmentClient] = set()
+
+    async def named(self, name: str) -> int:
+        """The id of a team. Raises `InvalidArguments` for an unknown name."""
+        if name not in self._ids:
+            self._ids[name] = await self._service.database.write(
+                lambda connection: local_team(connection, name, at=time.time())
+            )
+        return self._ids[name]
+
+    @asynccontextmanager
+    async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
+        """A client that acts for the team."""
+        app = create_app(self._service, OneTeam(team_id))
+        embedded = await self._service.database.read(lambda c: store.id_of(c, DEFAULT_TEAM))
+        # The embedded team shares its memory with the server on stdio.
+        team = "" if team_id == embedded else f"#{team_id}"
+        async with in_process_client(app, self._settings, team=team) as client:
+            self._clients.add(client)
+            yield client
+            self._clients.remove(client)
+
+    def release_waiters(self) -> None:
+        """End all waits of all teams."""
+        for client in self._clients:
+            client.release_waiters()
+
+
+@asynccontextmanager
+async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The account of the settings, shared by all callers."""
+    secret = _id_secret(settings)
+    webhooks = _webhooks(settings, secret)
+    async with (
+        lazy(lambda: database(settings)) as local,
+        open_client(settings, webhooks=webhooks) as client,
+    ):
+
+        async def team_of(key: str) -> int | None:
+            return (
+                await api_keys.authenticate(await local(), key) if api_keys.key_id_of(key) else None
+            )
+
+        async def client_of(caller: Principal) -> EnrichmentBackend:
+            return client if caller == OPERATOR else _scoped_client(client, caller, secret)
+
+        shutdown = GracefulShutdown()
+        shutdown.on_begin(client.release_waiters)
+        yield Accounts(team_of=team_of, client_of=client_of, shutdown=shutdown, webhooks=webhooks)
+
+
+def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
+    """The receiver of webhooks; None if the service cannot reach this server."""
+    public, service = settings.public_url, urlsplit(settings.server_url).hostname
+    if public is None or (is_loopback(public.host or "") and not is_loopback(service or "")):
+        return None
+    file = WebhookStore(settings.push_file)
+    return Webhooks(url=f"{settings.public_root}{WEBHOOKS}", secret=secret, file=file)
+
+
+def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
+    seal = IdSigner(secret=secret, caller=caller.name)
+    return ScopedClient(client=client, signer=seal, may_submit=caller.may(Scope.SPEND))
+
+
+def _id_secret(settings: Settings) -> bytes:
+    if settings.http_secret:
+        return settings.http_secret.get_secret_value().encode()
+    return read_or_create_secret(settings.secret_file)
+
 
 OPEN_BEYOND_LOOPBACK = Explanation(
     happened="ENRICHMENT_HTTP_OPEN is for this machine alone.",
@@ -49,16 +185,16 @@ MISSING_PUBLIC_URL = Explanation(
     for_person="Set ENRICHMENT_PUBLIC_URL.",
 )
 SUBSCRIPTION_SECONDS = 600.0
-"""Seconds after which whoever listens has to ask anew, and is checked anew."""
+"""The duration of a listen stream. The client then opens another, and is authenticated again."""
 
 
 @asynccontextmanager
 async def mcp_http_app(
     settings: Settings, host: str, port: int, name: str | None = None
 ) -> AsyncIterator[tuple[ASGIApp, GracefulShutdown]]:
-    """MCP for who listens there, under this name too, and its end, which lets all waits go.
+    """The MCP app for this address and host name, and its shutdown, which ends all waits.
 
-    Raises `InvalidArguments` for settings that do not go together, and `StorageFailed`.
+    Raises `InvalidArguments` for contradictory settings, and `StorageFailed`.
     """
     _check_settings(settings, host)
     names = allowed_hosts(
@@ -146,7 +282,7 @@ def _tokens(settings: Settings, resource: ProtectedResource) -> TokenVerifier:
 
 
 def _check_settings(settings: Settings, host: str) -> None:
-    """Raise `InvalidArguments` for what would let in whoever comes, or nobody."""
+    """Raise `InvalidArguments` for settings that would admit everybody, or nobody."""
     if settings.oauth_issuer and not settings.public_url:
         raise InvalidArguments(MISSING_PUBLIC_URL)
     public = settings.public_url.host if settings.public_url else None

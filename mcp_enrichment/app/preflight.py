@@ -1,4 +1,4 @@
-"""What can be known at the start to keep every call from working: told then, as one cause."""
+"""Checks at the start for settings with which every call would fail."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise `Unauthorized` where the key is none, or a variable for proxies or certificates cannot
-    be used. The keyring is not asked: it may ask the user."""
+    """Raise `Unauthorized` for an invalid key, and for an invalid proxy or certificate variable.
+
+    The keyring is not read, as it may prompt the user.
+    """
     fault = key_fault(settings)
     if fault is None and _may_be_invalid():
         fault = network_fault(settings)
@@ -28,15 +30,15 @@ def check_settings(settings: Settings) -> None:
 
 
 def key_fault(settings: Settings) -> str | None:
-    """What is wrong with a key that is set, or that a file holds. Raises `Unauthorized` where the
-    file cannot be read."""
+    """The problem of a key that is set or in a file. Raises `Unauthorized` if the file cannot be
+    read."""
     if settings.api_key is None and settings.api_key_file is None:
         return None
     return api_key_problem(settings.key.key.get_secret_value()) if settings.key else None
 
 
 def network_fault(settings: Settings) -> str | None:
-    """What keeps this machine from reaching anybody whom the settings name."""
+    """The problem of a proxy or certificate variable that the servers of the settings need."""
     try:
         for url in _reached_urls(settings):
             proxy_for(url)
@@ -47,18 +49,18 @@ def network_fault(settings: Settings) -> str | None:
 
 
 def _may_be_invalid() -> bool:
-    """Whether a proxy is set, or certificates that are missing. Else there is nothing to look at,
-    and reading certificates would take its time at each start."""
+    """Whether a proxy or a missing certificate is set. Otherwise there is nothing to check, and
+    reading certificates would slow down each start."""
     has_proxy = any(value and name.lower().endswith("_proxy") for name, value in os.environ.items())
     named = filter(None, map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
     return has_proxy or not all(map(os.path.exists, named))
 
 
 def _reached_urls(settings: Settings) -> Iterator[str]:
-    """A URL of each kind of server that is asked."""
+    """One URL for each kind of server."""
     if settings.api_url or settings.api_key or settings.api_key_file:
         yield settings.server_url
     if settings.vendor_keys:
-        yield VENDOR_URL  # as every vendor's: https
+        yield VENDOR_URL  # every vendor has https
     if settings.oauth_issuer:
         yield settings.oauth_issuer

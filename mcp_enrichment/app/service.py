@@ -1,6 +1,6 @@
-"""The service's side of the composition root: its domain over its database, with its jobs at work.
+"""The composition root of the service: its database, its sources, and its running jobs.
 
-The one place that chooses which database there is, and which engine has the jobs done.
+Only this module selects the database and the job engine.
 """
 
 from __future__ import annotations
@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Source
     from mcp_enrichment.settings import Settings
 
-# What is imported inside a function costs more than the whole start of the server may take; the
-# first call that needs it pays for it.
+# Slow imports stand inside functions, so that the server starts without them.
 # ruff: noqa: PLC0415
 
 DAY = 86_400.0
 EMBEDDED_STOP_SECONDS = 0.25
-"""For a vendor that is being asked as a chat client ends its server: it allows for a second."""
+"""How long an open vendor request may take at the end: a chat client allows one second for it."""
 
 
 def open_database(settings: Settings) -> Database:
-    """The database of this machine's service, migrated where it is a file. Raises
-    `StorageFailed`."""
+    """Open the database of the local service. A SQLite file is migrated. Raises `StorageFailed`."""
     if settings.database_url is None:
         from mcp_enrichment.service.db.database import open_sqlite
 
@@ -50,8 +48,8 @@ def open_database(settings: Settings) -> Database:
 
 
 def read_teams(settings: Settings) -> Sequence[Team]:
-    """The teams in that database, which stays as it is. Raises `StorageFailed`, also where it would
-    have to be migrated."""
+    """Read the teams in that database without changing it. Raises `StorageFailed`, also if it needs
+    a migration."""
     from mcp_enrichment.service.accounts import teams
     from mcp_enrichment.service.db import read_only
 
@@ -63,7 +61,7 @@ def read_teams(settings: Settings) -> Sequence[Team]:
 
 
 def migrate(settings: Settings) -> None:
-    """Bring that database to this version's schema. Raises `StorageFailed`."""
+    """Migrate that database to this version. Raises `StorageFailed`."""
     if settings.database_url is None:
         open_database(settings).close()
         return
@@ -76,9 +74,9 @@ def migrate(settings: Settings) -> None:
 async def service_app(
     settings: Settings, *, jobs: bool = True
 ) -> AsyncIterator[tuple[ASGIApp, GracefulShutdown]]:
-    """The service for a team's callers, each by its key; and its end, which lets held answers go.
+    """The service for callers with keys, and its shutdown, which ends held responses.
 
-    Without `jobs` the work is left to other processes. Raises `StorageFailed`.
+    Without `jobs`, other processes run the jobs. Raises `StorageFailed`.
     """
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import ByKey
@@ -97,7 +95,7 @@ async def service_app(
 
 @asynccontextmanager
 async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The service for this process alone: one team, no key. Raises `StorageFailed`."""
+    """The service for this process only: one team, no key. Raises `StorageFailed`."""
     from mcp_enrichment.service.accounts.teams import embedded_team
     from mcp_enrichment.service.http.app import create_app
     from mcp_enrichment.service.http.auth import OneTeam
@@ -111,7 +109,7 @@ async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
 
 @asynccontextmanager
 async def job_worker(settings: Settings) -> AsyncIterator[GracefulShutdown]:
-    """The jobs of the database at work until its end, and nobody served. Raises `StorageFailed`."""
+    """Run the jobs of the database, without HTTP. Raises `StorageFailed`."""
     async with (
         database(settings) as opened,
         running_service(settings, opened, holds=False) as service,
@@ -121,7 +119,7 @@ async def job_worker(settings: Settings) -> AsyncIterator[GracefulShutdown]:
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The service's database, open. Raises `StorageFailed`."""
+    """The database of the local service. Raises `StorageFailed`."""
     opened = await anyio.to_thread.run_sync(open_database, settings)
     try:
         yield opened
@@ -138,8 +136,9 @@ async def running_service(
     holds: bool = True,
     seconds: float | None = None,
 ) -> AsyncIterator[ServiceContext]:
-    """The domain over its database: its `jobs` at work or left to other processes; where answers
-    are held, ends are watched for. `seconds`: for its end, where not those of the settings."""
+    """Start the service over its database. `jobs`: run jobs in this process; `holds`: watch for
+    completed requests, for held responses; `seconds`: the grace period, if not the one of the
+    settings."""
     from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.context import Retention, ServiceContext
@@ -181,8 +180,7 @@ async def running_service(
 
 
 def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimiter:
-    """How much each source may be asked: a vendor as its terms have it, where nothing else is
-    set."""
+    """The rate limits of the sources: those of the settings, else those of the vendor."""
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
     from mcp_enrichment.service.lookup.source_slots import Limit
     from mcp_enrichment.service.sources.base import is_vendor
@@ -202,7 +200,7 @@ def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimi
 
 
 def _job_engine(settings: Settings) -> Engine:
-    """Who has the jobs done: the one place that chooses."""
+    """Select the job engine: SQLite worker or procrastinate."""
     if settings.database_url is None:
         from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
 

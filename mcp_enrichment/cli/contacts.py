@@ -97,7 +97,7 @@ def list_contacts(limit: int) -> None:
 
 
 def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
-    from mcp_enrichment.service.sources.exports.custom_csv import InvalidColumnMap, parse_column_map
+    from mcp_enrichment.service.sources.exports.column_map import InvalidColumnMap, parse_column_map
 
     try:
         return parse_column_map(pairs)

@@ -35,14 +35,14 @@ def _settings_findings() -> list[Finding]:
     import anyio
 
     from mcp_enrichment.contract.errors import Unauthorized
-    from mcp_enrichment.doctor import environment
+    from mcp_enrichment.doctor import installation
     from mcp_enrichment.doctor.findings import ok, wrong
 
     try:
         settings = load_settings()
     except click.UsageError as fault:
-        return _print(wrong("settings", fault.message), *environment.unknown_variables())
-    notes = [*environment.unknown_variables(), *environment.unused_limits(settings)]
+        return _print(wrong("settings", fault.message), *installation.unknown_variables())
+    notes = [*installation.unknown_variables(), *installation.unused_limits(settings)]
     found = _print(*(notes or [ok("settings", "as they should be")]))
     try:
         settings.is_embedded  # noqa: B018 (raises if the key cannot be read)
@@ -52,13 +52,13 @@ def _settings_findings() -> list[Finding]:
 
 
 async def _service_findings(settings: Settings) -> list[Finding]:
-    from mcp_enrichment.doctor import environment, installation, service
+    from mcp_enrichment.doctor import installation, service
 
     found = _print(*service.key(settings), *installation.folders(settings))
     found += _print(installation.memory(settings))
     if settings.is_embedded:
-        return found + _print(*environment.network(settings), *service.embedded(settings))
-    if unreachable := list(environment.network(settings)):
+        return found + _print(*installation.network(settings), *service.embedded(settings))
+    if unreachable := list(installation.network(settings)):
         return found + _print(*unreachable)
     async for finding in service.remote(settings):
         found += _print(finding)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE_BYTES = 8192
-"""Bytes; what is longer is some other file."""
+"""A longer file is not a key file."""
 
 
 class KeyFileUnreadable(Unauthorized):
-    """A key was promised, so going on without one would ask another service than was meant."""
+    """The key cannot be read. Without it, requests would go to another service than intended."""
 
     explanation = Explanation(
         happened="The file that ENRICHMENT_API_KEY_FILE names cannot be read, or holds no key.",
@@ -33,7 +33,7 @@ class KeyFileUnreadable(Unauthorized):
 
 
 class KeyFilePlaceholder(KeyFileUnreadable):
-    """There is a text, and no key."""
+    """The file contains a placeholder."""
 
     explanation = Explanation(
         happened="The file that ENRICHMENT_API_KEY_FILE names holds a placeholder, or quotation "
@@ -46,7 +46,7 @@ class KeyFilePlaceholder(KeyFileUnreadable):
 
 
 class KeyOrigin(StrEnum):
-    """Where a key was found, in the order of looking."""
+    """The origins of a key, in the order of precedence."""
 
     ENVIRONMENT = "ENRICHMENT_API_KEY"
     FILE = "the file of ENRICHMENT_API_KEY_FILE"
@@ -62,10 +62,10 @@ class ResolvedKey:
 
 
 def resolve_key(given: SecretStr | None, file: Path | None, url: str) -> ResolvedKey | None:
-    """The key for the server of this URL; None where nobody has set one.
+    """The key for the server of this URL; None if there is none.
 
-    Raises `KeyFileUnreadable` and `system_keyring.KeyringUnreadable`. The keyring is asked last, as
-    it may have to ask the user; a key is kept there for one server and never sent to another.
+    Raises `KeyFileUnreadable` and `system_keyring.KeyringUnreadable`. The keyring is the last, as
+    it may prompt the user. Its keys belong to one server each, and are never sent to another.
     """
     if given is not None:
         return ResolvedKey(key=given, origin=KeyOrigin.ENVIRONMENT)
@@ -76,7 +76,7 @@ def resolve_key(given: SecretStr | None, file: Path | None, url: str) -> Resolve
 
 
 def read_key(file: Path) -> SecretStr:
-    """The key that a file holds. Raises `KeyFileUnreadable`."""
+    """Read a key file. Raises `KeyFileUnreadable`."""
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)

@@ -1,4 +1,4 @@
-"""A secret that the processes of one machine share, made by the first of them."""
+"""A secret file that the processes of one machine share. The first of them creates it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BYTES = 32
 
 
 def read_or_create_secret(file: Path) -> bytes:
-    """What stands in the file, which only its owner may read. Raises `StorageFailed`."""
+    """Read the secret, or create a file that only its owner may read. Raises `StorageFailed`."""
     try:
         if not file.exists():
             _create(file)
@@ -31,7 +31,7 @@ def read_or_create_secret(file: Path) -> bytes:
 
 
 def _create(file: Path) -> None:
-    """Write the secret in one step, and never over one that another process has just made."""
+    """Create the file atomically, and never replace one that another process has just created."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

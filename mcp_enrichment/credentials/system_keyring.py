@@ -1,6 +1,6 @@
-"""The system's keyring, one key a server: the only place that knows the optional library.
+"""The system's keyring, with one key a server. Only this module uses the optional library.
 
-It shows the keys under the program's name; the user name there is the server's URL.
+The service name is the program's, and the user name is the URL of the server.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-# The library looks for backends when it is imported; who keeps no key there does not pay for it.
+# The library searches for backends when it is imported, so it is imported only when needed.
 # ruff: noqa: PLC0415
 
 
 class KeyringUnreadable(Unauthorized):
-    """It may hold a key, so going on without one would ask another service than was meant."""
+    """The key cannot be read. Without it, requests would go to another service than intended."""
 
     explanation = Explanation(
         happened="The system's keyring is locked, or did not answer.",
@@ -35,7 +35,7 @@ class KeyringUnreadable(Unauthorized):
 
 
 class KeyringUnavailable(Exception):
-    """There is nowhere to keep a key; the message says what to do instead."""
+    """There is no keyring. The message names the alternative."""
 
     def __init__(self, why: str = "This system has no keyring that Python can use.") -> None:
         instead = "A file that only you can read serves too: name it in ENRICHMENT_API_KEY_FILE."
@@ -43,28 +43,27 @@ class KeyringUnavailable(Exception):
 
 
 def is_installed() -> bool:
-    """Whether the optional library is there."""
+    """Whether the optional library is installed."""
     return find_spec("keyring") is not None
 
 
 def read(url: str) -> str | None:
-    """The key that is kept for the server of this URL. Raises `KeyringUnreadable`."""
+    """The stored key for the server of this URL. Raises `KeyringUnreadable`."""
     try:
         with _backend() as keyring:
             return keyring.get_password(PROGRAM, url)
     except KeyringUnavailable:
-        return None  # then nothing can have been kept
+        return None  # no key can be stored
 
 
 def store(url: str, key: str) -> None:
-    """Keep this key for the server, in place of an earlier one. Raises `KeyringUnavailable` and
-    `KeyringUnreadable`."""
+    """Store the key for the server. Raises `KeyringUnavailable` and `KeyringUnreadable`."""
     with _backend() as keyring:
         keyring.set_password(PROGRAM, url, key)
 
 
 def forget(url: str) -> bool:
-    """Remove the server's key; whether there was one. Raises as `store` does."""
+    """Remove the key for the server, and return whether there was one. Raises as `store` does."""
     with _backend() as keyring:
         if keyring.get_password(PROGRAM, url) is None:
             return False
@@ -74,7 +73,7 @@ def forget(url: str) -> bool:
 
 @contextmanager
 def _backend() -> Iterator[KeyringBackend]:
-    """What keeps keys on this system; the seam from the library's errors to ours."""
+    """The keyring of the system. Errors of the library become ours."""
     if not is_installed():
         raise KeyringUnavailable("The keyring is an extra: install mcp-enrichment[keyring].")
     import keyring

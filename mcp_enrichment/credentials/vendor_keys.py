@@ -1,4 +1,4 @@
-"""The keys of the vendors that a service asks: each from the environment, else from a file."""
+"""The keys of vendors: each from the environment, else from a file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mcp_enrichment.contract.text import strip_invisible
 from mcp_enrichment.credentials.resolve import KeyFileUnreadable, read_key
 
 KEYLESS_SOURCES = frozenset({"contacts", "inferred"})
-"""The sources of our own, which need no key."""
+"""Our own sources, which need no key."""
 
 
 class MissingVendorKey(ValueError):
-    """A vendor is to be asked, and its key is not to be had; the sentence names the setting."""
+    """The key of a vendor is missing or invalid. The message names the variable."""
 
 
 def key_variable(vendor: str) -> str:
-    """The variable that holds a vendor's key; with `_FILE` after it, the one that names a file."""
+    """The variable of a vendor's key. With the suffix `_FILE`, it names a file."""
     return f"ENRICHMENT_{vendor.upper().replace('-', '_')}_API_KEY"
 
 

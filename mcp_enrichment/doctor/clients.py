@@ -1,4 +1,4 @@
-"""The entries of the chat clients on this machine, each started once as its client starts it."""
+"""The entries in the chat clients of this machine. Each is started once, as its client does."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from mcp_enrichment.setup.clients import ChatClient
 
 ANSWER_SECONDS = 30.0
-"""For a start; chat clients wait for less."""
+"""The limit of a start. Chat clients wait for less."""
 PASSED_ON = (
     *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),
     *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP"),
     *("USERNAME", "USERPROFILE"),
 )
-"""What a client's server has of the environment, as the SDKs have it: no settings of a terminal."""
+"""The variables that clients pass to a server, as the SDKs do. Settings of a terminal are not."""
 INITIALIZE_REQUEST = (
     b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": '
     b'"2025-11-25", "capabilities": {}, "clientInfo": {"name": "doctor", "version": "1"}}}\n'
 )
 INVALID_SETTINGS_EXIT = 2
-"""Exit code of a server that has started, and refuses every call."""
+"""The exit code of a server with invalid settings."""
 _AGAIN = "Run `mcp-enrichment setup {name}` again."
 
 
@@ -57,7 +57,7 @@ async def _examined(name: str, client: ChatClient) -> Finding | None:
         file = config_file.read(client.file(machine))
         entry = client.format.at(file.text or "", client.path)
     except (SetupError, OSError):
-        return None  # it has never run here, or somebody else's file is kept from us
+        return None  # the client has never run here, or the file is another user's
     except UnreadableConfig as fault:
         return wrong(
             "client",
@@ -73,7 +73,7 @@ async def _examined(name: str, client: ChatClient) -> Finding | None:
 
 
 async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
-    """What keeps an entry from starting the server; else the seconds that it took."""
+    """The problem of an entry, or the seconds of its start."""
     command = [str(word) for word in (entry.get("command"), *(entry.get("args") or ()))]
     began = time.monotonic()
     try:
@@ -89,7 +89,7 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
         return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
     except (OSError, ValueError):
         return "its entry names a command that is missing, or cannot be run."
-    if done.returncode == INVALID_SETTINGS_EXIT and (said := _said(done.stderr)):
+    if done.returncode == INVALID_SETTINGS_EXIT and (said := _error_line(done.stderr)):
         return f"its entry starts a server that refuses every call: {said}"
     if b'"mcp-enrichment"' not in done.stdout:
         return "its entry starts something that does not answer as this server does."
@@ -97,7 +97,7 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
 
 
 def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]:
-    """What the server is given. A value that the client fills in is left out: it is not known."""
+    """The environment of the server. Values that the client fills in are unknown, and left out."""
     given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     named = entry.get("env")
     for name, value in (named if isinstance(named, dict) else {}).items():
@@ -106,7 +106,7 @@ def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]
     return given
 
 
-def _said(stderr: bytes) -> str:
-    """The sentence of a server of ours that cannot work as it is set."""
+def _error_line(stderr: bytes) -> str:
+    """The error that a server with invalid settings prints."""
     lines = stderr.decode(errors="replace").splitlines()
     return next((line[7:] for line in lines if line.startswith("Error: ")), "")

@@ -1,4 +1,4 @@
-"""What an examination finds: one line each."""
+"""The findings of the doctor, one line each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How a thing stands."""
+    """The level of a finding."""
 
     OK = "ok"
     NOTE = "note"
-    """Nothing is wrong, and there is something to know."""
+    """For information."""
     WRONG = "wrong"
-    """It keeps something from working; the finding says what to do."""
+    """Something does not work. The finding says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `says` never holds the key, nor text from outside."""
+    """The result of one check. `says` never contains the key, nor text from outside."""
 
     state: Level
     what: str
@@ -26,15 +26,15 @@ class Finding:
 
 
 def ok(what: str, says: str) -> Finding:
-    """It is as it should be."""
+    """A finding without a problem."""
     return Finding(Level.OK, what, says)
 
 
 def note(what: str, says: str) -> Finding:
-    """It is worth knowing."""
+    """A finding for information."""
     return Finding(Level.NOTE, what, says)
 
 
 def wrong(what: str, says: str) -> Finding:
-    """It needs something to be done."""
+    """A finding that requires an action."""
     return Finding(Level.WRONG, what, says)

@@ -1,4 +1,4 @@
-"""What lies on this machine: versions, folders and files."""
+"""The installation: versions, variables, folders and files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.app.preflight import network_fault
 from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.text import strip_invisible
+from mcp_enrichment.credentials.vendor_keys import key_variable
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.file_locks import require_locks
+from mcp_enrichment.service.sources.vendors.registry import NAMES
+from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_enrichment.settings import Settings
 
 OLDEST_SQLITE = (3, 37)
-"""The first with STRICT tables."""
+"""The first version with STRICT tables."""
 MIN_FREE_BYTES = 50 * 1024 * 1024
-"""Bytes that a folder's disk should have; a database of 100,000 contacts is smaller."""
+"""The free space of a disk. A database of 100,000 contacts is smaller."""
 
 
 def versions() -> Iterator[Finding]:
@@ -44,14 +48,14 @@ def versions() -> Iterator[Finding]:
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
-    """Whether what has to be written can be; nothing is made where nothing was."""
+    """Whether the folders are writable. No folder is created."""
     if settings.is_embedded:
         yield _folder("data", settings.data_dir, "ENRICHMENT_DATA_DIR", wal=True)
     yield _folder("state", settings.state_dir, "ENRICHMENT_STATE_DIR")
 
 
 def memory(settings: Settings) -> Finding:
-    """Whether the memory of past requests can be used."""
+    """Whether the memory of past requests is usable."""
     file = settings.memory_file
     if not file.exists():
         return note("memory", "empty: nothing was asked yet")
@@ -96,3 +100,37 @@ def _folder(what: str, folder: Path, variable: str, *, wal: bool = False) -> Fin
     if shutil.disk_usage(there).free < MIN_FREE_BYTES:
         return wrong(what, f"the disk of {there} is nearly full. Free space on it.")
     return ok(what, str(folder) if there == folder else f"{folder}, made at the first use")
+
+
+def unknown_variables() -> Iterator[Finding]:
+    """Variables with our prefix that are not settings."""
+    known = _known()
+    # A file of variables may start with a byte order mark, and names may have spaces.
+    names = [name for name in os.environ if strip_invisible(name).upper().startswith("ENRICHMENT_")]
+    if unknown := sorted(strip_invisible(name) for name in names if name.upper() not in known):
+        yield note(
+            "settings",
+            f"nothing reads {', '.join(unknown)}. Check the spelling, and the white space around.",
+        )
+
+
+def unused_limits(settings: Settings) -> Iterator[Finding]:
+    """Limits of sources that are not used."""
+    limited = {limit.source for limit in settings.source_limits}
+    for source in sorted(limited - set(settings.sources)):
+        yield note(
+            "settings",
+            f"ENRICHMENT_SOURCE_LIMITS limits {source}, which is not among ENRICHMENT_SOURCES.",
+        )
+
+
+def network(settings: Settings) -> Iterator[Finding]:
+    """Invalid variables for proxies and certificates."""
+    if fault := network_fault(settings):
+        yield wrong("network", fault)
+
+
+def _known() -> set[str]:
+    keys = {key_variable(vendor) for vendor in NAMES}
+    fields = {f"ENRICHMENT_{name.upper()}" for name in Settings.model_fields}
+    return fields | keys | {f"{key}_FILE" for key in keys}

@@ -1,4 +1,4 @@
-"""Who answers: the embedded service, or a server that is asked for its balance once."""
+"""The service: the embedded one, or a server that is requested once for its balance."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
 MAX_CLOCK_SKEW = 60.0
-"""Seconds between two clocks from which on certificates and signatures begin to fail."""
+"""The difference of two clocks from which certificates and signatures fail."""
 LOW_BALANCE = 5
-"""Credits under which it is time to add some."""
+"""Below it, the balance is reported as low."""
 
 _OBSTACLES = {
     Obstacle.NAME: "its name has no address. Check the spelling, and that this machine is online.",
@@ -47,7 +47,7 @@ _OBSTACLES = {
 
 
 def key(settings: Settings) -> Iterator[Finding]:
-    """Where the key is, and whether it is safe there and on its way. Raises `Unauthorized` where
+    """The origin of the key, and whether it is safe there and in transit. Raises `Unauthorized` if
     it cannot be read."""
     if settings.key is None:
         yield note("key", "none")
@@ -70,16 +70,16 @@ def _found_key(found: ResolvedKey, settings: Settings) -> Iterator[Finding]:
 
 
 def embedded(settings: Settings) -> Iterator[Finding]:
-    """The embedded service's balance, read from its database; the service itself is not started, as
-    it would go on with lookups that cost credits."""
-    yield note("reach", f"the service is embedded, {_whom_it_asks(settings)}")
+    """The balance of the embedded service, read from its database. The service is not started, as
+    it would resume lookups that cost credits."""
+    yield note("reach", f"the service is embedded, {_sources_sentence(settings)}")
     if settings.database_url or settings.database_file.exists():
         yield _stored_balance(settings)
     else:
         yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
 
 
-def _whom_it_asks(settings: Settings) -> str:
+def _sources_sentence(settings: Settings) -> str:
     if not settings.vendor_keys:
         return "on contacts of your own: nobody else is asked"
     vendors = ", ".join(settings.vendor_keys)
@@ -100,7 +100,7 @@ def _stored_balance(settings: Settings) -> Finding:
 
 
 async def remote(settings: Settings) -> AsyncIterator[Finding]:
-    """What one free question to the server shows: reach, key, balance and clock."""
+    """The result of one free request: reach, key, balance and clock."""
     try:
         secret = settings.key.key.get_secret_value() if settings.key else None
         seen = await probe(settings.server_url, secret)
@@ -149,11 +149,11 @@ def _clock(seen: ProbeResult) -> Finding:
 
 
 def _is_open(file: Path) -> bool:
-    """Whether others than the owner may read it, where files tell that."""
+    """Whether others may read the file, on systems with POSIX permissions."""
     return os.name == "posix" and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _server(settings: Settings) -> str:
-    """The server's URL, without a user name and password that may stand in it."""
+    """The URL of the server without user name and password."""
     url = urlsplit(settings.server_url)
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()

@@ -1,5 +1,4 @@
-"""What the calls that we make over HTTP have in common: which failures come before a byte has left,
-how much of an answer is read, and how long a connection is waited for and kept."""
+"""Outgoing HTTP: clients, time limits, limited responses, and errors before a byte was sent."""
 
 from __future__ import annotations
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"{PROGRAM}/{__version__}"
 MAX_RESPONSE_BYTES = 1024 * 1024
-"""Bytes of an answer that are read at most; those that are expected are far below."""
+"""The limit of a response body. Expected ones are far smaller."""
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 2.0
-"""How long a connection is kept: less than the 5 s after which servers close theirs, since a POST
-on a connection that is just being closed cannot be told from one that has arrived."""
+"""How long an idle connection is kept. Servers close theirs after 5 s, and after a POST on a
+closing connection it is unknown whether it arrived."""
 
 PRE_SEND_ERRORS: tuple[type[Exception], ...] = (
     httpx.ConnectError,
@@ -32,14 +31,14 @@ PRE_SEND_ERRORS: tuple[type[Exception], ...] = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-"""Failures that come before a byte of the request has left."""
+"""Errors from before a byte of the request was sent."""
 CLIENT_SETUP_ERRORS: tuple[type[Exception], ...] = (
     httpx.InvalidURL,
     ValueError,
     OSError,
     ImportError,
 )
-"""Failures to make a client: the URL is none, or a setting for proxies or certificates is wrong."""
+"""Errors of creating a client: an invalid URL, or an invalid proxy or certificate setting."""
 
 
 def http_client(
@@ -72,36 +71,36 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
 async def exchange(
     http: httpx.AsyncClient, method: str, path: str, *, seconds: float, **options: Any
 ) -> tuple[httpx.Response, bytes]:
-    """The answer, waited for so many seconds once connected, and its body, which is `bounded`."""
+    """Send a request. The response and its limited body may take so many seconds once connected."""
     timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
     way, extensions = _SendProgress(), options.pop("extensions", {})
     extensions["trace"] = way.trace
     try:
-        # httpx starts its clock anew with each byte that comes.
+        # The time limit of httpx restarts with each byte.
         with anyio.fail_after(CONNECT_SECONDS + seconds):
             async with http.stream(
                 method, path, timeout=timeout, extensions=extensions, **options
             ) as response:
                 return response, await read_limited(response, most=MAX_RESPONSE_BYTES)
     except Exception as error:
-        if way.is_not_begun:
+        if way.is_unsent:
             raise httpx.ConnectError("the connection was not made") from error
         raise
 
 
 class _SendProgress:
-    """How far a request has come, as httpcore's `trace` extension tells it.
+    """The progress of a request, by the events of httpcore's `trace` extension.
 
-    Until the request itself begins to be sent there is only connecting, and where a proxy is asked
-    for a tunnel, the `CONNECT` to it. An event that is not known here may be the sending.
+    Before the request there are events of connecting and, with a proxy, of its `CONNECT` tunnel. An
+    unknown event counts as sending.
     """
 
     def __init__(self) -> None:
         self._connecting = self._sending = False
 
     @property
-    def is_not_begun(self) -> bool:
-        """It is certain that no byte of the request has left."""
+    def is_unsent(self) -> bool:
+        """Whether certainly no byte of the request was sent."""
         return self._connecting and not self._sending
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -113,7 +112,7 @@ class _SendProgress:
 
 
 _CONNECTING = ("connection", "proxy", "socks")
-"""What httpcore calls the events that come before an HTTP request."""
+"""Prefixes of httpcore's events before an HTTP request."""
 
 
 def _is_of_tunnel(what: str, info: Mapping[str, Any]) -> bool:
@@ -122,12 +121,12 @@ def _is_of_tunnel(what: str, info: Mapping[str, Any]) -> bool:
 
 
 async def read_limited(response: httpx.Response, *, most: int) -> bytes:
-    """The body of a stream; empty where it is longer than so many bytes."""
+    """Read the body of a stream; empty if it is longer than so many bytes."""
     if "," in response.headers.get("content-encoding", ""):
-        return b""  # one coding packs a thousand to one, two a million to one
+        return b""  # two codings may compress a million to one
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > most:
-            return b""  # no JSON document is empty: the caller takes it for unreadable
+            return b""  # an empty body is not JSON, so the caller treats it as unreadable
     return bytes(body)

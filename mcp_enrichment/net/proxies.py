@@ -1,8 +1,8 @@
-"""How a server is reached: by which proxy, and by whose certificates it is known.
+"""The proxy and the certificates for a server, from the environment.
 
-The variables are those that all programs share: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY,
-SSL_CERT_FILE and SSL_CERT_DIR. httpx reads them too, but not IPv6 and networks in NO_PROXY, and
-what it says of a wrong one names no variable.
+The variables are the usual ones: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and
+SSL_CERT_DIR. httpx reads them too, but without IPv6 addresses and networks in NO_PROXY, and its
+errors do not name the variable.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ SCHEMES = {
     "https": "https",
     "socks5": "socks5",
     "socks5h": "socks5h",
-    "socks": "socks5",  # as desktops call it
+    "socks": "socks5",  # the name on desktops
 }
-"""What a proxy may speak, and what httpx calls that."""
+"""The supported protocols of proxies, and their names in httpx."""
 
 
 class InvalidNetworkSetting(ValueError):
-    """A variable cannot be used; the sentence names it, and not its value, which may hold a
-    password."""
+    """A variable is invalid. The message names it, and not its value: it may contain a password."""
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy between us and that server. Raises `InvalidNetworkSetting`."""
-    from urllib.request import getproxies  # noqa: PLC0415 (the start of the server does without)
+    """The proxy for the server; None without one. Raises `InvalidNetworkSetting`."""
+    from urllib.request import getproxies  # noqa: PLC0415 (not needed at the start)
 
     parts = urlsplit(url)
-    proxies = getproxies()  # on macOS and Windows the system's, where no variable is set
+    proxies = getproxies()  # on macOS and Windows also the settings of the system
     named = parts.scheme if proxies.get(parts.scheme) else "all"
     proxy = strip_invisible(proxies.get(named, ""))
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
@@ -48,7 +47,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def trusted_certificates() -> ssl.SSLContext | bool:
-    """The certificates that servers are known by; True for those that httpx brings. Raises
+    """The trusted certificates; True for the default ones of httpx. Raises
     `InvalidNetworkSetting`."""
     if file := strip_invisible(os.environ.get("SSL_CERT_FILE", "")):
         try:
@@ -68,7 +67,7 @@ def trusted_certificates() -> ssl.SSLContext | bool:
 
 
 def _usable(proxy: str, variable: str) -> str:
-    """The proxy's URL as httpx takes it."""
+    """The URL of the proxy in the form of httpx."""
     whole = proxy if "://" in proxy else f"http://{proxy}"
     scheme, _, rest = whole.partition("://")
     if url_problem(proxy):
@@ -91,8 +90,8 @@ def _has_host(url: str) -> bool:
 
 
 def _bypasses_proxy(host: str, port: int | None, listed: str) -> bool:
-    """Whether NO_PROXY exempts the server: by its name, a domain, an address, a network, or `*`,
-    each with a port or without."""
+    """Whether NO_PROXY contains the server: its name, domain, address, network, or `*`, each with
+    or without a port."""
     for entry in listed.replace(",", " ").split():
         scheme_less = entry.rpartition("://")[2]
         named, its_port = _split(scheme_less.lower())
@@ -102,7 +101,7 @@ def _bypasses_proxy(host: str, port: int | None, listed: str) -> bool:
 
 
 def _split(entry: str) -> tuple[str, int | None]:
-    """The host and the port of an entry. An IPv6 address may stand in brackets or without."""
+    """The host and the port of an entry. An IPv6 address may be in brackets."""
     named, _, port = entry.rpartition(":")
     if not port.isdecimal() or not named or (":" in named and not named.endswith("]")):
         named, port = entry, ""
@@ -112,7 +111,7 @@ def _split(entry: str) -> tuple[str, int | None]:
 def _covers(entry: str, host: str) -> bool:
     try:
         return ip_address(host) in ip_network(entry, strict=False)
-    except ValueError:  # one of the two is a name
+    except ValueError:  # one of them is a name
         domain = entry.lstrip("*").strip(".")
         in_domain = bool(domain) and (host == domain or host.endswith(f".{domain}"))
         return in_domain or fnmatchcase(host, entry)

@@ -31,8 +31,8 @@ SOURCE_SPENT = Counter(
     registry=REGISTRY,
 )
 CALLBACK_ATTEMPTS = Counter(
-    "enrichment_callback_tries_total",
-    "Tries of callbacks ended.",
+    "enrichment_callback_attempts_total",
+    "Attempts of callbacks that have ended.",
     ["number", "outcome"],
     registry=REGISTRY,
 )

@@ -141,6 +141,6 @@ async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_th
 async def test_what_the_trace_calls_by_an_unknown_name_may_have_been_sent() -> None:
     way = http._SendProgress()
     await way.trace("connection.connect_tcp.started", {})
-    assert way.is_not_begun
+    assert way.is_unsent
     await way.trace("http3.sends_all.started", {})
-    assert not way.is_not_begun
+    assert not way.is_unsent

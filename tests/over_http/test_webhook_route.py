@@ -12,7 +12,7 @@ import httpx
 import pytest
 import standardwebhooks
 
-from mcp_enrichment.app import accounts
+from mcp_enrichment.app import http
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import WORK, data_of
@@ -186,7 +186,7 @@ def test_an_address_is_given_to_those_who_could_reach_it(
     public: str | None, service: str | None, given: bool, tmp_path: Path
 ) -> None:
     settings = Settings(api_key="k", api_url=service, public_url=public, state_dir=tmp_path)
-    assert (accounts._webhooks(settings, b"secret") is not None) is given
+    assert (http._webhooks(settings, b"secret") is not None) is given
 
 
 async def test_the_embedded_service_needs_no_webhooks(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.sources.inference import accuracy, pattern_learning
-from mcp_enrichment.service.sources.inference.patterns import PATTERNS
+from mcp_enrichment.service.sources.inference.pattern_learning import PATTERNS
 from tests.cli.commands import Shell
 from tests.support.company_staff import staff
 from tests.support.exports import HEADER

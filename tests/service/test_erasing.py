@@ -157,7 +157,7 @@ def test_an_address_without_a_profile_goes_from_every_table(place: Place, email:
     database = with_contacts(place, replace(ADA_READ, profile=None, email=email), GRACE)
     erase(database, Subject(address=email.lower()))
     database.close()
-    for table in ("contacts", "people"):
+    for table in ("contact_emails", "contact_persons"):
         assert rows(place, f"SELECT linkedin_url FROM {table}") == [(GRACE.profile,)]  # noqa: S608
     assert email.lower() not in everything(place).lower()
 

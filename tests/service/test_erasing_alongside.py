@@ -75,7 +75,7 @@ def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: s
 )
 async def test_what_a_vendor_answers_meanwhile_is_kept_nowhere(url: str, statement: str) -> None:
     async with running_service(url, scripted_vendor(HIT), jobs=False) as it:
-        job = Job(kind=JobKind.LOOK_UP, subject=await it.accepted(), team_id=it.team_id)
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         with erasing_before(statement, it.service.database, url), anyio.fail_after(HANG):
             await look_up(it.service, job)
         [(reason, email, profile)] = rows(url, "SELECT reason, email, linkedin_url FROM requests")

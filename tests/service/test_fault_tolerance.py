@@ -48,7 +48,7 @@ def _breaking_once(whole: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@pytest.mark.parametrize("statement", ["claim", "next_due", "finish", "renew"])
+@pytest.mark.parametrize("statement", ["claim", "next_run_at", "finish", "renew"])
 async def test_a_defect_between_two_jobs_is_logged_and_work_goes_on(
     path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -45,7 +45,7 @@ ADDRESS = "ada.okafor@okafor.example"
 FOUND = replies(200, {"contact": {"email": ADDRESS}})
 MISSED = replies(404, {"error": "Not found"})
 ENDED = "SELECT status, email, source, verification FROM requests WHERE completed_at IS NOT NULL"
-CALLS = "SELECT source, state, cost, calls FROM source_calls"
+CALLS = "SELECT source, state, cost, attempts FROM source_calls"
 OWNERS = "SELECT lease_owner FROM jobs"
 LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"procrastinate%'"
 COMMANDS = {
@@ -223,7 +223,7 @@ async def test_told_twice_it_waits_for_nobody(
             told.process.send_signal(signal.SIGTERM)
             await told.ended()
     assert rows(place, OWNERS) == [(None,)]
-    assert rows(place, CALLS) == [("findymail", "asked", 0.0, 1)]
+    assert rows(place, CALLS) == [("findymail", "requested", 0.0, 1)]
     assert len(vendor.posts) == 1
 
 
@@ -240,7 +240,7 @@ async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
             await told.told()
             gated.may_answer.set()
             await told.ended()
-        assert rows(place, "SELECT state, ticket FROM source_calls") == [("working", "t-1")]
+        assert rows(place, "SELECT state, vendor_job_id FROM source_calls") == [("working", "t-1")]
         email = {"email": ADDRESS, "type": "work"}
         vendor.always(replies(200, enrichment("t-1", "completed", email=email)))
         with program(*at, vendor, sources="salesfinity"):

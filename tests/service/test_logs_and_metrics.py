@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.db import database
 from tests.cli.commands import Shell
 from tests.support.databases import change
 from tests.support.keyed_client import create_key, keyed_client
@@ -63,6 +64,20 @@ async def test_a_database_without_its_tables_is_not_ready(place: Place) -> None:
         change(place, "ALTER TABLE teams RENAME TO elsewhere")
         answer = await http.get("/ready")
     assert answer.status_code == 503, "no probe takes that for ready either"
+
+
+async def test_readiness_uses_up_no_id_of_a_team(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECK_EVERY", -1)  # each probe writes
+    async with running_service(place, jobs=False) as it, keyed_client(it) as http:
+        await create_key(it, "first")
+        for _ in range(5):
+            assert (await http.get("/ready")).status_code == 200
+        await create_key(it, "second")
+        ids = [team_id for (team_id,) in it.rows("SELECT id FROM teams ORDER BY id")]
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert len(ids) >= 2
 
 
 async def test_there_are_no_metrics_unless_they_are_wanted(place: Place) -> None:

@@ -73,7 +73,7 @@ async def test_what_was_paid_is_kept_beside_the_question(place: Place) -> None:
     vendors = [scripted_vendor(one, name=f"v{number}") for number, one in enumerate(said)]
     async with running_service(place, *vendors, jobs=False, clock=(clock := Clock())) as it:
         await run_to_completion(it, await it.accepted(), clock)
-        spent = it.rows("SELECT state, cost, calls FROM source_calls ORDER BY source")
+        spent = it.rows("SELECT state, cost, attempts FROM source_calls ORDER BY source")
     assert spent == [("miss", 0.5, 1), ("hit", 3.0, 1), ("hit", PRICE, 1), ("miss", 0.0, 1)]
 
 

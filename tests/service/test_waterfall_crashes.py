@@ -122,7 +122,7 @@ async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], st
     vendors = [vendor_with_outcome(end, name) for name, end in named.items()]
     request_id = await it.accepted(linkedin_url=f"{ADA}-{tag}")
     died = await _die(it, request_id, vendors, steps)
-    asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'asked'"
+    asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'requested'"
     for (lost,) in it.rows(asked, request_id):
         named[lost] = "lost"  # nobody knows what it would have said, or has said
     clock.now += vendor_calls.ABANDONED_SECONDS

@@ -48,7 +48,7 @@ ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
 """Services that live side by side."""
 LONGEST_LIFE = 0.3
-ENDED = """SELECT count(*) FROM requests WHERE ended_at IS NOT NULL
+ENDED = """SELECT count(*) FROM requests WHERE completed_at IS NOT NULL
 AND CAST(external_id AS integer) >= ? AND CAST(external_id AS integer) < ?"""
 UNFINISHED = "SELECT count(*) FROM jobs"
 LEFT_BEHIND = "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
-from mcp_enrichment.service.sources.inference.patterns import PATTERNS
+from mcp_enrichment.service.sources.inference.pattern_learning import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

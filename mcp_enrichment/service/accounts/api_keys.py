@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, and recognised by their hash."""
+"""API keys: created once, shown once, and verified by their hash."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
-    """A key as it is kept. Times are seconds since the epoch."""
+    """A stored key. Times are seconds since the epoch."""
 
     id: str
-    """The part of the key that names it, shown in lists."""
+    """The public part of the key, shown in lists."""
     team_id: int
     team: str
     hash: str
@@ -43,9 +43,9 @@ def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at:
 
 
 def find_valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
-    """The hash and the team of the valid key of this name, both None where there is none.
+    """The hash and the team of the valid key with this id, both None where there is none.
 
-    It is one row in any case: that a name exists is not to be seen by the time it takes.
+    It is one row in any case, so that the time does not reveal whether an id exists.
     """
     stored, team_id = connection.execute(_VALID, {"id": key_id}).one()
     return stored, team_id
@@ -58,12 +58,12 @@ def list_all(connection: Connection) -> Sequence[ApiKey]:
 
 
 def revoke(connection: Connection, key_id: str, *, at: float) -> bool:
-    """End a key; False where there is none of that name, or it has ended already."""
+    """Revoke a key; False where there is none with this id, or it is revoked."""
     live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
     return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount == 1
 
 
-# Made once, as every request says it.
+# Built once, as every request executes it.
 _VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
     api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
 )
@@ -78,10 +78,10 @@ _KEYS = select(
 
 
 PREFIX = "mcpe"
-"""What every key begins with, so that scanners for leaked secrets can know one."""
+"""The prefix of every key, by which secret scanners find leaked ones."""
 ID_BYTES = 6
 SECRET_BYTES = 32
-"""256 random bits: a plain SHA-256 is hash enough for what nobody can guess."""
+"""256 random bits cannot be guessed: so a plain SHA-256 is a sufficient hash."""
 
 _KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}")
 _NO_HASH = "0" * 64
@@ -89,14 +89,14 @@ _NO_HASH = "0" * 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewKey:
-    """A key that was just made: the only time that it is seen whole."""
+    """A new key: the only time that all of it is known."""
 
     id: str
     key: str
 
 
 def create(connection: Connection, team: str, *, at: float) -> NewKey:
-    """Make a key for the team of this name. Raises `InvalidArguments` where there is none."""
+    """Create a key for the team of this name. Raises `InvalidArguments` where there is none."""
     team_id = team_id_of(connection, team)
     key_id = secrets.token_hex(ID_BYTES)
     key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"
@@ -105,17 +105,17 @@ def create(connection: Connection, team: str, *, at: float) -> NewKey:
 
 
 async def authenticate(database: Database, key: str) -> int | None:
-    """The team that a key belongs to; None for a key that is unknown, revoked or no key at all."""
+    """The team of a key; None for an unknown, revoked or malformed key."""
     named = _KEY.fullmatch(key)
     if named is None:
         return None
     stored, team_id = await database.read(lambda connection: find_valid(connection, named[1]))
-    # Compared also where there is nothing to compare with: both ways take the same time.
+    # An unknown key is compared, too, so that both take the same time.
     return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
 
 
 def key_id_of(key: str) -> str:
-    """The part of a key that names it; empty for what is no key."""
+    """The public part of a key; empty for a malformed key."""
     named = _KEY.fullmatch(key)
     return named[1] if named else ""
 

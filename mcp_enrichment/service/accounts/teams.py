@@ -50,26 +50,26 @@ def list_all(connection: Connection) -> Sequence[Team]:
 
 
 def add_secret(connection: Connection, team_id: int, secret: str, *, at: float) -> None:
-    """A new secret for the team's callbacks, beside those that it has."""
+    """Store a new secret for the team's callbacks."""
     row = {"team_id": team_id, "secret": secret, "created_at": at}
     connection.execute(insert(callback_secrets).values(row))
 
 
 def lock(connection: Connection, team_id: int) -> None:
-    """Have no other transaction hold the team until this one ends."""
+    """Lock the team until the transaction ends."""
     this = select(teams.c.id).where(teams.c.id == team_id)
     connection.execute(this.with_for_update(key_share=True))
 
 
 def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence[str]:
-    """The newest secrets of the team's callbacks, the very newest first."""
+    """The newest secrets of the team's callbacks, the latest first."""
     mine = select(callback_secrets.c.secret).where(callback_secrets.c.team_id == team_id)
     newest = mine.order_by(callback_secrets.c.id.desc()).limit(limit)
     return connection.execute(newest).scalars().all()
 
 
 def credit_totals(connection: Connection) -> dict[str, int]:
-    """The credits of all teams: what is available and held, and what has moved of each kind."""
+    """The sums of all teams: available and held, and each kind of movement."""
     figures = ("available", "held", "granted", "corrected", "settled", "released")
     summed = [func.coalesce(func.sum(teams.c[name]), 0).label(name) for name in figures]
     row = connection.execute(select(*summed)).one()
@@ -79,13 +79,13 @@ def credit_totals(connection: Connection) -> dict[str, int]:
 FIRST_GRANT = 250
 """Credits that a new installation starts with."""
 SECRETS_VALID = 2
-"""A callback bears a signature by each of the newest two, so that a receiver may change over."""
+"""A callback is signed with each of the newest two, so that a receiver can change over."""
 
-_NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no space at an end, where nobody sees it
+_NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no trailing space, which is invisible
 
 
 def embedded_team(connection: Connection, *, at: float) -> int:
-    """The id of the embedded team, made with its first grant where it does not exist."""
+    """The id of the embedded team, created with its first grant where it does not exist."""
     found = id_of(connection, DEFAULT_TEAM)
     return found or _with_credits(connection, DEFAULT_TEAM, FIRST_GRANT, at=at)
 
@@ -117,7 +117,7 @@ def _refused(happened: str, what_to_do: str) -> InvalidArguments:
 
 
 def local_team(connection: Connection, name: str, *, at: float) -> int:
-    """The team of this name for who sits at the machine: the embedded one is made when needed."""
+    """The team of this name, for local commands. The embedded one is created when needed."""
     return (
         embedded_team(connection, at=at) if name == DEFAULT_TEAM else team_id_of(connection, name)
     )
@@ -127,7 +127,7 @@ def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Seque
     """The secrets of the team's callbacks that are valid now, the newest first; one at least."""
     if valid := newest_secrets(connection, team_id, SECRETS_VALID):
         return valid
-    lock(connection, team_id)  # the first secret is made once, whoever needs it first
+    lock(connection, team_id)  # only one process creates the first secret
     return newest_secrets(connection, team_id, SECRETS_VALID) or [
         rotate_secret(connection, team_id, at=at)
     ]

@@ -1,4 +1,4 @@
-"""Balances, grants, corrections, and what explains them."""
+"""Balances, their history, grants and corrections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TOO_FEW = Explanation(
 
 
 async def balance(database: Database, team_id: int) -> Balance:
-    """What the team may spend, and what its running requests hold."""
+    """The team's available and held credits."""
     return await database.read(lambda c: ledger.balance(c, team_id))
 
 

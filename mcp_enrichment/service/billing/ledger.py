@@ -1,4 +1,4 @@
-"""Statements on credits. Each moves a team's two figures and writes its entry, or does neither."""
+"""SQL of credits. Each movement changes the team's balance and adds an entry, or does neither."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# Made once, as every request and every lookup says them.
+# Built once, as every request and every lookup executes them.
 _COLUMNS = ("available", "held", "granted", "corrected", "settled", "released")
 _MOVE = (
     update(teams)
@@ -37,7 +37,7 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldOutcome:
-    """What becomes of the credit that a request holds."""
+    """Whether the credit that a request holds is captured or released."""
 
     team_id: int
     request_id: str
@@ -46,7 +46,7 @@ class HoldOutcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One movement. Entries are only ever added."""
+    """One movement. The ledger is append-only."""
 
     id: int
     kind: LedgerEntryKind
@@ -60,7 +60,7 @@ class Entry:
 
 
 def balance(connection: Connection, team_id: int) -> Balance:
-    """The team's credits as they stand."""
+    """The team's credits."""
     figures = select(teams.c.available, teams.c.held).where(teams.c.id == team_id)
     available, held = connection.execute(figures).one()
     return Balance(available=available, held=held)
@@ -94,7 +94,7 @@ def correct(connection: Connection, team_id: int, amount: int, *, at: float, rea
 
 
 def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
-    """Set one credit aside for a request; False where none is available."""
+    """Hold one credit for a request; False where none is available."""
     if not _move(connection, team_id, available=-1, held=1):
         return False
     _enter(connection, team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)
@@ -102,11 +102,11 @@ def hold(connection: Connection, team_id: int, request_id: str, *, at: float) ->
 
 
 def close_holds(connection: Connection, ends: Sequence[HoldOutcome], *, at: float) -> None:
-    """Spend or give back the credits that requests hold; of one at least. A second end of one
-    request is refused by the keys."""
+    """Capture or release the credits that requests hold, of one request at least. The unique keys
+    reject a second one for the same request."""
     spent = Counter(end.team_id for end in ends if end.is_spent)
     freed = Counter(end.team_id for end in ends if not end.is_spent)
-    # In the order of the teams: no two transactions wait for each other's balances.
+    # Rows are locked in the order of the teams, so there is no deadlock.
     moves = [
         _movement(
             team_id,

@@ -1,4 +1,4 @@
-"""The second job: a callback, tried at most three times and signed."""
+"""The callback job: sends a signed callback, in at most three attempts."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _NO_CALLBACK = Explanation(
     for_person="`mcp-enrichment callbacks list` shows them all.",
 )
 JITTER = 0.2
-"""A delay is stretched by up to this share of itself, lest many callbacks come at once."""
+"""A delay is lengthened by up to this share at random, to spread the load."""
 LONGEST_RETRY_AFTER = 300.0
-"""Seconds; what a receiver asks for beyond that is not waited for."""
+"""The longest `Retry-After` of a receiver that is obeyed, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +50,8 @@ class _Attempt:
 
 
 async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
-    """Send one try of a callback. A try is written down before it is sent: a crash between the two
-    costs the try, never a fourth one."""
+    """Make one attempt. It is stored before it is sent: a crash in between costs the attempt, and
+    never leads to a fourth one."""
     pseudonyms = service.database.pseudonyms
     claimed = await service.database.write(
         lambda c: _claim(c, job.target_id, pseudonyms, at=service.clock())
@@ -75,7 +75,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         _close(connection, claimed, sent, at=service.clock())
         again = _retry_delay(service, sent, claimed.number)
         if again and _is_redelivered(connection, claimed.callback):
-            again = None  # the repeat has a job of its own
+            again = None  # the new round has its own job
         if again is None:
             delete_done(connection, [job])
         return again
@@ -95,13 +95,13 @@ async def _send(
 
 
 async def give_up(_service: ServiceContext, _job: Job) -> None:
-    """A callback that cannot be sent is not sent: its tries say how far it came."""
+    """Nothing is left to do: the stored attempts show what happened."""
 
 
 def redeliver(
     connection: Connection, queue: Queue, team_id: int, callback_id: str, *, at: float
 ) -> None:
-    """Have a callback delivered once more, with three new tries. Raises `InvalidArguments`."""
+    """Deliver a callback again, with three new attempts. Raises `InvalidArguments`."""
     callback = callback_table.get(connection, callback_id)
     request = store.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
@@ -111,7 +111,7 @@ def redeliver(
 
 
 def body_of(request: Request, callback: Callback) -> bytes:
-    """The contract's body: the same bytes on each try, unless its address is suppressed between."""
+    """The contract's body: the same bytes in each attempt, unless its email is suppressed since."""
     told = replace(request, external_id=callback.external_id)
     return json.dumps(enrichment_type(told).to_json(), ensure_ascii=False).encode()
 

@@ -1,4 +1,4 @@
-"""Posting a callback: one bounded try, to an address that was judged and no other."""
+"""Posts a callback: one attempt with a time limit, only to an address that was checked."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 
 ATTEMPT_SECONDS = 10.0
-"""The whole try: name, connection, TLS, body and status line."""
+"""The timeout of an attempt: name, connection, TLS, body and status line."""
 _SUCCESS = range(200, 300)
 GONE = 410
-"""The receiver wants no more of this (Standard Webhooks, "Disabling endpoints")."""
+"""The receiver wants no further attempt (Standard Webhooks, "Disabling endpoints")."""
 _HEADERS = {
     "content-type": "application/json",
     "user-agent": USER_AGENT,
@@ -34,7 +34,7 @@ _HEADERS = {
 
 
 class CallbackSender:
-    """Follows no redirect, asks no proxy and reads no body: only the status counts."""
+    """Follows no redirect, uses no proxy and reads no body: only the status counts."""
 
     def __init__(self, rules: CallbackURLPolicy) -> None:
         self._network = PinnedNetwork(rules)
@@ -71,7 +71,7 @@ class CallbackSender:
             return _result(response)
 
     async def _ssl_context(self) -> ssl.SSLContext:
-        # Reading all certificates takes 50 ms: once, when first needed, and off the event loop.
+        # Reading all certificates takes 50 ms: it is done once, when needed, in a thread.
         async with self._making_context:
             if self._context is None:
                 self._context = await anyio.to_thread.run_sync(httpcore.default_ssl_context)

@@ -1,4 +1,4 @@
-"""Statements on callbacks and their tries: one row a try, written before it is sent."""
+"""SQL of callbacks and their attempts: one row for each attempt, stored before it is sent."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 MAX_ATTEMPTS = 3
-"""The contract's number, of one round; the table itself refuses a fourth."""
-# Made once, as every lookup says it.
+"""The contract's number, for one round; the table rejects a fourth."""
+# Built once, as every lookup executes it.
 _OF_REQUESTS = select(callbacks).where(
     callbacks.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
 
 
 class AttemptOutcome(StrEnum):
-    """How one try of a callback ended."""
+    """The outcome of one attempt of a callback."""
 
     DELIVERED = "delivered"
     """The receiver answered with a 2xx."""
     HTTP_ERROR = "http-error"
-    """It answered with anything else."""
+    """The receiver answered with another status."""
     UNREACHABLE = "unreachable"
-    """No connection, or one that broke before an answer that can be read."""
+    """There was no connection, or it broke before a readable response."""
     TIMED_OUT = "timed-out"
     ADDRESS_REFUSED = "address-refused"
-    """Its address is one that callbacks may not reach."""
+    """Callbacks may not connect to its address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Callback:
-    """Where the end of a request is to be told."""
+    """A callback of a request."""
 
     id: str
     request_id: str
     url: str
     external_id: str | None
     round: int
-    """Grows by one each time that somebody repeats the delivery by hand."""
+    """Increases by one with each redelivery by an operator."""
     handler_errors: int = 0
-    """How often its delivery raised in this round."""
+    """Exceptions that its delivery raised in this round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A callback with its last try, as lists show it."""
+    """A callback with its last attempt, for lists."""
 
     id: str
     request_id: str
@@ -67,7 +67,7 @@ class Delivery:
 def add(
     connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
 ) -> None:
-    """Remember whom to tell."""
+    """Store a callback."""
     row = {
         "id": callback_id,
         "request_id": request_id,
@@ -91,13 +91,13 @@ def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequenc
 
 
 def start_round(connection: Connection, callback_id: str) -> None:
-    """Allow a callback three more tries."""
+    """Start a new round of three attempts."""
     this = update(callbacks).where(callbacks.c.id == callback_id)
     connection.execute(this.values(round=callbacks.c.round + 1, handler_errors=0))
 
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
-    """The number of the try that may now be sent; None where the round is over."""
+    """Store the next attempt and return its number; None where the round is over."""
     outcomes = (
         connection.execute(select(attempts.c.outcome).where(_round(callback))).scalars().all()
     )
@@ -123,14 +123,14 @@ def close_attempt(
     outcome: AttemptOutcome,
     http_status: int | None,
 ) -> None:
-    """Write down how a try ended."""
+    """Store the outcome of an attempt."""
     this = _round(callback) & (attempts.c.number == number)
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
     connection.execute(update(attempts).where(this).values(end))
 
 
 def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
-    """A team's callbacks, those tried last first."""
+    """A team's callbacks, the latest attempts first."""
     last, of_this = attempts.alias("last"), attempts.c.callback_id == callbacks.c.id
     order = func.max(attempts.c.round * (MAX_ATTEMPTS + 1) + attempts.c.number)
     newest = select(order).where(of_this).scalar_subquery()

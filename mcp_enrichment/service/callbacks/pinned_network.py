@@ -1,4 +1,4 @@
-"""Connecting to a receiver of callbacks: to an address that was judged and no other."""
+"""Connects to a receiver of callbacks: only to an address that was checked, for bounded bytes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 
 MAX_READ = 64 * 1024
-"""Bytes that are read of one connection, whatever they are: TLS, 1xx answers, heads and bodies."""
+"""The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
 class ReadLimitedStream(ByteStream):
-    """A stream that breaks where more than `MAX_READ` bytes would be read of it.
+    """A stream that fails when more than `MAX_READ` bytes are read.
 
-    It stands below TLS, since a receiver may send without end there too.
+    It is below TLS, where a receiver may send without end, too.
     """
 
     def __init__(self, stream: ByteStream) -> None:
@@ -57,7 +57,7 @@ class ReadLimitedStream(ByteStream):
 
 
 class Connection(httpcore.AsyncNetworkStream):
-    """A stream as httpcore uses it. Time is bounded outside, for the whole try: none is here."""
+    """A stream for httpcore. The time limit of the whole attempt is outside."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
@@ -101,15 +101,15 @@ class Connection(httpcore.AsyncNetworkStream):
 
 
 CONNECT_SECONDS = 3.0
-"""For an address that is not the last one of its name: the next one is tried then."""
+"""The timeout of every address but the last one; then the next one is tried."""
 
 
 class AddressRefused(Exception):
-    """The name resolves to an address that callbacks may not reach."""
+    """The name resolves to an address that callbacks may not connect to."""
 
 
 class PinnedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves a name once and connects to that very answer: it cannot change in between."""
+    """Resolves a name once, and connects to the addresses that were checked."""
 
     def __init__(self, rules: CallbackURLPolicy) -> None:
         self._rules = rules
@@ -134,7 +134,7 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
     async def _checked(self, host: str, port: int) -> Sequence[str]:
         found = await _resolved(host, port)
         addresses = [str(entry[4][0]).split("%")[0] for entry in found]
-        # One private address among public ones is refused too: which one is used is chance.
+        # One private address among public ones is rejected, too.
         if not all(self._rules.allows(ipaddress.ip_address(a)) for a in addresses):
             raise AddressRefused
         return list(dict.fromkeys(addresses))
@@ -145,11 +145,10 @@ async def _connected(address: str, port: int) -> Connection:
 
 
 async def _resolved(host: str, port: int) -> Sequence[Any]:
-    """What the name resolves to, first those that the system prefers. Raises `OSError`.
+    """The addresses of the name, in the system's order. Raises `OSError`.
 
-    Each look-up has a thread of its own: one whose name server hangs holds up no other, as it would
-    in a pool, and as a daemon it does not hold up the end of the process either. There are no more
-    of them than callbacks on their way in half a minute, after which a resolver gives up.
+    Each look-up has a daemon thread of its own: a name server that hangs delays neither other
+    look-ups, as in a pool, nor the end of the process.
     """
     found: Future[Sequence[Any]] = Future()
     Thread(target=_resolve, args=(found, host, port), daemon=True).start()
@@ -163,5 +162,5 @@ def _resolve(found: Future[Sequence[Any]], host: str, port: int) -> None:
         found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as error:
         found.set_exception(error)
-    except UnicodeError:  # it is no host name at all
+    except UnicodeError:  # it is not a host name
         found.set_exception(OSError("not a host name"))

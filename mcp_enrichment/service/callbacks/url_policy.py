@@ -1,4 +1,4 @@
-"""Where a callback may go: public addresses only, unless an operator allows others."""
+"""The policy for callback URLs: public addresses only, unless an operator allows others."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Network = IPv4Network | IPv6Network
 MAX_URL = 2048
 _NEVER_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LOCAL_NAMES = re.compile(r"[^.]+|(.*\.)?(localhost|local|internal|localdomain|home\.arpa)")
-"""Names without a dot among them: those are completed by what the machine is set up with."""
+"""With names without a dot, to which the resolver may add a local domain."""
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-"""Of a host name. Underscores are none in the letter of RFC 1123, and are resolved."""
+"""A label of a host name. RFC 1123 has no underscores, but they are resolved."""
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 MAX_NAME = 253
 _NO_HOST = "has a host that is neither a name nor an address"
@@ -49,7 +49,7 @@ _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address can only belong to a host on the internet."""
+    """Whether an address is one of the public internet."""
     if isinstance(address, IPv6Address):
         if mapped := address.ipv4_mapped:
             return is_public(mapped)
@@ -68,12 +68,12 @@ class CallbackURLPolicy:
     ports: Collection[int] = (80, 443)
 
     def allows(self, address: Address) -> bool:
-        """Whether a connection to this very address may be made."""
+        """Whether callbacks may connect to this address."""
         listed = any(address.version == n.version and address in n for n in self.networks)
         return listed or is_public(address)
 
     def check_url(self, url: str) -> None:
-        """Raise `CallbackRefused` for what the URL alone shows; names are judged once resolved."""
+        """Raise `CallbackRefused` for what the URL shows. A name is checked once it is resolved."""
         parts = _parts_of(url)
         host = _host_of(parts)
         address = _literal(host, bracketed=parts.netloc.startswith("["))
@@ -91,7 +91,7 @@ def _parts_of(url: str) -> SplitResult:
         raise _refused(f"is longer than {MAX_URL} characters, or holds spaces or controls")
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is none
+        _ = parts.port  # raises for a wrong port
     except ValueError as error:
         raise _refused("is not a URL") from error
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
@@ -102,7 +102,7 @@ def _parts_of(url: str) -> SplitResult:
 
 
 def _host_of(parts: SplitResult) -> str:
-    """The host as whoever resolves it is asked for it: ASCII, in lower case."""
+    """The host as it is resolved: ASCII, in lower case."""
     host = parts.hostname or ""
     try:
         ascii_host = host if host.isascii() else idna.encode(host).decode()
@@ -112,13 +112,13 @@ def _host_of(parts: SplitResult) -> str:
 
 
 def _literal(host: str, *, bracketed: bool) -> Address | None:
-    """The address that the host is; None for a name. Raises `CallbackRefused` for what is neither.
+    """The host as an address; None for a name. Raises `CallbackRefused` for neither.
 
-    Numbers are read as resolvers read them: decimal, octal and hex, in one to four parts.
+    Numbers are read as resolvers do: decimal, octal and hex, in one to four parts.
     """
     try:
         if bracketed:
-            return IPv6Address(host if "%" not in host else "")  # a zone is of one machine's links
+            return IPv6Address(host if "%" not in host else "")  # a zone is local to a machine
         if _NUMERIC.fullmatch(host):
             return IPv4Address(socket.inet_aton(host))
     except (OSError, ValueError) as error:

@@ -23,9 +23,9 @@ def new_secret() -> str:
 def headers(
     *, message_id: str, at: float, body: bytes, signing_secrets: Sequence[str]
 ) -> dict[str, str]:
-    """The three headers of one try: one signature for each secret, so that one may be replaced.
+    """The three headers of one attempt. Each secret has a signature, so that it can be replaced.
 
-    `at` is in seconds since the epoch; `body` is signed byte by byte as it is sent.
+    `at` is in seconds since the epoch; `body` is signed as it is sent.
     """
     timestamp = str(int(at))
     signatures = [

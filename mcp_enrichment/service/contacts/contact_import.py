@@ -1,4 +1,4 @@
-"""Imported contacts: taking them in, listing them, and answering from them."""
+"""Imports contacts, lists them, and looks them up for the contacts source."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def _none_suppressed(_profile: str, _email: str) -> bool:
 
 @dataclass(kw_only=True, slots=True)
 class ImportReport:
-    """What an import did, or would do."""
+    """The result of an import, or of a dry run."""
 
     read: int = 0
     """Rows of the file."""
     stored: int = 0
-    """Rows that hold an address; each is in the database now."""
+    """Rows with an address; all of them are stored."""
     addresses: int = 0
-    """Addresses of those rows."""
+    """Addresses in those rows."""
     new: int = 0
-    """Addresses that this source had not told before."""
+    """Addresses that this source did not have before."""
     skipped: Counter[SkipReason] = field(default_factory=Counter)
-    """Rows that were not stored: with those that were, all that were read."""
+    """Rows that were not stored, by reason. With the stored ones they are all rows read."""
     left_out: Counter[SkipReason] = field(default_factory=Counter)
-    """What is missing of rows that were stored."""
+    """Parts of stored rows that were not stored, by reason."""
     is_left_out: Callable[[str, str], bool] = field(
         default=_none_suppressed, repr=False, compare=False
     )
     """Whether this profile, or this address, is on the suppression list."""
 
     def contacts_among(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
-        """The contacts among the rows, and people without an address; everything is counted."""
+        """The contacts among the rows, and people without an address. All rows are counted."""
         for row in rows:
             if isinstance(row, Contact):
                 yield from self._contacts_of(row)
@@ -102,12 +102,12 @@ def import_contacts(
     with log_and_continue(
         logger, "how right inferences are is worked out by whoever needs it first"
     ):
-        figures(database)  # here, as it takes up to a minute, in which a service would be late
+        figures(database)  # here: it takes up to a minute, which a service cannot wait
     return report
 
 
 def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
-    """The first contacts by name, and how many there are."""
+    """The first contacts by name, and the number of all."""
     return database.read_now(lambda c: (store.page(c, limit=limit), store.count(c)))
 
 

@@ -1,4 +1,4 @@
-"""Statements on imported contacts: one row for an address as one source has it."""
+"""SQL of imported contacts: one row for each address and export source."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _KEY = [column.name for column in contact_emails.primary_key]
 MAX_ROWS = 50
-"""Rows of one person that are looked at for an address."""
+"""The most rows that are read of one person."""
 
 
 def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert the rows; what a source has told of an address before gives way to what is newer. How
-    many addresses are new, whatever others insert at the same time."""
+    """Upsert the rows: newer ones replace older ones of the same source. The number of new
+    addresses, also with concurrent imports."""
     new = upsert(connection, contact_emails)
     added = execute_for_each(connection, new.on_conflict_do_nothing(), rows)
     if added < len(rows):
@@ -33,19 +33,19 @@ def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> 
 
 
 def count(connection: Connection) -> int:
-    """How many addresses are stored, each once for each source that has it."""
+    """The number of stored addresses, each counted for each source."""
     return connection.execute(select(func.count()).select_from(contact_emails)).scalar_one()
 
 
 def any_stored(connection: Connection) -> bool:
-    """Whether there is anyone whose profile is known."""
+    """Whether there is a contact with a profile."""
     known = select(contact_emails.c.type).where(contact_emails.c.linkedin_url > "")
     return bool(connection.execute(select(exists(known))).scalar())
 
 
 def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str, float]:
-    """The addresses of that kind of the person with this canonical URL, the newest first, and
-    when each was seen to be so."""
+    """The addresses of that type of the person with this canonical URL, the newest first, with the
+    time of each."""
     this = (contact_emails.c.linkedin_url == linkedin_url) & (contact_emails.c.type == kind)
     newest = (
         contact_emails.c.seen_at.desc(),
@@ -61,7 +61,7 @@ def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str,
 
 
 def page(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
-    """The first contacts by name, of one person the newest first."""
+    """The first contacts by name, the newest of a person first."""
     by_name = (
         contact_emails.c.last_name,
         contact_emails.c.first_name,

@@ -1,4 +1,4 @@
-"""People from imported rows: storing them, and learning how their companies form addresses."""
+"""People of imported rows, for inferring how companies form addresses."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
 
 _LOCAL, _DOMAIN = 5, 6
-"""Where they stand in a row of the people's table."""
+"""Their places in a row of `contact_persons`."""
 
 
 def to_person_rows(rows: Iterable[Values]) -> list[Values]:
-    """Who is named in rows of the contacts' table, as rows of the people's; `email` is empty where
-    none is known. Of several addresses of one person the main one is learned from."""
+    """The people named in rows of `contact_emails`, as rows of `contact_persons`. Of several
+    addresses of one person the main one is used."""
     found: dict[str, Values] = {}
     for row in sorted(rows, key=itemgetter(RANK)):
         person = _person_of(row)
@@ -45,12 +45,12 @@ def to_person_rows(rows: Iterable[Values]) -> list[Values]:
 
 
 def address_of(person: Values) -> str:
-    """The work address of a row of the people's table; empty where it has none."""
+    """The work address in a row of `contact_persons`; empty where it has none."""
     return f"{person[_LOCAL]}@{person[_DOMAIN]}" if person[_DOMAIN] else ""
 
 
 def compute_accuracy(connection: Connection) -> Accuracy:
-    """How right inferences are on the rows as they are. It takes a minute for a million of them."""
+    """The accuracy of inference on the stored rows. It takes a minute for a million rows."""
     companies: dict[str, Counter[str]] = defaultdict(Counter)
     for row in store.companies(connection):
         companies[row.company_key][row.email_domain] = row.people
@@ -58,7 +58,7 @@ def compute_accuracy(connection: Connection) -> Accuracy:
 
 
 def figures(database: Database) -> Accuracy:
-    """How right inferences are, in the calling thread: worked out once after each import."""
+    """The current accuracy, in the calling thread: computed once after each import."""
     puts, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
     if puts is None:
         return Accuracy()
@@ -71,15 +71,15 @@ def figures(database: Database) -> Accuracy:
 
 
 def last_figures(database: Database) -> Accuracy:
-    """How right inferences were when that was last worked out. An import does so when it is done:
-    until then, and where one broke off, who serves goes by the figures before."""
+    """The accuracy that was computed last. During an import, and after an interrupted one, it is
+    the one before."""
     kept = database.read_now(store.last_accuracy)
     return (kept and Accuracy.read(json.loads(kept))) or figures(database)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPeople:
-    """The book of the inferring source."""
+    """The stored people, for the inferred source."""
 
     database: Database
     _working_out: anyio.Lock = field(default_factory=anyio.Lock)
@@ -110,7 +110,7 @@ class StoredPeople:
 
 
 def inferred_source(database: Database) -> InferredSource:
-    """The source that infers from the rows in that database."""
+    """The source that infers addresses from the people in that database."""
     return InferredSource(StoredPeople(database))
 
 
@@ -134,17 +134,17 @@ def _name(row: Row[Any]) -> Name:
 def _person_of(row: Values) -> Values | None:
     url, _, email, source, first, last, company, _, _, seen_at, _, imported_at = row
     local, domain = _at_work(email)
-    # Whose profile is not known tells something only by an address at work; and any other one
-    # would stand here in the profile's place, where nobody looks for an address.
+    # A person without a profile is useful only with a work address, which then stands in place of
+    # the profile. A private address must not stand there: erasure does not look for it there.
     if not (first and last and (url or domain)):
         return None
-    # Who writes from a company tells of it, with a profile or without.
+    # A work address tells of its company, with a profile or without.
     profile, key = url or f"{store.NO_PROFILE}{email}", company_key(company)
     return profile, first, last, company, key, local, domain, source, seen_at, imported_at
 
 
 def _at_work(email: str) -> tuple[str | None, str | None]:
-    """Judged by the domain alone: what an export calls an address at work may be at free mail."""
+    """The parts of a work address. Only the domain decides: an export may call free mail work."""
     if not email or email_kind(email) is not EmailType.WORK:
         return None, None
     local, _, domain = email.lower().rpartition("@")

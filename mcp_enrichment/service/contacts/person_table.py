@@ -1,5 +1,4 @@
-"""Statements on people of imported rows, with an address or without: what addresses are learned
-from, and inferred for."""
+"""SQL of people in imported rows: inference learns from their addresses and infers others."""
 
 from __future__ import annotations
 
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     Named = Row[*tuple[Any, ...]]
-    """A row whose columns are told by their names."""
+    """A row whose columns are read by name."""
 
 MOST_OF_A_DOMAIN = 1000
-"""People of one domain that are learned from: more do not tell more."""
+"""The most people of one domain that inference uses: more add nothing."""
 NO_PROFILE = "mailto:"
-"""Stands with the address where the profile would, for people whose profile is not known."""
+"""The prefix of an address that stands in the place of an unknown profile."""
 STREAMED = 10_000
-"""Rows that are fetched at once."""
+"""Rows of one fetch."""
 _NAMED: list[Any] = [
     contact_persons.c.first_name,
     contact_persons.c.last_name,
@@ -34,9 +33,8 @@ _DOMAIN: list[Any] = [contact_persons.c.email_domain, func.count().label("people
 
 
 def upsert_persons(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert the rows. A stored row gives way to a newer one, and to one of the same age that has
-    an address where it has none. An address of the same company is kept where the newer row has
-    none.
+    """Upsert the rows. A stored row is replaced by a newer one, and by one of the same age with an
+    address if it has none. If the newer row has no address, that of the same company is kept.
     """
     new = upsert(connection, contact_persons)
     names = [column.name for column in contact_persons.c if not column.primary_key]
@@ -76,7 +74,7 @@ def domains_of(connection: Connection, company_key: str) -> Sequence[Named]:
 
 
 def known(connection: Connection, domain: str) -> Sequence[Named]:
-    """Those with an address at a domain, the newest first, up to a bound."""
+    """People with an address at a domain, the newest first, up to a limit."""
     of_it = select(*_NAMED, contact_persons.c.email_local).where(
         contact_persons.c.email_domain == domain
     )
@@ -85,7 +83,7 @@ def known(connection: Connection, domain: str) -> Sequence[Named]:
 
 
 def is_taken(connection: Connection, local: str, domain: str) -> bool:
-    """Whether somebody is known to have that address."""
+    """Whether the address is known to be somebody's."""
     this = (contact_persons.c.email_domain == domain) & (contact_persons.c.email_local == local)
     return (
         connection.execute(select(contact_persons.c.linkedin_url).where(this).limit(1)).first()
@@ -94,7 +92,7 @@ def is_taken(connection: Connection, local: str, domain: str) -> bool:
 
 
 def namesakes(connection: Connection, linkedin_url: str) -> Sequence[Named]:
-    """People of the same company without an address whose one could be the same as this one's."""
+    """People of the same company without an address whose inferred one could be the same."""
     me = select(contact_persons).where(contact_persons.c.linkedin_url == linkedin_url).subquery()
     initials = [
         func.lower(func.substr(contact_persons.c[name], 1, 1))
@@ -123,7 +121,7 @@ def companies(connection: Connection) -> Iterator[Named]:
 
 
 def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
-    """All with an address, domain by domain, in no order within one."""
+    """All people with an address, grouped by domain."""
     told = select(*_NAMED, contact_persons.c.email_local, contact_persons.c.email_domain)
     sorted_ = told.where(contact_persons.c.email_domain.is_not(None)).order_by(
         contact_persons.c.email_domain
@@ -133,23 +131,23 @@ def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
 
 
 def write_count(connection: Connection) -> int | None:
-    """How often rows were put: figures hold up to the next time."""
+    """The number of writes so far. The accuracy is current until the next one."""
     return connection.execute(select(inference_accuracy.c.writes)).scalar()
 
 
 def fresh_accuracy(connection: Connection) -> str | None:
-    """What was worked out from the rows as they are."""
+    """The accuracy computed from the current rows."""
     current = inference_accuracy.c.computed_at_write == inference_accuracy.c.writes
     return connection.execute(select(inference_accuracy.c.accuracy).where(current)).scalar()
 
 
 def last_accuracy(connection: Connection) -> str | None:
-    """What was worked out last, also where rows were put since."""
+    """The accuracy that was computed last, also from older rows."""
     return connection.execute(select(inference_accuracy.c.accuracy)).scalar()
 
 
 def store_accuracy(connection: Connection, computed_at_write: int, worked_out: str) -> None:
-    """Keep what was worked out from the rows as they were after so many puts."""
+    """Store the accuracy computed after so many writes."""
     kept = update(inference_accuracy).values(
         computed_at_write=computed_at_write, accuracy=worked_out
     )

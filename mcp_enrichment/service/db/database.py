@@ -89,21 +89,21 @@ class Database:
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a write transaction: committed when it returns, rolled back when it raises."""
+        """Run `work` in a write transaction: committed if it returns, rolled back if it raises."""
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
 
     async def read_grouped(
         self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
     ) -> R:
-        """`read` for one item, grouped with other items of the same `work` at this time. `work` is a
-        function of a module and returns the results in the order of the items."""
+        """`read` for one item, grouped with other items of the same `work` at this time. `work`, a
+        function of a module, returns the results in the order of the items."""
         return await self._together(self.read, work)(one)
 
     async def write_grouped(
         self, work: Callable[[Connection, Sequence[T]], Sequence[R]], one: T
     ) -> R:
-        """`write` for one item, grouped with others: one commit for all. If it raises, each item gets
-        a transaction of its own."""
+        """`write` for one item, grouped with others: one commit for all. If it raises, each item
+        gets a transaction of its own."""
         return await self._together(self.write, work)(one)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:

@@ -1,4 +1,4 @@
-"""The service's routes: HTTP in, a verb of the domain, HTTP out."""
+"""The service's routes: each parses a request, calls one operation and returns a response."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
 HISTORY_PAGE = 100
-"""Entries of one page of the ledger at most."""
+"""The most entries of one page of the ledger."""
 
 
 def create_app(
@@ -48,7 +48,7 @@ def create_app(
     rate_limit: RateLimit | None = None,
     metrics: bool = False,
 ) -> Starlette:
-    """The ASGI application of one service. `metrics` serves its totals to whoever asks."""
+    """The ASGI application of one service. `metrics` adds `/metrics`, without a key."""
     routes = [
         Route(ENRICHMENTS, _post, methods=["POST"]),
         Route(ENRICHMENTS + "/{id}", _get, methods=["GET"]),
@@ -65,7 +65,7 @@ def create_app(
     app = Starlette(
         routes=routes, exception_handlers=handlers, middleware=[Middleware(RequestMiddleware)]
     )
-    app.router.redirect_slashes = False  # the contract knows no redirect: an empty id is a 404
+    app.router.redirect_slashes = False  # the contract has no redirects: an empty id is a 404
     app.state.service, app.state.authenticate = service, authenticate
     app.state.rate_limit = rate_limit
     app.state.anonymous_limit = AnonymousLimit(rate_limit) if rate_limit else None
@@ -114,7 +114,7 @@ async def _openapi(_request: Request) -> Response:
 
 
 async def _admitted(request: Request) -> Caller:
-    """Who is calling, within its quota; what is left of that is told beside whatever follows."""
+    """Authenticate the caller and count the request. Every response has the rest of the quota."""
     caller = await _known(request)
     limit: RateLimit | None = request.app.state.rate_limit
     if limit:
@@ -126,7 +126,7 @@ async def _admitted(request: Request) -> Caller:
 
 
 async def _known(request: Request) -> Caller:
-    """Who is calling. Too many unknown callers from one address: 429."""
+    """Authenticate the caller. Too many invalid keys from one address: 429."""
     anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
     with anonymous_limit.authenticating(request) if anonymous_limit else nullcontext():
         caller: Caller = await request.app.state.authenticate(request)

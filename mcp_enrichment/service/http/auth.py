@@ -1,4 +1,4 @@
-"""Who is calling: the team that the API key belongs to, or the one team of an embedded service."""
+"""Authentication: the team of an API key, or the one team of an embedded service."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ KEY_HEADER = "x-api-key"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose account a request is made."""
+    """The team that a request is made for."""
 
     team_id: int
     name: str
-    """Names the caller in limits: the public part of its key."""
+    """The caller's name in rate limits: the public part of its key."""
 
 
 class Authenticator(Protocol):
-    """Tells who is calling, or raises `Unauthorized`."""
+    """Returns the caller, or raises `Unauthorized`."""
 
     async def __call__(self, request: Request) -> Caller: ...
 
 
 @dataclass(frozen=True, slots=True)
 class OneTeam:
-    """Every caller acts for the one team: for a service that only its own process can reach."""
+    """Every caller acts for the one team: for a service within its own process."""
 
     team_id: int
 
@@ -43,7 +43,7 @@ class OneTeam:
 
 @dataclass(frozen=True, slots=True)
 class ByKey:
-    """Every caller bears the key of its team."""
+    """Every caller sends the key of its team."""
 
     database: Database
 

@@ -1,4 +1,4 @@
-"""One seam from the domain's errors to HTTP answers."""
+"""Translates the service's errors to HTTP responses."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ STATUS = {
     Unauthorized: 401,
     UnknownEnrichment: 404,
     StorageFailed: 503,
-    CommitUnknown: 500,  # a 503 would say that nothing was done
+    CommitUnknown: 500,  # a 503 would mean that nothing was done
     InternalError: 500,
 }
-"""What each error of the domain is over HTTP; a test holds that none is missing."""
+"""The status of each error. A test checks that none is missing."""
 
 REQUEST_ID = "X-Request-Id"
 
@@ -85,7 +85,7 @@ _FOR_CALLERS = {
         for_person="Report it with the X-Request-Id.",
     ),
 }
-"""Where the advice for a person would name settings that only the operator of the service has."""
+"""Explanations for callers, who do not have the operator's settings."""
 
 _OF_HTTP = {
     400: ("malformed_request", "This is not HTTP/1.1 (RFC 9112), or it broke off."),
@@ -116,7 +116,7 @@ def error_response(error: EnrichmentError) -> JSONResponse:
 
 
 def _explained(error: EnrichmentError) -> Explanation:
-    """What is told of it to a caller, which may be a program or a person."""
+    """The explanation for a caller."""
     if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
         return Explanation(
             happened="The service cannot use its database.",
@@ -127,19 +127,19 @@ def _explained(error: EnrichmentError) -> Explanation:
 
 
 def http_error_response(status: int) -> JSONResponse:
-    """What HTTP itself refuses, under this status."""
+    """The response to an error of HTTP itself."""
     code, message = _OF_HTTP.get(status, ("refused", "The request was refused."))
     return _body(status, code, message)
 
 
 async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for everything that the domain refuses."""
+    """Starlette's handler for the service's errors."""
     assert isinstance(error, EnrichmentError)  # noqa: S101 (registered for that class alone)
     return error_response(error)
 
 
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for what HTTP itself refuses."""
+    """Starlette's handler for errors of HTTP itself."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
     response = http_error_response(error.status_code)
     response.headers.update(error.headers or {})
@@ -147,15 +147,15 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_defect(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for a defect of ours: it is logged by kind and place, and not told."""
+    """Starlette's handler for a bug: its type and place are logged, and the caller sees neither."""
     logger.error("a request raised %s", safe_traceback(error))
     response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
-    response.headers.update(common_headers(request.scope))  # it is made outside of every middleware
+    response.headers.update(common_headers(request.scope))  # it is outside of every middleware
     return response
 
 
 def common_headers(scope: Scope) -> dict[str, str]:
-    """What stands in the headers of every answer: the request's id, and what a quota has left."""
+    """The headers of every response: the request's id, and the rest of the quota."""
     state = scope["state"]
     return {REQUEST_ID: state["request_id"], **state.get("quota", {})}
 

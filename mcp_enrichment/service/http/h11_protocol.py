@@ -1,4 +1,4 @@
-"""HTTP over TCP, bounded: whoever sends nothing, or slowly, or nonsense, holds nothing for long."""
+"""HTTP over TCP with time limits, for clients that send nothing, slowly, or nonsense."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RECEIVE_SECONDS = 10.0
-"""For a request to come in whole, head and body, counted from the connection or its first byte."""
+"""The timeout for receiving a request, from the connection or its first byte."""
 MAX_CONNECTIONS = 10_000
 BACKLOG = 100
-"""Connections that wait to be accepted; so many may be open beyond the limit for a moment."""
+"""Connections that wait to be accepted: so many may exceed the limit for a moment."""
 KEPT_FREE = 256
-"""Files that are no callers' connections: those of the database, of callbacks, of the backlog."""
+"""File descriptors for other uses: the database, callbacks, the backlog."""
 
 _BEING_RECEIVED = (h11.IDLE, h11.SEND_BODY)
 
 
 def connections_within(files: int) -> int:
-    """How many connections a process may have that may open so many files."""
+    """The connection limit of a process with this limit of file descriptors."""
     return min(max(files - KEPT_FREE, files // 2), MAX_CONNECTIONS)
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's own, with an end to waiting and answers in the form of the contract."""
+    """uvicorn's protocol with a receive timeout, and with errors in the form of the contract."""
 
     most = MAX_CONNECTIONS
-    """Connections at once; over it, for each new one the one that waits longest is closed."""
+    """The most connections. Beyond it, each new one closes the one that waits longest."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -65,10 +65,10 @@ class BoundedProtocol(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's sentence)
-        # Called where h11 gave up: the error says whether it was too long, or no HTTP.
+        # h11 has failed: its error says whether the request is too long, or no HTTP.
         status = getattr(sys.exception(), "error_status_hint", 400)
         if self.cycle and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # what was being answered is not asked to its end
+            self.cycle.disconnected = True  # the rest of the request is not read
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._refuse(status)
@@ -83,13 +83,13 @@ class BoundedProtocol(H11Protocol):
         logger.info("no request", extra={"fields": {"request_id": request_id, "status": status}})
 
     def _make_room(self) -> None:
-        """Hang up on whoever waits longest for its caller; where nobody does, on this one."""
+        """Close the connection that waits longest for its client; this one, if none does."""
         others = [one for one in self.connections if isinstance(one, BoundedProtocol)]
         waiting = [one for one in others if one is not self and one.waits_for_its_caller]
         min(waiting, key=lambda one: one.began, default=self).transport.abort()
 
     def _watch(self) -> None:
-        """Have an end to waiting for as long as a request is on its way in."""
+        """Set the timeout while a request is being received."""
         if self.conn.their_state not in _BEING_RECEIVED:
             self._received()
         elif self._deadline is None:

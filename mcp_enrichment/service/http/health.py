@@ -1,4 +1,4 @@
-"""The routes for those who run the service: is it alive, is it ready, what has it done."""
+"""The routes for operators: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def routes(*, metrics: bool) -> Sequence[Route]:
-    """`/health` and `/ready`; `/metrics` where it is wanted, since totals are not for everybody."""
+    """`/health` and `/ready`; `/metrics` where it is enabled, as totals are not public."""
     always = [Route("/health", _health), Route("/ready", _ready)]
     return [*always, Route("/metrics", _metrics)] if metrics else always
 
@@ -30,11 +30,11 @@ async def _health(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """The database answers; a `StorageFailed` is told as 503."""
+    """The database can be written. A `StorageFailed` becomes a 503."""
     _limited(request)
     try:
         await check_database(request.app.state.service)
-    except CommitUnknown as error:  # it is not ready, whatever became of that write
+    except CommitUnknown as error:  # it is not ready, whether or not the write is saved
         raise StorageFailed(error.fault) from error
     return JSONResponse({"status": "ready"})
 
@@ -47,7 +47,7 @@ async def _metrics(request: Request) -> Response:
 
 
 def _limited(request: Request) -> None:
-    """Raises `RateLimited` before the database is looked at: no key is needed to ask."""
+    """Raise `RateLimited` before the database is read, as no key is needed."""
     if anonymous_limit := request.app.state.anonymous_limit:
         anonymous_limit.take_probe(request)
 

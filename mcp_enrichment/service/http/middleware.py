@@ -1,4 +1,4 @@
-"""Every request: bounded before it is read, named, timed and logged, without what it asks about."""
+"""Limits, identifies, times and logs every request, without personal data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ current_request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 )
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 _GIVEN_ID = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""Hex digits, or a UUID: nobody's name."""
+"""Hex digits or a UUID: no personal data."""
 
 
 class RequestMiddleware:
@@ -60,12 +60,12 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update(common_headers(scope))
-                if unread:  # what is still to come is no next request, and is not waited for
+                if unread:  # the unread rest is not a next request, and is not waited for
                     headers["Connection"] = "close"
             await send(message)
 
-        # Never reset: the server logs what the application raised after this has returned, and each
-        # request has a context of its own.
+        # Not reset: the server logs exceptions of the application after this has returned, and each
+        # request has its own context.
         current_request_id.set(request_id)
         parent = Headers(scope=scope).get(tracing.TRACEPARENT)
         with tracing.span("HTTP", tracing.SpanKind.SERVER, parent=parent):
@@ -94,7 +94,7 @@ def _too_large(scope: Scope) -> ASGIApp | None:
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    # The route's pattern, not the path: what stands in a path may be anything.
+    # The route's pattern, not the path, which may contain anything.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "?"
     told = {"http.request.method": method, "http.route": route, "http.response.status_code": status}

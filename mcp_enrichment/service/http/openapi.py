@@ -159,11 +159,11 @@ _DESCRIPTIONS = {
     "NoCreditBody": "No credit is free for the request: nothing was started and nothing charged.",
     "ErrorDetail": "A code for programs, and a sentence for people.",
 }
-"""For whoever integrates; the models' own docstrings are for whoever reads the code."""
+"""For integrators; the models' docstrings are for readers of the code."""
 _NULL_TELLS = {"email"}
-"""Their null means something: that a request has ended without an address."""
+"""Fields whose null has a meaning: the request has no email."""
 _NARROWER = {"pattern"}
-"""What the models check and the contract leaves open: nobody is to rely on it."""
+"""Checks of the models that the contract does not promise."""
 
 
 def schemas() -> dict[str, Any]:
@@ -174,7 +174,7 @@ def schemas() -> dict[str, Any]:
         ref_template=REFERENCE,
     )
     named: dict[str, Any] = {name: _plain(one) for name, one in definitions["$defs"].items()}
-    # The models read leniently what vendors send; what is said here is kept to strictly.
+    # The models are lenient with vendors; this document is strict.
     for name, schema in named.items():
         if name in _DESCRIPTIONS:
             schema["description"] = _DESCRIPTIONS[name]
@@ -186,7 +186,7 @@ def schemas() -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """The schema without what pydantic adds out of our code: titles and docstrings."""
+    """The schema without pydantic's titles and docstrings."""
     if isinstance(schema, list):
         return [_plain(one) for one in schema]
     if not isinstance(schema, dict):
@@ -201,7 +201,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _forbid_null(value: dict[str, Any]) -> None:
-    # Our models say None for what is left out; on the wire null is neither given nor taken.
+    # None in our models means absent; over HTTP null is neither sent nor accepted.
     given = [choice for choice in value.pop("anyOf", ()) if choice != {"type": "null"}]
     value.pop("default", None)
     for choice in given:

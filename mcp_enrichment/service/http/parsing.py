@@ -1,4 +1,4 @@
-"""What a request says, read within bounds."""
+"""Parses a request, within limits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY = 64 * 1024
-"""Bytes."""
+"""The largest body, in bytes."""
 MAX_WAIT = 60
-"""Seconds that `Prefer: wait` may hold an answer."""
+"""The longest `Prefer: wait`, in seconds."""
 MAX_IDEMPOTENCY_KEY = 255
 MANY_DIGITS = 9
-"""Of a number that need not be read to know that it is too large."""
+"""A number with more digits is too large in any case."""
 
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|$))+')
 """One of a list (RFC 7240, section 2); a comma within quotes does not end it."""
@@ -32,8 +32,8 @@ _WAIT = re.compile(
 
 
 def preferred_wait(request: Request) -> int | None:
-    """RFC 7240, section 4.3. What is no whole number is ignored, as the RFC has it; of several
-    waits the first counts."""
+    """The `wait` of `Prefer` (RFC 7240, section 4.3). A malformed one is ignored; of several the
+    first counts."""
     stated = _PREFERENCE.findall(",".join(request.headers.getlist("prefer")))
     wait = next(filter(None, map(_WAIT.fullmatch, stated)), None)
     if wait is None:
@@ -64,12 +64,12 @@ def whole_number(
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, where it is declared as JSON and within `MAX_BODY`."""
+    """The body. Raises `HTTPException` if it is not JSON, or longer than `MAX_BODY`."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise HTTPException(415)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BODY:
-        raise HTTPException(413)  # without one byte of it
+        raise HTTPException(413)  # without reading it
     body = b""
     try:
         async for chunk in request.stream():
@@ -77,12 +77,12 @@ async def json_body(request: Request) -> bytes:
             if len(body) > MAX_BODY:
                 raise HTTPException(413)
     except ClientDisconnect:
-        raise HTTPException(400) from None  # read by nobody; a caller's end is no defect of ours
+        raise HTTPException(400) from None  # nobody reads it: the client has disconnected
     return body
 
 
 def enrichment_request(body: bytes) -> EnrichmentRequest:
-    """The body's question. Raises `InvalidArguments`."""
+    """The enrichment request in the body. Raises `InvalidArguments`."""
     try:
         asked = EnrichmentRequest.model_validate_json(body)
     except ValidationError as error:
@@ -100,7 +100,7 @@ def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -
 
 
 def _what_is_wrong(error: ValidationError) -> str:
-    """Where the body is wrong, without what stood there: it may be personal."""
+    """The place and kind of an error in the body, without its content, which may be personal."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]

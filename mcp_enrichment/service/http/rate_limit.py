@@ -1,4 +1,4 @@
-"""How much a caller may ask: a token bucket each, told in the headers of the current IETF draft."""
+"""Rate limits: a token bucket for each caller, with the headers of the current IETF draft."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 WINDOW = 60
-"""Seconds in which a caller's quota grows back."""
+"""Seconds in which a caller's quota is restored."""
 MAX_CALLERS = 10_000
-"""Buckets that are kept; those longest unused are full again, and need not be."""
+"""The most buckets in memory. The least recently used ones are dropped: they are full again."""
 
 
 @dataclass(slots=True)
@@ -32,9 +32,9 @@ class _Bucket:
 
 @dataclass(slots=True)
 class RateLimit:
-    """`quota` requests a minute for each caller, in bursts of up to all of them.
+    """`quota` requests a minute for each caller, also in one burst.
 
-    It is of each process: the processes of one service do not know of each other's callers.
+    Each process has its own limit.
     """
 
     quota: int
@@ -42,7 +42,7 @@ class RateLimit:
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
 
     def for_peers(self) -> RateLimit:
-        """The same quota for those who are known by nothing but where they come from."""
+        """The same quota for callers without a valid key, by address."""
         return RateLimit(quota=self.quota, clock=self.clock)
 
     def take(self, caller: str) -> None:
@@ -58,7 +58,7 @@ class RateLimit:
         return self._filled(caller).tokens >= 1
 
     def headers(self, caller: str) -> dict[str, str]:
-        """What is left, after draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4."""
+        """The headers of draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4."""
         bucket = self._filled(caller)
         grown_back = math.ceil((self.quota - bucket.tokens) * WINDOW / self.quota)
         return {
@@ -71,36 +71,35 @@ class RateLimit:
         bucket = self._buckets.pop(caller, None) or _Bucket(self.quota, now)
         grown = bucket.tokens + max(now - bucket.at, 0) * self.quota / WINDOW
         bucket.tokens, bucket.at = min(grown, self.quota), now
-        self._buckets[caller] = bucket  # last in order: the first is the one longest unused
+        self._buckets[caller] = bucket  # last in order: the first is the least recently used
         if len(self._buckets) > MAX_CALLERS:
             del self._buckets[next(iter(self._buckets))]
         return bucket
 
 
 def peer_of(host: str) -> str:
-    """Who counts as one caller without a key: an IPv4 address, or an IPv6 network of 64 bits, out
-    of which its owner has addresses without end."""
+    """One caller without a key: an IPv4 address, or an IPv6 /64 network, which has one owner."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host  # a socket that has no address
+        return host  # a socket without an address
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((address, 64), strict=False))
     return str(address)
 
 
 PROBES = 600
-"""Requests a minute for `/ready` and `/metrics` from one address, whatever the quota of keys is: a
-balancer that looks ten times a second is answered."""
+"""Requests a minute for `/ready` and `/metrics` from one address: enough for ten a second, as load
+balancers send."""
 
 
 @dataclass(slots=True)
 class AnonymousLimit:
-    """Counts callers without a valid key by where they come from.
+    """Limits callers without a valid key, by address.
 
-    A key that was valid before is looked up whatever else comes from its address. So is one that
-    was not seen yet, until the address has sent too many invalid ones; then such keys of all these
-    addresses share one more quota, so that a new key gets through beside somebody who guesses.
+    A key that was valid before is always verified. So is a new one, until its address has sent too
+    many invalid ones. After that the new keys of all such addresses share one more quota, so that
+    a new valid key gets through while somebody guesses.
     """
 
     limit: RateLimit
@@ -108,7 +107,7 @@ class AnonymousLimit:
     _unseen: RateLimit = field(init=False)
     _probes: RateLimit = field(init=False)
     _seen: dict[bytes, None] = field(default_factory=dict)
-    """Hashes of keys that were valid, the one longest unused first."""
+    """Hashes of keys that were valid, the least recently used first."""
 
     def __post_init__(self) -> None:
         self._peers, self._unseen = self.limit.for_peers(), self.limit.for_peers()
@@ -116,10 +115,10 @@ class AnonymousLimit:
 
     @contextmanager
     def authenticating(self, request: Request) -> Iterator[None]:
-        """Within it the caller's key is looked up. Raises `RateLimited`."""
+        """Within it the caller's key is verified. Raises `RateLimited`."""
         key, peer = request.headers.get(KEY_HEADER, ""), _peer(request)
         hashed = hashlib.sha256(key.encode()).digest()
-        # What is not even of a key's form costs no look at the database.
+        # A malformed key needs no database query.
         if key_id_of(key) and hashed not in self._seen and not self._peers.has_room(peer):
             self._unseen.take("all")
         try:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.db.schema import circuit_breakers as health
+from mcp_enrichment.service.db.schema import circuit_breakers as circuits
 from mcp_enrichment.service.db.upsert import upsert
 from mcp_enrichment.service.queue.job import backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
@@ -90,39 +90,37 @@ def _circuit(source: str, reason: str, before: int, *, until: float | None) -> C
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Circuit:
-    """A row of `source_health`."""
+    """A row of `circuit_breakers`."""
 
     source: str
     failures: int
-    """Questions in a row that it failed at."""
+    """Failed calls in a row."""
     reason: str
-    """The last of them: `unavailable`, why an answer was lost, or the `Reason` of a refusal."""
+    """The last failure: `unavailable`, the `LostReason`, or the `Reason` of a rejection."""
     open_until: float | None = None
-    """Seconds since the epoch; None where it is asked all the same."""
+    """Seconds since the epoch; None where the circuit is closed."""
 
 
 def get(connection: Connection, source: str, *, to_change: bool = False) -> Circuit | None:
-    """How a source is; None where it is well. `to_change`: nobody else changes it before the
-    transaction ends."""
-    this = select(health).where(health.c.source == source)
+    """The circuit of a source; None where it never failed. `to_change` locks the row."""
+    this = select(circuits).where(circuits.c.source == source)
     row = connection.execute(this.with_for_update() if to_change else this).first()
     return Circuit(**row._mapping) if row else None
 
 
 def put(connection: Connection, now: Circuit) -> None:
-    """Write down how a source is."""
+    """Store the circuit of a source."""
     values = asdict(now)
-    new = upsert(connection, health).values(values)
+    new = upsert(connection, circuits).values(values)
     connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
 
 
 def claim_probe(connection: Connection, seen: Circuit, *, until: float) -> bool:
-    """Claim the one question put to a source after its pause; False where another process was
-    faster."""
-    this = (health.c.source == seen.source) & (health.c.open_until == seen.open_until)
-    return connection.execute(update(health).where(this).values(open_until=until)).rowcount == 1
+    """Claim the probe of a source after its pause; False where another process was faster."""
+    this = (circuits.c.source == seen.source) & (circuits.c.open_until == seen.open_until)
+    return connection.execute(update(circuits).where(this).values(open_until=until)).rowcount == 1
 
 
 def close(connection: Connection, source: str) -> None:
-    """The source is well."""
-    connection.execute(delete(health).where(health.c.source == source))
+    """Close the circuit of a source."""
+    connection.execute(delete(circuits).where(circuits.c.source == source))

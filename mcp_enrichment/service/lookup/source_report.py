@@ -1,4 +1,4 @@
-"""Figures about the sources, and one trial lookup, for `sources list` and `check`."""
+"""Statistics of the sources, and a trial lookup, for `sources list` and `sources check`."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceReport:
-    """What a source was asked by this database's service, and has answered."""
+    """The statistics of a source in this database."""
 
     asked: int
-    """Questions put; more than requests where it had done nothing and was asked again."""
+    """Calls made. A request has more than one if the source had done nothing."""
     hits: int
-    """Those with an address that is not told count too."""
+    """With those whose address is not disclosed."""
     misses: int
     lost: int
-    """Answers that never came: each may have cost something."""
+    """Results that never came: each may have been charged."""
     spent: float
-    """Its own credits."""
+    """In its own credits."""
     median_seconds: float | None
-    """Of its last hits and misses; None where there is none."""
+    """The median duration of its last hits and misses; None where there are none."""
     health: Circuit | None
-    """None: it is well."""
+    """None: it is closed."""
 
 
 def source_report(connection: Connection, source: str) -> SourceReport:
-    """How a source does."""
+    """The statistics of a source."""
     counts = _state_counts(connection, source)
     asked, spent = _attempts_and_cost(connection, source)
     took = _answer_seconds(connection, source)
@@ -74,15 +74,15 @@ def keyless_sources(database: Database) -> Mapping[str, Source]:
 
 
 async def balance_of(source: Source) -> float | Unavailable | Misconfigured | None:
-    """What a vendor has left; None where it cannot be asked."""
+    """A vendor's balance; None where it has no such call."""
     return await source.balance() if is_vendor(source) else None
 
 
 async def trial_lookup(
     database: Database, source: Source, profile: str, kind: EmailType
 ) -> Outcome:
-    """What a source says of a profile, for nobody's request: neither kept nor counted. A
-    suppressed address is told to nobody here either."""
+    """A source's result for a profile, without a request: it is neither stored nor counted. A
+    suppressed address is not disclosed here either."""
     answer = await _answer(source, profile, kind)
     if isinstance(answer, Hit) and is_vendor(source):
         answer = match_email_type(answer, kind, source.terms)
@@ -107,19 +107,19 @@ async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
 
 
 LAST = 1000
-"""Answers of a source whose seconds are looked at."""
+"""The last results of a source whose durations are read."""
 _CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
 
 
 def _state_counts(connection: Connection, source: str) -> dict[CallState, int]:
-    """How many requests are in each state at a source."""
+    """The number of requests in each state at a source."""
     mine = select(calls.c.state, func.count()).where(calls.c.source == source)
     rows = connection.execute(mine.group_by(calls.c.state))
     return {CallState(state): count for state, count in rows}
 
 
 def _attempts_and_cost(connection: Connection, source: str) -> tuple[int, float]:
-    """How often a source was asked, and what it has charged for it in its own credits."""
+    """The calls of a source, and their cost in its own credits."""
     sums = select(func.sum(calls.c.attempts), func.sum(calls.c.cost)).where(
         calls.c.source == source
     )
@@ -128,7 +128,7 @@ def _attempts_and_cost(connection: Connection, source: str) -> tuple[int, float]
 
 
 def _answer_seconds(connection: Connection, source: str) -> Sequence[float]:
-    """How long a source took for its last answers."""
+    """The durations of a source's last results."""
     took = select(calls.c.answered_at - calls.c.requested_at)
     mine = took.where(calls.c.source == source, calls.c.state.in_(_CAME))
     last = mine.order_by(calls.c.answered_at.desc()).limit(LAST)

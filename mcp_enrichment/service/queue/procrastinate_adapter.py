@@ -1,7 +1,4 @@
-"""Overrides of procrastinate: an outage of the database ends no worker and loses no job.
-
-`RetryingConnector` repeats statements, `TrackingJobManager` fetches for a bounded number of jobs.
-"""
+"""Overrides of procrastinate: an outage of the database ends no worker and loses no job."""
 
 from __future__ import annotations
 

@@ -127,11 +127,10 @@ class ProcrastinateWorkers:
             kwargs=NETWORK | {"application_name": "mcp-enrichment-queue"},
             min_size=1,
             max_size=CONNECTIONS,
-            # Both in seconds, and short: the connector is patient, and the pool need not be.
+            # Short, in seconds: the connector repeats what fails.
             timeout=2.0,
             reconnect_timeout=1.0,
-            # Nor is a connection asked whether it lives before it is used: who is told that it does
-            # not says the statement again.
+            # Connections are not checked before use, for the same reason.
             configure=_use_autocommit,
             open=False,
         )

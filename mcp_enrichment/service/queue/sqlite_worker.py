@@ -18,6 +18,7 @@ from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.handlers import run_job
 from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, JobKind
+from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,13 +96,12 @@ class SQLiteWorker:
                     service.source_limiter.note_held(job.slot_at, job.target_id)
                 tasks.start_soon(self._work, service, job)
             # Due jobs that were left wait for capacity: the end of a job wakes this process.
-            due = await service.database.read(partial(sqlite_queue.next_run_at, after=now))
-            if due is not None:
-                pause = min(pause, max(due - service.clock(), 0.0))
             return min(pause, POLL_EVERY)
         return POLL_EVERY
 
     async def _claim(self, service: ServiceContext, now: float) -> tuple[Sequence[Job], float]:
+        """Claim jobs, and set the requests of lookups to `processing`, in one transaction; and the
+        seconds until there may be more."""
         deliver = partial(
             sqlite_queue.claim_fairly,
             lease=self._lease_at(now),
@@ -113,7 +113,11 @@ class SQLiteWorker:
 
         def claim(connection: Connection) -> tuple[list[Job], float]:
             lookups, pause = self._claim_lookups(connection, service, now)
-            return [*lookups, *deliver(connection)], pause
+            if lookups:
+                request_table.start(connection, [job.target_id for job in lookups])
+            jobs = [replace(job, has_begun=True) for job in lookups] + [*deliver(connection)]
+            due = sqlite_queue.next_run_at(connection, after=now)
+            return jobs, min(pause, math.inf if due is None else max(due - service.clock(), 0.0))
 
         claimed, pause = await service.database.write(claim)
         for job in claimed:

@@ -77,7 +77,7 @@ class CompletionWaiter:
 
     async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
-            with log_and_continue(logger, "ends of requests cannot be listened for"):
+            with log_and_continue(logger, "completions cannot be listened for"):
                 async with aclosing(ends()) as ended:
                     async for request_id in ended:
                         if request_id is None:
@@ -90,7 +90,7 @@ class CompletionWaiter:
         while True:
             await anyio.sleep(seconds)
             # The waiters time out, and then meet the same failure.
-            with log_and_continue(logger, "ends of requests cannot be looked for"):
+            with log_and_continue(logger, "completions cannot be polled"):
                 await self._notify_all_final()
                 continue
             await anyio.sleep(RETRY_AFTER_FAILURE)

@@ -72,8 +72,8 @@ async def accept(
 ) -> Accepted:
     """Accept a request: it, its held credit, its callback and its job are one transaction.
 
-    Where the team's request for the same profile and type is running, that one is joined: no second
-    credit is held, and this callback is told of its end too. Raises `InvalidProfileURL`,
+    A running request of the team for the same profile and type is joined: no second credit is held,
+    and the callback is added to it. Raises `InvalidProfileURL`,
     `CallbackRefused`, `InvalidArguments` (a NUL in the external_id), `InsufficientCredits`, and
     `IdempotencyConflict` where the key came with another body before.
     """
@@ -107,7 +107,7 @@ async def read(
 def as_first_answered(request: Request, external_id: str | None) -> Request:
     """The request as the first POST returned it: pending, also where it is completed since.
 
-    So a repeated POST has its first answer again, byte for byte; how it stands a poll tells.
+    So a repeated POST returns the same bytes; a poll returns the current state.
     """
     return Request(
         id=request.id,

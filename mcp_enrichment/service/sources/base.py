@@ -1,4 +1,4 @@
-"""The verb of a place where emails come from, and its answers."""
+"""The interface of sources and vendors, and the outcomes of a lookup at one."""
 
 from __future__ import annotations
 
@@ -16,74 +16,73 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """The source has an address of the kind that was asked for."""
+    """The source has an email of the requested type."""
 
     email: str
     kind: EmailType | None = None
-    """Of which kind the source says that this very address is; None: it does not say."""
+    """The type of this email as the source states it; None if it does not."""
     verification: Verification = Verification.UNVERIFIED
     checked_at: float | None = None
-    """When it was last checked, in seconds since the epoch; None where the source does not say."""
+    """The time of the last verification, in seconds since the epoch; None if unknown."""
     cost: float | None = None
-    """What the source says it charged, in its own credits; None: its price."""
+    """The charged amount in the source's own credits; None: its price."""
     reason: Reason | None = None
     evidence: str | None = None
-    """What an inferred address follows from: "first.last, 12 of 12 at example.com". At most 200
-    characters, no address."""
+    """The evidence of an inferred email: "first.last, 12 of 12 at example.com". At most 200
+    characters, without an address."""
     others: tuple[Hit, ...] = ()
-    """Of a source that costs nothing: what it knows besides, the best first, in case that this
-    address may not be told."""
+    """Further emails of a free source, the best first, if this one may not be returned."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Miss:
-    """The source was asked and has none."""
+    """The source has no email."""
 
     reason: Reason | None = None
     cost: float | None = None
-    """As in a hit."""
+    """As in `Hit`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InProgress:
-    """The source has begun, and is to be asked for the outcome by its ticket."""
+    """The source has started a job, which is polled by its ticket."""
 
     ticket: str
-    """The source's own id of what it has begun: at most 200 characters, no secret, no address."""
+    """The source's id of the job: at most 200 characters, no secret and no address."""
     poll_after: float
-    """Seconds after which to ask."""
+    """Seconds until the next poll."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unavailable:
-    """The source did nothing and charged nothing; asked in `retry_after` seconds, it may."""
+    """The source did nothing and charged nothing. A later attempt may succeed."""
 
     retry_after: float | None = None
 
 
 class LostReason(StrEnum):
-    """Why an answer is lost."""
+    """Why a response is lost."""
 
     NO_ANSWER = "no-answer"
-    """The connection broke, or time ran out, after the question was sent."""
+    """The connection broke, or timed out, after the request was sent."""
     UNREADABLE = "unreadable"
-    """The answer has a shape that this version does not know."""
+    """The response has an unknown schema."""
     FAILED = "failed"
-    """The source says that it failed, but not whether it charged."""
+    """The source reports a failure, but not whether it charged."""
     REFUSED = "refused"
-    """The source does not take this very question: that says nothing of the next one."""
+    """The source refuses this request, but not others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lost:
-    """The source was asked, may have charged, and its answer is not known: never asked again."""
+    """The source may have charged, and its response is unknown. The request is never repeated."""
 
     why: LostReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Misconfigured:
-    """The source refuses its key, plan, credit or settings: asking again cannot help."""
+    """The source refuses the key, the plan, the credit or the settings. Retrying cannot help."""
 
     reason: Reason = Reason.SOURCES_MISCONFIGURED
 
@@ -92,57 +91,56 @@ Outcome = Hit | Miss | Unavailable | Lost | Misconfigured
 
 
 class Source(Protocol):
-    """A place where emails come from."""
+    """Looks up emails."""
 
     @property
     def name(self) -> str:
-        """A short name, kept beside each answer as its provenance."""
+        """A short name, stored with each result as its provenance."""
 
     async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        """Ask for the address of that kind of the person with this canonical profile URL."""
+        """Look up the email of this type for the person with this canonical profile URL."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """What a vendor asks, and how much it may be asked."""
+    """The prices and the rate limits of a vendor."""
 
     hit: float
-    """Its own credits for an address found."""
+    """The price of an email, in the vendor's own credits."""
     miss: float = 0.0
-    """Its own credits where it has none."""
+    """The price of a miss."""
     at_once: int | None = None
-    """Questions under way at the same time; None: no limit is known."""
+    """Concurrent lookups; None: no known limit."""
     per_second: float | None = None
-    """Questions begun in a second."""
+    """Lookups started in a second."""
     idempotent_billing: bool = False
-    """Whether the same question, asked again, is not charged again: then a lost answer is asked for
-    again, and an adapter says `Unavailable` in place of `Lost`."""
+    """Whether a repeated request is not charged again. Then a lost response is `Unavailable`, and
+    retried, instead of `Lost`."""
 
 
 class Vendor(Source, Protocol):
-    """A source that is paid."""
+    """A paid source."""
 
     @property
     def terms(self) -> Terms:
-        """Its price and its limits."""
+        """Its prices and rate limits."""
 
     @property
     def kinds(self) -> frozenset[EmailType]:
-        """The kinds of addresses that it has at all; it is not asked for another one."""
+        """The email types that it has. It is not used for another one."""
 
     @property
     def verified_on(self) -> str | None:
-        """The day on which somebody ran it with a real key; None: it is made from documents
-        alone."""
+        """The day of its verification with a real key; None: it is built from documents only."""
 
     async def collect(self, ticket: str, kind: EmailType) -> Outcome | InProgress:
-        """Ask for the outcome of what was begun; this is never charged."""
+        """Poll a job. This is never charged."""
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
-        """Its own credits that are left; None where it cannot be asked. This is never charged."""
+        """The credits that are left; None if it has no such request. This is never charged."""
 
     async def aclose(self) -> None:
-        """Close what it has opened."""
+        """Close its connections."""
 
 
 def is_vendor(source: Source) -> TypeIs[Vendor]:
@@ -151,20 +149,20 @@ def is_vendor(source: Source) -> TypeIs[Vendor]:
 
 
 class AddressDefect(StrEnum):
-    """Why an address is not told."""
+    """Why an email is not returned."""
 
     SYNTAX = "syntax"
-    """It can be no address."""
+    """It is not a valid address."""
     ROLE = "role"
-    """It belongs to an office, not to a person: info@, sales@."""
+    """It is a role address, not a person's: info@, sales@."""
     DISPOSABLE = "disposable"
-    """Its domain gives addresses away for minutes."""
+    """Its domain gives out addresses for minutes."""
     NO_MAIL = "no-mail"
-    """Its domain takes no mail."""
+    """Its domain accepts no mail."""
 
 
 class AddressCheck(Protocol):
-    """What is looked at before an address is told."""
+    """A check of an email before it is returned."""
 
     async def find_defect(self, email: str) -> AddressDefect | None:
-        """What is wrong with the address; None where nothing is, or nothing can be known."""
+        """The defect of the email; None if there is none, or it cannot be known."""

@@ -1,4 +1,4 @@
-"""The first source: the user's own contacts, as imported."""
+"""The source of the user's imported contacts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class ContactBook(Protocol):
-    """Where imported contacts can be looked up."""
+    """Imported contacts."""
 
     async def emails_of(self, profile: str, kind: EmailType) -> Mapping[str, float]:
-        """The stored addresses of that kind, the newest first, and when each was seen to be so."""
+        """The stored emails of this type, the newest first, with the time of each."""
 
     async def is_empty(self) -> bool:
-        """Whether nothing has been imported yet."""
+        """Whether nothing was imported yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactsSource:
-    """Answers from a contact book: an address of the other kind is a miss."""
+    """Looks up contacts. An email of the other type is a miss."""
 
     book: ContactBook
     name: str = "contacts"

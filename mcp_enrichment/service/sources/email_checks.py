@@ -1,6 +1,6 @@
-"""What is looked at before an address is told. Nobody is written to, and no mail server is asked.
+"""Checks of an email before it is returned. No mail is sent, and no mail server is contacted.
 
-The libraries are imported at the first check: the start of the server does without them.
+The libraries are imported at the first check, so that the server starts without them.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ recepcion reception recruiting recruitment recrutement rh sales secretariat secr
 sekretariat service service-client sistemas soporte spam staff subscribe suporte support team tech
 vendas ventas verkauf vertrieb ventes webmaster welcome www zentrale
 """
-"""What stands before the @ where it is nobody's own, in several languages."""
+"""Local parts of role addresses, in several languages."""
 
 _JOINT = re.compile(r"[._-]")
 
 
 class SyntaxCheck:
-    """Whether it can be an address at all."""
+    """Finds invalid addresses."""
 
     async def find_defect(self, email: str) -> AddressDefect | None:
         from email_validator import EmailNotValidError, validate_email
@@ -50,7 +50,7 @@ class SyntaxCheck:
 
 
 class RoleCheck:
-    """Whether it is a person's."""
+    """Finds role addresses."""
 
     def __init__(self) -> None:
         self._roles = frozenset(_JOINT.sub("", role) for role in ROLES.split())
@@ -61,7 +61,7 @@ class RoleCheck:
 
 
 class DisposableCheck:
-    """Whether its domain is meant to last."""
+    """Finds disposable domains."""
 
     async def find_defect(self, email: str) -> AddressDefect | None:
         from disposable_email_domains import blocklist
@@ -73,7 +73,7 @@ class DisposableCheck:
 
 @dataclass(frozen=True, slots=True)
 class CombinedCheck:
-    """Several checks, in turn: the first defect counts."""
+    """Several checks in order. The first defect counts."""
 
     checks: Sequence[AddressCheck]
 
@@ -85,7 +85,7 @@ class CombinedCheck:
 
 
 def address_check(*, check_mx: bool = False) -> AddressCheck:
-    """All that an operator allows; `check_mx` asks the network."""
+    """All checks. `check_mx` adds the one that queries DNS."""
     checks: list[AddressCheck] = [SyntaxCheck(), RoleCheck(), DisposableCheck()]
     if check_mx:
         from mcp_enrichment.service.sources.mx_check import MXCheck

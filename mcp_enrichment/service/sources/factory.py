@@ -1,4 +1,4 @@
-"""The sources that a service asks, as the settings name them."""
+"""Creates the sources that the settings name, and closes them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLOSING_SECONDS = 1.0
 def sources(
     names: Sequence[str], own: Mapping[str, Source], keys: Mapping[str, SecretStr]
 ) -> Sequence[Source]:
-    """The sources of these names, in their order: our own, and vendors with their keys."""
+    """The sources of these names in order: our own, and vendors with their keys."""
     return [own[name] if name in own else _vendor(name, keys[name]) for name in names]
 
 
 @asynccontextmanager
 async def closing_sources(sources: Sequence[Source]) -> AsyncIterator[None]:
-    """Closes at the end what the sources have opened, also where that end is a cancellation."""
+    """Close the sources after the block, also if it is cancelled."""
     try:
         yield
     finally:
@@ -39,7 +39,7 @@ async def closing_sources(sources: Sequence[Source]) -> AsyncIterator[None]:
 
 
 def _vendor(name: str, key: SecretStr) -> Source:
-    # A service without vendors does not pay for their import.
+    # Imported only if there are vendors.
     from mcp_enrichment.service.sources.vendors import registry  # noqa: PLC0415
 
     return registry.vendor(name, key.get_secret_value())

@@ -1,4 +1,4 @@
-"""The source that infers: addresses formed as those of colleagues are, and never seen by anyone."""
+"""The source of inferred emails, formed like those of colleagues. Nobody has verified them."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Candidate:
-    """Somebody of the user's own rows, of whom no work address is known."""
+    """A person in the user's rows without a known work address."""
 
     profile: str
     name: Name
     company: str
-    """The company's key."""
+    """The key of the company."""
 
 
 class PeopleBook(Protocol):
-    """The user's own rows."""
+    """The people in the user's rows."""
 
     async def person(self, profile: str) -> Candidate | None:
-        """Who has this canonical URL, where no work address is known."""
+        """The person with this canonical URL, if no work address is known."""
 
     async def domains_of(self, company: str) -> Counter[str]:
-        """The domains of the company's addresses, with the number of people of each."""
+        """The domains of the company's addresses, with the number of people at each."""
 
     async def known(self, domain: str) -> list[KnownAddress]:
         """People with an address at the domain: all, or enough to learn from."""
 
     async def is_taken(self, local: str, domain: str) -> bool:
-        """Whether somebody is known to have that address."""
+        """Whether the address is known to be another person's."""
 
     async def namesakes(self, person: Candidate) -> list[Name]:
-        """Others of the company without an address whose names look like this one's."""
+        """Others of the company without an address and with a similar name."""
 
     async def figures(self) -> Accuracy:
-        """How right inferences are on these rows."""
+        """The accuracy of inferences on these rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferredSource:
-    """Offers what is inferred often enough rightly on the user's own rows, and else has none."""
+    """Returns inferences of groups that are precise on the user's rows. Any other is a miss."""
 
     book: PeopleBook
     name: str = "inferred"
@@ -74,7 +74,7 @@ class InferredSource:
         )
 
     async def _infer(self, person: Candidate, domain: str) -> Inference | None:
-        """The person's address, where nobody else has it or would be given it."""
+        """The person's address, unless another person has it or would get it."""
         learned = DomainPatterns(await self.book.known(domain))
         inference = learned.infer(person.name)
         if inference is None or await self.book.is_taken(inference.local, domain):

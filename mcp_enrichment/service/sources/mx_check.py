@@ -1,4 +1,4 @@
-"""Whether a domain takes mail, as DNS says. No mail server is asked."""
+"""Checks in DNS whether a domain accepts mail. No mail server is contacted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DNS_SECONDS = 3.0
-"""For all questions about one domain; what takes longer is not known."""
+"""The limit for all queries about one domain. After it, the result is unknown."""
 CACHE_SIZE = 1000
 """Domains."""
 CACHE_SECONDS = 3600.0
@@ -27,7 +27,7 @@ CACHE_SECONDS = 3600.0
 
 
 class MXCheck:
-    """Finds the domains that take no mail; where DNS does not tell, nothing is known."""
+    """Finds domains that accept no mail. Without an answer of DNS there is no defect."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class MXCheck:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolver, self._seconds, self._clock = resolver, seconds, clock
-        self._told: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     async def find_defect(self, email: str) -> AddressDefect | None:
         takes_mail = await self._of(email.rpartition("@")[2].lower())
@@ -45,23 +45,23 @@ class MXCheck:
 
     async def _of(self, domain: str) -> bool | None:
         now = self._clock()
-        told, until = self._told.get(domain, (None, now))
+        cached, until = self._cache.get(domain, (None, now))
         if until > now:
-            return told
+            return cached
         takes_mail: bool | None = None
         with anyio.move_on_after(self._seconds):
-            takes_mail = await self._asked(domain)
+            takes_mail = await self._query(domain)
         if takes_mail is not None:
-            self._told[domain] = takes_mail, now + CACHE_SECONDS
-            self._told.move_to_end(domain)
-            if len(self._told) > CACHE_SIZE:
-                self._told.popitem(last=False)
+            self._cache[domain] = takes_mail, now + CACHE_SECONDS
+            self._cache.move_to_end(domain)
+            if len(self._cache) > CACHE_SIZE:
+                self._cache.popitem(last=False)
         return takes_mail
 
-    async def _asked(self, domain: str) -> bool | None:
+    async def _query(self, domain: str) -> bool | None:
         try:
             name = idna.encode(domain, uts46=True).decode() + "."
-            # Without a resolver of the system's there is nobody to ask: that is told here as well.
+            # Raises here as well if the system has no resolver.
             self._resolver = self._resolver or Resolver()
             return await self._has_server(self._resolver, name)
         except NXDOMAIN:
@@ -70,12 +70,12 @@ class MXCheck:
             return None
 
     async def _has_server(self, resolver: Resolver, name: str) -> bool:
-        """By its MX records, and without any by its own address (RFC 5321, 5.1)."""
+        """By its MX records or, without any, by its address (RFC 5321, 5.1)."""
         try:
             servers = await resolver.resolve(name, "MX", lifetime=self._seconds)
         except NoAnswer:
             return await self._has(resolver, name, "A") or await self._has(resolver, name, "AAAA")
-        # One server named "." says that there is none (RFC 7505).
+        # A single server "." means none (RFC 7505).
         return any(server.exchange != root for server in servers)
 
     async def _has(self, resolver: Resolver, name: str, kind: str) -> bool:

@@ -1,8 +1,8 @@
-"""People whose lookup ends as their profile's name says, so that an integrator can force each end.
+"""Sandbox profiles: the name of the profile determines the outcome, for tests of integrations.
 
 `sandbox-found`, `sandbox-slow-20` (found after 20 s), `sandbox-not-found`, `sandbox-failed`,
 `sandbox-no-credits` and `sandbox-rate-limited` (refused at once), `sandbox-callback-fails-twice`
-(found; two tries of the callback fail). Every other name is an ordinary one.
+(found; two attempts of the callback fail). Any other name is a normal profile.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
 
 RETRY_AFTER = 30.0
-"""Seconds that a refused caller is asked to wait."""
+"""Seconds in the `Retry-After` of a refusal."""
 FAILED_ATTEMPTS = 2
 
 
 class Scenario(StrEnum):
-    """What can be played; a profile is named for it."""
+    """The outcome that a profile is named after."""
 
     FOUND = "found"
     SLOW = "slow"
@@ -45,26 +45,26 @@ _SANDBOX_PROFILE = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxCase:
-    """What is played for one profile."""
+    """The outcome of one sandbox profile."""
 
     play: Scenario
     seconds: float = 0.0
-    """How long the lookup takes."""
+    """The duration of the lookup."""
 
     @property
     def refusal(self) -> EnrichmentError | None:
-        """What the POST is refused with."""
+        """The error of the POST, if it is refused."""
         if self.play is Scenario.NO_CREDITS:
             return InsufficientCredits()
         return RateLimited(retry_after=RETRY_AFTER) if self.play is Scenario.RATE_LIMITED else None
 
     def fails_attempt(self, number: int) -> bool:
-        """Whether this try of the callback is to fail."""
+        """Whether this attempt of the callback fails."""
         return self.play is Scenario.CALLBACK_FAILS_TWICE and number <= FAILED_ATTEMPTS
 
 
 def sandbox_case(profile: str) -> SandboxCase | None:
-    """What is to be played for the profile with this canonical URL; None for an ordinary one."""
+    """The sandbox case of the profile with this canonical URL; None for a normal one."""
     found = _SANDBOX_PROFILE.fullmatch(profile)
     if found is None or (found["play"] == Scenario.SLOW) is (found["seconds"] is None):
         return None
@@ -73,7 +73,7 @@ def sandbox_case(profile: str) -> SandboxCase | None:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSource:
-    """Plays a scene. Its addresses are at example.com, which belongs to nobody (RFC 2606)."""
+    """Returns the outcome of a sandbox case, with emails at the reserved example.com (RFC 2606)."""
 
     scene: SandboxCase
     name: str = "sandbox"

@@ -6,8 +6,11 @@ from __future__ import annotations
 import pytest
 
 from mcp_enrichment.service.sources.inference.company_names import company_key
-from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns, KnownAddress
-from mcp_enrichment.service.sources.inference.patterns import PATTERNS
+from mcp_enrichment.service.sources.inference.pattern_learning import (
+    PATTERNS,
+    DomainPatterns,
+    KnownAddress,
+)
 from mcp_enrichment.service.sources.inference.transliteration import Name
 
 PEOPLE = ["Grace Hopkins", "Jonas Weber", "Tomas Silva", "Mia Laurent", "Noah Fischer"]

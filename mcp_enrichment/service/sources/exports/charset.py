@@ -1,7 +1,7 @@
-"""Text whose encoding is known only while it is read, and which may change within a file.
+"""Decoding of text whose encoding is found while it is read, and may change within a file.
 
-Bytes that are not UTF-8 come as surrogates, each one byte (PEP 383), so that nothing is lost before
-a reader knows better.
+Each byte that is not UTF-8 is kept as a surrogate (PEP 383), so that nothing is lost until the
+encoding is known.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import codecs
 import re
 
 AS_BYTES = "surrogateescape"
-"""How text is to be opened that `in_characters` finishes."""
+"""The error handler to open the text with. `in_characters` decodes the kept bytes."""
 
 _SHIFT = "\x1b"
-"""What ISO-2022-JP, all in ASCII, changes its characters with."""
+"""Starts a character set of ISO-2022-JP, which is ASCII otherwise."""
 _NAMED = re.compile(r';\s*CHARSET="?([\w.:-]+)', re.IGNORECASE)
-# As in browsers (https://encoding.spec.whatwg.org/#names-and-labels): programs write the larger set
-# under the name of the smaller one.
+# As browsers do (https://encoding.spec.whatwg.org/#names-and-labels): programs write the larger
+# character set under the name of the smaller one.
 _LARGER = {
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
@@ -31,13 +31,13 @@ _LARGER = {
 }
 _ALIASES = {"x-sjis": "cp932", "x-gbk": "gb18030", "x-mac-cyrillic": "mac_cyrillic"}
 _NO_CHARSETS = re.compile(r"utf-(?:7|16|32)|idna|punycode|unicode|raw|undefined|mbcs|oem")
-"""Of Python's text encodings, those that no 8-bit text in a line can have."""
+"""Python's text encodings that are not for lines of 8-bit text."""
 
 
 def in_characters(line: str) -> str:
-    """A line with its bytes decoded: as UTF-8, by the `CHARSET` that it names, else Windows-1252.
+    """Decode the kept bytes of a line: as UTF-8, else by its `CHARSET`, else as Windows-1252.
 
-    It should be whole: programs fold lines amid the bytes of one character.
+    Pass a whole line, as programs fold lines between the bytes of one character.
     """
     if not (has_bytes(line) or _SHIFT in line):
         return line
@@ -47,7 +47,7 @@ def in_characters(line: str) -> str:
 
 
 def has_bytes(line: str) -> bool:
-    """Whether it holds bytes that are not UTF-8."""
+    """Whether the line contains bytes that are not UTF-8."""
     if line.isascii():
         return False
     try:
@@ -58,12 +58,12 @@ def has_bytes(line: str) -> bool:
 
 
 def decoded(octets: bytes, charset: str) -> str:
-    """By UTF-8 where that is possible, whatever is named: some files are converted later on."""
+    """Decode as UTF-8 if possible, whatever charset is named: some files were converted later."""
     named = _encoding(charset)
     for encoding in (named,) if _SHIFT.encode() in octets else ("utf-8", named):
         try:
             return octets.decode(encoding)
-        except (LookupError, ValueError):  # the former for `rot13`, which is no text encoding
+        except (LookupError, ValueError):  # LookupError: `rot13` is not a text encoding
             continue
     return octets.decode("utf-8", _as_cp1252.__name__)
 
@@ -82,5 +82,5 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
 
 
-# Byte by byte, so that a line which is UTF-8 but for some of its bytes keeps the rest.
+# Byte by byte, so that a line with a few invalid bytes keeps its UTF-8.
 codecs.register_error(_as_cp1252.__name__, _as_cp1252)

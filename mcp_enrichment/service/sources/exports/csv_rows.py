@@ -1,4 +1,4 @@
-"""The rows of a table, though a quotation mark in it may never be closed."""
+"""Reads the rows of a CSV table that may have unclosed quotation marks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ROW = 2**20
-"""Characters of a row; one that takes more began with a quotation mark that nothing closes."""
+"""Characters of a row. A longer row started with an unclosed quotation mark."""
 
 
 END = "end of the row"
 
 
 class CsvRows:
-    """Gives each row with the line that it begins at; None for one that cannot be read.
+    """Yields the first line number and the cells of each row; None for an unreadable row.
 
-    A quotation mark that nothing closes costs its own line alone: what it swallowed, up to one that
-    cannot close it by RFC 4180, is read again. A note of many lines stays one row.
+    An unclosed quotation mark costs only its own line: the lines that it swallowed, up to a mark
+    that cannot close it by RFC 4180, are read again. A note of several lines stays one row.
     """
 
     def __init__(self, lines: Iterator[str], *, delimiter: str, done: int) -> None:
@@ -59,7 +59,7 @@ class CsvRows:
             yield line
 
     def _first_line_alone(self) -> list[str] | None:
-        """The cells of a line with stray quotation marks; None where it opens what never closes."""
+        """The cells of a line with stray quotation marks; None if one of them is never closed."""
         self._again.extendleft(reversed(self._taken[1:]))
         del self._taken[1:]
         stray = csv.reader([*self._taken, END], delimiter=self._delimiter)

@@ -1,4 +1,4 @@
-"""Days and moments, in the forms that programs have written and Excel rewrites."""
+"""Parses dates and times in the formats of exports, and as Excel rewrites them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from datetime import UTC, date, datetime, time
 
 CENTURY = "20"
-"""Of a year in two digits: LinkedIn opened in 2003."""
+"""The century of a two-digit year: LinkedIn opened in 2003."""
 
-# Not strptime: its month names follow the locale of the machine, and the file's do not.
+# Not strptime: its month names depend on the locale of the machine.
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
 _MONTHS = {name: number for number, name in enumerate(_ENGLISH, start=1)} | _GERMAN
@@ -24,9 +24,9 @@ _FORMS = tuple(
 
 
 def day_of(text: str) -> date | None:
-    """Read `05 Mar 2024`, `5-Mar-24`, `3/5/24, 4:05 PM`, `05.03.2024` or `2024-03-05`, else None.
+    """Parse `05 Mar 2024`, `5-Mar-24`, `3/5/24, 4:05 PM`, `05.03.2024` or `2024-03-05`, else None.
 
-    Slashes mean the month first, as in LinkedIn's own files. Months are English or German.
+    With slashes the month is first, as in LinkedIn's files. Months are English or German.
     """
     for form in _FORMS:
         if match := form.fullmatch(text):
@@ -37,7 +37,7 @@ def day_of(text: str) -> date | None:
 def moment_of(text: str) -> float | None:
     """Seconds since the epoch at `2024-03-05T16:05:00Z`, `20240305T160500Z` or a day, else None.
 
-    Without a zone it is UTC. What lies before the epoch is a mistake, and None.
+    The default time zone is UTC. A time before the epoch is an error, and None.
     """
     try:
         moment = datetime.fromisoformat(text)

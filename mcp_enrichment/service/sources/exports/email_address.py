@@ -1,4 +1,4 @@
-"""What an address tells by itself: whether it can be one, and whose it is."""
+"""Email addresses: validating the form, cleaning, and telling work from personal ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cache
 from mcp_enrichment.contract.models import EmailType
 
 MAX_LOCAL = 64
-"""Bytes before the @, by RFC 5321."""
+"""Bytes before the @ (RFC 5321)."""
 MAX_ADDRESS = 254
-"""Bytes altogether, by the same."""
+"""Bytes in total (RFC 5321)."""
 SAMPLE_FREE_MAIL = "freemail.example"
-"""Free mail in samples and tests: RFC 2606 reserves it, so no address at it can be anyone's."""
+"""A reserved domain (RFC 2606), at which nobody has an address: free mail in samples and tests."""
 
 _MORE_FREE_MAIL = (
     "anonaddy.me azet.sk bbox.fr bredband.net comhem.se daum.net disroot.org docomo.ne.jp "
@@ -21,26 +21,26 @@ _MORE_FREE_MAIL = (
     "simplelogin.com skiff.com softbank.ne.jp sunrise.ch sympatico.ca tin.it tuta.com tuta.io "
     "tutanota.com users.noreply.github.com walla.co.il"
 )
-"""Providers, networks and relays that the package's list lacks."""
+"""Providers and relays that the list of the package lacks."""
 _BETWEEN = re.compile(r"\s*(?::::|[;,|\s])\s*")
 _MASKS = ("email_not_unlocked@", "email_not_found@")
 _WORK = frozenset({"work", "business", "office", "company", "arbeit", "geschäftlich", "dienstlich"})
 _HOME = frozenset({"home", "personal", "private", "privat"})
 _WRAPPED = re.compile(r"<?(?:mailto:)?<?([^<>]*)>{0,2}", re.IGNORECASE)
 _LOCAL = re.compile(r"""[^ "(),:;<>@\[\\\].]+(?:\.[^ "(),:;<>@\[\\\].]+)*""")
-# Letters of every script are let through: a company's domain may be a Russian or a Chinese one.
+# Letters of every script are valid: a company may have a Russian or a Chinese domain.
 _PLAIN = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9]+\.)+[a-z]+")
 _LABEL = r"(?!-)[a-z0-9\-\u0080-\U0010ffff]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+$){_LABEL}")
 
 
 def clean_email(text: str) -> str | None:
-    """Trim an address and lower its domain; None where it cannot be an address by its form.
+    """Trim an address and lower its domain; None if its form is not valid.
 
-    The part before the @ stays as written, for display: compare addresses in lower case.
+    The part before the @ is kept as written, for display. Compare addresses in lower case.
     """
     if len(text) <= MAX_LOCAL and _PLAIN.fullmatch(text):
-        return text  # as most are, of a million in one import
+        return text  # the fast path of an import of a million
     wrapped = _WRAPPED.fullmatch(text.strip())
     if wrapped is None:
         return None
@@ -50,37 +50,37 @@ def clean_email(text: str) -> str | None:
 
 
 def email_kind(email: str) -> EmailType:
-    """Personal at a free-mail provider's domain, work at any other.
+    """Personal at the domain of a free-mail provider, work at any other.
 
-    Only the listed domain itself counts. Below one there is no telling: vip.qq.com, which the list
-    has, is free mail, and corp.mail.ru is an employer.
+    Only listed domains count, not their subdomains: vip.qq.com (listed) is free mail, and
+    corp.mail.ru is an employer.
     """
     domain = email.rpartition("@")[2].lower()
     return EmailType.PERSONAL if domain in _free_mail_domains() else EmailType.WORK
 
 
 def label_kind(label: str) -> EmailType | None:
-    """What a label such as `Work`, `* Home`, `_$!<Home>!$_` or `Privat` says of an address."""
+    """The kind of an address by a label such as `Work`, `* Home`, `_$!<Home>!$_` or `Privat`."""
     word = label.strip("* _$!<>").casefold()
     return EmailType.WORK if word in _WORK else EmailType.PERSONAL if word in _HOME else None
 
 
 def addresses_in(text: str) -> list[str]:
-    """What a cell holds that may be addresses, each to be cleaned; names before them are not."""
+    """The candidates for addresses in a cell, to be cleaned. Names before them are dropped."""
     if "@" not in text:
         return [text]
     return [part for part in _BETWEEN.split(text) if "@" in part]
 
 
 def is_masked(email: str) -> bool:
-    """Whether it stands where a vendor would show an address to whoever pays."""
+    """Whether it is the placeholder of a vendor for an address that is not paid for."""
     return "*" in email or email.startswith(_MASKS)
 
 
 def _is_plausible(address: str) -> bool:
     local, _, domain = address.partition("@")
     return (
-        # First, since text that cannot be printed may not be encodable either.
+        # First, because unprintable text may not be encodable.
         address.isprintable()
         and len(local.encode()) <= MAX_LOCAL
         and len(address.encode()) <= MAX_ADDRESS

@@ -1,4 +1,4 @@
-"""Where a table begins in a file, of which format it is, and where its rows have what."""
+"""Finds the header of a table: its line, its format, and the places of its columns."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.service.sources.exports.column_map import ColumnMap, Titles, fold_title
 from mcp_enrichment.service.sources.exports.email_address import label_kind
-from mcp_enrichment.service.sources.exports.linkedin_handle import profile_url_for
-from mcp_enrichment.service.sources.exports.other_people import (
+from mcp_enrichment.service.sources.exports.profile_cells import (
     names_other_entity,
     names_other_person,
+    profile_url_for,
 )
-from mcp_enrichment.service.sources.exports.raw_row import RawEmail, RawRow
+from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 MAX_HEADER_LINES = 200
 MAX_HEADER_CHARS = 64 * 2**10
-"""A file that has no header in both is another file; LinkedIn's own notes take 3 lines."""
+"""The header must be within both limits. LinkedIn's notes before it take 3 lines."""
 
 _DELIMITERS = ",;\t|"
 _ABSENT = -1
-"""The place of what a file does not have: each row is given an empty cell at its end."""
+"""The place of an absent column: each row gets an empty cell at its end."""
 _LINKEDIN = "linkedin"
 _HANDLE = re.compile(r"handle|slug|vanity|(?:user|screen|account).?name|username|\bids?\b|_id\b")
-"""Titles beside LinkedIn's name that announce the name of an account alone."""
+"""Words in a title with LinkedIn's name that mean an account name instead of a URL."""
 _DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
 
 
@@ -50,21 +50,21 @@ class _EmailPlace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """How the rows below a header are to be read."""
+    """The places of columns in the rows below a header."""
 
     format: ColumnMap
     delimiter: str
     line: int
-    """Which line of the file the header is, from 1."""
+    """The line number of the header, from 1."""
     width: int
     texts: tuple[int, ...]
-    """The places of the first seven fields of `Raw`."""
+    """The places of the first seven fields of `RawRow`."""
     profiles: tuple[int, ...]
     websites: tuple[_SitePlace, ...]
     emails: tuple[_EmailPlace, ...]
 
     def raw(self, cells: list[str]) -> RawRow:
-        """Arrange the cells of a row, which may be too few or too many."""
+        """Arrange the cells of a row, which may have too few or too many."""
         cells = cells[: self.width]
         cells += [""] * (self.width - len(cells) + 1)
         urls = [cells[place] for place in self.profiles if cells[place]]
@@ -83,7 +83,7 @@ def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
 
 
 def _site(cells: list[str], place: _SitePlace) -> str:
-    """What may be the profile of whom the row is about; empty for another site."""
+    """The cell, if it may be the profile of the row's person, else empty."""
     cell, label = cells[place.cell], cells[place.label].casefold()
     if names_other_person(label):
         return ""
@@ -93,7 +93,7 @@ def _site(cells: list[str], place: _SitePlace) -> str:
 
 
 def find_layout(lines: Iterator[str], formats: Iterable[ColumnMap]) -> Layout | None:
-    """Take lines up to a header of one of the formats; None where the first ones hold none."""
+    """Consume lines up to a header of one of the formats; None if the limits have none."""
     chars = 0
     for number, line in enumerate(islice(lines, MAX_HEADER_LINES), start=1):
         if layout := _layout(line, number, formats):
@@ -115,7 +115,7 @@ def _layout(line: str, number: int, formats: Iterable[ColumnMap]) -> Layout | No
 def layout_from_header(
     header: list[str], formats: Iterable[ColumnMap], *, delimiter: str, line: int
 ) -> Layout | None:
-    """How the rows below these cells are to be read; None where they are no header."""
+    """The layout below these cells; None if they are not a header."""
     titles = [fold_title(cell) for cell in header]
     for known in formats:
         if any(mark.issubset(titles) for mark in known.signatures):
@@ -152,7 +152,7 @@ def _arranged(known: ColumnMap, titles: list[str], delimiter: str, line: int) ->
 
 
 def _websites(known: ColumnMap, titles: list[str]) -> Iterator[_SitePlace]:
-    """Columns of sites, after those that somebody has made for LinkedIn under another title."""
+    """Columns of sites. Columns with LinkedIn in the title are first."""
     made = [_LINKEDIN in title and not names_other_entity(title) for title in titles]
     for place, title in sorted(enumerate(titles), key=lambda found: not made[found[0]]):
         if made[place] or title in known.websites:
@@ -161,6 +161,6 @@ def _websites(known: ColumnMap, titles: list[str]) -> Iterator[_SitePlace]:
 
 
 def _label_of(title: str, titles: list[str]) -> int:
-    """The place of `Website 1 - Label` beside `Website 1 - Value`."""
+    """The place of `Website 1 - Label` for `Website 1 - Value`."""
     labels = [title.replace("value", word) for word in ("label", "type") if "value" in title]
     return next((titles.index(label) for label in labels if label in titles), _ABSENT)

@@ -1,4 +1,4 @@
-"""From a row's texts to contacts, or to the reason why there is none."""
+"""Normalizes a raw row: its contacts, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mcp_enrichment.service.sources.exports.records import Contact, Person, Skip
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mcp_enrichment.service.sources.exports.raw_row import RawEmail, RawRow
+    from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
 _REASONS = {
     URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
@@ -31,13 +31,13 @@ _REASONS = {
 }
 _BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
 _NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
-"""A URL among addresses is another row's, which a quotation mark that nothing closed took in."""
+"""A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
 def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
-    """The contacts of a row, the main one first, and what of it is left out.
+    """The contacts of a row, the main one first, and its skipped parts.
 
-    `written_at`: when the file was written, for a row that does not tell when it was changed.
+    `written_at`: the modification time of the file, for a row without one.
     """
     if not raw.emails:
         person = _person(raw, written_at)
@@ -48,7 +48,7 @@ def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Cont
     if found:
         profile, lack = _profile(raw.profiles)
         if lack:
-            # Addresses at work are kept: they tell how a company makes them.
+            # Work addresses are kept: the patterns of companies are learned from them.
             found = {email: kind for email, kind in found.items() if kind is EmailType.WORK}
             reasons.insert(0, lack)
     yield from _contacts(raw, profile, found, written_at)
@@ -79,7 +79,7 @@ def _contacts(
 
 
 def _person(raw: RawRow, written_at: float) -> Person | None:
-    """Whom a row without an address is about: an address may follow from those of others."""
+    """The person of a row without an address: one may be inferred later."""
     profile, _ = _profile(raw.profiles)
     first, last = _name(raw)
     if not profile:
@@ -100,7 +100,7 @@ def _name(raw: RawRow) -> tuple[str, str]:
 
 def _seen_at(raw: RawRow, written_at: float) -> float:
     told = raw.changed_at and moment_of(raw.changed_at.strip())
-    # A clock that was wrong somewhere else is not believed: not yet is not the newest.
+    # A time in the future comes from a wrong clock, and must not count as the newest.
     return min(told, max(time.time(), written_at)) if told else written_at
 
 
@@ -117,7 +117,7 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
 
 
 def _cleaned(text: str) -> list[str | None]:
-    """Each address of a cell; None for one that cannot be one."""
+    """The addresses of a cell; None for an invalid one."""
     email = clean_email(text)
     if email:
         return [email]
@@ -137,7 +137,7 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
 
 
 def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
-    """The first that is a person's, or what tells most of why there is none."""
+    """The first profile of a person, or the most specific reason why there is none."""
     lack = None
     if any("\\:" in text for text in texts):  # as Google writes https\://
         texts = [text.replace("\\:", ":") for text in texts]

@@ -1,4 +1,4 @@
-"""An export of any known program, known by its content: its contacts, one after the other."""
+"""Opens an export of any known program, recognised by its content, and yields its contacts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.charset import has_bytes, in_characters
 from mcp_enrichment.service.sources.exports.csv_rows import CsvRows
+from mcp_enrichment.service.sources.exports.formats import FORMATS
 from mcp_enrichment.service.sources.exports.header_detection import (
     MAX_HEADER_LINES,
     find_layout,
@@ -24,9 +25,7 @@ from mcp_enrichment.service.sources.exports.records import (
     Skipped,
     SkipReason,
 )
-from mcp_enrichment.service.sources.exports.registry import FORMATS
-from mcp_enrichment.service.sources.exports.vcard_lines import is_begin
-from mcp_enrichment.service.sources.exports.vcard_reader import read_vcards
+from mcp_enrichment.service.sources.exports.vcard_reader import is_begin, read_vcards
 from mcp_enrichment.service.sources.exports.vcard_row import to_raw_row
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.header_detection import Layout
 
 MAX_LINE = 64 * 2**10
-"""Characters; a longer line is read as several. Below the csv module's own limit of a field."""
+"""Characters. A longer line is read as several. It is below the csv module's limit of a field."""
 VCARD = "vcard"
 _WHICH = (
     "pass what LinkedIn, HubSpot, Salesforce, Apollo, Google Contacts or Outlook export, or a "
@@ -48,19 +47,19 @@ _CHECK = "check the titles of its columns"
 _SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
 _IN_ANY_HEADER = "mail"
 _BOM = "\ufeff"
-"""Also amid a file, where files with one were made one."""
+"""Also inside a file, after files with one were concatenated."""
 _BLANK = string.whitespace + _BOM
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file that was recognised."""
+    """A recognised file."""
 
     name: str
-    """Of its format: the provenance of what it holds."""
+    """The name of its format: the source of its contacts."""
     rows: Iterator[Contact | Skipped]
-    """For each row, in the file's order: its addresses, or why there is none, and what of it is
-    left out. Raises `InvalidExport` where the rest of the file cannot be read."""
+    """The contacts and skipped parts of each row, in order. Raises `InvalidExport` if the rest of
+    the file cannot be read."""
 
 
 @contextmanager
@@ -69,8 +68,8 @@ def open_export(
 ) -> Iterator[Export]:
     """Recognise a file, or the one inside a zip; memory stays bounded for either.
 
-    `columns` are read in place of those of a known format. `progress` is called with the bytes done
-    and their total. Raises `InvalidExport` where this is no such export.
+    `columns` replaces the known formats. `progress` is called with the bytes read and their total.
+    Raises `InvalidExport` for another file.
     """
     with open_text(path, progress) as text:
         written_at = path.stat().st_mtime
@@ -96,7 +95,7 @@ def read_export(path: Path, *, progress: Progress | None = None) -> Iterator[Con
 
 
 class _Foreign:
-    """Decodes the lines of a table, and notes whether any was not in UTF-8."""
+    """Decodes the lines of a table, and records whether any was not UTF-8."""
 
     def __init__(self) -> None:
         self.seen = False
@@ -149,8 +148,8 @@ def _of_table(
 def _another(
     cells: list[str], text: str, layout: Layout, formats: Sequence[ColumnMap]
 ) -> Layout | None:
-    """The layout below a further header, where several files have been made one."""
-    if "@" in text or _IN_ANY_HEADER not in text.lower():  # as of nearly all rows
+    """The layout below a further header, in a file of several concatenated ones."""
+    if "@" in text or _IN_ANY_HEADER not in text.lower():  # nearly all rows
         return None
     return layout_from_header(cells, formats, delimiter=layout.delimiter, line=layout.line)
 

@@ -1,9 +1,10 @@
-"""From a path to text: a file, or the one inside a zip, and never without a bound."""
+"""Opens an export, or the one inside a zip, as text of bounded size."""
 
 from __future__ import annotations
 
 import codecs
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -14,7 +15,6 @@ from typing import IO, TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.charset import AS_BYTES
 from mcp_enrichment.service.sources.exports.records import InvalidExport
-from mcp_enrichment.service.sources.exports.zip_member import find_export_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+
 Progress = Callable[[int, int], None]
-"""Is told how many bytes are done, and of how many."""
+"""Called with the bytes read and their total."""
 
 MAX_BYTES = 2 * 2**30
-"""Unpacked: some millions of rows."""
+"""Unpacked: millions of rows."""
 CHUNK_BYTES = 64 * 2**10
-"""Read at a time, and so how often progress is told."""
+"""The size of one read, after which progress is reported."""
 SAMPLE_BYTES = 4096
-"""By which an encoding without a mark is known."""
+"""The sample by which an encoding without a byte order mark is recognised."""
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-# All that the zipfile module raises at one broken byte or another.
+# The errors of the zipfile module for damaged files.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
-# In this order: the mark of UTF-32 begins as that of UTF-16 does.
+# In this order, as the mark of UTF-32 starts with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -43,17 +44,17 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _BY_ZEROS = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000x": "utf-32-be"}
-"""Most of what an export begins with is ASCII, of which these of four bytes are zeros."""
+"""The start of an export is mostly ASCII, in which these bytes of four are zeros."""
 
 
 @contextmanager
 def open_text(path: Path, progress: Progress | None = None) -> Iterator[io.TextIOWrapper]:
-    """Open an export as text whose line ends are left alone, and whose lines `in_characters` ends.
+    """Open an export as text. Line ends are kept. `in_characters` decodes the lines.
 
-    Raises `InvalidExport`, also from a later read of the text.
+    Raises `InvalidExport`, also in later reads.
     """
     with ExitStack() as stack:
-        with _refusals(path):
+        with _as_invalid_export(path):
             content, size = _content(path, stack)
         if size == 0:
             raise InvalidExport.because(path, "is empty")
@@ -62,7 +63,7 @@ def open_text(path: Path, progress: Progress | None = None) -> Iterator[io.TextI
 
 
 class _Metered(io.RawIOBase):
-    """Counts what passes, up to the bound, and turns what goes wrong into a refusal."""
+    """Counts the bytes up to `MAX_BYTES`, and raises `InvalidExport` for every failure."""
 
     def __init__(
         self, content: IO[bytes], size: int, path: Path, progress: Progress | None
@@ -77,7 +78,7 @@ class _Metered(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         room = memoryview(buffer)
-        with _refusals(self._path):
+        with _as_invalid_export(self._path):
             chunk = self._content.read(len(room))
         room[: len(chunk)] = chunk
         self._done += len(chunk)
@@ -118,7 +119,7 @@ def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
 
 
 def _wide(sample: bytes) -> str | None:
-    """Which of UTF-16 and UTF-32 it is, by its mark or by where its zeros are; None for neither."""
+    """UTF-16 or UTF-32, by its byte order mark or by the places of its zeros; None for neither."""
     for mark, encoding in _MARKS.items():
         if sample.startswith(mark):
             return encoding
@@ -131,7 +132,7 @@ def _is_mostly_zero(octets: bytes) -> bool:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def _as_invalid_export(path: Path) -> Iterator[None]:
     try:
         yield
     except InvalidExport:
@@ -148,3 +149,46 @@ def _refusals(path: Path) -> Iterator[None]:
         ) from error
     except _DAMAGED as error:
         raise InvalidExport.because(path, "is damaged") from error
+
+
+_CONNECTIONS_CSV = "connections.csv"
+_EXPORTS = (".csv", ".vcf")
+_MACOS_FOLDER = "__MACOSX"
+_OFFICE_MARK = "[Content_Types].xml"
+_ENCRYPTED = 0x1
+# Other methods do not limit the size that one read unpacks.
+_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNPACK = "unpack it and pass the export in it"
+
+
+def find_export_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    """LinkedIn's Connections.csv in the topmost folder, else the only table or vCard.
+
+    Raises `InvalidExport` with the name of `path`.
+    """
+    found = [info for info in archive.infolist() if _is_export(info.filename)]
+    if not found:
+        raise _without_export(archive, path)
+    member = min(found, key=lambda info: (not _is_connections_csv(info), info.filename.count("/")))
+    if len(found) > 1 and not _is_connections_csv(member):
+        raise InvalidExport.because(path, "holds several tables", _UNPACK)
+    if member.flag_bits & _ENCRYPTED:
+        raise InvalidExport.because(path, "is protected by a password", _UNPACK)
+    if member.compress_type not in _BOUNDED_METHODS:
+        raise InvalidExport.because(path, "is packed in a way that is not supported", _UNPACK)
+    return member
+
+
+def _is_export(filename: str) -> bool:
+    *folders, name = re.split(r"[/\\]", filename)
+    return name.casefold().endswith(_EXPORTS) and _MACOS_FOLDER not in folders
+
+
+def _is_connections_csv(info: zipfile.ZipInfo) -> bool:
+    return re.split(r"[/\\]", info.filename)[-1].casefold() == _CONNECTIONS_CSV
+
+
+def _without_export(archive: zipfile.ZipFile, path: Path) -> InvalidExport:
+    if _OFFICE_MARK in archive.namelist():
+        return InvalidExport.because(path, "is an Office document", "save it as CSV in UTF-8 there")
+    return InvalidExport.because(path, "holds neither a CSV file nor a vCard", _UNPACK)

@@ -1,11 +1,11 @@
-"""Names: two fields out of one, and nothing in them that a terminal would obey."""
+"""Names of people: split into first and last name, without control characters."""
 
 from __future__ import annotations
 
 import re
 
-# Controls, and the marks that embed, override and isolate directions; not the joiners that names in
-# Persian and in Indian scripts are spelled with.
+# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
+# scripts.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
@@ -16,14 +16,14 @@ _PARTICLES = frozenset(
 
 
 def clean_text(cell: str) -> str:
-    """Trimmed, and without what moves a terminal's cursor or turns the direction of its text."""
+    """Trim the text, and remove control characters and marks of text direction."""
     if cell.isprintable() and "  " not in cell:
         return cell.strip()
     return _UNPRINTABLE.sub("", " ".join(cell.split()))
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """First and last names of `Dr. Ada van der Okafor, PhD` or `Okafor, Ada`.
+    """The first and last name of `Dr. Ada van der Okafor, PhD` or `Okafor, Ada`.
 
     A single word is a first name. Particles belong to the last name.
     """

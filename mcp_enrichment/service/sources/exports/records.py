@@ -1,106 +1,135 @@
-"""What reading an export gives: contacts, what holds none, or a refusal of the whole file."""
+"""The records of an export: raw rows, contacts, skipped rows, and the error for a whole file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
     from mcp_enrichment.contract.models import EmailType
 
+
 EXPORT_AGAIN = "export it again"
-"""What helps against every file that has come to harm."""
+"""The remedy for a damaged file."""
 MAX_SHOWN_NAME = 80
-"""Characters of a file's name that a message repeats."""
+"""Characters of a file name in a message."""
 
 
-# No generated repr: one log line of a row would otherwise hold a person's name and address.
+# No generated repr: a log line could contain a person's name and address.
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Contact:
-    """One address of a person."""
+    """One email address of a person."""
 
     profile: str | None
-    """The profile's canonical URL; None where the export does not tell it."""
+    """The canonical profile URL; None if the export has none."""
     email: str
-    """As written, but for the domain in lower case; compare addresses in lower case altogether."""
+    """As written, with the domain in lower case. Compare addresses in lower case."""
     kind: EmailType
-    """As the export labels the address, else judged by its domain."""
+    """By the label of the export, else by the domain."""
     first_name: str
     last_name: str
     company: str
     position: str
     connected_on: date | None
-    """None where the date is missing or in no known form."""
+    """None if the date is missing or has an unknown format."""
     seen_at: float | None = None
-    """When the export's program last saw this to be so; None where that is not known."""
+    """The last time at which the exporting program had this; None if unknown."""
     rank: int = 0
-    """Which address of its row it is, from 0: the first one is the main one."""
+    """The index of the address in its row. 0 is the main one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Person:
-    """A person of whom the export tells the profile, but no address."""
+    """A person with a profile URL, but without an address."""
 
     profile: str
     first_name: str
     last_name: str
     company: str
     seen_at: float | None
-    """As of a contact."""
+    """As in `Contact`."""
 
 
 class SkipReason(StrEnum):
-    """Why a row gives no contact, or a part of it none."""
+    """Why a row, or a part of it, yields no contact."""
 
     EMPTY_ROW = "empty-row"
-    """None of its cells holds anything."""
+    """All cells are empty."""
     NO_URL = "no-url"
-    """It names no profile."""
+    """There is no profile URL."""
     NO_EMAIL = "no-email"
-    """The person does not share an address, as most do not."""
+    """The person does not share an address. Most do not."""
     BAD_URL = "bad-url"
-    """Its URL is not that of a person's profile."""
+    """The URL is not of a person's profile."""
     NOT_A_PERSON = "not-a-person"
-    """Its URL is that of a company, a school or a post."""
+    """The URL is of a company, a school or a post."""
     SALES_NAVIGATOR = "sales-navigator"
-    """Its URL is one that only LinkedIn's tools for selling and hiring can resolve."""
+    """Only LinkedIn's sales and recruiting tools can resolve the URL."""
     BAD_EMAIL = "bad-email"
-    """Its address cannot be one."""
+    """The address is not valid."""
     MASKED = "masked"
-    """A placeholder stands where the address would be."""
+    """There is a placeholder instead of the address."""
     GUESSED = "guessed"
-    """The export says itself that the address is a guess, or does not work."""
+    """The export marks the address as a guess, or as not working."""
     SOMEBODY_ELSE = "somebody-else"
-    """The export says itself that the address is another person's, such as an assistant's."""
+    """The export marks the address as another person's, such as an assistant's."""
     UNREADABLE = "unreadable"
-    """It is longer than any row can be, as after a quotation mark that is never closed, or a card
-    that has no end, or no beginning."""
+    """The row is too long, as after an unclosed quotation mark, or a card has no end or start."""
     SUPPRESSED = "suppressed"
     """The person, or the address, is on the suppression list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
-    """A row without a contact, or a part of one that is left out."""
+    """A row, or a part of one, that yields no contact."""
 
     reason: SkipReason
     line: int
-    """The line of the file at which the row begins, from 1."""
+    """The first line number of the row, from 1."""
     is_part: bool = False
-    """Whether the rest of the row is a contact."""
+    """Whether the rest of the row yields a contact."""
     person: Person | None = field(default=None, repr=False, compare=False)
-    """Whom a row without an address is about."""
+    """The person of a row without an address."""
 
 
 class InvalidExport(ValueError):
-    """The file is not an export that can be read; its one sentence says why and what to do."""
+    """The file cannot be read as an export. The message has the cause and the remedy."""
 
     @classmethod
     def because(cls, path: Path, problem: str, remedy: str = EXPORT_AGAIN) -> Self:
-        """Tell of a problem with the file, by its name alone."""
+        """An error for this file, with its name but not its path."""
         name = "".join(char if char.isprintable() else "?" for char in path.name[:MAX_SHOWN_NAME])
         return cls(f"{name or 'That path'} {problem}: {remedy}.")
+
+
+class RawEmail(NamedTuple):
+    """A cell of addresses, and its label."""
+
+    text: str
+    kind: EmailType | None
+    """By the title or the label."""
+    is_doubtful: bool = False
+    """Whether the export marks it as a guess."""
+    is_others: bool = False
+    """Whether the export marks it as another person's."""
+
+
+class RawRow(NamedTuple):
+    """The texts of a row or a card before normalization. Each may be empty."""
+
+    first_name: str
+    last_name: str
+    full_name: str
+    company: str
+    position: str
+    connected_on: str
+    changed_at: str
+    profiles: Sequence[str]
+    """Candidates for the profile URL, the likeliest first."""
+    emails: Sequence[RawEmail]
+    """The cells that are not empty, the main one first."""

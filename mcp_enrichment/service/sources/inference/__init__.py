@@ -1,1 +1,1 @@
-"""How the addresses of a company are formed, learned from known ones; no I/O."""
+"""Learning how a company forms addresses from known ones. No I/O."""

@@ -1,4 +1,4 @@
-"""How right inferences are on the user's own rows, by leaving each known address out in turn."""
+"""The accuracy of inferences on the user's rows, by leave-one-out cross-validation."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 MIN_PRECISION = 0.95
 VERSION = 2
-"""Of the rules by which addresses are inferred: figures of another one say nothing."""
+"""The version of the inference rules. Accuracy of another version is not valid."""
 MIN_TESTED = 50
-"""Known addresses that must have been inferred before the precision of a kind says anything."""
+"""The known addresses that must be inferred before a precision counts."""
 MIN_COLLEAGUES = 2
-"""People of a company who must have an address at the domain that it is taken to have."""
+"""The people of a company who must have an address at its domain."""
 LEVELS = {"all agree": 1.0, "19 of 20 agree": 0.95, "9 of 10 agree": 0.9, "8 of 10 agree": 0.8}
-"""Inferences by the least agreement that they have."""
+"""Levels of inferences, by their minimum agreement."""
 
 
 class InferenceKind(NamedTuple):
-    """What inferences are told apart by."""
+    """The group of an inference: its pattern and its level."""
 
     pattern: str
     level: str
 
 
 class Tally(NamedTuple):
-    """How many known addresses were inferred, and how many of them rightly."""
+    """The number of inferred known addresses, and of right ones among them."""
 
     tested: int = 0
     right: int = 0
@@ -48,12 +48,12 @@ class Tally(NamedTuple):
 
     @property
     def is_precise(self) -> bool:
-        """Whether enough of them were right."""
+        """Whether enough of them are right."""
         return self.precision >= MIN_PRECISION
 
     @property
     def is_enough(self) -> bool:
-        """Whether so many were tested, besides, that this says something."""
+        """Whether it is precise, and enough were tested."""
         return self.tested >= MIN_TESTED and self.is_precise
 
     def plus(self, other: Tally) -> Tally:
@@ -61,7 +61,7 @@ class Tally(NamedTuple):
 
 
 def inference_kind(inference: Inference) -> InferenceKind:
-    """The kind that an inference is judged with."""
+    """The group of an inference."""
     level = next(name for name, least in LEVELS.items() if inference.agreement >= least)
     doubt = f", {inference.doubt}" if inference.doubt else ""
     return InferenceKind(inference.pattern, level + doubt)
@@ -69,22 +69,22 @@ def inference_kind(inference: Inference) -> InferenceKind:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracy:
-    """What leaving each known address out in turn has told."""
+    """The result of the cross-validation."""
 
     known: int = 0
-    """Work addresses of people with a name: what is to be inferred again."""
+    """The work addresses of people with a name, each of which is left out once."""
     domains: Mapping[str, int] = field(default_factory=dict)
-    """How many domains have each pattern."""
+    """The number of domains with each pattern."""
     tallies: Mapping[InferenceKind, Tally] = field(default_factory=dict)
 
     def written(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The result as JSON."""
         tallies = [[*kind, *tally] for kind, tally in self.tallies.items()]
         return {"v": VERSION, "known": self.known, "domains": self.domains, "tallies": tallies}
 
     @classmethod
     def read(cls, written: Any) -> Accuracy | None:
-        """What was written; None where it was worked out by other rules."""
+        """Read the JSON; None if it is of another version."""
         if written["v"] != VERSION:
             return None
         tallies = {
@@ -93,21 +93,21 @@ class Accuracy:
         return cls(known=written["known"], domains=written["domains"], tallies=tallies)
 
     def by_pattern(self) -> Mapping[str, Tally]:
-        """Inferences of the levels that are precise enough, by each pattern that domains have."""
+        """The tallies of precise levels, for each pattern of a domain."""
         levels = {level for level, tally in self.by_level().items() if tally.is_enough}
         told = [(k.pattern, tally) for k, tally in self.tallies.items() if k.level in levels]
         return _summed([*told, *((pattern, Tally()) for pattern in self.domains)])
 
     def by_level(self) -> Mapping[str, Tally]:
-        """All inferences, by level."""
+        """The tallies of all inferences, by level."""
         return _summed((kind.level, tally) for kind, tally in self.tallies.items())
 
     def offered(self) -> Tally:
-        """The inferences that are offered."""
+        """The tally of the inferences that are offered."""
         return _summed(("", t) for kind, t in self.tallies.items() if self.offers(kind))[""]
 
     def offers(self, kind: InferenceKind) -> bool:
-        """Whether its level is precise enough, and what is known of its pattern there is too."""
+        """Whether its level is precise, and its pattern as well if it was tested."""
         level, pattern = self.by_level()[kind.level], self.by_pattern()[kind.pattern]
         return level.is_enough and (not pattern.tested or pattern.is_precise)
 
@@ -120,7 +120,7 @@ def _summed(tallies: Iterable[tuple[str, Tally]]) -> Mapping[str, Tally]:
 
 
 def company_domain(colleagues: Mapping[str, int]) -> str | None:
-    """The domain of a company, by the domains that its people's addresses have."""
+    """The domain of a company, by the domains of its people's addresses."""
     found = majority(colleagues.items(), at_least=MIN_COLLEAGUES)
     return found and found[0]
 
@@ -130,9 +130,9 @@ def leave_one_out(
     companies: Mapping[str, Counter[str]],
     known_of: Callable[[str], list[KnownAddress]],
 ) -> Accuracy:
-    """Infer each known address from the others, through the domain of its company.
+    """Infer each known address from the others at the domain of its company.
 
-    `companies`: the domains of each company's addresses. `known_of`: the people of one domain.
+    `companies`: the domains of each company's addresses. `known_of`: the people of a domain.
     """
     tallies = _Tallies()
     elsewhere: dict[str, list[Name]] = defaultdict(list)
@@ -146,7 +146,7 @@ def leave_one_out(
                 tallies.tell(inference, person.local)
             elif meant:
                 elsewhere[meant].append(person.name)
-    # Whoever writes from another domain than the colleagues is inferred wrongly, or not at all.
+    # A person with another domain than the colleagues is inferred wrongly, or not at all.
     for domain, names in elsewhere.items():
         learned = DomainPatterns(known_of(domain))
         for name in names:

@@ -1,4 +1,4 @@
-"""Which company a row means, and which domain its people write from."""
+"""Keys of companies, by which rows of one company are matched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 @lru_cache(maxsize=10_000)
 def company_key(company: str) -> str:
-    """What two spellings of a company's name have in common; empty where nothing is named."""
+    """A key that is equal for the spellings of one company's name; empty if it names none."""
     folded = unicodedata.normalize("NFKC", company).casefold().replace(".", "").replace("'", "")
     words = _NO_WORD.sub(" ", folded).split()
     if words[:1] == ["the"]:

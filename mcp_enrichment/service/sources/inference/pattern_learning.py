@@ -1,4 +1,4 @@
-"""What the known addresses of one domain tell about an unknown one."""
+"""Learning the address pattern of a domain from its known addresses."""
 
 from __future__ import annotations
 
@@ -9,38 +9,61 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
-from mcp_enrichment.service.sources.inference.patterns import PATTERNS
 from mcp_enrichment.service.sources.inference.transliteration import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from mcp_enrichment.service.sources.inference.transliteration import Name, Spellings
 
+
+PATTERNS: Mapping[str, Callable[[str, str], str]] = {
+    "first.last": lambda first, last: f"{first}.{last}",
+    "firstlast": lambda first, last: first + last,
+    "first_last": lambda first, last: f"{first}_{last}",
+    "first-last": lambda first, last: f"{first}-{last}",
+    "f.last": lambda first, last: f"{first[0]}.{last}",
+    "flast": lambda first, last: first[0] + last,
+    "f_last": lambda first, last: f"{first[0]}_{last}",
+    "f-last": lambda first, last: f"{first[0]}-{last}",
+    "first.l": lambda first, last: f"{first}.{last[0]}",
+    "firstl": lambda first, last: first + last[0],
+    "first": lambda first, _last: first,
+    "last": lambda _first, last: last,
+    "last.first": lambda first, last: f"{last}.{first}",
+    "lastfirst": lambda first, last: last + first,
+    "last_first": lambda first, last: f"{last}_{first}",
+    "last-first": lambda first, last: f"{last}-{first}",
+    "last.f": lambda first, last: f"{last}.{first[0]}",
+    "lastf": lambda first, last: last + first[0],
+    "fl": lambda first, last: first[0] + last[0],
+}
+
+
 MIN_CONFIRMATIONS = 3
-"""People whose address must be formed as the inferred one."""
+"""The people whose address must confirm the pattern."""
 MIN_OF_A_KIND = 2
-"""People of them with such a name, where a name can be spelled in several ways."""
+"""The people among them with a similar name, if a name has several spellings."""
 MIN_AGREEMENT = 0.8
-"""Part of the people with a known address who must agree."""
+"""The share of people with a known address who must agree."""
 Alike: TypeAlias = "Iterable[tuple[PatternMatch, int]]"
-"""What is seen of people whose names are of the same scripts, with their number."""
+"""The matches of people with names of the same scripts, with their number."""
 T = TypeVar("T", bound="Hashable")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KnownAddress:
-    """A person of the user's own rows, with a work address."""
+    """A person with a work address in the user's rows."""
 
     name: Name
     company: str
-    """The company's key."""
+    """The key of the company."""
     local: str
-    """The address before the @, in lower case."""
+    """The local part of the address, in lower case."""
 
 
 class Doubt(StrEnum):
-    """What a name leaves open about its bearer's address, and others confirm less surely."""
+    """A reason why the address of a name is less certain."""
 
     NONE = ""
     SHORTENED = "a name that is often shortened"
@@ -49,34 +72,34 @@ class Doubt(StrEnum):
 
 
 class PatternMatch(NamedTuple):
-    """How one known address can have been formed: no pattern where none fits."""
+    """The patterns that match a known address. There may be none."""
 
     patterns: tuple[tuple[str, int], ...]
-    """Each pattern, with the spellings of the name in which it fits as bits."""
+    """Each pattern, with a bit set of the spellings that match it."""
     scripts: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Inference:
-    """How the address of a person is formed, and who says so."""
+    """An inferred address, and its evidence."""
 
     local: str
     pattern: str
     confirmations: int
     of: int
-    """How many people could have confirmed the pattern."""
+    """The number of people who could have confirmed the pattern."""
     agreement: float
-    """The least there is on the pattern and, where that is in question, on the spelling."""
+    """The minimum agreement on the pattern and, if there are several, on the spelling."""
     doubt: Doubt
-    """What the name leaves open."""
+    """The doubt that the name causes."""
 
     def evidence(self, domain: str) -> str:
-        """The reasons in one line."""
+        """The evidence in one line."""
         return f"{self.pattern}, {self.confirmations} of {self.of} at {domain}"
 
 
 class Agreement(NamedTuple):
-    """How many of the votes agree."""
+    """The number of votes for a value, among all."""
 
     votes: int
     of: int
@@ -87,7 +110,7 @@ class Agreement(NamedTuple):
 
 
 def majority(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T, Agreement] | None:
-    """The value with enough votes; a vote for None counts against every value."""
+    """The value with enough votes. A vote for None counts against every value."""
     counted = list(votes)
     most = max(
         ((what, n) for what, n in counted if what is not None), key=itemgetter(1), default=None
@@ -100,15 +123,15 @@ def majority(votes: Iterable[tuple[T | None, int]], *, at_least: int) -> tuple[T
 
 
 class _Person:
-    """Somebody with the addresses that each pattern gives."""
+    """A person, with the addresses that each pattern produces."""
 
     def __init__(self, spelled: Spellings) -> None:
         self.spelled = spelled
         self.results = dict(_results(spelled.forms))
-        """For each pattern the addresses before the @, each with its spellings as bits."""
+        """For each pattern the local parts, with a bit set of their spellings."""
 
     def seen(self, local: str) -> PatternMatch:
-        """How the person's address can have been formed."""
+        """The patterns that match the person's address."""
         fits = ((p, results[local]) for p, results in self.results.items() if local in results)
         return PatternMatch(tuple(fits), self.spelled.scripts)
 
@@ -128,7 +151,7 @@ def _person(name: Name) -> _Person | None:
 
 
 class DomainPatterns:
-    """The known addresses of one domain. People whose names cannot be spelled tell nothing."""
+    """The known addresses of one domain. Names that cannot be transliterated are ignored."""
 
     def __init__(self, known: Iterable[KnownAddress]) -> None:
         self.people = list(known)
@@ -136,7 +159,7 @@ class DomainPatterns:
 
     @cached_property
     def _usable(self) -> list[tuple[KnownAddress, _Person, PatternMatch]]:
-        """The people whose names can be spelled, with how their addresses can have been formed."""
+        """The people whose names can be transliterated, with the matches of their addresses."""
         both = ((known, _person(known.name)) for known in self.people)
         return [(known, person, person.seen(known.local)) for known, person in both if person]
 
@@ -145,7 +168,7 @@ class DomainPatterns:
         return Counter(seen for _, _, seen in self._usable)
 
     def patterns(self) -> Counter[str | None]:
-        """How many addresses have each pattern, of those that leave no doubt; None: no pattern."""
+        """The number of addresses of each pattern, among those with one match. None: no pattern."""
         votes: Counter[str | None] = Counter()
         for one, people in self._all_seen.items():
             if len(one.patterns) <= 1:
@@ -153,13 +176,13 @@ class DomainPatterns:
         return votes
 
     def infer(self, name: Name) -> Inference | None:
-        """The address of somebody else; None where there is too little to go by."""
+        """Infer the address of another person; None if the evidence is too weak."""
         person = _person(name)
         inference = person and _infer(person, self._all_seen)
         return inference if inference and not self._taken[inference.local] else None
 
     def leave_one_out(self) -> Iterator[tuple[KnownAddress, Inference | None]]:
-        """Each known person, with what the others tell of the address."""
+        """Each known person, with the inference from the others."""
         if len(self.people) <= MIN_CONFIRMATIONS:
             yield from ((known, None) for known in self.people)
             return
@@ -204,7 +227,7 @@ def _doubt_of(spelled: Spellings, *, has_spellings: bool) -> Doubt:
 
 
 def _pattern_of(person: _Person, others: Counter[PatternMatch]) -> tuple[str, Agreement] | None:
-    """The pattern, by the votes of those whose address leaves one result for this person."""
+    """The pattern, by the votes of addresses that mean one result for this person."""
     votes: Counter[tuple[str, ...] | None] = Counter()
     named: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for one, people in others.items():
@@ -222,7 +245,7 @@ def _pattern_of(person: _Person, others: Counter[PatternMatch]) -> tuple[str, Ag
 def _spelling_of(
     person: _Person, pattern: str, alike: Alike
 ) -> tuple[str, Agreement | None] | None:
-    """The address by that pattern, in the spelling of those with such names."""
+    """The address by that pattern, in the spelling of people with similar names."""
     results = person.results[pattern]
     if len(results) == 1:
         return next(iter(results)), None
@@ -236,10 +259,10 @@ def _spelling_of(
 
 
 def _script_holds(alike: Alike) -> Agreement | None:
-    """The votes of people with names of that script for spelling as ours; None where too few
+    """The votes of people with names of this script for our transliteration; None if too few
     agree."""
     votes: Counter[str | None] = Counter()
     for one, people in alike:
-        votes["as we do" if one.patterns else None] += people
+        votes["ours" if one.patterns else None] += people
     found = majority(votes.items(), at_least=MIN_OF_A_KIND)
     return found and found[1]

@@ -1,4 +1,4 @@
-"""A person's name in the letters of an address, in each spelling that companies use."""
+"""Transliterates a name to the letters of an address, in each spelling that companies use."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ALPHABETS = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN"})
-"""Scripts whose letters have Latin ones. In others a letter is read in several ways, as 田中 is, or
-has no vowels: how such a name is written in Latin its bearer alone knows."""
+"""Scripts with a regular transliteration. In others a letter has several readings, as in 田中, or
+has no vowels: only the bearer knows the Latin form."""
 DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
 _ASIDE = re.compile(r"\(.*?\)|\[.*?\]|\".*?\"|,.*")
@@ -26,7 +26,7 @@ _NO_LETTER = re.compile(r"[^a-z]")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Name:
-    """A name as an export holds it."""
+    """A name as in an export."""
 
     first: str
     last: str
@@ -34,20 +34,20 @@ class Name:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Spellings:
-    """A name in lower-case letters from a to z."""
+    """A name in the letters a to z."""
 
     forms: Mapping[tuple[str, str], int]
-    """Each given and family name that some spelling gives, with those spellings as bits."""
+    """Each given and family name, with a bit set of the spellings that produce it."""
     scripts: frozenset[str]
-    """The scripts other than Latin that it is written in."""
+    """The scripts of the name, without Latin."""
     is_shortened: bool
-    """Whether people of that given name are often called by a shorter one."""
+    """Whether the given name is often shortened."""
 
 
 def _plainly(text: str) -> str:
     if text.isascii() and text.isalpha():
         return text.lower()
-    from anyascii import anyascii  # noqa: PLC0415 - a lookup that infers nothing does without it
+    from anyascii import anyascii  # noqa: PLC0415 - only inference needs it
 
     return _NO_LETTER.sub("", anyascii(text).lower())
 
@@ -62,7 +62,7 @@ ALL_SPELLINGS = (1 << 2 * 3 * 5) - 1
 
 
 def spell(name: Name) -> Spellings | None:
-    """Spell a name; None where a part is missing, is an initial, or has no Latin form by itself."""
+    """Transliterate a name; None if a part is missing, an initial, or has no regular Latin form."""
     first, last = _words(name.first), _words(name.last)
     scripts = _scripts(name.first + name.last)
     if not first or not last or not scripts <= ALPHABETS:
@@ -91,13 +91,13 @@ def _forms(first: Words, last: Words) -> Mapping[tuple[str, str], int]:
 
 
 def _words(text: str) -> Words:
-    """The words of a name without titles, initials and what stands in brackets or after a comma."""
+    """The words of a name without titles, initials, and text in brackets or after a comma."""
     if text.isascii() and text.isalpha():
         return (text,)
     said = _GAP.split(_ASIDE.sub(" ", unicodedata.normalize("NFKC", text)))
     letters = ["".join(c for c in word if unicodedata.category(c)[0] in "LM") for word in said]
     words = [word for word in letters if _plainly(word)]
-    named = [word for word in words if word.lower() not in TITLES] or words  # some are called Ma
+    named = [word for word in words if word.lower() not in TITLES] or words  # Ma may be a name
     return tuple([word for word in named if len(word) > 1 or not word.isascii()] or named)
 
 

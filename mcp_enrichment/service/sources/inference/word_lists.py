@@ -1,4 +1,4 @@
-"""Words in names of people and companies that mean nothing for an address."""
+"""Words in names of people and companies that are not part of an address."""
 # ruff: noqa: RUF001 - letters of other scripts are meant
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ TITLES = _listed(
     "dr prof professor mr mrs ms miss mx sir dame ing mag dipl hon rev fr herr frau mme mlle sr",
     "sra jr snr jnr ii iii iv phd md mba msc bsc ma ba cpa cfa pmp cissp llm llb jd rn pe esq dds",
 )
-"""Words beside a name that are no part of it."""
+"""Titles and suffixes of names."""
 PARTICLES = _listed(
     "van von der den de del della di da do dos das du la le lo los las el al bin bint ibn ben ter",
     "ten te zu zum zur vom af av st",
 )
-"""Words of a family name that some companies leave out."""
+"""Particles of family names, which some companies leave out."""
 SHORTENED = _listed(
     "abigail albert alexander alexandra alfred andrew anthony barbara benjamin bernard bradley",
     "catherine charles christina christine christopher daniel david deborah donald douglas edward",
@@ -29,13 +29,13 @@ SHORTENED = _listed(
     "victoria vincent walter william zachary alejandro francisco guillermo jose maximilian",
     "sebastian",
 )
-"""Given names of people who are often called, and write, by a shorter one."""
+"""Given names that are often shortened."""
 LEGAL_FORMS = _listed(
     "inc incorporated corp corporation co company llc llp lp ltd limited plc pty gmbh mbh ag kg ug",
     "ohg se sa sarl sas srl spa snc bv nv vof oy oyj ab as asa aps kft zrt doo sro spzoo pte pvt",
     "kk eurl sl slu lda ltda eood ooo oao zao ооо оао зао пао αε ae aş",
 )
-"""What a company is called beside its name, without dots."""
+"""Legal forms of companies, without dots."""
 NO_COMPANY = frozenset(
     (
         *("freelance", "freelancer", "self employed", "selfemployed", "independent", "consultant"),
@@ -46,4 +46,4 @@ NO_COMPANY = frozenset(
         *("autonomo", "jubilado", "libero professionista", "zzp", "zelfstandig"),
     )
 )
-"""What people write in place of a company: whoever else writes it is no colleague."""
+"""Values in place of a company. Others with the same value are not colleagues."""

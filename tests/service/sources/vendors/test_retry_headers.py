@@ -131,5 +131,5 @@ async def test_a_day_that_is_used_up_pauses_the_vendor_until_its_end_and_holds_n
 
 async def _looked_up(it: RunningService, number: int, vendor: HTTPVendor) -> Reschedule | None:
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
-    job = Job(kind=JobKind.LOOK_UP, subject=request_id, team_id=it.team_id)
+    job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)

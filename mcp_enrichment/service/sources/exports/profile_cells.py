@@ -1,11 +1,34 @@
-"""Columns and labels that name somebody else than the row, or the card, is about."""
+"""Cells that name a LinkedIn profile, and labels that name somebody other than the row's person."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-# Stems: `referr` stands for referrer, referral and referred by.
+_PREFIX = re.compile(r"\A(?:x-apple:|@|/?in/)+", re.IGNORECASE)
+_HANDLE = re.compile(r"[^\s/@:;,|<>\"?#()\[\]{}\\.]{3,100}")
+_NOBODY = frozenset(
+    {
+        *("none", "null", "nan", "nil", "yes", "no", "true", "false", "unknown", "undefined"),
+        *("n-a", "not-found", "not-available", "missing", "error", "tbd", "todo", "test"),
+        *("private", "public", "linkedin", "profile", "username", "handle", "link", "url"),
+        *("website", "company", "other", "home", "work", "pub", "www", "http", "https", "---"),
+    }
+)
+"""Placeholders. As account names they would merge many people into one profile."""
+
+
+def profile_url_for(text: str) -> str:
+    """The profile URL for `ada-okafor`, `@ada-okafor` or `x-apple:ada-okafor`; empty for a
+    placeholder; any other text unchanged.
+    """
+    name = _PREFIX.sub("", text.strip())
+    if name.casefold() in _NOBODY:
+        return ""
+    return f"https://www.linkedin.com/in/{name}" if _HANDLE.fullmatch(name) else text
+
+
+# Stems: `referr` matches referrer, referral and referred by.
 _ROLES = (
     *("manager", "supervisor", "report(?:s|ing)? to", "owner", "assistant", "assistent", "referr"),
     *("recommend", "introduc", "connector", "mentor", "sponsor", "champion", "recruiter"),
@@ -16,7 +39,7 @@ _ROLES = (
     *("sekretari?[aä]", "responsable", "propri[eé]taire", "parrain", "gerente", "propietario"),
     *("asistente", "supervisor"),
 )
-# Parts of other words: `cto` of director.
+# Matched as whole words: `cto` is part of director.
 _SHORT_ROLES = (
     *("boss", "buddy", "rep", "sdr", "bdr", "agent", "coach", "wife", "father", "mother", "parent"),
     *("child", "brother", "sister", "friend", "ceo", "cto", "cfo", "coo", "chef", "jefe"),
