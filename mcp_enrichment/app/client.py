@@ -10,7 +10,8 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.app.lazy import lazy
-from mcp_enrichment.app.service import DAY, embedded_service
+from mcp_enrichment.app.service import embedded_service
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import InternalError, StorageFailed, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 

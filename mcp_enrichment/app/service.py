@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from mcp_enrichment.contract.defaults import DAY
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 # Slow imports stand inside functions, so that the server starts without them.
 # ruff: noqa: PLC0415
 
-DAY = 86_400.0
 EMBEDDED_STOP_SECONDS = 0.25
 """How long an open vendor request may take at the end: a chat client allows one second for it."""
 

@@ -28,6 +28,7 @@ from mcp_enrichment.client.state.records import (
     replace_rows,
 )
 from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.state.records import PendingPost
     from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget
 
-KEEP = 365 * spending.DAY
+KEEP = 365 * DAY
 """Seconds for which a request is kept."""
 
 SCHEMA = Schema(

@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import BudgetExceeded
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     import sqlite3
 
-DAY = 86_400.0
 KEPT_DAYS = 2
 
 TABLES = """
