@@ -21,6 +21,7 @@ from mcp_enrichment.client.state.requests import KEEP, RequestOutcome, RequestSt
 from mcp_enrichment.client.state.spending import Budget, CreditsView
 from mcp_enrichment.client.submitter import Submitter, is_recent
 from mcp_enrichment.client.validation import build_request, validate_id
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -47,7 +48,7 @@ READ_SECONDS = 10.0
 SAVE_SECONDS = 0.25
 """How long a reply waits for its outcome to be saved. The save continues regardless: while many
 are saved, replies would otherwise come after the deadlines of their calls."""
-KEEP_MISSES = 30 * 86_400.0
+KEEP_MISSES = 30 * DAY
 """Seconds for which a saved `not-found` is reused."""
 NO_BUDGET = Budget()
 

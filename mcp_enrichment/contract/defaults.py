@@ -1,4 +1,4 @@
-"""Defaults that several packages share."""
+"""Constants that several packages share."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ import time
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 
+from mcp_enrichment.contract.defaults import DAY
+
 ENRICHMENTS = "/v1/api/enrichment/email"
 """POST submits a request. GET with an id below it reads one."""
 CREDITS = "/v1/api/enrichment/credits"
@@ -15,7 +17,7 @@ ENRICHMENT_ID = r"^[A-Za-z0-9_-]{1,128}$"
 """An id as part of a path: a service may choose any that needs no escape."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-MAX_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = DAY
 """Seconds. A longer `Retry-After` is reduced to this."""
 
 

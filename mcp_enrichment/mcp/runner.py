@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,6 @@ from mcp_enrichment.mcp.progress import report_progress
 from mcp_enrichment.mcp.tools import CallContext, Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mcp.server.context import ServerRequestContext
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
@@ -103,7 +100,7 @@ class ToolRunner:
 
     async def _run_before_deadline(self, call: _Call, arguments: Arguments) -> Result:
         async with report_progress(call.context, arguments.cap):
-            with _deadline(call.started_at + arguments.cap):
+            with _Deadline(call.started_at + arguments.cap):
                 return await self._result_or_error(call, arguments)
         return results.from_error(DeadlineExceeded() if call.tool.spends else ServiceUnavailable())
 
@@ -150,30 +147,34 @@ def _to_result(output: BaseModel | InputRequiredResult) -> Result:
     return output if isinstance(output, InputRequiredResult) else results.from_output(output)
 
 
-@contextmanager
-def _deadline(cap: float) -> Iterator[None]:
-    """Cancel the block `GRACE` seconds after `cap`.
+class _Deadline:
+    """Cancels the block `GRACE` seconds after `cap`.
 
     In a busy process the block may be about to return: if the timer is late, the block gets `GRACE`
     again, and before it is cancelled it gets `SPARE_ITERATIONS` of the event loop.
     """
-    loop, scope = asyncio.get_running_loop(), anyio.CancelScope()
-    handles: list[asyncio.Handle] = []
 
-    def set_timer(due: float) -> None:
-        handles[:] = [loop.call_at(due, check, due, SPARE_ITERATIONS)]
+    # No generator or closures: their cycles would be left to the garbage collector by each call.
+    __slots__ = ("_handle", "_loop", "_scope")
 
-    def check(due: float, left: int) -> None:
-        if loop.time() - due > LATE:
-            set_timer(loop.time() + GRACE)
+    def __init__(self, cap: float) -> None:
+        self._loop, self._scope = asyncio.get_running_loop(), anyio.CancelScope()
+        self._set_timer(cap + GRACE)
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+
+    def __exit__(self, *exc_info: Any) -> bool:
+        self._handle.cancel()
+        return self._scope.__exit__(*exc_info)
+
+    def _set_timer(self, due: float) -> None:
+        self._handle: asyncio.Handle = self._loop.call_at(due, self._check, due, SPARE_ITERATIONS)
+
+    def _check(self, due: float, left: int) -> None:
+        if self._loop.time() - due > LATE:
+            self._set_timer(self._loop.time() + GRACE)
         elif left:
-            handles[:] = [loop.call_soon(check, loop.time(), left - 1)]
+            self._handle = self._loop.call_soon(self._check, self._loop.time(), left - 1)
         else:
-            scope.cancel()
-
-    set_timer(cap + GRACE)
-    try:
-        with scope:
-            yield
-    finally:
-        handles[0].cancel()
+            self._scope.cancel()

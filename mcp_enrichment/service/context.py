@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
@@ -50,7 +51,7 @@ class DeliveryResult:
 class Retention:
     """How many seconds personal data is kept; None: until it is erased."""
 
-    answers: float | None = 90 * 86_400.0
+    answers: float | None = 90 * DAY
     """After the completion of a request."""
     contacts: float | None = None
     """After the import of a contact."""

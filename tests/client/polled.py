@@ -1,4 +1,4 @@
-"""What a client's polls have come to so far, for tests that let time pass only after that."""
+"""The state of a client's polls, for tests that let time pass after a poll."""
 
 from __future__ import annotations
 

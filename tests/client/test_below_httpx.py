@@ -1,4 +1,4 @@
-"""What httpx lets through, or trips over: none of it may reach the user raw, or stay."""
+"""Exceptions that httpx lets through: none reaches the user, and no connection leaks."""
 
 from __future__ import annotations
 

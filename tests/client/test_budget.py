@@ -1,4 +1,4 @@
-"""The user's budget: counted over all processes, checked before anything is sent."""
+"""The user's budget: counted over all processes, and checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes while work is under way is done at once afterwards, and nobody is forgotten."""
+"""Items that arrive while a batch is at work go into the next batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same question, asked by two callers at the same moment: one POST, one credit, no alarm."""
+"""The same request by two callers at the same time: one POST, one credit, no error."""
 
 from __future__ import annotations
 

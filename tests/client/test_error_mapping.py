@@ -1,4 +1,4 @@
-"""Every failure of httpx and every status code is one of the tree's errors."""
+"""Each exception of httpx and each status code becomes one of our errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 between every two steps of a request, and asking again: never paid twice."""
+"""kill -9 between any two steps of a request, and the same request again: never paid twice."""
 
 from __future__ import annotations
 

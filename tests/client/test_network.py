@@ -1,4 +1,4 @@
-"""Proxies and certificates: which servers are reached how, and one cause where none can be."""
+"""Proxies and certificates: which server is reached how, and one reason if none can be."""
 
 from __future__ import annotations
 

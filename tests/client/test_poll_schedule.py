@@ -1,4 +1,4 @@
-"""When a lookup is read next: decisions, without waiting."""
+"""The poll schedule, without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies and TLS that fail before the request itself is sent: nothing is spent, and it is said."""
+"""Proxies and TLS that fail before the request is sent: nothing is spent, and the error says so."""
 
 from __future__ import annotations
 

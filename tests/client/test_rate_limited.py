@@ -1,4 +1,4 @@
-"""A server that asks one caller to slow down is left alone by all of them."""
+"""After a 429 to one caller, no caller of the account sends a request."""
 
 from __future__ import annotations
 

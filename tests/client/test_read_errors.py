@@ -1,4 +1,4 @@
-"""A table of faults while an enrichment is read: what the caller gets, what the server saw."""
+"""Errors while an enrichment is read: the result for the caller, and the requests at the server."""
 
 from __future__ import annotations
 

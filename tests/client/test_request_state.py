@@ -1,4 +1,4 @@
-"""The same question is never paid for twice."""
+"""The same request is never paid for twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An unknown outcome that becomes known: by its id, wherever that comes from."""
+"""An unknown outcome becomes known by its id, whatever the id comes from."""
 
 from __future__ import annotations
 

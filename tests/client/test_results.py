@@ -1,4 +1,4 @@
-"""What a service may answer, and what of it is told: never an address that is none."""
+"""The results of a service's responses: never an email that is none."""
 
 from __future__ import annotations
 

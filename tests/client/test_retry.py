@@ -1,4 +1,4 @@
-"""When to ask again: decisions, without waiting."""
+"""The backoff, without waiting."""
 
 from __future__ import annotations
 

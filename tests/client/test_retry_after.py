@@ -1,4 +1,4 @@
-"""`Retry-After`: obeyed wherever a request is made again, and told at once where it is too long."""
+"""`Retry-After`: obeyed by each retry, and reported at once if it is too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several callers of one account: each knows a request by an id of its own, and by no other."""
+"""Several callers of one account: each has its own id of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One memory, many who ask: tasks, clients, processes, and processes that die in the middle."""
+"""One state file for many tasks, clients and processes, and processes that are killed."""
 
 from __future__ import annotations
 

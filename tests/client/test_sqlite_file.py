@@ -1,4 +1,4 @@
-"""The memory's file: what it holds, and what may be wrong with it."""
+"""The state file: its content, and its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of faults while a request is made: a POST that may have arrived is never repeated."""
+"""Errors while a request is submitted: a POST that may have arrived is never repeated."""
 
 from __future__ import annotations
 

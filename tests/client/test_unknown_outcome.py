@@ -1,4 +1,4 @@
-"""A POST that may have arrived: remembered, and sent again only to a server that knows its key."""
+"""A POST that may have arrived: saved, and repeated only to a server that honours its key."""
 
 from __future__ import annotations
 

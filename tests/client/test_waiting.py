@@ -1,4 +1,4 @@
-"""Waiting for the end of a lookup: soon told, rarely asked, never longer than agreed."""
+"""Waits for a lookup: the result comes soon, with few polls, and before the deadline."""
 
 from __future__ import annotations
 

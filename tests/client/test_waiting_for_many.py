@@ -1,4 +1,4 @@
-"""Many waits at once: one poll for one id, and few requests in flight."""
+"""Many waits at once: one poll for each id, and few requests in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting while the server is away: waited out, told in time, never taken for an answer."""
+"""Waits during an outage: they go on, end in time, and never report a wrong result."""
 
 from __future__ import annotations
 

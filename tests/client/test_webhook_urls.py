@@ -1,4 +1,4 @@
-"""The address of a push: given where it can be, the same each time, and nobody's to guess."""
+"""The callback URL for webhooks: the same each time, and impossible to guess."""
 
 from __future__ import annotations
 

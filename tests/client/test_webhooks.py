@@ -1,4 +1,4 @@
-"""Being told instead of asking: a push costs one question, and a lost one costs no answer."""
+"""Webhooks instead of polls: one poll for each webhook, and a lost webhook loses no result."""
 
 from __future__ import annotations
 

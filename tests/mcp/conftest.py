@@ -1,4 +1,4 @@
-"""Faces in both eras of the protocol: over the embedded service, and over a scripted vendor."""
+"""Servers for clients with and without a handshake: embedded, and with a scripted vendor."""
 
 from __future__ import annotations
 

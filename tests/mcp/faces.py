@@ -1,4 +1,4 @@
-"""The tools as a client reaches them, and the vendor's answers that they are made from."""
+"""The tools as a client calls them, and the vendor's responses behind them."""
 
 from __future__ import annotations
 

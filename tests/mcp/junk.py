@@ -1,4 +1,4 @@
-"""Lines that nobody should send: made at random, and the monsters that chance does not make."""
+"""Invalid lines: random ones, and extreme ones that are not random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server as a process, spoken to line by line over its real stdin and stdout."""
+"""The server as a process with real pipes for stdin and stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any bytes into a running server, and whatever comes out: written and read at the same time."""
+"""Writes any bytes to a running server and reads its output at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The committed JSON of each tool. `python -m tests.mcp.rewrite_snapshots` writes it anew."""
+"""The committed JSON of each tool. `python -m tests.mcp.rewrite_snapshots` rewrites it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the tasks extension, and its methods as bare requests."""
+"""A client of the tasks extension, and its methods as raw requests."""
 
 from __future__ import annotations
 

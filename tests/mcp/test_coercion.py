@@ -1,4 +1,4 @@
-"""Clients and models bend arguments: what can mean one thing only is taken, the rest is refused."""
+"""Arguments in other forms: accepted if they are unambiguous, otherwise refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No call outlasts its cap, whatever the far end does; what it had begun is not lost."""
+"""No call outlasts its cap, and a request that was started is not lost."""
 
 from __future__ import annotations
 

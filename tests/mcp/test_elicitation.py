@@ -1,4 +1,4 @@
-"""ENRICHMENT_CONFIRM=always: the person agrees before a credit is spent, and only then."""
+"""ENRICHMENT_CONFIRM=always: a credit is spent only after the user has consented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ENRICHMENT_CONFIRM=always: whatever a client answers but a clear yes, nothing is sent."""
+"""ENRICHMENT_CONFIRM=always: without a clear consent nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default, end to end: contacts are imported, and the four tools answer from them."""
+"""The default, end to end: contacts are imported, and the four tools find them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the process ends: when its client leaves, and when it is told to."""
+"""The end of the process: when its client disconnects, and by a signal."""
 
 from __future__ import annotations
 

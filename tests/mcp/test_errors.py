@@ -1,4 +1,4 @@
-"""Every failure is told as a code, its money and a next step, alike in both eras."""
+"""Each error has a code, its effect on money and a next step."""
 
 from __future__ import annotations
 

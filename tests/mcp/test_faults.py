@@ -1,4 +1,4 @@
-"""A table of faults: what the model gets, and how many requests the server saw."""
+"""Faults of a server: the result for the model, and the requests at the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each request that cannot be taken is answered with its id, over both transports."""
+"""Each invalid request gets an error with its id, over both transports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls whose arguments are no object, as clients of other languages send them, on both wires."""
+"""Calls whose arguments are no object, as some clients send them, over both transports."""
 
 from __future__ import annotations
 

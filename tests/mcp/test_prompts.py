@@ -1,4 +1,4 @@
-"""The prompt that takes a list of profiles to a table, without inventing an address."""
+"""The prompt `find_emails`."""
 
 from __future__ import annotations
 

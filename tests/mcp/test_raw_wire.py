@@ -1,4 +1,4 @@
-"""Whatever bytes come in: no crash, no hang, no growth, and nothing but messages come out."""
+"""Any bytes on stdin: no crash, no hang, no growth, and only messages on stdout."""
 
 from __future__ import annotations
 

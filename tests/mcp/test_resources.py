@@ -1,4 +1,4 @@
-"""Reading without a tool call: one enrichment, and the credits."""
+"""Resources: one enrichment, and the credits."""
 
 from __future__ import annotations
 

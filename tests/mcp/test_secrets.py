@@ -1,4 +1,4 @@
-"""What must reach neither the model nor a log: the key, and any text from outside."""
+"""The API key and text from outside reach neither the model nor a log."""
 
 from __future__ import annotations
 

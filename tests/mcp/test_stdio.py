@@ -1,4 +1,4 @@
-"""What depends on the process: its pipes, its start and its end."""
+"""The process: its pipes, its start and its end."""
 
 from __future__ import annotations
 

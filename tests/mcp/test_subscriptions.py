@@ -1,4 +1,4 @@
-"""Subscribers are told when an enrichment becomes final, in both eras."""
+"""Subscribers are notified when an enrichment becomes final."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that was given: whose it is, what becomes of it, and how it ends."""
+"""A task: its owner, its states and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tasks extension: when a client that declares it is given a task, and what it comes to."""
+"""The tasks extension: when a client gets a task, and its result."""
 
 from __future__ import annotations
 

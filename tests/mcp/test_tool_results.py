@@ -1,4 +1,4 @@
-"""What a tool answers: one shape, in both eras, whatever the vendor sends."""
+"""The results of the tools: the same for both kinds of protocol versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client is told of the tools before it calls any."""
+"""The published tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting: bounded, reported, cancellable, and never lost."""
+"""Waits: bounded, reported, cancellable, and never lost."""
 
 from __future__ import annotations
 

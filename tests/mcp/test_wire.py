@@ -1,4 +1,4 @@
-"""The wire: what is on it, what is kept off it, and what it may lead to."""
+"""The messages on stdin and stdout, and output that must not get between them."""
 
 from __future__ import annotations
 

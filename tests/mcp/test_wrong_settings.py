@@ -1,4 +1,4 @@
-"""A chat client whose settings are wrong: its person is told in the chat, and nothing is sent."""
+"""A chat client with wrong settings: its user reads why in the chat, and nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each test runs in both eras of the protocol where it names one."""
+"""A test with the fixture `era` runs with and without a handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SDK's own OAuth client, with a person who consents to whatever is asked."""
+"""The SDK's OAuth client, and a user who consents to everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MCP over HTTP as it is met: the server as a process, the SDK's client over a real socket."""
+"""MCP over HTTP: the server as a process, the SDK's client over a socket."""
 
 from __future__ import annotations
 

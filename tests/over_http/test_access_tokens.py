@@ -1,4 +1,4 @@
-"""Whose tokens are taken for what: only the issuer's, only those made for this server."""
+"""Which access tokens are accepted: only the issuer's, only for this server."""
 
 from __future__ import annotations
 

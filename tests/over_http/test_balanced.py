@@ -1,4 +1,4 @@
-"""Several processes behind a balancer are one server, also under a path of a larger site."""
+"""Several processes behind a load balancer are one server, also below a path."""
 
 from __future__ import annotations
 

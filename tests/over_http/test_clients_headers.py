@@ -1,4 +1,4 @@
-"""What clients write in their headers and paths, and mean the same by."""
+"""Variants of headers and paths that clients send."""
 
 from __future__ import annotations
 

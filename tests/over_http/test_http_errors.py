@@ -1,4 +1,4 @@
-"""What HTTP refuses before the protocol sees it: other names, other pages, bodies without end."""
+"""Requests that are refused before MCP: other hosts, other origins, endless bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The issuer's keys: fetched rarely, kept through an outage, renewed when they change, bounded."""
+"""The issuer's keys: fetched rarely, cached through an outage, renewed, bounded."""
 
 from __future__ import annotations
 

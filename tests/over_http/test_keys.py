@@ -1,4 +1,4 @@
-"""A key of the service as a bearer token: it acts for its team, and is seen by nobody else."""
+"""An API key as a bearer token: it acts for its team."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of an issuer over HTTP: how a client learns whom to ask, and what a token allows."""
+"""Access tokens over HTTP: how a client finds the issuer, and what a token allows."""
 
 from __future__ import annotations
 

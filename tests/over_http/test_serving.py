@@ -1,4 +1,4 @@
-"""What a client relies on over HTTP: the same tools, progress, and an end to what it leaves."""
+"""MCP over HTTP: the same tools, progress, and the end of abandoned calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids that are sealed for a caller, and the secret that all processes of a site seal them with."""
+"""Signed ids, and the secret that all processes of a server share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who listens over HTTP is told news, until the server ends or the credential does."""
+"""`subscriptions/listen` over HTTP ends with the server or with the credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peers that do not read what they are sent, over HTTP: nobody else waits for them."""
+"""Clients over HTTP that do not read their responses: no other client waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vendor tells the end of a lookup, and the answer is there: over sockets, in any process."""
+"""A vendor's webhook makes the result available in every process."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
+from mcp_enrichment.contract.defaults import DAY
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT = 2.0
 """Seconds that one process waits for another's transaction."""
-KEPT_SECONDS = 86_400.0
+KEPT_SECONDS = DAY
 """After which rows are deleted, and a webhook is no longer expected."""
 MAX_NOTIFICATIONS = 10
 """Webhooks of one request that are saved; a vendor makes three attempts."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import (
     IdempotencyConflict,
     InsufficientCredits,
@@ -50,7 +51,7 @@ _TOO_MANY_CALLBACKS = Explanation(
     money=NOTHING_DONE,
     for_person="Leave the callback_url out and poll instead.",
 )
-IDEMPOTENCY_SECONDS = 86_400.0
+IDEMPOTENCY_SECONDS = DAY
 """How long an idempotency key refers to its first request, in seconds."""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 from pydantic import BaseModel, Field
 
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import ServiceUnavailable
 from mcp_enrichment.net.http import http_client, read_limited
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 600.0
 """Age up to which cached keys are used: a withdrawn key is accepted that long."""
-STALE_SECONDS = 86_400.0
+STALE_SECONDS = DAY
 """Age up to which they are used while the issuer cannot be reached."""
 RETRY_SECONDS = 30.0
 """Seconds between two fetches, however many tokens name an unknown key."""
