@@ -43,7 +43,7 @@ SKIP_REASONS = {
 
 
 ENABLE_INFERENCE = (
-    "Addresses are inferred only where you ask for it: ENRICHMENT_SOURCES=contacts,inferred. They "
+    "Addresses are inferred only if you set ENRICHMENT_SOURCES=contacts,inferred. They "
     "are marked as inferred, and cost no credit."
 )
 

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     ] = None
     api_key_file: Annotated[
         UserPath | None,
-        Field(description="File that holds the key, where the key itself is not set."),
+        Field(description="File that contains the key, if the key itself is not set."),
     ] = None
     api_url: Annotated[
         ServerUrl | None,
@@ -83,11 +83,11 @@ class Settings(BaseSettings):
     ] = None
     state_dir: Annotated[
         UserPath,
-        Field(description="Folder of the memory of past requests."),
+        Field(description="Folder of the file that remembers past requests."),
     ] = Path(platformdirs.user_state_dir(PROGRAM, appauthor=False))
     memory_days: Annotated[
         float,
-        Field(gt=0, le=36_500, description="Days for which a question is remembered."),
+        Field(gt=0, le=36_500, description="Days for which a request is remembered."),
     ] = 365
     miss_days: Annotated[
         float,
@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         int | None,
         Field(
             ge=0,
-            description="Credits that are kept: nothing is requested that would take the balance "
+            description="Credits to keep: no request is sent that would take the balance "
             "below this.",
         ),
     ] = None
@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     ] = False
     sources: Annotated[
         SourceNames,
-        Field(min_length=1, description="Where addresses come from, in the order they are asked."),
+        Field(
+            min_length=1, description="Sources of addresses, in the order in which they are asked."
+        ),
     ] = ("contacts",)
     callback_networks: Annotated[
         Comma[IPvAnyNetwork],
@@ -145,14 +147,16 @@ class Settings(BaseSettings):
     ] = 16
     source_limits: Annotated[
         SourceLimits,
-        Field(description="Lookups at a source, at once and begun a second: `contacts=50/200,…`."),
+        Field(
+            description="Lookups at a source, at once and started a second: `contacts=50/200,…`."
+        ),
     ] = ()
     stop_seconds: Annotated[
         float,
         Field(
             ge=0,
             le=60,
-            description="Seconds for a vendor that is being asked when the process is told to end.",
+            description="Seconds that a stopping process waits for a vendor's answer.",
         ),
     ] = 8
     rate_limit: Annotated[
@@ -187,12 +191,12 @@ class Settings(BaseSettings):
         Secret | None,
         Field(
             min_length=32,
-            description="Secret behind each caller's ids; the same on every machine of a site.",
+            description="Secret that signs each caller's ids; the same on every machine.",
         ),
     ] = None
     push_secrets: Annotated[
         Comma[WebhookSecret],
-        Field(description="Secrets (`whsec_…`), one of which pushes must be signed with."),
+        Field(description="Secrets (`whsec_…`); one of them must have signed each webhook."),
     ] = ()
     oauth_issuer: Annotated[
         HttpsUrl | None,
@@ -229,7 +233,7 @@ class Settings(BaseSettings):
     ] = None
     log_level: Annotated[
         LogLevel,
-        Field(description="What is written to stderr: DEBUG, INFO, WARNING or ERROR."),
+        Field(description="Lowest level written to stderr: DEBUG, INFO, WARNING or ERROR."),
     ] = LogLevel.WARNING
 
     @model_validator(mode="before")
