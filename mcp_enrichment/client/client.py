@@ -17,7 +17,7 @@ from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_resp
 from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.state.body_cipher import BodyCipher
 from mcp_enrichment.client.state.records import dedup_key
-from mcp_enrichment.client.state.requests import KEEP, RequestOutcome, RequestStore
+from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
 from mcp_enrichment.client.state.spending import Budget, CreditsView
 from mcp_enrichment.client.submitter import Submitter, is_recent
 from mcp_enrichment.client.validation import build_request, validate_id
@@ -284,7 +284,7 @@ class EnrichmentClient:
         self, result: EnrichmentResult, record: RequestRecord, duration: float | None
     ) -> None:
         charged = bool(result.credits_charged)
-        outcome = RequestOutcome(
+        outcome = FinalRequest(
             record=record, status=result.status, charged=charged, duration=duration
         )
         with anyio.move_on_after(SAVE_SECONDS):

@@ -68,7 +68,7 @@ def from_exception(error: Exception, *, spends: bool) -> EnrichmentError:
     return BadAnswer() if isinstance(error, UNREADABLE_RESPONSE) else ServiceUnavailable()
 
 
-def from_response(
+def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, spends: bool, names_an_id: bool
 ) -> EnrichmentError:
     """Translate a response that is no success. Of its body only a known code is used."""

@@ -133,7 +133,7 @@ class HTTPApi:
         except Exception as error:  # after any exception a POST may have been sent
             raise errors.from_exception(error, spends=spends) from error
         if not response.is_success:
-            refused = errors.from_response(
+            refused = errors.error_from_response(
                 response.status_code,
                 response.headers,
                 body,

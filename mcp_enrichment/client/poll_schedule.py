@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EVEN_PAUSE = 0.5
+YOUNG_PAUSE = 0.5
 """Seconds between two polls of a young lookup: a quarter of a second of delay on average."""
 AGE_SHARE = 0.1
 """A pause is this share of the age: the delay is a twentieth of it on average."""
@@ -25,8 +25,12 @@ WORTH_A_POLL = 0.025
 MAX_STRETCH = 1.5
 """A learned pause is at most this many times the pause by age."""
 SHORTEST_PAUSE = 0.25
+GROWTH = 0.1
+"""Seconds by which each of the first pauses is longer than the one before."""
 FIRST_MINUTE = 60.0
 POLLS_IN_FIRST_MINUTE = 40
+SPARE_POLLS = 3
+"""Polls of the first minute that the estimate of those to come may be wrong by."""
 
 
 class PollSchedule:
@@ -70,7 +74,7 @@ class PollSchedule:
 
 def _pause_by_age(age: float, polls: int) -> float:
     """The pause without known durations. The first polls come sooner, for quick lookups."""
-    growing = max(min(0.1 * (polls + 1), EVEN_PAUSE), AGE_SHARE * age)
+    growing = max(min(GROWTH * (polls + 1), YOUNG_PAUSE), AGE_SHARE * age)
     return min(growing, max(LONGEST_YOUNG_PAUSE, OLD_AGE_SHARE * age), LONGEST_PAUSE)
 
 
@@ -78,6 +82,8 @@ def _is_over_limit(age: float, polls: int) -> bool:
     """Whether shorter pauses would exceed the polls of the first minute."""
     if age >= FIRST_MINUTE:
         return False
-    steady = EVEN_PAUSE / AGE_SHARE  # the age from which pauses grow
+    steady = YOUNG_PAUSE / AGE_SHARE  # the age from which pauses grow
     to_come = math.log(FIRST_MINUTE / max(age, steady)) / math.log1p(AGE_SHARE)
-    return polls + to_come + max(steady - age, 0.0) / EVEN_PAUSE > POLLS_IN_FIRST_MINUTE - 3
+    return (
+        polls + to_come + max(steady - age, 0.0) / YOUNG_PAUSE > POLLS_IN_FIRST_MINUTE - SPARE_POLLS
+    )

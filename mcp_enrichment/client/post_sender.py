@@ -102,7 +102,7 @@ class PostSender:
         body = self._with_callback_url(submission.body, record.key)
         async with hold_send_lock(self.store.path) as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
-            if not await self.store.reserve(
+            if not await self.store.save_before_post(
                 record, post, expected=expected, budget=budget, snapshot=snapshot
             ):
                 return None
@@ -130,7 +130,7 @@ class PostSender:
         plain = self._without_callback_url(body, record.key)
         async with hold_send_lock(self.store.path) as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
-            if not await self.store.reserve_again(record, post, expected=stored):
+            if not await self.store.save_before_repeat(record, post, expected=stored):
                 return None
             attempt = _Attempt(
                 record=record,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -36,3 +37,7 @@ class EnrichmentBackend(Protocol):
     def signature(self, text: str) -> str: ...
 
     async def credits(self) -> CreditsView: ...
+
+
+GetClient = Callable[[], Awaitable[EnrichmentBackend]]
+"""Connects on the first call, and returns the same client afterwards."""

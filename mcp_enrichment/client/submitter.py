@@ -128,9 +128,9 @@ class Submitter:
         states = await self.store.credit_states()
         credits_now = await self.credits()
         # A service that holds credits has already deducted those of accepted requests.
-        deducted = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
-        reflected = frozenset(key for key, state in states.items() if state in deducted)
-        return BalanceSnapshot(balance=credits_now.balance, reflected=reflected)
+        already = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
+        deducted = frozenset(key for key, state in states.items() if state in already)
+        return BalanceSnapshot(balance=credits_now.balance, deducted=deducted)
 
     async def _reuse(
         self,
@@ -152,8 +152,8 @@ class Submitter:
     async def _read_accepted(
         self, record: RequestRecord, *, refresh: bool
     ) -> EnrichmentResult | None:
-        is_outdated = record.status and (refresh or not self._may_reuse(record))
-        if record.enrichment_id is None or is_outdated:
+        is_over = record.status is not None
+        if record.enrichment_id is None or (is_over and (refresh or not self._may_reuse(record))):
             return None
         try:
             result = await self.read(record.enrichment_id)
@@ -164,9 +164,9 @@ class Submitter:
             raise UnknownEnrichment(_FORGOTTEN) from None
         if result.reason in (Reason.ERASED, Reason.EXPIRED):
             return None  # the email was deleted: this is no `not-found` to reuse
-        now = replace(record, status=result.status, ended_at=record.ended_at or time.time())
-        # A record with a status was paid for, whatever status the service returns now.
-        if result.is_final and not record.status and (refresh or not self._may_reuse(now)):
+        current = replace(record, status=result.status, ended_at=record.ended_at or time.time())
+        # A record with a status is known to be final, whatever status the service returns now.
+        if result.is_final and not record.status and (refresh or not self._may_reuse(current)):
             return None
         kind = result.type or record.type
         return as_reused(replace(result, asked_at=record.asked_at, type=kind))

@@ -117,7 +117,7 @@ class Webhooks:
             with suppress(StorageFailed):
                 await self._file.miss()
             logger.warning(
-                "a lookup has ended and no callback came: is ENRICHMENT_PUBLIC_URL right?"
+                "a lookup has ended and no webhook came: is ENRICHMENT_PUBLIC_URL right?"
             )
 
     async def notify(self, token: str) -> bool:

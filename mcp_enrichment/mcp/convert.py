@@ -50,7 +50,7 @@ def to_wait_output(results: Sequence[EnrichmentResult], *, seconds: float) -> Wa
         all_final=all_final,
         waited_seconds=round(seconds, 1),
         timeout_applied=bool(left),
-        next_step=_text(next_steps.after_all(left)),
+        next_step=_text(next_steps.next_step_of_wait(left)),
     )
 
 
@@ -74,7 +74,7 @@ def to_credits(credits_view: CreditsView) -> CreditsOutput:
 
 def next_step_of(result: EnrichmentResult) -> Explanation | None:
     """What to do next; None if there is nothing to do."""
-    return next_steps.after(result.status, result.reason, result.verification, _age(result))
+    return next_steps.next_step(result.status, result.reason, result.verification, _age(result))
 
 
 def _next_step_text(result: EnrichmentResult) -> str | None:

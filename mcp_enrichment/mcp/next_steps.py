@@ -170,7 +170,7 @@ NO_CREDITS = Explanation(
 )
 
 
-def after(
+def next_step(
     status: Status, reason: Reason | None, verification: Verification | None, age: float
 ) -> Explanation | None:
     """The next step for an enrichment in this state, of this age in seconds; None if there is
@@ -182,7 +182,7 @@ def after(
     return BY_REASON.get(reason, general) if reason else general
 
 
-def after_all(left: Sequence[Explanation | None]) -> Explanation | None:
+def next_step_of_wait(left: Sequence[Explanation | None]) -> Explanation | None:
     """The next step after a wait, from the next steps of the enrichments that are not final."""
     if not left:
         return None

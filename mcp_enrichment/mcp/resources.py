@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mcp.types import PaginatedRequestParams, ReadResourceRequestParams
     from pydantic import BaseModel
 
+    from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.mcp.models import EnrichmentOutput
-    from mcp_enrichment.mcp.runner import GetClient
 
 SCHEME = "enrichment://"
 CREDITS = SCHEME + "credits"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from mcp_enrichment.contract.errors import (
     TransientError,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp import arguments, elicitation, results, tasks
+from mcp_enrichment.mcp import elicitation, results, tasks
+from mcp_enrichment.mcp.arguments import ignored_names, parse
 from mcp_enrichment.mcp.progress import report_progress
 from mcp_enrichment.mcp.tools import CallContext, Tool
 
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.mcp.models import Arguments
 
 logger = logging.getLogger(__name__)
 
-GetClient = Callable[[], Awaitable["EnrichmentBackend"]]
 Result = CallToolResult | InputRequiredResult | dict[str, Any]
 """A task is a dictionary: the SDK has no type for it."""
 
@@ -90,13 +89,13 @@ class ToolRunner:
         """Run the call before its deadline, and report progress meanwhile."""
         given = params.arguments or {}
         try:
-            parsed = arguments.parse(tool.arguments, given)
+            parsed = parse(tool.arguments, given)
         except InvalidArguments as error:
             result: Result = results.from_error(error)
         else:
             call = _Call(tool=tool, params=params, context=context, started_at=anyio.current_time())
             result = await self._run_before_deadline(call, parsed)
-        return results.with_ignored_names(result, arguments.ignored_names(tool.arguments, given))
+        return results.with_ignored_names(result, ignored_names(tool.arguments, given))
 
     async def _run_before_deadline(self, call: _Call, arguments: Arguments) -> Result:
         async with report_progress(call.context, arguments.cap):

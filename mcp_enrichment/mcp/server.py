@@ -29,7 +29,7 @@ from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.arguments import normalize_arguments
 from mcp_enrichment.mcp.elicitation import normalize_elicitation_replies
 from mcp_enrichment.mcp.resources import Resources
-from mcp_enrichment.mcp.runner import GetClient, Result, ToolRunner
+from mcp_enrichment.mcp.runner import Result, ToolRunner
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from mcp_enrichment.mcp.stdio.transport import transport
 from mcp_enrichment.mcp.subscriptions import (
@@ -44,6 +44,8 @@ from mcp_enrichment.mcp.tracing import TracingMiddleware
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
+
+    from mcp_enrichment.client.protocols import GetClient
 
 logger = logging.getLogger(__name__)
 

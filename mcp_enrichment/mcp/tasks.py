@@ -45,16 +45,16 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from pydantic import BaseModel
 
+    from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.mcp.models import Arguments
-    from mcp_enrichment.mcp.runner import GetClient
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 Sign = Callable[[str], str]
 """Computes 32 hex digits of a text, which only this account and caller can compute."""
 
-LOOK = 2.0
+SHORT_WAIT = 2.0
 """Seconds for which a call waits before it becomes a task, and for which a poll waits."""
 LOOK_FOR_EACH = 0.05
 """Seconds more for each enrichment: ten are read at once, in half a second."""
@@ -159,7 +159,7 @@ def with_short_wait(arguments: Arguments) -> Arguments:
         seconds = min(arguments.timeout_seconds, look_seconds(len(arguments.ids)))
         return arguments.model_copy(update={"timeout_seconds": seconds})
     assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other call may defer)
-    seconds = min(arguments.wait_seconds, LOOK)
+    seconds = min(arguments.wait_seconds, SHORT_WAIT)
     return arguments.model_copy(update={"wait_seconds": seconds})
 
 
@@ -188,7 +188,7 @@ def to_task(output: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, An
 
 def look_seconds(count: int) -> float:
     """How long reading this many enrichments once may take."""
-    return LOOK + LOOK_FOR_EACH * count
+    return SHORT_WAIT + LOOK_FOR_EACH * count
 
 
 class TaskParams(RequestParams):

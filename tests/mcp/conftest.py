@@ -74,7 +74,7 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch, waits_from_first_read: None) -> TaskClient:
     """A client's side of the tasks extension; a first look is brief."""
-    monkeypatch.setattr(tasks_extension, "LOOK", 0.3)
+    monkeypatch.setattr(tasks_extension, "SHORT_WAIT", 0.3)
     return TaskClient()
 
 

@@ -7,7 +7,10 @@ import statistics
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from itertools import chain
+
+import grimp
 
 from tests.support.fresh_copy import ROOT
 
@@ -37,3 +40,9 @@ def test_the_module_does_what_the_command_does() -> None:
     ask = [sys.executable, "-m", "mcp_enrichment", "--version"]
     said = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
     assert re.fullmatch(r"mcp-enrichment, version \d+\.\d+\.\d+\n", said)
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_for_types() -> None:
+    graph = grimp.build_graph("mcp_enrichment", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle

@@ -59,7 +59,7 @@ CREATE INDEX durations_by_account ON durations (account, id);
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RequestOutcome:
+class FinalRequest:
     """A request that became final."""
 
     record: RequestRecord
@@ -79,7 +79,7 @@ class RequestStore(SQLiteStore):
         self._keep = keep
 
     @transaction
-    def reserve(
+    def save_before_post(
         self,
         db: sqlite3.Connection,
         record: RequestRecord,
@@ -94,16 +94,18 @@ class RequestStore(SQLiteStore):
         False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
         saves nothing.
         """
-        than = time.time() - self._keep
-        db.execute("DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, than))
+        before = time.time() - self._keep
+        db.execute(
+            "DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, before)
+        )
         delete_orphan_posts(db)
         if not compare_and_set(db, record, post, expected):
             return False
-        spending.reserve(db, self.account, record.key, budget, snapshot)
+        spending.count_credit(db, self.account, record.key, budget, snapshot)
         return True
 
     @transaction
-    def reserve_again(
+    def save_before_repeat(
         self,
         db: sqlite3.Connection,
         record: RequestRecord,
@@ -167,7 +169,7 @@ class RequestStore(SQLiteStore):
         db.execute(changed, (body, post.dedup_key, post.sender))
 
     @transaction
-    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[RequestOutcome]) -> None:
+    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[FinalRequest]) -> None:
         """Save how these requests became final. Saving one twice changes nothing."""
         for outcome in outcomes:
             _save_outcome(db, self.account, outcome)
@@ -245,7 +247,7 @@ class RequestStore(SQLiteStore):
         return db.execute("DELETE FROM requests").rowcount
 
 
-def _save_outcome(db: sqlite3.Connection, account: str, outcome: RequestOutcome) -> None:
+def _save_outcome(db: sqlite3.Connection, account: str, outcome: FinalRequest) -> None:
     update = (
         "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
         " AND ended_at IS NULL"

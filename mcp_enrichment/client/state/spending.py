@@ -69,10 +69,10 @@ class BalanceSnapshot:
     """A balance of the service, and the keys of the credits that it had deducted by then."""
 
     balance: int
-    reflected: frozenset[str]
+    deducted: frozenset[str]
 
 
-def reserve(
+def count_credit(
     db: sqlite3.Connection,
     account: str,
     key: str,
@@ -85,7 +85,7 @@ def reserve(
     if budget.daily is not None and spent_today(db, account) >= budget.daily:
         raise BudgetExceeded(_daily_budget_spent(budget.daily))
     if budget.reserve is not None and snapshot is not None:
-        not_deducted = len(read_states(db, account).keys() - snapshot.reflected)
+        not_deducted = len(read_states(db, account).keys() - snapshot.deducted)
         if snapshot.balance - not_deducted - 1 < budget.reserve:
             raise BudgetExceeded(_reserve_reached(budget.reserve))
     db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, RESERVED))

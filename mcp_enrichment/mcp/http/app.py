@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
     from mcp_enrichment.mcp.http.auth.authenticator import Authenticator
     from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
-    from mcp_enrichment.mcp.http.endpoint import Limit
+    from mcp_enrichment.mcp.http.endpoint import PrincipalLimit
     from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
 
 MCP_PATH = "/mcp"
@@ -50,7 +50,7 @@ class HTTPConfig:
 
     names: AllowedHosts
     authenticator: Authenticator
-    limit: Limit
+    limit: PrincipalLimit
     count_wrong: Callable[[str], None] | None = None
     """Counts a wrong credential from an IP address. Raises `RateLimited`."""
     public_url: str | None = None

@@ -37,7 +37,7 @@ TOO_MANY_WRONG = "Too many wrong credentials from this address. Wait as Retry-Af
 TOO_MANY = "Too many requests with this credential. Wait as Retry-After says."
 
 
-class Limit(Protocol):
+class PrincipalLimit(Protocol):
     """The rate limit of each principal."""
 
     def take(self, caller: str) -> None:
@@ -56,7 +56,7 @@ class Endpoint:
     plain: ASGIApp
     """The SDK without streams, for quick tools: two thirds of the cost."""
     authenticator: Authenticator
-    limit: Limit
+    limit: PrincipalLimit
     count_wrong: Callable[[str], None] | None = None
     """Counts a wrong credential from an IP address. Raises `RateLimited`."""
 
