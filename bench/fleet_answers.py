@@ -119,7 +119,7 @@ async def service(
     place: Path | str, seconds: float, *, works: bool
 ) -> AsyncIterator[ServiceContext]:
     """A service there; one that does not work asks, and holds answers."""
-    rules = CallbackURLPolicy()
+    policy = CallbackURLPolicy()
     if isinstance(place, Path):
         database, engine = open_sqlite(place), SQLiteWorker(concurrency=CONCURRENCY)
     else:
@@ -130,8 +130,8 @@ async def service(
     made = ServiceContext(
         database=database,
         sources=[TakesAWhile(seconds)],
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
         shutdown=GracefulShutdown(1),

@@ -70,12 +70,12 @@ async def main() -> None:
 
 async def lookups(url: str, many: int) -> None:
     """Accept so many teams' requests, then end them: by one process, as fast as it can."""
-    database, rules = open_postgres(url), CallbackURLPolicy()
+    database, policy = open_postgres(url), CallbackURLPolicy()
     service = ServiceContext(
         database=database,
         sources=[Knows()],
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
     )
     ids = [

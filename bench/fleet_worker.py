@@ -35,12 +35,12 @@ class TakesAWhile:
 
 async def ours(url: str, seconds: str) -> None:
     """What `mcp-enrichment worker` runs, with that source."""
-    database, rules = open_postgres(url), CallbackURLPolicy()
+    database, policy = open_postgres(url), CallbackURLPolicy()
     service = ServiceContext(
         database=database,
         sources=[TakesAWhile(float(seconds))],
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
     )
     await ProcrastinateWorkers(url, concurrency=CONCURRENCY).run(service)

@@ -40,12 +40,12 @@ class TakesAWhile:
 
 async def serve(file: Path, port: int, *, works: bool) -> None:
     """Serve until told to end."""
-    database, rules, runner = open_sqlite(file), CallbackURLPolicy(), SQLiteWorker()
+    database, policy, runner = open_sqlite(file), CallbackURLPolicy(), SQLiteWorker()
     service = ServiceContext(
         database=database,
         sources=[TakesAWhile()],
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
         wake=runner.wake,
     )

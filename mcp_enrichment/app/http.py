@@ -39,8 +39,7 @@ from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.subscriptions import StreamLimits
 from mcp_enrichment.service.accounts import api_keys
-from mcp_enrichment.service.accounts import teams as store
-from mcp_enrichment.service.accounts.teams import local_team
+from mcp_enrichment.service.accounts.teams import id_of, local_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
@@ -116,7 +115,7 @@ class _Teams:
     async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
         """A client that acts for the team."""
         app = create_app(self._service, OneTeam(team_id))
-        embedded = await self._service.database.read(lambda c: store.id_of(c, DEFAULT_TEAM))
+        embedded = await self._service.database.read(lambda c: id_of(c, DEFAULT_TEAM))
         # The embedded team shares its memory with the server on stdio.
         team = "" if team_id == embedded else f"#{team_id}"
         async with in_process_client(app, self._settings, team=team) as client:
@@ -163,8 +162,8 @@ def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
 
 
 def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
-    seal = IdSigner(secret=secret, caller=caller.name)
-    return ScopedClient(client=client, signer=seal, may_submit=caller.may(Scope.SPEND))
+    signer = IdSigner(secret=secret, caller=caller.name)
+    return ScopedClient(client=client, signer=signer, may_submit=caller.may(Scope.SPEND))
 
 
 def _id_secret(settings: Settings) -> bytes:
@@ -214,7 +213,7 @@ async def mcp_http_app(
             keeps_connections=False,
             limits=_stream_limits(accounts.shutdown),
         )
-        async with http_app(server, _site(settings, names, accounts)) as app:
+        async with http_app(server, _http_config(settings, names, accounts)) as app:
             yield app, accounts.shutdown
 
 
@@ -228,10 +227,12 @@ async def _client_for_caller(accounts: Accounts) -> EnrichmentBackend:
 def _stream_limits(shutdown: GracefulShutdown) -> StreamLimits:
     is_over = anyio.Event()
     shutdown.on_begin(is_over.set)
-    return StreamLimits(seconds=SUBSCRIPTION_SECONDS, is_over=is_over, is_authorized=_still_reads)
+    return StreamLimits(
+        seconds=SUBSCRIPTION_SECONDS, is_over=is_over, is_authorized=_may_still_read
+    )
 
 
-async def _still_reads() -> bool:
+async def _may_still_read() -> bool:
     try:
         principal = await current_request.get().reauthenticate()
     except HTTPError:
@@ -239,7 +240,7 @@ async def _still_reads() -> bool:
     return principal.may(Scope.READ)
 
 
-def _site(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPConfig:
+def _http_config(settings: Settings, names: AllowedHosts, accounts: Accounts) -> HTTPConfig:
     resource = _resource(settings)
     authenticator = Authenticator(
         challenges=Challenges(metadata_url=resource.metadata_url if resource else None),

@@ -113,7 +113,7 @@ async def job_worker(settings: Settings) -> AsyncIterator[GracefulShutdown]:
     """Run the jobs of the database, without HTTP. Raises `StorageFailed`."""
     async with (
         database(settings) as opened,
-        running_service(settings, opened, holds=False) as service,
+        running_service(settings, opened, watch_completions=False) as service,
     ):
         yield service.shutdown
 
@@ -134,12 +134,14 @@ async def running_service(
     database: Database,
     *,
     jobs: bool = True,
-    holds: bool = True,
+    watch_completions: bool = True,
     seconds: float | None = None,
 ) -> AsyncIterator[ServiceContext]:
-    """Start the service over its database. `jobs`: run jobs in this process; `holds`: watch for
-    completed requests, for held responses; `seconds`: the grace period, if not the one of the
-    settings."""
+    """Start the service over its database.
+
+    `jobs`: run jobs in this process. `watch_completions`: watch for completed requests, for held
+    responses. `seconds`: the grace period, if not the one of the settings.
+    """
     from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.context import Retention, ServiceContext
@@ -150,14 +152,14 @@ async def running_service(
     from mcp_enrichment.service.sources import factory
     from mcp_enrichment.service.sources.email_checks import address_check
 
-    rules = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
+    policy = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
     engine = _job_engine(settings)
     sources = factory.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
     service = ServiceContext(
         database=database,
         sources=sources,
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         delivery_delays=settings.callback_delays,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
@@ -174,7 +176,7 @@ async def running_service(
         if jobs:
             tasks.start_soon(service.shutdown.work, partial(engine.run, service))
             tasks.start_soon(run_retention, service)
-        if holds:
+        if watch_completions:
             tasks.start_soon(service.completion_waiter.watch)
         yield service
         tasks.cancel_scope.cancel()
@@ -183,17 +185,17 @@ async def running_service(
 def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimiter:
     """The rate limits of the sources: those of the settings, else those of the vendor."""
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-    from mcp_enrichment.service.lookup.source_slots import Limit
+    from mcp_enrichment.service.lookup.source_slots import LookupLimit
     from mcp_enrichment.service.sources.base import is_vendor
 
     limits = {
-        source.name: Limit(at_once=source.terms.at_once, per_second=source.terms.per_second)
+        source.name: LookupLimit(at_once=source.terms.at_once, per_second=source.terms.per_second)
         for source in sources
         if is_vendor(source)
     }
     for limit in settings.source_limits:
-        known = limits.get(limit.source, Limit())
-        limits[limit.source] = Limit(
+        known = limits.get(limit.source, LookupLimit())
+        limits[limit.source] = LookupLimit(
             at_once=limit.at_once or known.at_once,
             per_second=limit.per_second or known.per_second,
         )

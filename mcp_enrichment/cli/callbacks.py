@@ -22,7 +22,7 @@ def callbacks() -> None:
 @team_option
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 def list_callbacks(team: str, limit: int) -> None:
-    """List the callbacks, those tried last first."""
+    """List the callbacks, those attempted last first."""
     from mcp_enrichment.service.accounts.teams import team_id_of
     from mcp_enrichment.service.callbacks import callback_table as store
 
@@ -34,13 +34,13 @@ def list_callbacks(team: str, limit: int) -> None:
         status = f" ({one.http_status})" if one.http_status else ""
         outcome = f"{one.outcome or _open_attempt(one.at)}{status}"
         click.echo(
-            f"{one.id}\t{one.request_id}\t{one.attempts} tries\t{outcome}\t{format_time(one.at)}"
+            f"{one.id}\t{one.request_id}\t{one.attempts} attempts\t{outcome}\t{format_time(one.at)}"
         )
 
 
 def _open_attempt(began: float | None) -> str:
     if began is None:
-        return "not tried yet"
+        return "no attempt yet"
     return "under way" if time.time() - began < MAX_ATTEMPT_SECONDS else "interrupted"
 
 
@@ -48,7 +48,7 @@ def _open_attempt(began: float | None) -> str:
 @team_option
 @click.argument("callback_id", metavar="ID")
 def retry(team: str, callback_id: str) -> None:
-    """Have the running service deliver the callback ID again, with three new tries."""
+    """Have the running service deliver the callback ID again, with three new attempts."""
     from mcp_enrichment.service.accounts.teams import team_id_of
     from mcp_enrichment.service.callbacks.callback_job import redeliver
 

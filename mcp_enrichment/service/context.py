@@ -68,7 +68,7 @@ class ServiceContext:
     database: Database
     sources: Sequence[Source]
     sender: Sender
-    callback_rules: CallbackURLPolicy
+    callback_policy: CallbackURLPolicy
     completion_waiter: CompletionWaiter
     delivery_delays: Sequence[float] = DELIVERY_DELAYS
     clock: Callable[[], float] = time.time
@@ -88,5 +88,5 @@ class ServiceContext:
 
     def sources_for(self, profile: str) -> Sequence[Source]:
         """The sources for this profile, in order."""
-        scene = self.sandbox_case(profile)
-        return [SandboxSource(scene)] if scene else self.sources
+        case = self.sandbox_case(profile)
+        return [SandboxSource(case)] if case else self.sources

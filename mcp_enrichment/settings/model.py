@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         Field(
             min_length=3,
             max_length=3,
-            description="Seconds before each of a callback's three tries.",
+            description="Seconds before each of a callback's three attempts.",
         ),
     ] = (0, 5, 30)
     concurrency: Annotated[

@@ -16,15 +16,19 @@ pytestmark = pytest.mark.anyio
 REQUEST = "request_email_enrichment"
 
 
-def _asked(scene: str) -> dict[str, Any]:
-    return {"linkedin_url": f"linkedin.com/in/sandbox-{scene}", "type": "work", "wait_seconds": 50}
+def _asked(scenario: str) -> dict[str, Any]:
+    return {
+        "linkedin_url": f"linkedin.com/in/sandbox-{scenario}",
+        "type": "work",
+        "wait_seconds": 50,
+    }
 
 
 async def test_every_outcome_can_be_forced(embedded: Settings, era: str) -> None:
     settings = embedded.model_copy(update={"sandbox": True})
     async with face(settings, era) as client:
-        for scene, status in (("found", "completed"), ("not-found", "not-found")):
-            told = data_of(await client.call_tool(REQUEST, _asked(scene)))
+        for scenario, status in (("found", "completed"), ("not-found", "not-found")):
+            told = data_of(await client.call_tool(REQUEST, _asked(scenario)))
             assert told["status"] == status
             assert told["next_step"].startswith("This is a sandbox answer")
         slow = data_of(await client.call_tool(REQUEST, _asked("slow-20") | {"wait_seconds": 0}))

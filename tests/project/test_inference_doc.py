@@ -70,6 +70,6 @@ def test_the_numbers_and_patterns_of_the_page_are_those_of_the_code() -> None:
     assert f"{accuracy.MIN_PRECISION:.0%}".removesuffix("%") + " of 100 were right" in PAGE
     assert f"| {accuracy.MIN_COLLEAGUES} people of it with an address there" in PAGE
     assert f"| {pattern_learning.MIN_CONFIRMATIONS} people whose address has it" in PAGE
-    assert f"| {pattern_learning.MIN_OF_A_KIND} people with such names" in PAGE
+    assert f"| {pattern_learning.MIN_SIMILAR_NAMES} people with such names" in PAGE
     listed = re.sub(r"\s+", " ", PAGE.partition("The patterns: ")[2].partition(".\n")[0])
     assert re.split(r", | and ", listed) == list(PATTERNS)

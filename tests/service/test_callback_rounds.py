@@ -102,13 +102,13 @@ async def test_an_operator_sees_a_failed_callback_and_has_it_delivered(
         await until(lambda: len(it.rows(TRIES)) == 3 and it.rows(NONE_LEFT) == [(0,)])
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         assert _command("list") == [
-            [callback_id, request_id, "3 tries", "http-error (500)", _command("list")[0][-1]]
+            [callback_id, request_id, "3 attempts", "http-error (500)", _command("list")[0][-1]]
         ]
         receiver.will(replies(500), replies(500), replies(200))
         _command("retry", callback_id)
         await until(lambda: len(it.rows(TRIES)) == 6 and it.rows(NONE_LEFT) == [(0,)])
         assert it.rows(TRIES)[3:] == [(2, 1, 500), (2, 2, 500), (2, 3, 200)]
-        assert _command("list")[0][2:4] == ["6 tries", "delivered (200)"]
+        assert _command("list")[0][2:4] == ["6 attempts", "delivered (200)"]
         ((secret,),) = it.rows("SELECT secret FROM callback_secrets")
     assert {seen.headers["webhook-id"] for seen in receiver.seen} == {f"msg_{callback_id}"}
     assert len({seen.body for seen in receiver.seen}) == 1

@@ -172,9 +172,9 @@ PUBLIC_URLS = [
 
 
 async def _statuses(
-    place: Place, urls: list[str], rules: CallbackURLPolicy = DEFAULT_RULES
+    place: Place, urls: list[str], policy: CallbackURLPolicy = DEFAULT_RULES
 ) -> dict[str, int]:
-    async with running_service(place, jobs=False, rules=rules, credits=len(urls)) as it:
+    async with running_service(place, jobs=False, policy=policy, credits=len(urls)) as it:
         answers = {
             url: await it.post(linkedin_url=f"{ADA}-{number}", callback_url=url)
             for number, url in enumerate(urls)
@@ -189,11 +189,11 @@ async def test_a_url_that_shows_a_private_address_is_refused_when_it_is_asked_fo
     assert [url for url, status in statuses.items() if status != 400] == []
 
 
-@pytest.mark.parametrize("rules", [DEFAULT_RULES, EVERYTHING], ids=["default", "everything"])
+@pytest.mark.parametrize("policy", [DEFAULT_RULES, EVERYTHING], ids=["default", "everything"])
 async def test_a_url_that_is_none_for_callbacks_is_refused_whatever_is_allowed(
-    place: Place, rules: CallbackURLPolicy
+    place: Place, policy: CallbackURLPolicy
 ) -> None:
-    statuses = await _statuses(place, MALFORMED_URLS, rules)
+    statuses = await _statuses(place, MALFORMED_URLS, policy)
     assert [url for url, status in statuses.items() if status != 400] == []
 
 
@@ -221,12 +221,12 @@ async def test_an_operator_may_allow_private_addresses(place: Place) -> None:
 
 
 async def test_what_an_operator_allows_is_a_list_of_networks_and_no_more(place: Place) -> None:
-    rules = CallbackURLPolicy(networks=[ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")])
+    policy = CallbackURLPolicy(networks=[ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")])
     allowed = ["http://10.1.2.3/", "http://[fd00:1::9]/", "http://0x0a010203/", *PUBLIC_URLS]
-    assert dict.fromkeys(allowed, 201) == await _statuses(place, allowed, rules)
+    assert dict.fromkeys(allowed, 201) == await _statuses(place, allowed, policy)
     others = ["http://10.2.0.1/", "http://[fd00:2::9]/", "http://127.0.0.1/"]
     others += [url for url in PRIVATE_URLS[LOCAL_NAMES:] if "ocalhost" not in url]
-    assert dict.fromkeys(others, 400) == await _statuses(place, others, rules)
+    assert dict.fromkeys(others, 400) == await _statuses(place, others, policy)
 
 
 async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(
@@ -234,8 +234,8 @@ async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(
 ) -> None:
     ports = ["http://a.example:22/", "https://a.example:8443/", "http://a.example:0/"]
     assert set((await _statuses(place, ports)).values()) == {400}
-    rules = CallbackURLPolicy(ports=(443, 8443))
-    statuses = await _statuses(place, [*ports, "http://a.example/", "https://a.example/"], rules)
+    policy = CallbackURLPolicy(ports=(443, 8443))
+    statuses = await _statuses(place, [*ports, "http://a.example/", "https://a.example/"], policy)
     assert list(statuses.values()) == [400, 201, 400, 400, 201]
 
 

@@ -190,8 +190,10 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     FakeResolver(monkeypatch, ["127.0.0.1"])
-    rules = CallbackURLPolicy(ports=range(1, 65_536))
-    async with running_service(place, FixedSource(HIT), delivery_delays=QUICKLY, rules=rules) as it:
+    policy = CallbackURLPolicy(ports=range(1, 65_536))
+    async with running_service(
+        place, FixedSource(HIT), delivery_delays=QUICKLY, policy=policy
+    ) as it:
         port = receiver.url.rsplit(":", 1)[1]
         await it.accepted(callback_url=f"http://hooks.example.com:{port}/")
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])

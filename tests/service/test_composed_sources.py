@@ -13,7 +13,7 @@ from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.database import open_sqlite
-from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.service.sources.vendors import registry
@@ -114,7 +114,7 @@ def test_a_limit_that_is_set_leaves_a_vendors_other_limit(monkeypatch: pytest.Mo
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", "hunter=3")
     terms = Terms(hit=1, at_once=9, per_second=8)
     set_here = _source_limiter(Settings(), [scripted_vendor(Miss(), name="hunter", terms=terms)])
-    assert set_here.limits == {"hunter": Limit(at_once=3, per_second=8)}
+    assert set_here.limits == {"hunter": LookupLimit(at_once=3, per_second=8)}
 
 
 def _ada() -> Contact:

@@ -245,12 +245,12 @@ class Ledger(RuleBasedStateMachine):
     def service(
         self, database: Any = None, *, says: Outcome | Exception = OUTCOMES[1]
     ) -> ServiceContext:
-        used, rules = database or self.database, CallbackURLPolicy()
+        used, policy = database or self.database, CallbackURLPolicy()
         return ServiceContext(
             database=used,
             sources=[FixedSource(says)],
-            sender=CallbackSender(rules),
-            callback_rules=rules,
+            sender=CallbackSender(policy),
+            callback_policy=policy,
             completion_waiter=CompletionWaiter(used),
             clock=self.clock,
         )

@@ -56,7 +56,9 @@ class LedgerOnPostgres(Ledger):
     def leases_end(self) -> None:
         with psycopg.connect(str(self.place)) as connection:
             connection.execute("UPDATE procrastinate_workers SET last_heartbeat = 'epoch'")
-        self.database.write_now(lambda c: procrastinate_queue.requeue_stalled(c, silent=LEASE))
+        self.database.write_now(
+            lambda c: procrastinate_queue.requeue_jobs_of_dead_workers(c, silent=LEASE)
+        )
 
     def _end(self, owner: str, job: Job, how: str) -> None:
         # Of a job that was taken over and ended elsewhere nothing is left to end.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.queue.sqlite_queue import Lease
@@ -30,7 +30,7 @@ UNDER_WAY = "SELECT count(*) FROM source_slots"
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
     """Its rate has many wait; those whose turn has come all at once are still bounded."""
     source, many = CountingSource(0.1), 60
-    limits = {source.name: Limit(per_second=1000)}
+    limits = {source.name: LookupLimit(per_second=1000)}
     async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
@@ -47,7 +47,7 @@ async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
     place: Place,
 ) -> None:
     source, many, rate = CountingSource(0.05), 40, 50.0
-    limits = {source.name: Limit(at_once=3, per_second=rate)}
+    limits = {source.name: LookupLimit(at_once=3, per_second=rate)}
     async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")

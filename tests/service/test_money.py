@@ -112,8 +112,10 @@ async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
         request_id = await it.accepted()
         await it.final(request_id)
-        for is_spent in (True, False):
-            end = ledger.HoldOutcome(team_id=it.team_id, request_id=request_id, is_spent=is_spent)
+        for is_settled in (True, False):
+            end = ledger.HoldOutcome(
+                team_id=it.team_id, request_id=request_id, is_settled=is_settled
+            )
             with pytest.raises(IntegrityError):
                 await it.service.database.write(
                     lambda c, end=end: ledger.close_holds(c, [end], at=0)

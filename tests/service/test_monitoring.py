@@ -98,7 +98,7 @@ async def test_a_try_without_an_end_is_told_as_what_it_is(
     async with running_service(place, jobs=False, clock=clock) as it:
         await it.accepted(callback_url=CALLBACK)
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
-        assert "0 tries\tnot tried yet" in _listed()
+        assert "0 attempts\tno attempt yet" in _listed()
         for at, told in ((clock.now, "1 tries\tinterrupted"), (time.time(), "2 tries\tunder way")):
             await it.service.database.write(lambda c, at=at: _claimed(c, callback_id, at=at))
             assert told in _listed()

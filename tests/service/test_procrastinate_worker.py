@@ -138,7 +138,7 @@ async def test_a_worker_is_taken_for_dead_soon_enough_and_not_too_soon(url: str)
         def taken_over(connection: Connection, *, after: float) -> int:
             # In one transaction, whose now() stands still.
             connection.execute(text(aged.format(after)))
-            return procrastinate_queue.requeue_stalled(connection, silent=silent)
+            return procrastinate_queue.requeue_jobs_of_dead_workers(connection, silent=silent)
 
         assert await database.write(lambda c: taken_over(c, after=silent - 2)) == 0
         assert await database.write(lambda c: taken_over(c, after=silent + 1)) == 1

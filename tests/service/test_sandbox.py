@@ -18,12 +18,12 @@ pytestmark = pytest.mark.anyio
 TRIES = "SELECT number, outcome, http_status FROM callback_attempts ORDER BY number"
 
 
-def _person(scene: str) -> str:
-    return f"https://www.linkedin.com/in/sandbox-{scene}"
+def _person(scenario: str) -> str:
+    return f"https://www.linkedin.com/in/sandbox-{scenario}"
 
 
 @pytest.mark.parametrize(
-    ("scene", "status", "email"),
+    ("scenario", "status", "email"),
     [
         ("found", "completed", "sandbox-found.work@example.com"),
         ("slow-0", "completed", "sandbox-slow-0.work@example.com"),
@@ -32,11 +32,11 @@ def _person(scene: str) -> str:
     ],
 )
 async def test_a_lookup_ends_as_the_name_says_and_is_marked(
-    place: Place, scene: str, status: str, email: str | None
+    place: Place, scenario: str, status: str, email: str | None
 ) -> None:
     source = FixedSource(HIT)
     async with running_service(place, source, sandbox=True) as it:
-        ended = await it.final(await it.accepted(linkedin_url=_person(scene)))
+        ended = await it.final(await it.accepted(linkedin_url=_person(scenario)))
         assert await it.balance() == (9 if email else 10)
     must_be("Enrichment", ended)
     assert (ended["status"], ended["reason"]) == (status, "sandbox")
@@ -59,12 +59,12 @@ async def test_a_slow_lookup_is_unfinished_until_its_seconds_are_over(place: Pla
         assert (await it.final(request_id))["status"] == "completed"
 
 
-@pytest.mark.parametrize(("scene", "status"), [("no-credits", 402), ("rate-limited", 429)])
+@pytest.mark.parametrize(("scenario", "status"), [("no-credits", 402), ("rate-limited", 429)])
 async def test_a_request_is_refused_as_the_name_says_and_holds_nothing(
-    place: Place, scene: str, status: int
+    place: Place, scenario: str, status: int
 ) -> None:
     async with running_service(place, FixedSource(HIT), sandbox=True) as it:
-        refused = await it.post(linkedin_url=_person(scene))
+        refused = await it.post(linkedin_url=_person(scenario))
         assert refused.status_code == status
         assert (refused.headers.get("retry-after") == "30") is (status == 429)
         assert await it.balance() == 10
@@ -90,13 +90,13 @@ async def test_a_callback_fails_twice_and_arrives_at_the_third_try(place: Place)
         assert len(receiver.seen) == 1
 
 
-@pytest.mark.parametrize("scene", ["found", "no-credits", "failed"])
-async def test_without_the_setting_the_names_are_ordinary(place: Place, scene: str) -> None:
+@pytest.mark.parametrize("scenario", ["found", "no-credits", "failed"])
+async def test_without_the_setting_the_names_are_ordinary(place: Place, scenario: str) -> None:
     source = FixedSource(HIT)
     async with running_service(place, source) as it:
-        ended = await it.final(await it.accepted(linkedin_url=_person(scene)))
+        ended = await it.final(await it.accepted(linkedin_url=_person(scenario)))
     assert ended["email"]["email"] == HIT.email
-    assert source.asked == [_person(scene)]
+    assert source.asked == [_person(scenario)]
 
 
 @pytest.mark.parametrize("name", ["sandbox", "sandbox-", "sandbox-other", "my-sandbox-found"])

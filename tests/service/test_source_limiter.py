@@ -14,7 +14,7 @@ from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.lookup import source_limiter as domain
 from mcp_enrichment.service.lookup import source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import Subject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
@@ -128,7 +128,7 @@ async def test_what_is_put_off_takes_its_turn_anew(
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at_once: int) -> None:
     source = CountingSource(0.02)
-    limits = {source.name: Limit(at_once=at_once)}
+    limits = {source.name: LookupLimit(at_once=at_once)}
     async with (
         running_service(place, source, credits=30, source_limiter=SourceLimiter(limits)) as it,
         running_service(place, source, source_limiter=SourceLimiter(limits)),
@@ -143,7 +143,7 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
 
 async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
     source, rate, before = CountingSource(0), 10.0, time.monotonic()
-    limits = {source.name: Limit(per_second=rate)}
+    limits = {source.name: LookupLimit(per_second=rate)}
     async with (
         running_service(place, source, source_limiter=SourceLimiter(limits)) as it,
         running_service(place, source, source_limiter=SourceLimiter(limits)),
@@ -155,7 +155,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
 
 
 async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
-    clock, limit, rate = Clock(), Limit(per_second=20), 20
+    clock, limit, rate = Clock(), LookupLimit(per_second=20), 20
     given: list[float] = []
     async with running_service(place, jobs=False, clock=clock) as it:
         for number in range(100):  # somebody asks each 30 ms, and so a little late each time
@@ -181,7 +181,7 @@ async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
     place: Place,
 ) -> None:
     source = CountingSource(0.05)
-    limits = {source.name: Limit(at_once=2)}
+    limits = {source.name: LookupLimit(at_once=2)}
     async with (
         running_service(place, jobs=False, credits=MANY) as ours,
         running_service(place, jobs=False) as other,
@@ -204,7 +204,7 @@ async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
 async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_over(
     place: Place,
 ) -> None:
-    clock, limit = Clock(), Limit(at_once=1)
+    clock, limit = Clock(), LookupLimit(at_once=1)
     async with running_service(place, jobs=False, clock=clock) as it:
 
         def take(request_id: str) -> float:
@@ -227,7 +227,7 @@ async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
     place: Place,
 ) -> None:
     source = NotingSource(HIT)
-    limiter = SourceLimiter({source.name: Limit(at_once=1)})
+    limiter = SourceLimiter({source.name: LookupLimit(at_once=1)})
     async with running_service(place, source, source_limiter=limiter, concurrency=2) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{name}") for name in ("one", "two", "three")]
         await until(lambda: it.rows(WAITING) == [(2,)])
@@ -248,7 +248,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     monkeypatch.setattr(domain, "LEASE", 0.4)
     source, source_slots, clock = (
         SlowSource(HIT),
-        SourceLimiter({"slow": Limit(at_once=1)}),
+        SourceLimiter({"slow": LookupLimit(at_once=1)}),
         Clock(),
     )
     async with running_service(place, source, source_limiter=source_slots, clock=clock) as it:
@@ -266,7 +266,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
 
 
 async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Place) -> None:
-    limits = {"another": Limit(at_once=1)}
+    limits = {"another": LookupLimit(at_once=1)}
     async with running_service(
         place, FixedSource(MISS), source_limiter=SourceLimiter(limits)
     ) as it:
@@ -276,7 +276,7 @@ async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Pl
 
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
     source = SlowSource(HIT)
-    limits = {source.name: Limit(at_once=1)}
+    limits = {source.name: LookupLimit(at_once=1)}
     with anyio.fail_after(HANG):
         async with running_service(url, source, source_limiter=SourceLimiter(limits)) as it:
             for number in range(3):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import Limit
+from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from tests.support.databases import rows
 from tests.support.running_service import (
@@ -78,7 +78,7 @@ async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked
 
 
 def _one_at_once(source: SlowSource) -> SourceLimiter:
-    return SourceLimiter({source.name: Limit(at_once=1)})
+    return SourceLimiter({source.name: LookupLimit(at_once=1)})
 
 
 async def _asked_of(it: RunningService, own: KnowsOne) -> list[str]:

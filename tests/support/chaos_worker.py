@@ -119,7 +119,7 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
         database=database,
         sources=[Unsteady(chance)],
         sender=CallbackSender(ANY_LOOPBACK),
-        callback_rules=ANY_LOOPBACK,
+        callback_policy=ANY_LOOPBACK,
         completion_waiter=CompletionWaiter(database),
         delivery_delays=DELAYS,
         wake=engine.wake,

@@ -68,7 +68,7 @@ async def main() -> None:
         database=database,
         sources=[Paid(name, said, ledger, name == hangs) for name, said in answers.items()],  # type: ignore[misc]
         sender=CallbackSender(ANY_LOOPBACK),
-        callback_rules=ANY_LOOPBACK,
+        callback_policy=ANY_LOOPBACK,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
         clock=lambda: time.time() + ahead,

@@ -144,20 +144,20 @@ async def running_service(
     credits: int = 10,  # noqa: A002
     jobs: bool = True,
     allow_private: bool = False,
-    rules: CallbackURLPolicy | None = None,
+    policy: CallbackURLPolicy | None = None,
     lease: float = LEASE,
     concurrency: int = 16,
     **changes: Any,
 ) -> AsyncIterator[RunningService]:
     """A service over the database; without `jobs` nobody works on what it accepts."""
     database = await anyio.to_thread.run_sync(open_place, place)
-    rules = rules or (ANY_LOOPBACK if allow_private else CallbackURLPolicy())
+    policy = policy or (ANY_LOOPBACK if allow_private else CallbackURLPolicy())
     engine = engine_of(place, lease=lease, concurrency=concurrency)
     service = ServiceContext(
         database=database,
         sources=sources,
-        sender=CallbackSender(rules),
-        callback_rules=rules,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
     )

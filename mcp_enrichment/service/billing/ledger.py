@@ -37,11 +37,11 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldOutcome:
-    """Whether the credit that a request holds is captured or released."""
+    """Whether the credit that a request holds is settled or released."""
 
     team_id: int
     request_id: str
-    is_spent: bool
+    is_settled: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,29 +101,29 @@ def hold(connection: Connection, team_id: int, request_id: str, *, at: float) ->
     return True
 
 
-def close_holds(connection: Connection, ends: Sequence[HoldOutcome], *, at: float) -> None:
-    """Capture or release the credits that requests hold, of one request at least. The unique keys
+def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: float) -> None:
+    """Settle or release the credits that requests hold, of one request at least. The unique keys
     reject a second one for the same request."""
-    spent = Counter(end.team_id for end in ends if end.is_spent)
-    freed = Counter(end.team_id for end in ends if not end.is_spent)
+    settled = Counter(outcome.team_id for outcome in outcomes if outcome.is_settled)
+    released = Counter(outcome.team_id for outcome in outcomes if not outcome.is_settled)
     # Rows are locked in the order of the teams, so there is no deadlock.
     moves = [
         _movement(
             team_id,
-            available=freed[team_id],
-            held=-spent[team_id] - freed[team_id],
-            settled=spent[team_id],
-            released=freed[team_id],
+            available=released[team_id],
+            held=-settled[team_id] - released[team_id],
+            settled=settled[team_id],
+            released=released[team_id],
         )
-        for team_id in sorted(spent | freed)
+        for team_id in sorted(settled | released)
     ]
     connection.execute(_MOVE, moves)
     entries = []
-    for end in ends:
-        kind = LedgerEntryKind.SETTLE if end.is_spent else LedgerEntryKind.RELEASE
-        freed[end.team_id] -= not end.is_spent
-        entry = _entry(end.team_id, kind, 1, at=at, request_id=end.request_id)
-        entries.append(entry | {"entered_later": freed[end.team_id]})
+    for outcome in outcomes:
+        kind = LedgerEntryKind.SETTLE if outcome.is_settled else LedgerEntryKind.RELEASE
+        released[outcome.team_id] -= not outcome.is_settled
+        entry = _entry(outcome.team_id, kind, 1, at=at, request_id=outcome.request_id)
+        entries.append(entry | {"entered_later": released[outcome.team_id]})
     connection.execute(_ENTER, entries)
 
 

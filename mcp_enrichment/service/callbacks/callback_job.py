@@ -69,7 +69,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         "deliver callback", tracing.SpanKind.CLIENT, parent=claimed.request.traceparent
     ):
         sent = await _send(service, claimed, body, headers | tracing.headers())
-        tracing.annotate({"callback.try": claimed.number, "callback.outcome": sent.outcome})
+        tracing.annotate({"callback.attempt": claimed.number, "callback.outcome": sent.outcome})
 
     def close(connection: Connection) -> Reschedule | None:
         _close(connection, claimed, sent, at=service.clock())
@@ -88,8 +88,8 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
 async def _send(
     service: ServiceContext, claimed: _Attempt, body: bytes, headers: Mapping[str, str]
 ) -> DeliveryResult:
-    scene = service.sandbox_case(claimed.request.linkedin_url)
-    if scene and scene.fails_attempt(claimed.number):
+    case = service.sandbox_case(claimed.request.linkedin_url)
+    if case and case.fails_attempt(claimed.number):
         return DeliveryResult(outcome=callback_table.AttemptOutcome.HTTP_ERROR, http_status=503)
     return await service.sender.send(claimed.callback.url, body, headers)
 
@@ -143,8 +143,8 @@ def _close(connection: Connection, closed: _Attempt, sent: DeliveryResult, *, at
 
 
 def _is_redelivered(connection: Connection, callback: Callback) -> bool:
-    now = callback_table.get(connection, callback.id)
-    return now is not None and now.round > callback.round
+    current = callback_table.get(connection, callback.id)
+    return current is not None and current.round > callback.round
 
 
 def _retry_delay(service: ServiceContext, sent: DeliveryResult, number: int) -> Reschedule | None:

@@ -36,8 +36,8 @@ _HEADERS = {
 class CallbackSender:
     """Follows no redirect, uses no proxy and reads no body: only the status counts."""
 
-    def __init__(self, rules: CallbackURLPolicy) -> None:
-        self._network = PinnedNetwork(rules)
+    def __init__(self, policy: CallbackURLPolicy) -> None:
+        self._network = PinnedNetwork(policy)
         self._making_context = anyio.Lock()
         self._context: ssl.SSLContext | None = None
 

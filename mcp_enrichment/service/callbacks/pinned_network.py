@@ -111,8 +111,8 @@ class AddressRefused(Exception):
 class PinnedNetwork(httpcore.AsyncNetworkBackend):
     """Resolves a name once, and connects to the addresses that were checked."""
 
-    def __init__(self, rules: CallbackURLPolicy) -> None:
-        self._rules = rules
+    def __init__(self, policy: CallbackURLPolicy) -> None:
+        self._policy = policy
 
     async def connect_tcp(
         self,
@@ -122,40 +122,40 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 (none is asked for)
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002 (none are asked for)
     ) -> Connection:
-        *others, last = await self._checked(host, port)
+        *others, last = await self._resolve_and_check(host, port)
         for address in others:
             with anyio.move_on_after(CONNECT_SECONDS):
                 try:
-                    return await _connected(address, port)
+                    return await _connect(address, port)
                 except OSError:
                     continue
-        return await _connected(last, port)
+        return await _connect(last, port)
 
-    async def _checked(self, host: str, port: int) -> Sequence[str]:
-        found = await _resolved(host, port)
+    async def _resolve_and_check(self, host: str, port: int) -> Sequence[str]:
+        found = await _resolve(host, port)
         addresses = [str(entry[4][0]).split("%")[0] for entry in found]
         # One private address among public ones is rejected, too.
-        if not all(self._rules.allows(ipaddress.ip_address(a)) for a in addresses):
+        if not all(self._policy.allows(ipaddress.ip_address(a)) for a in addresses):
             raise AddressRefused
         return list(dict.fromkeys(addresses))
 
 
-async def _connected(address: str, port: int) -> Connection:
+async def _connect(address: str, port: int) -> Connection:
     return Connection(ReadLimitedStream(await anyio.connect_tcp(address, port)))
 
 
-async def _resolved(host: str, port: int) -> Sequence[Any]:
+async def _resolve(host: str, port: int) -> Sequence[Any]:
     """The addresses of the name, in the system's order. Raises `OSError`.
 
     Each look-up has a daemon thread of its own: a name server that hangs delays neither other
     look-ups, as in a pool, nor the end of the process.
     """
     found: Future[Sequence[Any]] = Future()
-    Thread(target=_resolve, args=(found, host, port), daemon=True).start()
+    Thread(target=_resolve_into, args=(found, host, port), daemon=True).start()
     return await asyncio.wrap_future(found)
 
 
-def _resolve(found: Future[Sequence[Any]], host: str, port: int) -> None:
+def _resolve_into(found: Future[Sequence[Any]], host: str, port: int) -> None:
     if not found.set_running_or_notify_cancel():
         return
     try:

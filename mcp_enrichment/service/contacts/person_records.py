@@ -59,14 +59,14 @@ def compute_accuracy(connection: Connection) -> Accuracy:
 
 def figures(database: Database) -> Accuracy:
     """The current accuracy, in the calling thread: computed once after each import."""
-    puts, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
-    if puts is None:
+    writes, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
+    if writes is None:
         return Accuracy()
     if kept and (read := Accuracy.read(json.loads(kept))):
         return read
     found = database.snapshot_now(compute_accuracy)
-    worked_out = json.dumps(found.written())
-    database.write_now(lambda connection: store.store_accuracy(connection, puts, worked_out))
+    encoded = json.dumps(found.to_json())
+    database.write_now(lambda connection: store.store_accuracy(connection, writes, encoded))
     return found
 
 
@@ -82,7 +82,7 @@ class StoredPeople:
     """The stored people, for the inferred source."""
 
     database: Database
-    _working_out: anyio.Lock = field(default_factory=anyio.Lock)
+    _computing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def person(self, profile: str) -> Candidate | None:
         row = await self.database.read(lambda c: store.without_address(c, profile))
@@ -105,7 +105,7 @@ class StoredPeople:
         return [_name(row) for row in rows]
 
     async def figures(self) -> Accuracy:
-        async with self._working_out:
+        async with self._computing:
             return await anyio.to_thread.run_sync(last_figures, self.database)
 
 

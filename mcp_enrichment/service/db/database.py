@@ -64,10 +64,10 @@ class Database:
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
         listen: Callable[[str], AsyncGenerator[str | None, None]] | None = None,
     ) -> None:
-        """`reads`, `snapshots`: what these go by, where that is another way. `writers`: writes at
-        once; SQLite has one writer at a time, and queueing here is cheaper than its busy handler's
-        sleeps. `may_run_again`: whether a transaction that failed so, before its commit, need only
-        be run once more."""
+        """`reads`: the engine for reads; default: `engine`. `snapshots`: the engine for snapshots;
+        default: `reads`. `writers`: writes at once; SQLite has one writer at a time, and queueing
+        here is cheaper than its busy handler's sleeps. `may_run_again`: whether a transaction that
+        failed with this error, before its commit, can be run again."""
         self.pseudonyms = pseudonyms
         self.queue = queue
         """The queue of the job engine of this database."""
@@ -190,9 +190,9 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
 
 def _write_something(connection: Connection) -> None:
     # A full disk shows at the commit. A rollback would write nothing.
-    now = {"id": 1, "at": time.time()}
-    new = upsert(connection, write_checks).values(now)
-    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=now))
+    row = {"id": 1, "at": time.time()}
+    new = upsert(connection, write_checks).values(row)
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
 def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:

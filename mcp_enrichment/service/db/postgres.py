@@ -54,7 +54,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """
     engine = engine_of(url)
     try:
-        pseudonyms = _opened(engine, partial(_subjects, privacy_key=privacy_key))
+        pseudonyms = _run_first(engine, partial(_load_pseudonyms, privacy_key=privacy_key))
     except BaseException:
         engine.dispose()
         raise
@@ -110,20 +110,20 @@ def migrate_postgres(url: str) -> None:
     """Bring the database to this version's schema. Raises `StorageFailed`."""
     engine = engine_of(url)
     try:
-        _opened(engine, _upgrade)
+        _run_first(engine, _upgrade)
     finally:
         engine.dispose()
 
 
-def _opened(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with reached_first():
+def _run_first(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with unreachable_as_not_found():
         return run_write(engine, work)
 
 
 @contextmanager
-def reached_first() -> Iterator[None]:
-    """Where nothing has shown yet that there is a database under the URL: one that cannot be
-    reached may not be there."""
+def unreachable_as_not_found() -> Iterator[None]:
+    """Translate `UNREACHABLE` to `NOT_FOUND`, for the first connection to a URL: a database that
+    cannot be reached may not exist."""
     try:
         yield
     except StorageFailed as failure:
@@ -139,7 +139,7 @@ def _upgrade(connection: Connection) -> None:
     store_new_key(connection)
 
 
-def _subjects(connection: Connection, *, privacy_key: bytes | None) -> Pseudonyms:
+def _load_pseudonyms(connection: Connection, *, privacy_key: bytes | None) -> Pseudonyms:
     require_head(connection)
     if privacy_key is None:
         return Pseudonyms(stored_key(connection))

@@ -43,7 +43,7 @@ def read_postgres(
     """What `work` reads there. Raises `StorageFailed` where `open_postgres` would."""
     from mcp_enrichment.service.db import postgres  # noqa: PLC0415 (of the extra)
 
-    with postgres.reached_first():
+    with postgres.unreachable_as_not_found():
         return _read(postgres.engine_of(url), work, privacy_key)
 
 

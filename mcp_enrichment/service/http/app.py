@@ -73,7 +73,7 @@ def create_app(
 
 
 async def _post(request: Request) -> Response:
-    caller = await _admitted(request)
+    caller = await _authenticate_and_count(request)
     key = idempotency_key(request)
     submitted = enrichment_request(await json_body(request))
     accepted = await domain.accept(
@@ -85,7 +85,7 @@ async def _post(request: Request) -> Response:
 
 
 async def _get(request: Request) -> Response:
-    caller = await _admitted(request)
+    caller = await _authenticate_and_count(request)
     wait = preferred_wait(request)
     found = await domain.read(
         _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
@@ -95,13 +95,13 @@ async def _get(request: Request) -> Response:
 
 
 async def _credits(request: Request) -> Response:
-    caller = await _admitted(request)
+    caller = await _authenticate_and_count(request)
     balance = await credit.balance(_service(request).database, caller.team_id)
     return JSONResponse(Credits(balance=balance.available, held=balance.held).model_dump())
 
 
 async def _history(request: Request) -> Response:
-    caller = await _admitted(request)
+    caller = await _authenticate_and_count(request)
     limit = whole_number(request, "limit", default=HISTORY_PAGE, most=HISTORY_PAGE)
     before = whole_number(request, "before", default=None)
     entries = await credit.history(
@@ -115,9 +115,9 @@ async def _openapi(_request: Request) -> Response:
     return JSONResponse(document())
 
 
-async def _admitted(request: Request) -> Caller:
+async def _authenticate_and_count(request: Request) -> Caller:
     """Authenticate the caller and count the request. Every response has the rest of the quota."""
-    caller = await _known(request)
+    caller = await _authenticate(request)
     limit: RateLimit | None = request.app.state.rate_limit
     if limit:
         try:
@@ -127,7 +127,7 @@ async def _admitted(request: Request) -> Caller:
     return caller
 
 
-async def _known(request: Request) -> Caller:
+async def _authenticate(request: Request) -> Caller:
     """Authenticate the caller. Too many invalid keys from one address: 429."""
     anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
     with anonymous_limit.authenticating(request) if anonymous_limit else nullcontext():

@@ -15,7 +15,7 @@ from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.db.schema import circuit_breakers as circuits
 from mcp_enrichment.service.db.upsert import upsert
-from mcp_enrichment.service.queue.job import backoff
+from mcp_enrichment.service.queue.job import exponential_backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -59,33 +59,33 @@ def record(
     """Record the result of a call."""
     if outcome == Lost(why=LostReason.REFUSED):  # it concerns this request alone
         return
-    before = get(connection, source, to_change=True)
-    after = _after(source, outcome, before.failures if before else 0, now=now)
+    current = get(connection, source, to_change=True)
+    after = _after(source, outcome, current.failures if current else 0, now=now)
     if after:
         put(connection, after)
-    elif before:
+    elif current:
         close(connection, source)
 
 
 def _after(
-    source: str, outcome: Outcome | InProgress, before: int, *, now: float
+    source: str, outcome: Outcome | InProgress, failures_before: int, *, now: float
 ) -> Circuit | None:
-    """The circuit after the result and `before` earlier failures; None: it is closed."""
+    """The circuit after the result and so many earlier failures; None: it is closed."""
     if isinstance(outcome, Misconfigured):
-        seconds = backoff(REFUSAL_PAUSE, before + 1, LONGEST_REFUSAL_PAUSE)
-        return _circuit(source, outcome.reason, before, until=now + seconds)
+        seconds = exponential_backoff(REFUSAL_PAUSE, failures_before + 1, LONGEST_REFUSAL_PAUSE)
+        return _circuit(source, outcome.reason, failures_before, until=now + seconds)
     if not isinstance(outcome, Unavailable | Lost):
         return None
     reason = UNAVAILABLE if isinstance(outcome, Unavailable) else outcome.why
     retry_after_header = outcome.retry_after or 0.0 if isinstance(outcome, Unavailable) else 0.0
-    earlier = before + 1 - FAILURES
-    seconds = backoff(PAUSE, earlier + 1, LONGEST_PAUSE) if earlier >= 0 else 0.0
+    earlier = failures_before + 1 - FAILURES
+    seconds = exponential_backoff(PAUSE, earlier + 1, LONGEST_PAUSE) if earlier >= 0 else 0.0
     seconds = max(seconds, min(retry_after_header, MAX_RETRY_AFTER))
-    return _circuit(source, reason, before, until=now + seconds if seconds else None)
+    return _circuit(source, reason, failures_before, until=now + seconds if seconds else None)
 
 
-def _circuit(source: str, reason: str, before: int, *, until: float | None) -> Circuit:
-    return Circuit(source=source, failures=before + 1, reason=reason, open_until=until)
+def _circuit(source: str, reason: str, failures_before: int, *, until: float | None) -> Circuit:
+    return Circuit(source=source, failures=failures_before + 1, reason=reason, open_until=until)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,9 +108,9 @@ def get(connection: Connection, source: str, *, to_change: bool = False) -> Circ
     return Circuit(**row._mapping) if row else None
 
 
-def put(connection: Connection, now: Circuit) -> None:
+def put(connection: Connection, circuit: Circuit) -> None:
     """Store the circuit of a source."""
-    values = asdict(now)
+    values = asdict(circuit)
     new = upsert(connection, circuits).values(values)
     connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
 

@@ -9,14 +9,14 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.lookup import source_call_table
-from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved, best_hit
+from mcp_enrichment.service.lookup.resolution import LookupOutcome, Unresolved, best_hit
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
-from mcp_enrichment.service.queue.job import Reschedule, backoff
+from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
 from mcp_enrichment.service.requests import request_table as store
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
@@ -40,7 +40,7 @@ LONGEST_WAIT_WITH_HIT = 60.0
 """The same while an unverified address is withheld in the hope of a better one."""
 
 
-SUPPRESSED = RequestOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
+SUPPRESSED = LookupOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
@@ -86,7 +86,7 @@ def _retry_in(attempts: int, unresolved: Unresolved) -> Reschedule | None:
     waits = [wait for wait in unresolved.retry_after if wait <= longest]
     if attempts >= MAX_SOURCE_ATTEMPTS or not waits:
         return None
-    return Reschedule(max(backoff(FIRST_DELAY, attempts), *waits))
+    return Reschedule(max(exponential_backoff(FIRST_DELAY, attempts), *waits))
 
 
 async def give_up(service: ServiceContext, job: Job) -> None:
@@ -101,7 +101,7 @@ async def give_up(service: ServiceContext, job: Job) -> None:
 
 async def _outcome_from_paid_hits(
     service: ServiceContext, request: Request, calls: Mapping[str, SourceCall]
-) -> RequestOutcome | None:
+) -> LookupOutcome | None:
     """The outcome by the vendors' stored results; None where they have no address."""
     with log_and_continue(logger, f"the paid results of {request.id} cannot be used"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
@@ -110,10 +110,10 @@ async def _outcome_from_paid_hits(
     return None
 
 
-def _failed_outcome(calls: Mapping[str, SourceCall]) -> RequestOutcome:
+def _failed_outcome(calls: Mapping[str, SourceCall]) -> LookupOutcome:
     paid = any(call.state in (*source_call_table.OPEN, CallState.HIT) for call in calls.values())
     reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
-    return RequestOutcome(status=Status.FAILED, reason=reason)
+    return LookupOutcome(status=Status.FAILED, reason=reason)
 
 
 async def _query_unless_suppressed(service: ServiceContext, request: Request) -> LookupResult:
@@ -133,7 +133,7 @@ async def _finish(
     service: ServiceContext,
     job: Job,
     request: Request,
-    outcome: RequestOutcome,
+    outcome: LookupOutcome,
     free_calls: Sequence[SourceCall] = (),
 ) -> None:
     completion = Completion(

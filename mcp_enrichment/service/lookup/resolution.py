@@ -28,7 +28,7 @@ class SourceAnswer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RequestOutcome:
+class LookupOutcome:
     """The outcome of a request."""
 
     status: Status
@@ -46,7 +46,7 @@ class Unresolved:
 
     retry_after: Sequence[float]
     """The `Retry-After` of each unavailable source, in seconds; 0 where it sent none."""
-    fallback: RequestOutcome
+    fallback: LookupOutcome
     """The outcome if the source stays unavailable."""
 
 
@@ -60,7 +60,7 @@ def is_charged(status: Status, verification: Verification | None) -> bool:
     return status is Status.COMPLETED and verification is not Verification.INFERRED
 
 
-def resolve(answers: Sequence[SourceAnswer]) -> RequestOutcome | Unresolved:
+def resolve(answers: Sequence[SourceAnswer]) -> LookupOutcome | Unresolved:
     """The best address found; not found only where every source missed."""
     outcomes = [answered.outcome for answered in answers]
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
@@ -69,7 +69,7 @@ def resolve(answers: Sequence[SourceAnswer]) -> RequestOutcome | Unresolved:
     return Unresolved(retry_after=waits, fallback=end) if waits and not decided else end
 
 
-def best_hit(answers: Sequence[SourceAnswer]) -> RequestOutcome | None:
+def best_hit(answers: Sequence[SourceAnswer]) -> LookupOutcome | None:
     """The best address found; None where there is none."""
     hits = [(a.outcome, a.source) for a in answers if isinstance(a.outcome, Hit)]
     for verification in (*DECISIVE, *FALLBACK):
@@ -79,8 +79,8 @@ def best_hit(answers: Sequence[SourceAnswer]) -> RequestOutcome | None:
     return None
 
 
-def _found(hit: Hit, source: str) -> RequestOutcome:
-    return RequestOutcome(
+def _found(hit: Hit, source: str) -> LookupOutcome:
+    return LookupOutcome(
         status=Status.COMPLETED,
         email=hit.email,
         source=source,
@@ -91,7 +91,7 @@ def _found(hit: Hit, source: str) -> RequestOutcome:
     )
 
 
-def _failure(outcomes: Sequence[SourceOutcome]) -> RequestOutcome | None:
+def _failure(outcomes: Sequence[SourceOutcome]) -> LookupOutcome | None:
     """The reason of a failure, those first that may have cost money; None: every source missed."""
     if any(isinstance(outcome, Lost) for outcome in outcomes):
         return _failed(Reason.ANSWER_LOST)
@@ -104,13 +104,13 @@ def _failure(outcomes: Sequence[SourceOutcome]) -> RequestOutcome | None:
     return None if outcomes else _failed(Reason.SOURCES_MISCONFIGURED)
 
 
-def _failed(reason: Reason) -> RequestOutcome:
-    return RequestOutcome(status=Status.FAILED, reason=reason)
+def _failed(reason: Reason) -> LookupOutcome:
+    return LookupOutcome(status=Status.FAILED, reason=reason)
 
 
-def _not_found(outcomes: Sequence[SourceOutcome]) -> RequestOutcome:
+def _not_found(outcomes: Sequence[SourceOutcome]) -> LookupOutcome:
     """Every source missed. The reason is kept where all have the same one."""
     reasons = {outcome.reason if isinstance(outcome, Miss) else None for outcome in outcomes}
-    return RequestOutcome(
+    return LookupOutcome(
         status=Status.NOT_FOUND, reason=reasons.pop() if len(reasons) == 1 else None
     )

@@ -108,18 +108,20 @@ def of_request(connection: Connection, request_id: str) -> Mapping[str, SourceCa
     return {row.source: _call(row) for row in rows}
 
 
-def claim(connection: Connection, call: SourceCall, *, over: SourceCall | None) -> bool:
+def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | None) -> bool:
     """Store a call before it is made; False where another process was faster.
 
-    `over`: the earlier row, which the call replaces.
+    `replacing`: the earlier row, which the call replaces.
     """
     values = asdict(call)
-    if over is None:
+    if replacing is None:
         new = upsert(connection, calls).values(values)
         return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
-    unchanged = _this(over.request_id, over.source) & (calls.c.claim_token == over.claim_token)
-    unchanged &= calls.c.state == over.state
-    change = update(calls).where(unchanged).values(values | {"attempts": over.attempts + 1})
+    unchanged = _this(replacing.request_id, replacing.source) & (
+        calls.c.claim_token == replacing.claim_token
+    )
+    unchanged &= calls.c.state == replacing.state
+    change = update(calls).where(unchanged).values(values | {"attempts": replacing.attempts + 1})
     return connection.execute(change).rowcount == 1
 
 

@@ -27,7 +27,7 @@ one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
+class LookupLimit:
     """The limits of a source, over all processes."""
 
     at_once: int | None = None
@@ -37,7 +37,13 @@ class Limit:
 
 
 def acquire(
-    connection: Connection, source: str, request_id: str, limit: Limit, *, now: float, lease: float
+    connection: Connection,
+    source: str,
+    request_id: str,
+    limit: LookupLimit,
+    *,
+    now: float,
+    lease: float,
 ) -> float:
     """Take a slot for the request: 0; else the seconds until one may be free.
 
@@ -56,7 +62,7 @@ def acquire(
 def hand_out(
     connection: Connection,
     source: str,
-    limit: Limit,
+    limit: LookupLimit,
     claim_next: Callable[[], Job | None],
     *,
     most: int,
@@ -112,7 +118,7 @@ def _lock(connection: Connection, source: str, *, now: float) -> float:
 
 
 def _wait(
-    connection: Connection, source: str, limit: Limit, next_allowed_at: float, *, now: float
+    connection: Connection, source: str, limit: LookupLimit, next_allowed_at: float, *, now: float
 ) -> float:
     """0 where a slot is free; else the seconds until one may be."""
     if limit.at_once is not None:
@@ -126,7 +132,7 @@ def _take(
     connection: Connection,
     source: str,
     request_id: str,
-    limit: Limit,
+    limit: LookupLimit,
     next_allowed_at: float,
     *,
     now: float,

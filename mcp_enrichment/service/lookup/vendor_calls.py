@@ -96,7 +96,7 @@ def _claim_or_stored(
         mine = SourceCall(
             request_id=request.id, source=vendor.name, claim_token=claim_token, requested_at=now
         )
-        return _claim(connection, mine, over=stored)
+        return _claim(connection, mine, replacing=stored)
     if stored.state is CallState.REQUESTED:
         # A transaction that is repeated finds its own row.
         if stored.claim_token == claim_token or _is_in_flight(stored, now=now):
@@ -123,15 +123,16 @@ def _is_in_flight(stored: SourceCall, *, now: float) -> bool:
 
 
 def _claim(
-    connection: Connection, mine: SourceCall, *, over: SourceCall | None
+    connection: Connection, mine: SourceCall, *, replacing: SourceCall | None
 ) -> SourceCall | SourceOutcome | Reschedule:
     if not source_call_table.lock_if_running(connection, mine.request_id):
         return Reschedule(0.0)  # the request is completed: nothing more is paid for it
-    if alone := circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at):
-        return alone
+    paused_result = circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at)
+    if paused_result:
+        return paused_result
     return (
         mine
-        if source_call_table.claim(connection, mine, over=over)
+        if source_call_table.claim(connection, mine, replacing=replacing)
         else Reschedule(IN_FLIGHT_RECHECK)
     )
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.lookup.resolution import RequestOutcome, Unresolved
+    from mcp_enrichment.service.lookup.resolution import LookupOutcome, Unresolved
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
     from mcp_enrichment.service.requests.request_table import Request
     from mcp_enrichment.service.sources.base import AddressDefect, Source
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class LookupResult:
     """The result of one pass over the sources."""
 
-    verdict: RequestOutcome | Unresolved | Reschedule
+    verdict: LookupOutcome | Unresolved | Reschedule
     free_calls: Sequence[SourceCall]
     """Results of sources that cost nothing: stored with the outcome."""
 

@@ -204,11 +204,9 @@ def remove(
     counts = {}
     for held in reversed(PERSONAL):
         chosen = _chosen(held, choice)
-        exported_rows = {
-            name: value for name, value in why.items() if "redacted_at" in held.table.c
-        }
+        redaction = why if "redacted_at" in held.table.c else {}
         change = (
-            update(held.table).where(chosen).values(**held.emptied, **exported_rows)
+            update(held.table).where(chosen).values(**held.emptied, **redaction)
             if held.emptied
             else delete(held.table).where(chosen)
         )

@@ -37,8 +37,8 @@ async def delete_expired_keys(service: ServiceContext) -> int:
     """Delete the expired idempotency keys; their number."""
     total, deleted = 0, BATCH
     while deleted == BATCH:
-        than = service.clock() - IDEMPOTENCY_SECONDS
-        drop = partial(idempotency_table.delete_older, than=than, limit=BATCH)
+        before = service.clock() - IDEMPOTENCY_SECONDS
+        drop = partial(idempotency_table.delete_older, before=before, limit=BATCH)
         deleted = await service.database.write(drop)
         total += deleted
     return total

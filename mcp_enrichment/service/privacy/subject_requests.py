@@ -1,4 +1,4 @@
-"""Requests of data pseudonyms: suppression, erasure and export."""
+"""Requests of data subjects: suppression, erasure and export."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _erase(
 def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -> None:
     """Complete the person's running requests: their lookups then stop."""
     ended = [
-        ledger.HoldOutcome(team_id=request.team_id, request_id=request.id, is_spent=False)
+        ledger.HoldOutcome(team_id=request.team_id, request_id=request.id, is_settled=False)
         for request in store.running_about(connection, person.profiles)
         if store.complete(connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED)
     ]

@@ -14,7 +14,7 @@ from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_del
 from mcp_enrichment.service.db.schema import callbacks, requests
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
 from mcp_enrichment.service.lookup.lookup_job import look_up
-from mcp_enrichment.service.queue.job import JobKind, Reschedule, backoff
+from mcp_enrichment.service.queue.job import JobKind, Reschedule, exponential_backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,7 +85,7 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:
     raised = await service.database.write(lambda c: count_failure(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
-        return Reschedule(backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
+        return Reschedule(exponential_backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
     with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
         await _ABANDON_HANDLERS[job.kind](service, job)
         return None

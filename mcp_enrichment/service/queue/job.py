@@ -68,7 +68,7 @@ class Reschedule:
     """The source at capacity: the job runs when that has a free slot, and this was no attempt."""
 
 
-def backoff(first: float, failures: int, longest: float = math.inf) -> float:
+def exponential_backoff(first: float, failures: int, longest: float = math.inf) -> float:
     """Exponential backoff: the seconds to wait after so many failures, the first of which is 1."""
     return min(first * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS), longest)
 

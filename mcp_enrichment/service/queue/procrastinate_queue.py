@@ -35,25 +35,27 @@ also sets the lookups' requests to `processing`. That function takes a list of q
 finds it the next job: with 100,000 lookups waiting it took 30 ms to look for a callback."""
 
 FETCH_FAIRLY = """
-    WITH RECURSIVE owners (team_id) AS (
+    WITH RECURSIVE waiting_teams (team_id) AS (
         SELECT min((args ->> 'team_id')::integer) FROM procrastinate_jobs
         WHERE status = 'todo' AND queue_name = %(queue)s
         UNION ALL
         SELECT (
             SELECT min((args ->> 'team_id')::integer) FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = %(queue)s
-            AND (args ->> 'team_id')::integer > owners.team_id
-        ) FROM owners WHERE owners.team_id IS NOT NULL
+            AND (args ->> 'team_id')::integer > waiting_teams.team_id
+        ) FROM waiting_teams WHERE waiting_teams.team_id IS NOT NULL
     ), in_turn AS (
-        SELECT owners.team_id FROM owners
+        SELECT waiting_teams.team_id FROM waiting_teams
         CROSS JOIN LATERAL (
             SELECT scheduled_at FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = %(queue)s
-            AND (args ->> 'team_id')::integer = owners.team_id AND scheduled_at <= now()
+            AND (args ->> 'team_id')::integer = waiting_teams.team_id AND scheduled_at <= now()
             ORDER BY scheduled_at LIMIT 1
         ) AS oldest
         CROSS JOIN LATERAL (
-            SELECT coalesce((%(at_work)s::jsonb ->> owners.team_id::text)::integer, 0) AS jobs
+            SELECT coalesce(
+                (%(at_work)s::jsonb ->> waiting_teams.team_id::text)::integer, 0
+            ) AS jobs
         ) AS at_work
         WHERE at_work.jobs < %(share)s ORDER BY at_work.jobs, oldest.scheduled_at
     ), taken AS (
@@ -156,7 +158,7 @@ _WITHDRAW = text("""
 _DELETE_DONE = text("""
     DELETE FROM procrastinate_jobs WHERE id = ANY(:ids) AND status IN ('todo', 'doing')
 """)
-_REQUEUE_STALLED = text("""
+_REQUEUE_JOBS_OF_DEAD_WORKERS = text("""
     SELECT count(procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)) FROM (
         SELECT jobs.id FROM procrastinate_jobs jobs
         LEFT JOIN procrastinate_workers worker ON worker.id = jobs.worker_id
@@ -240,10 +242,10 @@ def release_unlimited(connection: Connection, sources: Collection[str]) -> None:
     connection.execute(_RELEASE_UNLIMITED, {"sources": list(sources)})
 
 
-def requeue_stalled(connection: Connection, *, silent: float) -> int:
+def requeue_jobs_of_dead_workers(connection: Connection, *, silent: float) -> int:
     """Requeue the jobs of workers without a heartbeat for so many seconds; the number of jobs."""
     connection.execute(_DROP_SUPERSEDED, {"silent": silent})
-    return int(connection.execute(_REQUEUE_STALLED, {"silent": silent}).scalar_one())
+    return int(connection.execute(_REQUEUE_JOBS_OF_DEAD_WORKERS, {"silent": silent}).scalar_one())
 
 
 def claimed_by(connection: Connection, worker_id: int) -> set[int]:

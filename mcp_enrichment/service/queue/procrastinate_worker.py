@@ -45,7 +45,7 @@ WORKER_TIMEOUT = 16.0
 """Seconds without a heartbeat after which a worker counts as dead, and its jobs are requeued."""
 SWEEP = 4.0
 """Seconds between two sweeps for them. With `WORKER_TIMEOUT` and a poll: 21 seconds at most."""
-STALLED_WORKER_TIMEOUT = 3600.0
+DELETE_WORKER_AFTER = 3600.0
 """Seconds after which the row of a dead worker is deleted."""
 POLL = 1.0
 """Seconds between two polls for jobs without a notification: rescheduled ones that are due."""
@@ -167,10 +167,10 @@ class ProcrastinateWorkers:
                 queues=[worker.manager.queue],
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=POLL,
-                abort_job_polling_interval=STALLED_WORKER_TIMEOUT,  # nobody aborts a job
+                abort_job_polling_interval=DELETE_WORKER_AFTER,  # nobody aborts a job
                 shutdown_graceful_timeout=worker.grace,
                 update_heartbeat_interval=HEARTBEAT,
-                stalled_worker_timeout=STALLED_WORKER_TIMEOUT,
+                stalled_worker_timeout=DELETE_WORKER_AFTER,
                 delete_jobs="always",
                 install_signal_handlers=False,
             )
@@ -187,7 +187,8 @@ class ProcrastinateWorkers:
             may_requeue, was_up = was_up, False
             write = service.database.write
             if may_requeue:
-                await write(lambda c: procrastinate_queue.requeue_stalled(c, silent=WORKER_TIMEOUT))
+                requeue = procrastinate_queue.requeue_jobs_of_dead_workers
+                await write(partial(requeue, silent=WORKER_TIMEOUT))
             await write(lambda c: procrastinate_queue.release_unlimited(c, limited))
             for worker in workers:
                 await worker.requeue_strays()

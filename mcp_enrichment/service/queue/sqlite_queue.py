@@ -184,14 +184,14 @@ def oldest_run_at(connection: Connection) -> float | None:
     return connection.execute(select(func.min(jobs.c.run_at))).scalar()
 
 
-def _line(kind: JobKind, waits_for: str | None) -> ColumnElement[bool]:
+def _queue_of(kind: JobKind, waits_for: str | None) -> ColumnElement[bool]:
     waits = jobs.c.waits_for.is_(None) if waits_for is None else jobs.c.waits_for == waits_for
     return (jobs.c.kind == kind) & waits
 
 
 def _claimable(kind: JobKind, now: float, waits_for: str | None) -> ColumnElement[bool]:
     free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
-    return _line(kind, waits_for) & (jobs.c.run_at <= now) & free
+    return _queue_of(kind, waits_for) & (jobs.c.run_at <= now) & free
 
 
 def _teams_with_claimable(
@@ -201,14 +201,15 @@ def _teams_with_claimable(
 
     The query steps through the index from team to team, so the length of a backlog does not matter.
     """
-    ids, line = func.min(jobs.c.team_id), _line(kind, waits_for)
-    first = select(ids.label("id")).where(line).cte("owners", recursive=True)
-    following = select(ids).where(line, jobs.c.team_id > first.c.id)
-    owners = first.union_all(select(following.scalar_subquery()).where(first.c.id.is_not(None)))
+    ids, this_queue = func.min(jobs.c.team_id), _queue_of(kind, waits_for)
+    first = select(ids.label("id")).where(this_queue).cte("waiting_teams", recursive=True)
+    following = select(ids).where(this_queue, jobs.c.team_id > first.c.id)
+    after_first = select(following.scalar_subquery()).where(first.c.id.is_not(None))
+    waiting_teams = first.union_all(after_first)
     oldest = select(func.min(jobs.c.run_at)).where(
-        _claimable(kind, now, waits_for), jobs.c.team_id == owners.c.id
+        _claimable(kind, now, waits_for), jobs.c.team_id == waiting_teams.c.id
     )
-    rows = connection.execute(select(owners.c.id, oldest.scalar_subquery()))
+    rows = connection.execute(select(waiting_teams.c.id, oldest.scalar_subquery()))
     return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 

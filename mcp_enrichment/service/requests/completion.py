@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.lookup.resolution import RequestOutcome
+    from mcp_enrichment.service.lookup.resolution import LookupOutcome
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
     from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
@@ -31,7 +31,7 @@ class Completion:
     service: ServiceContext
     job: Job
     request: Request
-    outcome: RequestOutcome
+    outcome: LookupOutcome
     free_calls: Sequence[SourceCall]
     """Results of sources that cost nothing."""
 
@@ -71,5 +71,5 @@ def _hold_outcome(completion: Completion) -> ledger.HoldOutcome:
     return ledger.HoldOutcome(
         team_id=completion.request.team_id,
         request_id=completion.request.id,
-        is_spent=is_charged(completion.outcome.status, completion.outcome.verification),
+        is_settled=is_charged(completion.outcome.status, completion.outcome.verification),
     )

@@ -46,19 +46,19 @@ class CompletionWaiter:
         """Return when the request is final, or after so many seconds."""
         if not self._holding:
             return
-        ended = anyio.Event()
-        self._waiting[request_id].add(ended)
+        is_final = anyio.Event()
+        self._waiting[request_id].add(is_final)
         try:
             with anyio.move_on_after(seconds):
                 await self._notify_final([request_id])
-                await ended.wait()
+                await is_final.wait()
         finally:
-            self._forget(request_id, ended)
+            self._forget(request_id, is_final)
 
     def notify(self, request_id: str) -> None:
         """Wake the waiters of this request, which is final."""
-        for ended in self._waiting.get(request_id, ()):
-            ended.set()
+        for is_final in self._waiting.get(request_id, ()):
+            is_final.set()
 
     def release_waiters(self) -> None:
         """Wake all waiters and accept no new ones: the process is shutting down."""
@@ -75,11 +75,11 @@ class CompletionWaiter:
                 self._poll, POLL_EVERY_WITH_LISTENER if self._database.listen else POLL_EVERY
             )
 
-    async def _listen(self, ends: Callable[[], AsyncGenerator[str | None, None]]) -> None:
+    async def _listen(self, listen: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
             with log_and_continue(logger, "completions cannot be listened for"):
-                async with aclosing(ends()) as ended:
-                    async for request_id in ended:
+                async with aclosing(listen()) as completed:
+                    async for request_id in completed:
                         if request_id is None:
                             await self._notify_all_final()
                         else:
@@ -104,13 +104,13 @@ class CompletionWaiter:
             await self._notify_final_batch(ids[start : start + IDS_A_QUERY])
 
     async def _notify_final_batch(self, ids: Iterable[str]) -> None:
-        def ended(connection: Connection) -> set[str]:
+        def final(connection: Connection) -> set[str]:
             return request_table.final_among(connection, list(ids))
 
-        for request_id in await self._database.read(ended):
+        for request_id in await self._database.read(final):
             self.notify(request_id)
 
-    def _forget(self, request_id: str, ended: anyio.Event) -> None:
-        self._waiting[request_id].discard(ended)
+    def _forget(self, request_id: str, is_final: anyio.Event) -> None:
+        self._waiting[request_id].discard(is_final)
         if not self._waiting[request_id]:
             del self._waiting[request_id]

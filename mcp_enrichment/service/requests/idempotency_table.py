@@ -19,7 +19,7 @@ _GET = select(idempotency_keys).where(
 _DELETE_EXPIRED = delete(idempotency_keys).where(
     idempotency_keys.c.team_id == bindparam("of_team"),
     idempotency_keys.c.key == bindparam("this_key"),
-    idempotency_keys.c.created_at < bindparam("than"),
+    idempotency_keys.c.created_at < bindparam("before"),
 )
 _ADD = insert(idempotency_keys)
 
@@ -32,16 +32,16 @@ class StoredKey:
     request_id: str
 
 
-def delete_older(connection: Connection, than: float, *, limit: int) -> int:
+def delete_older(connection: Connection, before: float, *, limit: int) -> int:
     """Delete up to so many keys that were first used before this time; their number."""
     keys = idempotency_keys.c
-    oldest = select(keys.team_id, keys.key).where(keys.created_at < than)
+    oldest = select(keys.team_id, keys.key).where(keys.created_at < before)
     # Rows that another process is deleting are skipped.
     oldest = oldest.order_by(keys.created_at).limit(limit).with_for_update(skip_locked=True)
     found = [tuple(row) for row in connection.execute(oldest)]
     if not found:
         return 0
-    these = tuple_(keys.team_id, keys.key).in_(found) & (keys.created_at < than)
+    these = tuple_(keys.team_id, keys.key).in_(found) & (keys.created_at < before)
     return connection.execute(delete(idempotency_keys).where(these)).rowcount
 
 
@@ -52,7 +52,7 @@ def get(connection: Connection, team_id: int, key: str, *, since: float) -> Stor
     if row is None:
         return None
     if row.created_at < since:
-        connection.execute(_DELETE_EXPIRED, {"of_team": team_id, "this_key": key, "than": since})
+        connection.execute(_DELETE_EXPIRED, {"of_team": team_id, "this_key": key, "before": since})
         return None
     return StoredKey(body_hash=row.body_hash, request_id=row.request_id)
 

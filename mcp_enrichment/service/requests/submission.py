@@ -79,9 +79,9 @@ async def accept(
     `IdempotencyConflict` where the key came with another body before.
     """
     new = _new_request(service, team_id, asked)
-    scene = service.sandbox_case(new.linkedin_url)
-    if scene and scene.refusal:
-        raise scene.refusal
+    case = service.sandbox_case(new.linkedin_url)
+    if case and case.refusal:
+        raise case.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
     queue, url = service.database.queue, asked.callback_url
     accepted = await service.database.write(lambda c: _create_or_join(c, queue, new, url, key))
@@ -157,7 +157,7 @@ def _new_request(service: ServiceContext, team_id: int, asked: EnrichmentRequest
     except ProfileURLError as refusal:
         raise InvalidProfileURL(refusal.explanation) from refusal
     if asked.callback_url is not None:
-        service.callback_rules.check_url(asked.callback_url)
+        service.callback_policy.check_url(asked.callback_url)
     if asked.external_id is not None and "\0" in asked.external_id:
         # Postgres cannot store it: it is rejected on SQLite, too.
         raise InvalidArguments(_NO_NUL)

@@ -39,7 +39,7 @@ class Scenario(StrEnum):
 
 
 _SANDBOX_PROFILE = re.compile(
-    rf".*/in/sandbox-(?P<play>{'|'.join(Scenario)})(?:(?<=slow)-(?P<seconds>[0-9]{{1,3}}))?"
+    rf".*/in/sandbox-(?P<scenario>{'|'.join(Scenario)})(?:(?<=slow)-(?P<seconds>[0-9]{{1,3}}))?"
 )
 
 
@@ -47,42 +47,43 @@ _SANDBOX_PROFILE = re.compile(
 class SandboxCase:
     """The outcome of one sandbox profile."""
 
-    play: Scenario
+    scenario: Scenario
     seconds: float = 0.0
     """The duration of the lookup."""
 
     @property
     def refusal(self) -> EnrichmentError | None:
         """The error of the POST, if it is refused."""
-        if self.play is Scenario.NO_CREDITS:
+        if self.scenario is Scenario.NO_CREDITS:
             return InsufficientCredits()
-        return RateLimited(retry_after=RETRY_AFTER) if self.play is Scenario.RATE_LIMITED else None
+        is_limited = self.scenario is Scenario.RATE_LIMITED
+        return RateLimited(retry_after=RETRY_AFTER) if is_limited else None
 
     def fails_attempt(self, number: int) -> bool:
         """Whether this attempt of the callback fails."""
-        return self.play is Scenario.CALLBACK_FAILS_TWICE and number <= FAILED_ATTEMPTS
+        return self.scenario is Scenario.CALLBACK_FAILS_TWICE and number <= FAILED_ATTEMPTS
 
 
 def sandbox_case(profile: str) -> SandboxCase | None:
     """The sandbox case of the profile with this canonical URL; None for a normal one."""
     found = _SANDBOX_PROFILE.fullmatch(profile)
-    if found is None or (found["play"] == Scenario.SLOW) is (found["seconds"] is None):
+    if found is None or (found["scenario"] == Scenario.SLOW) is (found["seconds"] is None):
         return None
-    return SandboxCase(play=Scenario(found["play"]), seconds=float(found["seconds"] or 0))
+    return SandboxCase(scenario=Scenario(found["scenario"]), seconds=float(found["seconds"] or 0))
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSource:
     """Returns the outcome of a sandbox case, with emails at the reserved example.com (RFC 2606)."""
 
-    scene: SandboxCase
+    case: SandboxCase
     name: str = "sandbox"
 
     async def find(self, profile: str, kind: EmailType) -> Hit | Miss | Misconfigured:
-        await anyio.sleep(self.scene.seconds)
-        if self.scene.play is Scenario.NOT_FOUND:
+        await anyio.sleep(self.case.seconds)
+        if self.case.scenario is Scenario.NOT_FOUND:
             return Miss(reason=Reason.SANDBOX)
-        if self.scene.play is Scenario.FAILED:
+        if self.case.scenario is Scenario.FAILED:
             return Misconfigured(reason=Reason.SANDBOX)
         person = profile.rpartition("/")[2]
         return Hit(email=f"{person}.{kind}@example.com", reason=Reason.SANDBOX)

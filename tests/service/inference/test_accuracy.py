@@ -73,9 +73,9 @@ def test_names_that_leave_more_open_are_judged_apart_from_plain_ones() -> None:
 
 def test_what_is_kept_is_read_again_unless_the_rules_are_others() -> None:
     told = leave_one_out([("a.example", people(9))], {"lumen": Counter({"a.example": 9})}, dict)
-    assert Accuracy.read(told.written()) == told
+    assert Accuracy.read(told.to_json()) == told
     assert told.by_pattern() == {"first.last": Tally()}
-    assert Accuracy.read(told.written() | {"v": 0}) is None
+    assert Accuracy.read(told.to_json() | {"v": 0}) is None
 
 
 def test_who_writes_from_elsewhere_was_inferred_wrongly() -> None:

@@ -130,7 +130,7 @@ _REASONS = {
     URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
 }
 _BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
-_NO_CELL_OF_ADDRESSES = ("linkedin.com", "://")
+_MARKS_OF_A_URL = ("linkedin.com", "://")
 """A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
@@ -221,7 +221,7 @@ def _cleaned(text: str) -> list[str | None]:
     email = clean_email(text)
     if email:
         return [email]
-    if any(map(text.lower().__contains__, _NO_CELL_OF_ADDRESSES)):
+    if any(map(text.lower().__contains__, _MARKS_OF_A_URL)):
         return [None]
     return [clean_email(part) for part in addresses_in(text)]
 

@@ -79,12 +79,12 @@ def open_export(
         if columns is None and is_begin("".join(first[-1:])):
             yield Export(VCARD, _of_cards(lines, written_at))
             return
-        foreign = _Foreign()
-        lines = foreign.decoded(lines)
+        decoder = _Decoder()
+        lines = decoder.decode(lines)
         formats = [columns] if columns else FORMATS
         layout = find_layout(lines, formats)
         if layout is None:
-            raise _unknown(path, columns, is_utf8=not foreign.seen)
+            raise _unknown(path, columns, is_utf8=decoder.is_utf8)
         yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
 
 
@@ -94,20 +94,20 @@ def read_export(path: Path, *, progress: Progress | None = None) -> Iterator[Con
         yield from export.rows
 
 
-class _Foreign:
+class _Decoder:
     """Decodes the lines of a table, and records whether any was not UTF-8."""
 
     def __init__(self) -> None:
-        self.seen = False
+        self.is_utf8 = True
 
-    def decoded(self, lines: Iterator[str]) -> Iterator[str]:
+    def decode(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
             if line.isascii():
                 yield line
             elif not has_bytes(line):
                 yield line.lstrip(_BOM)
             else:
-                self.seen = True
+                self.is_utf8 = False
                 yield in_characters(line)
 
 

@@ -77,7 +77,7 @@ class Accuracy:
     """The number of domains with each pattern."""
     tallies: Mapping[InferenceKind, Tally] = field(default_factory=dict)
 
-    def written(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The result as JSON."""
         tallies = [[*kind, *tally] for kind, tally in self.tallies.items()]
         return {"v": VERSION, "known": self.known, "domains": self.domains, "tallies": tallies}
@@ -143,14 +143,14 @@ def leave_one_out(
         for person, inference in learned.leave_one_out():
             meant = _without(companies.get(person.company, Counter()), domain)
             if meant == domain:
-                tallies.tell(inference, person.local)
+                tallies.count(inference, person.local)
             elif meant:
                 elsewhere[meant].append(person.name)
     # A person with another domain than the colleagues is inferred wrongly, or not at all.
     for domain, names in elsewhere.items():
         learned = DomainPatterns(known_of(domain))
         for name in names:
-            tallies.tell(learned.infer(name), None)
+            tallies.count(learned.infer(name), None)
     return tallies.figures()
 
 
@@ -170,7 +170,7 @@ class _Tallies:
         if found := majority(domain.patterns().items(), at_least=MIN_CONFIRMATIONS):
             self.domains[found[0]] += 1
 
-    def tell(self, inference: Inference | None, local: str | None) -> None:
+    def count(self, inference: Inference | None, local: str | None) -> None:
         if inference:
             kind, right = inference_kind(inference), inference.local == local
             self.tallies[kind] = self.tallies[kind].plus(Tally(1, int(right)))

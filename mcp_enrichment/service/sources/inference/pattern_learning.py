@@ -42,7 +42,7 @@ PATTERNS: Mapping[str, Callable[[str, str], str]] = {
 
 MIN_CONFIRMATIONS = 3
 """The people whose address must confirm the pattern."""
-MIN_OF_A_KIND = 2
+MIN_SIMILAR_NAMES = 2
 """The people among them with a similar name, if a name has several spellings."""
 MIN_AGREEMENT = 0.8
 """The share of people with a known address who must agree."""
@@ -255,7 +255,7 @@ def _spelling_of(
         meant = [local for local, its in results.items() if its & spellings]
         if len(meant) == 1:
             votes[meant[0]] += people
-    return majority(votes.items(), at_least=MIN_OF_A_KIND)
+    return majority(votes.items(), at_least=MIN_SIMILAR_NAMES)
 
 
 def _script_holds(alike: Alike) -> Agreement | None:
@@ -264,5 +264,5 @@ def _script_holds(alike: Alike) -> Agreement | None:
     votes: Counter[str | None] = Counter()
     for one, people in alike:
         votes["ours" if one.patterns else None] += people
-    found = majority(votes.items(), at_least=MIN_OF_A_KIND)
+    found = majority(votes.items(), at_least=MIN_SIMILAR_NAMES)
     return found and found[1]
