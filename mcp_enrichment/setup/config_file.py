@@ -65,8 +65,10 @@ def read(path: Path) -> ConfigFile:
     """Read the file. Raises `SetupError` if its folder cannot exist."""
     try:
         target = path.resolve()
-    except RuntimeError:  # Python 3.11 raises this for a circle of links
-        raise SetupError(f"{path} is a link that leads to itself. Nothing was changed.") from None
+    except RuntimeError:  # Python before 3.13, for a circle of links
+        target = path
+    if target.is_symlink():
+        raise SetupError(f"{path} is a link that leads to itself. Nothing was changed.")
     if not target.parent.parent.is_dir():
         raise SetupError(f"The folder {target.parent} is missing. Nothing was changed. Make it.")
     return ConfigFile(path=target, content=_read(target))

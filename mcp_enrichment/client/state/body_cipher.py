@@ -2,9 +2,9 @@
 
 A repeated POST must have the same body. The caller that repeats it knows the profile and the type.
 The other two fields may hold an email or a secret, so they are encrypted. The encryption key is
-derived from the account's API key and the profile, and is not stored. An embedded service has no
-API key: there the encryption hides nothing from a reader of the file who knows the profile, as
-nothing in the database beside it is hidden from that reader.
+derived from the account's API key and the profile, and is not stored. The embedded service has no
+API key: there the encryption key is derived from the profile, the type and the name of the
+database. All can be guessed, so this encryption keeps the fields from a casual reader only.
 """
 
 from __future__ import annotations
