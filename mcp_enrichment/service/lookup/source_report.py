@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.circuit_breaker import Circuit
     from mcp_enrichment.service.sources.base import Misconfigured, Outcome, Source, Unavailable
 
+LAST = 1000
+"""The last results of a source whose durations are read."""
+_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceReport:
@@ -104,11 +108,6 @@ async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
         await anyio.sleep(answer.poll_after)
         answer = await source.collect(job_id, kind)
     return answer
-
-
-LAST = 1000
-"""The last results of a source whose durations are read."""
-_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
 
 
 def _state_counts(connection: Connection, source: str) -> dict[CallState, int]:

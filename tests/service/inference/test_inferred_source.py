@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import person_table as store
+from mcp_enrichment.service.contacts import person_table
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.person_records import figures, inferred_source
 from mcp_enrichment.service.privacy import personal_data_inventory
@@ -119,7 +119,7 @@ async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> N
 async def test_an_address_that_somebody_has_is_not_offered(
     database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
 ) -> None:
-    monkeypatch.setattr(store, "MOST_OF_A_DOMAIN", learned_from)
+    monkeypatch.setattr(person_table, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
     imported(database, other, *staff(*LUMEN, 61), olivia)
