@@ -93,7 +93,7 @@ def contacts(size: int) -> Iterator[Contact]:
         yield Contact(
             profile=profile(number),
             email=email(number),
-            kind=EmailType.WORK,
+            email_type=EmailType.WORK,
             first_name="Pat",
             last_name=f"Example {number}",
             company="Example",

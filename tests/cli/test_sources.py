@@ -136,7 +136,7 @@ def test_a_suppressed_address_is_not_shown_masked_either(
 def test_a_vendor_is_not_asked_for_a_kind_of_address_that_it_does_not_have(
     hunter: ScriptedVendor,
 ) -> None:
-    hunter.kinds = frozenset({EmailType.WORK})
+    hunter.email_types = frozenset({EmailType.WORK})
     refused = run("check", "hunter", "--profile", ADA, "--type", "personal", "--yes")
     assert refused.exit_code == 2
     assert "hunter has no personal addresses" in refused.stderr

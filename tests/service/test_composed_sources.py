@@ -121,7 +121,7 @@ def _ada() -> Contact:
     return Contact(
         profile=ADA,
         email=ADAS,
-        kind=EmailType.WORK,
+        email_type=EmailType.WORK,
         first_name="Ada",
         last_name="Okafor",
         company="",

@@ -56,9 +56,9 @@ class NotingSource(SlowSource):
         super().__init__(outcome)
         self.profiles: list[str] = []
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome:
+    async def find(self, profile: str, email_type: EmailType) -> Outcome:
         self.profiles.append(profile)
-        return await super().find(profile, kind)
+        return await super().find(profile, email_type)
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:

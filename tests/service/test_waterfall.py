@@ -156,8 +156,8 @@ async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_say
     ("says", "kind", "source"),
     [
         (FREE_MAIL, "work", "next"),
-        (replace(FREE_MAIL, kind=EmailType.WORK), "work", "vendor"),
-        (replace(HIT, kind=EmailType.PERSONAL), "work", "next"),
+        (replace(FREE_MAIL, email_type=EmailType.WORK), "work", "vendor"),
+        (replace(HIT, email_type=EmailType.PERSONAL), "work", "next"),
         (FREE_MAIL, "personal", "vendor"),
         (HIT, "personal", "vendor"),
     ],

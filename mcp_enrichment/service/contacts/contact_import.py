@@ -117,8 +117,8 @@ class StoredContacts:
 
     database: Database
 
-    async def emails_of(self, profile: str, kind: EmailType) -> dict[str, float]:
-        return await self.database.read(lambda c: contact_table.emails_of(c, profile, kind))
+    async def emails_of(self, profile: str, email_type: EmailType) -> dict[str, float]:
+        return await self.database.read(lambda c: contact_table.emails_of(c, profile, email_type))
 
     async def is_empty(self) -> bool:
         return not await self.database.read(contact_table.any_stored)

@@ -14,7 +14,7 @@ import anyio
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts import person_table
 from mcp_enrichment.service.contacts.staging import PROFILE, RANK
-from mcp_enrichment.service.sources.exports.email_address import email_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of
 from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
 from mcp_enrichment.service.sources.inference.company_names import company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import KnownAddress
@@ -147,7 +147,7 @@ def _person_of(row: Values) -> Values | None:
 
 def _at_work(email: str) -> tuple[str | None, str | None]:
     """The parts of a work address. Only the domain decides: an export may call free mail work."""
-    if not email or email_kind(email) is not EmailType.WORK:
+    if not email or email_type_of(email) is not EmailType.WORK:
         return None, None
     local, _, domain = email.lower().rpartition("@")
     return local, domain

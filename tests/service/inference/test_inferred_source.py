@@ -67,9 +67,11 @@ async def test_a_personal_address_is_never_inferred(database: Database) -> None:
     assert asked == Miss()
 
 
-@pytest.mark.parametrize("kind", EmailType)
-async def test_addresses_at_free_mail_teach_nothing(database: Database, kind: EmailType) -> None:
-    free = [replace(row, kind=kind) for row in staff(LUMEN[0], "freemail.example", 60)]
+@pytest.mark.parametrize("email_type", EmailType)
+async def test_addresses_at_free_mail_teach_nothing(
+    database: Database, email_type: EmailType
+) -> None:
+    free = [replace(row, email_type=email_type) for row in staff(LUMEN[0], "freemail.example", 60)]
     imported(database, *free, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == Miss()
 

@@ -13,7 +13,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.email_address import (
     addresses_in,
     clean_email,
-    email_kind,
+    email_type_of,
     is_masked,
 )
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
@@ -149,7 +149,11 @@ def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Cont
         profile, lack = _profile(raw.profiles)
         if lack:
             # Work addresses are kept: the patterns of companies are learned from them.
-            found = {email: kind for email, kind in found.items() if kind is EmailType.WORK}
+            found = {
+                email: email_type
+                for email, email_type in found.items()
+                if email_type is EmailType.WORK
+            }
             reasons.insert(0, lack)
     yield from _contacts(raw, profile, found, written_at)
     for reason in reasons if found else reasons[:1]:
@@ -163,11 +167,11 @@ def _contacts(
     company, position = clean_text(raw.company), clean_text(raw.position)
     connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
     seen_at = _seen_at(raw, written_at)
-    for rank, (email, kind) in enumerate(found.items()):
+    for rank, (email, email_type) in enumerate(found.items()):
         yield Contact(
             profile=profile,
             email=email,
-            kind=kind,
+            email_type=email_type,
             first_name=first,
             last_name=last,
             company=company,
@@ -212,8 +216,8 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
             if defect := _defect(email, cell):
                 defects.append(defect)
             elif email:
-                hints[email] = hints.get(email) or cell.kind
-    return {email: hint or email_kind(email) for email, hint in hints.items()}, defects
+                hints[email] = hints.get(email) or cell.email_type
+    return {email: hint or email_type_of(email) for email, hint in hints.items()}, defects
 
 
 def _cleaned(text: str) -> list[str | None]:

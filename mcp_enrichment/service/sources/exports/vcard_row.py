@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.service.sources.exports.charset import decoded
-from mcp_enrichment.service.sources.exports.email_address import label_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
 from mcp_enrichment.service.sources.exports.profile_cells import names_other_person, profile_url_for
 from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
@@ -184,4 +184,4 @@ def _is_others(p: Property, labels: dict[str, str]) -> bool:
 
 def _kind(email: Property, labels: dict[str, str]) -> EmailType | None:
     hints = (labels.get(email.group, ""), *sorted(email.types))
-    return next((kind for hint in hints if (kind := label_kind(hint))), None)
+    return next((email_type for hint in hints if (email_type := email_type_of_label(hint))), None)
