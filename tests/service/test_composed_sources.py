@@ -70,7 +70,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
         monkeypatch.setenv(name, value)
     now, most = 0, 0
 
-    async def find(profile: str, _kind: EmailType) -> Miss:
+    async def find(profile: str, _email_type: EmailType) -> Miss:
         nonlocal now, most
         hunter.asked.append(profile)
         now += 1
