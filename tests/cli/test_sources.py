@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.circuit_breaker import Circuit
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress

@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_enrichment.service.accounts import api_keys, teams
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
 from tests.support.waiting import HANG
 

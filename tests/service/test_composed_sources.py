@@ -12,7 +12,7 @@ from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
