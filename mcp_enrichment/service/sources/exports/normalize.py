@@ -40,6 +40,23 @@ _FORMS = tuple(
         r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
     )
 )
+# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
+# scripts.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
+_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
+_PARTICLES = frozenset(
+    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
+    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
+)
+_REASONS = {
+    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
+    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
+    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
+}
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
+_MARKS_OF_A_URL = ("linkedin.com", "://")
+"""A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
 def day_of(text: str) -> date | None:
@@ -77,17 +94,6 @@ def _date(day: str, month: str, year: str) -> date | None:
         return None
 
 
-# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
-# scripts.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
-_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
-_PARTICLES = frozenset(
-    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
-    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
-)
-
-
 def clean_text(cell: str) -> str:
     """Trim the text, and remove control characters and marks of text direction."""
     if cell.isprintable() and "  " not in cell:
@@ -122,16 +128,6 @@ def _without_titles(words: list[str]) -> list[str]:
 
 def _bare(word: str) -> str:
     return word.replace(".", "").strip(",").casefold()
-
-
-_REASONS = {
-    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
-    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
-    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
-}
-_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
-_MARKS_OF_A_URL = ("linkedin.com", "://")
-"""A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
 def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:

@@ -35,6 +35,10 @@ _HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)\s*((?:;.*)?)", re.DOTALL)
 _PARAMETER = re.compile(r';([^=;]*)=?((?:"[^"]*"|[^;"])*)')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_PRINTABLE = "quoted-printable"
+_LINKEDIN = LINKEDIN.lower()
+_SITES = (*SOCIAL, "URL", "X-URL")
+_ACCOUNT_APART = ("", "x-apple:")
+_COMPONENTS = re.compile(r"(?<!\\);")
 
 
 class Property(NamedTuple):
@@ -129,12 +133,6 @@ def _preference(stated: str, types: frozenset[str]) -> int:
     if stated.isdecimal() and 1 <= int(stated) < NO_PREFERENCE:
         return int(stated)
     return 1 if "pref" in types else NO_PREFERENCE
-
-
-_LINKEDIN = LINKEDIN.lower()
-_SITES = (*SOCIAL, "URL", "X-URL")
-_ACCOUNT_APART = ("", "x-apple:")
-_COMPONENTS = re.compile(r"(?<!\\);")
 
 
 def to_raw_row(card: Sequence[Property]) -> RawRow:
