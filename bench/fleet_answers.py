@@ -18,8 +18,8 @@ from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
-from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
 from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker

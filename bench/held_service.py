@@ -16,7 +16,7 @@ from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.h11_protocol import BoundedProtocol

@@ -23,7 +23,7 @@ from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.billing.credits import grant
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.settings import Settings
 
@@ -93,7 +93,7 @@ def contacts(size: int) -> Iterator[Contact]:
         yield Contact(
             profile=profile(number),
             email=email(number),
-            kind=EmailType.WORK,
+            email_type=EmailType.WORK,
             first_name="Pat",
             last_name=f"Example {number}",
             company="Example",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.load import Run
 from mcp_enrichment.service.accounts import api_keys, teams
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path

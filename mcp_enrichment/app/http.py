@@ -57,6 +57,20 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
 
+OPEN_BEYOND_LOOPBACK = Explanation(
+    happened="ENRICHMENT_HTTP_OPEN is for this machine alone.",
+    money=NOTHING_DONE,
+    for_person="Leave it unset, or listen on 127.0.0.1 without a public URL or further hosts.",
+)
+MISSING_PUBLIC_URL = Explanation(
+    happened="ENRICHMENT_OAUTH_ISSUER is set without ENRICHMENT_PUBLIC_URL, and a token is made "
+    "for a server of that URL.",
+    money=NOTHING_DONE,
+    for_person="Set ENRICHMENT_PUBLIC_URL.",
+)
+SUBSCRIPTION_SECONDS = 600.0
+"""The duration of a listen stream. The client then opens another, and is authenticated again."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accounts:
@@ -170,21 +184,6 @@ def _id_secret(settings: Settings) -> bytes:
     if settings.http_secret:
         return settings.http_secret.get_secret_value().encode()
     return read_or_create_secret(settings.secret_file)
-
-
-OPEN_BEYOND_LOOPBACK = Explanation(
-    happened="ENRICHMENT_HTTP_OPEN is for this machine alone.",
-    money=NOTHING_DONE,
-    for_person="Leave it unset, or listen on 127.0.0.1 without a public URL or further hosts.",
-)
-MISSING_PUBLIC_URL = Explanation(
-    happened="ENRICHMENT_OAUTH_ISSUER is set without ENRICHMENT_PUBLIC_URL, and a token is made "
-    "for a server of that URL.",
-    money=NOTHING_DONE,
-    for_person="Set ENRICHMENT_PUBLIC_URL.",
-)
-SUBSCRIPTION_SECONDS = 600.0
-"""The duration of a listen stream. The client then opens another, and is authenticated again."""
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ EMBEDDED_STOP_SECONDS = 0.25
 def open_database(settings: Settings) -> Database:
     """Open the database of the local service. A SQLite file is migrated. Raises `StorageFailed`."""
     if settings.database_url is None:
-        from mcp_enrichment.service.db.database import open_sqlite
+        from mcp_enrichment.service.db.sqlite import open_sqlite
 
         return open_sqlite(settings.database_file, privacy_key=settings.privacy_secret)
     from mcp_enrichment.service.db.postgres import open_postgres

@@ -24,11 +24,11 @@ def callbacks() -> None:
 def list_callbacks(team: str, limit: int) -> None:
     """List the callbacks, those attempted last first."""
     from mcp_enrichment.service.accounts.teams import team_id_of
-    from mcp_enrichment.service.callbacks import callback_table as store
+    from mcp_enrichment.service.callbacks import callback_table
 
     with service_database() as database:
         found = database.read_now(
-            lambda c: store.deliveries(c, team_id=team_id_of(c, team), limit=limit)
+            lambda c: callback_table.deliveries(c, team_id=team_id_of(c, team), limit=limit)
         )
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""

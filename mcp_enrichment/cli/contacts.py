@@ -153,7 +153,7 @@ def _line_on(row: Contact | Skipped) -> str:
 
     if isinstance(row, Contact):
         name = f"{row.first_name} {row.last_name}".strip()
-        cells = (name, row.kind, row.email, row.profile or "-", row.company, row.position)
+        cells = (name, row.email_type, row.email, row.profile or "-", row.company, row.position)
         return "\t".join((*map(_shortened, cells), format_time(row.seen_at)[:10]))
     if row.is_part:
         return f"  left out: {SKIP_REASONS[row.reason]}"

@@ -24,10 +24,10 @@ MAX_WAITS = 20
 
 @click.command()
 @click.argument("url")
-@click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
+@click.option("--type", "email_type", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--refresh", is_flag=True, help="Look up again, even if there is an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer, as the tools do.")
-def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
+def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
     """Find the email of the LinkedIn profile URL, and print it; stderr says so if nobody has
     verified it.
 
@@ -35,7 +35,7 @@ def enrich(url: str, kind: str, refresh: bool, as_json: bool) -> None:
     """
     from mcp_enrichment.mcp.convert import next_step_of
 
-    answer = call_with_client(lambda client: _final(client, url, kind, refresh=refresh))
+    answer = call_with_client(lambda client: _final(client, url, email_type, refresh=refresh))
     step = next_step_of(answer)
     sentence = step.to_person() if step else None
     if as_json:
@@ -56,13 +56,15 @@ def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
 
 
 async def _final(
-    client: EnrichmentBackend, url: str, kind: str, *, refresh: bool
+    client: EnrichmentBackend, url: str, email_type: str, *, refresh: bool
 ) -> EnrichmentResult:
     from dataclasses import replace
 
     from mcp_enrichment.contract.models import EmailType
 
-    request = await client.request(url, EmailType(kind), force_refresh=refresh, wait=WAIT_SECONDS)
+    request = await client.request(
+        url, EmailType(email_type), force_refresh=refresh, wait=WAIT_SECONDS
+    )
     answer = request
     for _ in range(MAX_WAITS):
         if answer.is_final:

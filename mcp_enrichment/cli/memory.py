@@ -48,7 +48,9 @@ def forget(url: str) -> None:
     from mcp_enrichment.contract.models import EmailType
 
     kept = request_memory(load_settings())
-    forgotten = anyio.run(kept.forget, [dedup_key(kept.account, url, kind) for kind in EmailType])
+    forgotten = anyio.run(
+        kept.forget, [dedup_key(kept.account, url, email_type) for email_type in EmailType]
+    )
     click.echo(f"Forgot {forgotten}.")
 
 

@@ -39,11 +39,11 @@ def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
 @_of_a_person
 def suppress(profile: str | None, email: str | None) -> None:
     """Never look up this profile again, or never give out this address."""
-    from mcp_enrichment.service.privacy import subject_requests as domain
+    from mcp_enrichment.service.privacy import subject_requests
 
     subject = _subject(profile, email)
     with service_database() as database:
-        new = domain.suppress(database, subject, at=time.time())
+        new = subject_requests.suppress(database, subject, at=time.time())
     click.echo("Suppressed." if new else "It was suppressed already.")
 
 
@@ -51,11 +51,11 @@ def suppress(profile: str | None, email: str | None) -> None:
 @_of_a_person
 def lift(profile: str | None, email: str | None) -> None:
     """Take this profile or address off the suppression list."""
-    from mcp_enrichment.service.privacy import subject_requests as domain
+    from mcp_enrichment.service.privacy import subject_requests
 
     subject = _subject(profile, email)
     with service_database() as database:
-        was_there = domain.unsuppress(database, subject, at=time.time())
+        was_there = subject_requests.unsuppress(database, subject, at=time.time())
     click.echo("Lifted." if was_there else "It was not suppressed.")
 
 
@@ -67,11 +67,13 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
 
     Requests about them keep their ids, ends and credits. A service may run meanwhile.
     """
-    from mcp_enrichment.service.privacy import subject_requests as domain
+    from mcp_enrichment.service.privacy import subject_requests
 
     subject = _subject(profile, email)
     with service_database() as database:
-        done = domain.erase(database, subject, suppressing=not without_suppressing, at=time.time())
+        done = subject_requests.erase(
+            database, subject, suppressing=not without_suppressing, at=time.time()
+        )
         is_scrubbed = database.scrub_now()
     _print_report(done, forgotten=_forget(done.profiles))
     if not is_scrubbed:
@@ -82,11 +84,11 @@ def erase(profile: str | None, email: str | None, without_suppressing: bool) -> 
 @_of_a_person
 def export(profile: str | None, email: str | None) -> None:
     """Print all that is stored about a person, as JSON."""
-    from mcp_enrichment.service.privacy import subject_requests as domain
+    from mcp_enrichment.service.privacy import subject_requests
 
     subject = _subject(profile, email)
     with service_database() as database:
-        found: dict[str, Any] = domain.export(database, subject, at=time.time())
+        found: dict[str, Any] = subject_requests.export(database, subject, at=time.time())
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 

@@ -48,9 +48,9 @@ def list_sources() -> None:
 @click.option(
     "--profile", callback=profile_url, help="URL of a LinkedIn profile: one real lookup is made."
 )
-@click.option("--type", "kind", type=click.Choice(["work", "personal"]), default="work")
+@click.option("--type", "email_type", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
-def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
+def check(name: str, profile: str | None, email_type: str, yes: bool) -> None:
     """Ask the source NAME for its balance, which is free, and with --profile for one address.
 
     The address is shown masked, and neither kept nor counted. A source that answers is no longer
@@ -65,11 +65,11 @@ def check(name: str, profile: str | None, kind: str, yes: bool) -> None:
 
     with service_database() as database:
         source = _named(name, _chosen(database))
-        _require_may_ask(database, source, profile, EmailType(kind))
+        _require_may_ask(database, source, profile, EmailType(email_type))
         click.echo(f"{name}: {lines.price(source)}")
         if profile and is_vendor(source) and not yes:
             click.confirm("Make one lookup at this price?", abort=True, err=True)
-        outcomes = anyio.run(_tried, database, source, profile, EmailType(kind))
+        outcomes = anyio.run(_tried, database, source, profile, EmailType(email_type))
         if not all(map(lines.is_healthy, outcomes)):
             raise SystemExit(1)
         if outcomes:
@@ -84,7 +84,7 @@ def _named(name: str, among: Sequence[Source]) -> Source:
 
 
 def _require_may_ask(
-    database: Database, source: Source, profile: str | None, kind: EmailType
+    database: Database, source: Source, profile: str | None, email_type: EmailType
 ) -> None:
     """End the command if the source has no such emails, or the person is suppressed."""
     import anyio
@@ -92,8 +92,8 @@ def _require_may_ask(
     from mcp_enrichment.service.privacy.subject_requests import is_suppressed
     from mcp_enrichment.service.sources.base import is_vendor
 
-    if is_vendor(source) and kind not in source.kinds:
-        raise click.UsageError(f"{source.name} has no {kind} addresses.")
+    if is_vendor(source) and email_type not in source.email_types:
+        raise click.UsageError(f"{source.name} has no {email_type} addresses.")
     if profile and anyio.run(partial(is_suppressed, database, profile=profile)):
         raise click.UsageError(
             "This person is on the suppression list: nobody is asked about them."
@@ -101,7 +101,7 @@ def _require_may_ask(
 
 
 async def _tried(
-    database: Database, source: Source, profile: str | None, kind: EmailType
+    database: Database, source: Source, profile: str | None, email_type: EmailType
 ) -> Sequence[Outcome | float]:
     """The balance and the outcome of the source, which are printed too."""
     from mcp_enrichment.cli import source_format as lines
@@ -115,7 +115,7 @@ async def _tried(
             click.echo(f"balance: {lines.balance(balance)}")
         if profile:
             click.echo("asking …", err=True)
-            outcomes.append(answer := await trial_lookup(database, source, profile, kind))
+            outcomes.append(answer := await trial_lookup(database, source, profile, email_type))
             click.echo(f"lookup: {lines.answer(answer)}")
     return outcomes
 

@@ -21,20 +21,20 @@ def teams() -> None:
 @click.option("--credits", "amount", default=0, show_default=True, type=click.IntRange(0, 10**9))
 def add_team(name: str, amount: int) -> None:
     """Add a team."""
-    from mcp_enrichment.service.accounts import teams as domain
+    from mcp_enrichment.service.accounts.teams import add
 
     with service_database() as database:
-        database.write_now(lambda c: domain.add(c, name, amount, at=time.time()))
+        database.write_now(lambda c: add(c, name, amount, at=time.time()))
     click.echo(f"Added {name} with {amount} credits. Next: mcp-enrichment keys create {name!r}")
 
 
 @teams.command("list")
 def list_teams() -> None:
     """List the teams with their credits."""
-    from mcp_enrichment.service.accounts import teams as store
+    from mcp_enrichment.service.accounts.teams import list_all
 
     with service_database() as database:
-        found = database.read_now(store.list_all)
+        found = database.read_now(list_all)
     for team in found:
         click.echo(f"{team.name}\t{team.available} available\t{team.held} held")
 
@@ -44,13 +44,13 @@ def list_teams() -> None:
 @click.option("--rotate", is_flag=True, help="Make a new one; the last one stays valid beside it.")
 def show_secret(name: str, rotate: bool) -> None:
     """Show the secrets that sign the team's callbacks, the newest first."""
-    from mcp_enrichment.service.accounts import teams as domain
+    from mcp_enrichment.service.accounts.teams import rotate_secret, signing_secrets, team_id_of
 
     with service_database() as database:
-        team_id = database.read_now(lambda c: domain.team_id_of(c, name))
+        team_id = database.read_now(lambda c: team_id_of(c, name))
         if rotate:
-            database.write_now(lambda c: domain.rotate_secret(c, team_id, at=time.time()))
-        valid = database.write_now(lambda c: domain.signing_secrets(c, team_id, at=time.time()))
+            database.write_now(lambda c: rotate_secret(c, team_id, at=time.time()))
+        valid = database.write_now(lambda c: signing_secrets(c, team_id, at=time.time()))
     for secret in valid:
         click.echo(secret)
 
@@ -64,10 +64,10 @@ def keys() -> None:
 @click.argument("team")
 def create_key(team: str) -> None:
     """Make a key for TEAM. It is shown this once."""
-    from mcp_enrichment.service.accounts import api_keys as domain
+    from mcp_enrichment.service.accounts import api_keys
 
     with service_database() as database:
-        made = database.write_now(partial(domain.create, team=team, at=time.time()))
+        made = database.write_now(partial(api_keys.create, team=team, at=time.time()))
     click.echo(made.key)
     click.echo("Keep it now: only its hash is stored, and it cannot be shown again.", err=True)
 
@@ -75,10 +75,10 @@ def create_key(team: str) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """List the keys by id; the keys themselves are not stored."""
-    from mcp_enrichment.service.accounts import api_keys as store
+    from mcp_enrichment.service.accounts import api_keys
 
     with service_database() as database:
-        found = database.read_now(store.list_all)
+        found = database.read_now(api_keys.list_all)
     for key in found:
         state = f"revoked {format_time(key.revoked_at)}" if key.revoked_at else "valid"
         click.echo(f"{key.id}\t{key.team}\tmade {format_time(key.created_at)}\t{state}")
@@ -88,10 +88,10 @@ def list_keys() -> None:
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
     """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
-    from mcp_enrichment.service.accounts import api_keys as store
+    from mcp_enrichment.service.accounts import api_keys
 
     with service_database() as database:
-        ended = database.write_now(lambda c: store.revoke(c, key_id, at=time.time()))
+        ended = database.write_now(lambda c: api_keys.revoke(c, key_id, at=time.time()))
     if not ended:
         raise click.ClickException("There is no valid key with this id: `keys list` shows them.")
     click.echo(f"Revoked {key_id}.")

@@ -59,6 +59,27 @@ _ELSEWHERE = {
     "talent": URLProblem.RECRUITER,
     **dict.fromkeys(_IMPERSONAL, URLProblem.NOT_A_PERSON),
 }
+_ZWJ = "\u200d"
+"""The zero-width joiner, which combines emoji."""
+_LENGTHS = range(3, 101)
+"""Characters, decoded."""
+LINKEDIN = "linkedin.com"
+"""No slug contains this: it would be two URLs in one."""
+_PUNCTUATION = frozenset("-_.'~")
+_TYPOGRAPHIC = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk"})
+_SLASHES = frozenset("\u2044\u2215")
+_ENDS = frozenset(".'\u2018\u2019\u2026\u3001\u3002")
+"""Punctuation after a URL in prose: no slug ends with it."""
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional controls, which make a slug look like another one."""
+_NAMING = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "So", "Co"})
+_MARKS = frozenset({"Mn", "Mc", "Me"})
+# By range, since skin tones are modifiers (Sk) and an older Python has new emoji unassigned (Cn).
+_PICTOGRAPHS = range(0x1F000, 0x1FB00)
+# Anywhere else the joiner is invisible, and is allowed only if it is percent-encoded.
+_JOINED_EMOJI = re.compile(
+    rf"(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]){_ZWJ}(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
+)
 
 
 def canonical_profile_url(text: str) -> str:
@@ -154,29 +175,6 @@ def _slug_of_pub(rest: str) -> str:
         raise ProfileURLError(URLProblem.BAD_PUB)
     name, first, middle, last = parts.groups()
     return normalize_slug(f"{decode_segment(name)}-{last:0>3}{middle:0>3}{first}")
-
-
-_ZWJ = "\u200d"
-"""The zero-width joiner, which combines emoji."""
-_LENGTHS = range(3, 101)
-"""Characters, decoded."""
-LINKEDIN = "linkedin.com"
-"""No slug contains this: it would be two URLs in one."""
-_PUNCTUATION = frozenset("-_.'~")
-_TYPOGRAPHIC = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk"})
-_SLASHES = frozenset("\u2044\u2215")
-_ENDS = frozenset(".'\u2018\u2019\u2026\u3001\u3002")
-"""Punctuation after a URL in prose: no slug ends with it."""
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Bidirectional controls, which make a slug look like another one."""
-_NAMING = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "So", "Co"})
-_MARKS = frozenset({"Mn", "Mc", "Me"})
-# By range, since skin tones are modifiers (Sk) and an older Python has new emoji unassigned (Cn).
-_PICTOGRAPHS = range(0x1F000, 0x1FB00)
-# Anywhere else the joiner is invisible, and is allowed only if it is percent-encoded.
-_JOINED_EMOJI = re.compile(
-    rf"(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]){_ZWJ}(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
-)
 
 
 def strip_emoji_joiners(text: str) -> str:

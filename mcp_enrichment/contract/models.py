@@ -231,7 +231,7 @@ class LedgerEntryKind(StrEnum):
     HOLD = "hold"
     """Held for an accepted request."""
     SETTLE = "settle"
-    """Captured: the request has found an email."""
+    """Settled: the request has found an email."""
     RELEASE = "release"
     """Released: it has found none."""
 

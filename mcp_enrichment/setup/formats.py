@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str, ...]
 """The keys from the root of a configuration to one of its values."""
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_COMMENT = re.compile(rf"({_STRING})|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+_TRAILING_COMMA = re.compile(rf"({_STRING}|[{{\[,:]\s*,)|,(?=\s*[}}\]])", re.DOTALL)
+"""A comma after another mark is an error, and is kept."""
+_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_ESCAPE = re.compile(r"\\u(?!00[01])")
+"""Escapes a printable character, and so shows that the text escapes all that is not ASCII."""
+_BRACKETS = {"{": 1, "[": 1, "}": -1, "]": -1}
+DEFAULT_INDENT = "  "
+MAX_DEPTH = 100
+"""Levels of nesting. Configurations have far fewer, and copying a value recurses."""
 
 
 class UnreadableConfig(Exception):
@@ -97,19 +108,6 @@ def _holder(root: Any, path: KeyPath, kind: str, make: Callable[[], Any] = dict)
         if not isinstance(root, dict):
             raise UnreadableConfig(f"{'.'.join(path[: depth + 1])} is not {kind}")
     return root
-
-
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_COMMENT = re.compile(rf"({_STRING})|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
-_TRAILING_COMMA = re.compile(rf"({_STRING}|[{{\[,:]\s*,)|,(?=\s*[}}\]])", re.DOTALL)
-"""A comma after another mark is an error, and is kept."""
-_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
-_ESCAPE = re.compile(r"\\u(?!00[01])")
-"""Escapes a printable character, and so shows that the text escapes all that is not ASCII."""
-_BRACKETS = {"{": 1, "[": 1, "}": -1, "]": -1}
-DEFAULT_INDENT = "  "
-MAX_DEPTH = 100
-"""Levels of nesting. Configurations have far fewer, and copying a value recurses."""
 
 
 def _load_json(text: str) -> dict[str, Any]:

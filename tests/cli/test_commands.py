@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.cli.commands import ADA, JONAS, SAMPLE, Shell
 from tests.support.company_staff import profile, staff, unaddressed
 from tests.support.waiting import HANG

@@ -19,7 +19,7 @@ from anyio.streams.tls import TLSStream
 
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.client.probe import Obstacle, diagnose
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.support.certificates import self_signed
 from tests.support.running_service import MISS, FixedSource, rows, running_service
 from tests.support.scripted_server import hangs, replies

@@ -16,7 +16,7 @@ from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.accounts.teams import embedded_team
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.cli.commands import ADA, Shell
 from tests.support.waiting import HANG
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.circuit_breaker import Circuit
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
@@ -136,7 +136,7 @@ def test_a_suppressed_address_is_not_shown_masked_either(
 def test_a_vendor_is_not_asked_for_a_kind_of_address_that_it_does_not_have(
     hunter: ScriptedVendor,
 ) -> None:
-    hunter.kinds = frozenset({EmailType.WORK})
+    hunter.email_types = frozenset({EmailType.WORK})
     refused = run("check", "hunter", "--profile", ADA, "--type", "personal", "--yes")
     assert refused.exit_code == 2
     assert "hunter has no personal addresses" in refused.stderr

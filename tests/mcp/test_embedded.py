@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.sources.exports.open_export import read_export
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
 

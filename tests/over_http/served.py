@@ -17,8 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_enrichment.service.accounts import api_keys, teams
-from mcp_enrichment.service.accounts import teams as store
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
 from tests.support.waiting import HANG
 
@@ -94,7 +93,7 @@ def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
     """A new key of a team, which is made where there is none of that name."""
 
     def make(connection: Any) -> str:
-        if store.id_of(connection, team) is None:
+        if teams.id_of(connection, team) is None:
             teams.add(connection, team, credits, at=0)
         return api_keys.create(connection, team, at=0).key
 

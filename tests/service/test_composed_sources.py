@@ -12,7 +12,7 @@ from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
@@ -70,7 +70,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
         monkeypatch.setenv(name, value)
     now, most = 0, 0
 
-    async def find(profile: str, _kind: EmailType) -> Miss:
+    async def find(profile: str, _email_type: EmailType) -> Miss:
         nonlocal now, most
         hunter.asked.append(profile)
         now += 1
@@ -121,7 +121,7 @@ def _ada() -> Contact:
     return Contact(
         profile=ADA,
         email=ADAS,
-        kind=EmailType.WORK,
+        email_type=EmailType.WORK,
         first_name="Ada",
         last_name="Okafor",
         company="",

@@ -132,7 +132,7 @@ async def test_whoever_is_erased_without_suppressing_may_be_found_again(place: P
 
 
 def test_an_address_of_one_profile_alone_stands_for_the_whole_person(place: Place) -> None:
-    home = replace(ADA_READ, email="ada@freemail.example", kind=EmailType.PERSONAL)
+    home = replace(ADA_READ, email="ada@freemail.example", email_type=EmailType.PERSONAL)
     database = with_contacts(place, ADA_READ, home, GRACE)
     erased = erase(database, ADDRESS)
     database.close()
@@ -143,7 +143,7 @@ def test_an_address_of_one_profile_alone_stands_for_the_whole_person(place: Plac
 
 def test_of_a_shared_address_only_what_holds_it_is_erased(place: Place) -> None:
     shared = [replace(one, email="Office@example.com") for one in (ADA_READ, GRACE)]
-    home = replace(ADA_READ, email="ada@freemail.example", kind=EmailType.PERSONAL)
+    home = replace(ADA_READ, email="ada@freemail.example", email_type=EmailType.PERSONAL)
     database = with_contacts(place, *shared, home)
     erased = erase(database, Subject(address="office@EXAMPLE.com"))
     database.close()

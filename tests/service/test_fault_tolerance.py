@@ -12,8 +12,7 @@ import pytest
 
 from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.queue import handlers, sqlite_queue
-from mcp_enrichment.service.requests import completion_waiter
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import completion_waiter, request_table
 from mcp_enrichment.service.sources.base import Unavailable
 from tests.support.running_service import (
     ADA,
@@ -76,7 +75,7 @@ async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still
     monkeypatch.setattr(completion_waiter, "RETRY_AFTER_FAILURE", 0.01)
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 0.01)
     async with running_service(place, FixedSource(HIT)) as it:
-        monkeypatch.setattr(store, "final_among", _breaking_once(store.final_among))
+        monkeypatch.setattr(request_table, "final_among", _breaking_once(request_table.final_among))
         async with anyio.create_task_group() as tasks:
             it.service.completion_waiter._waiting["somebody"].add(anyio.Event())
             await until(lambda: "it raised" in caplog.text)

@@ -47,9 +47,9 @@ class Knows(SlowSource):
 
     asked_for = 0
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome:
+    async def find(self, profile: str, email_type: EmailType) -> Outcome:
         self.asked_for += 1
-        await super().find(profile, kind)
+        await super().find(profile, email_type)
         return HIT if int(profile.rpartition("-")[2]) % 2 else MISS
 
 

@@ -11,7 +11,7 @@ import pytest
 from mcp_enrichment.app.service import embedded_service
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
@@ -187,7 +187,7 @@ def _ada() -> Contact:
     return Contact(
         profile=ADA,
         email=ADAS,
-        kind=EmailType.WORK,
+        email_type=EmailType.WORK,
         first_name="Ada",
         last_name="Okafor",
         company="",

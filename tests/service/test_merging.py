@@ -35,7 +35,7 @@ LAST_YEAR, THIS_YEAR = 1_760_000_000.0, 1_790_000_000.0
 def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
     known: dict[str, Any] = {
         "profile": ADA,
-        "kind": EmailType.WORK,
+        "email_type": EmailType.WORK,
         "first_name": "Ada",
         "last_name": "Okafor",
         "company": "",
@@ -45,8 +45,8 @@ def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
     return Contact(email=email, seen_at=seen_at, **known | others)
 
 
-async def answer(database: Database, kind: EmailType = EmailType.WORK) -> str | None:
-    return next(iter(await StoredContacts(database).emails_of(ADA, kind)), None)
+async def answer(database: Database, email_type: EmailType = EmailType.WORK) -> str | None:
+    return next(iter(await StoredContacts(database).emails_of(ADA, email_type)), None)
 
 
 async def test_the_newest_address_answers_and_both_are_kept_with_where_they_came_from(

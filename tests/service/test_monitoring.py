@@ -99,7 +99,10 @@ async def test_a_try_without_an_end_is_told_as_what_it_is(
         await it.accepted(callback_url=CALLBACK)
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")
         assert "0 attempts\tno attempt yet" in _listed()
-        for at, told in ((clock.now, "1 tries\tinterrupted"), (time.time(), "2 tries\tunder way")):
+        for at, told in (
+            (clock.now, "1 attempts\tinterrupted"),
+            (time.time(), "2 attempts\tunder way"),
+        ):
             await it.service.database.write(lambda c, at=at: _claimed(c, callback_id, at=at))
             assert told in _listed()
 

@@ -31,7 +31,7 @@ OLD = "ada.old@example.com"
 
 def row(*emails: str) -> list[Contact]:
     """One row of an export: the first address is the main one."""
-    ada: dict[str, Any] = {"profile": ADA, "kind": EmailType.WORK, "connected_on": None}
+    ada: dict[str, Any] = {"profile": ADA, "email_type": EmailType.WORK, "connected_on": None}
     ada |= {"first_name": "Ada", "last_name": "Okafor", "company": "", "position": ""}
     return [Contact(email=email, rank=rank, **ada) for rank, email in enumerate(emails)]
 

@@ -103,14 +103,14 @@ def test_after_an_erasure_no_file_of_postgres_but_its_log_tells_of_the_person(
 def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_told(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_enrichment.service.db.database.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("mcp_enrichment.service.db.sqlite.BUSY_TIMEOUT", 0.01)
     monkeypatch.setattr(secure_vacuum, "OTHERS_SECONDS", 0.01)
     database = with_contacts(place)
     with closing(reading(place)) as reader:
         subject_requests.erase(database, SUBJECT, suppressing=True, at=1.0)
         assert not database.scrub_now()
         reader.execute("ROLLBACK")
-        monkeypatch.setattr("mcp_enrichment.service.db.database.BUSY_TIMEOUT", HANG)
+        monkeypatch.setattr("mcp_enrichment.service.db.sqlite.BUSY_TIMEOUT", HANG)
         monkeypatch.setattr(secure_vacuum, "OTHERS_SECONDS", HANG)
         assert database.scrub_now()
     database.close()

@@ -22,7 +22,7 @@ import pytest
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.accounts import api_keys, teams
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.request_table import Request
 from tests.support.databases import open_place, rows, settings_of
 from tests.support.running_service import ADA, ledger_is_exact, until
@@ -79,7 +79,7 @@ def _request_that_never_ends(place: Place) -> str:
         new = Request(
             id=request_id, team_id=team_id, linkedin_url=ADA, type=EmailType.WORK, created_at=0
         )
-        store.add(connection, new)
+        request_table.add(connection, new)
 
     database = open_place(place)
     database.write_now(add)

@@ -11,8 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from mcp_enrichment.service.http.auth import OneTeam
-from mcp_enrichment.service.lookup import source_limiter as domain
-from mcp_enrichment.service.lookup import source_slots
+from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.privacy import subject_requests
@@ -57,9 +56,9 @@ class NotingSource(SlowSource):
         super().__init__(outcome)
         self.profiles: list[str] = []
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome:
+    async def find(self, profile: str, email_type: EmailType) -> Outcome:
         self.profiles.append(profile)
-        return await super().find(profile, kind)
+        return await super().find(profile, email_type)
 
 
 async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Place) -> None:
@@ -208,14 +207,14 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
     async with running_service(place, jobs=False, clock=clock) as it:
 
         def take(request_id: str) -> float:
-            now, lease = clock.now, domain.LEASE
+            now, lease = clock.now, source_limiter.LEASE
             return it.service.database.write_now(
                 lambda c: source_slots.acquire(c, "s", request_id, limit, now=now, lease=lease)
             )
 
         assert take("dead") == 0
         assert take("living") > 0
-        clock.now += domain.LEASE - 1
+        clock.now += source_limiter.LEASE - 1
         assert take("living") > 0
         assert take("dead") == 0, "a lookup that is taken over has the place that it had"
         clock.now += 1.5
@@ -245,7 +244,7 @@ async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
 async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain, "LEASE", 0.4)
+    monkeypatch.setattr(source_limiter, "LEASE", 0.4)
     source, source_slots, clock = (
         SlowSource(HIT),
         SourceLimiter({"slow": LookupLimit(at_once=1)}),
@@ -258,8 +257,8 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
         ((first,),) = it.rows(kept_until)
         for _ in range(4):  # in steps that are shorter than the lease, so that none can lapse
             clock.now += 0.3
-            await until(lambda: it.rows(kept_until) == [(clock.now + domain.LEASE,)])
-        assert clock.now > first + 2 * domain.LEASE
+            await until(lambda: it.rows(kept_until) == [(clock.now + source_limiter.LEASE,)])
+        assert clock.now > first + 2 * source_limiter.LEASE
         source.may_answer.set()
         await it.final(request_id)
     assert rows(place, UNDER_WAY) == [(0,)]

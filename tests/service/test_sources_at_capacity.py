@@ -34,8 +34,8 @@ IN_LINE = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'look-up/f
 class KnowsOne(FixedSource):
     """A source that costs nothing, and knows one of the profiles."""
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome:
-        return HIT if profile == f"{ADA}-known" else await super().find(profile, kind)
+    async def find(self, profile: str, email_type: EmailType) -> Outcome:
+        return HIT if profile == f"{ADA}-known" else await super().find(profile, email_type)
 
 
 async def test_who_waits_for_a_full_source_holds_up_nobody_that_another_source_answers(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import migrate, schema
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.support.databases import rows
 from tests.support.running_service import ADAS, HIT, FixedSource, running_service
 from tests.support.waiting import HANG
@@ -154,7 +154,7 @@ def test_a_migration_that_breaks_off_leaves_nothing(
 
     upgrade = migrate.upgrade
     with monkeypatch.context() as patched:
-        patched.setattr("mcp_enrichment.service.db.database.upgrade", power_cut)
+        patched.setattr("mcp_enrichment.service.db.sqlite.upgrade", power_cut)
         _refused(path, StorageFault.FULL)
     assert rows(path, "SELECT * FROM sqlite_master") == []
     open_sqlite(path).close()

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.db import database
+from mcp_enrichment.service.db import sqlite
 from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
 from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.running_service import (
@@ -210,7 +210,7 @@ async def test_a_job_that_the_database_stopped_is_taken_up_again(path: Path) -> 
 async def test_work_goes_on_after_the_database_was_locked_by_another_program(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.01)
     async with running_service(path, FixedSource(HIT), jobs=False) as it:
         request_id = await it.accepted()
         with closing(sqlite3.connect(path)) as another:
@@ -230,7 +230,7 @@ async def test_work_goes_on_after_the_database_was_locked_by_another_program(
 async def test_a_job_that_raises_while_the_database_is_locked_does_not_end_the_service(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.01)
     with closing(sqlite3.connect(path.parent.parent / "none")) as locker:
 
         class Locks(FixedSource):

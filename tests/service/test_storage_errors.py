@@ -17,8 +17,8 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.http import CREDITS
 from mcp_enrichment.service.contacts import import_writer
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.db import database
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db import sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.http.errors import error_response
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
@@ -149,7 +149,7 @@ def test_an_import_into_a_full_disk_says_that_nothing_was_done(path: Path, disk:
 async def test_a_database_that_another_program_keeps_locked_is_a_503_that_may_be_retried(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.01)
     async with running_service(path, jobs=False) as it:
         with closing(sqlite3.connect(path)) as another:
             another.execute("BEGIN IMMEDIATE")

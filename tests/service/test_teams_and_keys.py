@@ -9,7 +9,6 @@ import pytest
 
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.service.accounts import api_keys
-from mcp_enrichment.service.accounts import api_keys as store
 from tests.cli.commands import Shell
 from tests.support.databases import dump_text
 from tests.support.keyed_client import create_key, keyed_client
@@ -126,7 +125,7 @@ async def test_without_a_valid_key_every_route_is_the_same_401(place: Place, wha
         }.get(what)
         if what == "revoked":
             await it.service.database.write(
-                lambda c: store.revoke(c, api_keys.key_id_of(bad), at=1)
+                lambda c: api_keys.revoke(c, api_keys.key_id_of(bad), at=1)
             )
         headers = {} if bad is None else {"x-api-key": bad}
         async with keyed_client(it) as http:
@@ -190,7 +189,7 @@ async def test_the_name_of_a_key_is_looked_up_with_the_same_work_whether_it_is_k
     async with running_service(place, jobs=False) as it:
         key_id = api_keys.key_id_of(await create_key(it, "lumen"))
         if name == "revoked":
-            await it.service.database.write(lambda c: store.revoke(c, key_id, at=1))
+            await it.service.database.write(lambda c: api_keys.revoke(c, key_id, at=1))
         key_id = "0" * 12 if name == "unknown" else key_id
         with statements(it.service.database._engine) as said:
             guess = f"mcpe_{key_id}_{'0' * 64}"

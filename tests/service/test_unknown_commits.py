@@ -116,14 +116,14 @@ async def test_a_lookup_whose_start_was_cut_off_at_commit_asks_its_vendor_once(
     server: Server, url: str
 ) -> None:
     from mcp_enrichment.service.lookup.vendor_calls import call_vendor
-    from mcp_enrichment.service.requests import request_table as store
+    from mcp_enrichment.service.requests import request_table
 
     vendor = scripted_vendor(HIT)
     async with commit_proxy(server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
         async with running_service(through, vendor, jobs=False) as it:
             request_id = await it.accepted()
-            request = await it.service.database.read(lambda c: store.get(c, request_id))
+            request = await it.service.database.read(lambda c: request_table.get(c, request_id))
             proxy.cuts = 1
             answer = await call_vendor(it.service, vendor, request)
     assert answer == HIT

@@ -143,7 +143,7 @@ async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_la
 async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_says_miss(
     place: Place,
 ) -> None:
-    vendor = scripted_vendor(Miss(), kinds=frozenset({EmailType.WORK}))
+    vendor = scripted_vendor(Miss(), email_types=frozenset({EmailType.WORK}))
     async with running_service(place, vendor) as it:
         work = await it.final(await it.accepted())
         personal = await it.final(await it.accepted(type="personal"))
@@ -156,8 +156,8 @@ async def test_a_vendor_without_that_kind_of_address_is_not_asked_and_nobody_say
     ("says", "kind", "source"),
     [
         (FREE_MAIL, "work", "next"),
-        (replace(FREE_MAIL, kind=EmailType.WORK), "work", "vendor"),
-        (replace(HIT, kind=EmailType.PERSONAL), "work", "next"),
+        (replace(FREE_MAIL, email_type=EmailType.WORK), "work", "vendor"),
+        (replace(HIT, email_type=EmailType.PERSONAL), "work", "next"),
         (FREE_MAIL, "personal", "vendor"),
         (HIT, "personal", "vendor"),
     ],
@@ -223,7 +223,7 @@ async def test_a_vendor_that_never_answers_has_lost_the_answer(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Silent:
-        name, terms, kinds = "silent", Terms(hit=1), frozenset(EmailType)
+        name, terms, email_types = "silent", Terms(hit=1), frozenset(EmailType)
 
         async def find(self, *_: object) -> None:
             await anyio.sleep_forever()
@@ -274,7 +274,7 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
 class Slow:
     """A vendor that is being asked from `asked` on, and answers when it may."""
 
-    name, terms, kinds = "slow", Terms(hit=1), frozenset(EmailType)
+    name, terms, email_types = "slow", Terms(hit=1), frozenset(EmailType)
 
     def __init__(self, answer: Hit, may_answer: anyio.Event) -> None:
         self.asked, self.may_answer, self.answer = anyio.Event(), may_answer, answer

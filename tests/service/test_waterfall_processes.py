@@ -60,7 +60,7 @@ class Gate:
 class PaidGate(Gate):
     """The same, paid."""
 
-    terms, kinds = Terms(hit=1), frozenset(EmailType)
+    terms, email_types = Terms(hit=1), frozenset(EmailType)
 
 
 @contextmanager

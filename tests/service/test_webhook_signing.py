@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from mcp_enrichment.service.accounts import teams as domain
+from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.callbacks import webhook_signing
 from mcp_enrichment.service.callbacks.callback_job import redeliver
 from tests.support.openapi import must_be
@@ -54,8 +54,8 @@ async def told(
 async def secrets_of(it: RunningService, *, rotate: bool = False) -> list[str]:
     at = it.service.clock()
     if rotate:
-        await it.service.database.write(lambda c: domain.rotate_secret(c, it.team_id, at=at))
-    found = await it.service.database.write(lambda c: domain.signing_secrets(c, it.team_id, at=at))
+        await it.service.database.write(lambda c: teams.rotate_secret(c, it.team_id, at=at))
+    found = await it.service.database.write(lambda c: teams.signing_secrets(c, it.team_id, at=at))
     return list(found)
 
 
@@ -144,8 +144,8 @@ async def test_a_secret_is_no_other_teams_and_stands_in_no_log_and_no_error(
     caplog.set_level(logging.DEBUG)
     async with told(place, tries=2) as (it, receiver):
         [secret] = await secrets_of(it)
-        other = await it.service.database.write(lambda c: domain.add(c, "other", 1, at=1))
-        [theirs] = await it.service.database.write(lambda c: domain.signing_secrets(c, other, at=1))
+        other = await it.service.database.write(lambda c: teams.add(c, "other", 1, at=1))
+        [theirs] = await it.service.database.write(lambda c: teams.signing_secrets(c, other, at=1))
         first, second = await deliver(it, receiver, count=2)
         answers = [await it.post(callback_url="http://10.0.0.1"), await it.get("0" * 24)]
     assert not verifies(theirs, first)

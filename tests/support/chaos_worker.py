@@ -54,7 +54,7 @@ class Unsteady:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+    async def find(self, profile: str, _email_type: EmailType) -> Outcome:
         await anyio.sleep(self._chance.uniform(0, 0.05))
         drawn = self._chance.random()
         if drawn < 0.1:

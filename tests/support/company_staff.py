@@ -26,7 +26,7 @@ def contact(first: str, last: str, company: str, email: str, who: str | None = N
     return Contact(
         profile=profile(who or f"someone-{next(_number)}"),
         email=email,
-        kind=EmailType.WORK,
+        email_type=EmailType.WORK,
         first_name=first,
         last_name=last,
         company=company,

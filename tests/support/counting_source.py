@@ -25,7 +25,7 @@ class CountingSource:
         self.asked: list[str] = []
         self.most = self._now = 0
 
-    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+    async def find(self, profile: str, _email_type: EmailType) -> Outcome:
         self.began.append(time.monotonic())
         self.asked.append(profile)
         self._now += 1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import create_engine
 
-from mcp_enrichment.service.db.database import open_sqlite
 from mcp_enrichment.service.db.postgres import open_postgres
+from mcp_enrichment.service.db.sqlite import open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
 
 
-async def never(_self: ContactsSource, _profile: str, _kind: EmailType) -> None:
+async def never(_self: ContactsSource, _profile: str, _email_type: EmailType) -> None:
     await anyio.sleep_forever()
 
 

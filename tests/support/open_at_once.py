@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 
 print("ready", flush=True)
 sys.stdin.readline()

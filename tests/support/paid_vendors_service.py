@@ -41,9 +41,9 @@ class Paid:
     ledger: Path
     hangs: bool
     terms = Terms(hit=1)
-    kinds = frozenset(EmailType)
+    email_types = frozenset(EmailType)
 
-    async def find(self, _profile: str, _kind: EmailType) -> Outcome:
+    async def find(self, _profile: str, _email_type: EmailType) -> Outcome:
         with self.ledger.open("a") as ledger:
             ledger.write(f"{self.name}\n")
             ledger.flush()

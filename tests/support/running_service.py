@@ -57,7 +57,7 @@ class FixedSource:
         self.asked: list[str] = []
         self._outcomes = deque(outcomes)
 
-    async def find(self, profile: str, _kind: EmailType) -> Outcome:
+    async def find(self, profile: str, _email_type: EmailType) -> Outcome:
         self.asked.append(profile)
         outcome = self._outcomes.popleft() if len(self._outcomes) > 1 else self._outcomes[0]
         if isinstance(outcome, Exception):
@@ -73,7 +73,7 @@ class SlowSource:
         self.asked, self.may_answer = anyio.Event(), anyio.Event()
         self._outcome = outcome
 
-    async def find(self, _profile: str, _kind: EmailType) -> Outcome:
+    async def find(self, _profile: str, _email_type: EmailType) -> Outcome:
         self.asked.set()
         await self.may_answer.wait()
         return self._outcome

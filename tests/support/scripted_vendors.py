@@ -31,21 +31,21 @@ class ScriptedVendor:
     says: deque[Outcome | InProgress]
     tells: deque[Outcome | InProgress] = field(default_factory=deque)
     terms: Terms = field(default_factory=lambda: Terms(hit=PRICE))
-    kinds: frozenset[EmailType] = BOTH
+    email_types: frozenset[EmailType] = BOTH
     verified_on: str | None = None
     asked: list[str] = field(default_factory=list)
     collected: list[str] = field(default_factory=list)
     interrupt: Callable[[], None] = _nothing
     """Called before a question arrives, and before its answer does."""
 
-    async def find(self, profile: str, _kind: EmailType) -> Outcome | InProgress:
+    async def find(self, profile: str, _email_type: EmailType) -> Outcome | InProgress:
         self.interrupt()
         self.asked.append(profile)
         answer = _next(self.says)
         self.interrupt()
         return answer
 
-    async def collect(self, job_id: str, _kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, _email_type: EmailType) -> Outcome | InProgress:
         self.interrupt()
         self.collected.append(job_id)
         answer = _next(self.tells)

@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.db.database import Database
 
+# Built once, as every request executes it.
+_VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
+    api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
+)
+_KEYS = select(
+    api_keys.c.id,
+    api_keys.c.team_id,
+    teams.c.name.label("team"),
+    api_keys.c.hash,
+    api_keys.c.created_at,
+    api_keys.c.revoked_at,
+).join(teams, teams.c.id == api_keys.c.team_id)
+PREFIX = "mcpe"
+"""The prefix of every key, by which secret scanners find leaked ones."""
+ID_BYTES = 6
+SECRET_BYTES = 32
+"""256 random bits cannot be guessed: so a plain SHA-256 is a sufficient hash."""
+_KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}")
+_NO_HASH = "0" * 64
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
@@ -61,30 +81,6 @@ def revoke(connection: Connection, key_id: str, *, at: float) -> bool:
     """Revoke a key; False where there is none with this id, or it is revoked."""
     live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
     return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount == 1
-
-
-# Built once, as every request executes it.
-_VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
-    api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
-)
-_KEYS = select(
-    api_keys.c.id,
-    api_keys.c.team_id,
-    teams.c.name.label("team"),
-    api_keys.c.hash,
-    api_keys.c.created_at,
-    api_keys.c.revoked_at,
-).join(teams, teams.c.id == api_keys.c.team_id)
-
-
-PREFIX = "mcpe"
-"""The prefix of every key, by which secret scanners find leaked ones."""
-ID_BYTES = 6
-SECRET_BYTES = 32
-"""256 random bits cannot be guessed: so a plain SHA-256 is a sufficient hash."""
-
-_KEY = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}")
-_NO_HASH = "0" * 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

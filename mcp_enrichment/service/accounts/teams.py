@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+FIRST_GRANT = 250
+"""Credits that a new installation starts with."""
+SECRETS_VALID = 2
+"""A callback is signed with each of the newest two, so that a receiver can change over."""
+
+_NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no trailing space, which is invisible
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Team:
@@ -74,14 +81,6 @@ def credit_totals(connection: Connection) -> dict[str, int]:
     summed = [func.coalesce(func.sum(teams.c[name]), 0).label(name) for name in figures]
     row = connection.execute(select(*summed)).one()
     return {name: int(total) for name, total in row._mapping.items()}
-
-
-FIRST_GRANT = 250
-"""Credits that a new installation starts with."""
-SECRETS_VALID = 2
-"""A callback is signed with each of the newest two, so that a receiver can change over."""
-
-_NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no trailing space, which is invisible
 
 
 def embedded_team(connection: Connection, *, at: float) -> int:

@@ -16,7 +16,7 @@ from mcp_enrichment.service.context import DeliveryResult
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.submission import to_response
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def redeliver(
 ) -> None:
     """Deliver a callback again, with three new attempts. Raises `InvalidArguments`."""
     callback = callback_table.get(connection, callback_id)
-    request = store.get(connection, callback.request_id) if callback else None
+    request = request_table.get(connection, callback.request_id) if callback else None
     if request is None or request.team_id != team_id or not request.status.is_final:
         raise InvalidArguments(_NO_CALLBACK)
     callback_table.start_round(connection, callback_id)
@@ -120,7 +120,7 @@ def _claim(
     connection: Connection, callback_id: str, pseudonyms: Pseudonyms, *, at: float
 ) -> _Attempt | None:
     callback = callback_table.get(connection, callback_id)
-    request = store.get(connection, callback.request_id) if callback else None
+    request = request_table.get(connection, callback.request_id) if callback else None
     if callback is None or request is None:
         return None
     number = callback_table.claim_attempt(connection, callback, at=at)

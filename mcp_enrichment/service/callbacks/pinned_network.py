@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_READ = 64 * 1024
 """The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+CONNECT_SECONDS = 3.0
+"""The timeout of every address but the last one; then the next one is tried."""
 
 
 class ReadLimitedStream(ByteStream):
@@ -98,10 +100,6 @@ class Connection(httpcore.AsyncNetworkStream):
                 raise httpcore.ConnectError from error
             raise
         return Connection(encrypted)
-
-
-CONNECT_SECONDS = 3.0
-"""The timeout of every address but the last one; then the next one is tried."""
 
 
 class AddressRefused(Exception):

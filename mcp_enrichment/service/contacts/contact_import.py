@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.error_logging import log_and_continue
-from mcp_enrichment.service.contacts import contact_table as store
+from mcp_enrichment.service.contacts import contact_table
 from mcp_enrichment.service.contacts.import_writer import ImportWriter
 from mcp_enrichment.service.contacts.person_records import figures
 from mcp_enrichment.service.contacts.staging import Staging, email_row
@@ -108,7 +108,7 @@ def import_contacts(
 
 def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
     """The first contacts by name, and the number of all."""
-    return database.read_now(lambda c: (store.page(c, limit=limit), store.count(c)))
+    return database.read_now(lambda c: (contact_table.page(c, limit=limit), contact_table.count(c)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ class StoredContacts:
 
     database: Database
 
-    async def emails_of(self, profile: str, kind: EmailType) -> dict[str, float]:
-        return await self.database.read(lambda c: store.emails_of(c, profile, kind))
+    async def emails_of(self, profile: str, email_type: EmailType) -> dict[str, float]:
+        return await self.database.read(lambda c: contact_table.emails_of(c, profile, email_type))
 
     async def is_empty(self) -> bool:
-        return not await self.database.read(store.any_stored)
+        return not await self.database.read(contact_table.any_stored)

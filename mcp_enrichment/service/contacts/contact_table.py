@@ -43,10 +43,10 @@ def any_stored(connection: Connection) -> bool:
     return bool(connection.execute(select(exists(known))).scalar())
 
 
-def emails_of(connection: Connection, linkedin_url: str, kind: str) -> dict[str, float]:
+def emails_of(connection: Connection, linkedin_url: str, email_type: str) -> dict[str, float]:
     """The addresses of that type of the person with this canonical URL, the newest first, with the
     time of each."""
-    this = (contact_emails.c.linkedin_url == linkedin_url) & (contact_emails.c.type == kind)
+    this = (contact_emails.c.linkedin_url == linkedin_url) & (contact_emails.c.type == email_type)
     newest = (
         contact_emails.c.seen_at.desc(),
         contact_emails.c.imported_at.desc(),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.contacts import person_table as store
+from mcp_enrichment.service.contacts import person_table
 from mcp_enrichment.service.contacts.staging import PROFILE, RANK
-from mcp_enrichment.service.sources.exports.email_address import email_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of
 from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
 from mcp_enrichment.service.sources.inference.company_names import company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import KnownAddress
@@ -52,28 +52,30 @@ def address_of(person: Values) -> str:
 def compute_accuracy(connection: Connection) -> Accuracy:
     """The accuracy of inference on the stored rows. It takes a minute for a million rows."""
     companies: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in store.companies(connection):
+    for row in person_table.companies(connection):
         companies[row.company_key][row.email_domain] = row.people
     return leave_one_out(_domains(connection), companies, lambda domain: _known(connection, domain))
 
 
 def figures(database: Database) -> Accuracy:
     """The current accuracy, in the calling thread: computed once after each import."""
-    writes, kept = database.read_now(lambda c: (store.write_count(c), store.fresh_accuracy(c)))
+    writes, kept = database.read_now(
+        lambda c: (person_table.write_count(c), person_table.fresh_accuracy(c))
+    )
     if writes is None:
         return Accuracy()
     if kept and (read := Accuracy.read(json.loads(kept))):
         return read
     found = database.snapshot_now(compute_accuracy)
     encoded = json.dumps(found.to_json())
-    database.write_now(lambda connection: store.store_accuracy(connection, writes, encoded))
+    database.write_now(lambda connection: person_table.store_accuracy(connection, writes, encoded))
     return found
 
 
 def last_figures(database: Database) -> Accuracy:
     """The accuracy that was computed last. During an import, and after an interrupted one, it is
     the one before."""
-    kept = database.read_now(store.last_accuracy)
+    kept = database.read_now(person_table.last_accuracy)
     return (kept and Accuracy.read(json.loads(kept))) or figures(database)
 
 
@@ -85,23 +87,23 @@ class StoredPeople:
     _computing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def person(self, profile: str) -> Candidate | None:
-        row = await self.database.read(lambda c: store.without_address(c, profile))
+        row = await self.database.read(lambda c: person_table.without_address(c, profile))
         if row is None:
             return None
         return Candidate(profile=profile, name=_name(row), company=row.company_key)
 
     async def domains_of(self, company: str) -> Counter[str]:
-        rows = await self.database.read(lambda c: store.domains_of(c, company))
+        rows = await self.database.read(lambda c: person_table.domains_of(c, company))
         return Counter({row.email_domain: row.people for row in rows})
 
     async def known(self, domain: str) -> list[KnownAddress]:
         return await self.database.read(lambda c: _known(c, domain))
 
     async def is_taken(self, local: str, domain: str) -> bool:
-        return await self.database.read(lambda c: store.is_taken(c, local, domain))
+        return await self.database.read(lambda c: person_table.is_taken(c, local, domain))
 
     async def namesakes(self, person: Candidate) -> list[Name]:
-        rows = await self.database.read(lambda c: store.namesakes(c, person.profile))
+        rows = await self.database.read(lambda c: person_table.namesakes(c, person.profile))
         return [_name(row) for row in rows]
 
     async def figures(self) -> Accuracy:
@@ -115,12 +117,12 @@ def inferred_source(database: Database) -> InferredSource:
 
 
 def _domains(connection: Connection) -> Iterator[tuple[str, list[KnownAddress]]]:
-    for domain, rows in store.by_domain(connection):
-        yield domain, [_known_as(row) for row in islice(rows, store.MOST_OF_A_DOMAIN)]
+    for domain, rows in person_table.by_domain(connection):
+        yield domain, [_known_as(row) for row in islice(rows, person_table.MOST_OF_A_DOMAIN)]
 
 
 def _known(connection: Connection, domain: str) -> list[KnownAddress]:
-    return [_known_as(row) for row in store.known(connection, domain)]
+    return [_known_as(row) for row in person_table.known(connection, domain)]
 
 
 def _known_as(row: Row[Any]) -> KnownAddress:
@@ -139,13 +141,13 @@ def _person_of(row: Values) -> Values | None:
     if not (first and last and (url or domain)):
         return None
     # A work address tells of its company, with a profile or without.
-    profile, key = url or f"{store.NO_PROFILE}{email}", company_key(company)
+    profile, key = url or f"{person_table.NO_PROFILE}{email}", company_key(company)
     return profile, first, last, company, key, local, domain, source, seen_at, imported_at
 
 
 def _at_work(email: str) -> tuple[str | None, str | None]:
     """The parts of a work address. Only the domain decides: an export may call free mail work."""
-    if not email or email_kind(email) is not EmailType.WORK:
+    if not email or email_type_of(email) is not EmailType.WORK:
         return None, None
     local, _, domain = email.lower().rpartition("@")
     return local, domain

@@ -23,13 +23,13 @@ PROFILE, EMAIL, RANK = 0, 2, 10
 _TABLES = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
-    CREATE TABLE emails (profile, kind, email, c3, c4, c5, c6, c7, c8, c9, c10, c11);
+    CREATE TABLE emails (profile, email_type, email, c3, c4, c5, c6, c7, c8, c9, c10, c11);
     CREATE TABLE persons (profile, c1, c2, c3, company_key, local, domain, c7, c8, c9);
     BEGIN;
 """
 _ADD_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_PERSON = "INSERT INTO persons VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_EMAILS = "SELECT * FROM emails ORDER BY profile, kind, email, rowid"
+_EMAILS = "SELECT * FROM emails ORDER BY profile, email_type, email, rowid"
 _PERSONS = "SELECT * FROM persons ORDER BY domain, company_key, local, profile"
 
 
@@ -84,7 +84,7 @@ def email_row(row: Contact | Person, *, source: str, at: float) -> Values:
     if isinstance(row, Person):
         return (row.profile, "", "", source, *names, "", None, seen_at, 0, at)
     connected_on = row.connected_on.isoformat() if row.connected_on else None
-    key = (row.profile or "", row.kind.value, row.email, source)
+    key = (row.profile or "", row.email_type.value, row.email, source)
     return (*key, *names, row.position, connected_on, seen_at, row.rank, at)
 
 

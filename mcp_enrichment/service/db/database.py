@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
-from mcp_enrichment.credentials.secret_file import read_or_create_secret
-from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.service.db.errors import is_busy, may_be_committed, to_storage_failed
+from mcp_enrichment.service.db.errors import may_be_committed, to_storage_failed
 from mcp_enrichment.service.db.group_commit import GroupCommit
-from mcp_enrichment.service.db.migrate import upgrade
 from mcp_enrichment.service.db.schema import teams, write_checks
 from mcp_enrichment.service.db.upsert import upsert
-from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key
 from mcp_enrichment.service.privacy.secure_vacuum import scrub
 from mcp_enrichment.service.queue import sqlite_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-    from pathlib import Path
 
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
     from mcp_enrichment.service.queue.job import Queue
 
 T = TypeVar("T")
@@ -37,11 +30,8 @@ R = TypeVar("R")
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a transaction waits for another process before it fails as busy."""
-BUSY_PAUSE = 0.01
 CHECK_EVERY = 1.0
 """Seconds between two writes of the readiness check, however often it is called."""
-KEY_FILE = "privacy.key"
-"""The file beside the database with the key of its pseudonyms, where none is configured."""
 READERS = 4
 """Reads at once; more threads do not make SQLite faster."""
 MAX_ATTEMPTS = 5
@@ -195,104 +185,11 @@ def _write_something(connection: Connection) -> None:
     connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
-def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
-    """Open the file, created and migrated where needed.
-
-    `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
-    `StorageFailed` where the folder cannot be written, its file system supports no locks, the file
-    is no database, a newer version of the program has written it, or its suppression list was made
-    with another key.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_locks(path.resolve().parent)
-        path.touch(mode=0o600)  # it holds names, addresses and secrets
-    except OSError as error:
-        raise StorageFailed(StorageFault.NOT_WRITABLE) from error
-    engine = _sqlite_engine(path)
-    try:
-        pseudonyms = run_write(
-            engine, partial(_migrate_and_pin_key, path=path, privacy_key=privacy_key)
-        )
-        return Database(engine, pseudonyms, is_in_place=_same_file_check(path))
-    except BaseException:
-        engine.dispose()
-        raise
-
-
 def run_write(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Run `work` in a write transaction, before there is a `Database`. Raises `StorageFailed`."""
     writing = engine.execution_options(writes=True)
     with translate_db_errors(), writing.begin() as connection:
         return work(connection)
-
-
-def _migrate_and_pin_key(
-    connection: Connection, *, path: Path, privacy_key: bytes | None
-) -> Pseudonyms:
-    upgrade(connection)
-    pseudonyms = Pseudonyms(privacy_key or read_or_create_secret(path.with_name(KEY_FILE)))
-    pin_key(connection, pseudonyms)
-    return pseudonyms
-
-
-def _same_file_check(path: Path) -> Callable[[], bool]:
-    """A check whether the path still refers to the open file.
-
-    SQLite goes on in a file that was deleted or replaced as if nothing had happened, and whatever
-    is written to it is lost when the process ends.
-    """
-    opened = path.stat()
-
-    def same() -> bool:
-        try:
-            return os.path.samestat(opened, path.stat())
-        except OSError:
-            return False
-
-    return same
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    url = URL.create("sqlite", database=str(path))
-    engine = create_engine(
-        url,
-        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
-        hide_parameters=True,  # they hold names and addresses, and errors are logged
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # None leaves BEGIN to `_begin_sqlite`: the driver's own comes too late.
-    connection.isolation_level = None
-    _use_wal(connection)
-    # FAST overwrites deleted content only in pages that are written anyway.
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=FAST"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    # SQLite does not wait where that could be a deadlock, as when two processes switch a new file
-    # at once: so a busy error is retried here.
-    until = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > until:
-                raise
-            time.sleep(BUSY_PAUSE)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that begins with a read fails at its first write if another one wrote.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager

@@ -26,6 +26,10 @@ _PLACES: dict[str, Literal["qmark", "format"]] = {"sqlite": "qmark", "postgresql
 RENEWED_AFTER: ColumnElement[float] = literal_column("86400.0")
 """Seconds after which an unchanged row that is imported again counts as new. Its retention starts
 again then; sooner that is not worth a write."""
+CACHE_KIB = 8 * 2**10
+"""A transaction's changes fit in, so that no page is written twice."""
+LOG_PAGES = 16 * 2**10
+"""64 MiB: a page that several transactions change is written back once for all of them."""
 
 
 def is_renewed(new: Insert, table: Table) -> ColumnElement[bool]:
@@ -56,12 +60,6 @@ def execute_for_each(
     dialect = of_driver(paramstyle=_PLACES[connection.dialect.name])
     compiled = statement.compile(dialect=dialect, column_keys=statement.table.c.keys())
     return connection.exec_driver_sql(str(compiled), list(rows)).rowcount
-
-
-CACHE_KIB = 8 * 2**10
-"""A transaction's changes fit in, so that no page is written twice."""
-LOG_PAGES = 16 * 2**10
-"""64 MiB: a page that several transactions change is written back once for all of them."""
 
 
 def tune_sqlite(connection: Connection) -> None:

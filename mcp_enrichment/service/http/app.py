@@ -14,7 +14,7 @@ from starlette.routing import Route
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
-from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import credits  # noqa: A004 (the module)
 from mcp_enrichment.service.http import health
 from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
 from mcp_enrichment.service.http.middleware import RequestMiddleware
@@ -27,7 +27,7 @@ from mcp_enrichment.service.http.parsing import (
     whole_number,
 )
 from mcp_enrichment.service.http.rate_limit import AnonymousLimit
-from mcp_enrichment.service.requests import submission as domain
+from mcp_enrichment.service.requests import submission
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -76,10 +76,12 @@ async def _post(request: Request) -> Response:
     caller = await _authenticate_and_count(request)
     key = idempotency_key(request)
     submitted = enrichment_request(await json_body(request))
-    accepted = await domain.accept(
+    accepted = await submission.accept(
         _service(request), caller.team_id, submitted, idempotency_key=key
     )
-    body = domain.to_response(domain.as_first_answered(accepted.request, submitted.external_id))
+    body = submission.to_response(
+        submission.as_first_answered(accepted.request, submitted.external_id)
+    )
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
     return JSONResponse(body.to_json(), 201, headers=replayed)
 
@@ -87,16 +89,16 @@ async def _post(request: Request) -> Response:
 async def _get(request: Request) -> Response:
     caller = await _authenticate_and_count(request)
     wait = preferred_wait(request)
-    found = await domain.read(
+    found = await submission.read(
         _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
     )
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    return JSONResponse(domain.to_response(found).to_json(), headers=applied)
+    return JSONResponse(submission.to_response(found).to_json(), headers=applied)
 
 
 async def _credits(request: Request) -> Response:
     caller = await _authenticate_and_count(request)
-    balance = await credit.balance(_service(request).database, caller.team_id)
+    balance = await credits.balance(_service(request).database, caller.team_id)
     return JSONResponse(Credits(balance=balance.available, held=balance.held).model_dump())
 
 
@@ -104,7 +106,7 @@ async def _history(request: Request) -> Response:
     caller = await _authenticate_and_count(request)
     limit = whole_number(request, "limit", default=HISTORY_PAGE, most=HISTORY_PAGE)
     before = whole_number(request, "before", default=None)
-    entries = await credit.history(
+    entries = await credits.history(
         _service(request).database, caller.team_id, limit=limit or HISTORY_PAGE, before=before
     )
     page = History(entries=[HistoryEntry.model_validate(entry) for entry in entries])

@@ -53,6 +53,25 @@ _PREFER = (
     "the answer then bears `Preference-Applied: wait=N`"
 )
 _READ = {"operationId": "getEmailEnrichment", "parameters": {"id": "$response.body#/_id"}}
+REFERENCE = "#/components/schemas/{model}"
+_TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest,)
+_GIVEN: tuple[type[BaseModel], ...] = (EnrichmentBody, Credits, History, ErrorBody, NoCreditBody)
+_DESCRIPTIONS = {
+    "EnrichmentRequest": "Whose address is asked for, and of which kind.",
+    "EnrichmentBody": "A request as it stands: the body of the 201, of a poll and of a callback.",
+    "FoundEmail": "The address that was found.",
+    "Credits": "The balance of the team that owns the key, less what running requests hold.",
+    "History": "A page of the ledger, the newest entry first.",
+    "HistoryEntry": "One movement of credits.",
+    "ErrorBody": "The request was refused: nothing was started and nothing charged.",
+    "NoCreditBody": "No credit is free for the request: nothing was started and nothing charged.",
+    "ErrorDetail": "A code for programs, and a sentence for people.",
+}
+"""For integrators; the models' docstrings are for readers of the code."""
+_NULL_TELLS = {"email"}
+"""Fields whose null has a meaning: the request has no email."""
+_NARROWER = {"pattern"}
+"""Checks of the models that the contract does not promise."""
 
 
 @cache
@@ -143,27 +162,6 @@ def _parameter(
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
-
-
-REFERENCE = "#/components/schemas/{model}"
-_TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest,)
-_GIVEN: tuple[type[BaseModel], ...] = (EnrichmentBody, Credits, History, ErrorBody, NoCreditBody)
-_DESCRIPTIONS = {
-    "EnrichmentRequest": "Whose address is asked for, and of which kind.",
-    "EnrichmentBody": "A request as it stands: the body of the 201, of a poll and of a callback.",
-    "FoundEmail": "The address that was found.",
-    "Credits": "The balance of the team that owns the key, less what running requests hold.",
-    "History": "A page of the ledger, the newest entry first.",
-    "HistoryEntry": "One movement of credits.",
-    "ErrorBody": "The request was refused: nothing was started and nothing charged.",
-    "NoCreditBody": "No credit is free for the request: nothing was started and nothing charged.",
-    "ErrorDetail": "A code for programs, and a sentence for people.",
-}
-"""For integrators; the models' docstrings are for readers of the code."""
-_NULL_TELLS = {"email"}
-"""Fields whose null has a meaning: the request has no email."""
-_NARROWER = {"pattern"}
-"""Checks of the models that the contract does not promise."""
 
 
 def schemas() -> dict[str, Any]:

@@ -22,6 +22,9 @@ WINDOW = 60
 """Seconds in which a caller's quota is restored."""
 MAX_CALLERS = 10_000
 """The most buckets in memory. The least recently used ones are dropped: they are full again."""
+PROBES = 600
+"""Requests a minute for `/ready` and `/metrics` from one address: enough for ten a second, as load
+balancers send."""
 
 
 @dataclass(slots=True)
@@ -86,11 +89,6 @@ def peer_of(host: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((address, 64), strict=False))
     return str(address)
-
-
-PROBES = 600
-"""Requests a minute for `/ready` and `/metrics` from one address: enough for ten a second, as load
-balancers send."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hi
 from mcp_enrichment.service.metrics import LOOKUPS
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
 from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def _look_up(service: ServiceContext, job: Job, request: Request) -> Resch
         if isinstance(verdict, Unresolved):
             # The attempts of the job are not used: a restart is no failure of a source.
             attempts = await service.database.write(
-                lambda c: store.count_source_attempt(c, request.id)
+                lambda c: request_table.count_source_attempt(c, request.id)
             )
             if again := _retry_in(attempts, verdict):
                 return again
@@ -92,7 +92,9 @@ def _retry_in(attempts: int, unresolved: Unresolved) -> Reschedule | None:
 async def give_up(service: ServiceContext, job: Job) -> None:
     """Complete a request whose lookup keeps raising: with the best address that was paid for, else
     as failed, and its credit is released."""
-    request = await service.database.read(lambda connection: store.get(connection, job.target_id))
+    request = await service.database.read(
+        lambda connection: request_table.get(connection, job.target_id)
+    )
     if request is not None:
         calls = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
         outcome = await _outcome_from_paid_hits(service, request, calls) or _failed_outcome(calls)
@@ -125,8 +127,8 @@ async def _query_unless_suppressed(service: ServiceContext, request: Request) ->
 async def _start_request(service: ServiceContext, job: Job) -> Request | None:
     """Set the job's request to `processing`; None where it is completed."""
     if job.has_begun:
-        return await service.database.read_grouped(store.running, job.target_id)
-    return await service.database.write_grouped(store.start, job.target_id)
+        return await service.database.read_grouped(request_table.running, job.target_id)
+    return await service.database.write_grouped(request_table.start, job.target_id)
 
 
 async def _finish(

@@ -21,7 +21,7 @@ from mcp_enrichment.service.sources.base import (
     Outcome,
     Unavailable,
 )
-from mcp_enrichment.service.sources.exports.email_address import email_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Terms
@@ -77,7 +77,7 @@ def _valid_cost(cost: float | None) -> float | None:
 def match_email_type(hit: Hit, wanted: EmailType, terms: Terms) -> Hit | Miss:
     """The vendor's hit, or a miss where its address is of the other type. An address at a free-mail
     provider is a work address only if the vendor says so of this very one."""
-    stated = hit.kind or (email_kind(hit.email) if wanted is EmailType.WORK else wanted)
+    stated = hit.email_type or (email_type_of(hit.email) if wanted is EmailType.WORK else wanted)
     return hit if stated is wanted else Miss(cost=_cost(hit.cost, terms.hit))
 
 

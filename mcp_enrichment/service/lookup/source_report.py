@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.circuit_breaker import Circuit
     from mcp_enrichment.service.sources.base import Misconfigured, Outcome, Source, Unavailable
 
+LAST = 1000
+"""The last results of a source whose durations are read."""
+_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceReport:
@@ -79,13 +83,13 @@ async def balance_of(source: Source) -> float | Unavailable | Misconfigured | No
 
 
 async def trial_lookup(
-    database: Database, source: Source, profile: str, kind: EmailType
+    database: Database, source: Source, profile: str, email_type: EmailType
 ) -> Outcome:
     """A source's result for a profile, without a request: it is neither stored nor counted. A
     suppressed address is not disclosed here either."""
-    answer = await _answer(source, profile, kind)
+    answer = await _answer(source, profile, email_type)
     if isinstance(answer, Hit) and is_vendor(source):
-        answer = match_email_type(answer, kind, source.terms)
+        answer = match_email_type(answer, email_type, source.terms)
     if not isinstance(answer, Hit):
         return answer
     for hit in (answer, *answer.others):
@@ -94,21 +98,16 @@ async def trial_lookup(
     return Miss(reason=Reason.SUPPRESSED, cost=answer.cost)
 
 
-async def _answer(source: Source, profile: str, kind: EmailType) -> Outcome:
+async def _answer(source: Source, profile: str, email_type: EmailType) -> Outcome:
     began = anyio.current_time()
-    answer = await source.find(profile, kind)
+    answer = await source.find(profile, email_type)
     while isinstance(answer, InProgress):
         if not is_vendor(source) or anyio.current_time() - began > WORKING_SECONDS:
             return Lost(why=LostReason.NO_ANSWER)
         job_id = answer.job_id
         await anyio.sleep(answer.poll_after)
-        answer = await source.collect(job_id, kind)
+        answer = await source.collect(job_id, email_type)
     return answer
-
-
-LAST = 1000
-"""The last results of a source whose durations are read."""
-_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
 
 
 def _state_counts(connection: Connection, source: str) -> dict[CallState, int]:

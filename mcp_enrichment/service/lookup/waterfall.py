@@ -62,7 +62,7 @@ async def query_sources(service: ServiceContext, request: Request) -> LookupResu
     sources = [
         source
         for source in service.sources_for(request.linkedin_url)
-        if not is_vendor(source) or request.type in source.kinds
+        if not is_vendor(source) or request.type in source.email_types
     ]
     known = await _stored_calls(service, request, sources)
     waterfall = _Waterfall(service=service, request=request, known=known)

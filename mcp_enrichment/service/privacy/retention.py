@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.context import Retention, ServiceContext
 
+logger = logging.getLogger(__name__)
+
+RETENTION_EVERY = 3600.0
+"""Seconds between two runs."""
 BATCH = 500
 """Rows of one transaction: other writers wait for no more."""
 
@@ -71,12 +75,6 @@ def _expired(
             connection, now - kept.contacts, limit=limit
         )
     return found
-
-
-logger = logging.getLogger(__name__)
-
-RETENTION_EVERY = 3600.0
-"""Seconds between two runs."""
 
 
 async def run_retention(service: ServiceContext) -> None:

@@ -13,7 +13,7 @@ from mcp_enrichment.service.privacy.audit_log import Action
 from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_erasure
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 from mcp_enrichment.service.privacy.suppression_table import SubjectKind
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,8 +200,10 @@ def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -
     """Complete the person's running requests: their lookups then stop."""
     ended = [
         ledger.HoldOutcome(team_id=request.team_id, request_id=request.id, is_settled=False)
-        for request in store.running_about(connection, person.profiles)
-        if store.complete(connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED)
+        for request in request_table.running_about(connection, person.profiles)
+        if request_table.complete(
+            connection, request.id, Status.NOT_FOUND, at=at, reason=Reason.ERASED
+        )
     ]
     if ended:
         ledger.close_holds(connection, ended, at=at)

@@ -24,30 +24,16 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job
 
-_TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
-
-
-def count_failure(connection: Connection, kind: JobKind, target_id: str) -> int:
-    """Count an exception of the job's handler; the number so far, 0 where its target is gone."""
-    table = _TARGETS[kind]
-    this = (
-        update(table)
-        .where(table.c.id == target_id)
-        .values(handler_errors=table.c.handler_errors + 1)
-    )
-    return int(connection.execute(this.returning(table.c.handler_errors)).scalar() or 0)
-
-
 logger = logging.getLogger(__name__)
 
 FAILURE_BACKOFF = 5.0
 """Seconds until a job whose handler raised is run again, doubled each time."""
 LONGEST_FAILURE_BACKOFF = 600.0
-
 MAX_FAILURES = 12
 """Exceptions after which a job is given up: over about an hour. Attempts do not count, as a lookup
 is attempted anew for each poll of a vendor."""
 
+_TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
 _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | None]]] = {
     JobKind.LOOK_UP: look_up,
     JobKind.DELIVER: deliver,
@@ -80,6 +66,17 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
     except Exception as defect:  # noqa: BLE001 (one defect may not stop all other work)
         logger.error("job %s of %s raised %s", job.kind, job.target_id, safe_traceback(defect))  # noqa: TRY400
     return await _after_failure(service, job)
+
+
+def count_failure(connection: Connection, kind: JobKind, target_id: str) -> int:
+    """Count an exception of the job's handler; the number so far, 0 where its target is gone."""
+    table = _TARGETS[kind]
+    this = (
+        update(table)
+        .where(table.c.id == target_id)
+        .values(handler_errors=table.c.handler_errors + 1)
+    )
+    return int(connection.execute(this.returning(table.c.handler_errors)).scalar() or 0)
 
 
 async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None:

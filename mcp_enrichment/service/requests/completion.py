@@ -10,7 +10,7 @@ from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.queue.job import JobKind, delete_done
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,9 @@ def complete_batch(connection: Connection, completions: Sequence[Completion]) ->
 
 
 def _complete(connection: Connection, completion: Completion, *, at: float) -> bool:
-    return store.complete(connection, completion.request.id, at=at, **asdict(completion.outcome))
+    return request_table.complete(
+        connection, completion.request.id, at=at, **asdict(completion.outcome)
+    )
 
 
 def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:

@@ -25,8 +25,7 @@ from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind
-from mcp_enrichment.service.requests import idempotency_table
-from mcp_enrichment.service.requests import request_table as store
+from mcp_enrichment.service.requests import idempotency_table, request_table
 from mcp_enrichment.service.requests.request_table import Request
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def to_response(request: Request) -> EnrichmentBody:
 
 async def _read_now(service: ServiceContext, team_id: int, request_id: str) -> Request:
     def get(connection: Connection) -> Request | None:
-        found = store.get_of_team(connection, team_id, request_id)
+        found = request_table.get_of_team(connection, team_id, request_id)
         return found and redact_if_suppressed(connection, service.database.pseudonyms, found)
 
     if found := await service.database.read(get):
@@ -187,7 +186,9 @@ def _create_or_join(
 ) -> Accepted:
     if key and (first := _find_replay(connection, new, key)):
         return Accepted(request=first, replayed=True)
-    request = store.find_running_duplicate(connection, new) or _create(connection, queue, new)
+    request = request_table.find_running_duplicate(connection, new) or _create(
+        connection, queue, new
+    )
     if callback_url:
         _add_callback(connection, request.id, callback_url, new.external_id)
     if key:
@@ -220,7 +221,7 @@ def _add_callback(
 
 
 def _create(connection: Connection, queue: Queue, new: Request) -> Request:
-    store.add(connection, new)
+    request_table.add(connection, new)
     queue.enqueue(connection, JobKind.LOOK_UP, new.id, team_id=new.team_id, at=new.created_at)
     return new
 
@@ -232,7 +233,7 @@ def _find_replay(connection: Connection, new: Request, key: _IdempotencyKey) -> 
         return None
     if seen.body_hash != key.body_hash:
         raise IdempotencyConflict
-    return store.get(connection, seen.request_id)
+    return request_table.get(connection, seen.request_id)
 
 
 def _hash(asked: EnrichmentRequest) -> str:

@@ -19,7 +19,7 @@ class Hit:
     """The source has an email of the requested type."""
 
     email: str
-    kind: EmailType | None = None
+    email_type: EmailType | None = None
     """The type of this email as the source states it; None if it does not."""
     verification: Verification = Verification.UNVERIFIED
     checked_at: float | None = None
@@ -97,7 +97,7 @@ class Source(Protocol):
     def name(self) -> str:
         """A short name, stored with each result as its provenance."""
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
+    async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
         """Look up the email of this type for the person with this canonical profile URL."""
 
 
@@ -126,14 +126,14 @@ class Vendor(Source, Protocol):
         """Its prices and rate limits."""
 
     @property
-    def kinds(self) -> frozenset[EmailType]:
+    def email_types(self) -> frozenset[EmailType]:
         """The email types that it has. It is not used for another one."""
 
     @property
     def verified_on(self) -> str | None:
         """The day of its verification with a real key; None: it is built from documents only."""
 
-    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, email_type: EmailType) -> Outcome | InProgress:
         """Poll a job. This is never charged."""
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:

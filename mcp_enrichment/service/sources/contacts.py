@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ContactBook(Protocol):
     """Imported contacts."""
 
-    async def emails_of(self, profile: str, kind: EmailType) -> Mapping[str, float]:
+    async def emails_of(self, profile: str, email_type: EmailType) -> Mapping[str, float]:
         """The stored emails of this type, the newest first, with the time of each."""
 
     async def is_empty(self) -> bool:
@@ -31,8 +31,8 @@ class ContactsSource:
     book: ContactBook
     name: str = "contacts"
 
-    async def find(self, profile: str, kind: EmailType) -> Hit | Miss:
-        found = await self.book.emails_of(profile, kind)
+    async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
+        found = await self.book.emails_of(profile, email_type)
         hits = [_own(email, seen_at) for email, seen_at in found.items()]
         if hits:
             return replace(hits[0], others=tuple(hits[1:]))

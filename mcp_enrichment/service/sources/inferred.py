@@ -57,8 +57,8 @@ class InferredSource:
     book: PeopleBook
     name: str = "inferred"
 
-    async def find(self, profile: str, kind: EmailType) -> Hit | Miss:
-        person = await self.book.person(profile) if kind is EmailType.WORK else None
+    async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
+        person = await self.book.person(profile) if email_type is EmailType.WORK else None
         if person is None or not person.company:
             return Miss()
         domain = company_domain(await self.book.domains_of(person.company))

@@ -79,11 +79,11 @@ class SandboxSource:
     case: SandboxCase
     name: str = "sandbox"
 
-    async def find(self, profile: str, kind: EmailType) -> Hit | Miss | Misconfigured:
+    async def find(self, profile: str, email_type: EmailType) -> Hit | Miss | Misconfigured:
         await anyio.sleep(self.case.seconds)
         if self.case.scenario is Scenario.NOT_FOUND:
             return Miss(reason=Reason.SANDBOX)
         if self.case.scenario is Scenario.FAILED:
             return Misconfigured(reason=Reason.SANDBOX)
         person = profile.rpartition("/")[2]
-        return Hit(email=f"{person}.{kind}@example.com", reason=Reason.SANDBOX)
+        return Hit(email=f"{person}.{email_type}@example.com", reason=Reason.SANDBOX)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import person_table as store
+from mcp_enrichment.service.contacts import person_table
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.person_records import figures, inferred_source
 from mcp_enrichment.service.privacy import personal_data_inventory
@@ -67,9 +67,11 @@ async def test_a_personal_address_is_never_inferred(database: Database) -> None:
     assert asked == Miss()
 
 
-@pytest.mark.parametrize("kind", EmailType)
-async def test_addresses_at_free_mail_teach_nothing(database: Database, kind: EmailType) -> None:
-    free = [replace(row, kind=kind) for row in staff(LUMEN[0], "freemail.example", 60)]
+@pytest.mark.parametrize("email_type", EmailType)
+async def test_addresses_at_free_mail_teach_nothing(
+    database: Database, email_type: EmailType
+) -> None:
+    free = [replace(row, email_type=email_type) for row in staff(LUMEN[0], "freemail.example", 60)]
     imported(database, *free, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     assert await inferred(database) == Miss()
 
@@ -119,7 +121,7 @@ async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> N
 async def test_an_address_that_somebody_has_is_not_offered(
     database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
 ) -> None:
-    monkeypatch.setattr(store, "MOST_OF_A_DOMAIN", learned_from)
+    monkeypatch.setattr(person_table, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
     imported(database, other, *staff(*LUMEN, 61), olivia)

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.email_address import clean_email, is_masked, label_kind
+from mcp_enrichment.service.sources.exports.email_address import (
+    clean_email,
+    email_type_of_label,
+    is_masked,
+)
 from mcp_enrichment.service.sources.exports.normalize import moment_of, split_name
 from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
@@ -68,7 +72,7 @@ def test_google_contacts_of_before_2024_are_read(written: Any) -> None:
     path = written(OLD_GOOGLE)
     [contact] = contacts(path)
     assert name_of(path) == "google-contacts"
-    assert (contact.kind, contact.company) == (EmailType.PERSONAL, "Harbour")
+    assert (contact.email_type, contact.company) == (EmailType.PERSONAL, "Harbour")
 
 
 def test_a_report_of_salesforce_is_read_and_its_last_line_is_no_contact(written: Any) -> None:
@@ -191,12 +195,12 @@ def test_one_name_is_two(name: str, first: str, last: str) -> None:
 
 @pytest.mark.parametrize("label", ["Work", "* Work", "_$!<Work>!$_", "WORK", "Geschäftlich"])
 def test_a_label_says_work(label: str) -> None:
-    assert label_kind(label) is EmailType.WORK
+    assert email_type_of_label(label) is EmailType.WORK
 
 
 @pytest.mark.parametrize("label", ["", "*", "Other", "Homework", "internet"])
 def test_a_label_may_say_nothing(label: str) -> None:
-    assert label_kind(label) is None
+    assert email_type_of_label(label) is None
 
 
 @pytest.mark.parametrize("email", ["email_not_unlocked@domain.com", "a***@harbour.example"])

@@ -30,7 +30,7 @@ def test_a_file_as_programs_write_it_is_read_as_it_is_meant(
     assert [
         {
             "email": row.email,
-            "kind": row.kind,
+            "kind": row.email_type,
             "profile": row.profile,
             "first_name": row.first_name,
             "last_name": row.last_name,

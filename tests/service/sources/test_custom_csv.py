@@ -33,7 +33,7 @@ def test_a_table_is_read_by_the_columns_that_are_named(written: Any) -> None:
     assert (main.company, main.position) == ("Harbour", "CTO")
     assert main.profile == "https://www.linkedin.com/in/ada-example"
     assert main.seen_at == datetime(2026, 3, 5, tzinfo=UTC).timestamp()
-    assert (private.email, private.kind) == ("ada@c.example", EmailType.PERSONAL)
+    assert (private.email, private.email_type) == ("ada@c.example", EmailType.PERSONAL)
 
 
 def test_without_names_for_its_columns_it_is_refused_with_how_to_give_them(written: Any) -> None:

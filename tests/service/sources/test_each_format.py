@@ -9,7 +9,7 @@ import pytest
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import ImportReport, import_contacts
-from mcp_enrichment.service.db.database import open_sqlite
+from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.sources.exports.open_export import open_export, read_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 from tests.support.exporters import address_books, customers
@@ -57,7 +57,7 @@ def test_a_format_is_recognised_by_its_content_and_every_row_is_understood(
     assert len(found) == len(people) == ROWS
     for items, person in zip(found, people, strict=True):
         contacts = [item for item in items if isinstance(item, Contact)]
-        assert {c.email: c.kind for c in contacts} == person.emails
+        assert {c.email: c.email_type for c in contacts} == person.emails
         assert {c.profile for c in contacts} <= {person.profile}
         assert {(c.first_name, c.last_name) for c in contacts} <= {(person.first, person.last)}
         assert {c.company for c in contacts} <= {person.company}
@@ -123,7 +123,9 @@ def test_addresses_in_columns_that_were_added_or_stand_there_twice_are_read(
     content = f"{known},Work Email,Primary Email,Personal Email,Email\n{before}"
     content += "w@example.com,p@example.com,h@example.com,second@example.com\n"
     found = {
-        row.email: row.kind for row in read_export(written(content)) if isinstance(row, Contact)
+        row.email: row.email_type
+        for row in read_export(written(content))
+        if isinstance(row, Contact)
     }
     assert found["h@example.com"] is EmailType.PERSONAL
     assert set(found) == {f"{one}@example.com" for one in ("w", "p", "h", "second")}

@@ -8,7 +8,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.email_address import (
     SAMPLE_FREE_MAIL,
     clean_email,
-    email_kind,
+    email_type_of,
 )
 
 
@@ -20,12 +20,12 @@ from mcp_enrichment.service.sources.exports.email_address import (
     ],
 )
 def test_an_address_at_a_free_mail_provider_is_personal(domain: str) -> None:
-    assert email_kind(f"someone@{domain}") is EmailType.PERSONAL
+    assert email_type_of(f"someone@{domain}") is EmailType.PERSONAL
 
 
 @pytest.mark.parametrize("domain", ["example.com", "corp.mail.ru", "notgmail.com", "acme.za.com"])
 def test_an_address_anywhere_else_is_work(domain: str) -> None:
-    assert email_kind(f"someone@{domain}") is EmailType.WORK
+    assert email_type_of(f"someone@{domain}") is EmailType.WORK
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_cleaning_any_text_a_second_time_changes_nothing(text: str) -> None:
 
 @given(st.text())
 def test_any_text_has_a_kind(text: str) -> None:
-    assert email_kind(text) in EmailType
+    assert email_type_of(text) in EmailType

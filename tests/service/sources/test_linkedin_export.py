@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_the_sample_file_holds_eight_contacts_among_forty_people() -> None:
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as path:
         read_rows = rows(path)
-    kinds = Counter(row.kind if isinstance(row, Contact) else row.reason for row in read_rows)
+    kinds = Counter(row.email_type if isinstance(row, Contact) else row.reason for row in read_rows)
     assert kinds == {
         EmailType.WORK: 5,
         EmailType.PERSONAL: 3,
@@ -37,8 +37,8 @@ def test_the_sample_file_has_ada_at_work_and_jonas_at_home() -> None:
     assert isinstance(ada, Contact)
     assert isinstance(jonas, Contact)
     assert ada.profile == "https://www.linkedin.com/in/ada-okafor-example"
-    assert (ada.kind, ada.company) == (EmailType.WORK, "Lumen Harbour, Inc.")
-    assert (jonas.kind, jonas.last_name) == (EmailType.PERSONAL, "Weiß")
+    assert (ada.email_type, ada.company) == (EmailType.WORK, "Lumen Harbour, Inc.")
+    assert (jonas.email_type, jonas.last_name) == (EmailType.PERSONAL, "Weiß")
 
 
 def test_the_sample_file_can_belong_to_nobody() -> None:

@@ -57,7 +57,7 @@ def test_the_profile_is_found_wherever_a_card_has_it(written: Any, line: str) ->
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"),
+    ("line", "email_type"),
     [
         ("EMAIL;TYPE=WORK:ada@freemail.example", EmailType.WORK),
         ("EMAIL;TYPE=INTERNET,WORK:ada@freemail.example", EmailType.WORK),
@@ -69,9 +69,9 @@ def test_the_profile_is_found_wherever_a_card_has_it(written: Any, line: str) ->
     ],
 )
 def test_the_kind_is_what_the_card_says_or_else_the_domain(
-    written: Any, line: str, kind: EmailType
+    written: Any, line: str, email_type: EmailType
 ) -> None:
-    assert one(written(card(line, f"URL:{PROFILE}"))).kind is kind
+    assert one(written(card(line, f"URL:{PROFILE}"))).email_type is email_type
 
 
 def test_a_preferred_address_is_the_main_one(written: Any) -> None:

@@ -57,7 +57,7 @@ def test_without_a_preference_the_order_of_the_card_counts(written: Any, paramet
 
 def test_only_a_type_says_what_an_address_is_for(written: Any) -> None:
     [contact] = contacts(written, "EMAIL;X-SYNC-SOURCE=home;TYPE=INTERNET:a@x.example")
-    assert contact.kind is EmailType.WORK
+    assert contact.email_type is EmailType.WORK
 
 
 SLUGS = [

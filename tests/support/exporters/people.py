@@ -60,9 +60,9 @@ class Row:
     def has_profile(self) -> None:
         self.profile = f"https://www.linkedin.com/in/{quote(self.slug)}"
 
-    def has(self, email: str, kind: EmailType = EmailType.WORK) -> str:
+    def has(self, email: str, email_type: EmailType = EmailType.WORK) -> str:
         """Say that an address is to be understood, and give it."""
-        self.emails[email] = kind
+        self.emails[email] = email_type
         return email
 
     def lacks(self, reason: SkipReason) -> None:

@@ -25,10 +25,10 @@ class EmailColumn(NamedTuple):
     """A column of addresses."""
 
     title: str
-    kind: EmailType | None = None
-    """The kind of its addresses, by its title."""
+    email_type: EmailType | None = None
+    """The type of its addresses, by its title."""
     labels: Titles = ()
-    """The titles of the column with the kind of each address."""
+    """The titles of the column with the type of each address."""
     status: str = ""
     """The title of the column that marks guessed addresses."""
 

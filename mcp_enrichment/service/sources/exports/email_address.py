@@ -49,7 +49,7 @@ def clean_email(text: str) -> str | None:
     return address if _is_plausible(address) else None
 
 
-def email_kind(email: str) -> EmailType:
+def email_type_of(email: str) -> EmailType:
     """Personal at the domain of a free-mail provider, work at any other.
 
     Only listed domains count, not their subdomains: vip.qq.com (listed) is free mail, and
@@ -59,8 +59,8 @@ def email_kind(email: str) -> EmailType:
     return EmailType.PERSONAL if domain in _free_mail_domains() else EmailType.WORK
 
 
-def label_kind(label: str) -> EmailType | None:
-    """The kind of an address by a label such as `Work`, `* Home`, `_$!<Home>!$_` or `Privat`."""
+def email_type_of_label(label: str) -> EmailType | None:
+    """The type of an address by a label such as `Work`, `* Home`, `_$!<Home>!$_` or `Privat`."""
     word = label.strip("* _$!<>").casefold()
     return EmailType.WORK if word in _WORK else EmailType.PERSONAL if word in _HOME else None
 

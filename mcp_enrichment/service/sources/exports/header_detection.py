@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.service.sources.exports.column_map import ColumnMap, Titles, fold_title
-from mcp_enrichment.service.sources.exports.email_address import label_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
 from mcp_enrichment.service.sources.exports.profile_cells import (
     names_other_entity,
     names_other_person,
@@ -43,7 +43,7 @@ class _SitePlace(NamedTuple):
 
 class _EmailPlace(NamedTuple):
     cell: int
-    kind: EmailType | None
+    email_type: EmailType | None
     label: int
     status: int
 
@@ -77,9 +77,11 @@ class Layout:
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
     doubtful = place.status != _ABSENT and cells[place.status].strip().casefold() in _DOUBTFUL
     if place.label == _ABSENT:
-        return RawEmail(cells[place.cell], place.kind, doubtful)
+        return RawEmail(cells[place.cell], place.email_type, doubtful)
     label = cells[place.label]
-    return RawEmail(cells[place.cell], label_kind(label), doubtful, names_other_person(label))
+    return RawEmail(
+        cells[place.cell], email_type_of_label(label), doubtful, names_other_person(label)
+    )
 
 
 def _site(cells: list[str], place: _SitePlace) -> str:
@@ -144,7 +146,7 @@ def _arranged(known: ColumnMap, titles: list[str], delimiter: str, line: int) ->
         profiles=profiles,
         websites=tuple(place for place in _websites(known, titles) if place.cell not in profiles),
         emails=tuple(
-            _EmailPlace(cell, e.kind, place(e.labels), place((e.status,)))
+            _EmailPlace(cell, e.email_type, place(e.labels), place((e.status,)))
             for e in known.emails
             for cell in places((e.title,))
         ),

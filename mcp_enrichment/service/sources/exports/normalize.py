@@ -13,7 +13,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.email_address import (
     addresses_in,
     clean_email,
-    email_kind,
+    email_type_of,
     is_masked,
 )
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
@@ -40,6 +40,23 @@ _FORMS = tuple(
         r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
     )
 )
+# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
+# scripts.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
+_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
+_PARTICLES = frozenset(
+    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
+    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
+)
+_REASONS = {
+    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
+    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
+    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
+}
+_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
+_MARKS_OF_A_URL = ("linkedin.com", "://")
+"""A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
 def day_of(text: str) -> date | None:
@@ -75,17 +92,6 @@ def _date(day: str, month: str, year: str) -> date | None:
         return date(int((CENTURY + year)[-4:]), number, int(day))
     except ValueError:
         return None
-
-
-# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
-# scripts.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
-_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
-_PARTICLES = frozenset(
-    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
-    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
-)
 
 
 def clean_text(cell: str) -> str:
@@ -124,16 +130,6 @@ def _bare(word: str) -> str:
     return word.replace(".", "").strip(",").casefold()
 
 
-_REASONS = {
-    URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
-    URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
-    URLProblem.RECRUITER: SkipReason.SALES_NAVIGATOR,
-}
-_BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
-_MARKS_OF_A_URL = ("linkedin.com", "://")
-"""A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
-
-
 def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
     """The contacts of a row, the main one first, and its skipped parts.
 
@@ -149,7 +145,11 @@ def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Cont
         profile, lack = _profile(raw.profiles)
         if lack:
             # Work addresses are kept: the patterns of companies are learned from them.
-            found = {email: kind for email, kind in found.items() if kind is EmailType.WORK}
+            found = {
+                email: email_type
+                for email, email_type in found.items()
+                if email_type is EmailType.WORK
+            }
             reasons.insert(0, lack)
     yield from _contacts(raw, profile, found, written_at)
     for reason in reasons if found else reasons[:1]:
@@ -163,11 +163,11 @@ def _contacts(
     company, position = clean_text(raw.company), clean_text(raw.position)
     connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
     seen_at = _seen_at(raw, written_at)
-    for rank, (email, kind) in enumerate(found.items()):
+    for rank, (email, email_type) in enumerate(found.items()):
         yield Contact(
             profile=profile,
             email=email,
-            kind=kind,
+            email_type=email_type,
             first_name=first,
             last_name=last,
             company=company,
@@ -212,8 +212,8 @@ def _addresses(emails: Sequence[RawEmail]) -> tuple[dict[str, EmailType], list[S
             if defect := _defect(email, cell):
                 defects.append(defect)
             elif email:
-                hints[email] = hints.get(email) or cell.kind
-    return {email: hint or email_kind(email) for email, hint in hints.items()}, defects
+                hints[email] = hints.get(email) or cell.email_type
+    return {email: hint or email_type_of(email) for email, hint in hints.items()}, defects
 
 
 def _cleaned(text: str) -> list[str | None]:

@@ -45,6 +45,14 @@ _MARKS = {
 }
 _BY_ZEROS = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000x": "utf-32-be"}
 """The start of an export is mostly ASCII, in which these bytes of four are zeros."""
+_CONNECTIONS_CSV = "connections.csv"
+_EXPORTS = (".csv", ".vcf")
+_MACOS_FOLDER = "__MACOSX"
+_OFFICE_MARK = "[Content_Types].xml"
+_ENCRYPTED = 0x1
+# Other methods do not limit the size that one read unpacks.
+_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNPACK = "unpack it and pass the export in it"
 
 
 @contextmanager
@@ -149,16 +157,6 @@ def _as_invalid_export(path: Path) -> Iterator[None]:
         ) from error
     except _DAMAGED as error:
         raise InvalidExport.because(path, "is damaged") from error
-
-
-_CONNECTIONS_CSV = "connections.csv"
-_EXPORTS = (".csv", ".vcf")
-_MACOS_FOLDER = "__MACOSX"
-_OFFICE_MARK = "[Content_Types].xml"
-_ENCRYPTED = 0x1
-# Other methods do not limit the size that one read unpacks.
-_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNPACK = "unpack it and pass the export in it"
 
 
 def find_export_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:

@@ -16,18 +16,6 @@ _NOBODY = frozenset(
     }
 )
 """Placeholders. As account names they would merge many people into one profile."""
-
-
-def profile_url_for(text: str) -> str:
-    """The profile URL for `ada-okafor`, `@ada-okafor` or `x-apple:ada-okafor`; empty for a
-    placeholder; any other text unchanged.
-    """
-    name = _PREFIX.sub("", text.strip())
-    if name.casefold() in _NOBODY:
-        return ""
-    return f"https://www.linkedin.com/in/{name}" if _HANDLE.fullmatch(name) else text
-
-
 # Stems: `referr` matches referrer, referral and referred by.
 _ROLES = (
     *("manager", "supervisor", "report(?:s|ing)? to", "owner", "assistant", "assistent", "referr"),
@@ -51,6 +39,16 @@ _ORGANISATIONS = (
 _WHOLE = rf"(?<![^\W_])(?:{'|'.join(_SHORT_ROLES)})(?:'?s)?(?![^\W_])"
 _PEOPLE = re.compile("|".join((*_ROLES, _WHOLE)), re.IGNORECASE)
 _OTHERS = re.compile("|".join((*_ROLES, *_ORGANISATIONS, _WHOLE)), re.IGNORECASE)
+
+
+def profile_url_for(text: str) -> str:
+    """The profile URL for `ada-okafor`, `@ada-okafor` or `x-apple:ada-okafor`; empty for a
+    placeholder; any other text unchanged.
+    """
+    name = _PREFIX.sub("", text.strip())
+    if name.casefold() in _NOBODY:
+        return ""
+    return f"https://www.linkedin.com/in/{name}" if _HANDLE.fullmatch(name) else text
 
 
 @lru_cache(maxsize=1024)  # most rows of a file have the same labels

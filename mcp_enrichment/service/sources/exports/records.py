@@ -29,7 +29,7 @@ class Contact:
     """The canonical profile URL; None if the export has none."""
     email: str
     """As written, with the domain in lower case. Compare addresses in lower case."""
-    kind: EmailType
+    email_type: EmailType
     """By the label of the export, else by the domain."""
     first_name: str
     last_name: str
@@ -111,7 +111,7 @@ class RawEmail(NamedTuple):
     """A cell of addresses, and its label."""
 
     text: str
-    kind: EmailType | None
+    email_type: EmailType | None
     """By the title or the label."""
     is_doubtful: bool = False
     """Whether the export marks it as a guess."""

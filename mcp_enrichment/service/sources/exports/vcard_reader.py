@@ -22,6 +22,9 @@ _MARK = re.compile(r"\s*(BEGIN|END)\s*:\s*VCARD\s*", re.IGNORECASE)
 _END_FIRST = re.compile(r"END\s*:\s*VCARD", re.IGNORECASE)
 _BEGIN_LAST = re.compile(r"BEGIN\s*:\s*VCARD\s*\Z", re.IGNORECASE)
 _QUOTED_PRINTABLE = "QUOTED-PRINTABLE"
+MAX_PROPERTIES = 1000
+"""A card with more is not valid."""
+_AGENT = re.compile(r"(?:[\w-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
 
 
 def is_begin(line: str) -> bool:
@@ -95,12 +98,6 @@ def _parts(line: str) -> Iterator[str]:
         yield BEGIN
     else:
         yield line
-
-
-MAX_PROPERTIES = 1000
-"""A card with more is not valid."""
-
-_AGENT = re.compile(r"(?:[\w-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
 
 
 def read_vcards(lines: Iterator[str]) -> Iterator[tuple[int, list[Property] | None]]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.service.sources.exports.charset import decoded
-from mcp_enrichment.service.sources.exports.email_address import label_kind
+from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
 from mcp_enrichment.service.sources.exports.profile_cells import names_other_person, profile_url_for
 from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
@@ -35,6 +35,10 @@ _HEAD = re.compile(r"(?:([\w-]+)\.)?([\w-]+)\s*((?:;.*)?)", re.DOTALL)
 _PARAMETER = re.compile(r';([^=;]*)=?((?:"[^"]*"|[^;"])*)')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_PRINTABLE = "quoted-printable"
+_LINKEDIN = LINKEDIN.lower()
+_SITES = (*SOCIAL, "URL", "X-URL")
+_ACCOUNT_APART = ("", "x-apple:")
+_COMPONENTS = re.compile(r"(?<!\\);")
 
 
 class Property(NamedTuple):
@@ -131,12 +135,6 @@ def _preference(stated: str, types: frozenset[str]) -> int:
     return 1 if "pref" in types else NO_PREFERENCE
 
 
-_LINKEDIN = LINKEDIN.lower()
-_SITES = (*SOCIAL, "URL", "X-URL")
-_ACCOUNT_APART = ("", "x-apple:")
-_COMPONENTS = re.compile(r"(?<!\\);")
-
-
 def to_raw_row(card: Sequence[Property]) -> RawRow:
     """The raw row of a card. The most preferred address is the main one."""
     labels = {p.group: p.text for p in card if p.name == "X-ABLABEL" and p.group}
@@ -184,4 +182,4 @@ def _is_others(p: Property, labels: dict[str, str]) -> bool:
 
 def _kind(email: Property, labels: dict[str, str]) -> EmailType | None:
     hints = (labels.get(email.group, ""), *sorted(email.types))
-    return next((kind for hint in hints if (kind := label_kind(hint))), None)
+    return next((email_type for hint in hints if (email_type := email_type_of_label(hint))), None)

@@ -58,11 +58,11 @@ class Apollo(HTTPVendor):
         params=lambda profile, _: {"linkedin_url": profile, "reveal_personal_emails": "false"},
     )
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         record = response.parse(_Found).person
         if record is None:
             return Miss()
         person = parse(_Person, record)
         if "email" not in record:
             require_fields(record, "id")
-        return self.address(person.email, person.email_status, kind)
+        return self.address(person.email, person.email_status, email_type)

@@ -73,12 +73,12 @@ class LookupRequest:
     params: Callable[[str, EmailType], Mapping[str, str]] | None = None
     json: Callable[[str, EmailType], object] | None = None
 
-    def build(self, profile: str, kind: EmailType, *, may_charge: bool) -> VendorRequest:
+    def build(self, profile: str, email_type: EmailType, *, may_charge: bool) -> VendorRequest:
         return VendorRequest(
             method=self.method,
-            path=self.path if isinstance(self.path, str) else self.path[kind],
-            params=self.params and self.params(profile, kind),
-            json=self.json and self.json(profile, kind),
+            path=self.path if isinstance(self.path, str) else self.path[email_type],
+            params=self.params and self.params(profile, email_type),
+            json=self.json and self.json(profile, email_type),
             may_charge=may_charge,
         )
 
@@ -148,22 +148,22 @@ class HTTPVendor:
         )
 
     @property
-    def kinds(self) -> frozenset[EmailType]:
+    def email_types(self) -> frozenset[EmailType]:
         return frozenset(self.prices)
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         """The outcome of a lookup. Raises `UnreadableResponse`."""
         raise NotImplementedError
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        return await self._look_up(profile, kind)
+    async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
+        return await self._look_up(profile, email_type)
 
-    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, email_type: EmailType) -> Outcome | InProgress:
         if self.poll_path is None:
             return Lost(why=LostReason.UNREADABLE)
         path = f"{self.poll_path}/{quote(job_id, safe='')}"
         request = VendorRequest(method="GET", path=path, may_charge=False)
-        return await self._transport.send(request, lambda r: self._outcome(r, kind, job_id))
+        return await self._transport.send(request, lambda r: self._outcome(r, email_type, job_id))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
         if (wanted := self.balance_request) is None:
@@ -181,7 +181,7 @@ class HTTPVendor:
         self,
         email: str | None,
         status: str | None,
-        kind: EmailType,
+        email_type: EmailType,
         *,
         price: float | None = None,
         charged: float | None = None,
@@ -200,13 +200,17 @@ class HTTPVendor:
         address = readable_address(email)
         if isinstance(address, Misconfigured):
             return address
-        usual = self.prices[kind] if price is None else price
+        usual = self.prices[email_type] if price is None else price
         cost = usual if charged is None else charged
         verification = verification_for(status, self.status_map)
         if verification is None:
             return Miss(cost=cost)
         return Hit(
-            email=address, kind=stated, verification=verification, cost=cost, checked_at=checked_at
+            email=address,
+            email_type=stated,
+            verification=verification,
+            cost=cost,
+            checked_at=checked_at,
         )
 
     def rank(self, status: str | None) -> int:
@@ -217,26 +221,26 @@ class HTTPVendor:
         return InProgress(job_id=job_id, poll_after=self.poll_after)
 
     async def _look_up(
-        self, profile: str, kind: EmailType, job_id: str = ""
+        self, profile: str, email_type: EmailType, job_id: str = ""
     ) -> Outcome | InProgress:
-        request = self.request.build(profile, kind, may_charge=not self.idempotent_billing)
+        request = self.request.build(profile, email_type, may_charge=not self.idempotent_billing)
         return await self._transport.send(
-            request, lambda response: self._started_or_outcome(response, kind, job_id)
+            request, lambda response: self._started_or_outcome(response, email_type, job_id)
         )
 
     def _started_or_outcome(
-        self, response: VendorResponse, kind: EmailType, job_id: str
+        self, response: VendorResponse, email_type: EmailType, job_id: str
     ) -> Outcome | InProgress:
         if self.started is None:
-            return self._outcome(response, kind, job_id)
+            return self._outcome(response, email_type, job_id)
         if response.status in self.readable_statuses:
             return REFUSED
         return self.in_progress(response.parse(self.started).job_id)
 
     def _outcome(
-        self, response: VendorResponse, kind: EmailType, job_id: str
+        self, response: VendorResponse, email_type: EmailType, job_id: str
     ) -> Outcome | InProgress:
-        outcome = self.read(response, kind)
+        outcome = self.read(response, email_type)
         return self.in_progress(job_id) if outcome is None else outcome
 
 

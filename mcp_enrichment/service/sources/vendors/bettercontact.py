@@ -91,7 +91,7 @@ class BetterContact(HTTPVendor):
     balance_request: ClassVar = BalanceRequest("/account", _Account, lambda b: b.credits_left)
     status_outcomes: ClassVar = {406: REFUSED}  # an unknown job id
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.is_accepted:
             return None
         status = response.parse(_Status).status.lower()
@@ -107,4 +107,4 @@ class BetterContact(HTTPVendor):
         contact, charged = batch.data[0], batch.credits_consumed
         if contact.email and not contact.enriched:
             return Miss(cost=charged)
-        return self.address(contact.email, contact.email_status, kind, charged=charged)
+        return self.address(contact.email, contact.email_status, email_type, charged=charged)

@@ -77,11 +77,11 @@ class ContactOut(HTTPVendor):
     request: ClassVar = LookupRequest(
         "GET",
         "/people/linkedin",
-        params=lambda profile, kind: {"profile": profile, "email_type": kind.value},
+        params=lambda profile, email_type: {"profile": profile, "email_type": email_type.value},
     )
     readable_statuses = frozenset({404})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.status in self.readable_statuses:
             response.parse(_NotFound)
             return Miss()
@@ -90,7 +90,7 @@ class ContactOut(HTTPVendor):
             return Miss()
         if _is_sample(parse(_Profile, found.profile), found.message or ""):
             return Misconfigured()
-        is_work = kind is EmailType.WORK
+        is_work = email_type is EmailType.WORK
         record = parse(_Work, found.profile) if is_work else parse(_Personal, found.profile)
         if record.emails is None:
             require_fields(found.profile, "url", "fullName")
@@ -100,7 +100,7 @@ class ContactOut(HTTPVendor):
             key=lambda email: self.rank(statuses.get(email)),
             default=None,
         )
-        return self.address(best, statuses.get(best or ""), kind)
+        return self.address(best, statuses.get(best or ""), email_type)
 
 
 def _is_sample(profile: _Profile, message: str) -> bool:

@@ -88,7 +88,7 @@ class Dropcontact(HTTPVendor):
     balance_request: ClassVar = BalanceRequest("/account/credits", _Balance, lambda b: b.credits)
     status_outcomes: ClassVar = {403: OUT_OF_CREDIT}
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if not response.parse(_Poll).success:
             return None
         person = response.parse(_Ready).data[0]
@@ -99,5 +99,5 @@ class Dropcontact(HTTPVendor):
         if not work:
             return Miss()
         best = min(work, key=lambda email: self.rank(email.qualification))
-        stated = kind if (best.qualification or "").endswith("@pro") else None
-        return self.address(best.email, best.qualification, kind, stated=stated)
+        stated = email_type if (best.qualification or "").endswith("@pro") else None
+        return self.address(best.email, best.qualification, email_type, stated=stated)

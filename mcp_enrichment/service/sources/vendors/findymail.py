@@ -65,7 +65,7 @@ class Findymail(HTTPVendor):
     balance_request: ClassVar = BalanceRequest("/credits", _Balance, lambda b: b.credits)
     readable_statuses = frozenset({404})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         error = response.parse(_Error)
         if "credit" in str(error.error).lower():
             return OUT_OF_CREDIT
@@ -80,4 +80,4 @@ class Findymail(HTTPVendor):
             return Miss()
         if not contact.email:
             raise UnreadableResponse
-        return self.address(contact.email, "", kind)
+        return self.address(contact.email, "", email_type)

@@ -64,10 +64,10 @@ class _Info(VendorModel):
     work_emails: list[_Email] | None = None
     personal_emails: list[_Email] | None = None
 
-    def candidates(self, kind: EmailType) -> list[_Email]:
+    def candidates(self, email_type: EmailType) -> list[_Email]:
         """All emails, the most probable one first. The status that the list gives for that one does
         not count."""
-        is_work = kind is EmailType.WORK
+        is_work = email_type is EmailType.WORK
         probable = self.most_probable_work_email if is_work else self.most_probable_personal_email
         listed = self.work_emails if is_work else self.personal_emails
         more = [one for one in listed or () if not (probable and one.email == probable.email)]
@@ -112,9 +112,9 @@ class FullEnrich(HTTPVendor):
     request: ClassVar = LookupRequest(
         "POST",
         BULKS,
-        json=lambda profile, kind: {
+        json=lambda profile, email_type: {
             "name": PROGRAM,
-            "data": [{"linkedin_url": profile, "enrich_fields": [FIELDS[kind]]}],
+            "data": [{"linkedin_url": profile, "enrich_fields": [FIELDS[email_type]]}],
         },
     )
     started = _Started
@@ -123,7 +123,7 @@ class FullEnrich(HTTPVendor):
     balance_request: ClassVar = BalanceRequest("/account/credits", _Balance, lambda b: b.balance)
     readable_statuses = frozenset({400})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.status in self.readable_statuses:
             error = response.parse(_Error)
             is_running = "error.enrichment.in_progress" in (error.code, error.error)
@@ -137,16 +137,16 @@ class FullEnrich(HTTPVendor):
             return FAILED
         if status != "FINISHED":
             raise UnreadableResponse
-        return self._finished(response.parse(_Finished), kind)
+        return self._finished(response.parse(_Finished), email_type)
 
-    def _finished(self, bulk: _Finished, kind: EmailType) -> ReadResult:
+    def _finished(self, bulk: _Finished, email_type: EmailType) -> ReadResult:
         info = parse(_Contact, bulk.data[0]).contact_info or _Info()
-        best = min(info.candidates(kind), key=self._rank, default=_Email())
+        best = min(info.candidates(email_type), key=self._rank, default=_Email())
         charged = (bulk.cost or _Cost()).credits
         found = {name: value for name, value in bulk.data[0].items() if name not in ECHOED}
         if not best.email and charged is None and mentions_address(found):
             raise UnreadableResponse  # an address in another place
-        return self.address(best.email, best.status, kind, charged=charged)
+        return self.address(best.email, best.status, email_type, charged=charged)
 
     def _rank(self, email: _Email) -> tuple[bool, int]:
         return not email.email, self.rank(email.status)

@@ -111,14 +111,14 @@ class Hunter(HTTPVendor):
     status_outcomes: ClassVar = {403: Unavailable(), 429: OUT_OF_CREDIT}
     readable_statuses = frozenset({404, 451})
 
-    async def find(self, profile: str, kind: EmailType) -> Outcome | InProgress:
-        return await self.collect(profile_slug(profile), kind)
+    async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
+        return await self.collect(profile_slug(profile), email_type)
 
-    async def collect(self, job_id: str, kind: EmailType) -> Outcome | InProgress:
+    async def collect(self, job_id: str, email_type: EmailType) -> Outcome | InProgress:
         """A poll repeats the request, so the job id is the name in the profile's URL."""
-        return await self._look_up(job_id, kind, job_id)
+        return await self._look_up(job_id, email_type, job_id)
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.is_accepted:
             return None
         if response.status in self.readable_statuses:
@@ -129,7 +129,7 @@ class Hunter(HTTPVendor):
         return self.address(
             person.email,
             self._status(person, verification.status),
-            kind,
+            email_type,
             checked_at=_timestamp(verification.date),
         )
 

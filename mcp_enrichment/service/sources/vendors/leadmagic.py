@@ -97,12 +97,12 @@ class LeadMagic(HTTPVendor):
     balance_request: ClassVar = BalanceRequest("/credits", _Balance, lambda b: b.credits)
     readable_statuses = frozenset({404})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.status in self.readable_statuses:
             detail = response.parse(_Problem).detail or ""
             return Miss() if _PROFILE.search(detail) else REFUSED
-        is_work = kind is EmailType.WORK
+        is_work = email_type is EmailType.WORK
         found = response.parse(_Work) if is_work else response.parse(_Personal)
         if not found.address and not found.is_miss:
             raise UnreadableResponse
-        return self.address(found.address, found.status, kind, charged=found.credits_consumed)
+        return self.address(found.address, found.status, email_type, charged=found.credits_consumed)

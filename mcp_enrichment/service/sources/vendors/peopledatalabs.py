@@ -57,28 +57,28 @@ class PeopleDataLabs(HTTPVendor):
     request: ClassVar = LookupRequest(
         "GET",
         "/person/enrich",
-        params=lambda profile, kind: {
+        params=lambda profile, email_type: {
             "profile": profile.removeprefix("https://www."),
-            "required": FIELDS[kind],
+            "required": FIELDS[email_type],
         },
     )
     readable_statuses = frozenset({404})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.status in self.readable_statuses:
             response.parse(_NotFound)
             return Miss()
         person = response.parse(_Found).data
-        email, cost = person.get(FIELDS[kind]), _cost(response, self.prices[kind])
+        email, cost = person.get(FIELDS[email_type]), _cost(response, self.prices[email_type])
         if email is True:
             return HIDDEN
-        if FIELDS[kind] not in person:
+        if FIELDS[email_type] not in person:
             require_fields(person, "id", "full_name")
         if email is None or email is False:  # the person was found, and is charged
             return Miss(cost=cost)
         if not isinstance(email, str) or not email:
             raise UnreadableResponse
-        return self.address(email, None, kind, price=cost)
+        return self.address(email, None, email_type, price=cost)
 
 
 def _cost(response: VendorResponse, price: float) -> float:

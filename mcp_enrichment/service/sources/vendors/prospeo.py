@@ -96,18 +96,18 @@ class Prospeo(HTTPVendor):
     )
     readable_statuses = frozenset({400})
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.parse(_Envelope).error:
             return _failure(response.parse(_Error).error_code, response)
         found = response.parse(_Found)
         email = parse(_Person, found.person).email
-        price = 0.0 if found.free_enrichment else self.prices[kind]
+        price = 0.0 if found.free_enrichment else self.prices[email_type]
         if email is None:
             require_fields(found.person, "person_id")
             return Miss(cost=price)
         if not email.revealed:
             return HIDDEN
-        return self.address(email.email, email.status, kind, price=price)
+        return self.address(email.email, email.status, email_type, price=price)
 
 
 def _failure(code: str, response: VendorResponse) -> Outcome:

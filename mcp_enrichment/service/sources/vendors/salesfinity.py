@@ -42,15 +42,15 @@ class Salesfinity(HTTPVendor):
     request: ClassVar = LookupRequest(
         "POST",
         ENRICHMENTS,
-        json=lambda profile, kind: EnrichmentRequest(linkedin_url=profile, type=kind).model_dump(
-            mode="json", exclude_none=True
-        ),
+        json=lambda profile, email_type: EnrichmentRequest(
+            linkedin_url=profile, type=email_type
+        ).model_dump(mode="json", exclude_none=True),
     )
     poll_path = ENRICHMENTS
     poll_after = 5.0
     balance_request: ClassVar = BalanceRequest(CREDITS, Credits, lambda b: float(b.balance))
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         found = response.parse(EnrichmentBody)
         if not found.status.is_final:
             return self.in_progress(found.id)
@@ -61,6 +61,6 @@ class Salesfinity(HTTPVendor):
         if found.email is None:
             raise UnreadableResponse
         stated = found.email.type
-        if stated not in (kind, None):
-            return Miss(cost=self.prices[kind])
-        return self.address(found.email.email, None, kind, stated=stated)
+        if stated not in (email_type, None):
+            return Miss(cost=self.prices[email_type])
+        return self.address(found.email.email, None, email_type, stated=stated)

@@ -125,12 +125,12 @@ class Wiza(HTTPVendor):
     request: ClassVar = LookupRequest(
         "POST",
         REVEALS,
-        json=lambda profile, kind: {
+        json=lambda profile, email_type: {
             "individual_reveal": {"profile_url": profile},
             "enrichment_level": "partial",
             "email_options": {
-                "accept_work": kind is EmailType.WORK,
-                "accept_personal": kind is EmailType.PERSONAL,
+                "accept_work": email_type is EmailType.WORK,
+                "accept_personal": email_type is EmailType.PERSONAL,
             },
         },
     )
@@ -140,7 +140,7 @@ class Wiza(HTTPVendor):
         "/meta/credits", _Balance, lambda found: found.credits.api_credits
     )
 
-    def read(self, response: VendorResponse, kind: EmailType) -> ReadResult:
+    def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         data = response.parse(_Envelope).data
         reveal = parse(_Reveal, data)
         if reveal.status == "failed":
@@ -150,17 +150,19 @@ class Wiza(HTTPVendor):
             return self.in_progress(str(reveal.id))
         finished = parse(_Finished, data)
         if finished.addresses:
-            return self._best(finished, kind)
+            return self._best(finished, email_type)
         return self._miss(finished, misplaced=mentions_address(data))
 
-    def _best(self, reveal: _Finished, kind: EmailType) -> Outcome:
+    def _best(self, reveal: _Finished, email_type: EmailType) -> Outcome:
         charged = reveal.charged
-        fitting = [email for email in reveal.addresses if email.email_type in (kind, None)]
+        fitting = [email for email in reveal.addresses if email.email_type in (email_type, None)]
         if not fitting:
-            return Miss(cost=self.prices[kind] if charged is None else charged)
+            return Miss(cost=self.prices[email_type] if charged is None else charged)
         best = min(fitting, key=lambda email: self.rank(email.email_status))
-        stated = kind if best.email_type else None
-        return self.address(best.email, best.email_status, kind, charged=charged, stated=stated)
+        stated = email_type if best.email_type else None
+        return self.address(
+            best.email, best.email_status, email_type, charged=charged, stated=stated
+        )
 
     def _miss(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
         """A reveal without an email. `misplaced`: there is an address in another place."""

@@ -57,7 +57,7 @@ class Case:
     name: str
     ask: str
     """`work`, `personal`, `collect` or `balance`."""
-    kind: EmailType
+    email_type: EmailType
     job_id: str
     question: dict[str, Any]
     status: int
@@ -76,8 +76,8 @@ class Case:
         if self.ask == "balance":
             return await asked.balance()
         if self.ask == "collect":
-            return await asked.collect(self.job_id, self.kind)
-        return await asked.find(PROFILE, self.kind)
+            return await asked.collect(self.job_id, self.email_type)
+        return await asked.find(PROFILE, self.email_type)
 
 
 def cases_of(name: str) -> list[Case]:
@@ -87,7 +87,9 @@ def cases_of(name: str) -> list[Case]:
             vendor=name,
             name=case["case"],
             ask=case["ask"],
-            kind=EmailType(case.get("kind", "personal" if case["ask"] == "personal" else "work")),
+            email_type=EmailType(
+                case.get("kind", "personal" if case["ask"] == "personal" else "work")
+            ),
             job_id=recorded.get("ticket", ""),
             question=recorded["questions"][case["ask"]],
             status=case["status"],

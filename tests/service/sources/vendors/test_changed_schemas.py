@@ -167,9 +167,9 @@ def test_no_answer_at_all_raises_and_no_junk_is_an_address_or_a_miss(
 
 async def _all_of(asked: HTTPVendor) -> list[Any]:
     outcomes = []
-    for kind in sorted(asked.kinds):
-        outcomes.append(await asked.find(PROFILE, kind))
-        outcomes.append(await asked.collect("32", kind))
+    for email_type in sorted(asked.email_types):
+        outcomes.append(await asked.find(PROFILE, email_type))
+        outcomes.append(await asked.collect("32", email_type))
     return outcomes
 
 

@@ -58,14 +58,16 @@ async def test_only_what_a_vendor_says_of_the_very_address_is_its_word_for_the_k
     async with vendor_at_scripted_server(name) as (asked, end):
         end.will(found.answer)
         hit = await found.put_to(asked)
-    assert hit.kind == (EmailType.WORK if name in SAYS_THE_KIND else None)
+    assert hit.email_type == (EmailType.WORK if name in SAYS_THE_KIND else None)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_vendor_has_the_cases_that_all_must_have(name: str) -> None:
     cases = [case for case in CASES if case.vendor == name]
     assert {case.name for case in cases} >= ASKED_OF_ALL
-    assert {case.kind for case in cases if case.ask == case.kind} == vendor(name, KEY).kinds
+    assert {case.email_type for case in cases if case.ask == case.email_type} == vendor(
+        name, KEY
+    ).email_types
 
 
 async def test_a_name_of_another_script_is_asked_for_as_it_is_written() -> None:
