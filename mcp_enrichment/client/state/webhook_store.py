@@ -73,13 +73,13 @@ class WebhookStore(SQLiteStore):
         False after one was missed, until another one arrives.
         """
         query = """
-            SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = ?1)
+            SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = :id)
             AND NOT EXISTS (
-                SELECT 1 FROM notified JOIN expected USING (key) WHERE enrichment_id = ?1
+                SELECT 1 FROM notified JOIN expected USING (key) WHERE enrichment_id = :id
             )
             AND coalesce((SELECT max(at) FROM missed), 0)
                 <= coalesce((SELECT max(at) FROM notified), 0)"""
-        return bool(db.execute(query, (enrichment_id,)).fetchone()[0])
+        return bool(db.execute(query, {"id": enrichment_id}).fetchone()[0])
 
     @transaction
     def notified_since(self, db: sqlite3.Connection, number: int) -> tuple[int, Sequence[str]]:
