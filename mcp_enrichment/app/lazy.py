@@ -67,6 +67,7 @@ async def lazy_by_key(
 ) -> AsyncIterator[Callable[[K], Awaitable[T]]]:
     """Yield a function that returns the resource of a key; the first call with the key opens it."""
     resources: dict[K, _Lazy[T]] = {}
+    raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
 
         async def get(key: K) -> T:
@@ -75,5 +76,10 @@ async def lazy_by_key(
                 tasks.start_soon(resources[key].keep)
             return await resources[key].get()
 
-        yield get
+        try:
+            yield get
+        except Exception as error:  # noqa: BLE001 (a task group would raise it within a group)
+            raised = error
         tasks.cancel_scope.cancel()
+    if raised:
+        raise raised

@@ -57,7 +57,7 @@ def forget(url: str) -> None:
 @memory.command()
 @click.confirmation_option(prompt="Forget every request of every account?")
 def clear() -> None:
-    """Forget everything that was request. What was spent today stays counted."""
+    """Forget everything that was requested. What was spent today stays counted."""
     import anyio
 
     from mcp_enrichment.app.client import request_memory

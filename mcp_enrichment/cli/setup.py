@@ -48,6 +48,8 @@ def setup(
     from mcp_enrichment.setup.clients import CLIENTS
 
     chosen = CLIENTS[client]
+    if undo and only_print:
+        raise click.UsageError("--print changes nothing, and --undo does: give one of them.")
     if undo:
         _undo(chosen, config)
     elif only_print:

@@ -69,6 +69,8 @@ def read(path: Path) -> ConfigFile:
         target = path
     if target.is_symlink():
         raise SetupError(f"{path} is a link that leads to itself. Nothing was changed.")
+    if target.exists() and not target.is_file():
+        raise SetupError(f"{path} is not a regular file. Nothing was changed.")
     if not target.parent.parent.is_dir():
         raise SetupError(f"The folder {target.parent} is missing. Nothing was changed. Make it.")
     return ConfigFile(path=target, content=_read(target))

@@ -150,6 +150,8 @@ def _parse_json(text: str, **options: Any) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise UnreadableConfig(f"line {error.lineno}") from None
+    except ValueError:  # Python converts no integer of over 4,300 digits
+        raise UnreadableConfig("a number is too long") from None
     if not isinstance(value, dict):
         raise UnreadableConfig("it is not an object")
     return value
@@ -192,6 +194,10 @@ def _load_toml(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line \d+", str(error))
         raise UnreadableConfig(line[0] if line else "its end") from None
+    except RecursionError:
+        raise UnreadableConfig("it is nested too deeply") from None
+    except ValueError:  # Python converts no integer of over 4,300 digits
+        raise UnreadableConfig("a number is too long") from None
 
 
 def _put_toml(text: str, path: KeyPath, value: object) -> str:

@@ -230,6 +230,42 @@ def test_a_folder_that_is_missing_and_a_link_to_itself_are_told(home: Path, shel
     assert "leads to itself" in shell.run("setup", "cursor", "--config", str(circle)).refused()
 
 
+def test_a_device_and_a_pipe_are_no_configuration_and_stay(home: Path, shell: Shell) -> None:
+    pipe = home / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, home):
+        told = shell.run("setup", "cursor", "--config", str(place))
+        assert told.code, told
+    assert pipe.is_fifo()
+
+
+def test_print_and_undo_exclude_each_other(home: Path, shell: Shell) -> None:
+    shell.run("setup", "cursor")
+    file = home / LINUX["cursor"][0]
+    before = file.read_text()
+    assert "give one of them" in shell.run("setup", "cursor", "--undo", "--print").err
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("client", "content"),
+    [
+        ("cursor", '{"a": ' + "1" * 5000 + "}"),
+        ("codex", "a = " + "1" * 5000),
+        ("codex", "a = " + "[" * 3000 + "]" * 3000),
+    ],
+    ids=["long number in JSON", "long number in TOML", "deep TOML"],
+)
+def test_what_python_cannot_read_is_refused_in_one_sentence(
+    home: Path, shell: Shell, client: str, content: str
+) -> None:
+    file = home / LINUX[client][0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    assert str(file) in shell.run("setup", client).refused()
+    assert file.read_text() == content
+
+
 def test_print_shows_what_would_be_written_and_changes_nothing(home: Path, shell: Shell) -> None:
     for client in ("claude-code", "codex"):
         shown = shell.run("setup", client, "--print").out

@@ -39,10 +39,11 @@ def _content(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _of_newer_version(memory: Path) -> bytes:
+def _of_version(memory: Path, version: int) -> bytes:
     memory.parent.mkdir()
     with closing(sqlite3.connect(memory)) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
+        db.execute("CREATE TABLE asked (id TEXT)")
+        db.execute(f"PRAGMA user_version = {version}")
     return memory.read_bytes()
 
 
@@ -117,15 +118,20 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
         assert (await two.request(PROFILE, EmailType.WORK)).id == "e2"
 
 
-async def test_a_file_of_a_newer_version_is_set_aside_whole_and_work_goes_on(
-    client: EnrichmentClient, vendor: ScriptedServer, memory: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("version", [SCHEMA.version - 1, SCHEMA.version + 1])
+async def test_a_file_of_another_version_is_set_aside_whole_and_work_goes_on(
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    memory: Path,
+    caplog: pytest.LogCaptureFixture,
+    version: int,
 ) -> None:
-    before = _of_newer_version(memory)
+    before = _of_version(memory, version)
     vendor.will(accepts(), replies(200, found()))
     with caplog.at_level(logging.WARNING):
         await client.request(PROFILE, EmailType.WORK)
-    assert "newer version of mcp-enrichment; it was renamed memory.db.newer-" in caplog.text
-    [aside] = memory.parent.glob("*.newer-*")
+    assert "another version of mcp-enrichment; it was renamed memory.db.other-" in caplog.text
+    [aside] = memory.parent.glob("*.other-*")
     assert _content(aside) == before
     assert (await client.request(PROFILE, EmailType.WORK)).reused
 

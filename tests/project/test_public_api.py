@@ -157,3 +157,17 @@ async def test_a_wrong_setting_is_an_error_of_the_library(
     with pytest.raises(Unauthorized, match=said):
         async with connect():
             pass
+
+
+@pytest.mark.anyio
+async def test_an_error_within_connect_is_raised_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATA_DIR", "STATE_DIR"):
+        monkeypatch.setenv(f"ENRICHMENT_{name}", str(tmp_path / name))
+    with pytest.raises(mcp_enrichment.UnknownEnrichment):
+        async with mcp_enrichment.connect() as client:
+            await client.get("6650c0ffee0123456789abcd")
+    with pytest.raises(ZeroDivisionError):
+        async with mcp_enrichment.connect():
+            1 / 0  # noqa: B018

@@ -43,7 +43,7 @@ KEEP = 365 * DAY
 """Seconds for which a request is kept."""
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     tables=records.TABLES
     + spending.TABLES
     + """

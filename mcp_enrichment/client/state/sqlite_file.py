@@ -57,7 +57,7 @@ class Schema:
 class SQLiteFile:
     """Runs short transactions in a file that several processes use. A crash loses none of them.
 
-    A file that is damaged, or of a newer version, is renamed, and a new one is created. Each
+    A file that is damaged, or of another version, is renamed, and a new one is created. Each
     transaction therefore opens and closes the file under an exclusive lock on a second file:
     renaming a file that another process has open would take away its journal.
     """
@@ -95,8 +95,8 @@ class SQLiteFile:
     def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return self._run_in_transaction(work)
-        except _NewerVersion:
-            self._set_aside("newer", "is of a newer version of mcp-enrichment")
+        except _OtherVersion:
+            self._set_aside("other", "is of another version of mcp-enrichment")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
                 raise
@@ -113,9 +113,9 @@ class SQLiteFile:
 
     def _create_tables(self, db: sqlite3.Connection) -> None:
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > self._schema.version:
-            raise _NewerVersion
-        if version < self._schema.version:
+        if version not in (0, self._schema.version):
+            raise _OtherVersion
+        if version == 0:
             for statement in self._schema.tables.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {self._schema.version}")
@@ -155,8 +155,8 @@ def transaction(
     return run
 
 
-class _NewerVersion(Exception):
-    """The version of the file's schema is unknown to this program."""
+class _OtherVersion(Exception):
+    """The file's schema is of a version that this program does not know."""
 
 
 def is_usable(path: Path, schema: Schema) -> bool:
@@ -173,7 +173,7 @@ def is_usable(path: Path, schema: Schema) -> bool:
             if error.sqlite_errorcode & _PRIMARY_CODE in _BROKEN:
                 return False
             raise
-    return check == "ok" and version <= schema.version
+    return check == "ok" and version in (0, schema.version)
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:

@@ -21,7 +21,7 @@ MAX_NOTIFICATIONS = 10
 """Webhooks of one request that are saved; a vendor makes three attempts."""
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     tables="""
 CREATE TABLE expected (
     key TEXT PRIMARY KEY, enrichment_id TEXT NOT NULL, at REAL NOT NULL
