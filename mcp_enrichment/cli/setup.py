@@ -63,7 +63,7 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
     from mcp_enrichment.setup.launch import is_secret
 
     if environment := entry.get("env"):
-        shown = {name: REDACTED if is_secret(name) else v for name, v in environment.items()}
+        shown = {name: REDACTED if is_secret(name, v) else v for name, v in environment.items()}
         entry = entry | {"env": shown}
     click.echo(with_entry(client, None, entry), nl=False)
 
@@ -128,7 +128,7 @@ def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
 
     chosen = load_settings()
     environment = settings_to_pass_on(chosen)
-    if secrets := [] if with_key else [name for name in environment if is_secret(name)]:
+    if secrets := [] if with_key else [n for n, v in environment.items() if is_secret(n, v)]:
         if with_key is None:
             raise _undecided(secrets)
         environment = {name: v for name, v in environment.items() if name not in secrets}

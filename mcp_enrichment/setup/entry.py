@@ -30,8 +30,9 @@ def with_entry(
     written = {key: value for key, value in entry.items() if key not in decided}
     text = client.format.merged(text, client.path, written)
     for variable in () if keep_secrets else kept_variables(client, text, entry):
-        if is_secret(variable):
-            text = client.format.remove(text, (*client.path, "env", variable))
+        place = (*client.path, "env", variable)
+        if is_secret(variable, client.format.at(text, place)):
+            text = client.format.remove(text, place)
     return text
 
 
@@ -44,7 +45,7 @@ def kept_variables(client: ChatClient, text: str, entry: dict[str, Any]) -> list
 
 def holds_secrets(entry: dict[str, Any]) -> bool:
     """Whether only the owner may read the entry."""
-    return any(is_secret(variable) for variable in entry.get("env", {}))
+    return any(is_secret(*variable) for variable in entry.get("env", {}).items())
 
 
 def has_entry(client: ChatClient, text: str | None) -> bool:

@@ -26,6 +26,7 @@ SECRETS = frozenset(
 )
 """Variables with secret values. Each vendor's key is another one."""
 _VENDOR_KEY = re.compile(r"ENRICHMENT_\w+_API_KEY")
+_CREDENTIALS_IN_URL = re.compile(r"\w+://[^/?#]*@")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +59,10 @@ def is_ours(entry: object) -> bool:
     return any(PROGRAM in str(word).replace("_", "-") for word in words)
 
 
-def is_secret(variable: str) -> bool:
+def is_secret(variable: str, value: object) -> bool:
     """Whether a variable of ours holds a key, a password or another secret."""
-    return variable in SECRETS or bool(_VENDOR_KEY.fullmatch(variable))
+    is_named_so = variable in SECRETS or _VENDOR_KEY.fullmatch(variable)
+    return bool(is_named_so or _CREDENTIALS_IN_URL.match(str(value)))
 
 
 def settings_to_pass_on(settings: Settings) -> dict[str, str]:

@@ -76,3 +76,11 @@ def test_a_file_that_is_given_a_key_is_its_owners_alone(cursor: Path, shell: She
     cursor.chmod(0o644)
     assert shell.run("setup", "cursor", "--with-key", API_KEY="sk-planted").code == 0
     assert mode_of(cursor) == 0o600
+
+
+def test_a_password_in_the_services_url_is_a_secret(cursor: Path, shell: Shell) -> None:
+    url = {"API_URL": "https://ada:planted-5@enrichment.example.com", **NO_FOLDERS}
+    assert "ENRICHMENT_API_URL" in shell.run("setup", "cursor", **url).refused(code=2)
+    assert shell.run("setup", "cursor", "--without-key", **url).code == 0
+    assert "planted" not in cursor.read_text()
+    assert "planted" not in shell.run("setup", "cursor", "--print", "--with-key", **url).out
