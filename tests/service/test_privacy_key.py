@@ -52,8 +52,10 @@ def test_a_list_is_refused_under_another_key_and_obeyed_again_under_its_own(plac
 
 def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
     suppressing(path, None)
-    path.with_name("privacy.key").unlink()
+    key_file = path.with_name("privacy.key")
+    key_file.unlink()
     refused(path, None)
+    assert not key_file.exists(), "a new one would be taken for the lost one"
 
 
 def test_before_anybody_is_suppressed_the_key_may_be_changed(place: Place) -> None:

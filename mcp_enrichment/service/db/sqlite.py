@@ -16,7 +16,7 @@ from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, Database, run_write
 from mcp_enrichment.service.db.errors import is_busy
 from mcp_enrichment.service.db.migrate import upgrade
-from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, pin_key
+from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, is_bound, pin_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,10 @@ def _migrate_and_pin_key(
     connection: Connection, *, path: Path, privacy_key: bytes | None
 ) -> Pseudonyms:
     upgrade(connection)
-    pseudonyms = Pseudonyms(privacy_key or read_or_create_secret(path.with_name(KEY_FILE)))
+    key_file = path.with_name(KEY_FILE)
+    if privacy_key is None and not key_file.exists() and is_bound(connection):
+        raise StorageFailed(StorageFault.OTHER_KEY)  # a new key would be taken for the lost one
+    pseudonyms = Pseudonyms(privacy_key or read_or_create_secret(key_file))
     pin_key(connection, pseudonyms)
     return pseudonyms
 

@@ -66,6 +66,12 @@ def pin_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
     connection.execute(insert(privacy_key).values(fingerprint=pseudonyms.fingerprint))
 
 
+def is_bound(connection: Connection) -> bool:
+    """Whether the database has hashes, which only the key that made them can match."""
+    known = connection.execute(select(privacy_key.c.fingerprint)).scalar()
+    return bool(known) and _has_hashes(connection)
+
+
 def require_key(connection: Connection, pseudonyms: Pseudonyms) -> bool:
     """Whether the database is bound to this key. Raises `StorageFailed` where it has hashes of
     another one."""
