@@ -228,8 +228,11 @@ async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
     source = NotingSource(HIT)
     limiter = SourceLimiter({source.name: LookupLimit(at_once=1)})
     async with running_service(place, source, source_limiter=limiter, concurrency=2) as it:
-        ids = [await it.accepted(linkedin_url=f"{ADA}-{name}") for name in ("one", "two", "three")]
-        await until(lambda: it.rows(WAITING) == [(2,)])
+        ids = [await it.accepted(linkedin_url=f"{ADA}-one")]
+        await until(lambda: source.profiles == [f"{ADA}-one"])
+        for waiting, name in enumerate(("two", "three"), start=1):
+            ids.append(await it.accepted(linkedin_url=f"{ADA}-{name}"))
+            await until(lambda n=waiting: it.rows(WAITING) == [(n,)])
         gone = Subject(profile=f"{ADA}-two")
         subject_requests.erase(it.service.database, gone, suppressing=True, at=it.service.clock())
         four = await it.accepted(linkedin_url=f"{ADA}-four")
