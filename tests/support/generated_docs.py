@@ -62,11 +62,19 @@ def settings_table(*prefixes: str) -> str:
 
 def errors_table() -> str:
     rows = [
-        f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_yes(kind.charged)} |"
+        f"| `{kind.code}` | `{kind.__name__}` | {_yes(kind.retryable)} | {_may_have_cost(kind)} |"
         for kind in sorted(_errors(), key=lambda kind: kind.code)
     ]
     head = ["| code | class | transient | may have cost a credit |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows])
+    return "\n".join(
+        [*head, *rows, "| `storage_…` | `StorageFailed` | `error.retryable` says | no |"]
+    )
+
+
+def _may_have_cost(kind: type[errors.EnrichmentError]) -> str:
+    """Whether this error, or a kind of it with the same code, may have cost a credit."""
+    same = [one for one in (kind, *kind.__subclasses__()) if one.code == kind.code]
+    return "yes" if any(one.charged is not False for one in same) else "no"
 
 
 def vendors_table() -> str:
