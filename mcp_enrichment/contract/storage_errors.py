@@ -17,7 +17,7 @@ class StorageFault(StrEnum):
     NOT_A_DATABASE = "storage_not_a_database"
     """The file is damaged or no database, or the database belongs to another program."""
     NEWER_SCHEMA = "storage_newer_schema"
-    """A version of the program that is unknown here, such as a newer one, has written it."""
+    """A newer version, or one from before the first release, has written the database."""
     OLDER_SCHEMA = "storage_older_schema"
     """The database was not upgraded to this version of the program."""
     OTHER_KEY = "storage_other_key"
@@ -74,9 +74,10 @@ EXPLANATION_BY_FAULT = {
         "it; on Postgres, to name a database of its own in ENRICHMENT_DATABASE_URL.",
     ),
     StorageFault.NEWER_SCHEMA: _fault(
-        "A version of mcp-enrichment that this one does not know has written the database.",
-        for_person="Upgrade this installation. A database from before the first release cannot be "
-        "used: move it away, and import again.",
+        "A newer version of mcp-enrichment, or one from before the first release, has written the "
+        "database.",
+        for_person="Upgrade this installation. If the database is from before the first release, "
+        "move it away and import again.",
         for_assistant="Tell the user to upgrade this installation, or to move a database from "
         "before the first release away.",
     ),
