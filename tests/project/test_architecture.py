@@ -94,7 +94,8 @@ def test_each_path_and_name_of_the_page_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_each_folder_of_the_drawing_exists(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    drawn = " ".join(re.findall(r"```(?:text)?\n(.*?)```", text, re.DOTALL))
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    drawn = " ".join(block for language, block in blocks if language in ("", "text"))
     named = set(re.findall(r"[a-z_][a-z_/]*(?=/)", drawn))
     assert named
     assert not [name for name in named if not [*PACKAGE.rglob(name), *ROOT.glob(name)]]
