@@ -86,7 +86,7 @@ def import_contacts(
 
     All rows are staged before the first is written. They are written in order, which costs least,
     and in batches, so that others can write in between. After an interruption, importing the same
-    file again adds what is missing, and nothing twice.
+    file again adds the missing rows, and no row twice.
     """
     now = time.time()
     is_left_out = database.read_now(partial(suppression_filter, pseudonyms=database.pseudonyms))
@@ -100,7 +100,7 @@ def import_contacts(
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit_log.record, action=Action.IMPORT, at=now, counts=counts))
     with log_and_continue(
-        logger, "how right inferences are is worked out by whoever needs it first"
+        logger, "the accuracy of inference was not computed; its first reader computes it"
     ):
         figures(database)  # here: it takes up to a minute, which a service cannot wait
     return report

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ALGORITHMS = frozenset(
     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split()  # noqa: SIM905
 )
-"""Asymmetric signatures only: whoever can verify a symmetric one can also forge it."""
+"""Asymmetric signatures only: a party that can verify a symmetric one can also forge it."""
 LEEWAY = 30.0
 """Seconds by which the issuer's clock may differ from ours."""
 MAX_TOKEN = 16 * 1024
