@@ -72,8 +72,11 @@ def errors_table() -> str:
 
 
 def _may_have_cost(kind: type[errors.EnrichmentError]) -> str:
-    """Whether this error, or a kind of it with the same code, may have cost a credit."""
-    same = [one for one in (kind, *kind.__subclasses__()) if one.code == kind.code]
+    """Whether this error, or a kind of it with the same code, may have cost a credit.
+
+    Only the contract's own: the MCP server has further kinds, which the library does not raise.
+    """
+    same = [one for one in _contract_errors() if issubclass(one, kind) and one.code == kind.code]
     return "yes" if any(one.charged is not False for one in same) else "no"
 
 
@@ -144,8 +147,14 @@ def _default(name: str) -> str:
 
 def _errors() -> list[type[errors.EnrichmentError]]:
     """The errors of the contract that have a code of their own."""
+    return [
+        kind for kind in _contract_errors() if "code" in vars(kind) and "explanation" in vars(kind)
+    ]
+
+
+def _contract_errors() -> list[type[errors.EnrichmentError]]:
     every = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    return [kind for kind in every if "code" in vars(kind) and "explanation" in vars(kind)]
+    return [kind for kind in every if issubclass(kind, errors.EnrichmentError)]
 
 
 def _vendor_row(kind: type[HTTPVendor]) -> str:
