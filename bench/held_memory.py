@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> l
     account = account_key(url, key)
     asked = [_accepted(account, profile) for profile in profiles]
     insert = f"INSERT INTO requests VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)
-    await SQLiteFile(file, SCHEMA).run(lambda db: db.executemany(insert, map(astuple, asked)))
+    with closing(SQLiteFile(file, SCHEMA)) as state:
+        await state.run(lambda db: db.executemany(insert, map(astuple, asked)))
     return [str(one.enrichment_id) for one in asked]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +29,8 @@ def show(limit: int) -> None:
 
     from mcp_enrichment.app.client import request_memory
 
-    newest: Sequence[RequestRecord] = anyio.run(request_memory(load_settings()).newest, limit)
+    with closing(request_memory(load_settings())) as kept:
+        newest: Sequence[RequestRecord] = anyio.run(kept.newest, limit)
     for request in newest:
         end = request.status or request.state
         click.echo(
@@ -47,10 +49,10 @@ def forget(url: str) -> None:
     from mcp_enrichment.client.state.records import dedup_key
     from mcp_enrichment.contract.models import EmailType
 
-    kept = request_memory(load_settings())
-    forgotten = anyio.run(
-        kept.forget, [dedup_key(kept.account, url, email_type) for email_type in EmailType]
-    )
+    with closing(request_memory(load_settings())) as kept:
+        forgotten = anyio.run(
+            kept.forget, [dedup_key(kept.account, url, email_type) for email_type in EmailType]
+        )
     click.echo(f"Forgot {forgotten}.")
 
 
@@ -62,4 +64,5 @@ def clear() -> None:
 
     from mcp_enrichment.app.client import request_memory
 
-    click.echo(f"Forgot {anyio.run(request_memory(load_settings()).clear)}.")
+    with closing(request_memory(load_settings())) as kept:
+        click.echo(f"Forgot {anyio.run(kept.clear)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -139,7 +140,8 @@ def _forget(profiles: Collection[str]) -> int:
 
     from mcp_enrichment.app.client import request_memory
 
-    return anyio.run(request_memory(load_settings()).forget_profiles, profiles)
+    with closing(request_memory(load_settings())) as kept:
+        return anyio.run(kept.forget_profiles, profiles)
 
 
 def _print_report(done: ErasureResult, *, forgotten: int) -> None:

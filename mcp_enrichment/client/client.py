@@ -118,6 +118,9 @@ class EnrichmentClient:
         self._tasks.cancel_scope.cancel()
         await self._exits.aclose()
         await self._api.aclose()
+        self._store.close()
+        if self._webhooks:
+            self._webhooks.close()
 
     async def request(
         self,

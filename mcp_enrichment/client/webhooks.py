@@ -132,6 +132,10 @@ class Webhooks:
         self._arrived.set()
         return True
 
+    def close(self) -> None:
+        """Close the file. A later webhook opens it again."""
+        self._file.close()
+
     async def watch(self, poller: Polling) -> None:
         """Poll each request whose webhook arrived, in this process or another. Never returns."""
         number = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +13,7 @@ import pytest
 
 from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.client.state.requests import SCHEMA, RequestStore
+from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, accepts, found
@@ -20,14 +21,13 @@ from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mcp_enrichment.client.client import EnrichmentClient
     from tests.client.conftest import NewClient
 
 pytestmark = pytest.mark.anyio
-
-FILES = ["memory.db", "memory.db.lock"]
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -55,8 +55,7 @@ async def test_no_address_no_profile_and_no_key_stand_in_the_file(
     lookups.end(found())
     answer = await client.request(PROFILE, EmailType.WORK, external_id="lead-42", wait=HANG)
     assert answer.email == ADDRESS
-    assert sorted(file.name for file in memory.parent.iterdir()) == FILES
-    content = b"".join(_content(memory.with_name(name)) for name in FILES).lower()
+    content = b"".join(map(_content, memory.parent.iterdir())).lower()
     assert b"accepted" in content
     for secret in (ADDRESS, "in/ada", "example.com", "linkedin", "k-secret", "lead-42", vendor.url):
         assert secret.encode() not in content
@@ -84,6 +83,7 @@ async def test_a_file_that_is_no_database_is_set_aside_and_work_goes_on(
 async def test_something_in_the_place_of_the_lock_is_no_obstacle(
     client: EnrichmentClient, vendor: ScriptedServer, memory: Path
 ) -> None:
+    _write(memory, b"x" * 5000)
     _write(memory.with_name("memory.db.lock"), b"%PDF-1.7\n" * 500)
     vendor.will(accepts())
     assert (await client.request(PROFILE, EmailType.WORK)).id == "e1"
@@ -97,11 +97,14 @@ async def test_many_may_open_a_new_or_a_broken_file_at_the_same_moment(
         path = tmp_path / str(n) / "memory.db"
         if broken:
             _write(path, b"x" * 5000)
-        memories = [RequestStore(path, "account") for _ in range(8)]
-        async with anyio.create_task_group() as tasks:
-            for memory in memories:
-                tasks.start_soon(memory.mark_idempotent)
-        assert all([await memory.supports_idempotency() for memory in memories])
+        with ExitStack() as stack:
+            memories = [
+                stack.enter_context(closing(RequestStore(path, "account"))) for _ in range(8)
+            ]
+            async with anyio.create_task_group() as tasks:
+                for memory in memories:
+                    tasks.start_soon(memory.mark_idempotent)
+            assert all([await memory.supports_idempotency() for memory in memories])
         assert len(list(path.parent.glob("*.broken-*"))) == broken
 
 
@@ -116,6 +119,61 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
             file.unlink()
         assert (await one.request(PROFILE, EmailType.WORK)).id == "e2"
         assert (await two.request(PROFILE, EmailType.WORK)).id == "e2"
+
+
+async def test_transactions_share_one_connection(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(RequestStore(memory, "account")) as store:
+        await store.mark_idempotent()
+        monkeypatch.setattr(sqlite3, "connect", None)
+        await store.mark_idempotent()
+        assert await store.supports_idempotency()
+
+
+def _overwrite(memory: Path) -> None:
+    memory.write_bytes(b"x" * memory.stat().st_size)
+
+
+def _overwrite_all_but_the_header(memory: Path) -> None:
+    header = bytearray(memory.read_bytes()[:100])
+    header[24:28] = b"last"  # the change counter: SQLite reads again what it has cached
+    memory.write_bytes(header.ljust(memory.stat().st_size, b"x"))
+
+
+def _replace(memory: Path) -> None:
+    other = memory.with_name("other")
+    other.write_bytes(b"x" * 5000)
+    other.replace(memory)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+@pytest.mark.parametrize("damage", [_overwrite, _overwrite_all_but_the_header, _replace])
+async def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_once_for_all_processes(
+    new_client: NewClient,
+    vendor: ScriptedServer,
+    memory: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], None],
+) -> None:
+    vendor.will(accepts(), accepts("e2"), replies(200, found("e2")))
+    async with new_client() as one, new_client() as two:
+        await one.request(PROFILE, EmailType.WORK)
+        await two._store.durations()  # it has the file open
+        damage(memory)
+        with caplog.at_level(logging.WARNING):
+            assert (await one.request(PROFILE, EmailType.WORK)).id == "e2"
+            assert (await two.request(PROFILE, EmailType.WORK)).reused
+    assert caplog.text.count("was renamed memory.db.broken-") == 1
+    assert len(list(memory.parent.glob("*.broken-*"))) == 1
+
+
+async def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(memory: Path) -> None:
+    with closing(SQLiteFile(memory, SCHEMA)) as file:
+        insert = "INSERT INTO idempotent_accounts VALUES ('a')"
+        with pytest.raises(StorageFailed):
+            await file.run(lambda db: [db.execute(insert), db.execute(insert)])
+        assert (await file.run(lambda db: db.execute(insert).rowcount)) == 1
 
 
 @pytest.mark.parametrize("version", [SCHEMA.version - 1, SCHEMA.version + 1])

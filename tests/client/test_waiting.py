@@ -62,7 +62,7 @@ async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
     vendor.will(replies(200, enrichment()))
     await client.get("e1")  # the files are there now
     vendor.always(lookups)
-    with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
+    with closing(sqlite3.connect(memory, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_when_read, lookups)
@@ -93,7 +93,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
     monkeypatch.setattr(client_module, "SAVE_SECONDS", 0.25)
     vendor.always(lookups := ContractServer())
     await client.request(PROFILE, EmailType.WORK)
-    with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
+    with closing(sqlite3.connect(memory, isolation_level=None)) as other:
 
         async def end() -> None:
             await lookups.read.wait()  # the wait has read the memory by then

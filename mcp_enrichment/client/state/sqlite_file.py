@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-
-import anyio
-import anyio.to_thread
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import is_unsupported, require_locks
@@ -57,40 +56,37 @@ class Schema:
 class SQLiteFile:
     """Runs short transactions in a file that several processes use. A crash loses none of them.
 
-    A file that is damaged, or of another version, is renamed, and a new one is created. Each
-    transaction therefore opens and closes the file under an exclusive lock on a second file:
-    renaming a file that another process has open would take away its journal.
+    One connection stays open, and one thread uses it. A file that is damaged, or of another
+    version, is renamed, and a new one is created. Each transaction therefore begins by checking
+    that its file is still the one at the path.
     """
 
     def __init__(self, path: Path, schema: Schema, *, busy_timeout: float | None = None) -> None:
         self._path = path
         self._schema = schema
         self._busy_timeout = busy_timeout
-        self._lock = path.with_name(f"{path.name}.lock")
         self._is_lockable = False
-        self._queue = anyio.CapacityLimiter(1)
+        self._db: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction and return its result. Raises `StorageFailed`."""
         # A cancelled call does not wait for the thread, which another process may hold up.
-        return await anyio.to_thread.run_sync(
-            self._run_locked, work, limiter=self._queue, abandon_on_cancel=True
-        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._run, work)
 
-    def _run_locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with translate_sqlite_errors():
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._require_locks()
-            if self._lock.exists() and self._lock.stat().st_size:
-                self._lock.unlink()  # ours is always empty: SQLite cannot lock another file
-            with closing(self._connect(self._lock)) as lock:
-                lock.execute("BEGIN EXCLUSIVE")
+    def close(self) -> None:
+        """Close the connection, after the transactions that were started."""
+        self._thread.submit(self._disconnect)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with translate_sqlite_errors():
                 return self._run_in_valid_file(work)
-
-    def _require_locks(self) -> None:
-        if not self._is_lockable:
-            require_locks(self._path.parent)
-            self._is_lockable = True
+        except BaseException:
+            self._disconnect()  # this rolls back
+            raise
 
     def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -101,15 +97,44 @@ class SQLiteFile:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
                 raise
             self._set_aside("broken", "was unreadable")
+        self._disconnect()
         return self._run_in_transaction(work)
 
     def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with closing(self._connect(self._path)) as db:
+        db = self._begin()
+        self._create_tables(db)
+        result = work(db)
+        db.execute("COMMIT")
+        return result
+
+    def _begin(self) -> sqlite3.Connection:
+        """Begin a transaction in the file that is at the path now."""
+        while True:
+            db = self._db or self._open()
             db.execute("BEGIN IMMEDIATE")
-            self._create_tables(db)
-            result = work(db)
-            db.execute("COMMIT")
-            return result  # closing rolls back if anything raises
+            if self._inode == self._current_inode():
+                return db
+            self._disconnect()  # the file is new, or was removed or replaced
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._is_lockable:
+            require_locks(self._path.parent)
+            self._is_lockable = True
+        self._inode = self._current_inode()
+        self._db = self._connect(self._path)
+        return self._db
+
+    def _current_inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def _create_tables(self, db: sqlite3.Connection) -> None:
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
@@ -125,9 +150,18 @@ class SQLiteFile:
         return sqlite3.connect(path, timeout=timeout, isolation_level=None)
 
     def _set_aside(self, suffix: str, reason: str) -> None:
+        """Rename the open file, unless another process has done so.
+
+        SQLite cannot lock a damaged file, so this is done under a lock on a second file. A
+        transaction that is open stays open meanwhile: no other process writes to the file.
+        """
         aside = self._path.with_name(f"{self._path.name}.{suffix}-{time.time_ns()}")
-        self._path.rename(aside)
-        self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+        with closing(self._connect(self._lock_file())) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            if self._inode != self._current_inode():
+                return
+            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+            self._path.rename(aside)
         logger.warning(
             "%s %s; it was renamed %s, and %s",
             self._schema.contains,
@@ -136,11 +170,21 @@ class SQLiteFile:
             self._schema.if_lost,
         )
 
+    def _lock_file(self) -> Path:
+        file = self._path.with_name(f"{self._path.name}.lock")
+        if file.exists() and file.stat().st_size:
+            file.unlink()  # ours is always empty: SQLite cannot lock another file
+        return file
+
 
 class SQLiteStore:
     """The base of a class whose methods are transactions in a file."""
 
     _file: SQLiteFile
+
+    def close(self) -> None:
+        """Close the file, after the transactions that were started. A later one opens it again."""
+        self._file.close()
 
 
 def transaction(
