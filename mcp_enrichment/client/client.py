@@ -12,7 +12,7 @@ from mcp_enrichment.client.concurrency import BatchLoader, SingleFlight
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
-from mcp_enrichment.client.post_sender import PostSender, Submission
+from mcp_enrichment.client.post_sender import PostSender, Submission, Submitted
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.state.body_cipher import BodyCipher
@@ -92,10 +92,9 @@ class EnrichmentClient:
         self._poller = Poller(self._api, self._tasks, self._webhooks)
         if self._webhooks:
             self._tasks.start_soon(self._webhooks.watch, self._poller)
-        self._in_flight: SingleFlight[EnrichmentResult] = SingleFlight(self._tasks)
+        self._in_flight: SingleFlight[Submitted] = SingleFlight(self._tasks)
         self._submitted_bodies: dict[Hashable, EnrichmentRequest] = {}
-        # Each wait reads the file at its start and writes it at its end: many do so at once.
-        self._records = BatchLoader(self._store.find_by_ids, self._tasks)
+        # Many requests may become final at once.
         self._outcomes = BatchLoader(self._store.save_outcomes, self._tasks)
         self._submitter = self._new_submitter()
         return self
@@ -110,7 +109,7 @@ class EnrichmentClient:
             budget=self._budget,
             keep_misses=self._keep_misses,
             supports_idempotency=self._supports_idempotency,
-            read=self.get,
+            read=self._get,
             credits=self._credits,
         )
 
@@ -143,19 +142,17 @@ class EnrichmentClient:
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
         submission = Submission(dedup_key=key, body=body, may_spend=may_spend)
         until = anyio.current_time() + wait
-        result = await self._submit(submission, refresh=force_refresh)
+        result, record = await self._submit(submission, refresh=force_refresh)
         is_dropped = callback_url not in (None, result.callback_url)
         if not result.is_final and wait:
-            result = await self._wait_after(result, until - anyio.current_time())
+            result = await self._wait_after(result, record, until - anyio.current_time())
         # An earlier request may have another caller's reference.
         return replace(result, external_id=external_id, callback_dropped=is_dropped)
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""
         validate_id(enrichment_id)
-        got = await with_retries(lambda: self._api.get(enrichment_id), seconds=READ_SECONDS)
-        record = (await self._records.add([enrichment_id])).get(enrichment_id)
-        return await self._complete(got.enrichment, record, duration=None)
+        return await self._get(enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
         """The requests in this order, once all are final or after `seconds`. Free.
@@ -166,7 +163,8 @@ class EnrichmentClient:
         ids, until = list(enrichment_ids), anyio.current_time() + seconds
         for enrichment_id in ids:
             validate_id(enrichment_id)
-        records = await self._read_records(ids)
+        records = await self._store.find_by_ids(ids)
+        await self._learn_durations()
         left = max(until - anyio.current_time(), 0.0)
         if len(ids) == 1:  # the usual case needs no task
             return [await self._wait_for(ids[0], left, records.get(ids[0]))]
@@ -212,11 +210,11 @@ class EnrichmentClient:
         """End all waits now with the last response: the process is shutting down."""
         self._poller.release_waiters()
 
-    async def _submit(self, submission: Submission, *, refresh: bool) -> EnrichmentResult:
+    async def _submit(self, submission: Submission, *, refresh: bool) -> Submitted:
         """Submit the request, or join another caller's that is being submitted now."""
         key = (submission.dedup_key, refresh, submission.may_spend)
 
-        async def submit() -> EnrichmentResult:
+        async def submit() -> Submitted:
             try:
                 return await self._submitter.submit(submission, refresh=refresh)
             finally:
@@ -225,31 +223,42 @@ class EnrichmentClient:
         while True:
             body = self._submitted_bodies.setdefault(key, submission.body)
             try:
-                result = await self._in_flight.join(key, submit)
+                submitted = await self._in_flight.join(key, submit)
             except InvalidArguments:
                 if body == submission.body:
                     raise  # else the other caller's callback_url may have been refused
             else:
-                return result if body is submission.body else as_reused(result)
+                if body is submission.body:
+                    return submitted
+                return submitted._replace(result=as_reused(submitted.result))
 
     async def _credits(self) -> Credits:
         return await with_retries(self._api.credits, seconds=READ_SECONDS)
 
-    async def _read_records(self, ids: Iterable[str]) -> Mapping[str, RequestRecord]:
-        """The saved rows of these requests. The first call also reads the saved durations."""
+    async def _learn_durations(self) -> None:
+        """Read the saved durations of lookups, at the first wait."""
         if not self._has_durations:
             self._poller.schedule = PollSchedule(await self._store.durations())
             self._has_durations = True
-        return await self._records.add(ids)
 
-    async def _wait_after(self, first: EnrichmentResult, seconds: float) -> EnrichmentResult:
+    async def _get(
+        self, enrichment_id: str, record: RequestRecord | None = None
+    ) -> EnrichmentResult:
+        got = await with_retries(lambda: self._api.get(enrichment_id), seconds=READ_SECONDS)
+        if record is None:
+            record = (await self._store.find_by_ids([enrichment_id])).get(enrichment_id)
+        return await self._complete(got.enrichment, record, duration=None)
+
+    async def _wait_after(
+        self, first: EnrichmentResult, record: RequestRecord | None, seconds: float
+    ) -> EnrichmentResult:
         """Wait for a submitted request. An error returns its first state, so that its id is not
         lost: the next wait raises the error."""
         until = anyio.current_time() + seconds
         try:
-            records = await self._read_records([first.id])
+            await self._learn_durations()
             left = max(until - anyio.current_time(), 0.0)
-            later = await self._wait_for(first.id, left, records.get(first.id))
+            later = await self._wait_for(first.id, left, record)
         except EnrichmentError:
             return first
         charged = 0 if first.reused else later.credits_charged

@@ -7,7 +7,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.client.http_api import validate_email
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
@@ -18,7 +18,6 @@ from mcp_enrichment.client.state.records import (
     StoredRequest,
     SubmitState,
 )
-from mcp_enrichment.client.state.send_lock import hold_send_lock
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -56,6 +55,14 @@ class Submission:
     """Whether a new POST may be sent for it."""
 
 
+class Submitted(NamedTuple):
+    """A submitted request."""
+
+    result: EnrichmentResult
+    record: RequestRecord | None
+    """Its saved row; None if its id could not be saved."""
+
+
 @dataclass(kw_only=True, slots=True)
 class _Attempt:
     """One POST and its retries."""
@@ -81,7 +88,7 @@ class _Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostSender:
-    """Saves each POST before it sends it, and holds a lock while it sends."""
+    """Saves each POST, under a lock that ends with its process, before it sends it."""
 
     api: HTTPApi
     store: RequestStore
@@ -96,16 +103,17 @@ class PostSender:
         budget: Budget,
         snapshot: BalanceSnapshot | None,
         is_repeatable: bool,
-    ) -> EnrichmentResult | None:
-        """Send a new POST; None if another caller has changed the `expected` rows meanwhile."""
+    ) -> Submitted | StoredRequest:
+        """Send a new POST. If the saved rows are not the `expected` ones, return them instead."""
         record = self._new_record(submission)
         body = self._with_callback_url(submission.body, record.key)
-        async with hold_send_lock(self.store.path) as sender:
+        with self.store.send_lock.sender() as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
-            if not await self.store.save_before_post(
+            found = await self.store.save_before_post(
                 record, post, expected=expected, budget=budget, snapshot=snapshot
-            ):
-                return None
+            )
+            if found != expected:
+                return found
             attempt = _Attempt(
                 record=record,
                 post=post,
@@ -116,9 +124,7 @@ class PostSender:
             )
             return await self._send_and_save(attempt)
 
-    async def repeat(
-        self, submission: Submission, stored: StoredRequest
-    ) -> EnrichmentResult | None:
+    async def repeat(self, submission: Submission, stored: StoredRequest) -> Submitted | None:
         """Send a POST of unknown outcome again, with the same key and body.
 
         The service recognises it by its key. None if another caller was faster.
@@ -128,7 +134,7 @@ class PostSender:
         saved = self._saved_body(submission, stored.post)
         body = saved or self._with_callback_url(submission.body, record.key)
         plain = self._without_callback_url(body, record.key)
-        async with hold_send_lock(self.store.path) as sender:
+        with self.store.send_lock.sender() as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
             if not await self.store.save_before_repeat(record, post, expected=stored):
                 return None
@@ -153,7 +159,7 @@ class PostSender:
             asked_at=time.time(),
         )
 
-    async def _send_and_save(self, attempt: _Attempt) -> EnrichmentResult:
+    async def _send_and_save(self, attempt: _Attempt) -> Submitted:
         try:
             posted = await self._send_with_retries(attempt)
         except OutcomeUnknown:
@@ -163,13 +169,15 @@ class PostSender:
         except EnrichmentError as error:
             await self._save_refusal(attempt, error)
             raise
-        is_first = True
+        is_first, record = True, None
         with _log_storage_errors():
-            is_first = await self.store.mark_accepted(attempt.record, posted.enrichment.id)
+            accepted_id = posted.enrichment.id
+            is_first = await self.store.mark_accepted(attempt.record, accepted_id)
+            record = replace(attempt.record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
             if posted.supports_idempotency and not attempt.is_repeatable:
                 await self.store.mark_idempotent()
         result = _to_result(attempt, posted)
-        return result if is_first and attempt.is_own else as_reused(result)
+        return Submitted(result if is_first and attempt.is_own else as_reused(result), record)
 
     async def _save_refusal(self, attempt: _Attempt, error: EnrichmentError) -> None:
         if isinstance(error, IdempotencyConflict) and not attempt.is_repeat:

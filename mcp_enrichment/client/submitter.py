@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS
-from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Submission, hash_external_id
+from mcp_enrichment.client.post_sender import (
+    POST_RETRY_SECONDS,
+    Submission,
+    Submitted,
+    hash_external_id,
+)
 from mcp_enrichment.client.results import EnrichmentResult, as_reused
 from mcp_enrichment.client.state.records import (
     RequestRecord,
@@ -64,8 +69,8 @@ class Submitter:
     """Seconds for which a saved `not-found` is reused."""
     supports_idempotency: bool
     """The service is known to honour `Idempotency-Key` before any response shows it."""
-    read: Callable[[str], Awaitable[EnrichmentResult]] = field(repr=False)
-    """Reads a request by its id, with retries."""
+    read: Callable[[str, RequestRecord], Awaitable[EnrichmentResult]] = field(repr=False)
+    """Reads a request by its id, with retries, and saves its outcome in this row."""
     credits: Callable[[], Awaitable[Credits]] = field(repr=False)
     """Reads the balance, with retries."""
     slots: anyio.CapacityLimiter = field(
@@ -73,18 +78,31 @@ class Submitter:
     )
     """Bounds the saved requests whose POST still waits for a connection."""
 
-    async def submit(self, submission: Submission, *, refresh: bool) -> EnrichmentResult:
+    async def submit(self, submission: Submission, *, refresh: bool) -> Submitted:
         """Return the earlier request for this submission, or a new one."""
+        stored = StoredRequest()
+        if not self._may_post_first(submission):
+            stored = await self.store.load(submission.dedup_key)
         while True:
-            stored = await self._wait_until_sent(submission.dedup_key)
+            stored = await self._wait_until_sent(submission.dedup_key, stored)
             if stored.record and (
-                result := await self._reuse(submission, stored, stored.record, refresh=refresh)
+                reused := await self._reuse(submission, stored, stored.record, refresh=refresh)
             ):
-                return result
+                return reused
             if not submission.may_spend:
                 raise NotConfirmed
-            if result := await self._post(submission, stored):
-                return result
+            posted = await self._post(submission, stored)
+            if isinstance(posted, Submitted):
+                return posted
+            stored = posted  # not the expected rows
+
+    def _may_post_first(self, submission: Submission) -> bool:
+        """Whether to take the request for new: saving it shows whether it is, without a read.
+
+        Not if that would cost anything: a read of the balance, or waiting for a slot.
+        """
+        is_free = self.budget.reserve is None and self.slots.available_tokens > 0
+        return submission.may_spend and is_free
 
     async def match_result(self, result: EnrichmentResult) -> RequestRecord | None:
         """Find the saved request of unknown outcome that this result belongs to, and save its id.
@@ -100,18 +118,21 @@ class Submitter:
                 return (await self.store.load(key)).record
         return None
 
-    async def _wait_until_sent(self, key: str) -> StoredRequest:
+    async def _wait_until_sent(self, key: str, stored: StoredRequest) -> StoredRequest:
         """Wait until no live process is sending the POST; return the saved state.
 
         Raises `ServiceUnavailable` after `CONCURRENT_SEND_SECONDS`.
         """
         with anyio.move_on_after(CONCURRENT_SEND_SECONDS):
-            while _is_being_sent(stored := await self.store.load(key)):  # noqa: ASYNC110 (another process ends it)
+            while _is_being_sent(stored):
                 await anyio.sleep(CHECK_INTERVAL)
+                stored = await self.store.load(key)
             return stored
         raise ServiceUnavailable
 
-    async def _post(self, submission: Submission, stored: StoredRequest) -> EnrichmentResult | None:
+    async def _post(
+        self, submission: Submission, stored: StoredRequest
+    ) -> Submitted | StoredRequest:
         async with self.slots:
             snapshot, is_repeatable = await self._balance_snapshot(), await self._is_repeatable()
             return await self.sender.first(
@@ -139,8 +160,8 @@ class Submitter:
         record: RequestRecord,
         *,
         refresh: bool,
-    ) -> EnrichmentResult | None:
-        """The result of the saved request; None if a new POST is needed."""
+    ) -> Submitted | None:
+        """The saved request; None if a new POST is needed."""
         if record.state is SubmitState.ACCEPTED:
             return await self._read_accepted(record, refresh=refresh)
         if await self._is_repeatable():
@@ -149,14 +170,12 @@ class Submitter:
             return None
         raise OutcomeUnknown
 
-    async def _read_accepted(
-        self, record: RequestRecord, *, refresh: bool
-    ) -> EnrichmentResult | None:
+    async def _read_accepted(self, record: RequestRecord, *, refresh: bool) -> Submitted | None:
         is_over = record.status is not None
         if record.enrichment_id is None or (is_over and (refresh or not self._may_reuse(record))):
             return None
         try:
-            result = await self.read(record.enrichment_id)
+            result = await self.read(record.enrichment_id, record)
         except UnknownEnrichment:
             if is_recent(record):
                 raise ServiceUnavailable from None
@@ -168,12 +187,11 @@ class Submitter:
         # A record with a status is known to be final, whatever status the service returns now.
         if result.is_final and not record.status and (refresh or not self._may_reuse(current)):
             return None
-        kind = result.type or record.type
-        return as_reused(replace(result, asked_at=record.asked_at, type=kind))
+        return Submitted(as_reused(result), record)
 
     async def _repeat(
         self, submission: Submission, stored: StoredRequest, *, refresh: bool
-    ) -> EnrichmentResult | None:
+    ) -> Submitted | None:
         try:
             async with self.slots:
                 return await self.sender.repeat(submission, stored)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from mcp_enrichment.client import post_sender
+from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import (
     InsufficientCredits,
     ServiceUnavailable,
@@ -47,6 +48,20 @@ async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, en
     await _ask(client)
     lookups.end(end)  # type: ignore[arg-type]
     await client.wait(["e1"], HANG)
+
+
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The transactions of the state file, from now on."""
+    begun: list[Any] = []
+    run = SQLiteFile.run
+
+    async def noted(file: SQLiteFile, work: Any) -> Any:
+        begun.append(work)
+        return await run(file, work)
+
+    monkeypatch.setattr(SQLiteFile, "run", noted)
+    return begun
 
 
 @pytest.fixture
@@ -261,3 +276,17 @@ async def test_an_id_of_another_user_is_read_without_the_memory(
     vendor.will(replies(200, found("other")), accepts())
     assert (await client.get("other")).email == ADDRESS
     assert (await _ask(client)).id == "e1"
+
+
+async def test_a_new_request_takes_three_transactions_and_the_same_one_again_takes_one(
+    new_client: NewClient, lookups: ContractServer, transactions: list[Any]
+) -> None:
+    lookups.end(found())
+    async with new_client(supports_idempotency=True) as client:
+        await client.wait([], 0)  # this reads what is needed once
+        transactions.clear()
+        assert (await _ask(client, wait=HANG)).email == ADDRESS
+        assert len(transactions) == 3, "before the POST, after it, and at the end"
+        transactions.clear()
+        assert (await _ask(client, wait=HANG)).reused
+        assert len(transactions) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -101,16 +101,6 @@ def read_stored(db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
     record, post = find_one(db, "dedup_key = ?", dedup_key), find_post(db, dedup_key)
     is_its = post is not None and record is not None and post.key == record.key
     return StoredRequest(record=record, post=post if is_its else None)
-
-
-def compare_and_set(
-    db: sqlite3.Connection, new: RequestRecord, post: PendingPost, expected: StoredRequest
-) -> bool:
-    """Replace the rows of a request if they are as `expected`; return whether they were."""
-    if read_stored(db, new.dedup_key) != replace(expected, is_being_sent=False):
-        return False
-    replace_rows(db, new.dedup_key, new, post)
-    return True
 
 
 def replace_rows(

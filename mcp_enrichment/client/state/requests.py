@@ -12,12 +12,11 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.poll_schedule import KEPT_DURATIONS
-from mcp_enrichment.client.state import records, send_lock, spending
+from mcp_enrichment.client.state import records, spending
 from mcp_enrichment.client.state.records import (
     RequestRecord,
     StoredRequest,
     SubmitState,
-    compare_and_set,
     dedup_key,
     delete_orphan_posts,
     delete_post,
@@ -27,6 +26,7 @@ from mcp_enrichment.client.state.records import (
     read_stored,
     replace_rows,
 )
+from mcp_enrichment.client.state.send_lock import SendLock
 from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.models import EmailType, Status
@@ -74,9 +74,14 @@ class RequestStore(SQLiteStore):
 
     def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
         self.account = account
-        self.path = path
+        self.send_lock = SendLock(path)
         self._file = SQLiteFile(path, SCHEMA)
         self._keep = keep
+        self._supports_idempotency = False
+
+    def close(self) -> None:
+        super().close()
+        self.send_lock.close()
 
     @transaction
     def save_before_post(
@@ -88,21 +93,21 @@ class RequestStore(SQLiteStore):
         expected: StoredRequest,
         budget: Budget,
         snapshot: BalanceSnapshot | None,
-    ) -> bool:
+    ) -> StoredRequest:
         """Save a request and count its credit, before its POST is sent.
 
-        False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
-        saves nothing.
+        Returns the rows that were there before. If they are not the `expected` ones, nothing is
+        saved. Raises `BudgetExceeded`, and then saves nothing.
         """
         before = time.time() - self._keep
         db.execute(
             "DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, before)
         )
         delete_orphan_posts(db)
-        if not compare_and_set(db, record, post, expected):
-            return False
-        spending.count_credit(db, self.account, record.key, budget, snapshot)
-        return True
+        found = self._compare_and_set(db, record, post, expected)
+        if found == expected:
+            spending.count_credit(db, self.account, record.key, budget, snapshot)
+        return found
 
     @transaction
     def save_before_repeat(
@@ -113,17 +118,37 @@ class RequestStore(SQLiteStore):
         *,
         expected: StoredRequest,
     ) -> bool:
-        """Save that an earlier POST, whose credit counts already, is sent again."""
-        return compare_and_set(db, record, post, expected)
+        """Save that an earlier POST, whose credit counts already, is sent again.
+
+        False, and nothing is saved, if another caller has changed the `expected` rows.
+        """
+        return self._compare_and_set(db, record, post, expected) == expected
 
     @transaction
     def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
         """The rows of the request with this key; none if it is too old."""
+        return self._read(db, dedup_key)
+
+    def _compare_and_set(
+        self,
+        db: sqlite3.Connection,
+        new: RequestRecord,
+        post: PendingPost,
+        expected: StoredRequest,
+    ) -> StoredRequest:
+        """Replace the rows of a request if they are the `expected` ones. Returns those found."""
+        found = self._read(db, new.dedup_key)
+        if found == expected:
+            self.send_lock.hold()
+            replace_rows(db, new.dedup_key, new, post)
+        return found
+
+    def _read(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
         stored = read_stored(db, dedup_key)
         if stored.record is None or stored.record.asked_at < time.time() - self._keep:
             return StoredRequest()
         is_asking = stored.record.state is SubmitState.ASKING
-        if is_asking and stored.post and send_lock.is_held(self.path, stored.post.sender):
+        if is_asking and stored.post and self.send_lock.is_sending(stored.post.sender):
             return replace(stored, is_being_sent=True)
         return stored
 
@@ -195,9 +220,13 @@ class RequestStore(SQLiteStore):
         if now is None or now.key != record.key:
             spending.release(db, record.key)
 
-    @transaction
-    def supports_idempotency(self, db: sqlite3.Connection) -> bool:
+    async def supports_idempotency(self) -> bool:
         """Whether the service of this account has shown that it honours `Idempotency-Key`."""
+        self._supports_idempotency = self._supports_idempotency or await self._is_idempotent()
+        return self._supports_idempotency
+
+    @transaction
+    def _is_idempotent(self, db: sqlite3.Connection) -> bool:
         found = "SELECT 1 FROM idempotent_accounts WHERE account = ?"
         return db.execute(found, (self.account,)).fetchone() is not None
 

@@ -1,4 +1,4 @@
-"""A lock that a process holds while it sends a POST.
+"""A lock that tells whether the process that sends a POST is alive.
 
 It is SQLite's lock on an empty file, which works on every operating system. The system releases it
 when the process is killed; a process that is stopped (SIGSTOP) keeps it.
@@ -9,36 +9,76 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
-from mcp_enrichment.client.state.sqlite_file import translate_sqlite_errors
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 STALE_SECONDS = 3600.0
 """Age at which any process removes the lock file of a killed process."""
 
 
-@asynccontextmanager
-async def hold_send_lock(state_file: Path) -> AsyncIterator[str]:
-    """Hold a new lock beside the state file and yield its name. Raises `StorageFailed`."""
-    name = uuid.uuid4().hex
-    held = await anyio.to_thread.run_sync(_acquire, state_file, name)
-    try:
-        yield name
-    finally:
-        held.close()
-        _remove(_lock_file(state_file, name))
+class SendLock:
+    """The lock of one client, from its first POST until it is closed.
+
+    A sender is named after the lock and the number of the POST: the client itself knows which of
+    its POSTs are under way. The methods raise errors of SQLite and of the file system.
+    """
+
+    def __init__(self, state_file: Path) -> None:
+        self._state_file = state_file
+        self._name = uuid.uuid4().hex
+        self._file = _lock_file(state_file, self._name)
+        self._held: sqlite3.Connection | None = None
+        self._numbers = count(1)
+        self._sending: set[str] = set()
+
+    @contextmanager
+    def sender(self) -> Iterator[str]:
+        """Yield the name of a sender, which is sending while the block runs."""
+        name = f"{self._name}.{next(self._numbers)}"
+        self._sending.add(name)
+        try:
+            yield name
+        finally:
+            self._sending.remove(name)
+
+    def is_sending(self, sender: str) -> bool:
+        """Whether this client, or another live one, is sending under this name."""
+        name = sender.partition(".")[0]
+        if name == self._name:
+            return sender in self._sending
+        return _is_held(_lock_file(self._state_file, name))
+
+    def hold(self) -> None:
+        """Take the lock, if it is not held or its file was removed."""
+        if self._held is not None and self._file.exists():
+            return
+        self.close()
+        _remove_stale(self._state_file)
+        # Another thread than this one closes it.
+        self._held = sqlite3.connect(
+            self._file, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._held.execute("PRAGMA journal_mode = OFF")  # else a second file appears
+            self._held.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the lock."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            _remove(self._file)
 
 
-def is_held(state_file: Path, name: str) -> bool:
-    """Whether the process that took this lock still holds it."""
-    file = _lock_file(state_file, name)
+def _is_held(file: Path) -> bool:
     if not file.exists():
         return False
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as db:
@@ -52,21 +92,11 @@ def is_held(state_file: Path, name: str) -> bool:
     return False
 
 
-def _acquire(state_file: Path, name: str) -> sqlite3.Connection:
-    with translate_sqlite_errors():
-        _remove_stale(state_file)
-        # Another thread than this one closes it.
-        file = _lock_file(state_file, name)
-        held = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
-        held.execute("BEGIN EXCLUSIVE")
-        return held
-
-
 def _remove_stale(state_file: Path) -> None:
     for file in state_file.parent.glob(_lock_file(state_file, "*").name):
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > STALE_SECONDS:
-                is_held(state_file, file.name.rpartition("-")[2])
+                _is_held(file)
 
 
 def _remove(file: Path) -> None:
