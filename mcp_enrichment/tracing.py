@@ -26,6 +26,7 @@ __all__ = [
     "annotate",
     "continue_trace",
     "headers",
+    "is_set_up",
     "span",
     "traceparent",
 ]
@@ -37,12 +38,21 @@ _W3C = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer(PROGRAM, __version__)
 
 
+def is_set_up() -> bool:
+    """Whether anybody records spans in this process."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 @contextmanager
 def span(
     name: str, kind: SpanKind = SpanKind.INTERNAL, *, parent: str | None = None
 ) -> Iterator[None]:
     """Record the block as a span. `parent`: a `traceparent` from outside; without a valid one, the
     parent is the current span."""
+    if not is_set_up():
+        with continue_trace(parent):
+            yield
+        return
     with _tracer.start_as_current_span(
         name,
         context=_context_of(parent),
@@ -61,7 +71,7 @@ def span(
 @contextmanager
 def continue_trace(parent: str | None) -> Iterator[None]:
     """Continue the trace of this `traceparent`, from outside, in the block."""
-    remote = _context_of(parent)
+    remote = _context_of(parent) if parent else None
     if remote is None:
         yield
         return
@@ -82,6 +92,8 @@ def annotate(attributes: Mapping[str, str | int], *, name: str | None = None) ->
 
 def traceparent() -> str | None:
     """The `traceparent` of the current span; None without a trace."""
+    if trace.get_current_span() is trace.INVALID_SPAN:
+        return None
     carrier: dict[str, str] = {}
     _W3C.inject(carrier)  # without `tracestate`, which is for tracing systems
     return carrier.get(TRACEPARENT)

@@ -117,37 +117,42 @@ class HTTPApi:
         return answer, headers.get("date")
 
     async def _call(
-        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
+        self, model: type[M], method: str, path: str, **options: Any
     ) -> tuple[M, httpx.Headers]:
         called = "enrichment" if model is EnrichmentBody else "credits"
-        with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
-            return await self._answered(model, method, path, seconds=seconds, **options)
-
-    async def _answered(
-        self, model: type[M], method: str, path: str, *, seconds: float, **options: Any
-    ) -> tuple[M, httpx.Headers]:
         spends = method == "POST"
+        with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
+            response, body = await self._exchange(method, path, spends=spends, **options)
+            if not response.is_success:
+                names_an_id = model is EnrichmentBody and not spends
+                refused = errors.error_from_response(
+                    response.status_code,
+                    response.headers,
+                    body,
+                    spends=spends,
+                    names_an_id=names_an_id,
+                )
+                self._save_rate_limit(refused)
+                raise refused
+            self._rate_limits = 0
+            try:
+                return model.model_validate_json(body), response.headers
+            except ValidationError as error:
+                # The request was accepted, but its id is lost.
+                raise (OutcomeUnknown if spends else BadAnswer)() from error
+
+    async def _exchange(
+        self, method: str, path: str, *, spends: bool, **options: Any
+    ) -> tuple[httpx.Response, bytes]:
         self._check_rate_limit()
+        options["headers"] = options.get("headers", {}) | tracing.headers()
         try:
-            response, body = await self._exchange(method, path, seconds, options)
+            async with self._in_flight:
+                response, body = await exchange(self._http, method, path, **options)
         except Exception as error:  # after any exception a POST may have been sent
             raise errors.from_exception(error, spends=spends) from error
-        if not response.is_success:
-            refused = errors.error_from_response(
-                response.status_code,
-                response.headers,
-                body,
-                spends=spends,
-                names_an_id=model is EnrichmentBody and not spends,
-            )
-            self._save_rate_limit(refused)
-            raise refused
-        self._rate_limits = 0
-        try:
-            return model.model_validate_json(body), response.headers
-        except ValidationError as error:
-            # The request was accepted, but its id is lost.
-            raise (OutcomeUnknown if spends else BadAnswer)() from error
+        tracing.annotate({"http.response.status_code": response.status_code})
+        return response, body
 
     def _check_rate_limit(self) -> None:
         """A 429 holds for the account: no call is sent before its time is over."""
@@ -160,17 +165,6 @@ class HTTPApi:
             self._rate_limits += 1
             pause = retry.backoff(refused, self._rate_limits) or 0.0
             self._rate_limited_until = max(self._rate_limited_until, anyio.current_time() + pause)
-
-    async def _exchange(
-        self, method: str, path: str, seconds: float, options: dict[str, Any]
-    ) -> tuple[httpx.Response, bytes]:
-        headers = options.pop("headers", {}) | tracing.headers()
-        async with self._in_flight:
-            response, body = await exchange(
-                self._http, method, path, seconds=seconds, headers=headers, **options
-            )
-        tracing.annotate({"http.response.status_code": response.status_code})
-        return response, body
 
 
 def validate_email(enrichment: EnrichmentBody) -> None:

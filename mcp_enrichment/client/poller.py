@@ -178,6 +178,7 @@ class Poller:
             is_exact = poll.was_pending and not poll.expects_webhook
             poll.duration = age if is_exact else None
             poll.done.set()
+            return 0.0
         poll.was_pending = True
         if poll.expects_webhook:
             return retry.WEBHOOK_POLL_INTERVAL

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EnrichmentBody, Reason, Verification
 
 
+_TYPES = {kind.enrichment_type: kind for kind in EmailType}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnrichmentResult:
     """One enrichment. Times are in seconds since the epoch."""
@@ -98,7 +101,7 @@ def _printable(external_id: str | None) -> str | None:
 def _type_of(body: EnrichmentBody) -> EmailType | None:
     if body.email and body.email.type:
         return body.email.type
-    return next((t for t in EmailType if t.enrichment_type == body.enrichment_type), None)
+    return _TYPES.get(body.enrichment_type or "")
 
 
 def _charged(body: EnrichmentBody) -> int | None:

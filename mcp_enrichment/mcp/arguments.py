@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.mcp import coercion
+from mcp_enrichment.mcp import coercion, elicitation
 from mcp_enrichment.mcp.schema import inlined_schema
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ MOST_NAMES = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 """The names that a result repeats: any other text may contain personal data."""
 _WITH_ARGUMENTS = {"tools/call", "prompts/get"}
+_REPLIES = "inputResponses"
 _NO_OBJECT = (
     "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "
     "charged. Send them as an object."
@@ -37,14 +38,18 @@ _NO_OBJECT = (
 async def normalize_arguments(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Middleware: convert what clients send for arguments to an object. The SDK would refuse all
-    else before the handler runs."""
+    """Middleware: convert what clients send for arguments to an object, and a malformed reply to a
+    question to none. The SDK would refuse all else before the handler runs, and not say that
+    nothing was charged."""
     if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
         given = coercion.arguments_object(ctx.params.get("arguments"))
         if not isinstance(given, dict):
             raise MCPError(INVALID_PARAMS, _NO_OBJECT)
         given = {name: value for name, value in given.items() if value is not None}
-        ctx = replace(ctx, params={**ctx.params, "arguments": given})
+        params = {**ctx.params, "arguments": given}
+        if params.get(_REPLIES) is not None:
+            params[_REPLIES] = elicitation.readable_replies(params[_REPLIES])
+        ctx = replace(ctx, params=params)
     return await call_next(ctx)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,7 +24,7 @@ from mcp_enrichment.mcp.models import RequestArguments
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
-    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from mcp.server.context import ServerRequestContext
 
     from mcp_enrichment.mcp.models import Arguments
 
@@ -74,18 +73,8 @@ def has_agreed(params: CallToolRequestParams) -> bool:
     return True
 
 
-async def normalize_elicitation_replies(
-    ctx: ServerRequestContext[Any, Any], call_next: CallNext
-) -> HandlerResult:
-    """Middleware: treat a malformed reply as none. The SDK would refuse the call, and not say that
-    nothing was charged."""
-    given = (ctx.params or {}).get("inputResponses")
-    if ctx.method == "tools/call" and given is not None:
-        ctx = replace(ctx, params={**(ctx.params or {}), "inputResponses": _readable(given)})
-    return await call_next(ctx)
-
-
-def _readable(responses: Any) -> dict[str, Any]:
+def readable_replies(responses: Any) -> dict[str, Any]:
+    """The `inputResponses` of a call as the SDK accepts them."""
     if isinstance(responses, Mapping) and QUESTION not in responses:
         return {}  # the only question is asked again
     answer = responses.get(QUESTION) if isinstance(responses, Mapping) else None

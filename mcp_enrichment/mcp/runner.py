@@ -22,6 +22,7 @@ from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import elicitation, results, tasks
 from mcp_enrichment.mcp.arguments import ignored_names, parse
 from mcp_enrichment.mcp.progress import report_progress
+from mcp_enrichment.mcp.sdk import wants_progress
 from mcp_enrichment.mcp.tools import CallContext, Tool
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class ToolRunner:
     async def call(
         self, tool: Tool, params: CallToolRequestParams, context: ServerRequestContext[Any]
     ) -> Result:
-        """Run the call before its deadline, and report progress meanwhile."""
+        """Run the call before its deadline, and report progress to a client that wants it."""
         given = params.arguments or {}
         try:
             parsed = parse(tool.arguments, given)
@@ -94,13 +95,16 @@ class ToolRunner:
             result: Result = results.from_error(error)
         else:
             call = _Call(tool=tool, params=params, context=context, started_at=anyio.current_time())
-            result = await self._run_before_deadline(call, parsed)
+            if wants_progress(context):
+                async with report_progress(context, parsed.cap):
+                    result = await self._run_before_deadline(call, parsed)
+            else:
+                result = await self._run_before_deadline(call, parsed)
         return results.with_ignored_names(result, ignored_names(tool.arguments, given))
 
     async def _run_before_deadline(self, call: _Call, arguments: Arguments) -> Result:
-        async with report_progress(call.context, arguments.cap):
-            with _Deadline(call.started_at + arguments.cap):
-                return await self._result_or_error(call, arguments)
+        with _Deadline(call.started_at + arguments.cap):
+            return await self._result_or_error(call, arguments)
         return results.from_error(DeadlineExceeded() if call.tool.spends else ServiceUnavailable())
 
     async def _result_or_error(self, call: _Call, arguments: Arguments) -> Result:

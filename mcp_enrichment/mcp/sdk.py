@@ -28,6 +28,12 @@ def connection_of(context: ServerRequestContext[Any]) -> Connection:
     return context.session._connection
 
 
+def wants_progress(context: ServerRequestContext[Any]) -> bool:
+    """Whether the client of this request has sent a progress token. In memory it needs none."""
+    in_memory = context.session._request_outbound.message_metadata is None
+    return in_memory or "progress_token" in (context.meta or {})
+
+
 def take_tracing_middleware(server: Server[Any]) -> ServerMiddleware[Any]:
     """Remove and return the SDK's only middleware of its own, which makes the spans."""
     [spans] = server.middleware

@@ -27,7 +27,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
 from mcp_enrichment.mcp.arguments import normalize_arguments
-from mcp_enrichment.mcp.elicitation import normalize_elicitation_replies
 from mcp_enrichment.mcp.resources import Resources
 from mcp_enrichment.mcp.runner import Result, ToolRunner
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
@@ -127,7 +126,7 @@ def create_server(
     tasks.serve_on(server)
     spans = take_tracing_middleware(server)
     traced = TracingMiddleware(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
-    server.middleware = [traced, normalize_arguments, normalize_elicitation_replies]
+    server.middleware = [traced, normalize_arguments]
     return server
 
 

@@ -23,7 +23,10 @@ _METHODS = {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS}
 
 
 class TracingMiddleware:
-    """Continues the trace of `_meta` or, over HTTP, of the request's header."""
+    """Continues the trace of `_meta` or, over HTTP, of the request's header.
+
+    Without either, and if nobody records spans, it does nothing.
+    """
 
     def __init__(
         self, spans: ServerMiddleware[Any], *, methods: Collection[str], names: Collection[str]
@@ -37,10 +40,13 @@ class TracingMiddleware:
     async def __call__(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
+        header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
+        if not (header or tracing.TRACEPARENT in (ctx.meta or {}) or tracing.is_set_up()):
+            return await call_next(ctx)
+
         async def call_unredacted(_redacted: ServerRequestContext[Any, Any]) -> HandlerResult:
             return await call_next(ctx)
 
-        header = ctx.request.headers.get(tracing.TRACEPARENT) if ctx.request else None
         with tracing.continue_trace(header):
             return await self._spans(self._redacted(ctx), call_unredacted)
 

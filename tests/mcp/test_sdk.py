@@ -11,6 +11,7 @@ from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
 from mcp.shared import _stream_protocols
+from mcp.shared.dispatcher import DispatchContext
 
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from tests.support.fresh_copy import ROOT
@@ -34,6 +35,12 @@ def test_the_sdk_still_has_a_private_name(owner: object, name: str) -> None:
 def test_a_session_still_holds_its_connection() -> None:
     parameters = ServerSession.__init__.__code__
     assert "_connection" in parameters.co_names, f"{SDK} has no ServerSession._connection"
+
+
+def test_a_session_still_holds_the_context_of_its_message() -> None:
+    names = ServerSession.__init__.__code__.co_names
+    assert "_request_outbound" in names, f"{SDK} has no ServerSession._request_outbound"
+    assert hasattr(DispatchContext, "message_metadata"), f"{SDK} has no message_metadata"
 
 
 def test_a_connection_still_has_a_state_and_an_exit_stack() -> None:
