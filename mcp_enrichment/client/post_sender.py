@@ -103,17 +103,16 @@ class PostSender:
         budget: Budget,
         snapshot: BalanceSnapshot | None,
         is_repeatable: bool,
-    ) -> Submitted | StoredRequest:
-        """Send a new POST. If the saved rows are not the `expected` ones, return them instead."""
+    ) -> Submitted | None:
+        """Send a new POST; None if another caller has changed the `expected` rows meanwhile."""
         record = self._new_record(submission)
         body = self._with_callback_url(submission.body, record.key)
         with self.store.send_lock.sender() as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
-            found = await self.store.save_before_post(
+            if not await self.store.save_before_post(
                 record, post, expected=expected, budget=budget, snapshot=snapshot
-            )
-            if found != expected:
-                return found
+            ):
+                return None
             attempt = _Attempt(
                 record=record,
                 post=post,

@@ -80,29 +80,16 @@ class Submitter:
 
     async def submit(self, submission: Submission, *, refresh: bool) -> Submitted:
         """Return the earlier request for this submission, or a new one."""
-        stored = StoredRequest()
-        if not self._may_post_first(submission):
-            stored = await self.store.load(submission.dedup_key)
         while True:
-            stored = await self._wait_until_sent(submission.dedup_key, stored)
+            stored = await self._wait_until_sent(submission.dedup_key)
             if stored.record and (
                 reused := await self._reuse(submission, stored, stored.record, refresh=refresh)
             ):
                 return reused
             if not submission.may_spend:
                 raise NotConfirmed
-            posted = await self._post(submission, stored)
-            if isinstance(posted, Submitted):
-                return posted
-            stored = posted  # not the expected rows
-
-    def _may_post_first(self, submission: Submission) -> bool:
-        """Whether to take the request for new: saving it shows whether it is, without a read.
-
-        Not if that would cost anything: a read of the balance, or waiting for a slot.
-        """
-        is_free = self.budget.reserve is None and self.slots.available_tokens > 0
-        return submission.may_spend and is_free
+            if submitted := await self._post(submission, stored):
+                return submitted
 
     async def match_result(self, result: EnrichmentResult) -> RequestRecord | None:
         """Find the saved request of unknown outcome that this result belongs to, and save its id.
@@ -118,21 +105,18 @@ class Submitter:
                 return (await self.store.load(key)).record
         return None
 
-    async def _wait_until_sent(self, key: str, stored: StoredRequest) -> StoredRequest:
+    async def _wait_until_sent(self, key: str) -> StoredRequest:
         """Wait until no live process is sending the POST; return the saved state.
 
         Raises `ServiceUnavailable` after `CONCURRENT_SEND_SECONDS`.
         """
         with anyio.move_on_after(CONCURRENT_SEND_SECONDS):
-            while _is_being_sent(stored):
+            while _is_being_sent(stored := await self.store.load(key)):  # noqa: ASYNC110 (another process ends it)
                 await anyio.sleep(CHECK_INTERVAL)
-                stored = await self.store.load(key)
             return stored
         raise ServiceUnavailable
 
-    async def _post(
-        self, submission: Submission, stored: StoredRequest
-    ) -> Submitted | StoredRequest:
+    async def _post(self, submission: Submission, stored: StoredRequest) -> Submitted | None:
         async with self.slots:
             snapshot, is_repeatable = await self._balance_snapshot(), await self._is_repeatable()
             return await self.sender.first(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
+import threading
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -121,14 +122,40 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_processes(
         assert (await two.request(PROFILE, EmailType.WORK)).id == "e2"
 
 
-async def test_transactions_share_one_connection(
-    memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_file_stays_open(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(RequestStore(memory, "account")) as store:
         await store.mark_idempotent()
+        assert await store.durations() == []
         monkeypatch.setattr(sqlite3, "connect", None)
         await store.mark_idempotent()
-        assert await store.supports_idempotency()
+        assert await store.durations() == []
+
+
+async def test_a_read_leaves_the_thread_only_to_wait_for_another_process(memory: Path) -> None:
+    threads: list[int] = []
+
+    def read(_db: sqlite3.Connection) -> None:
+        threads.append(threading.get_ident())
+
+    with closing(SQLiteFile(memory, SCHEMA)) as file:
+        await file.run(lambda _db: None)
+        await file.read(read)
+        with closing(sqlite3.connect(memory, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(file.read, read)
+                await anyio.wait_all_tasks_blocked()
+                other.execute("ROLLBACK")
+    assert threads[0] == threading.get_ident() != threads[1]
+
+
+async def test_a_read_that_fails_leaves_the_file_unlocked(memory: Path) -> None:
+    with closing(SQLiteFile(memory, SCHEMA)) as file:
+        await file.run(lambda _db: None)
+        with pytest.raises(ZeroDivisionError):
+            await file.read(lambda db: 1 / len(db.execute("SELECT * FROM spending").fetchall()))
+        with closing(sqlite3.connect(memory, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
 
 
 def _overwrite(memory: Path) -> None:

@@ -47,6 +47,7 @@ class Steps:
 async def main(url: str, memory: str, last: str, known: str = "") -> None:
     steps = Steps(int(last))
     steps.before(SQLiteFile, "run")
+    steps.before(SQLiteFile, "read")
     steps.before(HTTPApi, "post")
     steps.before(HTTPApi, "get")
     options = {"memory": Path(memory), "supports_idempotency": bool(known)}

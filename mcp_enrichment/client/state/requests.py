@@ -27,7 +27,13 @@ from mcp_enrichment.client.state.records import (
     replace_rows,
 )
 from mcp_enrichment.client.state.send_lock import SendLock
-from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
+from mcp_enrichment.client.state.sqlite_file import (
+    Schema,
+    SQLiteFile,
+    SQLiteStore,
+    read_transaction,
+    transaction,
+)
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.models import EmailType, Status
 
@@ -93,21 +99,21 @@ class RequestStore(SQLiteStore):
         expected: StoredRequest,
         budget: Budget,
         snapshot: BalanceSnapshot | None,
-    ) -> StoredRequest:
+    ) -> bool:
         """Save a request and count its credit, before its POST is sent.
 
-        Returns the rows that were there before. If they are not the `expected` ones, nothing is
-        saved. Raises `BudgetExceeded`, and then saves nothing.
+        False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
+        saves nothing.
         """
         before = time.time() - self._keep
         db.execute(
             "DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, before)
         )
         delete_orphan_posts(db)
-        found = self._compare_and_set(db, record, post, expected)
-        if found == expected:
-            spending.count_credit(db, self.account, record.key, budget, snapshot)
-        return found
+        if not self._compare_and_set(db, record, post, expected):
+            return False
+        spending.count_credit(db, self.account, record.key, budget, snapshot)
+        return True
 
     @transaction
     def save_before_repeat(
@@ -120,14 +126,9 @@ class RequestStore(SQLiteStore):
     ) -> bool:
         """Save that an earlier POST, whose credit counts already, is sent again.
 
-        False, and nothing is saved, if another caller has changed the `expected` rows.
+        False if another caller has changed the `expected` rows.
         """
-        return self._compare_and_set(db, record, post, expected) == expected
-
-    @transaction
-    def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
-        """The rows of the request with this key; none if it is too old."""
-        return self._read(db, dedup_key)
+        return self._compare_and_set(db, record, post, expected)
 
     def _compare_and_set(
         self,
@@ -135,15 +136,17 @@ class RequestStore(SQLiteStore):
         new: RequestRecord,
         post: PendingPost,
         expected: StoredRequest,
-    ) -> StoredRequest:
-        """Replace the rows of a request if they are the `expected` ones. Returns those found."""
-        found = self._read(db, new.dedup_key)
-        if found == expected:
-            self.send_lock.hold()
-            replace_rows(db, new.dedup_key, new, post)
-        return found
+    ) -> bool:
+        """Replace the rows of a request if they are as `expected`; return whether they were."""
+        if read_stored(db, new.dedup_key) != replace(expected, is_being_sent=False):
+            return False
+        self.send_lock.hold()
+        replace_rows(db, new.dedup_key, new, post)
+        return True
 
-    def _read(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
+    @read_transaction
+    def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
+        """The rows of the request with this key; none if it is too old."""
         stored = read_stored(db, dedup_key)
         if stored.record is None or stored.record.asked_at < time.time() - self._keep:
             return StoredRequest()
@@ -152,7 +155,7 @@ class RequestStore(SQLiteStore):
             return replace(stored, is_being_sent=True)
         return stored
 
-    @transaction
+    @read_transaction
     def find_by_ids(
         self, db: sqlite3.Connection, ids: Iterable[str]
     ) -> Mapping[str, RequestRecord]:
@@ -225,7 +228,7 @@ class RequestStore(SQLiteStore):
         self._supports_idempotency = self._supports_idempotency or await self._is_idempotent()
         return self._supports_idempotency
 
-    @transaction
+    @read_transaction
     def _is_idempotent(self, db: sqlite3.Connection) -> bool:
         found = "SELECT 1 FROM idempotent_accounts WHERE account = ?"
         return db.execute(found, (self.account,)).fetchone() is not None
@@ -235,23 +238,23 @@ class RequestStore(SQLiteStore):
         """Save that the service of this account honours `Idempotency-Key`."""
         db.execute("INSERT OR IGNORE INTO idempotent_accounts VALUES (?)", (self.account,))
 
-    @transaction
+    @read_transaction
     def durations(self, db: sqlite3.Connection) -> Sequence[float]:
         """The seconds that the last lookups of this account took."""
         found = db.execute("SELECT seconds FROM durations WHERE account = ?", (self.account,))
         return [seconds for (seconds,) in found]
 
-    @transaction
+    @read_transaction
     def spent_today(self, db: sqlite3.Connection) -> int:
         """The credits that the account has spent since midnight UTC, or may still spend."""
         return spending.spent_today(db, self.account)
 
-    @transaction
+    @read_transaction
     def credit_states(self, db: sqlite3.Connection) -> Mapping[str, str]:
         """The state of each credit that counts, by its key."""
         return spending.read_states(db, self.account)
 
-    @transaction
+    @read_transaction
     def newest(self, db: sqlite3.Connection, limit: int) -> Sequence[RequestRecord]:
         """The account's requests, the newest first."""
         return find_all(db, "account = ? ORDER BY asked_at DESC LIMIT ?", self.account, limit)

@@ -18,6 +18,7 @@ from mcp_enrichment.file_locks import is_unsupported, require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 P = ParamSpec("P")
@@ -56,9 +57,9 @@ class Schema:
 class SQLiteFile:
     """Runs short transactions in a file that several processes use. A crash loses none of them.
 
-    One connection stays open, and one thread uses it. A file that is damaged, or of another
-    version, is renamed, and a new one is created. Each transaction therefore begins by checking
-    that its file is still the one at the path.
+    Two connections stay open: a thread writes by one, and the event loop reads by the other. A file
+    that is damaged, or of another version, is renamed, and a new one is created. Each transaction
+    therefore begins by checking that its file is still the one at the path.
     """
 
     def __init__(self, path: Path, schema: Schema, *, busy_timeout: float | None = None) -> None:
@@ -66,27 +67,61 @@ class SQLiteFile:
         self._schema = schema
         self._busy_timeout = busy_timeout
         self._is_lockable = False
-        self._db: sqlite3.Connection | None = None
-        self._inode: int | None = None
+        self._writer = _Connection(path)
+        self._reader = _Connection(path)
+        self._last_started: Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction and return its result. Raises `StorageFailed`."""
         # A cancelled call does not wait for the thread, which another process may hold up.
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._run, work)
+        started = self._last_started = self._thread.submit(self._run, work)
+        return await asyncio.wrap_future(started)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work`, which changes nothing, in one transaction. Raises `StorageFailed`.
+
+        It runs in this thread: the file is small, and a change of threads takes longer than a read.
+        If the file is locked, has a fault, or is being written by this process, the other thread
+        reads it in its turn.
+        """
+        if self._last_started and not self._last_started.done():
+            return await self.run(work)
+        try:
+            return self._read_now(work)
+        except (sqlite3.Error, OSError, _OtherVersion):
+            return await self.run(work)
 
     def close(self) -> None:
-        """Close the connection, after the transactions that were started."""
-        self._thread.submit(self._disconnect)
+        """Close the connections, after the transactions that were started."""
+        self._reader.close()
+        self._thread.submit(self._writer.close)
+
+    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            db = self._reader.begin("DEFERRED", timeout=0)
+            self._require_tables(db)
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            self._reader.close()
+            raise
+        return result
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with translate_sqlite_errors():
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._require_locks()
                 return self._run_in_valid_file(work)
         except BaseException:
-            self._disconnect()  # this rolls back
+            self._writer.close()  # this rolls back
             raise
+
+    def _require_locks(self) -> None:
+        if not self._is_lockable:
+            require_locks(self._path.parent)
+            self._is_lockable = True
 
     def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -97,68 +132,43 @@ class SQLiteFile:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
                 raise
             self._set_aside("broken", "was unreadable")
-        self._disconnect()
+        self._writer.close()
         return self._run_in_transaction(work)
 
     def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = self._begin()
-        self._create_tables(db)
+        db = self._writer.begin("IMMEDIATE", timeout=self._timeout)
+        if not self._has_tables(db):
+            for statement in self._schema.tables.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {self._schema.version}")
         result = work(db)
         db.execute("COMMIT")
         return result
 
-    def _begin(self) -> sqlite3.Connection:
-        """Begin a transaction in the file that is at the path now."""
-        while True:
-            db = self._db or self._open()
-            db.execute("BEGIN IMMEDIATE")
-            if self._inode == self._current_inode():
-                return db
-            self._disconnect()  # the file is new, or was removed or replaced
+    def _require_tables(self, db: sqlite3.Connection) -> None:
+        if not self._has_tables(db):
+            raise _OtherVersion
 
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._is_lockable:
-            require_locks(self._path.parent)
-            self._is_lockable = True
-        self._inode = self._current_inode()
-        self._db = self._connect(self._path)
-        return self._db
-
-    def _current_inode(self) -> int | None:
-        try:
-            return self._path.stat().st_ino
-        except FileNotFoundError:
-            return None
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def _create_tables(self, db: sqlite3.Connection) -> None:
+    def _has_tables(self, db: sqlite3.Connection) -> bool:
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, self._schema.version):
             raise _OtherVersion
-        if version == 0:
-            for statement in self._schema.tables.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {self._schema.version}")
+        return version != 0
 
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        timeout = BUSY_TIMEOUT if self._busy_timeout is None else self._busy_timeout
-        return sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    @property
+    def _timeout(self) -> float:
+        return BUSY_TIMEOUT if self._busy_timeout is None else self._busy_timeout
 
     def _set_aside(self, suffix: str, reason: str) -> None:
-        """Rename the open file, unless another process has done so.
+        """Rename the file of the writer, unless another process has done so.
 
         SQLite cannot lock a damaged file, so this is done under a lock on a second file. A
         transaction that is open stays open meanwhile: no other process writes to the file.
         """
         aside = self._path.with_name(f"{self._path.name}.{suffix}-{time.time_ns()}")
-        with closing(self._connect(self._lock_file())) as lock:
+        with closing(_connect(self._lock_file(), self._timeout)) as lock:
             lock.execute("BEGIN EXCLUSIVE")
-            if self._inode != self._current_inode():
+            if not self._writer.is_current():
                 return
             self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
             self._path.rename(aside)
@@ -177,6 +187,46 @@ class SQLiteFile:
         return file
 
 
+class _Connection:
+    """A connection that stays open as long as its file is at the path."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self._inode: int | None = None
+
+    def begin(self, kind: str, *, timeout: float) -> sqlite3.Connection:
+        """Begin a transaction in the file that is at the path now."""
+        while True:
+            if self._db is None:
+                self._inode = self._inode_at_path()
+                self._db = _connect(self._path, timeout)
+            self._db.execute(f"BEGIN {kind}")
+            if self.is_current():
+                return self._db
+            self.close()  # the file is new, or was removed or replaced
+
+    def is_current(self) -> bool:
+        """Whether the file is still the one at the path."""
+        return self._inode == self._inode_at_path()
+
+    def close(self) -> None:
+        """Close the connection. A transaction that is open is rolled back."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _inode_at_path(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+
+def _connect(path: Path, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None)
+
+
 class SQLiteStore:
     """The base of a class whose methods are transactions in a file."""
 
@@ -185,6 +235,18 @@ class SQLiteStore:
     def close(self) -> None:
         """Close the file, after the transactions that were started. A later one opens it again."""
         self._file.close()
+
+
+def read_transaction(
+    method: Callable[Concatenate[S, sqlite3.Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Decorator: as `transaction`, for a method that changes nothing."""
+
+    @wraps(method)
+    async def read(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._file.read(lambda db: method(self, db, *args, **kwargs))
+
+    return read
 
 
 def transaction(
@@ -200,7 +262,7 @@ def transaction(
 
 
 class _OtherVersion(Exception):
-    """The file's schema is of a version that this program does not know."""
+    """The file's schema is of a version that this program does not know, or not there yet."""
 
 
 def is_usable(path: Path, schema: Schema) -> bool:

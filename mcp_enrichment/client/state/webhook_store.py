@@ -5,7 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.client.state.sqlite_file import Schema, SQLiteFile, SQLiteStore, transaction
+from mcp_enrichment.client.state.sqlite_file import (
+    Schema,
+    SQLiteFile,
+    SQLiteStore,
+    read_transaction,
+    transaction,
+)
 from mcp_enrichment.contract.defaults import DAY
 
 if TYPE_CHECKING:
@@ -66,7 +72,7 @@ class WebhookStore(SQLiteStore):
         """Save that a request became final and no webhook came."""
         db.execute("INSERT INTO missed VALUES (?)", (time.time(),))
 
-    @transaction
+    @read_transaction
     def is_expected(self, db: sqlite3.Connection, enrichment_id: str) -> bool:
         """Whether a webhook for this request is still to come.
 
@@ -81,7 +87,7 @@ class WebhookStore(SQLiteStore):
                 <= coalesce((SELECT max(at) FROM notified), 0)"""
         return bool(db.execute(query, {"id": enrichment_id}).fetchone()[0])
 
-    @transaction
+    @read_transaction
     def notified_since(self, db: sqlite3.Connection, number: int) -> tuple[int, Sequence[str]]:
         """The ids of the webhooks that came after this number, and the number to pass next."""
         query = (
