@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import httpx
 from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import tracing
@@ -20,8 +21,6 @@ from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
 from mcp_enrichment.net.proxies import InvalidNetworkSetting
 
 if TYPE_CHECKING:
-    import httpx
-
     from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import EnrichmentRequest
 
@@ -69,6 +68,9 @@ class HTTPApi:
         headers = {"x-api-key": api_key} if api_key else {}
         try:
             self._http = http_client(url, headers, transport)
+            # httpx parses a URL at each call unless it is given one that is parsed.
+            self._enrichments = httpx.URL(url.rstrip("/") + ENRICHMENTS)
+            self._credits = httpx.URL(url.rstrip("/") + CREDITS)
         except InvalidNetworkSetting as wrong:
             raise Unauthorized(invalid_setting(str(wrong))) from wrong
         except CLIENT_SETUP_ERRORS as error:
@@ -86,7 +88,7 @@ class HTTPApi:
         answer, headers = await self._call(
             EnrichmentBody,
             "POST",
-            ENRICHMENTS,
+            self._enrichments,
             json=body,
             headers={"idempotency-key": key},
             seconds=POST_SECONDS,
@@ -98,7 +100,7 @@ class HTTPApi:
         answer, headers = await self._call(
             EnrichmentBody,
             "GET",
-            f"{ENRICHMENTS}/{enrichment_id}",
+            f"{self._enrichments}/{enrichment_id}",
             headers={"prefer": f"wait={hold}"},
             seconds=hold + RESPONSE_SECONDS,
         )
@@ -113,16 +115,16 @@ class HTTPApi:
 
     async def credits_and_date(self) -> tuple[Credits, str | None]:
         """Read the balance and the header `Date`."""
-        answer, headers = await self._call(Credits, "GET", CREDITS, seconds=RESPONSE_SECONDS)
+        answer, headers = await self._call(Credits, "GET", self._credits, seconds=RESPONSE_SECONDS)
         return answer, headers.get("date")
 
     async def _call(
-        self, model: type[M], method: str, path: str, **options: Any
+        self, model: type[M], method: str, url: httpx.URL | str, **options: Any
     ) -> tuple[M, httpx.Headers]:
         called = "enrichment" if model is EnrichmentBody else "credits"
         spends = method == "POST"
         with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
-            response, body = await self._exchange(method, path, spends=spends, **options)
+            response, body = await self._exchange(method, url, spends=spends, **options)
             if not response.is_success:
                 names_an_id = model is EnrichmentBody and not spends
                 refused = errors.error_from_response(
@@ -142,13 +144,13 @@ class HTTPApi:
                 raise (OutcomeUnknown if spends else BadAnswer)() from error
 
     async def _exchange(
-        self, method: str, path: str, *, spends: bool, **options: Any
+        self, method: str, url: httpx.URL | str, *, spends: bool, **options: Any
     ) -> tuple[httpx.Response, bytes]:
         self._check_rate_limit()
         options["headers"] = options.get("headers", {}) | tracing.headers()
         try:
             async with self._in_flight:
-                response, body = await exchange(self._http, method, path, **options)
+                response, body = await exchange(self._http, method, url, **options)
         except Exception as error:  # after any exception a POST may have been sent
             raise errors.from_exception(error, spends=spends) from error
         tracing.annotate({"http.response.status_code": response.status_code})

@@ -141,15 +141,15 @@ class Poller:
     async def _run(self, poll: _Poll) -> None:
         polls = 0
         with poll.scope:
-            pause = await self._first_pause(poll)
+            pause = await self._first_pause(poll, self._webhooks) if self._webhooks else 0.0
             while not poll.done.is_set():
                 await self._pause(poll, pause)
                 pause = await self._poll_once(poll, polls)
                 polls += 1
 
-    async def _first_pause(self, poll: _Poll) -> float:
+    async def _first_pause(self, poll: _Poll, webhooks: Webhooks) -> float:
         """Seconds until the first poll: longer than 0 only if a webhook is expected."""
-        expected = await self._webhooks.expected(poll.enrichment_id) if self._webhooks else None
+        expected = await webhooks.expected(poll.enrichment_id)
         if expected is None:
             return 0.0
         poll.expects_webhook, poll.last = True, expected.last

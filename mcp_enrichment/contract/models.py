@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
+    model_validator,
 )
 
 from mcp_enrichment.contract.http import ENRICHMENT_ID
@@ -104,18 +106,29 @@ class Verification(StrEnum):
     """It is from the user's own contacts."""
 
 
-E = TypeVar("E", bound=StrEnum)
-
-
-def _member(kind: type[E], value: object, default: E | None) -> E | None:
-    return next((member for member in kind if member == value), default)
-
-
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     try:
         return read(value)
     except ValidationError:
         return None
+
+
+def _corrected(given: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """The body without the wrong values of its optional fields."""
+    corrected = dict(given)
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(fault["loc"][0])
+        value = given.get(name)
+        if name == "status" and isinstance(value, str):
+            corrected[name] = Status.PROCESSING
+        elif name == "email" and isinstance(value, str):
+            corrected[name] = {"email": value}
+        elif name not in _REQUIRED:
+            corrected.pop(name, None)
+    return corrected
+
+
+_REQUIRED = frozenset({"_id", "id", "status", "linkedin_url"})
 
 
 class EnrichmentRequest(BaseModel):
@@ -172,34 +185,15 @@ class EnrichmentBody(BaseModel):
     evidence: Annotated[str | None, Field(pattern=EVIDENCE, max_length=MAX_EVIDENCE)] = None
     """Additive: what an inferred email is inferred from."""
 
-    @field_validator(
-        *("enrichment_type", "email", "external_id", "credits_charged", "created_at"),
-        *("source", "checked_at", "evidence"),
-        mode="wrap",
-    )
+    @model_validator(mode="wrap")
     @classmethod
-    def _wrong_is_absent(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-        return _or_none(value, read)
-
-    @field_validator("status", mode="before")
-    @classmethod
-    def _unknown_status_is_not_final(cls, value: Any) -> Any:
-        return _member(Status, value, Status.PROCESSING) if isinstance(value, str) else value
-
-    @field_validator("email", mode="before")
-    @classmethod
-    def _bare_string_is_an_address(cls, value: Any) -> Any:
-        return {"email": value} if isinstance(value, str) else value
-
-    @field_validator("reason", mode="before")
-    @classmethod
-    def _unknown_reason_is_none(cls, value: Any) -> Any:
-        return _member(Reason, value, None)
-
-    @field_validator("verification", mode="before")
-    @classmethod
-    def _unknown_verification_is_none(cls, value: Any) -> Any:
-        return _member(Verification, value, None)
+    def _lenient(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(given)
+        except ValidationError as error:
+            if not isinstance(given, dict):
+                raise
+            return validate(_corrected(given, error))
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object. For `not-found` its `email` is null."""

@@ -74,7 +74,8 @@ def to_credits(credits_view: CreditsView) -> CreditsOutput:
 
 def next_step_of(result: EnrichmentResult) -> Explanation | None:
     """What to do next; None if there is nothing to do."""
-    return next_steps.next_step(result.status, result.reason, result.verification, _age(result))
+    age = 0.0 if result.asked_at is None else time.time() - result.asked_at
+    return next_steps.next_step(result.status, result.reason, result.verification, age)
 
 
 def _next_step_text(result: EnrichmentResult) -> str | None:
@@ -92,10 +93,6 @@ def _read_error_step(error: EnrichmentError | None) -> Explanation | None:
 
 def _text(step: Explanation | None) -> str | None:
     return step.to_assistant() if step else None
-
-
-def _age(result: EnrichmentResult) -> float:
-    return 0.0 if result.asked_at is None else time.time() - result.asked_at
 
 
 def _to_datetime(seconds: float | None) -> datetime | None:

@@ -69,7 +69,7 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
 
 
 async def exchange(
-    http: httpx.AsyncClient, method: str, path: str, *, seconds: float, **options: Any
+    http: httpx.AsyncClient, method: str, url: httpx.URL | str, *, seconds: float, **options: Any
 ) -> tuple[httpx.Response, bytes]:
     """Send a request. The response and its limited body may take so many seconds once connected."""
     timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
@@ -79,7 +79,7 @@ async def exchange(
         # The time limit of httpx restarts with each byte.
         with anyio.fail_after(CONNECT_SECONDS + seconds):
             async with http.stream(
-                method, path, timeout=timeout, extensions=extensions, **options
+                method, url, timeout=timeout, extensions=extensions, **options
             ) as response:
                 return response, await read_limited(response, most=MAX_RESPONSE_BYTES)
     except Exception as error:
