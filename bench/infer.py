@@ -2,7 +2,7 @@
 
 Each known address is left out in turn, as `mcp-enrichment contacts report` does. Then addresses are
 inferred for the people whose own were held back, and compared: nothing was learned from these.
-Goal: 0.95 of what is offered is right, at any noise.
+Goal: 0.95 of the addresses offered are right, at any noise.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def listening(
         try:
             running.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            running.kill()  # one that does not end is told of, and not left behind
+            running.kill()  # report a process that does not end, and leave none behind
             raise
 
 

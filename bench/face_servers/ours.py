@@ -73,7 +73,7 @@ async def main() -> None:
 
 
 async def serve_http(get_client: GetClient, port: int) -> None:
-    """Serve whoever comes."""
+    """Serve every client that connects."""
     with frozen_imports():
         from mcp_enrichment.cli.http_server import listening_socket, serve_app
         from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts

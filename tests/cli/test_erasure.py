@@ -148,7 +148,7 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
         await run("contacts", "import", str(theirs))
     await run("enrich", PROFILE)
     await find_at_vendors(shell)
-    said.clear()  # it printed the address to whoever asked for it
+    said.clear()  # the export printed the address, as it should
     await run("teams", "add", "lumen", "--credits", "9")
     key = (await run("keys", "create", "lumen")).out.strip()
     async with scripted_server() as receiver, scripted_server() as collector:

@@ -37,7 +37,7 @@ ASKED = EnrichmentRequest(linkedin_url=PROFILE, type=EmailType.WORK)
 
 def sends(*chunks: bytes, pause: float = 0.0) -> Behaviour:
     async def behave(stream: anyio.abc.SocketStream, _seen: ReceivedRequest) -> None:
-        with suppress(anyio.BrokenResourceError):  # whoever reads it has had enough
+        with suppress(anyio.BrokenResourceError):  # the reader has closed it
             for chunk in chunks:
                 await stream.send(chunk)
                 await anyio.sleep(pause)

@@ -106,7 +106,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
                 [answer] = await client.wait(["e1"], HANG)
     assert answer.email == ADDRESS
     [asked] = await client._store.newest(1)
-    assert asked.status is Status.COMPLETED, "it is written down all the same"
+    assert asked.status is Status.COMPLETED, "the outcome is saved regardless"
 
 
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(

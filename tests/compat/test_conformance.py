@@ -1,8 +1,8 @@
 """The protocol's own conformance suite, against the server over HTTP.
 
-Its scenarios call tools, resources and prompts of a fixture server, which a product has not: what
-fails for want of them stands in `conformance/fixtures-*.yml`. What is not served, by choice or
-until now, stands in `conformance/unserved-*.yml`, and is struck from there once it is.
+Its scenarios call tools, resources and prompts of a fixture server, which this server lacks. The
+scenarios that fail for this reason are listed in `conformance/fixtures-*.yml`; those of features
+that are not served are listed in `conformance/unserved-*.yml`.
 """
 
 from __future__ import annotations

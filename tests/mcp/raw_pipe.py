@@ -39,7 +39,7 @@ class RawPipe:
         return self._exchange(junk + b"\n", "opening", *OPENING[self.era])
 
     def survives(self, junk: bytes) -> list[Any]:
-        """What is answered to the junk, before the probe that is sent after it.
+        """The answers to the junk, before the answer to the probe that is sent after it.
 
         Fails where the probe gets no answer in time, or anything on the wire is no message.
         """

@@ -53,7 +53,7 @@ async def end(server: Piped, ending: Ending) -> int:
 
 
 def status_of(ending: Ending) -> int:
-    """What whoever started the process is to see."""
+    """The output and exit code that the parent process sees."""
     return 0 if ending is STDIN_CLOSED else -ending
 
 

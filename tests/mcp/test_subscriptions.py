@@ -39,7 +39,7 @@ OTHER = "0" * 24
 
 @dataclass
 class Vendor:
-    """A lookup that runs until it is told to end, and counts how often it was read."""
+    """A lookup that runs until `end` is called, and counts how often it was read."""
 
     reads: dict[str, int] = field(default_factory=dict)
     status: str = "processing"

@@ -164,7 +164,7 @@ async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_caller
     assert first["id"] != second["id"]
     assert [one["email"] for one in told] == [ADDRESS] * 2
     assert [one["external_id"] for one in told] == ["ours-7", None]
-    assert len(vendor.posts) == 1, "the account pays once, whoever asks"
+    assert len(vendor.posts) == 1, "the account pays once, for all its callers"
     for seen in vendor.seen:
         assert seen.headers["x-api-key"] == "the-vendors-key"
         assert "authorization" not in seen.headers

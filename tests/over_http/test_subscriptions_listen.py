@@ -96,7 +96,7 @@ async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
 async def _listening(
     vendor: ScriptedServer, folder: Path
 ) -> AsyncIterator[tuple[Served, Listener]]:
-    """A server, and whoever listens there for a request that is under way."""
+    """A server, and a client that listens there for a request that is under way."""
     key = key_of(folder, "acme")
     with served(folder, API_URL=vendor.url, API_KEY="a-key") as face:
         listener = Listener(face.url, key)

@@ -1,4 +1,4 @@
-"""What whoever runs the tests relies on: they reach nothing outside of the machine."""
+"""The tests reach nothing outside the machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an operator relies on about connections: whoever sends nothing, slowly, too much or nonsense
-takes the service from nobody, key or not."""
+"""A peer that sends nothing, sends slowly, too much or nonsense, with a key or without, does not
+keep the service from others."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a team relies on that asks twice: while a lookup runs, the same question joins it and costs
-nothing more, and whoever asked is told of its end."""
+"""While a lookup runs, a second request of the team for the same profile joins it and costs nothing
+more, and both callers get its outcome."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ WITH_A_PATTERN = '"name": "id", "in": "path", "required": true, "schema": {"patt
 async def served(it: RunningService) -> dict[str, Any]:
     async with keyed_client(it) as http:
         answer = await http.get("/openapi.json")
-    assert answer.status_code == 200, "whoever integrates reads it before there is a key"
+    assert answer.status_code == 200, "an integrator reads it before there is a key"
     return dict(answer.json())
 
 

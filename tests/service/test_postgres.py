@@ -52,7 +52,7 @@ def test_the_migrations_make_just_the_tables_of_the_schema(url: str) -> None:
         return list(compare_metadata(context, schema.metadata))
 
     def theirs(_table: object, name: str | None, kind: str, *_: object) -> bool:
-        # The queue is procrastinate's, and what is called `jobs` is a view of it.
+        # The queue is procrastinate's, and `jobs` is a view of it.
         return not (
             kind == "table" and name and (name.startswith("procrastinate") or name == "jobs")
         )

@@ -133,7 +133,7 @@ async def test_who_asks_without_a_key_is_limited_before_the_database_is(
         async with keyed_client(it, rate_limit=limit, metrics=True) as http:
             answers = [(await http.get(where)).status_code for _ in range(3)]
             it.service.database.close()
-            monkeypatch.setattr(it.service.database, "read", None)  # whoever reads it fails
+            monkeypatch.setattr(it.service.database, "read", None)  # a read fails
             answers += [(await http.get(where)).status_code for _ in range(2)]
             assert (await http.get("/health")).status_code == 200
     assert answers == [200, 200, 200, 429, 429]

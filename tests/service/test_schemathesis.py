@@ -1,5 +1,5 @@
-"""What an integrator relies on who generates a client: whatever is sent, the service answers as
-its documents say. Schemathesis makes the cases and judges the answers, against a real process."""
+"""Whatever is sent, the service answers as its documents say. Schemathesis generates the cases and
+judges the answers of a real process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
     shell = Shell(folder)
     assert shell.run("teams", "add", "fuzz", "--credits", "100000000").code == 0
     key = shell.run("keys", "create", "fuzz").out.strip()
-    # The callbacks wait for a day: what is made up here must not be called.
+    # The callbacks wait for a day: the generated URLs must not be called.
     settings = {"RATE_LIMIT": "1000000", "CALLBACK_DELAYS": "86400,5,30"}
     with (folder / "log").open("w") as log:
         process = shell.start("service", "--port", "0", popen={"stderr": log}, **settings)
@@ -68,8 +68,8 @@ def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_de
     service: tuple[str, str], tmp_path: Path
 ) -> None:
     """Of the contract and of the served document alike. The contract lists what its vendor answers;
-    a 414, a 431 and a 503 are of HTTP and of the machine, whoever serves it, and are added to it
-    here: a path of 3 KiB, which is made up too, would otherwise count as a failure."""
+    a 414, a 431 and a 503 are of HTTP and of the machine, and are added to it here: a
+    generated path of 3 KiB would otherwise count as a failure."""
     url, key = service
     contract = tmp_path / "contract.yaml"
     contract.write_text(yaml.safe_dump(_with_what_it_leaves_open()))

@@ -1,4 +1,4 @@
-"""What an operator relies on while Postgres is away: a process that is told to end does, soon."""
+"""While Postgres is away, a process that receives SIGTERM still ends soon."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_the_migrations_make_just_the_tables_of_the_schema(path: Path) -> None:
 
     assert migrated.read_now(differences) == []
     declared.write_now(make_anew)
-    # What Alembic does not compare: checks, the conditions of indexes, and what has no row ids.
+    # Alembic does not compare checks, conditions of indexes, and WITHOUT ROWID.
     assert migrated.read_now(_checks) == declared.read_now(_checks)
     assert migrated.read_now(_partial_indexes) == declared.read_now(_partial_indexes) != []
     assert (

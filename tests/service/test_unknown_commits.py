@@ -1,5 +1,5 @@
-"""What a caller relies on when the database fails at the very COMMIT: it is told that nobody knows
-whether its request was saved, and the same Idempotency-Key settles it without a second credit."""
+"""If the database fails at COMMIT, the error says that it is unknown whether the request was saved,
+and a POST with the same Idempotency-Key settles it without a second credit."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(plac
 
 
 async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) -> None:
-    """It is told to stop in the very moment in which the answer is there."""
+    """It receives SIGTERM in the moment in which the answer arrives."""
     stop = anyio.CancelScope()
     vendor = scripted_vendor(HIT)
 

@@ -128,7 +128,7 @@ async def _killed_again_and_again(
             died_at_work |= set(it.rows(LEFT_BEHIND))
             if number == full_at:
                 await _fill(disk, workers, range(requests - kills, requests))
-        for number in range(requests):  # whoever got no answer asks again, with the same key
+        for number in range(requests):  # a caller without an answer asks again, with the same key
             await ask(it.service, it.team_id, proxy.url, number)
         await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=5 * HANG)
     return died_at_work

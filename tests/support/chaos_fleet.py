@@ -111,7 +111,7 @@ async def _crash(server: Server) -> None:
 
 
 async def _asked_by_all(it: RunningService, network: FaultProxy, numbers: Sequence[int]) -> None:
-    """Whoever got no answer asks again, with the same key."""
+    """A caller without an answer asks again, with the same key."""
     for number in numbers:
         await ask(it.service, it.team_id, network.url, number)
 

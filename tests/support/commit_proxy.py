@@ -1,5 +1,5 @@
 """A proxy in front of a Postgres that cuts a connection at its COMMIT: before the server hears of
-it, or once the server has carried it out. Whoever commits is told of neither."""
+it, or once the server has carried it out. The client cannot tell which."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class _Passed:
 
 @asynccontextmanager
 async def commit_proxy(to_port: int) -> AsyncIterator[CommitProxy]:
-    """A proxy on a free port of loopback. It cuts nothing until it is told to."""
+    """A proxy on a free port of loopback. It cuts nothing until a test asks for it."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     proxy = CommitProxy(port=port, to_port=to_port)

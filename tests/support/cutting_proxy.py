@@ -62,7 +62,7 @@ async def _pump(one: SocketStream, other: SocketStream, both: anyio.CancelScope)
 
 @asynccontextmanager
 async def cutting_proxy(to_port: int, chance: random.Random) -> AsyncIterator[CuttingProxy]:
-    """A proxy on a free port of loopback. It cuts nothing until it is told to."""
+    """A proxy on a free port of loopback. It cuts nothing until a test asks for it."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     proxy = CuttingProxy(port=port, to_port=to_port, chance=chance)

@@ -10,7 +10,7 @@ from typing import Any
 
 CONNECTING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 attempts: list[object] = []
-"""Addresses that were refused, for whoever swallowed the error."""
+"""Addresses that were refused, also where the caller swallowed the error."""
 
 
 def block_outside_connections() -> None:

@@ -27,7 +27,7 @@ def pass_time(seconds: float) -> None:
 
 
 def until_given_up(behaviour: Behaviour, seconds: float) -> Behaviour:
-    """The same behaviour; if it never ends, so many seconds pass for whoever waits for it.
+    """The same behaviour; if it never ends, so many seconds pass for its caller.
 
     The request has always been read by then, however short the caller's patience is.
     """

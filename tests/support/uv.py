@@ -1,4 +1,4 @@
-"""uv as the tests use it: this Python, and the cache of whoever runs them."""
+"""uv as the tests use it: this Python, and the user's own cache."""
 
 from __future__ import annotations
 

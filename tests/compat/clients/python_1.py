@@ -63,7 +63,7 @@ class Host:
 
 
 async def _heard_by_host(*_progress: Any) -> None:
-    """Asks for progress; what comes is told to the host as a message too."""
+    """Asks for progress; each notification reaches the host as a message too."""
 
 
 @asynccontextmanager

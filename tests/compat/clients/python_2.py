@@ -75,7 +75,7 @@ async def _wait(client: Client, enrichment_id: str, seconds: int) -> Any:
 
 
 async def _heard(*_progress: Any) -> None:
-    """Asks for progress; what comes is told to the message handler too."""
+    """Asks for progress; each notification reaches the message handler too."""
 
 
 async def _code_of_unknown(client: Client) -> int | None:

@@ -1,7 +1,7 @@
-"""What is recorded of each vendor, beside what it publishes of its answers.
+"""The recorded answers of each vendor match the schema that the vendor publishes.
 
-A file of `schemas/` holds what is read of an answer, as JSON Schema: fields, types, which are
-required, which words there are. It is written from the vendor's own document, which it names.
+A file of `schemas/` describes the parts of an answer that we read, as JSON Schema: fields, types,
+required fields, allowed words. It is written from the vendor's own document, which it names.
 """
 
 from __future__ import annotations
