@@ -1,4 +1,5 @@
-"""What each command prints, and how it ends."""
+"""Each command prints its result on stdout, explains failures on stderr, and ends with its exit
+code."""
 
 from __future__ import annotations
 

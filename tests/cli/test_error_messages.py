@@ -1,4 +1,4 @@
-"""A person at a terminal reads what happened, what it cost and what to do, and no advice for an
+"""An error in the terminal says what happened, what it cost and what to do. It has no advice for an
 assistant."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""`mcp-enrichment setup`: the entry starts the server, the rest stays, and all goes back."""
+"""`mcp-enrichment setup` writes an entry that starts the server, keeps the rest, and can undo all
+of it."""
 
 from __future__ import annotations
 
