@@ -1,4 +1,4 @@
-"""Exceptions that httpx lets through: none reaches the user, and no connection leaks."""
+"""Exceptions that httpx lets through do not reach the user, and leak no connection."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a user relies on whose answer the service has deleted since: it is no miss, and may be asked
-for anew."""
+"""If the service has deleted an answer since, it is reported as deleted, not as a miss, and can be
+requested anew."""
 
 from __future__ import annotations
 
