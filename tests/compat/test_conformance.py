@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SUITE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
-"""The newest, and the first line that knows 2026-07-28. Exact: scenarios come with each one."""
+"""The newest release, and the first one that knows 2026-07-28. Exact, as each release adds
+scenarios."""
 REVISIONS = ("2025-11-25", "2026-07-28")
 
 
@@ -43,7 +44,7 @@ def test_what_fails_is_what_is_known_to_fail(revision: str, tools: Toolbox, tmp_
     assert not listed(fixtures) - failed, f"these pass, and so need no fixtures: {fixtures}"
     served = listed(unserved) - failed
     strike(unserved, served)
-    assert not served, f"these pass now, and have been struck from {unserved.name}: commit it"
+    assert not served, f"these pass now, and have been removed from {unserved.name}: commit it"
 
 
 @pytest.mark.parametrize("baseline", sorted(BASELINES.iterdir()), ids=lambda file: file.stem)
