@@ -1,4 +1,4 @@
-"""ENRICHMENT_CONFIRM=always: without a clear consent nothing is sent."""
+"""With ENRICHMENT_CONFIRM=always, nothing is sent without a clear consent."""
 
 from __future__ import annotations
 
