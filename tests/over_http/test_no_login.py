@@ -1,5 +1,5 @@
-"""Where no login can succeed: none is promised, and a token that cannot be checked is not refused
-for good."""
+"""If no login can succeed, none is offered, and a token that cannot be checked is not refused for
+good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`subscriptions/listen` over HTTP ends with the server or with the credential."""
+"""The stream of `subscriptions/listen` over HTTP ends with the server or with the credential."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Listener:
-    """A client with an open stream, and what was said there until it ended in order."""
+    """A client with an open stream; records its messages until the stream ends."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key = url, key
