@@ -1,5 +1,5 @@
-"""What an assistant relies on when the embedded service meets a defect: an answer, and a server
-that goes on."""
+"""If opening the embedded service raises, each waiting call gets the error, and the next call opens
+it again."""
 
 from __future__ import annotations
 
