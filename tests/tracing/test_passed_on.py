@@ -1,4 +1,5 @@
-"""With nothing set up: the trace context that a call brings goes with it, as far as it goes."""
+"""Without any setup, the trace context of a call goes with its requests, its jobs and its
+callback."""
 
 from __future__ import annotations
 
