@@ -1,5 +1,5 @@
-"""What an operator relies on about the database on Postgres: it is upgraded by a command and by
-nothing else, and what is wrong with it is said in one sentence."""
+"""A Postgres database is migrated by the command only, and each problem with it is reported in one
+sentence."""
 
 from __future__ import annotations
 

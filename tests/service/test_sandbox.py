@@ -1,4 +1,5 @@
-"""The test mode over HTTP: an integrator can force every end, and mistake none for a real one."""
+"""In the test mode over HTTP, an integrator can force every outcome, and each is marked as a
+test."""
 
 from __future__ import annotations
 

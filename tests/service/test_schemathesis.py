@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLES = {"contract.yaml": 1050, "served.json": 700}
-"""Cases of one operation's fuzzing, at most; it stops sooner where there are no new ones."""
+"""At most this many cases for one operation; it stops sooner if there are no new ones."""
 CASES = 2000
-"""Of each document, at least."""
+"""At least this many for each document."""
 LEFT_OPEN = {"414", "431", "503"}
-"""Statuses that any server may give, which the contract therefore does not list. 404 and 405 of
-other paths and methods are judged by checks of their own."""
+"""Statuses that any server may return, so the contract does not list them. Separate checks judge
+404 and 405 of other paths and methods."""
 CONFIG = """
 # A `linkedin_url` is any string in the schema, and a person's profile in prose: most strings are a
 # 400. A key with another body is a 422, and two cases may share a short one. Everywhere else what
@@ -67,8 +67,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_describe(
     service: tuple[str, str], tmp_path: Path
 ) -> None:
-    """Of the contract and of the served document alike. The contract lists what its vendor answers;
-    a 414, a 431 and a 503 are of HTTP and of the machine, and are added to it here: a
+    """Both for the contract and for the served document. The contract lists the answers of its
+    vendor. 414, 431 and 503 come from HTTP and from the machine, so they are added here: a
     generated path of 3 KiB would otherwise count as a failure."""
     url, key = service
     contract = tmp_path / "contract.yaml"
@@ -81,7 +81,7 @@ def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_de
 
 
 def test_a_document_that_does_not_fit_is_told(service: tuple[str, str], tmp_path: Path) -> None:
-    """The control: the machinery finds what is wrong when something is."""
+    """The control: the checks report a mismatch if there is one."""
     changed = deepcopy(DOCUMENT)
     changed["components"]["schemas"]["Credits"]["properties"]["balance"]["maximum"] = 1
     wrong = tmp_path / "wrong.yaml"
@@ -100,7 +100,8 @@ def _with_what_it_leaves_open() -> dict[str, Any]:
 
 
 def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> int:
-    """How many cases were made of the document; every check is on, those of auth too."""
+    """The number of cases generated from the document; all checks are on, also those of
+    authentication."""
     examples = str(EXAMPLES.get(document.name, 100))
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
@@ -122,7 +123,7 @@ def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> 
 
 
 def _url(log: Path, process: subprocess.Popen[str]) -> str:
-    """Where it says that it serves; this line comes once the port listens."""
+    """The URL in its first line, which comes once the port listens."""
     while process.poll() is None:
         if said := re.search(r"http://[0-9.:]+", log.read_text()):
             return said[0]

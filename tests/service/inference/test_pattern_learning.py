@@ -1,5 +1,5 @@
-"""What a user relies on about inference: nothing is inferred that others at the domain do not
-confirm, and nothing that could be somebody else's."""
+"""An address is inferred only if others at the domain confirm its pattern, and never if it could be
+somebody else's."""
 
 from __future__ import annotations
 

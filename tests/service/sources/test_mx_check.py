@@ -1,4 +1,5 @@
-"""What a user relies on about domains: one that takes no mail is known, and doubt is no defect."""
+"""A domain that takes no mail is recognised; if DNS gives no clear answer, it counts as no
+defect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A vendor out of reach: only what was surely not asked, or costs nothing, is asked again."""
+"""If a vendor is out of reach, it is called again only if it surely got no request, or repeats cost
+nothing."""
 
 from __future__ import annotations
 
