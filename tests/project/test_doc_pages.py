@@ -44,7 +44,7 @@ IN_TESTS_OF_PACKAGING = [
 
 @pytest.fixture
 def uv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make uv available before the home is moved."""
+    """uv's cache and Python, set before the home is moved."""
     for name, value in uv_environment().items():
         monkeypatch.setenv(name, value)
 

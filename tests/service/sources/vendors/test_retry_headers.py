@@ -90,7 +90,7 @@ async def test_a_moment_is_understood_however_it_is_written(form: str) -> None:
         outcome = await asked.find(PROFILE, EmailType.WORK)
     assert isinstance(outcome, Unavailable)
     assert 30_000 < (outcome.retry_after or 0.0) <= 40_001, (
-        "the time is read in hours, not in milliseconds"
+        "about eleven hours, whatever the unit of the header"
     )
 
 
