@@ -49,8 +49,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Recorder:
-    """Records the functions that run between `start` and `stop`, in every thread of this
-    process."""
+    """Records the functions that run between `start` and `stop`, in every thread."""
 
     def __init__(self) -> None:
         self.codes: set[CodeType] = set()
@@ -94,8 +93,7 @@ class Recorder:
         return connection
 
     def _statement(self, connection: dict[str, str], statement: str) -> None:
-        """Count the transactions of a connection; a statement outside a transaction counts as
-        one."""
+        """Count a connection's transactions; a statement outside one counts as one."""
         word = statement.split(maxsplit=1)[0].upper().rstrip(";")
         kind = {"SELECT": "read", **dict.fromkeys(CHANGES, "write")}.get(word, "")
         if word == "BEGIN":

@@ -80,7 +80,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody at a generated company."""
+    """A person at a generated company."""
 
     name: Name
     company: str

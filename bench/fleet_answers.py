@@ -78,8 +78,7 @@ async def fairness(url: str, seconds: float) -> None:
 async def asked_one_after_the_other(
     asked: ServiceContext, name: str, many: int
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """Seconds from each request to its final answer, and seconds from each completion to that
-    answer."""
+    """Seconds from each request to its final answer, and from each completion to that answer."""
     team_id = await team(asked, name, many)
     taken: list[float] = []
     held: list[float] = []

@@ -1,9 +1,4 @@
-"""What a lookup costs Postgres: the figures behind `deploy/plan.md`.
-
-Requests accepted and completed a second, by one team (whose balance is one hot row) and by many;
-bytes of the tables and of the write-ahead log for each request; the time to claim the next job in a
-short queue and in a long one; commits with a notification, relative to commits without.
-"""
+"""The cost of a lookup on Postgres: the figures behind `deploy/plan.md`."""
 
 from __future__ import annotations
 
@@ -123,8 +118,7 @@ async def _per_second(step: Callable[[int], object]) -> float:
 
 
 def hot_row(url: str, many: int) -> None:
-    """Run the two statements on a balance alone, in one round trip: the most that one row
-    allows."""
+    """Run only the two statements on a balance, in one round trip: the most that one row allows."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO teams (name, available, held, created_at)"
@@ -159,8 +153,7 @@ def queue(url: str) -> None:
 
 
 def telling(url: str) -> None:
-    """Commits that notify of an outcome, relative to those that do not: notifications share one
-    lock."""
+    """Commits with a notification, which share one lock, relative to commits without."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE plain (n integer)")
     for name, statement in (

@@ -1,5 +1,4 @@
-"""The state file of the MCP server, filled with lookups that were requested before the waits
-begin."""
+"""A state file for the MCP server with lookups that were requested before the waits begin."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A server in its own process, called over keep-alive connections by a loop with little
-overhead."""
+"""A server in its own process, and a loop that calls it over keep-alive connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server in its own process, called over its stdin and stdout by a loop with little overhead."""
+"""A server in its own process, and a loop that calls it over its stdin and stdout."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ PROTOCOL = {
 
 
 def as_line(number: int, method: str, meta: dict[str, Any] | None = None, **params: Any) -> bytes:
-    """A request of the protocol version without a handshake. `meta`: further members of its
-    `_meta`."""
+    """A request of the version without a handshake. `meta`: further members of its `_meta`."""
     params |= {"_meta": PROTOCOL | (meta or {})}
     request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     return json.dumps(request).encode() + b"\n"

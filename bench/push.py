@@ -47,8 +47,7 @@ APART = 0.37
 
 @dataclass
 class Vendor:
-    """Accepts requests and completes each after `LOOKUP_SECONDS`; sends a webhook if it got a
-    URL."""
+    """Accepts requests, completes each after `LOOKUP_SECONDS`, and then calls its webhook URL."""
 
     tasks: TaskGroup
     requests: Counter[str] = field(default_factory=Counter)

@@ -1,2 +1,1 @@
-"""The servers that are compared: each has the same tool, written as its library's documents
-show."""
+"""The servers that are compared: each has the same tool, as its library's documents write it."""

@@ -1,5 +1,4 @@
-"""Each command prints its result on stdout, explains failures on stderr, and ends with its exit
-code."""
+"""Each command prints its result on stdout and its failures on stderr, and sets an exit code."""
 
 from __future__ import annotations
 

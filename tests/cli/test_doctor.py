@@ -1,5 +1,4 @@
-"""`mcp-enrichment doctor` names what is wrong. It changes nothing, spends nothing and shows no
-secret."""
+"""`mcp-enrichment doctor` names what is wrong, changes and spends nothing, and shows no secret."""
 
 from __future__ import annotations
 

@@ -96,8 +96,8 @@ def _url(log: Path, process: subprocess.Popen[str]) -> str:
 
 
 async def find_at_vendors(shell: Shell) -> None:
-    """One vendor's address of her is returned; another's is stored while a third one is waited
-    for."""
+    """One vendor's address of her is returned; another's is stored during a wait for a third
+    one."""
     told = Hit(email=AT_VENDORS, verification=Verification.VERIFIED)
     kept = Hit(email=AT_VENDORS, verification=Verification.UNVERIFIED, evidence=AT_VENDORS)
     away = Unavailable(retry_after=50)

@@ -1,5 +1,4 @@
-"""Each failure, such as a full disk, ends in one sentence that says what to do, and leaves nothing
-half-done."""
+"""Each failure ends in one sentence that says what to do, and leaves nothing half-done."""
 
 from __future__ import annotations
 

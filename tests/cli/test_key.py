@@ -1,5 +1,4 @@
-"""The API key comes from the environment, a file or the keyring, in this order, and is never
-shown."""
+"""The API key comes from the environment, a file or the keyring, in this order; it is not shown."""
 
 from __future__ import annotations
 

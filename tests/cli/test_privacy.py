@@ -1,5 +1,4 @@
-"""The privacy commands suppress a person, erase a person, or export what is stored about a
-person."""
+"""Commands that suppress a person, erase a person, or export what is stored about a person."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`mcp-enrichment service` serves the contract over real HTTP, beside other processes of the
-user."""
+"""`mcp-enrichment service` serves the contract over HTTP, beside the user's other processes."""
 
 from __future__ import annotations
 

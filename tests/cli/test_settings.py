@@ -1,5 +1,4 @@
-"""The text of a variable is read as it was meant, or refused in one sentence with the variable's
-name."""
+"""A variable's text is read as it was meant, or refused in one sentence with its name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`mcp-enrichment setup` writes an entry that starts the server, keeps the rest, and can undo all
-of it."""
+"""`mcp-enrichment setup` adds an entry that starts the server, keeps the rest, and can undo it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`mcp-enrichment setup` handles configurations as editors and shells write them, and new
-folders."""
+"""`mcp-enrichment setup` handles configurations as editors and shells write them."""
 
 from __future__ import annotations
 

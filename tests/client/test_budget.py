@@ -61,8 +61,7 @@ async def _ask_all(client: EnrichmentClient, count: int) -> list[str]:
 
 
 class _Account(ContractServer):
-    """Lookups with a balance. `holds_credits`: the balance excludes the credits that running
-    requests hold."""
+    """Lookups with a balance. `holds_credits`: it excludes the credits of running requests."""
 
     def __init__(self, balance: int, *, holds_credits: bool) -> None:
         super().__init__()

@@ -1,5 +1,4 @@
-"""Proxies and certificates decide how a server is reached. If it cannot be reached, the error has
-one reason."""
+"""Proxies and certificates decide how a server is reached; a failure has one reason."""
 
 from __future__ import annotations
 

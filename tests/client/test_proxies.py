@@ -76,7 +76,7 @@ FAULTS = {
 
 @asynccontextmanager
 async def _listening(behave: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[int]:
-    """A port of loopback where each connection gets this treatment, and is then closed."""
+    """A port of loopback where this function handles each connection, which is then closed."""
 
     async def serve(stream: SocketStream) -> None:
         async with stream:

@@ -1,5 +1,5 @@
-"""If the service has deleted an answer since, it is reported as deleted, not as a miss, and can be
-requested anew."""
+"""An answer that the service has deleted is reported so, not as a miss, and can be requested
+anew."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Equal requests of tasks, clients and processes with one state file make one POST, even if a
-process is killed."""
+"""Equal requests of tasks, clients and processes with one state file make one POST."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""With webhooks instead of polls, each webhook causes one poll, and a lost webhook loses no
-result."""
+"""With webhooks, each one causes one poll, and a lost webhook loses no result."""
 
 from __future__ import annotations
 

@@ -46,8 +46,7 @@ def host(request: pytest.FixtureRequest) -> Host:
 def verdicts(
     host: Host, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The results of the host, by transport. The host mostly waits, so both transports run at
-    once."""
+    """The results of the host, by transport. As it mostly waits, both run at once."""
     command = host.command(tools)
 
     def verdict(server: dict[str, Any]) -> Any:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 SUITE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
-"""The newest release, and the first one that knows 2026-07-28. Exact, as each release adds
-scenarios."""
+"""The first release that knows 2026-07-28. Exact, as each release adds scenarios."""
 REVISIONS = ("2025-11-25", "2026-07-28")
 
 

@@ -1,5 +1,4 @@
-"""Each agent framework converts the tools for its model, and a call through it finds the
-address."""
+"""Each agent framework converts the tools for its model, and can call them."""
 
 from __future__ import annotations
 

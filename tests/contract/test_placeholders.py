@@ -1,5 +1,4 @@
-"""A placeholder in a setting is never used as a value; keys in the forms that services issue are
-accepted."""
+"""A placeholder in a setting is never used as a value; all usual forms of keys are accepted."""
 
 from __future__ import annotations
 

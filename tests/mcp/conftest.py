@@ -41,8 +41,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def waits_from_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seconds of a wait begin at its first read, so that one second is enough on any
-    machine."""
+    """Begin the seconds of a wait at its first read, so that one is enough on any machine."""
     count_waits_from_their_first_read(monkeypatch)
 
 

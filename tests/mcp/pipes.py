@@ -93,7 +93,7 @@ class Piped:
 
 
 def request(its_id: Any, method: str, params: dict[str, Any] | None = None) -> str:
-    """A request as it goes over the wire."""
+    """A request as a line of JSON."""
     return json.dumps({"jsonrpc": "2.0", "id": its_id, "method": method, "params": params or {}})
 
 

@@ -1,5 +1,4 @@
-"""For each fault of a server, the model gets a correct result, and the server gets no needless
-request."""
+"""Whatever a server does wrong, the model gets a correct result, and no request is needless."""
 
 from __future__ import annotations
 

@@ -74,8 +74,7 @@ def ask(
 
 
 def _is_served(ask: Ask) -> bool:
-    """Whether the embedded service is open: on a busy machine that may take longer than one
-    call."""
+    """Whether the embedded service is open, which may take longer than one call."""
     return "structuredContent" in ask("get_credits", {})["result"]
 
 

@@ -1,5 +1,4 @@
-"""After any bytes on stdin the server does not crash, hang or grow, and stdout has only
-messages."""
+"""After any bytes on stdin the server still works, and stdout has only messages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A client that declares the tasks extension gets a task for a wait, and the result from the
-task."""
+"""A client that declares the tasks extension gets a task for a wait, and its result later."""
 
 from __future__ import annotations
 

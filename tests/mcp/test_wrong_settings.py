@@ -1,5 +1,4 @@
-"""If a chat client has wrong settings, its user reads the reason in the chat, and nothing is
-sent."""
+"""With wrong settings of a chat client, its user reads the reason there, and nothing is sent."""
 
 from __future__ import annotations
 

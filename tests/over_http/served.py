@@ -102,8 +102,7 @@ def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
 
 
 def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with which `httpx` POSTs one tool call: its body, and the headers of its
-    version."""
+    """The arguments with which `httpx` POSTs one tool call: body and headers."""
     named = {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}
     params = named if era == "legacy" else _modern(named)
     version = LEGACY if era == "legacy" else "2026-07-28"

@@ -1,5 +1,4 @@
-"""If no login can succeed, none is offered, and a token that cannot be checked is not refused for
-good."""
+"""A login that cannot succeed is not offered, and a token that cannot be checked gets a 503."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""MCP over HTTP offers the same tools, reports progress, and ends the calls of clients that
-leave."""
+"""MCP over HTTP has the same tools, reports progress, and ends the calls of clients that leave."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ def _vendors(vendor: ScriptedServer) -> dict[str, str]:
 
 
 class Holds:
-    """A vendor that holds its answers and notices a client that leaves; without a hold it
-    answers."""
+    """A vendor that holds its answers, and notices clients that leave."""
 
     def __init__(self) -> None:
         self.asked, self.hung_up = anyio.Event(), anyio.Event()

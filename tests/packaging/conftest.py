@@ -1,5 +1,4 @@
-"""The package as users get it: built from the files that git tracks, installed outside the
-checkout."""
+"""The package as users get it: built from the tracked files, installed outside the checkout."""
 
 from __future__ import annotations
 

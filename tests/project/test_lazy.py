@@ -1,5 +1,4 @@
-"""If opening the embedded service raises, each waiting call gets the error, and the next call opens
-it again."""
+"""If opening the embedded service raises, waiting calls get the error, and the next one retries."""
 
 from __future__ import annotations
 

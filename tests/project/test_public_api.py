@@ -1,5 +1,4 @@
-"""The public names of the package are listed and typed, and importing it imports no other
-package."""
+"""The package's public names are listed and typed; importing it imports no other package."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A callback goes to an IP address that the policy has allowed, and an attempt ends soon, with one
-of few outcomes."""
+"""A callback goes to an allowed IP address only; each attempt ends soon, with one of few
+outcomes."""
 
 from __future__ import annotations
 

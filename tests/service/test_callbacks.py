@@ -1,5 +1,4 @@
-"""A callback has the contract's body, is tried at most three times, and is not sent again after a
-success."""
+"""A callback has the contract's body, and is tried at most three times, until one succeeds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Sources are queried in the order of ENRICHMENT_SOURCES, and a vendor's paid answer, also a miss,
-is not paid for again."""
+"""Sources are queried in the order of ENRICHMENT_SOURCES; a vendor's answer is paid for once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""If lookups end at the same time, one commit saves all of them, each with its outcome, credit and
-ledger entry."""
+"""Lookups that end at the same time share a commit; each has its outcome, credit and entry."""
 
 from __future__ import annotations
 

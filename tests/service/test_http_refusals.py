@@ -1,5 +1,4 @@
-"""A refusal over HTTP has the right status and one sentence, costs nothing, and does not repeat
-what was sent."""
+"""A refusal over HTTP has the right status and one sentence, is free, and repeats no input."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whatever happens in whatever order, no credit is lost, taken twice or owed. A state machine runs
-the real domain over a real database."""
+"""In any order of events, no credit is lost, taken twice or owed. A state machine runs the real
+domain over a real database."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(held=consumes(claimed), outcome=st.sampled_from(OUTCOMES), late=st.booleans())
     def crash_in_mid_job(self, held: tuple[str, Job], outcome: Outcome, late: bool) -> None:
-        """The process dies during the lookup, or after it has saved the outcome and before it
-        finishes the job."""
+        """The process dies during the lookup, or between saving the outcome and finishing the
+        job."""
         try:
             self.run(held[1], outcome if late else Crashed())
         except Crashed:

@@ -1,5 +1,4 @@
-"""A held GET is answered within moments of the outcome, whichever process saves it, and holding
-costs next to nothing."""
+"""A held GET is answered moments after any process saves the outcome; holding costs very little."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Totals are true, readiness means that the service can work, and a list of one team costs no more
-than that team's data."""
+"""Totals are true, readiness means that the service can work, and lists read one team's data
+only."""
 
 from __future__ import annotations
 

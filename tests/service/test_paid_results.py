@@ -1,4 +1,4 @@
-"""Once a vendor was paid, its answer is stored and returned, whatever raises after that."""
+"""Once a vendor was paid, its answer is stored and returned, even if a later step raises."""
 
 from __future__ import annotations
 

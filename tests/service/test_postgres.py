@@ -1,5 +1,4 @@
-"""A Postgres database is migrated by the command only, and each problem with it is reported in one
-sentence."""
+"""A Postgres database is migrated by the command only; each problem is reported in one sentence."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""If the key of the suppression list is wrong or lost, the service does not start; it never ignores
-the list."""
+"""With a wrong or lost key of the suppression list, the service does not start."""
 
 from __future__ import annotations
 

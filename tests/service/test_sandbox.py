@@ -1,5 +1,4 @@
-"""In the test mode over HTTP, an integrator can force every outcome, and each is marked as a
-test."""
+"""In the test mode over HTTP, an integrator can force every outcome; each is marked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whatever is sent, the service answers as its documents say. Schemathesis generates the cases and
-judges the answers of a real process."""
+"""For any request, the service answers as its documents say. Schemathesis generates the requests
+and judges the answers of a real process."""
 
 from __future__ import annotations
 
@@ -100,8 +100,7 @@ def _with_what_it_leaves_open() -> dict[str, Any]:
 
 
 def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> int:
-    """The number of cases generated from the document; all checks are on, also those of
-    authentication."""
+    """The number of cases generated from the document, with all checks on."""
     examples = str(EXAMPLES.get(document.name, 100))
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)

@@ -1,5 +1,4 @@
-"""After an erasure no file of the database contains anything of the person; if one may, a warning
-says so."""
+"""After an erasure no file of the database has the person's data; if one may, a warning says so."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`mcp-enrichment service` serves the contract on a port, or ends with one plain sentence if it
-cannot."""
+"""`mcp-enrichment service` serves the contract on a port, or ends with one plain sentence."""
 
 from __future__ import annotations
 

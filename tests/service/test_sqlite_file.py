@@ -1,5 +1,4 @@
-"""The database file is created completely or not at all, and each problem with it is reported in
-one sentence."""
+"""A database file is created completely or not at all; problems are reported in one sentence."""
 
 from __future__ import annotations
 

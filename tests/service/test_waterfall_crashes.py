@@ -1,5 +1,4 @@
-"""If a process dies at any moment of a lookup, all paid answers are used, and no vendor is paid
-twice for one request."""
+"""If a process dies during a lookup, all paid answers are used, and no vendor is paid twice."""
 
 from __future__ import annotations
 
@@ -116,8 +115,7 @@ async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
 
 
 async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
-    """Die after this many steps, start anew, and compare the outcome with the expected one; return
-    whether it died."""
+    """Die after this many steps, start anew, check the outcome; return whether it died."""
     tag = f"{ends[1]}-{steps}"
     named = {f"first-{tag}": ends[0], f"second-{tag}": ends[1]}
     vendors = [vendor_with_outcome(end, name) for name, end in named.items()]
@@ -140,8 +138,7 @@ async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], st
 async def _die(
     it: RunningService, request_id: str, vendors: list[ScriptedVendor], steps: int
 ) -> bool:
-    """Run the job whenever it is due, in a process that lives for this many steps; return whether
-    it died."""
+    """Run the job in a process that lives for this many steps; return whether it died."""
     clock = it.service.clock
     assert isinstance(clock, Clock)
     life = Life(steps)

@@ -1,5 +1,4 @@
-"""JSON configurations: a text with comments is only read; any other keeps its values and style when
-changed."""
+"""JSON with comments is only read; other JSON keeps its values and style when changed."""
 
 from __future__ import annotations
 

@@ -63,8 +63,7 @@ class Workers:
     living: list[int] = field(default_factory=list)
 
     def start(self, numbers: Iterable[int], *, works: bool = True) -> None:
-        """Start a service that submits the requests of these numbers, and with `works` runs all
-        jobs."""
+        """Start a service that submits these requests, and with `works` runs all jobs."""
         assert self.forks.stdin
         assert self.forks.stdout
         orders = {"seed": self.chance.random(), "numbers": list(numbers), "works": works}
@@ -150,8 +149,7 @@ async def somebody_else_is_at_work(
 
 
 async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
-    """Fill the disk until a service reports it; that service repeats its requests until all are
-    accepted."""
+    """Fill the disk until a service reports it; the service repeats its requests until accepted."""
     disk.flag.touch()
     workers.start(numbers)
     await until(disk.told.exists)

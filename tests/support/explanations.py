@@ -37,8 +37,7 @@ def next_step_explanations() -> dict[str, Explanation]:
 
 
 def every_explanation() -> dict[str, Explanation]:
-    """The explanations of errors, faults and next steps, also those that are given where an error
-    is raised."""
+    """The explanations of all errors, faults and next steps, in classes and elsewhere."""
     found: dict[str, Explanation] = {}
     for module in walk_packages(mcp_enrichment.__path__, f"{mcp_enrichment.__name__}."):
         if not module.name.endswith("__main__"):

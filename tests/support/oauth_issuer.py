@@ -71,8 +71,7 @@ class Issuer:
         return issuer
 
     def token(self, audience: Any, *, key: Key | None = None, **claims: Any) -> str:
-        """A token for Ada with both scopes, unless `claims` say otherwise; a claim of None is left
-        out."""
+        """A token for Ada with both scopes and these claims; a claim of None is left out."""
         key = key or self.keys[0]
         now = int(time.time())
         said = {

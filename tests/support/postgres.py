@@ -89,8 +89,7 @@ def installed() -> Path | None:
 
 
 def programs() -> Path:
-    """The folder of Postgres's programs; without Postgres the test is skipped, and in CI it
-    fails."""
+    """The folder of Postgres's programs; without it the test is skipped, and in CI it fails."""
     found = installed()
     if found is None:
         do_without(MISSING)

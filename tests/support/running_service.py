@@ -49,8 +49,7 @@ ANY_LOOPBACK = CallbackURLPolicy(networks=LOOPBACK, ports=range(1, 65_536))
 
 
 class FixedSource:
-    """A source that returns these outcomes in this order, and repeats the last one. An exception is
-    raised."""
+    """A source with these outcomes, in this order; the last is repeated, an exception is raised."""
 
     def __init__(self, *outcomes: Outcome | Exception, name: str = "scripted") -> None:
         self.name = name
@@ -201,8 +200,7 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = DEF
 
 
 async def until(holds: Callable[[], bool], *, seconds: float = HANG) -> None:
-    """Wait for something that only the database or a log shows, so that there is no event for
-    it."""
+    """Wait for something that has no event, as only the database or a log shows it."""
     with anyio.fail_after(seconds):
         while not holds():  # noqa: ASYNC110
             await anyio.sleep(0.005)

@@ -1,5 +1,4 @@
-"""A scripted server in place of any remote end: a real server on loopback, with one answer for each
-request."""
+"""A real server on loopback in place of any remote end, with a scripted answer for each request."""
 
 from __future__ import annotations
 

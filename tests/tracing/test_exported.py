@@ -1,4 +1,4 @@
-"""If the standard variables name a collector, one trace leads from the tool call to the
+"""With a collector in the standard variables, one trace leads from the tool call to the
 callback."""
 
 from __future__ import annotations

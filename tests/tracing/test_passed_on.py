@@ -1,5 +1,4 @@
-"""Without any setup, the trace context of a call goes with its requests, its jobs and its
-callback."""
+"""Without any setup, a call's trace context goes with its requests, jobs and callback."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An address is inferred only if others at the domain confirm its pattern, and never if it could be
-somebody else's."""
+"""An inferred address follows a pattern that others at the domain confirm, and nobody else has
+it."""
 
 from __future__ import annotations
 

@@ -46,8 +46,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file: its number of cards or rows, and the people whose addresses must be read
-    from it."""
+    """A part of a file: the number of its cards or rows, and the people who must get an address."""
 
     text: str
     counts: int

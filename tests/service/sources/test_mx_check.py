@@ -1,5 +1,4 @@
-"""A domain that takes no mail is recognised; if DNS gives no clear answer, it counts as no
-defect."""
+"""A domain that takes no mail is recognised; an unclear answer of DNS is no defect."""
 
 from __future__ import annotations
 

@@ -70,8 +70,7 @@ class Row:
 
 
 def written(plain: Callable[[Row], None], traps: Sequence[Callable[[Row], None]]) -> list[Row]:
-    """This many people: one as the program usually writes a row, then one with each trap,
-    repeatedly."""
+    """This many people: one with a usual row, then one with each trap, repeatedly."""
     rows = [Row(number) for number in range(ROWS)]
     for row, write in zip(rows, islice(cycle((plain, *traps)), ROWS), strict=True):
         write(row)

@@ -1,4 +1,4 @@
-"""LlamaIndex, which makes a model of each schema: `llamaindex.py SERVER ARGUMENTS` prints the
+"""LlamaIndex, which makes models of the schemas: `llamaindex.py SERVER ARGUMENTS` prints the
 result."""
 
 from __future__ import annotations

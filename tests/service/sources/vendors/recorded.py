@@ -37,8 +37,7 @@ PROFILE = "https://www.linkedin.com/in/ada-okafor"
 
 
 class ToFarEnd(httpx.AsyncHTTPTransport):
-    """Connects to the scripted server, whatever the URL says; the `Host` header stays the
-    vendor's."""
+    """Connects to the scripted server for any URL; the `Host` header stays the vendor's."""
 
     def __init__(self, port: int) -> None:
         super().__init__(verify=False)

@@ -1,5 +1,4 @@
-"""An answer with a changed schema is never a miss and never more certain, and a mask is no
-address."""
+"""With a changed schema, an answer is never a miss or more certain, and a mask is no address."""
 
 from __future__ import annotations
 
@@ -97,8 +96,7 @@ async def test_a_value_of_another_type_is_never_a_miss_nor_another_address(
 
 
 def _is_as_certain_at_most(hit: Hit, case: Case) -> bool:
-    """Whether the hit is no more certain than recorded; an address without a verdict is
-    unverified."""
+    """Whether the hit is no more certain than recorded; without a verdict it is unverified."""
     said = Verification(case.says["as"])
     order = (Verification.VERIFIED, *FALLBACK)
     is_unsaid = hit.verification is Verification.UNVERIFIED

@@ -1,5 +1,4 @@
-"""If a vendor is out of reach, it is called again only if it surely got no request, or repeats cost
-nothing."""
+"""After a failure a vendor is called again only if it got no request, or repeats are free."""
 
 from __future__ import annotations
 
