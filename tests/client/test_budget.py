@@ -61,7 +61,8 @@ async def _ask_all(client: EnrichmentClient, count: int) -> list[str]:
 
 
 class _Account(ContractServer):
-    """Lookups with a balance. `holds_credits`: it excludes the credits of running requests."""
+    """Lookups with a balance, which with `holds_credits` excludes the credits of running
+    requests."""
 
     def __init__(self, balance: int, *, holds_credits: bool) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ OTHER = "0" * 24
 
 @dataclass
 class Vendor:
-    """A lookup that runs until `end` is called, and counts how often it was read."""
+    """A lookup that runs until the test changes `status`, and counts its reads by id."""
 
     reads: dict[str, int] = field(default_factory=dict)
     status: str = "processing"
