@@ -1,4 +1,4 @@
-"""An address that is given out has its source, and how certain it is."""
+"""An address is given out with its source and its certainty."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""No backlog of one team or user delays others for long, and no source gets more lookups than its
-limits allow, however many processes run."""
+"""One team's backlog does not delay others for long, and no source gets more lookups than its
+limits allow, in all processes together."""
 
 from __future__ import annotations
 
