@@ -108,10 +108,11 @@ def replace_rows(
 ) -> None:
     """Replace both rows of a request; None deletes one."""
     for table, row in (("requests", new), ("pending_posts", post)):
-        db.execute(f"DELETE FROM {table} WHERE dedup_key = ?", (dedup_key,))  # noqa: S608 (fixed)
-        if row is not None:
+        if row is None:
+            db.execute(f"DELETE FROM {table} WHERE dedup_key = ?", (dedup_key,))  # noqa: S608 (fixed)
+        else:
             marks = ", ".join("?" * len(values := astuple(row)))
-            db.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 (fixed)
+            db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)  # noqa: S608 (fixed)
 
 
 def delete_post(db: sqlite3.Connection, dedup_key: str) -> None:

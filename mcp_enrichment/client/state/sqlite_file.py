@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -100,7 +101,7 @@ class SQLiteFile:
     def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             db = self._reader.begin("DEFERRED", timeout=0)
-            self._require_tables(db)
+            self._check_version(db)
             result = work(db)
             db.execute("COMMIT")
         except BaseException:
@@ -112,16 +113,13 @@ class SQLiteFile:
         try:
             with translate_sqlite_errors():
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._require_locks()
+                if not self._is_lockable:
+                    require_locks(self._path.parent)
+                    self._is_lockable = True
                 return self._run_in_valid_file(work)
         except BaseException:
             self._writer.close()  # this rolls back
             raise
-
-    def _require_locks(self) -> None:
-        if not self._is_lockable:
-            require_locks(self._path.parent)
-            self._is_lockable = True
 
     def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -136,8 +134,8 @@ class SQLiteFile:
         return self._run_in_transaction(work)
 
     def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = self._writer.begin("IMMEDIATE", timeout=self._timeout)
-        if not self._has_tables(db):
+        db = self._writer.begin("IMMEDIATE", timeout=self._busy_timeout or BUSY_TIMEOUT)
+        if self._check_version(db) == 0:
             for statement in self._schema.tables.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {self._schema.version}")
@@ -145,19 +143,12 @@ class SQLiteFile:
         db.execute("COMMIT")
         return result
 
-    def _require_tables(self, db: sqlite3.Connection) -> None:
-        if not self._has_tables(db):
-            raise _OtherVersion
-
-    def _has_tables(self, db: sqlite3.Connection) -> bool:
+    def _check_version(self, db: sqlite3.Connection) -> int:
+        """The version of the file; 0 if it has no tables yet. Raises `_OtherVersion`."""
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, self._schema.version):
             raise _OtherVersion
-        return version != 0
-
-    @property
-    def _timeout(self) -> float:
-        return BUSY_TIMEOUT if self._busy_timeout is None else self._busy_timeout
+        return version
 
     def _set_aside(self, suffix: str, reason: str) -> None:
         """Rename the file of the writer, unless another process has done so.
@@ -166,10 +157,13 @@ class SQLiteFile:
         transaction that is open stays open meanwhile: no other process writes to the file.
         """
         aside = self._path.with_name(f"{self._path.name}.{suffix}-{time.time_ns()}")
-        with closing(_connect(self._lock_file(), self._timeout)) as lock:
+        with closing(_connect(self._lock_file(), self._busy_timeout or BUSY_TIMEOUT)) as lock:
             lock.execute("BEGIN EXCLUSIVE")
             if not self._writer.is_current():
                 return
+            if sys.platform == "win32":  # an open file cannot be renamed there
+                self._writer.close()
+                self._reader.close()
             self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
             self._path.rename(aside)
         logger.warning(
@@ -224,7 +218,8 @@ class _Connection:
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    # On Windows the thread of the writer closes the reader, whose next statement then fails.
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
 class SQLiteStore:
@@ -262,7 +257,7 @@ def transaction(
 
 
 class _OtherVersion(Exception):
-    """The file's schema is of a version that this program does not know, or not there yet."""
+    """The file's schema is of a version that this program does not know."""
 
 
 def is_usable(path: Path, schema: Schema) -> bool:
