@@ -6,7 +6,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager, closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -139,13 +141,30 @@ async def test_the_requests_are_read_only_after_a_change(
         await until(lambda: bool(woken))
 
 
+async def test_looks_are_seldom_while_nothing_changes_and_often_after_a_change(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(0.001)
+
+    monkeypatch.setattr(completion_waiter, "time", SimpleNamespace(sleep=sleep))
+    async with watching(path) as (it, _), waiting(it):
+        await until(lambda: completion_waiter.LONGEST_PAUSE in pauses)
+        so_far = pauses.count(completion_waiter.SHORTEST_PAUSE)
+        await it.service.database.check()  # it changes the database
+        await until(lambda: pauses.count(completion_waiter.SHORTEST_PAUSE) > so_far)
+
+
 async def test_nobody_looks_while_nobody_waits(path: Path) -> None:
     async with watching(path) as (it, looks):
         async with waiting(it):
             await looks.several_more()
-        await anyio.sleep(5 * completion_waiter.LOOK_EVERY)  # a look under way ends
+        await anyio.sleep(2 * completion_waiter.LONGEST_PAUSE)  # a look under way ends
         so_far = looks.count
-        await anyio.sleep(5 * completion_waiter.LOOK_EVERY)  # nothing happens
+        await anyio.sleep(2 * completion_waiter.LONGEST_PAUSE)  # nothing happens
         assert looks.count == so_far
         async with waiting(it):
             await looks.several_more()

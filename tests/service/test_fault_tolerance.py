@@ -74,15 +74,12 @@ async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still
     monkeypatch.setattr(completion_waiter, "RETRY_AFTER_FAILURE", 0.01)
     monkeypatch.setattr(completion_waiter, "POLL_EVERY_WITH_LISTENER", 0.01)
     async with running_service(place, FixedSource(HIT)) as it:
-        waiter, read = it.service.completion_waiter, request_table.final_among
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(waiter.wait, "somebody", 3600)
-            await until(lambda: "somebody" in waiter._waiting)
-            monkeypatch.setattr(request_table, "final_among", _breaking_once(read))
-            await it.service.database.check()  # it changes the database
-            await until(lambda: "it raised" in caplog.text)
-            await it.final(await it.accepted())
-            tasks.cancel_scope.cancel()
+        monkeypatch.setattr(request_table, "final_among", _breaking_once(request_table.final_among))
+        it.service.completion_waiter._waiting["somebody"].add(anyio.Event())
+        it.service.completion_waiter._has_waiters.set()
+        await until(lambda: "it raised" in caplog.text)
+        await it.final(await it.accepted())
+        it.service.completion_waiter._waiting.clear()
     assert len(re.findall(r": it raised (?:Operational|Programming)Error,", caplog.text)) == 1
 
 

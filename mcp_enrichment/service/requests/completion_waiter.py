@@ -26,9 +26,13 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "request_completed"
 """Named by the trigger of the first migration."""
-LOOK_EVERY = 0.01
-"""Seconds between two looks whether another connection has changed the file, while somebody waits.
+SHORTEST_PAUSE = 0.01
+"""Seconds between two looks whether another connection has changed the file, just after a change.
 A look takes microseconds; most of its cost is that a thread wakes for it."""
+LONGEST_PAUSE = 0.05
+"""The same when nothing has changed for two seconds: every lookup that begins is a change."""
+PAUSE_GROWTH = 1.02
+"""By which each pause is longer than the one before: by 2 % of the time without a change."""
 POLL_EVERY_WITH_LISTENER = 5.0
 """Seconds between two polls where the database sends notifications: in case that one is missed."""
 RETRY_AFTER_FAILURE = 5.0
@@ -38,7 +42,7 @@ IDS_A_QUERY = 500
 
 class CompletionWaiter:
     """Wakes the waiters of a request: at once if this process completes it or the database sends a
-    notification, else within moments, as it looks every `LOOK_EVERY` whether it has changed."""
+    notification, else within `LONGEST_PAUSE`, as it looks whether the file has changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -115,7 +119,7 @@ class CompletionWaiter:
         changed = False
         while not changed:
             await self._has_waiters.wait()
-            await anyio.sleep(LOOK_EVERY)  # a lookup that is answered at once costs no look
+            await anyio.sleep(SHORTEST_PAUSE)  # a lookup that is answered at once costs no look
             changed = await anyio.to_thread.run_sync(
                 self._look, data_version, abandon_on_cancel=True, limiter=self._looking
             )
@@ -123,11 +127,13 @@ class CompletionWaiter:
     def _look(self, data_version: Callable[[], int]) -> bool:
         """Look until the database has changed; False once nobody waits. It stays in its thread: to
         wake the event loop for each look costs twice as much."""
+        pause = SHORTEST_PAUSE
         while self._waiting:
             before, self._seen = self._seen, data_version()
             if self._seen != before:
                 return True
-            time.sleep(LOOK_EVERY)
+            time.sleep(pause)
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
         return False
 
     async def _notify_all_final(self) -> None:
