@@ -1,8 +1,8 @@
-"""The service beside its floor: the same HTTP server and the same rows, by raw statements.
+"""The service relative to its floor: the same HTTP server and the same rows, by raw statements.
 
 POSTs and GETs a second at 1, 8 and 64 connections, both servers in turn, round by round; the
-medians, and how many times the floor is faster. The service also does the lookups of its POSTs
-meanwhile; how many end a second stands beside. The floor does none.
+medians and their ratio. The service also runs the lookups of its POSTs in the meantime, so its
+completed lookups a second are printed, too. The floor runs none.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def set_up(folder: Path, running: ExitStack) -> dict[str, Target]:
 async def measured(target: Target, connections: int, seconds: float, name: str) -> dict[str, float]:
     """What one server does a second, by kind."""
     if name == OURS:
-        posts, ends = await target.posts_and_ends(connections, seconds)
-        runs = {"POST": posts, "lookups ended": ends}
+        posts, ends = await target.posts_and_completions(connections, seconds)
+        runs = {"POST": posts, "completed": ends}
     else:
         runs = {"POST": await target.posts(connections, seconds)}
     runs["GET"] = await target.gets(connections, seconds)
@@ -71,7 +71,7 @@ def show(connections: int, rates: dict[tuple[str, str], float]) -> None:
             f"{kind:4} {connections:2} conn.  floor {floor:6.0f}/s  ours {ours:6.0f}/s"
             f"  the floor is {floor / ours:.1f} times faster"
         )
-    print(f"     {connections:2} conn.  lookups ended by ours {rates[OURS, 'lookups ended']:.0f}/s")
+    print(f"     {connections:2} conn.  lookups completed by ours {rates[OURS, 'completed']:.0f}/s")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The least that the service can be: its HTTP server, and its rows by Python's own sqlite3.
+"""The floor of the service: its HTTP server, and its rows by Python's own sqlite3.
 
-`FOLDER PORT`: of a database that `bench.stored.prepare` made. A bare ASGI application reads on the
-event loop, and one thread writes: one commit for all POSTs that wait, before any of them is
-answered. It validates, limits, logs and looks up nothing.
+Arguments: `FOLDER PORT`, with a database by `bench.stored.prepare` in the folder. A bare ASGI
+application reads on the event loop. One thread writes: it commits all POSTs that wait together,
+and they are answered after that. It validates, limits and logs nothing and runs no lookup.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Writer:
 
 
 def answer(group: Sequence[New], accepted: Sequence[tuple[str, float] | None]) -> None:
-    """Answer those whose caller still waits."""
+    """Pass each result to its POST, unless the caller has disconnected."""
     for new, one in zip(group, accepted, strict=True):
         if not new.answer.done():
             new.answer.set_result(one)
@@ -102,7 +102,7 @@ def add(db: sqlite3.Connection, new: New) -> tuple[str, float] | None:
     if running := db.execute(RUNNING_DUPLICATE, (team_id, url, kind)).fetchone():
         return running[0], running[1]
     if not db.execute(HOLD, (team_id,)).rowcount:
-        return None  # nothing is written yet
+        return None  # nothing was written
     name, now = secrets.token_hex(12), time.time()
     external_id = new.asked.get("external_id")
     db.execute(ADD_REQUEST, (name, team_id, url, kind, external_id, now))

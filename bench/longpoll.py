@@ -1,9 +1,9 @@
-"""From the end of a lookup to the answer of a GET that was held for it, over HTTP.
+"""From the completion of a lookup to the answer of a GET that was held for it, over HTTP.
 
-Each lookup has two GETs: one is held by the process that ends it, one by another process over the
-same file, which learns of the end from the database alone. Then nothing ends: the share of a core
-that the other process takes while it holds one GET, and while it holds none. Where a goal is
-missed, this ends with 1.
+Each lookup has two GETs: one is held by the process that completes it, one by another process on
+the same file, which learns of the outcome from the database alone. Then nothing changes: the share
+of a core that the other process takes while it holds one GET, and while it holds none. Exits with
+code 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SERVER = str(Path(__file__).parent / "held_service.py")
 
 
 async def main() -> int:
-    """Print p50 and p95 for both, and the shares of a core; 1 where a goal is missed."""
+    """Print p50 and p95 for both, and the shares of a core; return 1 if a goal is missed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "enrichment.db"
         with (
@@ -63,7 +63,7 @@ async def main() -> int:
 
 
 async def idle(server: Listening) -> tuple[float, float]:
-    """Percent of a core that a process takes in which nothing ends: with no GET held, with one."""
+    """Percent of a core that an idle process takes: with no GET held, and with one."""
     request_id = json.loads(await answer_to(server.port, asked(0), b"201"))["_id"]
     none = await share_of_core(server.pid)
     wait = get(f"{ENRICHMENTS}/{request_id}", prefer=f"wait={2 * IDLE_SECONDS}")
@@ -76,14 +76,14 @@ async def idle(server: Listening) -> tuple[float, float]:
 
 async def share_of_core(pid: int) -> float:
     """Percent, over `IDLE_SECONDS`."""
-    await asyncio.sleep(1)  # what came before has settled
+    await asyncio.sleep(1)  # lets earlier work finish
     used, began = cpu_seconds(pid), time.perf_counter()
     await asyncio.sleep(IDLE_SECONDS)
     return (cpu_seconds(pid) - used) / (time.perf_counter() - began) * 100
 
 
 async def held(works: int, holders: dict[str, int]) -> dict[str, dict[str, float]]:
-    """When each holder answered, by the request, over lookups that begin one after the other."""
+    """When each process answered, by request, for lookups that begin one after the other."""
     answered: dict[str, dict[str, float]] = {name: {} for name in holders}
 
     async def hold(name: str, request_id: str) -> None:
@@ -102,7 +102,7 @@ async def held(works: int, holders: dict[str, int]) -> dict[str, dict[str, float
 
 
 def asked(number: int) -> bytes:
-    """A POST about a person of that number."""
+    """A POST for the profile with this number."""
     url = f"https://www.linkedin.com/in/pat-example-{number:04}"
     return post(ENRICHMENTS, json.dumps({"linkedin_url": url, "type": "work"}).encode())
 

@@ -1,8 +1,8 @@
-"""The service under load, beside a bare route of the same server and beside plain sqlite3.
+"""The service under load, relative to a bare route of the same server and to plain sqlite3.
 
-Accepted POSTs, GETs and ended lookups a second, at 1, 8 and 64 connections, with 10,000 and with
-1,000,000 requests stored, all in turn, round by round. Goal: with a million at most 1.2 times
-slower, by the rate, by p50 and by p99; where it is missed, this ends with 1.
+Accepted POSTs, GETs and completed lookups a second, at 1, 8 and 64 connections, with 10,000 and
+with 1,000,000 requests stored, all in turn, round by round. Goal: with a million at most 1.2 times
+slower, by the rate, by p50 and by p99. Exits with code 1 if it is missed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BARE, PLAIN = "a bare route", "plain sqlite3"
 
 @dataclass
 class Bench:
-    """What is running, and what it gave: runs by kind, by where and by connections."""
+    """The running servers and their results: runs by kind, server and number of connections."""
 
     services: dict[int, Target]
     """By how many requests are stored."""
@@ -49,9 +49,9 @@ class Bench:
     )
 
     async def round(self, connections: int) -> None:
-        """Everything once, one after the other."""
+        """Run everything once, one after the other."""
         for size, target in self.services.items():
-            posts, ends = await target.posts_and_ends(connections, SECONDS)
+            posts, ends = await target.posts_and_completions(connections, SECONDS)
             where = f"{size:,} stored"
             self.runs["POST", where, connections].append(posts)
             self.runs["ends", where, connections].append(ends)
@@ -66,7 +66,7 @@ class Bench:
             self.runs["POST", PLAIN, connections].append(plain_sqlite(self.plain, SECONDS))
 
     def told(self) -> Iterator[tuple[str, Figures]]:
-        """What is to be shown, in order."""
+        """The rows to print, in order."""
         for connections, kind in itertools.product(CONNECTIONS, KINDS):
             for (its_kind, where, its_connections), runs in self.runs.items():
                 if (its_kind, its_connections) == (kind, connections):
@@ -86,7 +86,7 @@ class Bench:
 
 
 async def main() -> int:
-    """Print all figures, and the ratios that the goal is about; 1 where it is missed."""
+    """Print all figures, and the ratios that the goal is about; return 1 if it is missed."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         bench = set_up(Path(folder), running)
         for connections, _ in itertools.product(CONNECTIONS, range(ROUNDS)):

@@ -32,11 +32,11 @@ class Target(NamedTuple):
     port: int
 
     async def posts(self, connections: int, seconds: float) -> Run:
-        """Each about somebody who was not asked for before."""
+        """Each POST is for a profile that was not requested before."""
         return await load(self.port, connections, seconds, lambda: asked(self.key), b"201")
 
-    async def posts_and_ends(self, connections: int, seconds: float) -> tuple[Run, Run]:
-        """POSTs, and the ends of what they asked for: from acceptance to the end of each."""
+    async def posts_and_completions(self, connections: int, seconds: float) -> tuple[Run, Run]:
+        """Run POSTs, and measure their lookups: from acceptance to completion."""
         since, began = time.time(), time.perf_counter()
         posts = await self.posts(connections, seconds)
         await until_drained(self.database)
@@ -47,7 +47,7 @@ class Target(NamedTuple):
         return posts, Run(taken, elapsed)
 
     async def gets(self, connections: int, seconds: float) -> Run:
-        """Each reads the same answer, which has an address."""
+        """Each GET reads the same request, which has an email."""
         reading = get(f"{ENRICHMENTS}/{ANSWERED}", x_api_key=self.key)
         return await load(self.port, connections, seconds, lambda: reading, b"200")
 
@@ -68,7 +68,7 @@ async def until_drained(database: Path) -> None:
 
 
 def asked(key: str) -> bytes:
-    """A POST about somebody who was not asked for before."""
+    """A POST for a profile that was not requested before."""
     url = f"https://www.linkedin.com/in/pat-example-{next(_numbers):09}"
     body = json.dumps({"linkedin_url": url, "type": "work"}).encode()
     return post(ENRICHMENTS, body, x_api_key=key)

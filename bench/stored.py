@@ -1,4 +1,4 @@
-"""Databases with many requests stored, and what plain sqlite3 does with one."""
+"""Databases with many stored requests, and the rate of plain sqlite3 on one."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 CREDITS = 10_000_000
 ANSWERED = "f" * 24
-"""The id of a stored request with an address."""
+"""The id of a stored request with an email."""
 
 _numbers = itertools.count()
 
 
 def prepare(home: Path, size: int) -> str:
-    """A database with so many ended requests and their ledger; a key of its team.
+    """A database with this many completed requests and their ledger; return a key of its team.
 
-    They ended now, so that no service deletes them as expired.
+    They were completed now, so that no service deletes them as expired.
     """
     now = time.time()
     database = open_sqlite(home / "enrichment.db")
@@ -60,7 +60,7 @@ def prepare(home: Path, size: int) -> str:
 
 
 def plain_sqlite(database: Path, seconds: float) -> Run:
-    """Transactions of the statements that a POST needs, by Python's own module, one by one."""
+    """Transactions with the statements that a POST needs, by Python's own module, one by one."""
     taken: list[float] = []
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=FULL")

@@ -1,5 +1,6 @@
-"""What a caller relies on whose GET is held by one process and whose lookup ends in another, on one
-file: the change is seen, at next to no cost, and failures end nothing."""
+"""On a SQLite file, a process that holds a GET notices when another process completes the lookup.
+
+It reads only after a change, and failures do not stop it."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ with sqlite3.connect(sys.argv[1]) as connection:
 
 
 class Looks:
-    """Counts the looks, and reports the failures that it is given."""
+    """Counts the looks; each of its failures is raised once."""
 
     def __init__(self, look: Callable[[], int]) -> None:
         self.count = 0
@@ -54,7 +55,7 @@ class Looks:
 
 @asynccontextmanager
 async def watching(path: Path) -> AsyncIterator[tuple[RunningService, Looks]]:
-    """A service that only holds, and the looks of its watch."""
+    """A service without jobs that watches for completions, and its looks."""
     async with running_service(path, jobs=False) as it, anyio.create_task_group() as tasks:
         assert it.service.database.data_version
         looks = it.service.database.data_version = Looks(it.service.database.data_version)
@@ -65,7 +66,7 @@ async def watching(path: Path) -> AsyncIterator[tuple[RunningService, Looks]]:
 
 @asynccontextmanager
 async def waiting(it: RunningService) -> AsyncIterator[list[None]]:
-    """A request that is waited for within the block; what follows its end is in the list."""
+    """Wait for a new request within the block; the list is not empty once the wait is over."""
     request_id, woken = await it.accepted(), list[None]()
 
     async def wait() -> None:
@@ -170,16 +171,16 @@ async def test_nobody_looks_while_nobody_waits(path: Path) -> None:
             await looks.several_more()
 
 
-async def test_failures_of_the_look_are_logged_once_a_row_and_the_watch_goes_on(
+async def test_of_consecutive_failures_the_first_is_logged_and_the_watch_goes_on(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(completion_waiter, "RETRY_AFTER_FAILURE", 0.01)
     async with watching(path) as (it, looks), waiting(it) as woken:
-        for row in (1, 2):
+        for outage in (1, 2):
             looks.failures += [StorageFailed(StorageFault.BUSY)] * 5
             await until(lambda: not looks.failures)
             await looks.several_more()
-            assert caplog.text.count("completions cannot be polled") == row
+            assert caplog.text.count("completions cannot be polled") == outage
         await complete_elsewhere(path)
         await until(lambda: bool(woken))
 

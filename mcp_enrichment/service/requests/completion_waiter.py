@@ -30,9 +30,9 @@ SHORTEST_PAUSE = 0.01
 """Seconds between two looks whether another connection has changed the file, just after a change.
 A look takes microseconds; most of its cost is that a thread wakes for it."""
 LONGEST_PAUSE = 0.05
-"""The same when nothing has changed for two seconds: every lookup that begins is a change."""
+"""The same once nothing has changed for two seconds. A lookup that begins is a change."""
 PAUSE_GROWTH = 1.02
-"""By which each pause is longer than the one before: by 2 % of the time without a change."""
+"""The factor between two pauses: a pause is 10 ms plus 2 % of the time without a change."""
 POLL_EVERY_WITH_LISTENER = 5.0
 """Seconds between two polls where the database sends notifications: in case that one is missed."""
 RETRY_AFTER_FAILURE = 5.0
@@ -101,7 +101,7 @@ class CompletionWaiter:
             await anyio.sleep(RETRY_AFTER_FAILURE)
 
     async def _poll(self, until_due: Callable[[], Awaitable[None]]) -> None:
-        """Poll each time that `until_due` returns. Only the first failure of a row is logged."""
+        """Poll each time that `until_due` returns. Of consecutive failures the first is logged."""
         is_failing = False
         while True:
             # The waiters time out, and then meet the same failure.
@@ -125,8 +125,10 @@ class CompletionWaiter:
             )
 
     def _look(self, data_version: Callable[[], int]) -> bool:
-        """Look until the database has changed; False once nobody waits. It stays in its thread: to
-        wake the event loop for each look costs twice as much."""
+        """Look until the database has changed; return False once nobody waits.
+
+        It stays in its thread, as waking the event loop for each look costs twice as much.
+        """
         pause = SHORTEST_PAUSE
         while self._waiting:
             before, self._seen = self._seen, data_version()
