@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -112,7 +113,8 @@ async def test_a_push_to_another_process_wakes_who_waits_here(
     await pushed.request(PROFILE, EmailType.WORK)
     async with waiting(pushed) as answers:
         lookups.end(found())
-        assert await new_webhooks(tmp_path).notify(token(vendor))
+        with closing(new_webhooks(tmp_path)) as theirs:
+            assert await theirs.notify(token(vendor))
     assert answers[0].email == ADDRESS
 
 
@@ -194,10 +196,11 @@ async def test_all_processes_and_the_operator_are_told_where_webhooks_do_not_arr
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
-    assert await new_webhooks(tmp_path).expected("e1")
-    await webhooks.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
-    assert "ENRICHMENT_PUBLIC_URL" in caplog.text
-    assert await new_webhooks(tmp_path).expected("e1") is None
+    with closing(new_webhooks(tmp_path)) as theirs:
+        assert await theirs.expected("e1")
+        await webhooks.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
+        assert "ENRICHMENT_PUBLIC_URL" in caplog.text
+        assert await theirs.expected("e1") is None
 
 
 async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
