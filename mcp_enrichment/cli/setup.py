@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
 REDACTED = "(not shown)"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk, of a used-up quota, and of a file that may not grow."""
 
 
 @click.command()
@@ -69,24 +72,54 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
 
 
 def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
-    from mcp_enrichment.setup.entry import has_entry, holds_secrets, kept_variables, with_entry
+    from mcp_enrichment.setup.entry import (
+        has_entry,
+        holds_secrets,
+        kept_variables,
+        with_entry,
+        without_secrets,
+    )
 
     with _configuration(client, config) as file:
         _require_editable(client, file)
         entry = _entry(client, with_key=with_key)
-        text = with_entry(client, file.text, entry, keep_secrets=with_key is not False)
+        before = file.text or ""
+        if with_key is False:
+            before = without_secrets(client, before)
+        text = with_entry(client, before, entry)
+        if with_key is False:
+            _remove_secrets_from_backup(client, file)
         if still := kept_variables(client, text, entry):
             click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
         if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
             return
+        is_whole = before == (file.text or "")
+        backup = None
         if not has_entry(client, file.text) or file.backup_text() is None:
-            file.back_up()
-        file.replace(text, private=holds_secrets(entry))
+            backup = file.content or b"" if is_whole else before.encode()
+        file.change(text, backup=backup, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
-        click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")
+        kept = "as it was" if is_whole else "as it was, without its keys,"
+        click.echo(f"The file {kept} is kept in {file.backup}; --undo goes back to it.")
     click.echo(f"Restart {client.title} to use it.")
+
+
+def _remove_secrets_from_backup(client: ChatClient, file: ConfigFile) -> None:
+    from mcp_enrichment.setup.entry import without_secrets
+    from mcp_enrichment.setup.formats import UnreadableConfig
+
+    kept = file.backup_text() or ""
+    try:
+        clean = without_secrets(client, kept)
+    except UnreadableConfig as fault:
+        raise click.ClickException(
+            f"{file.backup} cannot be read, and may hold a key. Nothing was changed. Delete it, "
+            "and try again."
+        ) from fault
+    if clean != kept:
+        file.write_backup(clean.encode())
 
 
 def _require_editable(client: ChatClient, file: ConfigFile) -> None:
@@ -114,7 +147,7 @@ def _undo(client: ChatClient, config: Path | None) -> None:
         if before is not None and text == (before or None):
             file.restore()
         else:
-            file.replace(text)
+            file.replace(None if text is None else text.encode())
     click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
 
 
@@ -173,7 +206,9 @@ def _configuration(
             f"Nothing was changed. Correct it, or {by_hand}."
         ) from fault
     except OSError as error:
+        problem, remedy = "cannot be read or written", "Make it and its folder writable"
+        if error.errno in FULL:
+            problem, remedy = "cannot be written, as the disk is full", "Free space and try again"
         raise click.ClickException(
-            f"The configuration of {client.title} cannot be read or written. Nothing was changed. "
-            "Make it and its folder writable."
+            f"The configuration of {client.title} {problem}. Nothing was changed. {remedy}."
         ) from error

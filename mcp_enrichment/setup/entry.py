@@ -11,11 +11,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.setup.clients import ChatClient
 
 
-def with_entry(
-    client: ChatClient, text: str | None, entry: dict[str, Any], *, keep_secrets: bool = True
-) -> str:
+def with_entry(client: ChatClient, text: str | None, entry: dict[str, Any]) -> str:
     """Add our entry to the text. Keys that the owner has added to an existing entry of ours stay.
-    With `keep_secrets=False`, our secrets in it do not.
 
     Raises `UnreadableConfig`, and `SetupError` if another server has our name.
     """
@@ -28,11 +25,16 @@ def with_entry(
         )
     decided = client.defaults.keys() & (present or {}).keys()
     written = {key: value for key, value in entry.items() if key not in decided}
-    text = client.format.merged(text, client.path, written)
-    for variable in () if keep_secrets else kept_variables(client, text, entry):
-        place = (*client.path, "env", variable)
-        if is_secret(variable, client.format.at(text, place)):
-            text = client.format.remove(text, place)
+    return client.format.merged(text, client.path, written)
+
+
+def without_secrets(client: ChatClient, text: str) -> str:
+    """Remove the keys and other secrets of ours from our entry in the text. Raises
+    `UnreadableConfig`."""
+    environment = (*client.path, "env")
+    for variable in kept_variables(client, text, {}) if has_entry(client, text) else ():
+        if is_secret(variable, client.format.at(text, (*environment, variable))):
+            text = client.format.remove(text, (*environment, variable))
     return text
 
 

@@ -7,6 +7,7 @@ by tomlkit, which keeps comments.
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from copy import deepcopy
@@ -122,7 +123,7 @@ def _load_json(text: str) -> dict[str, Any]:
 def _load_editable_json(text: str) -> dict[str, Any]:
     """Parse JSON that keeps its meaning when it is written again."""
     _load_json(text)
-    return _parse_json(text, object_pairs_hook=_unique)
+    return _parse_json(text, object_pairs_hook=_unique, parse_float=_finite)
 
 
 def _load_jsonc(text: str) -> dict[str, Any]:
@@ -163,6 +164,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise UnreadableConfig("a number is too large")
+    return number
+
+
 def _put_json(text: str, path: KeyPath, value: object) -> str:
     root = _load_editable_json(text)
     _holder(root, path, "an object")[path[-1]] = value
@@ -190,14 +197,21 @@ def _dump_json(value: dict[str, Any], *, like: str) -> str:
 
 def _load_toml(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=_float)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line \d+", str(error))
-        raise UnreadableConfig(line[0] if line else "its end") from None
+        repeats = " repeats a key" if re.search("overwrite|twice", str(error)) else ""
+        raise UnreadableConfig(line[0] + repeats if line else "its end") from None
     except RecursionError:
         raise UnreadableConfig("it is nested too deeply") from None
     except ValueError:  # Python converts no integer of over 4,300 digits
         raise UnreadableConfig("a number is too long") from None
+
+
+def _float(text: str) -> float:
+    """The number; `nan` as one object, by which two readings of a text compare as equal."""
+    number = float(text)
+    return math.nan if math.isnan(number) else number
 
 
 def _put_toml(text: str, path: KeyPath, value: object) -> str:
