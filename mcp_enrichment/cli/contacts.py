@@ -177,6 +177,8 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
         click.echo(f"Of those, {rows:,} came {SKIP_REASONS[reason]}.")
     for reason, rows in report.skipped.most_common():
         click.echo(f"Skipped {rows:,} {SKIP_REASONS[reason]}.")
+    if dry_run:
+        click.echo("This was a dry run: nothing was stored.")
 
 
 @contacts.command()

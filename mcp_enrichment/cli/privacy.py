@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,8 +89,8 @@ def export(profile: str | None, email: str | None) -> None:
 
     subject = _subject(profile, email)
     with service_database() as database:
-        found: dict[str, Any] = subject_requests.export(database, subject, at=time.time())
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        found = subject_requests.export(database, subject, at=time.time())
+    click.echo(json.dumps(_with_dates(found), indent=2, ensure_ascii=False))
 
 
 @privacy.command("list")
@@ -118,11 +119,24 @@ def show_audit(limit: int) -> None:
         )
 
 
+def _with_dates(exported: Any, name: str = "") -> Any:
+    """The same with ISO 8601 texts, in UTC, in place of seconds since the epoch."""
+    if isinstance(exported, dict):
+        return {key: _with_dates(value, key) for key, value in exported.items()}
+    if isinstance(exported, list):
+        return [_with_dates(each) for each in exported]
+    if isinstance(exported, float) and name.rpartition("_")[2] == "at":
+        return f"{datetime.fromtimestamp(exported, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return exported
+
+
 def _subject(profile: str | None, email: str | None) -> Subject:
     from mcp_enrichment.service.privacy.subject_requests import Subject
     from mcp_enrichment.service.sources.exports.email_address import clean_email
 
-    if (profile is None) is (email is None):
+    if profile and email:
+        raise click.UsageError("Name the person by --profile or by --email, not both.")
+    if profile is email is None:
         raise click.UsageError("Name the person by --profile or by --email.")
     if profile:
         return Subject(profile=profile)

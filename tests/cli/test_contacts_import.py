@@ -38,6 +38,7 @@ def test_a_dry_run_shows_the_first_rows_as_understood_and_stores_nothing(
     assert jonas.startswith("Jonas Weiß\twork\tp1@harbour1.example")
     assert "  left out: with a URL of Sales Navigator" in shown.out
     assert "Read 240 rows.\nWould store 200 with 280 addresses.\n" in shown.out
+    assert shown.out.endswith("\nThis was a dry run: nothing was stored.\n")
     assert not shell.database.exists()
 
 
