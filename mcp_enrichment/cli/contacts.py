@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mcp_enrichment.service.contacts.contact_import import ImportReport
-    from mcp_enrichment.service.sources.exports.column_map import ColumnMap
+    from mcp_enrichment.service.sources.exports.formats import ColumnMap
     from mcp_enrichment.service.sources.exports.open_export import Export
     from mcp_enrichment.service.sources.exports.records import Contact, Skipped
     from mcp_enrichment.service.sources.inference.accuracy import Accuracy, Tally
@@ -97,7 +97,7 @@ def list_contacts(limit: int) -> None:
 
 
 def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
-    from mcp_enrichment.service.sources.exports.column_map import InvalidColumnMap, parse_column_map
+    from mcp_enrichment.service.sources.exports.formats import InvalidColumnMap, parse_column_map
 
     try:
         return parse_column_map(pairs)

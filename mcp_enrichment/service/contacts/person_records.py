@@ -16,9 +16,8 @@ from mcp_enrichment.service.contacts import person_table
 from mcp_enrichment.service.contacts.staging import PROFILE, RANK
 from mcp_enrichment.service.sources.exports.email_address import email_type_of
 from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
-from mcp_enrichment.service.sources.inference.company_names import company_key
+from mcp_enrichment.service.sources.inference.names import Name, company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import KnownAddress
-from mcp_enrichment.service.sources.inference.transliteration import Name
 from mcp_enrichment.service.sources.inferred import Candidate, InferredSource
 
 if TYPE_CHECKING:

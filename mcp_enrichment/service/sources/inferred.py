@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from mcp_enrichment.service.sources.inference.accuracy import Accuracy
+    from mcp_enrichment.service.sources.inference.names import Name
     from mcp_enrichment.service.sources.inference.pattern_learning import Inference, KnownAddress
-    from mcp_enrichment.service.sources.inference.transliteration import Name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
