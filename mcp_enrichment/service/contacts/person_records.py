@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-
-import anyio
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts import person_table
@@ -18,7 +15,6 @@ from mcp_enrichment.service.sources.exports.email_address import email_type_of
 from mcp_enrichment.service.sources.inference.accuracy import Accuracy, leave_one_out
 from mcp_enrichment.service.sources.inference.names import Name, company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import KnownAddress
-from mcp_enrichment.service.sources.inferred import Candidate, InferredSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +49,7 @@ def compute_accuracy(connection: Connection) -> Accuracy:
     companies: dict[str, Counter[str]] = defaultdict(Counter)
     for row in person_table.companies(connection):
         companies[row.company_key][row.email_domain] = row.people
-    return leave_one_out(_domains(connection), companies, lambda domain: _known(connection, domain))
+    return leave_one_out(_domains(connection), companies, lambda domain: known(connection, domain))
 
 
 def figures(database: Database) -> Accuracy:
@@ -78,57 +74,22 @@ def last_figures(database: Database) -> Accuracy:
     return (kept and Accuracy.read(json.loads(kept))) or figures(database)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPeople:
-    """The stored people, for the inferred source."""
-
-    database: Database
-    _computing: anyio.Lock = field(default_factory=anyio.Lock)
-
-    async def person(self, profile: str) -> Candidate | None:
-        row = await self.database.read(lambda c: person_table.without_address(c, profile))
-        if row is None:
-            return None
-        return Candidate(profile=profile, name=_name(row), company=row.company_key)
-
-    async def domains_of(self, company: str) -> Counter[str]:
-        rows = await self.database.read(lambda c: person_table.domains_of(c, company))
-        return Counter({row.email_domain: row.people for row in rows})
-
-    async def known(self, domain: str) -> list[KnownAddress]:
-        return await self.database.read(lambda c: _known(c, domain))
-
-    async def is_taken(self, local: str, domain: str) -> bool:
-        return await self.database.read(lambda c: person_table.is_taken(c, local, domain))
-
-    async def namesakes(self, person: Candidate) -> list[Name]:
-        rows = await self.database.read(lambda c: person_table.namesakes(c, person.profile))
-        return [_name(row) for row in rows]
-
-    async def figures(self) -> Accuracy:
-        async with self._computing:
-            return await anyio.to_thread.run_sync(last_figures, self.database)
-
-
-def inferred_source(database: Database) -> InferredSource:
-    """The source that infers addresses from the people in that database."""
-    return InferredSource(StoredPeople(database))
-
-
 def _domains(connection: Connection) -> Iterator[tuple[str, list[KnownAddress]]]:
     for domain, rows in person_table.by_domain(connection):
         yield domain, [_known_as(row) for row in islice(rows, person_table.MOST_OF_A_DOMAIN)]
 
 
-def _known(connection: Connection, domain: str) -> list[KnownAddress]:
+def known(connection: Connection, domain: str) -> list[KnownAddress]:
+    """People with an address at the domain: all, or enough to learn from."""
     return [_known_as(row) for row in person_table.known(connection, domain)]
 
 
 def _known_as(row: Row[Any]) -> KnownAddress:
-    return KnownAddress(_name(row), row.company_key, row.email_local)
+    return KnownAddress(name_of(row), row.company_key, row.email_local)
 
 
-def _name(row: Row[Any]) -> Name:
+def name_of(row: Row[Any]) -> Name:
+    """The name in a row of `contact_persons`."""
     return Name(row.first_name, row.last_name)
 
 
