@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.contract.api_key_format import API_KEY_FORMAT
-from mcp_enrichment.contract.placeholders import secret_problem
-from mcp_enrichment.contract.text import strip_invisible
+from mcp_enrichment.contract.pasted_text import API_KEY_FORMAT, secret_problem, strip_invisible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_enrichment.contract.placeholders import text_problem
+from mcp_enrichment.contract.pasted_text import text_problem
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.setup import config_file
 from mcp_enrichment.setup.clients import CLIENTS, Machine

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from mcp_enrichment.app.service import read_teams
 from mcp_enrichment.client.probe import Obstacle, ProbeResult, diagnose, probe
-from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
@@ -20,7 +19,8 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.http import is_loopback
-from mcp_enrichment.credentials.resolve import KeyOrigin, ResolvedKey
+from mcp_enrichment.contract.pasted_text import api_key_problem
+from mcp_enrichment.credentials.keys import KeyOrigin, ResolvedKey
 from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 

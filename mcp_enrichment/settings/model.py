@@ -19,10 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
-from mcp_enrichment.contract.placeholders import text_problem
-from mcp_enrichment.contract.text import strip_invisible
-from mcp_enrichment.credentials.resolve import ResolvedKey, resolve_key
-from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
+from mcp_enrichment.contract.pasted_text import strip_invisible, text_problem
+from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, ResolvedKey, resolve_key, vendor_key
 from mcp_enrichment.settings.types import (
     Comma,
     Confirm,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.text import strip_invisible
+from mcp_enrichment.contract.pasted_text import strip_invisible
 from mcp_enrichment.credentials import system_keyring
-from mcp_enrichment.credentials.vendor_keys import key_variable
+from mcp_enrichment.credentials.keys import key_variable
 from mcp_enrichment.settings import Settings
 
 EPHEMERAL_FOLDERS = ("archive-v", "environments-v")

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
+from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.accounts.teams import signing_secrets
-from mcp_enrichment.service.callbacks import callback_table, webhook_signing
+from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.context import DeliveryResult
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
@@ -59,7 +60,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     if claimed is None:
         return None
     body = body_of(claimed.request, claimed.callback)
-    headers = webhook_signing.headers(
+    headers = webhooks.headers(
         message_id=f"msg_{claimed.callback.id}",
         at=service.clock(),
         body=body,

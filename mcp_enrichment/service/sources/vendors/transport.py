@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from pydantic_core import from_json
 
-from mcp_enrichment.contract.api_key_format import api_key_problem
+from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 from mcp_enrichment.service.sources.vendors.parsing import (
