@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import format_time
-from mcp_enrichment.cli.database import local_database
+from mcp_enrichment.cli.common import format_time, local_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.common import format_time, profile_url
-from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.common import format_time, profile_url, service_database
 from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
@@ -96,10 +95,10 @@ def export(profile: str | None, email: str | None) -> None:
 @privacy.command("list")
 def list_suppressed() -> None:
     """List the suppression list, as hashes: whom an entry is about is not stored."""
-    from mcp_enrichment.service.privacy import suppression_table
+    from mcp_enrichment.service.privacy import suppression
 
     with service_database() as database:
-        found = database.read_now(suppression_table.list_entries)
+        found = database.read_now(suppression.list_entries)
     for subject, kind, at in found:
         click.echo(f"{format_time(at)}\t{kind}\t{subject}")
 

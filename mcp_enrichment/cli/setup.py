@@ -62,8 +62,7 @@ def setup(
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
-    from mcp_enrichment.setup.entry import with_entry
-    from mcp_enrichment.setup.launch import is_secret
+    from mcp_enrichment.setup.entry import is_secret, with_entry
 
     if environment := entry.get("env"):
         shown = {name: REDACTED if is_secret(name, v) else v for name, v in environment.items()}
@@ -152,10 +151,11 @@ def _undo(client: ChatClient, config: Path | None) -> None:
 
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
-    from mcp_enrichment.setup.launch import (
-        current_launch,
+    from mcp_enrichment.setup.entry import (
         first_missing_key,
         is_secret,
+        launch_command,
+        new_entry,
         settings_to_pass_on,
     )
 
@@ -171,7 +171,7 @@ def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
             f"The server cannot start without {missing}, which ENRICHMENT_SOURCES needs. Name a "
             f"file that holds it in {missing}_FILE, or pass --with-key."
         )
-    return client.entry(current_launch(), environment)
+    return new_entry(client, launch_command(), environment)
 
 
 def _undecided(secrets: list[str]) -> click.UsageError:

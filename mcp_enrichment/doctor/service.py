@@ -21,7 +21,7 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.credentials.keys import KeyOrigin, ResolvedKey
-from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
+from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 
 if TYPE_CHECKING:

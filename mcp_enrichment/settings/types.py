@@ -150,7 +150,7 @@ def database_label(url: SecretStr) -> str:
 def _require_known_sources(names: Sequence[str]) -> None:
     """Raise `ValueError` for an unknown source, and for one that is listed twice."""
     if vendors := set(names) - KEYLESS_SOURCES:
-        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+        from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
 
         if not vendors <= NAMES:
             raise ValueError(

@@ -15,7 +15,7 @@ from mcp_enrichment.service.accounts.teams import signing_secrets
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.context import DeliveryResult
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
-from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
+from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done
 from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.submission import to_response
@@ -73,7 +73,14 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         tracing.annotate({"callback.attempt": claimed.number, "callback.outcome": sent.outcome})
 
     def close(connection: Connection) -> Reschedule | None:
-        _close(connection, claimed, sent, at=service.clock())
+        callback_table.close_attempt(
+            connection,
+            claimed.callback,
+            claimed.number,
+            at=service.clock(),
+            outcome=sent.outcome,
+            http_status=sent.http_status,
+        )
         again = _retry_delay(service, sent, claimed.number)
         if again and _is_redelivered(connection, claimed.callback):
             again = None  # the new round has its own job
@@ -130,17 +137,6 @@ def _claim(
     secrets = signing_secrets(connection, request.team_id, at=at)
     redacted = redact_if_suppressed(connection, pseudonyms, request)
     return _Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
-
-
-def _close(connection: Connection, closed: _Attempt, sent: DeliveryResult, *, at: float) -> None:
-    callback_table.close_attempt(
-        connection,
-        closed.callback,
-        closed.number,
-        at=at,
-        outcome=sent.outcome,
-        http_status=sent.http_status,
-    )
 
 
 def _is_redelivered(connection: Connection, callback: Callback) -> bool:

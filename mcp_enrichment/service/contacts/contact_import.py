@@ -18,8 +18,8 @@ from mcp_enrichment.service.contacts.staging import EMAIL, PROFILE, RANK, Stagin
 from mcp_enrichment.service.db import upsert
 from mcp_enrichment.service.privacy import audit_log
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_import
-from mcp_enrichment.service.privacy.subject_requests import suppression_filter
+from mcp_enrichment.service.privacy.subject_requests import lock_for_import
+from mcp_enrichment.service.privacy.suppression import suppression_filter
 from mcp_enrichment.service.sources.exports.records import Contact, Person, Skipped, SkipReason
 
 if TYPE_CHECKING:

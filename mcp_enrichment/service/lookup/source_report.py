@@ -16,7 +16,7 @@ from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.source_call_mapping import match_email_type
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.vendor_calls import WORKING_SECONDS
-from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.privacy.suppression import is_address_suppressed
 from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Miss, is_vendor
 
 if TYPE_CHECKING:
