@@ -54,24 +54,23 @@ def compute_accuracy(connection: Connection) -> Accuracy:
 
 def figures(database: Database) -> Accuracy:
     """The current accuracy, in the calling thread: computed once after each import."""
-    writes, kept = database.read_now(
-        lambda c: (person_table.write_count(c), person_table.fresh_accuracy(c))
-    )
-    if writes is None:
+    row = database.read_now(person_table.stored_accuracy)
+    if row is None:
         return Accuracy()
-    if kept and (read := Accuracy.read(json.loads(kept))):
+    if row.computed_at_write == row.writes and (read := Accuracy.read(json.loads(row.accuracy))):
         return read
     found = database.snapshot_now(compute_accuracy)
     encoded = json.dumps(found.to_json())
-    database.write_now(lambda connection: person_table.store_accuracy(connection, writes, encoded))
+    database.write_now(lambda c: person_table.store_accuracy(c, row.writes, encoded))
     return found
 
 
 def last_figures(database: Database) -> Accuracy:
     """The accuracy that was computed last. During an import, and after an interrupted one, it is
     the one before."""
-    kept = database.read_now(person_table.last_accuracy)
-    return (kept and Accuracy.read(json.loads(kept))) or figures(database)
+    row = database.read_now(person_table.stored_accuracy)
+    last = Accuracy.read(json.loads(row.accuracy)) if row and row.accuracy else None
+    return last or figures(database)
 
 
 def _domains(connection: Connection) -> Iterator[tuple[str, list[KnownAddress]]]:

@@ -130,20 +130,10 @@ def by_domain(connection: Connection) -> Iterator[tuple[str, Iterator[Named]]]:
     yield from groupby(rows, key=lambda row: str(row.email_domain))
 
 
-def write_count(connection: Connection) -> int | None:
-    """The number of writes so far. The accuracy is current until the next one."""
-    return connection.execute(select(inference_accuracy.c.writes)).scalar()
-
-
-def fresh_accuracy(connection: Connection) -> str | None:
-    """The accuracy computed from the current rows."""
-    current = inference_accuracy.c.computed_at_write == inference_accuracy.c.writes
-    return connection.execute(select(inference_accuracy.c.accuracy).where(current)).scalar()
-
-
-def last_accuracy(connection: Connection) -> str | None:
-    """The accuracy that was computed last, also from older rows."""
-    return connection.execute(select(inference_accuracy.c.accuracy)).scalar()
+def stored_accuracy(connection: Connection) -> Named | None:
+    """The accuracy that was computed last, the number of writes before it, and that of writes so
+    far: the accuracy is current until the next one. None: nothing was written yet."""
+    return connection.execute(select(*inference_accuracy.c)).first()
 
 
 def store_accuracy(connection: Connection, computed_at_write: int, worked_out: str) -> None:

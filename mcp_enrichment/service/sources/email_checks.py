@@ -14,8 +14,6 @@ from mcp_enrichment.service.sources.base import AddressDefect
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mcp_enrichment.service.sources.base import AddressCheck
 
 ROLES = """
@@ -34,61 +32,56 @@ vendas ventas verkauf vertrieb ventes webmaster welcome www zentrale
 """Local parts of role addresses, in several languages."""
 
 _JOINT = re.compile(r"[._-]")
+_ROLES = frozenset(_JOINT.sub("", role) for role in ROLES.split())
 
 
-class SyntaxCheck:
-    """Finds invalid addresses."""
+def _is_invalid(email: str) -> bool:
+    from email_validator import EmailNotValidError, validate_email
 
-    async def find_defect(self, email: str) -> AddressDefect | None:
-        from email_validator import EmailNotValidError, validate_email
-
-        try:
-            validate_email(email, check_deliverability=False)
-        except EmailNotValidError:
-            return AddressDefect.SYNTAX
-        return None
+    try:
+        validate_email(email, check_deliverability=False)
+    except EmailNotValidError:
+        return True
+    return False
 
 
-class RoleCheck:
-    """Finds role addresses."""
-
-    def __init__(self) -> None:
-        self._roles = frozenset(_JOINT.sub("", role) for role in ROLES.split())
-
-    async def find_defect(self, email: str) -> AddressDefect | None:
-        local = email.rpartition("@")[0].partition("+")[0].lower()
-        return AddressDefect.ROLE if _JOINT.sub("", local) in self._roles else None
+def _is_role(email: str) -> bool:
+    local = email.rpartition("@")[0].partition("+")[0].lower()
+    return _JOINT.sub("", local) in _ROLES
 
 
-class DisposableCheck:
-    """Finds disposable domains."""
+def _is_disposable(email: str) -> bool:
+    from disposable_email_domains import blocklist
 
-    async def find_defect(self, email: str) -> AddressDefect | None:
-        from disposable_email_domains import blocklist
+    labels = email.rpartition("@")[2].lower().split(".")
+    return any(".".join(labels[depth:]) in blocklist for depth in range(len(labels) - 1))
 
-        labels = email.rpartition("@")[2].lower().split(".")
-        domains = {".".join(labels[depth:]) for depth in range(len(labels) - 1)}
-        return None if blocklist.isdisjoint(domains) else AddressDefect.DISPOSABLE
+
+CHECKS = {
+    AddressDefect.SYNTAX: _is_invalid,
+    AddressDefect.ROLE: _is_role,
+    AddressDefect.DISPOSABLE: _is_disposable,
+}
+"""In the order in which they are made. The first defect counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class CombinedCheck:
-    """Several checks in order. The first defect counts."""
+class EmailChecks:
+    """These checks, and then another one that takes longer."""
 
-    checks: Sequence[AddressCheck]
+    last: AddressCheck | None = None
 
     async def find_defect(self, email: str) -> AddressDefect | None:
-        for check in self.checks:
-            if defect := await check.find_defect(email):
+        for defect, has_it in CHECKS.items():
+            if has_it(email):
                 return defect
-        return None
+        return await self.last.find_defect(email) if self.last else None
 
 
 def address_check(*, check_mx: bool = False) -> AddressCheck:
     """All checks. `check_mx` adds the one that queries DNS."""
-    checks: list[AddressCheck] = [SyntaxCheck(), RoleCheck(), DisposableCheck()]
-    if check_mx:
-        from mcp_enrichment.service.sources.mx_check import MXCheck
+    if not check_mx:
+        return EmailChecks()
+    from mcp_enrichment.service.sources.mx_check import MXCheck
 
-        checks.append(MXCheck())
-    return CombinedCheck(checks)
+    return EmailChecks(MXCheck())
