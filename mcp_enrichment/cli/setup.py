@@ -71,13 +71,7 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
 
 
 def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
-    from mcp_enrichment.setup.entry import (
-        has_entry,
-        holds_secrets,
-        kept_variables,
-        with_entry,
-        without_secrets,
-    )
+    from mcp_enrichment.setup.entry import kept_variables, with_entry, without_secrets
 
     with _configuration(client, config) as file:
         _require_editable(client, file)
@@ -86,21 +80,31 @@ def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -
         if with_key is False:
             before = without_secrets(client, before)
         text = with_entry(client, before, entry)
-        if with_key is False:
-            _remove_secrets_from_backup(client, file)
         if still := kept_variables(client, text, entry):
             click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
+        if with_key is False:
+            _remove_secrets_from_backup(client, file)
         if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
-            return
-        is_whole = before == (file.text or "")
-        backup = None
-        if not has_entry(client, file.text) or file.backup_text() is None:
-            backup = file.content or b"" if is_whole else before.encode()
-        file.change(text, backup=backup, private=holds_secrets(entry))
+        else:
+            _write(client, file, text, before=before, entry=entry)
+
+
+def _write(
+    client: ChatClient, file: ConfigFile, text: str, *, before: str, entry: dict[str, Any]
+) -> None:
+    """Write the text. `before`: what is kept of the file, unless a copy from before our first
+    change is there."""
+    from mcp_enrichment.setup.entry import has_entry, holds_secrets
+
+    backup, kept = None, "as it was"
+    if not has_entry(client, file.text) or file.backup_text() is None:
+        backup = file.content or b""
+        if before != (file.text or ""):
+            backup, kept = before.encode(), "as it was, without its keys,"
+    file.change(text, backup=backup, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
-        kept = "as it was" if is_whole else "as it was, without its keys,"
         click.echo(f"The file {kept} is kept in {file.backup}; --undo goes back to it.")
     click.echo(f"Restart {client.title} to use it.")
 
