@@ -69,7 +69,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 
     The format is recognised by the content. Repeating an import adds nothing twice.
     """
-    with _refusals_as_errors(), _opened(file, _columns(pairs)) as export:
+    with _opened(file, _columns(pairs)) as export:
         lines, report = _preview(export) if dry_run else ([], _store(export))
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
     _print_report(report, dry_run=dry_run)
@@ -102,16 +102,6 @@ def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
         return parse_column_map(pairs)
     except InvalidColumnMap as refusal:
         raise click.UsageError(f"--map: {refusal}.") from refusal
-
-
-@contextmanager
-def _refusals_as_errors() -> Iterator[None]:
-    from mcp_enrichment.service.sources.exports.records import InvalidExport
-
-    try:
-        yield
-    except InvalidExport as refusal:
-        raise click.ClickException(str(refusal)) from refusal
 
 
 @contextmanager

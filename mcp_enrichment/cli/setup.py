@@ -193,15 +193,12 @@ def _configuration(
     """The client's configuration. Errors of reading and writing it become one sentence."""
     from mcp_enrichment.setup import config_file
     from mcp_enrichment.setup.clients import Machine
-    from mcp_enrichment.setup.config_file import SetupError
     from mcp_enrichment.setup.formats import JSON, ConfigHasComments, UnreadableConfig
 
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
         path = config or client.file(machine)
         yield config_file.read(path)
-    except SetupError as refusal:
-        raise click.ClickException(str(refusal)) from refusal
     except UnreadableConfig as fault:
         is_readable = isinstance(fault, ConfigHasComments) and client.format is JSON
         reader = "can be changed without loss" if is_readable else f"{client.title} reads"

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.contract.errors import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class SetupError(Exception):
+class SetupError(CommandError):
     """Nothing was changed. The message is a sentence with the cause and the remedy."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from mcp_enrichment.contract.errors import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
@@ -97,7 +99,7 @@ class Skipped:
     """The person of a row without an address."""
 
 
-class InvalidExport(ValueError):
+class InvalidExport(CommandError):
     """The file cannot be read as an export. The message has the cause and the remedy."""
 
     @classmethod
