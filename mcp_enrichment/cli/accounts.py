@@ -9,6 +9,9 @@ import click
 
 from mcp_enrichment.cli.common import call_with_client, format_time, service_database, team_option
 
+MAX_AMOUNT = 1_000_000
+"""A limit for typing errors."""
+
 
 @click.group()
 def teams() -> None:
@@ -94,10 +97,6 @@ def revoke_key(key_id: str) -> None:
     if not ended:
         raise click.ClickException("There is no valid key with this id: `keys list` shows them.")
     click.echo(f"Revoked {key_id}.")
-
-
-MAX_AMOUNT = 1_000_000
-"""A limit for typing errors."""
 
 
 @click.group("credits", invoke_without_command=True)

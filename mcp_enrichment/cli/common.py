@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
 
 
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
 team_option = click.option(
     "--team", default=DEFAULT_TEAM, show_default=True, help="Name of the team."
 )
@@ -67,11 +71,6 @@ def _require_local() -> None:
             "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "
             "unset. If the keyring holds a key, run `mcp-enrichment key forget` first."
         )
-
-
-T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 
 def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:

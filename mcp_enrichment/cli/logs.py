@@ -2,7 +2,8 @@
 
 A chat client may open a pipe for stderr and not read it. A pipe holds 64 KiB. A write to a full
 pipe blocks, and would stop the event loop. So a thread writes to stderr; if nobody reads it, lines
-are dropped and counted. The descriptor stays blocking, as other processes share it."""
+are dropped and counted. The descriptor stays blocking, as other processes share it.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
 
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.WARNING)  # dropped lines are reported at every log level
+
+MAX_QUEUED = 10_000
+"""Lines. Further ones are dropped."""
+DRAIN_SECONDS = 0.3
+"""How long the end of the process waits for the last lines to be written."""
 REPEAT_SECONDS = 60.0
 """The interval in which a filtered message is logged once."""
 CAUSED_BY_CALLERS = (
@@ -89,15 +97,6 @@ def configure_json_logs(settings: Settings) -> None:
     logging.getLogger("mcp_enrichment").setLevel(settings.log_level)
     for name in CAUSED_BY_CALLERS:
         logging.getLogger(name).addFilter(RepeatFilter())
-
-
-logger = logging.getLogger(__name__)
-logger.setLevel(logging.WARNING)  # dropped lines are reported at every log level
-
-MAX_QUEUED = 10_000
-"""Lines. Further ones are dropped."""
-DRAIN_SECONDS = 0.3
-"""How long the end of the process waits for the last lines to be written."""
 
 
 class LineQueue(io.BufferedIOBase):

@@ -23,6 +23,7 @@ DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": 
 _ASIDE = re.compile(r"\(.*?\)|\[.*?\]|\".*?\"|,.*")
 _GAP = re.compile(r"[\s\-\u2010-\u2015.]+")
 _NO_LETTER = re.compile(r"[^a-z]")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,9 +111,6 @@ def _scripts(text: str) -> frozenset[str]:
     letters = (c for c in text if not c.isascii() and c.isalpha())
     found = {unicodedata.name(letter, "UNKNOWN").partition(" ")[0] for letter in letters}
     return frozenset(found) - {"LATIN", "MODIFIER"}
-
-
-_NO_WORD = re.compile(r"[\W_]+")
 
 
 @lru_cache(maxsize=10_000)
