@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.contacts import contact_table, person_table
+from mcp_enrichment.service.contacts import contact_table, person_records
 from mcp_enrichment.service.contacts.person_records import address_of, figures, to_person_rows
 from mcp_enrichment.service.contacts.staging import EMAIL, PROFILE, RANK, Staging, email_row
 from mcp_enrichment.service.db import upsert
@@ -162,7 +162,7 @@ class ImportWriter:
 
     def _upsert_persons(self, batch: list[Values], connection: Connection) -> None:
         if kept := self._not_suppressed(connection, batch, address_of):
-            person_table.upsert_persons(connection, kept)
+            person_records.upsert_persons(connection, kept)
 
     def _not_suppressed(
         self, connection: Connection, rows: list[Values], email_of: Callable[[Values], str]

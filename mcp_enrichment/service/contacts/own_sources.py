@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import contact_table, person_table
-from mcp_enrichment.service.contacts.person_records import known, last_figures, name_of
+from mcp_enrichment.service.contacts import contact_table, person_records
 from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.inference.accuracy import company_domain, inference_kind
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns
@@ -72,25 +70,24 @@ class InferredSource:
 
     async def _accuracy(self) -> Accuracy:
         async with self._computing:
-            return await anyio.to_thread.run_sync(last_figures, self.database)
+            return await anyio.to_thread.run_sync(person_records.last_figures, self.database)
 
 
 def _infer(connection: Connection, profile: str) -> tuple[str, Inference] | None:
     """The domain and the inference for a person without a known work address, unless another
     person has that address or would get it."""
-    person = person_table.without_address(connection, profile)
+    person = person_records.without_address(connection, profile)
     if person is None or not person.company_key:
         return None
-    domains = person_table.domains_of(connection, person.company_key)
-    domain = company_domain(Counter({row.email_domain: row.people for row in domains}))
+    domain = company_domain(person_records.domains_of(connection, person.company_key))
     if domain is None:
         return None
-    learned = DomainPatterns(known(connection, domain))
-    inference = learned.infer(name_of(person))
-    if inference is None or person_table.is_taken(connection, inference.local, domain):
+    learned = DomainPatterns(person_records.known(connection, domain))
+    inference = learned.infer(person_records.name_of(person))
+    if inference is None or person_records.is_taken(connection, inference.local, domain):
         return None
-    namesakes = person_table.namesakes(connection, profile)
-    others = [learned.infer(name_of(row)) for row in namesakes]
+    namesakes = person_records.namesakes(connection, profile)
+    others = [learned.infer(person_records.name_of(row)) for row in namesakes]
     if any(other and other.local == inference.local for other in others):
         return None
     return domain, inference

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, update
 
-from mcp_enrichment.service.contacts.person_table import NO_PROFILE
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from mcp_enrichment.contract.models import Reason
+
+NO_PROFILE = "mailto:"
+"""The prefix of an address that stands in the place of an unknown profile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

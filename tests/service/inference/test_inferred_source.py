@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import person_table
+from mcp_enrichment.service.contacts import person_records
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import InferredSource
 from mcp_enrichment.service.contacts.person_records import figures
@@ -122,7 +122,7 @@ async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> N
 async def test_an_address_that_somebody_has_is_not_offered(
     database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
 ) -> None:
-    monkeypatch.setattr(person_table, "MOST_OF_A_DOMAIN", learned_from)
+    monkeypatch.setattr(person_records, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
     imported(database, other, *staff(*LUMEN, 61), olivia)
