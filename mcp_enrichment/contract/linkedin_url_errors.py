@@ -5,25 +5,14 @@ The sentences are fixed and contain nothing of the text.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
-
-from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.contract.explanation import NOTHING_SENT, ExplainedEnum, Explanation
 
 _PASTE = "paste one of the form https://www.linkedin.com/in/<username>."
 _COPY = "open the person's public profile and copy the address, which contains /in/, from there."
 
 
-class URLProblem(StrEnum):
+class URLProblem(ExplainedEnum):
     """The problem of the text, with its sentence: what is wrong, and what to paste instead."""
-
-    advice: str
-
-    def __new__(cls, value: str, advice: str) -> Self:
-        problem = str.__new__(cls, value)
-        problem._value_ = value
-        problem.advice = advice
-        return problem
 
     EMPTY = "empty", f"There is no URL; {_PASTE}"
     TOO_LONG = "too-long", f"That is too long to be one profile URL; {_PASTE}"
@@ -60,7 +49,7 @@ class ProfileURLError(ValueError):
     @property
     def advice(self) -> str:
         """The problem and what to paste instead."""
-        return self.kind.advice
+        return self.kind.text
 
     @property
     def explanation(self) -> Explanation:

@@ -45,17 +45,6 @@ _OBSTACLES = {
     Obstacle.SERVER: "it answers that it cannot work at the moment. Try again in a minute.",
 }
 
-_FILE_FAULTS = {
-    StorageFault.OLDER_SCHEMA: lambda file: note(
-        "balance", f"{file} is new or of an older version: its next use makes it ready"
-    ),
-    StorageFault.NOT_A_DATABASE: lambda file: wrong(
-        "balance",
-        f"{file} is damaged, half-made or another program's: restore it, or move it away and "
-        "import your contacts again.",
-    ),
-}
-
 
 def key(settings: Settings) -> Iterator[Finding]:
     """The origin of the key, and whether it is safe there and in transit. Raises `Unauthorized` if
@@ -103,11 +92,23 @@ def _stored_balance(settings: Settings) -> Finding:
     try:
         every = read_teams(settings)
     except StorageFailed as failure:
-        if settings.database_url is None and failure.fault in _FILE_FAULTS:
-            return _FILE_FAULTS[failure.fault](settings.database_file)
-        return wrong("balance", f"{settings.database_name}: {failure.to_person()}")
+        return _unreadable_database(failure, settings)
     mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
+
+
+def _unreadable_database(failure: StorageFailed, settings: Settings) -> Finding:
+    where, is_file = settings.database_name, settings.database_url is None
+    if is_file and failure.fault is StorageFault.OLDER_SCHEMA:
+        says = f"{where} is new or of an older version: its next use makes it ready"
+        return note("balance", says)
+    if is_file and failure.fault is StorageFault.NOT_A_DATABASE:
+        return wrong(
+            "balance",
+            f"{where} is damaged, half-made or another program's: restore it, or move it away and "
+            "import your contacts again.",
+        )
+    return wrong("balance", f"{where}: {failure.to_person()}")
 
 
 async def remote(settings: Settings) -> AsyncIterator[Finding]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.cli.contacts import SKIP_REASONS
 from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exporters.customers import hubspot
 
@@ -66,7 +65,7 @@ def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> 
 
 
 def test_every_reason_is_told_in_words() -> None:
-    assert set(SKIP_REASONS) == set(SkipReason)
+    assert all(reason.text for reason in SkipReason)
 
 
 def test_another_table_is_imported_by_the_columns_that_are_named(

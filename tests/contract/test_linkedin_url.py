@@ -232,7 +232,7 @@ def test_a_doubtful_url_is_refused_with_the_reason(text: str, kind: str) -> None
 def test_every_refusal_says_in_one_sentence_what_to_paste_instead(kind: URLProblem) -> None:
     refusal = pickle.loads(pickle.dumps(ProfileURLError(kind)))  # noqa: S301  # our own bytes
     assert refusal.kind is kind
-    assert str(refusal) == refusal.advice == kind.advice
+    assert str(refusal) == refusal.advice == kind.text
     assert "/in/" in refusal.advice
     assert refusal.advice.endswith(".")
 
