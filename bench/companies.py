@@ -7,7 +7,7 @@ import random
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.sources.inference.transliteration import Name
+from mcp_enrichment.service.sources.inference.names import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from mcp_enrichment.service.sources.inference.accuracy import (
     inference_kind,
     leave_one_out,
 )
-from mcp_enrichment.service.sources.inference.company_names import company_key
+from mcp_enrichment.service.sources.inference.names import company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns, KnownAddress
 
 if TYPE_CHECKING:

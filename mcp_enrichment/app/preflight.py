@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
+from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.proxies import InvalidNetworkSetting, proxy_for, trusted_certificates
 
 if TYPE_CHECKING:

@@ -8,22 +8,19 @@ import sys
 import click
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.cli.accounts import credits_group, keys, teams
 from mcp_enrichment.cli.callbacks import callbacks
 from mcp_enrichment.cli.contacts import contacts
-from mcp_enrichment.cli.credits import credits_group
-from mcp_enrichment.cli.database import migrate
-from mcp_enrichment.cli.demo import demo
 from mcp_enrichment.cli.doctor import doctor
-from mcp_enrichment.cli.enrich import enrich
+from mcp_enrichment.cli.enrich import demo, enrich
 from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.key import key
 from mcp_enrichment.cli.memory import memory
 from mcp_enrichment.cli.privacy import privacy
 from mcp_enrichment.cli.serve import serve, serve_stdio
-from mcp_enrichment.cli.service import service, worker
+from mcp_enrichment.cli.service import migrate, service, worker
 from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.cli.sources import sources
-from mcp_enrichment.cli.teams import keys, teams
 
 EXAMPLES = """\b
 Examples:

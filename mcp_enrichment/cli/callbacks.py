@@ -6,8 +6,7 @@ import time
 
 import click
 
-from mcp_enrichment.cli.common import format_time, team_option
-from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.common import format_time, service_database, team_option
 
 MAX_ATTEMPT_SECONDS = 15.0
 """Seconds. An older attempt without an outcome was cut off with its process."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import format_time
-from mcp_enrichment.cli.database import local_database
+from mcp_enrichment.cli.common import format_time, local_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mcp_enrichment.service.contacts.contact_import import ImportReport
-    from mcp_enrichment.service.sources.exports.column_map import ColumnMap
+    from mcp_enrichment.service.sources.exports.formats import ColumnMap
     from mcp_enrichment.service.sources.exports.open_export import Export
     from mcp_enrichment.service.sources.exports.records import Contact, Skipped
     from mcp_enrichment.service.sources.inference.accuracy import Accuracy, Tally
@@ -26,22 +25,6 @@ DRY_RUN_ROWS = 10
 """Lines that a dry run prints, one for each address."""
 MAX_CELL_WIDTH = 60
 """Characters of a cell that a dry run prints."""
-SKIP_REASONS = {
-    "no-email": "without an email (most connections do not share theirs)",
-    "no-url": "without a profile URL",
-    "bad-url": "with a URL that is not a person's profile",
-    "not-a-person": "with the URL of a company, a school or a post in place of a person's",
-    "sales-navigator": "with a URL of Sales Navigator or Recruiter, which only LinkedIn resolves",
-    "bad-email": "with an invalid email address",
-    "masked": "with a placeholder in place of an email",
-    "guessed": "with an email that the export itself calls a guess or unusable",
-    "somebody-else": "with an email that the export itself calls somebody else's",
-    "empty-row": "empty",
-    "unreadable": "unreadable",
-    "suppressed": "on the suppression list",
-}
-
-
 ENABLE_INFERENCE = (
     "Addresses are inferred only if you set ENRICHMENT_SOURCES=contacts,inferred. They "
     "are marked as inferred, and cost no credit."
@@ -70,7 +53,7 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 
     The format is recognised by the content. Repeating an import adds nothing twice.
     """
-    with _refusals_as_errors(), _opened(file, _columns(pairs)) as export:
+    with _opened(file, _columns(pairs)) as export:
         lines, report = _preview(export) if dry_run else ([], _store(export))
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
     _print_report(report, dry_run=dry_run)
@@ -97,22 +80,12 @@ def list_contacts(limit: int) -> None:
 
 
 def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
-    from mcp_enrichment.service.sources.exports.column_map import InvalidColumnMap, parse_column_map
+    from mcp_enrichment.service.sources.exports.formats import InvalidColumnMap, parse_column_map
 
     try:
         return parse_column_map(pairs)
     except InvalidColumnMap as refusal:
         raise click.UsageError(f"--map: {refusal}.") from refusal
-
-
-@contextmanager
-def _refusals_as_errors() -> Iterator[None]:
-    from mcp_enrichment.service.sources.exports.records import InvalidExport
-
-    try:
-        yield
-    except InvalidExport as refusal:
-        raise click.ClickException(str(refusal)) from refusal
 
 
 @contextmanager
@@ -156,8 +129,8 @@ def _line_on(row: Contact | Skipped) -> str:
         cells = (name, row.email_type, row.email, row.profile or "-", row.company, row.position)
         return "\t".join((*map(_shortened, cells), format_time(row.seen_at)[:10]))
     if row.is_part:
-        return f"  left out: {SKIP_REASONS[row.reason]}"
-    return f"(line {row.line} skipped: {SKIP_REASONS[row.reason]})"
+        return f"  left out: {row.reason.text}"
+    return f"(line {row.line} skipped: {row.reason.text})"
 
 
 def _shortened(cell: str) -> str:
@@ -174,9 +147,11 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
     else:
         click.echo(f"Stored {what}, {report.new:,} of them new.")
     for reason, rows in report.left_out.most_common():
-        click.echo(f"Of those, {rows:,} came {SKIP_REASONS[reason]}.")
+        click.echo(f"Of those, {rows:,} came {reason.text}.")
     for reason, rows in report.skipped.most_common():
-        click.echo(f"Skipped {rows:,} {SKIP_REASONS[reason]}.")
+        click.echo(f"Skipped {rows:,} {reason.text}.")
+    if dry_run:
+        click.echo("This was a dry run: nothing was stored.")
 
 
 @contacts.command()

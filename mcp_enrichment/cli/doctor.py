@@ -10,7 +10,7 @@ import click
 from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
-    from mcp_enrichment.doctor.findings import Finding
+    from mcp_enrichment.doctor import Finding
     from mcp_enrichment.settings import Settings
 
 
@@ -23,7 +23,7 @@ def doctor() -> None:
     """
     import anyio
 
-    from mcp_enrichment.doctor.findings import Level
+    from mcp_enrichment.doctor import Level
     from mcp_enrichment.doctor.installation import versions
 
     found = [*_print(*versions()), *_settings_findings(), *anyio.run(_client_findings)]
@@ -35,8 +35,7 @@ def _settings_findings() -> list[Finding]:
     import anyio
 
     from mcp_enrichment.contract.errors import Unauthorized
-    from mcp_enrichment.doctor import installation
-    from mcp_enrichment.doctor.findings import ok, wrong
+    from mcp_enrichment.doctor import installation, ok, wrong
 
     try:
         settings = load_settings()

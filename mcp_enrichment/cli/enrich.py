@@ -1,4 +1,4 @@
-"""One lookup from a terminal."""
+"""Lookups from a terminal: one of the user's, and the demonstration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.client_call import call_with_client
+from mcp_enrichment.cli.common import call_with_client
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.client.results import EnrichmentResult
+
 
 EXIT_NO_EMAIL = 3
 """The exit code of a lookup without an email."""
@@ -72,3 +73,22 @@ async def _final(
         click.echo("still looking …", err=True)
         [answer] = await client.wait([request.id], WAIT_SECONDS)
     return replace(answer, reused=request.reused)
+
+
+@click.command()
+def demo() -> None:
+    """Run the main job on sample data: a real client, a real server, real answers.
+
+    Nothing of yours is read or written, and nothing leaves this machine.
+    """
+    import tempfile
+    from pathlib import Path
+
+    import anyio
+
+    from mcp_enrichment.mcp.demo import run_demo
+
+    with tempfile.TemporaryDirectory(
+        prefix="mcp-enrichment-", ignore_cleanup_errors=True
+    ) as folder:
+        anyio.run(run_demo, Path(folder), click.echo)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_enrichment import settings
-from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.errors import CommandError, EnrichmentError
 
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
-ExpectedError = EnrichmentError | OSError
+ExpectedError = EnrichmentError | CommandError | OSError
+EXPECTED = (EnrichmentError, CommandError, OSError)
 
 
 class PlainErrors(click.Group):
@@ -23,7 +24,7 @@ class PlainErrors(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # the reader of the output is gone: click ends silently
-        except (EnrichmentError, OSError) as error:
+        except EXPECTED as error:
             raise click.ClickException(_sentence(error)) from error
         except ExceptionGroup as group:
             foreseen = _expected_error(group)
@@ -34,9 +35,7 @@ class PlainErrors(click.Group):
 
 def _expected_error(group: ExceptionGroup[Exception]) -> ExpectedError | None:
     """The first expected error in a group that task groups have raised."""
-    found: ExceptionGroup[ExpectedError] | ExpectedError | None = group.subgroup(
-        (EnrichmentError, OSError)
-    )
+    found: ExceptionGroup[ExpectedError] | ExpectedError | None = group.subgroup(EXPECTED)
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
@@ -46,7 +45,7 @@ def _sentence(error: ExpectedError) -> str:
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
         return f"{error.filename or 'A stream'} cannot be used: {why}."
-    return error.to_person()
+    return error.to_person() if isinstance(error, EnrichmentError) else str(error)
 
 
 def load_settings() -> Settings:

@@ -6,14 +6,11 @@ import asyncio
 import logging
 import signal
 import socket
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 import uvicorn
 
-from mcp_enrichment.app.service import service_app
-from mcp_enrichment.cli.gc_tuning import frozen_imports
 from mcp_enrichment.service.http.h11_protocol import BACKLOG, BoundedProtocol, connections_within
 
 if TYPE_CHECKING:
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
-    from mcp_enrichment.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -62,25 +58,6 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-async def serve_contract(settings: Settings, listening: socket.socket, jobs: bool = True) -> None:
-    """Serve the contract until a signal arrives. Then finish open responses and release leases."""
-    async with service_app(settings, jobs=jobs) as (app, shutdown):
-        await serve_app(app, shutdown, listening, f"Serving on {_where(listening)}")
-
-
-async def serve_mcp(settings: Settings, listening: socket.socket, name: str) -> None:
-    """Serve MCP until a signal arrives. Open waits are then answered with the last known results.
-    `name`: the host name of the option."""
-    host, port, *_ = listening.getsockname()
-    async with AsyncExitStack() as stack:
-        with frozen_imports():
-            from mcp_enrichment.app.http import mcp_http_app
-
-            serving = mcp_http_app(settings, host, port, name)
-            app, shutdown = await stack.enter_async_context(serving)
-        await serve_app(app, shutdown, listening, f"Serving MCP on {_where(listening)}/mcp")
-
-
 async def serve_app(
     app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, start_line: str
 ) -> None:
@@ -103,7 +80,8 @@ async def serve_app(
     await _Server(config, shutdown).serve(sockets=[listening])
 
 
-def _where(listening: socket.socket) -> str:
+def root_url(listening: socket.socket) -> str:
+    """The URL under which the socket is reached on this machine."""
     host, port, *_ = listening.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

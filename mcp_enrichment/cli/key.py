@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.contract.api_key_format import API_KEY_FORMAT
-from mcp_enrichment.contract.placeholders import secret_problem
-from mcp_enrichment.contract.text import strip_invisible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from mcp_enrichment.contract.pasted_text import API_KEY_FORMAT, secret_problem, strip_invisible
 
 
 @click.group()
@@ -46,8 +39,7 @@ def set_key(arguments: tuple[str, ...]) -> None:
         )
     if fault := secret_problem(typed):
         raise click.ClickException(f"That is not an API key: {fault}. Nothing was stored.")
-    with _keyring_errors():
-        system_keyring.store(url, typed)
+    system_keyring.store(url, typed)
     click.echo(f"Stored the key for {url} in the keyring.")
     for comes_first in ("ENRICHMENT_API_KEY", "ENRICHMENT_API_KEY_FILE"):
         if os.environ.get(comes_first):
@@ -60,9 +52,7 @@ def forget() -> None:
     from mcp_enrichment.credentials import system_keyring
 
     url = load_settings().server_url
-    with _keyring_errors():
-        was_there = system_keyring.forget(url)
-    if not was_there:
+    if not system_keyring.forget(url):
         raise click.ClickException(f"The keyring holds no key for {url}.")
     click.echo(f"Removed the key for {url} from the keyring.")
 
@@ -72,13 +62,3 @@ def _typed() -> str:
         typed: str = click.prompt("API key", hide_input=True, err=True)
         return strip_invisible(typed)
     return strip_invisible(sys.stdin.readline())
-
-
-@contextmanager
-def _keyring_errors() -> Iterator[None]:
-    from mcp_enrichment.credentials.system_keyring import KeyringUnavailable
-
-    try:
-        yield
-    except KeyringUnavailable as reason:
-        raise click.ClickException(str(reason)) from reason

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_enrichment.cli.common import format_time, profile_url
-from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.common import format_time, profile_url, service_database
 from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
@@ -89,17 +89,17 @@ def export(profile: str | None, email: str | None) -> None:
 
     subject = _subject(profile, email)
     with service_database() as database:
-        found: dict[str, Any] = subject_requests.export(database, subject, at=time.time())
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        found = subject_requests.export(database, subject, at=time.time())
+    click.echo(json.dumps(_with_dates(found), indent=2, ensure_ascii=False))
 
 
 @privacy.command("list")
 def list_suppressed() -> None:
     """List the suppression list, as hashes: whom an entry is about is not stored."""
-    from mcp_enrichment.service.privacy import suppression_table
+    from mcp_enrichment.service.privacy import suppression
 
     with service_database() as database:
-        found = database.read_now(suppression_table.list_entries)
+        found = database.read_now(suppression.list_entries)
     for subject, kind, at in found:
         click.echo(f"{format_time(at)}\t{kind}\t{subject}")
 
@@ -119,11 +119,24 @@ def show_audit(limit: int) -> None:
         )
 
 
+def _with_dates(exported: Any, name: str = "") -> Any:
+    """The same with ISO 8601 texts, in UTC, in place of seconds since the epoch."""
+    if isinstance(exported, dict):
+        return {key: _with_dates(value, key) for key, value in exported.items()}
+    if isinstance(exported, list):
+        return [_with_dates(each) for each in exported]
+    if isinstance(exported, float) and name.rpartition("_")[2] == "at":
+        return f"{datetime.fromtimestamp(exported, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return exported
+
+
 def _subject(profile: str | None, email: str | None) -> Subject:
     from mcp_enrichment.service.privacy.subject_requests import Subject
     from mcp_enrichment.service.sources.exports.email_address import clean_email
 
-    if (profile is None) is (email is None):
+    if profile and email:
+        raise click.UsageError("Name the person by --profile or by --email, not both.")
+    if profile is email is None:
         raise click.UsageError("Name the person by --profile or by --email.")
     if profile:
         return Subject(profile=profile)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.cli.gc_tuning import GC_THRESHOLDS, frozen_imports
-from mcp_enrichment.cli.logs import configure_json_logs, configure_logs
+from mcp_enrichment.cli.logs import configure_json_logs, configure_logs, make_nonblocking
 from mcp_enrichment.cli.otel import export_spans
-from mcp_enrichment.cli.stderr import make_nonblocking
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
+    from mcp_enrichment.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8701
 INVALID_SETTINGS_EXIT = 2
 """The exit code of every command with invalid settings."""
+GC_THRESHOLDS = (5_000, 20, 100)
+"""For a server with thousands of waits. They are millions of live objects, and a full collection
+takes seconds in which nothing is served. With these thresholds, young objects are collected in
+steps of at most 0.1 s, and all objects only once that may free a gigabyte."""
 TERMINAL_HINT = """\
 This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
 To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
@@ -53,14 +60,29 @@ def _serve_http(host: str, port: int) -> None:
     import anyio
 
     from mcp_enrichment.app.preflight import check_settings
-    from mcp_enrichment.cli.http_server import listening_socket, serve_mcp
+    from mcp_enrichment.cli.http_server import listening_socket
 
     gc.set_threshold(*GC_THRESHOLDS)
     settings = load_settings()
     check_settings(settings)
     configure_json_logs(settings)
     with listening_socket(host, port) as listening, export_spans():
-        anyio.run(serve_mcp, settings, listening, host)
+        anyio.run(_serve_app, settings, listening, host)
+
+
+async def _serve_app(settings: Settings, listening: socket.socket, name: str) -> None:
+    """Serve MCP until a signal arrives. Open waits are then answered with the last known results.
+    `name`: the host name of the option."""
+    from mcp_enrichment.cli.http_server import root_url, serve_app
+
+    host, port, *_ = listening.getsockname()
+    async with AsyncExitStack() as stack:
+        with frozen_imports():
+            from mcp_enrichment.app.http import mcp_http_app
+
+            serving = mcp_http_app(settings, host, port, name)
+            app, shutdown = await stack.enter_async_context(serving)
+        await serve_app(app, shutdown, listening, f"Serving MCP on {root_url(listening)}/mcp")
 
 
 def serve_stdio(early: EarlyAnswers | None = None) -> None:
@@ -127,3 +149,14 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
 
     run_until_signalled(run)
     sys.exit(INVALID_SETTINGS_EXIT)
+
+
+@contextmanager
+def frozen_imports() -> Iterator[None]:
+    """Exclude all objects that the block imports from garbage collection: they are never freed."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -1,4 +1,4 @@
-"""Running the service: the HTTP contract with its jobs, or its jobs alone."""
+"""Running the service: the HTTP contract with its jobs, or its jobs alone; and migrating it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mcp_enrichment.cli.logs import configure_json_logs
 from mcp_enrichment.cli.otel import export_spans
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator
 
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
@@ -34,11 +35,11 @@ def service(host: str, port: int, no_jobs: bool) -> None:
     """
     import anyio
 
-    from mcp_enrichment.cli.http_server import listening_socket, serve_contract
+    from mcp_enrichment.cli.http_server import listening_socket
 
     settings = _start()
     with listening_socket(host, port) as listening, export_spans():
-        anyio.run(serve_contract, settings, listening, not no_jobs)
+        anyio.run(_serve_contract, settings, listening, not no_jobs)
 
 
 @click.command()
@@ -54,6 +55,20 @@ def worker() -> None:
         anyio.run(_run_worker, settings)
 
 
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version's schema.
+
+    On Postgres this is done once, before the processes of a new version are started. A SQLite file
+    is migrated when it is opened.
+    """
+    from mcp_enrichment.app.service import migrate as migrate_database
+    from mcp_enrichment.service.db.migrate import HEAD
+
+    migrate_database(load_settings())
+    click.echo(f"The database is at revision {HEAD}.")
+
+
 def _start() -> Settings:
     """Load and check the settings, and configure the logs."""
     from mcp_enrichment.app.preflight import check_settings
@@ -62,6 +77,15 @@ def _start() -> Settings:
     check_settings(settings)
     configure_json_logs(settings)
     return settings
+
+
+async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bool) -> None:
+    """Serve the contract until a signal arrives. Then finish open responses and release leases."""
+    from mcp_enrichment.app.service import service_app
+    from mcp_enrichment.cli.http_server import root_url, serve_app
+
+    async with service_app(settings, jobs=jobs) as (app, shutdown):
+        await serve_app(app, shutdown, listening, f"Serving on {root_url(listening)}")
 
 
 async def _run_worker(settings: Settings) -> None:

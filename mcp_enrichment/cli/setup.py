@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
 REDACTED = "(not shown)"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk, of a used-up quota, and of a file that may not grow."""
 
 
 @click.command()
@@ -59,8 +62,7 @@ def setup(
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
-    from mcp_enrichment.setup.entry import with_entry
-    from mcp_enrichment.setup.launch import is_secret
+    from mcp_enrichment.setup.entry import is_secret, with_entry
 
     if environment := entry.get("env"):
         shown = {name: REDACTED if is_secret(name, v) else v for name, v in environment.items()}
@@ -69,24 +71,58 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
 
 
 def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
-    from mcp_enrichment.setup.entry import has_entry, holds_secrets, kept_variables, with_entry
+    from mcp_enrichment.setup.entry import kept_variables, with_entry, without_secrets
 
     with _configuration(client, config) as file:
         _require_editable(client, file)
         entry = _entry(client, with_key=with_key)
-        text = with_entry(client, file.text, entry, keep_secrets=with_key is not False)
+        before = file.text or ""
+        if with_key is False:
+            before = without_secrets(client, before)
+        text = with_entry(client, before, entry)
         if still := kept_variables(client, text, entry):
             click.echo(f"The entry goes on to set {', '.join(still)}, as it did before.", err=True)
+        if with_key is False:
+            _remove_secrets_from_backup(client, file)
         if text.encode() == file.content:
             click.echo(f"{file.path} has the entry already.")
-            return
-        if not has_entry(client, file.text) or file.backup_text() is None:
-            file.back_up()
-        file.replace(text, private=holds_secrets(entry))
+        else:
+            _write(client, file, text, before=before, entry=entry)
+
+
+def _write(
+    client: ChatClient, file: ConfigFile, text: str, *, before: str, entry: dict[str, Any]
+) -> None:
+    """Write the text. `before`: what is kept of the file, unless a copy from before our first
+    change is there."""
+    from mcp_enrichment.setup.entry import has_entry, holds_secrets
+
+    backup, kept = None, "as it was"
+    if not has_entry(client, file.text) or file.backup_text() is None:
+        backup = file.content or b""
+        if before != (file.text or ""):
+            backup, kept = before.encode(), "as it was, without its keys,"
+    file.change(text, backup=backup, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
-        click.echo(f"The file as it was is kept in {file.backup}; --undo goes back to it.")
+        click.echo(f"The file {kept} is kept in {file.backup}; --undo goes back to it.")
     click.echo(f"Restart {client.title} to use it.")
+
+
+def _remove_secrets_from_backup(client: ChatClient, file: ConfigFile) -> None:
+    from mcp_enrichment.setup.entry import without_secrets
+    from mcp_enrichment.setup.formats import UnreadableConfig
+
+    kept = file.backup_text() or ""
+    try:
+        clean = without_secrets(client, kept)
+    except UnreadableConfig as fault:
+        raise click.ClickException(
+            f"{file.backup} cannot be read, and may hold a key. Nothing was changed. Delete it, "
+            "and try again."
+        ) from fault
+    if clean != kept:
+        file.write_backup(clean.encode())
 
 
 def _require_editable(client: ChatClient, file: ConfigFile) -> None:
@@ -114,15 +150,16 @@ def _undo(client: ChatClient, config: Path | None) -> None:
         if before is not None and text == (before or None):
             file.restore()
         else:
-            file.replace(text)
+            file.replace(None if text is None else text.encode())
     click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
 
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
-    from mcp_enrichment.setup.launch import (
-        current_launch,
+    from mcp_enrichment.setup.entry import (
         first_missing_key,
         is_secret,
+        launch_command,
+        new_entry,
         settings_to_pass_on,
     )
 
@@ -138,7 +175,7 @@ def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
             f"The server cannot start without {missing}, which ENRICHMENT_SOURCES needs. Name a "
             f"file that holds it in {missing}_FILE, or pass --with-key."
         )
-    return client.entry(current_launch(), environment)
+    return new_entry(client, launch_command(), environment)
 
 
 def _undecided(secrets: list[str]) -> click.UsageError:
@@ -156,15 +193,12 @@ def _configuration(
     """The client's configuration. Errors of reading and writing it become one sentence."""
     from mcp_enrichment.setup import config_file
     from mcp_enrichment.setup.clients import Machine
-    from mcp_enrichment.setup.config_file import SetupError
     from mcp_enrichment.setup.formats import JSON, ConfigHasComments, UnreadableConfig
 
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
         path = config or client.file(machine)
         yield config_file.read(path)
-    except SetupError as refusal:
-        raise click.ClickException(str(refusal)) from refusal
     except UnreadableConfig as fault:
         is_readable = isinstance(fault, ConfigHasComments) and client.format is JSON
         reader = "can be changed without loss" if is_readable else f"{client.title} reads"
@@ -173,7 +207,9 @@ def _configuration(
             f"Nothing was changed. Correct it, or {by_hand}."
         ) from fault
     except OSError as error:
+        problem, remedy = "cannot be read or written", "Make it and its folder writable"
+        if error.errno in FULL:
+            problem, remedy = "cannot be written, as the disk is full", "Free space and try again"
         raise click.ClickException(
-            f"The configuration of {client.title} cannot be read or written. Nothing was changed. "
-            "Make it and its folder writable."
+            f"The configuration of {client.title} {problem}. Nothing was changed. {remedy}."
         ) from error

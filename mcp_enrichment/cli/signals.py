@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.cli.stderr import drain
+from mcp_enrichment.cli.logs import drain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

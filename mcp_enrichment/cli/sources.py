@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import profile_url
-from mcp_enrichment.cli.database import service_database
+from mcp_enrichment.cli.common import profile_url, service_database
 from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _require_may_ask(
     """End the command if the source has no such emails, or the person is suppressed."""
     import anyio
 
-    from mcp_enrichment.service.privacy.subject_requests import is_suppressed
+    from mcp_enrichment.service.privacy.suppression import is_suppressed
     from mcp_enrichment.service.sources.base import is_vendor
 
     if is_vendor(source) and email_type not in source.email_types:

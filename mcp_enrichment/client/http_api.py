@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import tracing
 from mcp_enrichment.client import errors, retry
-from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Credits, EnrichmentBody, Status
+from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
 from mcp_enrichment.net.proxies import InvalidNetworkSetting
 

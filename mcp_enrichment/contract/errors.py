@@ -298,3 +298,7 @@ class CommitUnknown(StorageFailed):
     ) -> None:
         ServiceUnavailable.__init__(self, self.explanation, retry_after=retry_after)
         self.fault = fault
+
+
+class CommandError(Exception):
+    """A command cannot do its work. The message has the cause and the remedy, for a person."""

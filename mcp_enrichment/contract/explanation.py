@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
 
 NOTHING_DONE = "Nothing was started and nothing charged."
 NOTHING_CHANGED = "Nothing was changed."
@@ -35,6 +37,18 @@ class Explanation:
     def to_assistant(self) -> str:
         """The text for a model that calls the tools."""
         return f"{self.facts} {self.for_assistant or self.for_person}"
+
+
+class ExplainedEnum(StrEnum):
+    """An enum whose members have a value, and a text for people."""
+
+    text: str
+
+    def __new__(cls, value: str, text: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
 
 
 def invalid_setting(happened: str) -> Explanation:

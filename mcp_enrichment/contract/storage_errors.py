@@ -44,102 +44,84 @@ TRANSIENT = {StorageFault.BUSY, StorageFault.UNREACHABLE, StorageFault.NOT_FOUND
 """Faults that may end by themselves."""
 
 
-def _fault(happened: str, *, for_person: str, for_assistant: str) -> Explanation:
+def _fault(happened: str, remedy: str, *, for_assistant: str | None = None) -> Explanation:
+    told = f"Tell the user: {remedy[0].lower()}{remedy[1:]} Do not call again before that."
     return Explanation(
         happened=happened,
         money=NOTHING_DONE,
-        for_person=for_person,
-        for_assistant=for_assistant,
+        for_person=remedy,
+        for_assistant=for_assistant or told,
     )
 
 
 EXPLANATION_BY_FAULT = {
     StorageFault.FULL: _fault(
         "The disk that holds the enrichment data is full or failing.",
-        for_person="Free space, then try again.",
-        for_assistant="Tell the user to free space, then call again.",
+        "Free space, then try again.",
     ),
     StorageFault.NOT_WRITABLE: _fault(
         "The folder of the enrichment data or of its memory cannot be written.",
-        for_person="Make it writable, or set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to "
-        "folders that are.",
-        for_assistant="Tell the user to make it writable, or to set ENRICHMENT_DATA_DIR and "
-        "ENRICHMENT_STATE_DIR to folders that are; do not retry before that.",
+        "Make it writable, or set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to folders that "
+        "are.",
     ),
     StorageFault.NOT_A_DATABASE: _fault(
         "The enrichment database is damaged, or another program's.",
-        for_person="Move enrichment.db out of the data folder or restore it; on Postgres, name a "
-        "database of its own in ENRICHMENT_DATABASE_URL.",
-        for_assistant="Tell the user to move enrichment.db out of the data folder or to restore "
-        "it; on Postgres, to name a database of its own in ENRICHMENT_DATABASE_URL.",
+        "Move enrichment.db out of the data folder or restore it; on Postgres, name a database of "
+        "its own in ENRICHMENT_DATABASE_URL.",
     ),
     StorageFault.NEWER_SCHEMA: _fault(
         "A newer version of mcp-enrichment, or one from before the first release, has written the "
         "database.",
-        for_person="Upgrade this installation. If the database is from before the first release, "
-        "move it away and import again.",
-        for_assistant="Tell the user to upgrade this installation, or to move a database from "
-        "before the first release away.",
+        "Upgrade this installation. If the database is from before the first release, move it away "
+        "and import again.",
     ),
     StorageFault.OLDER_SCHEMA: _fault(
         "The database is not at the version of this mcp-enrichment.",
-        for_person="Run `mcp-enrichment migrate` where the service runs.",
-        for_assistant="Tell the user to run `mcp-enrichment migrate` where the service runs.",
+        "Run `mcp-enrichment migrate` where the service runs.",
     ),
     StorageFault.OTHER_KEY: _fault(
         "The suppression list in the database was made with another key, so it cannot be applied.",
-        for_person="Restore privacy.key in the data folder, or set ENRICHMENT_PRIVACY_KEY as it "
-        "was.",
-        for_assistant="Tell the user to restore privacy.key in the data folder, or to set "
-        "ENRICHMENT_PRIVACY_KEY as it was.",
+        "Restore privacy.key in the data folder, or set ENRICHMENT_PRIVACY_KEY as it was.",
     ),
     StorageFault.BUSY: _fault(
         "Other processes keep the enrichment database locked.",
-        for_person="Try again in a minute.",
+        "Try again in a minute.",
         for_assistant="Call again in a minute.",
     ),
     StorageFault.NO_LOCKS: _fault(
         "The file system of the data or state folder does not support the file locks or the "
         "shared memory that the database needs.",
-        for_person="Set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to folders on a local disk.",
-        for_assistant="Tell the user to set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to "
-        "folders on a local disk; do not retry before that.",
+        "Set ENRICHMENT_DATA_DIR and ENRICHMENT_STATE_DIR to folders on a local disk.",
     ),
     StorageFault.UNREACHABLE: _fault(
         "The service cannot reach its database.",
-        for_person="Try again in a minute.",
+        "Try again in a minute.",
         for_assistant="Call again in a minute.",
     ),
     StorageFault.NOT_FOUND: _fault(
         "ENRICHMENT_DATABASE_URL leads to no database that can be opened.",
-        for_person="Check its host, port, user, password and database name; if they are right, the "
-        "server may just be starting: try again in a minute.",
+        "Check its host, port, user, password and database name; if they are right, the server may "
+        "just be starting: try again in a minute.",
         for_assistant="Tell the user to check its host, port, user, password and database name; if "
         "they are right, the server may just be starting: call again in a minute.",
     ),
     StorageFault.NOT_PERMITTED: _fault(
         "The role that ENRICHMENT_DATABASE_URL names may not do this in the database, or the "
         "server is a standby.",
-        for_person="Make that role the database's owner, or name the primary server.",
-        for_assistant="Tell the user to make that role the database's owner, or to name the "
-        "primary server.",
+        "Make that role the database's owner, or name the primary server.",
     ),
     StorageFault.NO_DRIVER: _fault(
         "ENRICHMENT_DATABASE_URL names a Postgres, and no driver for it is installed.",
-        for_person="Install mcp-enrichment[postgres].",
-        for_assistant="Tell the user to install mcp-enrichment[postgres].",
+        "Install mcp-enrichment[postgres].",
     ),
     StorageFault.BAD_URL: _fault(
         "ENRICHMENT_DATABASE_URL is not a URL that Postgres understands.",
-        for_person="Correct it: postgresql://user:password@host/database, with % and @ in a "
-        "password written as %25 and %40.",
-        for_assistant="Tell the user to correct it: postgresql://user:password@host/database, with "
-        "% and @ in a password written as %25 and %40.",
+        "Correct it: postgresql://user:password@host/database, with % and @ in a password written "
+        "as %25 and %40.",
     ),
     StorageFault.DAMAGED_SECRET: _fault(
         "A file that holds a secret is damaged: http.secret in the state folder, or privacy.key in "
         "the data folder.",
-        for_person="Restore it from a backup.",
-        for_assistant="Tell the user to restore it from a backup.",
+        "Restore it from a backup.",
     ),
 }

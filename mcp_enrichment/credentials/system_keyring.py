@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.errors import Unauthorized
+from mcp_enrichment.contract.errors import CommandError, Unauthorized
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class KeyringUnreadable(Unauthorized):
     )
 
 
-class KeyringUnavailable(Exception):
+class KeyringUnavailable(CommandError):
     """There is no keyring. The message names the alternative."""
 
     def __init__(self, why: str = "This system has no keyring that Python can use.") -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_enrichment.contract.placeholders import text_problem
-from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
+from mcp_enrichment.contract.pasted_text import text_problem
+from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.setup import config_file
 from mcp_enrichment.setup.clients import CLIENTS, Machine
 from mcp_enrichment.setup.config_file import SetupError
+from mcp_enrichment.setup.entry import is_ours
 from mcp_enrichment.setup.formats import UnreadableConfig
-from mcp_enrichment.setup.launch import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -15,11 +15,11 @@ from mcp_enrichment.app.preflight import network_fault
 from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.contract.text import strip_invisible
-from mcp_enrichment.credentials.vendor_keys import key_variable
-from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
+from mcp_enrichment.contract.pasted_text import strip_invisible
+from mcp_enrichment.credentials.keys import key_variable
+from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.service.sources.vendors.registry import NAMES
+from mcp_enrichment.service.sources.factory import NAMES
 from mcp_enrichment.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from mcp_enrichment.app.service import read_teams
 from mcp_enrichment.client.probe import Obstacle, ProbeResult, diagnose, probe
-from mcp_enrichment.contract.api_key_format import api_key_problem
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import (
     EnrichmentError,
@@ -20,8 +19,9 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
 )
 from mcp_enrichment.contract.http import is_loopback
-from mcp_enrichment.credentials.resolve import KeyOrigin, ResolvedKey
-from mcp_enrichment.doctor.findings import Finding, note, ok, wrong
+from mcp_enrichment.contract.pasted_text import api_key_problem
+from mcp_enrichment.credentials.keys import KeyOrigin, ResolvedKey
+from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 
 if TYPE_CHECKING:
@@ -92,11 +92,23 @@ def _stored_balance(settings: Settings) -> Finding:
     try:
         every = read_teams(settings)
     except StorageFailed as failure:
-        if failure.fault is StorageFault.OLDER_SCHEMA and settings.database_url is None:
-            return note("balance", "in a database of an older version: its next use upgrades it")
-        return wrong("balance", f"{settings.database_name}: {failure.to_person()}")
+        return _unreadable_database(failure, settings)
     mine = next((team.available for team in every if team.name == DEFAULT_TEAM), FIRST_GRANT)
     return _balance(mine, "`mcp-enrichment credits grant 100` adds some.")
+
+
+def _unreadable_database(failure: StorageFailed, settings: Settings) -> Finding:
+    where, is_file = settings.database_name, settings.database_url is None
+    if is_file and failure.fault is StorageFault.OLDER_SCHEMA:
+        says = f"{where} is new or of an older version: its next use makes it ready"
+        return note("balance", says)
+    if is_file and failure.fault is StorageFault.NOT_A_DATABASE:
+        return wrong(
+            "balance",
+            f"{where} is damaged, half-made or another program's: restore it, or move it away and "
+            "import your contacts again.",
+        )
+    return wrong("balance", f"{where}: {failure.to_person()}")
 
 
 async def remote(settings: Settings) -> AsyncIterator[Finding]:

@@ -15,8 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mcp_enrichment.contract.http import DEFAULT_PORTS
-from mcp_enrichment.contract.placeholders import url_problem
-from mcp_enrichment.contract.text import strip_invisible
+from mcp_enrichment.contract.pasted_text import strip_invisible, url_problem
 
 SCHEMES = {
     "http": "http",

@@ -19,10 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM, VENDOR_URL
-from mcp_enrichment.contract.placeholders import text_problem
-from mcp_enrichment.contract.text import strip_invisible
-from mcp_enrichment.credentials.resolve import ResolvedKey, resolve_key
-from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
+from mcp_enrichment.contract.pasted_text import strip_invisible, text_problem
+from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, ResolvedKey, resolve_key, vendor_key
 from mcp_enrichment.settings.types import (
     Comma,
     Confirm,
@@ -61,180 +59,130 @@ class Settings(BaseSettings):
         env_prefix="ENRICHMENT_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
     )
 
-    api_key: Annotated[
-        Secret | None,
-        Field(description="Key of the vendor, or of your team's service. Unset: embedded."),
-    ] = None
-    api_key_file: Annotated[
-        UserPath | None,
-        Field(description="File that contains the key, if the key itself is not set."),
-    ] = None
-    api_url: Annotated[
-        ServerUrl | None,
-        Field(description="Root URL of your team's service. Unset, with a key: the vendor."),
-    ] = None
-    data_dir: Annotated[
-        UserPath,
-        Field(description="Folder of the embedded service's database, contacts included."),
-    ] = Path(platformdirs.user_data_dir(PROGRAM, appauthor=False))
-    database_url: Annotated[
-        DatabaseUrl | None,
-        Field(description="Postgres in place of a file: `postgresql://user:password@host/name`."),
-    ] = None
-    state_dir: Annotated[
-        UserPath,
-        Field(description="Folder of the file that remembers past requests."),
-    ] = Path(platformdirs.user_state_dir(PROGRAM, appauthor=False))
-    memory_days: Annotated[
-        float,
-        Field(gt=0, le=36_500, description="Days for which a request is remembered."),
-    ] = 365
-    miss_days: Annotated[
-        float,
-        Field(ge=0, le=3650, description="Days for which a miss is not paid for again."),
-    ] = 30
-    daily_budget: Annotated[
-        int | None,
-        Field(
-            ge=0, description="Credits that may be spent per UTC day, by all processes together."
-        ),
-    ] = None
-    reserve: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            description="Credits to keep: no request is sent that would take the balance "
-            "below this.",
-        ),
-    ] = None
-    confirm: Annotated[
-        Confirm,
-        Field(description="`always`: the client asks the person before a credit is spent."),
-    ] = Confirm.NEVER
-    sandbox: Annotated[
-        bool,
-        Field(description="Profiles named `sandbox-…` get scripted answers, for tests."),
-    ] = False
-    check_mx: Annotated[
-        bool,
-        Field(description="Before an address is given out, ask DNS whether its domain takes mail."),
-    ] = False
-    sources: Annotated[
-        SourceNames,
-        Field(
-            min_length=1, description="Sources of addresses, in the order in which they are asked."
-        ),
-    ] = ("contacts",)
-    callback_networks: Annotated[
-        Comma[IPvAnyNetwork],
-        Field(description="Non-public networks that callbacks may reach: `10.0.0.0/8,…`."),
-    ] = ()
-    callback_ports: Annotated[
-        Comma[Port],
-        Field(description="Ports that callbacks may go to."),
-    ] = (80, 443)
-    callback_delays: Annotated[
-        Comma[Annotated[float, Field(ge=0, le=86_400)]],
-        Field(
-            min_length=3,
-            max_length=3,
-            description="Seconds before each of a callback's three attempts.",
-        ),
-    ] = (0, 5, 30)
-    concurrency: Annotated[
-        int,
-        Field(ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."),
-    ] = 16
-    source_limits: Annotated[
-        SourceLimits,
-        Field(
-            description="Lookups at a source, at once and started a second: `contacts=50/200,…`."
-        ),
-    ] = ()
-    stop_seconds: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=60,
-            description="Seconds that a stopping process waits for a vendor's answer.",
-        ),
-    ] = 8
-    rate_limit: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=1_000_000,
-            description="Requests a minute that each caller may make to each process.",
-        ),
-    ] = 600
-    metrics: Annotated[
-        bool,
-        Field(description="Serve Prometheus metrics at `/metrics`, without a key."),
-    ] = False
-    public_url: Annotated[
-        RootUrl | None,
-        Field(description="URL under which MCP over HTTP is reached from outside, without `/mcp`."),
-    ] = None
-    http_hosts: Annotated[
-        Comma[HostName],
-        Field(description="Further names, `host:port`, that MCP over HTTP answers to."),
-    ] = ()
-    http_origins: Annotated[
-        Comma[Origin],
-        Field(description="Web pages' origins, `https://host`, that may call MCP over HTTP."),
-    ] = ()
-    http_open: Annotated[
-        bool,
-        Field(description="Serve MCP over HTTP without a credential: on loopback only."),
-    ] = False
-    http_secret: Annotated[
-        Secret | None,
-        Field(
-            min_length=32,
-            description="Secret that signs each caller's ids; the same on every machine.",
-        ),
-    ] = None
-    push_secrets: Annotated[
-        Comma[WebhookSecret],
-        Field(description="Secrets (`whsec_…`); one of them must have signed each webhook."),
-    ] = ()
-    oauth_issuer: Annotated[
-        HttpsUrl | None,
-        Field(description="Issuer whose access tokens MCP over HTTP accepts."),
-    ] = None
-    oauth_jwks_url: Annotated[
-        HttpsUrl | None,
-        Field(description="URL of the issuer's keys, if its metadata does not name it."),
-    ] = None
-    oauth_audience: Annotated[
-        str | None,
-        Field(description="Audience of those tokens. Unset: the public URL with `/mcp`."),
-    ] = None
-    oauth_team: Annotated[
-        str,
-        Field(
-            description="Team that callers with such a token act for, when the service is embedded."
-        ),
-    ] = DEFAULT_TEAM
-    answer_days: Annotated[
-        float,
-        Field(gt=0, le=36_500, description="Days after which an answer is deleted."),
-    ] = 90
-    contact_days: Annotated[
-        float | None,
-        Field(gt=0, le=36_500, description="Days after which an imported contact is deleted."),
-    ] = None
-    privacy_key: Annotated[
-        Secret | None,
-        Field(
-            min_length=32,
-            description="Key of the suppression list. Unset: `privacy.key` in the data folder.",
-        ),
-    ] = None
-    log_level: Annotated[
-        LogLevel,
-        Field(description="Lowest level written to stderr: DEBUG, INFO, WARNING or ERROR."),
-    ] = LogLevel.WARNING
+    api_key: Secret | None = Field(
+        None, description="Key of the vendor, or of your team's service. Unset: embedded."
+    )
+    api_key_file: UserPath | None = Field(
+        None, description="File that contains the key, if the key itself is not set."
+    )
+    api_url: ServerUrl | None = Field(
+        None, description="Root URL of your team's service. Unset, with a key: the vendor."
+    )
+    data_dir: UserPath = Field(
+        Path(platformdirs.user_data_dir(PROGRAM, appauthor=False)),
+        description="Folder of the embedded service's database, contacts included.",
+    )
+    database_url: DatabaseUrl | None = Field(
+        None, description="Postgres in place of a file: `postgresql://user:password@host/name`."
+    )
+    state_dir: UserPath = Field(
+        Path(platformdirs.user_state_dir(PROGRAM, appauthor=False)),
+        description="Folder of the file that remembers past requests.",
+    )
+    memory_days: float = Field(
+        365, gt=0, le=36_500, description="Days for which a request is remembered."
+    )
+    miss_days: float = Field(
+        30, ge=0, le=3650, description="Days for which a miss is not paid for again."
+    )
+    daily_budget: int | None = Field(
+        None, ge=0, description="Credits that may be spent per UTC day, by all processes together."
+    )
+    reserve: int | None = Field(
+        None,
+        ge=0,
+        description="Credits to keep: no request is sent that would take the balance below this.",
+    )
+    confirm: Confirm = Field(
+        Confirm.NEVER, description="`always`: the client asks the person before a credit is spent."
+    )
+    sandbox: bool = Field(
+        False, description="Profiles named `sandbox-…` get scripted answers, for tests."
+    )
+    check_mx: bool = Field(
+        False, description="Before an address is given out, ask DNS whether its domain takes mail."
+    )
+    sources: SourceNames = Field(
+        ("contacts",),
+        min_length=1,
+        description="Sources of addresses, in the order in which they are asked.",
+    )
+    callback_networks: Comma[IPvAnyNetwork] = Field(
+        (), description="Non-public networks that callbacks may reach: `10.0.0.0/8,…`."
+    )
+    callback_ports: Comma[Port] = Field((80, 443), description="Ports that callbacks may go to.")
+    callback_delays: Comma[Annotated[float, Field(ge=0, le=86_400)]] = Field(
+        (0, 5, 30),
+        min_length=3,
+        max_length=3,
+        description="Seconds before each of a callback's three attempts.",
+    )
+    concurrency: int = Field(
+        16, ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."
+    )
+    source_limits: SourceLimits = Field(
+        (), description="Lookups at a source, at once and started a second: `contacts=50/200,…`."
+    )
+    stop_seconds: float = Field(
+        8, ge=0, le=60, description="Seconds that a stopping process waits for a vendor's answer."
+    )
+    rate_limit: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Requests a minute that each caller may make to each process.",
+    )
+    metrics: bool = Field(
+        False, description="Serve Prometheus metrics at `/metrics`, without a key."
+    )
+    public_url: RootUrl | None = Field(
+        None, description="URL under which MCP over HTTP is reached from outside, without `/mcp`."
+    )
+    http_hosts: Comma[HostName] = Field(
+        (), description="Further names, `host:port`, that MCP over HTTP answers to."
+    )
+    http_origins: Comma[Origin] = Field(
+        (), description="Web pages' origins, `https://host`, that may call MCP over HTTP."
+    )
+    http_open: bool = Field(
+        False, description="Serve MCP over HTTP without a credential: on loopback only."
+    )
+    http_secret: Secret | None = Field(
+        None,
+        min_length=32,
+        description="Secret that signs each caller's ids; the same on every machine.",
+    )
+    push_secrets: Comma[WebhookSecret] = Field(
+        (), description="Secrets (`whsec_…`); one of them must have signed each webhook."
+    )
+    oauth_issuer: HttpsUrl | None = Field(
+        None, description="Issuer whose access tokens MCP over HTTP accepts."
+    )
+    oauth_jwks_url: HttpsUrl | None = Field(
+        None, description="URL of the issuer's keys, if its metadata does not name it."
+    )
+    oauth_audience: str | None = Field(
+        None, description="Audience of those tokens. Unset: the public URL with `/mcp`."
+    )
+    oauth_team: str = Field(
+        DEFAULT_TEAM,
+        description="Team that callers with such a token act for, when the service is embedded.",
+    )
+    answer_days: float = Field(
+        90, gt=0, le=36_500, description="Days after which an answer is deleted."
+    )
+    contact_days: float | None = Field(
+        None, gt=0, le=36_500, description="Days after which an imported contact is deleted."
+    )
+    privacy_key: Secret | None = Field(
+        None,
+        min_length=32,
+        description="Key of the suppression list. Unset: `privacy.key` in the data folder.",
+    )
+    log_level: LogLevel = Field(
+        LogLevel.WARNING,
+        description="Lowest level written to stderr: DEBUG, INFO, WARNING or ERROR.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -14,14 +14,14 @@ from pydantic_settings import NoDecode
 
 from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.http import is_loopback
-from mcp_enrichment.contract.placeholders import (
+from mcp_enrichment.contract.pasted_text import (
     path_problem,
     secret_problem,
+    strip_invisible,
     text_problem,
     url_problem,
 )
-from mcp_enrichment.contract.text import strip_invisible
-from mcp_enrichment.credentials.vendor_keys import KEYLESS_SOURCES, vendor_key
+from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, vendor_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ def database_label(url: SecretStr) -> str:
 def _require_known_sources(names: Sequence[str]) -> None:
     """Raise `ValueError` for an unknown source, and for one that is listed twice."""
     if vendors := set(names) - KEYLESS_SOURCES:
-        from mcp_enrichment.service.sources.vendors.registry import NAMES  # noqa: PLC0415
+        from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
 
         if not vendors <= NAMES:
             raise ValueError(

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import PurePath
 
-    from mcp_enrichment.setup.launch import Launch
-
 ENTRY = "enrichment"
 """The name of the server in every configuration."""
 MACOS, WINDOWS = "darwin", "win32"
@@ -66,13 +64,6 @@ class ChatClient:
     def path(self) -> KeyPath:
         """The keys that lead to our entry."""
         return (self.servers, ENTRY)
-
-    def entry(self, launch: Launch, environment: dict[str, str]) -> dict[str, Any]:
-        """Our entry in the form that this client reads."""
-        stated = {"type": "stdio"} if self.states_type else {}
-        variables = {"env": environment} if environment else {}
-        started = {"command": launch.command, "args": list(launch.arguments)}
-        return stated | started | dict(self.defaults) | variables
 
     def file(self, machine: Machine) -> Path:
         """The path of its configuration, which may not exist yet. Raises `SetupError` if its folder

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-class SetupError(Exception):
+class SetupError(CommandError):
     """Nothing was changed. The message is a sentence with the cause and the remedy."""
 
 
@@ -40,25 +46,43 @@ class ConfigFile:
         kept = _read(self.backup)
         return None if kept is None else _decode(kept, self.backup)
 
-    def back_up(self) -> None:
-        """Write the backup. A missing file is kept as an empty one."""
-        _write(self.backup, self.content or b"", like=self.path)
+    def change(self, text: str, *, backup: bytes | None, private: bool = False) -> None:
+        """Write this text and, unless None, the backup. `private`: make the file readable by its
+        owner only. Raises `SetupError` if another program has changed it since it was read."""
+        self._require_unchanged()
+        has_backup = self.backup.exists()
+        with _written(self.path, text.encode(), like=None if private else self.path) as new:
+            try:
+                if backup is not None:
+                    self.write_backup(backup)
+                new.replace(self.path)
+            except OSError:
+                if not has_backup:
+                    self.backup.unlink(missing_ok=True)
+                raise
+
+    def write_backup(self, content: bytes) -> None:
+        """Write the backup; empty for a file that is missing."""
+        with _written(self.backup, content, like=self.path) as new:
+            new.replace(self.backup)
 
     def restore(self) -> None:
         """Restore the backup byte for byte, and delete it. Raises as `replace` does."""
         self.replace(_read(self.backup) or None)
         self.backup.unlink()
 
-    def replace(self, text: str | bytes | None, *, private: bool = False) -> None:
-        """Write this content; None deletes the file. `private`: make it readable by its owner only.
-        Raises `SetupError` if another program has changed the file since it was read."""
+    def replace(self, content: bytes | None) -> None:
+        """Write this content; None deletes the file. Raises as `change` does."""
+        self._require_unchanged()
+        if content is None:
+            self.path.unlink()
+            return
+        with _written(self.path, content, like=self.path) as new:
+            new.replace(self.path)
+
+    def _require_unchanged(self) -> None:
         if _read(self.path) != self.content:
             raise SetupError(f"{self.path} was changed by another program just now. Try again.")
-        if text is None:
-            self.path.unlink()
-        else:
-            content = text.encode() if isinstance(text, str) else text
-            _write(self.path, content, like=None if private else self.path)
 
 
 def read(path: Path) -> ConfigFile:
@@ -83,22 +107,25 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _write(path: Path, content: bytes, *, like: Path | None) -> None:
-    """Replace the file atomically, with the permissions of `like`, else private to the owner."""
-    path.parent.mkdir(exist_ok=True)  # such as a project's .cursor
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
+@contextmanager
+def _written(path: Path, content: bytes, *, like: Path | None) -> Iterator[Path]:
+    """A new file with this content, to be moved to the path within the block. It has the
+    permissions of `like`, else its owner's alone. An error leaves neither file nor folder."""
+    with ExitStack() as undo:
+        if not path.parent.exists():  # such as a project's .cursor
+            path.parent.mkdir()
+            undo.callback(path.parent.rmdir)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        new = Path(name)
+        undo.callback(new.unlink, missing_ok=True)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if like and like.exists():
-            shutil.copymode(like, name)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink(missing_ok=True)
-        raise
+            shutil.copymode(like, new)
+        yield new
+        undo.pop_all()
 
 
 def _decode(content: bytes, path: Path) -> str:

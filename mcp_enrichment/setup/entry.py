@@ -1,21 +1,117 @@
-"""Our entry in the text of a configuration: added, compared, removed. No file is touched."""
+"""Our entry in a client's configuration: its content, and adding, comparing and removing it.
+
+A chat client has another environment, PATH and working folder than a terminal. No file is touched.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment import PROGRAM
+from mcp_enrichment.contract.pasted_text import strip_invisible
+from mcp_enrichment.credentials import system_keyring
+from mcp_enrichment.credentials.keys import key_variable
+from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.config_file import SetupError
-from mcp_enrichment.setup.launch import is_ours, is_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp_enrichment.setup.clients import ChatClient
 
 
-def with_entry(
-    client: ChatClient, text: str | None, entry: dict[str, Any], *, keep_secrets: bool = True
-) -> str:
+EPHEMERAL_FOLDERS = ("archive-v", "environments-v")
+"""Prefixes of folders in uv's cache. uv may remove an environment there at any time."""
+HTTP_ONLY_PREFIXES = ("http_", "oauth_", "push_", "public_")
+"""Prefixes of settings that a server on stdio does not use."""
+SECRETS = frozenset(
+    f"ENRICHMENT_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if "SecretStr" in repr(field.annotation)
+)
+"""Variables with secret values. Each vendor's key is another one."""
+_VENDOR_KEY = re.compile(r"ENRICHMENT_\w+_API_KEY")
+_CREDENTIALS_IN_URL = re.compile(r"\w+://[^/?#]*@")
+
+
+def launch_command() -> list[str]:
+    """The command that starts the running installation from any folder, by its absolute path."""
+    prefix = Path(sys.prefix)
+    if any(part.startswith(EPHEMERAL_FOLDERS) for part in prefix.parts):
+        return _uvx_command(with_keyring=system_keyring.is_installed())
+    suffix = ".exe" if sys.platform == "win32" else ""
+    script = Path(sys.executable).with_name(PROGRAM + suffix)
+    if script.exists():
+        return [str(script)]
+    # -P: do not import from the client's working folder.
+    return [sys.executable, "-P", "-m", "mcp_enrichment"]
+
+
+def is_ours(entry: object) -> bool:
+    """Whether an entry of a configuration starts this program, whatever its installation."""
+    if not isinstance(entry, dict):
+        return False
+    arguments = entry.get("args")
+    words = [entry.get("command"), *(arguments if isinstance(arguments, list) else ())]
+    return any(PROGRAM in str(word).replace("_", "-") for word in words)
+
+
+def is_secret(variable: str, value: object) -> bool:
+    """Whether a variable of ours holds a key, a password or another secret."""
+    is_named_so = variable in SECRETS or _VENDOR_KEY.fullmatch(variable)
+    return bool(is_named_so or _CREDENTIALS_IN_URL.match(str(value)))
+
+
+def settings_to_pass_on(settings: Settings) -> dict[str, str]:
+    """The settings of this process that the server needs as well, secrets included. A chat client
+    has another environment than a terminal, and another working folder."""
+    environment = {}
+    for name, value in settings:
+        variable = f"ENRICHMENT_{name.upper()}"
+        raw = strip_invisible(os.environ.get(variable, ""))
+        if raw and not name.startswith(HTTP_ONLY_PREFIXES):
+            environment[variable] = str(value) if isinstance(value, Path) else raw
+    return environment | _vendor_keys_to_pass_on(settings)
+
+
+def _vendor_keys_to_pass_on(settings: Settings) -> dict[str, str]:
+    keys = [key_variable(vendor) for vendor in settings.vendor_keys]
+    names = [*keys, *(f"{key}_FILE" for key in keys)]
+    return {name: raw for name in names if (raw := strip_invisible(os.environ.get(name, "")))}
+
+
+def first_missing_key(settings: Settings, environment: dict[str, str]) -> str | None:
+    """The variable of the first vendor key that this environment lacks."""
+    keys = (key_variable(vendor) for vendor in settings.vendor_keys)
+    return next((k for k in keys if not {k, f"{k}_FILE"} & set(environment)), None)
+
+
+def _uvx_command(*, with_keyring: bool) -> list[str]:
+    uv = os.environ.get("UV")
+    beside = Path(uv).with_name("uvx" + Path(uv).suffix) if uv else None
+    command = str(beside) if beside and beside.exists() else shutil.which("uvx") or "uvx"
+    extra = ["--from", f"{PROGRAM}[keyring]"] if with_keyring else []
+    return [command, *extra, PROGRAM]
+
+
+def new_entry(
+    client: ChatClient, command_line: Sequence[str], environment: dict[str, str]
+) -> dict[str, Any]:
+    """Our entry in the form that the client reads."""
+    command, *arguments = command_line
+    stated = {"type": "stdio"} if client.states_type else {}
+    variables = {"env": environment} if environment else {}
+    started = {"command": command, "args": arguments}
+    return stated | started | dict(client.defaults) | variables
+
+
+def with_entry(client: ChatClient, text: str | None, entry: dict[str, Any]) -> str:
     """Add our entry to the text. Keys that the owner has added to an existing entry of ours stay.
-    With `keep_secrets=False`, our secrets in it do not.
 
     Raises `UnreadableConfig`, and `SetupError` if another server has our name.
     """
@@ -28,11 +124,16 @@ def with_entry(
         )
     decided = client.defaults.keys() & (present or {}).keys()
     written = {key: value for key, value in entry.items() if key not in decided}
-    text = client.format.merged(text, client.path, written)
-    for variable in () if keep_secrets else kept_variables(client, text, entry):
-        place = (*client.path, "env", variable)
-        if is_secret(variable, client.format.at(text, place)):
-            text = client.format.remove(text, place)
+    return client.format.merged(text, client.path, written)
+
+
+def without_secrets(client: ChatClient, text: str) -> str:
+    """Remove the keys and other secrets of ours from our entry in the text. Raises
+    `UnreadableConfig`."""
+    environment = (*client.path, "env")
+    for variable in kept_variables(client, text, {}) if has_entry(client, text) else ():
+        if is_secret(variable, client.format.at(text, (*environment, variable))):
+            text = client.format.remove(text, (*environment, variable))
     return text
 
 

@@ -7,10 +7,10 @@ by tomlkit, which keeps comments.
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from copy import deepcopy
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,7 +34,7 @@ _ESCAPE = re.compile(r"\\u(?!00[01])")
 _BRACKETS = {"{": 1, "[": 1, "}": -1, "]": -1}
 DEFAULT_INDENT = "  "
 MAX_DEPTH = 100
-"""Levels of nesting. Configurations have far fewer, and copying a value recurses."""
+"""Levels of nesting. Configurations have far fewer, and parsing recurses."""
 
 
 class UnreadableConfig(Exception):
@@ -48,17 +48,26 @@ class ConfigHasComments(UnreadableConfig):
         super().__init__("it has comments, or a comma before a bracket")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Format:
+class Format(ABC):
     """Reads a text, and changes one of its values. Every method raises `UnreadableConfig`."""
 
     name: str
-    load: Callable[[str], dict[str, Any]]
-    """Parse the text as the client does."""
-    load_editable: Callable[[str], dict[str, Any]]
-    """Parse a text that can be changed without loss. Raises `ConfigHasComments` for another one."""
-    _put: Callable[[str, KeyPath, object], str]
-    _remove: Callable[[str, KeyPath], str]
+
+    @abstractmethod
+    def load(self, text: str) -> dict[str, Any]:
+        """Parse the text as the client does."""
+
+    @abstractmethod
+    def load_editable(self, text: str) -> dict[str, Any]:
+        """Parse a text that can be changed without loss. Raises `ConfigHasComments` for another."""
+
+    @abstractmethod
+    def put(self, text: str, path: KeyPath, value: object) -> str:
+        """Put the value at the path, in place of a present one. Missing objects are created."""
+
+    @abstractmethod
+    def remove(self, text: str, path: KeyPath) -> str:
+        """Remove the value at the path, which must exist."""
 
     def at(self, text: str, path: KeyPath) -> Any:
         """The value at the path, or None."""
@@ -76,30 +85,6 @@ class Format:
             return text
         return text if present == value else self.put(text, path, value)
 
-    def put(self, text: str, path: KeyPath, value: object) -> str:
-        """Put the value at the path, in place of a present one. Missing objects are created."""
-        expected = deepcopy(self.load_editable(text))
-        changed = self._put(text, path, value)
-        _holder(expected, path, "an object")[path[-1]] = value
-        return self._verified(changed, expected)
-
-    def remove(self, text: str, path: KeyPath) -> str:
-        """Remove the value at the path, which must exist."""
-        expected = deepcopy(self.load_editable(text))
-        changed = self._remove(text, path)
-        del _holder(expected, path, "an object")[path[-1]]
-        return self._verified(changed, expected)
-
-    def _verified(self, changed: str, expected: dict[str, Any]) -> str:
-        if _without_empty(self.load(changed)) != _without_empty(expected):
-            raise UnreadableConfig("a part that cannot be changed without changing another")
-        return changed
-
-
-def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
-    # TOML cannot express an empty table of tables.
-    return {key: inner for key, inner in value.items() if inner != {}}
-
 
 def _holder(root: Any, path: KeyPath, kind: str, make: Callable[[], Any] = dict) -> Any:
     """The object that has the last key of the path. Missing objects are created."""
@@ -110,22 +95,41 @@ def _holder(root: Any, path: KeyPath, kind: str, make: Callable[[], Any] = dict)
     return root
 
 
-def _load_json(text: str) -> dict[str, Any]:
-    """Parse JSON as strict readers do. Raises `ConfigHasComments` if only comments are wrong."""
-    try:
-        return _parse_json(text)
-    except UnreadableConfig:
-        _load_jsonc(text)
-        raise ConfigHasComments from None
+class StrictJson(Format):
+    """JSON, parsed and written again. Its reader knows no comments."""
+
+    name = "JSON"
+
+    def load(self, text: str) -> dict[str, Any]:
+        try:
+            return _parse_json(text)
+        except UnreadableConfig:
+            _parse_jsonc(text)
+            raise ConfigHasComments from None
+
+    def load_editable(self, text: str) -> dict[str, Any]:
+        StrictJson.load(self, text)
+        return _parse_json(text, object_pairs_hook=_unique, parse_float=_finite)
+
+    def put(self, text: str, path: KeyPath, value: object) -> str:
+        root = self.load_editable(text)
+        _holder(root, path, "an object")[path[-1]] = value
+        return _dump_json(root, like=text)
+
+    def remove(self, text: str, path: KeyPath) -> str:
+        root = self.load_editable(text)
+        del _holder(root, path, "an object")[path[-1]]
+        return _dump_json(root, like=text)
 
 
-def _load_editable_json(text: str) -> dict[str, Any]:
-    """Parse JSON that keeps its meaning when it is written again."""
-    _load_json(text)
-    return _parse_json(text, object_pairs_hook=_unique)
+class EditorJson(StrictJson):
+    """JSON whose reader knows comments and trailing commas, as editors do."""
+
+    def load(self, text: str) -> dict[str, Any]:
+        return _parse_jsonc(text)
 
 
-def _load_jsonc(text: str) -> dict[str, Any]:
+def _parse_jsonc(text: str) -> dict[str, Any]:
     """Parse JSON as editors do: with comments and trailing commas."""
     for noise in (_COMMENT, _TRAILING_COMMA):
         text = noise.sub(_blank, text)
@@ -163,16 +167,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _put_json(text: str, path: KeyPath, value: object) -> str:
-    root = _load_editable_json(text)
-    _holder(root, path, "an object")[path[-1]] = value
-    return _dump_json(root, like=text)
-
-
-def _remove_json(text: str, path: KeyPath) -> str:
-    root = _load_editable_json(text)
-    del _holder(root, path, "an object")[path[-1]]
-    return _dump_json(root, like=text)
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise UnreadableConfig("a number is too large")
+    return number
 
 
 def _dump_json(value: dict[str, Any], *, like: str) -> str:
@@ -188,16 +186,54 @@ def _dump_json(value: dict[str, Any], *, like: str) -> str:
     return written.replace("\n", "\r\n" if "\r\n" in like else "\n") + end
 
 
-def _load_toml(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line \d+", str(error))
-        raise UnreadableConfig(line[0] if line else "its end") from None
-    except RecursionError:
-        raise UnreadableConfig("it is nested too deeply") from None
-    except ValueError:  # Python converts no integer of over 4,300 digits
-        raise UnreadableConfig("a number is too long") from None
+class Toml(Format):
+    """TOML, edited in place, which keeps comments. Each change is verified by reading it."""
+
+    name = "TOML"
+
+    def load(self, text: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(text, parse_float=_float)
+        except tomllib.TOMLDecodeError as error:
+            line = re.search(r"line \d+", str(error))
+            repeats = " repeats a key" if re.search("overwrite|twice", str(error)) else ""
+            raise UnreadableConfig(line[0] + repeats if line else "its end") from None
+        except RecursionError:
+            raise UnreadableConfig("it is nested too deeply") from None
+        except ValueError:  # Python converts no integer of over 4,300 digits
+            raise UnreadableConfig("a number is too long") from None
+
+    def load_editable(self, text: str) -> dict[str, Any]:
+        return self.load(text)
+
+    def put(self, text: str, path: KeyPath, value: object) -> str:
+        expected = self.load(text)
+        changed = _put_toml(text, path, value)
+        _holder(expected, path, "an object")[path[-1]] = value
+        return self._verified(changed, expected)
+
+    def remove(self, text: str, path: KeyPath) -> str:
+        expected = self.load(text)
+        document: Any = _toml_document(text)
+        for root in (document, expected):
+            del _holder(root, path, "a table")[path[-1]]
+        return self._verified(document.as_string(), expected)
+
+    def _verified(self, changed: str, expected: dict[str, Any]) -> str:
+        if _without_empty(self.load(changed)) != _without_empty(expected):
+            raise UnreadableConfig("a part that cannot be changed without changing another")
+        return changed
+
+
+def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
+    # TOML cannot express an empty table of tables.
+    return {key: inner for key, inner in value.items() if inner != {}}
+
+
+def _float(text: str) -> float:
+    """The number; `nan` as one object, by which two readings of a text compare as equal."""
+    number = float(text)
+    return math.nan if math.isnan(number) else number
 
 
 def _put_toml(text: str, path: KeyPath, value: object) -> str:
@@ -210,14 +246,6 @@ def _put_toml(text: str, path: KeyPath, value: object) -> str:
         if _is_toml(appended):
             return appended
     holder[path[-1]] = value
-    return dumps(document)
-
-
-def _remove_toml(text: str, path: KeyPath) -> str:
-    from tomlkit import dumps
-
-    document: Any = _toml_document(text)
-    del _holder(document, path, "a table")[path[-1]]
     return dumps(document)
 
 
@@ -252,25 +280,4 @@ def _is_toml(text: str) -> bool:
     return True
 
 
-JSON = Format(
-    name="JSON",
-    load=_load_jsonc,
-    load_editable=_load_editable_json,
-    _put=_put_json,
-    _remove=_remove_json,
-)
-"""For clients that read comments, as editors do."""
-STRICT_JSON = Format(
-    name="JSON",
-    load=_load_json,
-    load_editable=_load_editable_json,
-    _put=_put_json,
-    _remove=_remove_json,
-)
-TOML = Format(
-    name="TOML",
-    load=_load_toml,
-    load_editable=_load_toml,
-    _put=_put_toml,
-    _remove=_remove_toml,
-)
+STRICT_JSON, JSON, TOML = StrictJson(), EditorJson(), Toml()

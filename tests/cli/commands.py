@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
-from mcp_enrichment.service.sources.exports.open_export import read_export
+from tests.support.exports import read_export
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.cli.contacts import SKIP_REASONS
 from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.exporters.customers import hubspot
 
@@ -38,6 +37,7 @@ def test_a_dry_run_shows_the_first_rows_as_understood_and_stores_nothing(
     assert jonas.startswith("Jonas Weiß\twork\tp1@harbour1.example")
     assert "  left out: with a URL of Sales Navigator" in shown.out
     assert "Read 240 rows.\nWould store 200 with 280 addresses.\n" in shown.out
+    assert shown.out.endswith("\nThis was a dry run: nothing was stored.\n")
     assert not shell.database.exists()
 
 
@@ -65,7 +65,7 @@ def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> 
 
 
 def test_every_reason_is_told_in_words() -> None:
-    assert set(SKIP_REASONS) == set(SkipReason)
+    assert all(reason.text for reason in SkipReason)
 
 
 def test_another_table_is_imported_by_the_columns_that_are_named(

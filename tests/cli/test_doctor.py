@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import ssl
 import sys
 import time
+from contextlib import closing
 from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +26,7 @@ from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.support.certificates import self_signed
 from tests.support.running_service import MISS, FixedSource, rows, running_service
 from tests.support.scripted_server import hangs, replies
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,6 +156,54 @@ def test_a_database_of_an_older_version_is_told_and_left(shell: Shell) -> None:
     newer = shell.run("doctor", module="tests.support.newer_program")
     assert "older version" in lines(newer)["note balance"]
     assert kept_in(shell.folder) == before
+
+
+TABLES = {
+    "none": "SELECT 1",
+    "one": "CREATE TABLE teams (id)",
+    "no revision": "CREATE TABLE alembic_version (version_num)",
+    "one with a revision": "CREATE TABLE teams (id); CREATE TABLE alembic_version (version_num); "
+    "INSERT INTO alembic_version VALUES ('0001')",
+}
+
+
+@pytest.mark.parametrize("tables", TABLES)
+def test_a_database_that_was_never_completed_is_told_in_one_sentence(
+    tables: str, shell: Shell
+) -> None:
+    shell.database.parent.mkdir()
+    with closing(sqlite3.connect(shell.database)) as database:
+        database.executescript(TABLES[tables])
+    before = kept_in(shell.folder)
+    told = lines(shell.run("doctor"))
+    half_made = told.get("wrong balance") or told["note balance"]
+    assert str(shell.database) in half_made
+    assert ("makes it ready" if tables == "none" else "move it away") in half_made
+    assert half_made.count(". ") == 0
+    assert kept_in(shell.folder) == before
+
+
+@pytest.mark.parametrize(
+    "lost", ["DROP TABLE requests", "ALTER TABLE teams RENAME COLUMN name TO title"]
+)
+def test_a_database_that_lacks_a_part_is_told_in_one_sentence(lost: str, shell: Shell) -> None:
+    open_sqlite(shell.database).close()
+    with closing(sqlite3.connect(shell.database)) as database:
+        database.execute(lost)
+    told = lines(shell.run("doctor"))["wrong balance"]
+    assert "half-made" in told
+    assert told.count(". ") == 0
+
+
+def test_a_database_whose_first_migration_was_killed_is_told_and_its_next_use_completes_it(
+    shell: Shell,
+) -> None:
+    killed = shell.start("credits", module="tests.support.killed_migration")
+    killed.communicate(timeout=HANG)
+    assert killed.returncode == -signal.SIGKILL
+    assert "makes it ready" in lines(shell.run("doctor"))["note balance"]
+    assert shell.run("credits").out == "250\n"
+    assert "250 credits" in lines(shell.run("doctor"))["ok balance"]
 
 
 async def test_a_database_is_looked_at_while_others_have_it_open_and_when_nobody_has(

@@ -11,13 +11,13 @@ import pytest
 
 from mcp_enrichment.doctor.clients import client_findings
 from mcp_enrichment.setup.clients import CLIENTS
-from mcp_enrichment.setup.launch import current_launch
+from mcp_enrichment.setup.entry import launch_command, new_entry
 from tests.cli.test_setup import LINUX, home, pytestmark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_enrichment.doctor.findings import Finding
+    from mcp_enrichment.doctor import Finding
 
 __all__ = ["home"]
 pytestmark = [pytestmark, pytest.mark.anyio]
@@ -25,7 +25,7 @@ pytestmark = [pytestmark, pytest.mark.anyio]
 
 def written(home: Path, client: str, **changes: Any) -> Path:
     """The configuration of a client with our entry, changed in this way."""
-    entry = CLIENTS[client].entry(current_launch(), {}) | changes
+    entry = new_entry(CLIENTS[client], launch_command(), {}) | changes
     file = home / LINUX[client][0]
     file.write_text(json.dumps({CLIENTS[client].servers: {"enrichment": entry}}))
     return file

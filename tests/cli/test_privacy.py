@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,24 @@ def test_an_export_is_json_about_one_person(with_contacts: Shell) -> None:
     assert (nobody["profiles"], nobody["contacts"], nobody["requests"]) == ([], [], [])
 
 
+def test_an_export_has_times_that_people_and_programs_read(with_contacts: Shell) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    with_contacts.run("enrich", ADA)
+    with_contacts.run("privacy", "suppress", "--email", ADAS)
+    told = json.loads(with_contacts.run("privacy", "export", "--email", ADAS).out)
+    for text in (told["requests"][0]["created_at"], told["audit"][0]["at"]):
+        assert text.endswith("Z")
+        assert began <= datetime.fromisoformat(text) <= datetime.now(UTC)
+    times = {
+        name: row[name]
+        for table in ("contacts", "people", "requests", "audit")
+        for row in told[table]
+        for name in row
+        if name.rpartition("_")[2] == "at"
+    }
+    assert all(time is None or datetime.fromisoformat(time).tzinfo for time in times.values())
+
+
 def test_the_audit_shows_what_was_done_and_to_nobody_by_name(with_contacts: Shell) -> None:
     with_contacts.run("privacy", "export", "--profile", ADA)
     with_contacts.run("privacy", "erase", "--profile", ADA)
@@ -84,10 +103,14 @@ def test_the_audit_shows_what_was_done_and_to_nobody_by_name(with_contacts: Shel
 
 
 @pytest.mark.parametrize("command", ["suppress", "lift", "erase", "export"])
-@pytest.mark.parametrize("options", [[], ["--profile", ADA, "--email", ADAS]])
-def test_one_person_is_named_in_one_way(shell: Shell, command: str, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "end"), [([], "."), (["--profile", ADA, "--email", ADAS], ", not both.")]
+)
+def test_one_person_is_named_in_one_way(
+    shell: Shell, command: str, options: list[str], end: str
+) -> None:
     said = shell.run("privacy", command, *options).refused(code=2)
-    assert said == "Name the person by --profile or by --email."
+    assert said == f"Name the person by --profile or by --email{end}"
 
 
 def test_what_names_nobody_is_refused(shell: Shell) -> None:

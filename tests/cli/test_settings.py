@@ -12,8 +12,7 @@ from pydantic import SecretStr
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.credentials.resolve import KeyFileUnreadable
-from mcp_enrichment.credentials.vendor_keys import vendor_key
+from mcp_enrichment.credentials.keys import KeyFileUnreadable, vendor_key
 
 if TYPE_CHECKING:
     from pathlib import Path

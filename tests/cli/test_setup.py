@@ -300,6 +300,6 @@ def test_what_another_program_writes_meanwhile_is_not_overwritten(cursor: Path) 
     read = config_file.read(cursor)
     cursor.write_text("{}")
     with pytest.raises(SetupError, match="another program"):
-        read.replace('{"mcpServers": {}}')
+        read.change('{"mcpServers": {}}', backup=b"{}")
     assert cursor.read_text() == "{}"
     assert os.listdir(cursor.parent) == [cursor.name]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.setup import config_file
 from tests.cli.test_setup import LINUX, NO_FOLDERS, backup_of, entry_in, home, pytestmark
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.cli.commands import Shell
 
@@ -134,3 +140,80 @@ def test_codex_is_told_to_wait_for_the_server_unless_its_owner_decided_otherwise
     entry = entry_in(file)
     assert entry["required"] is False
     assert entry["env"] == {"ENRICHMENT_LOG_LEVEL": "info"}
+
+
+CODEX = {
+    "a nan": "a = nan\n[tui]\nb = [-nan, 1.5]\n",
+    "a number that is too large": "a = 1e400\nb = -1e400\n",
+}
+
+
+@pytest.mark.parametrize("text", CODEX.values(), ids=CODEX)
+def test_unusual_numbers_of_codex_stay_as_they_are(text: str, home: Path, shell: Shell) -> None:
+    file = home / LINUX["codex"][0]
+    file.write_text(text)
+    assert shell.run("setup", "codex").code == 0
+    assert file.read_text().startswith(text)
+    assert entry_in(file)["command"]
+    assert shell.run("setup", "codex", "--undo").code == 0
+    assert file.read_text() == text
+
+
+REFUSED = {
+    "codex": ("a = 1\na = 2\n", "line 2 repeats a key"),
+    "cursor": ('{"a": 1e400}\n', "a number is too large"),
+}
+
+
+@pytest.mark.parametrize("client", REFUSED)
+def test_what_would_be_lost_is_told_with_the_file_and_what_to_do(
+    client: str, home: Path, shell: Shell
+) -> None:
+    file, (text, fault) = home / LINUX[client][0], REFUSED[client]
+    file.write_text(text)
+    told = shell.run("setup", client).refused()
+    assert str(file) in told
+    assert f"{fault}. Nothing was changed. Correct it, or add by hand what --print shows." in told
+    assert file.read_text() == text
+
+
+@pytest.fixture
+def full_disk(home: Path) -> Iterator[Path]:
+    """Cursor's configuration on a disk of 64 KiB, with room for its copy or its change alone."""
+    file = home / LINUX["cursor"][0]
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(file.parent)]
+    if not mount or not umount or subprocess.run([mount, *options], check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield file
+    subprocess.run([umount, str(file.parent)], check=True)
+
+
+@pytest.mark.parametrize("kib", [22, 36], ids=["room for a copy", "no room"])
+def test_a_full_disk_is_told_as_such_and_nothing_stays(
+    kib: int, full_disk: Path, shell: Shell
+) -> None:
+    before = json.dumps({"filler": "x" * (kib * 1024)}, indent=2)
+    full_disk.write_text(before)
+    told = shell.run("setup", "cursor").refused()
+    assert "the disk is full. Nothing was changed. Free space and try again." in told
+    assert os.listdir(full_disk.parent) == [full_disk.name]
+    assert full_disk.read_text() == before
+
+
+def test_a_change_that_fails_after_its_copy_leaves_neither(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / LINUX["cursor"][0]
+    file.write_text("{}")
+    read, replace = config_file.read(file), Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == file:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="busy"):
+        read.change("{ }", backup=b"{}")
+    assert os.listdir(file.parent) == [file.name]

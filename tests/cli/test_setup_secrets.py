@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_setup import LINUX, NO_FOLDERS, cursor, entry_in, home, mode_of, pytestmark
+from tests.cli.test_setup import (
+    LINUX,
+    NO_FOLDERS,
+    backup_of,
+    cursor,
+    entry_in,
+    home,
+    mode_of,
+    pytestmark,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +95,50 @@ def test_a_password_in_the_services_url_is_a_secret(cursor: Path, shell: Shell) 
     assert shell.run("setup", "cursor", "--without-key", **url).code == 0
     assert "planted" not in cursor.read_text()
     assert "planted" not in shell.run("setup", "cursor", "--print", "--with-key", **url).out
+
+
+BY_HAND = {
+    "cursor": '{"mcpServers": {"enrichment": {"command": "/gone/mcp-enrichment", "timeout": 9, '
+    '"env": {"ENRICHMENT_API_KEY": "sk-planted", "HTTP_PROXY": "http://proxy.example"}}}, "a": 1}',
+    "codex": 'a = 1 # mine\n\n[mcp_servers.enrichment]\ncommand = "/gone/mcp-enrichment"\n'
+    'timeout = 9\nenv = { ENRICHMENT_API_KEY = "sk-planted", HTTP_PROXY = "http://proxy" }\n',
+}
+
+
+def everything_in(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("client", BY_HAND)
+@pytest.mark.parametrize("set_up_before", [False, True])
+def test_without_key_leaves_the_key_in_no_copy_and_loses_nothing_else(
+    client: str, set_up_before: bool, home: Path, shell: Shell
+) -> None:
+    file = home / LINUX[client][0]
+    file.write_text(BY_HAND[client])
+    if set_up_before:
+        shell.run("setup", client, **NO_FOLDERS)
+        assert "sk-planted" in backup_of(file).read_text()
+    told = shell.run("setup", client, "--without-key", **NO_FOLDERS)
+    assert told.code == 0, told
+    assert "sk-planted" not in everything_in(file.parent)
+    assert entry_in(file)["timeout"] == 9
+    assert shell.run("setup", client, "--undo").code == 0
+    assert "sk-planted" not in everything_in(file.parent)
+    load = tomllib.loads if client == "codex" else json.loads
+    expected = load(BY_HAND[client])
+    next(v for k, v in expected.items() if "ervers" in k)["enrichment"]["env"].pop(
+        "ENRICHMENT_API_KEY"
+    )
+    assert load(file.read_text()) == expected
+    assert client != "codex" or file.read_text().startswith("a = 1 # mine")
+
+
+def test_a_copy_that_cannot_be_read_is_not_left_with_a_key(cursor: Path, shell: Shell) -> None:
+    shell.run("setup", "cursor", "--with-key", API_KEY="sk-planted")
+    before = cursor.read_text()
+    backup_of(cursor).write_text('{"sk-planted')
+    told = shell.run("setup", "cursor", "--without-key", **NO_FOLDERS).refused()
+    assert f"{backup_of(cursor)} cannot be read" in told
+    assert "Delete it" in told
+    assert cursor.read_text() == before

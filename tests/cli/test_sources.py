@@ -14,10 +14,10 @@ from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.circuit_breaker import Circuit
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
+from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import Hit, InProgress, Misconfigured, Miss, Unavailable
-from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.setup.launch import settings_to_pass_on
+from mcp_enrichment.setup.entry import settings_to_pass_on
 from tests.cli.commands import ADA
 from tests.support.running_service import ADAS, running_service
 from tests.support.scripted_vendors import ScriptedVendor, scripted_vendor
@@ -38,8 +38,8 @@ def path(tmp_path: Path) -> Path:
 def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedVendor:
     """A scripted vendor of this name, with its key set."""
     vendor = scripted_vendor(Miss(), name="hunter")
-    monkeypatch.setattr(registry, "NAMES", frozenset({"hunter", "people-data"}))
-    monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
+    monkeypatch.setattr(factory, "NAMES", frozenset({"hunter", "people-data"}))
+    monkeypatch.setattr(factory, "vendor", lambda _name, _key: vendor)
     monkeypatch.setenv("ENRICHMENT_SOURCES", "contacts, hunter")
     monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY", KEY)
     monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(tmp_path))

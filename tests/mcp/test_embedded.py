@@ -9,8 +9,8 @@ import pytest
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
-from mcp_enrichment.service.sources.exports.open_export import read_export
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
+from tests.support.exports import read_export
 
 if TYPE_CHECKING:
     from mcp import Client

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.cli.stderr import MAX_QUEUED, LineQueue
+from mcp_enrichment.cli.logs import MAX_QUEUED, LineQueue
 from tests.mcp.pipes import environment, request
 from tests.mcp.raw_pipe import RawPipe
 from tests.support.waiting import HANG

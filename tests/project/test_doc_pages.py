@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mcp_enrichment.client.results import EnrichmentResult
-from mcp_enrichment.service.sources.exports.column_map import FIELDS
+from mcp_enrichment.service.sources.exports.formats import FIELDS
 from tests.support.exporters.customers import hubspot
 from tests.support.fresh_copy import ROOT
 from tests.support.optional_tools import needs_package

@@ -13,9 +13,9 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
+from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
-from mcp_enrichment.service.sources.vendors import registry
 from mcp_enrichment.settings import Settings
 from tests.support.databases import settings_of
 from tests.support.running_service import ADA, ADAS, running_service, until
@@ -35,8 +35,8 @@ JONAS = "https://www.linkedin.com/in/jonas-weiss-example"
 def hunter(monkeypatch: pytest.MonkeyPatch) -> ScriptedVendor:
     """A scripted vendor of this name."""
     vendor = scripted_vendor(Miss(), name="hunter")
-    monkeypatch.setattr(registry, "NAMES", frozenset({"hunter"}))
-    monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
+    monkeypatch.setattr(factory, "NAMES", frozenset({"hunter"}))
+    monkeypatch.setattr(factory, "vendor", lambda _name, _key: vendor)
     return vendor
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from mcp_enrichment.app.service import embedded_service
 from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import lookup_job
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Hit, Misconfigured, Unavailable
-from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact
 from mcp_enrichment.settings import Settings
 from tests.support.running_service import (
@@ -149,7 +149,7 @@ async def test_sources_that_stay_away_make_a_failure_never_a_miss(
 async def test_a_contact_answers_for_its_own_kind_of_address_only(place: Place) -> None:
     async with running_service(place, jobs=False) as asker:
         database = asker.service.database
-        async with running_service(place, ContactsSource(StoredContacts(database))) as it:
+        async with running_service(place, ContactsSource(database)) as it:
             empty = await it.final(await it.accepted())
             import_contacts(database, [_ada()], source="linkedin")
             work = await it.final(await it.accepted())

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.models import EmailType, Reason
 from mcp_enrichment.service.contacts.contact_import import (
-    StoredContacts,
     first_contacts,
     import_contacts,
 )
+from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.db.postgres import migrate_postgres
+from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.cli.commands import Shell
 from tests.support.databases import open_place
@@ -46,7 +47,8 @@ def ada(email: str, seen_at: float | None = None, **others: Any) -> Contact:
 
 
 async def answer(database: Database, email_type: EmailType = EmailType.WORK) -> str | None:
-    return next(iter(await StoredContacts(database).emails_of(ADA, email_type)), None)
+    found = await ContactsSource(database).find(ADA, email_type)
+    return found.email if isinstance(found, Hit) else None
 
 
 async def test_the_newest_address_answers_and_both_are_kept_with_where_they_came_from(
@@ -95,7 +97,8 @@ async def test_an_address_without_a_profile_is_kept_and_answers_nobody(
     database: Database, place: Place
 ) -> None:
     import_contacts(database, [ada("ada@EXAMPLE.com", profile=None)], source="outlook")
-    assert await StoredContacts(database).is_empty()
+    nothing = await ContactsSource(database).find(ADA, EmailType.WORK)
+    assert nothing == Miss(reason=Reason.NO_CONTACTS)
     assert rows(place, "SELECT first_name, email FROM contact_emails") == [
         ("Ada", "ada@EXAMPLE.com")
     ]
@@ -109,7 +112,8 @@ async def test_an_import_that_breaks_off_has_stored_nothing(database: Database) 
 
     with pytest.raises(InvalidExport):
         import_contacts(database, broken(), source="csv")
-    assert await StoredContacts(database).is_empty()
+    nothing = await ContactsSource(database).find(ADA, EmailType.WORK)
+    assert nothing == Miss(reason=Reason.NO_CONTACTS)
 
 
 async def test_others_may_write_while_an_import_reads(database: Database, place: Place) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
-from mcp_enrichment.service.sources.contacts import ContactsSource
 from mcp_enrichment.service.sources.exports.records import Contact
 from tests.support.databases import open_place
 from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
@@ -41,7 +41,7 @@ async def known(place: Place, *emails: str) -> AsyncIterator[tuple[RunningServic
     """A service whose contacts have these addresses of Ada, with a vendor after the contacts."""
     database, vendor = open_place(place), scripted_vendor(HIT)
     import_contacts(database, row(*emails), source="csv")
-    contacts = ContactsSource(StoredContacts(database))
+    contacts = ContactsSource(database)
     try:
         async with running_service(place, contacts, vendor, check=RejectsRoleAddresses()) as it:
             yield it, vendor

@@ -15,7 +15,7 @@ import pytest
 from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSListener
 
-from mcp_enrichment.service.callbacks import pinned_network
+from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.context import DeliveryResult
 from tests.support.certificates import self_signed
@@ -119,7 +119,7 @@ async def test_a_receiver_that_answers_without_end_is_read_for_64_kib_and_left(
     ids=["65 KiB", "64 KiB"],
 )
 async def test_a_head_is_read_up_to_64_kib(head: bytes, sent: DeliveryResult) -> None:
-    assert pinned_network.MAX_READ == 64 * 1024
+    assert callback_sender.MAX_READ == 64 * 1024
     async with scripted_server() as receiver:
         receiver.will(once(head))
         assert await CallbackSender(ANY_LOOPBACK).send(receiver.url, b"{}", {}) == sent
@@ -177,7 +177,7 @@ async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: FakeR
 async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
     names: FakeResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pinned_network, "CONNECT_SECONDS", 4.0)
+    monkeypatch.setattr(callback_sender, "CONNECT_SECONDS", 4.0)
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]  # with its queue full, no client can connect

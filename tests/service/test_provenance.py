@@ -14,9 +14,9 @@ from mcp_enrichment.contract.models import EnrichmentBody, Verification
 from mcp_enrichment.mcp.convert import to_enrichment
 from mcp_enrichment.mcp.next_steps import BY_VERIFICATION
 from mcp_enrichment.service import metrics
-from mcp_enrichment.service.contacts.contact_import import StoredContacts, import_contacts
+from mcp_enrichment.service.contacts.contact_import import import_contacts
+from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.sources.base import Hit, Miss
-from mcp_enrichment.service.sources.contacts import ContactsSource
 from tests.support.contract_server import found, missed
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADAS, running_service
@@ -54,7 +54,7 @@ async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: 
     async with running_service(place, jobs=False) as asker:
         database = asker.service.database
         import_contacts(database, [replace(ADA_READ, seen_at=SEEN_AT)], source="hubspot")
-        async with running_service(place, ContactsSource(StoredContacts(database))) as it:
+        async with running_service(place, ContactsSource(database)) as it:
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
     assert known == ("contacts", "own-data", SEEN_AT)

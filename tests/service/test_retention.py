@@ -12,7 +12,7 @@ from sqlalchemy import update
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.context import Retention
 from mcp_enrichment.service.db import schema
-from mcp_enrichment.service.privacy import personal_data_inventory, retention
+from mcp_enrichment.service.privacy import retention
 from mcp_enrichment.service.privacy.retention import delete_expired, run_retention
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
@@ -76,7 +76,7 @@ async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
     async with running_service(path, jobs=False) as it:
         with statements(it.service.database._engine) as said:
             await it.service.database.read(
-                lambda c: personal_data_inventory.imported_before(c, it.service.clock(), limit=500)
+                lambda c: retention.imported_before(c, it.service.clock(), limit=500)
             )
         ((statement, values),) = [one for one in said if f"FROM {table}" in one[0]]
         plan = str(rows(path, f"EXPLAIN QUERY PLAN {statement}", *values))

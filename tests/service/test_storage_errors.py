@@ -15,7 +15,7 @@ from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.http import CREDITS
-from mcp_enrichment.service.contacts import import_writer
+from mcp_enrichment.service.contacts import contact_import
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import sqlite
 from mcp_enrichment.service.db.sqlite import open_sqlite
@@ -118,7 +118,7 @@ def test_a_new_database_on_a_full_disk_is_refused_and_opens_when_there_is_room(
 def test_an_import_that_a_full_disk_cuts_short_says_what_is_stored_and_the_next_adds_the_rest(
     path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_writer, "BATCH", 100)
+    monkeypatch.setattr(contact_import, "BATCH", 100)
     people = [replace(ADA_READ, profile=f"{ADA}-{n}", email=f"{n}@b.example") for n in range(1000)]
     database = open_sqlite(path)
     [(taken,)] = rows(path, "PRAGMA page_count")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from mcp_enrichment.contract import webhooks
 from mcp_enrichment.service.accounts import teams
-from mcp_enrichment.service.callbacks import webhook_signing
 from mcp_enrichment.service.callbacks.callback_job import redeliver
 from tests.support.openapi import must_be
 from tests.support.running_service import HIT, FixedSource, RunningService, running_service, until
@@ -155,7 +155,7 @@ async def test_a_secret_is_no_other_teams_and_stands_in_no_log_and_no_error(
 
 
 def test_secrets_have_the_size_that_the_specification_asks_for() -> None:
-    made = {webhook_signing.new_secret() for _ in range(50)}
+    made = {webhooks.new_secret() for _ in range(50)}
     assert len(made) == 50
     for secret in made:
         assert secret.startswith("whsec_")

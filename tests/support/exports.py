@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.open_export import read_export
+from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from mcp_enrichment.service.sources.exports.open_text import Progress
 
 WRITTEN_AT = 1_790_000_000.0
 """The modification time of every file that a test reads."""
@@ -44,6 +46,12 @@ NO_EXPORT = (
     "Outlook export, or a vCard; of any other CSV name the columns: "
     "--map url=COLUMN,email=COLUMN."
 )
+
+
+def read_export(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
+    """The rows of an export, whatever its format."""
+    with open_export(path, progress=progress) as export:
+        yield from export.rows
 
 
 def rows(path: Path) -> list[Contact | Skipped]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract import errors
 from mcp_enrichment.mcp.tools import TOOLS, Tool
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
 from tests.support import package_listings

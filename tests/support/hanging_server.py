@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.cli import main, signals
-from mcp_enrichment.service.sources.contacts import ContactsSource
+from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from tests.support.release_patience import let_jobs_be_released
 from tests.support.waiting import HANG
 

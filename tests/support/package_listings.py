@@ -12,7 +12,7 @@ from mcp_enrichment.mcp.tools import TOOLS
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.settings.types import LogLevel
 from mcp_enrichment.setup.clients import CLIENTS, ENTRY
-from mcp_enrichment.setup.launch import Launch
+from mcp_enrichment.setup.entry import new_entry
 
 if TYPE_CHECKING:
     from mcp_enrichment.mcp.tools import Tool
@@ -22,7 +22,7 @@ REGISTRY_NAME = "io.github.mcp-enrichment/mcp-enrichment"
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 TITLE = "LinkedIn email enrichment"
 DESCRIPTION = "Finds the work or personal email of a LinkedIn profile; never pays for one twice."
-FROM_THE_INDEX = Launch(command="uvx", arguments=(PROGRAM,))
+FROM_THE_INDEX = ("uvx", PROGRAM)
 """The command with which a client starts a server that is not installed."""
 FORMATS = {"api_key_file": "filepath", "data_dir": "filepath", "state_dir": "filepath"}
 ASKED_FOR = ("api_key", "api_key_file", "api_url", "data_dir", "state_dir", "log_level")
@@ -84,8 +84,8 @@ def manifest() -> dict[str, Any]:
 
 def links() -> dict[str, str]:
     """By client, the link that installs the server there."""
-    cursor = CLIENTS["cursor"].entry(FROM_THE_INDEX, {})
-    vscode = {"name": ENTRY} | CLIENTS["vscode"].entry(FROM_THE_INDEX, {})
+    cursor = new_entry(CLIENTS["cursor"], FROM_THE_INDEX, {})
+    vscode = {"name": ENTRY} | new_entry(CLIENTS["vscode"], FROM_THE_INDEX, {})
     config = quote(base64.b64encode(_compact(cursor).encode()), safe="")
     inner = f"vscode:mcp/install?{quote(_compact(vscode), safe='')}"
     return {

@@ -10,7 +10,7 @@ import os
 
 from mcp_enrichment.app import service
 from mcp_enrichment.cli import main, signals
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 from tests.support.release_patience import let_jobs_be_released
 from tests.support.waiting import HANG
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
 
+from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.callbacks import webhook_signing
 from mcp_enrichment.service.db.schema import callback_secrets, teams
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Seque
 
 def rotate_secret(connection: Connection, team_id: int, *, at: float) -> str:
     """A new secret; the one before stays valid until the next rotation."""
-    secret = webhook_signing.new_secret()
+    secret = webhooks.new_secret()
     add_secret(connection, team_id, secret, at=at)
     return secret
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
+from mcp_enrichment.contract import webhooks
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.accounts.teams import signing_secrets
-from mcp_enrichment.service.callbacks import callback_table, webhook_signing
+from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.context import DeliveryResult
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
-from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
+from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done
 from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.submission import to_response
@@ -59,7 +60,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     if claimed is None:
         return None
     body = body_of(claimed.request, claimed.callback)
-    headers = webhook_signing.headers(
+    headers = webhooks.headers(
         message_id=f"msg_{claimed.callback.id}",
         at=service.clock(),
         body=body,
@@ -72,7 +73,14 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
         tracing.annotate({"callback.attempt": claimed.number, "callback.outcome": sent.outcome})
 
     def close(connection: Connection) -> Reschedule | None:
-        _close(connection, claimed, sent, at=service.clock())
+        callback_table.close_attempt(
+            connection,
+            claimed.callback,
+            claimed.number,
+            at=service.clock(),
+            outcome=sent.outcome,
+            http_status=sent.http_status,
+        )
         again = _retry_delay(service, sent, claimed.number)
         if again and _is_redelivered(connection, claimed.callback):
             again = None  # the new round has its own job
@@ -129,17 +137,6 @@ def _claim(
     secrets = signing_secrets(connection, request.team_id, at=at)
     redacted = redact_if_suppressed(connection, pseudonyms, request)
     return _Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
-
-
-def _close(connection: Connection, closed: _Attempt, sent: DeliveryResult, *, at: float) -> None:
-    callback_table.close_attempt(
-        connection,
-        closed.callback,
-        closed.number,
-        at=at,
-        outcome=sent.outcome,
-        http_status=sent.http_status,
-    )
 
 
 def _is_redelivered(connection: Connection, callback: Callback) -> bool:

@@ -1,25 +1,32 @@
-"""Posts a callback: one attempt with a time limit, only to an address that was checked."""
+"""Posts a callback: one attempt with a time limit, only to addresses that were checked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import ipaddress
+import socket
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import httpcore
 import httpx
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSStream
 
 from mcp_enrichment.contract.http import parse_retry_after
 from mcp_enrichment.net.http import USER_AGENT
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
-from mcp_enrichment.service.callbacks.pinned_network import AddressRefused, PinnedNetwork
 from mcp_enrichment.service.context import DeliveryResult
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+
 
 ATTEMPT_SECONDS = 10.0
 """The timeout of an attempt: name, connection, TLS, body and status line."""
@@ -31,6 +38,13 @@ _HEADERS = {
     "user-agent": USER_AGENT,
     "connection": "close",
 }
+
+
+MAX_READ = 64 * 1024
+"""The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
+_BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+CONNECT_SECONDS = 3.0
+"""The timeout of every address but the last one; then the next one is tried."""
 
 
 class CallbackSender:
@@ -88,3 +102,140 @@ def _result(response: httpcore.Response) -> DeliveryResult:
         may_try_again=response.status != GONE,
         retry_after=parse_retry_after(retry_header.decode("latin-1") if retry_header else None),
     )
+
+
+class ReadLimitedStream(ByteStream):
+    """A stream that fails when more than `MAX_READ` bytes are read.
+
+    It is below TLS, where a receiver may send without end, too.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._left = MAX_READ
+
+    async def receive(self, max_bytes: int = MAX_READ) -> bytes:
+        if not self._left:
+            raise anyio.BrokenResourceError
+        received = await self._stream.receive(min(max_bytes, self._left))
+        self._left -= len(received)
+        return received
+
+    async def send(self, item: bytes) -> None:
+        await self._stream.send(item)
+
+    async def send_eof(self) -> None:
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return self._stream.extra_attributes
+
+
+class Connection(httpcore.AsyncNetworkStream):
+    """A stream for httpcore. The time limit of the whole attempt is outside."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        try:
+            return await self._stream.receive(max_bytes)
+        except anyio.EndOfStream:
+            return b""
+        except _BROKEN as error:
+            raise httpcore.ReadError from error
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        try:
+            await self._stream.send(buffer)
+        except _BROKEN as error:
+            raise httpcore.WriteError from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> Connection:
+        try:
+            encrypted = await TLSStream.wrap(
+                self._stream,
+                ssl_context=ssl_context,
+                hostname=server_hostname,
+                standard_compatible=False,
+            )
+        except BaseException as error:
+            await anyio.aclose_forcefully(self._stream)
+            if isinstance(error, (*_BROKEN, anyio.EndOfStream)):
+                raise httpcore.ConnectError from error
+            raise
+        return Connection(encrypted)
+
+
+class AddressRefused(Exception):
+    """The name resolves to an address that callbacks may not connect to."""
+
+
+class PinnedNetwork(httpcore.AsyncNetworkBackend):
+    """Resolves a name once, and connects to the addresses that were checked."""
+
+    def __init__(self, policy: CallbackURLPolicy) -> None:
+        self._policy = policy
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 (it is bounded outside)
+        local_address: str | None = None,  # noqa: ARG002 (none is asked for)
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 (none are asked for)
+    ) -> Connection:
+        *others, last = await self._resolve_and_check(host, port)
+        for address in others:
+            with anyio.move_on_after(CONNECT_SECONDS):
+                try:
+                    return await _connect(address, port)
+                except OSError:
+                    continue
+        return await _connect(last, port)
+
+    async def _resolve_and_check(self, host: str, port: int) -> Sequence[str]:
+        found = await _resolve(host, port)
+        addresses = [str(entry[4][0]).split("%")[0] for entry in found]
+        # One private address among public ones is rejected, too.
+        if not all(self._policy.allows(ipaddress.ip_address(a)) for a in addresses):
+            raise AddressRefused
+        return list(dict.fromkeys(addresses))
+
+
+async def _connect(address: str, port: int) -> Connection:
+    return Connection(ReadLimitedStream(await anyio.connect_tcp(address, port)))
+
+
+async def _resolve(host: str, port: int) -> Sequence[Any]:
+    """The addresses of the name, in the system's order. Raises `OSError`.
+
+    Each look-up has a daemon thread of its own: a name server that hangs delays neither other
+    look-ups, as in a pool, nor the end of the process.
+    """
+    found: Future[Sequence[Any]] = Future()
+    Thread(target=_resolve_into, args=(found, host, port), daemon=True).start()
+    return await asyncio.wrap_future(found)
+
+
+def _resolve_into(found: Future[Sequence[Any]], host: str, port: int) -> None:
+    if not found.set_running_or_notify_cancel():
+        return
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except OSError as error:
+        found.set_exception(error)
+    except UnicodeError:  # it is not a host name
+        found.set_exception(OSError("not a host name"))

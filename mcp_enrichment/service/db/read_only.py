@@ -7,7 +7,7 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
@@ -15,6 +15,7 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, translate_db_errors
 from mcp_enrichment.service.db.migrate import require_head
+from mcp_enrichment.service.db.schema import metadata
 from mcp_enrichment.service.db.sqlite import KEY_FILE
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, require_key, stored_key
 
@@ -29,13 +30,18 @@ def read_sqlite(
     path: Path, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
     """What `work` reads in the file, which must be there. Raises `StorageFailed` where
-    `open_sqlite` would, and where that would migrate it."""
+    `open_sqlite` would, where that would migrate it, and where a table or a column is missing."""
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
     file = path.with_name(KEY_FILE)
     key = privacy_key or (read_or_create_secret(file) if file.exists() else b"")
     engine = create_engine("sqlite://", creator=partial(_connect, path), poolclass=NullPool)
-    return _read(engine, work, key)
+
+    def read_whole(connection: Connection) -> T:
+        _require_every_column(connection)
+        return work(connection)
+
+    return _read(engine, read_whole, key)
 
 
 def read_postgres(
@@ -56,6 +62,13 @@ def _read(engine: Engine, work: Callable[[Connection], T], key: bytes | None) ->
             return work(connection)
     finally:
         engine.dispose()
+
+
+def _require_every_column(connection: Connection) -> None:
+    tables = inspect(connection).get_multi_columns()
+    present = {(name, each["name"]) for (_, name), columns in tables.items() for each in columns}
+    if not present.issuperset((c.table.name, c.name) for t in metadata.sorted_tables for c in t.c):
+        raise StorageFailed(StorageFault.NOT_A_DATABASE)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
-from mcp_enrichment.service.privacy.subject_requests import is_suppressed
+from mcp_enrichment.service.privacy.suppression import is_suppressed
 from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
 from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.completion import Completion, complete_batch

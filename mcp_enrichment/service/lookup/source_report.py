@@ -10,16 +10,14 @@ import anyio
 from sqlalchemy import func, select
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.contacts.contact_import import StoredContacts
-from mcp_enrichment.service.contacts.person_records import inferred_source
+from mcp_enrichment.service.contacts.own_sources import ContactsSource, InferredSource
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.source_call_mapping import match_email_type
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.vendor_calls import WORKING_SECONDS
-from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.privacy.suppression import is_address_suppressed
 from mcp_enrichment.service.sources.base import Hit, InProgress, Lost, LostReason, Miss, is_vendor
-from mcp_enrichment.service.sources.contacts import ContactsSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +71,7 @@ def source_report(connection: Connection, source: str) -> SourceReport:
 
 def keyless_sources(database: Database) -> Mapping[str, Source]:
     """The sources that need no key, by name."""
-    contacts, inferred = ContactsSource(StoredContacts(database)), inferred_source(database)
+    contacts, inferred = ContactsSource(database), InferredSource(database)
     return {source.name: source for source in (contacts, inferred)}
 
 

@@ -17,7 +17,7 @@ from mcp_enrichment.service.lookup.source_call_mapping import (
     to_columns,
 )
 from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCall
-from mcp_enrichment.service.privacy.subject_requests import is_address_suppressed
+from mcp_enrichment.service.privacy.suppression import is_address_suppressed
 from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, text, tuple_, update
+from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, update
 
-from mcp_enrichment.service.contacts.person_table import NO_PROFILE
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from mcp_enrichment.contract.models import Reason
+
+NO_PROFILE = "mailto:"
+"""The prefix of an address that stands in the place of an unknown profile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -158,21 +160,6 @@ def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> Ro
     return chosen
 
 
-def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first requests that were completed before this time and are not redacted; None: none."""
-    completed = schema.requests.c.completed_at
-    return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
-
-
-def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first rows that were imported before this time; None: none."""
-    for table in (schema.contact_emails, schema.contact_persons):
-        imported = table.c.imported_at
-        if found := _first(connection, imported, imported < before, limit):
-            return found
-    return None
-
-
 def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]:
     """The stored spellings of these normalised addresses. Reads all addresses, as no index covers
     every spelling."""
@@ -226,17 +213,6 @@ def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str
     return exported_rows
 
 
-def _first(
-    connection: Connection, at: Column[Any], condition: ColumnElement[bool], limit: int
-) -> RowFilter | None:
-    table = at.table
-    key = tuple_(*table.primary_key)
-    these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
-    # A process that deletes them at the same time is waited for.
-    keys = [tuple(row) for row in connection.execute(these.with_for_update())]
-    return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
-
-
 def _values(connection: Connection, choice: RowFilter, role: str) -> set[str]:
     found: set[str] = set()
     for held in PERSONAL:
@@ -254,22 +230,3 @@ def _chosen(held: PersonalTable, choice: RowFilter) -> ColumnElement[bool]:
     here, there = held.link
     owner = next(one for one in PERSONAL if one.table is there.table)
     return or_(condition, here.in_(select(there).where(_chosen(owner, choice))))
-
-
-def lock_for_erasure(connection: Connection) -> None:
-    """Let no other transaction add or change contacts or requests until this one ends.
-
-    SQLite has one writer at a time. On Postgres a transaction that read before an erasure could
-    otherwise write after it, and bring back what was erased.
-    """
-    _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
-
-
-def lock_for_import(connection: Connection) -> None:
-    """Wait for erasures, and let none begin until the transaction ends."""
-    _lock(connection, "contact_emails", "ROW EXCLUSIVE")
-
-
-def _lock(connection: Connection, tables: str, mode: str) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"LOCK TABLE {tables} IN {mode} MODE"))

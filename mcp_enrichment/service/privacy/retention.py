@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from sqlalchemy import select, tuple_
 
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory
 from mcp_enrichment.service.privacy.audit_log import Action, Actor
 from mcp_enrichment.service.requests import idempotency_table
 from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, ColumnElement, Connection
 
     from mcp_enrichment.service.context import Retention, ServiceContext
+    from mcp_enrichment.service.privacy.personal_data_inventory import RowFilter
 
 logger = logging.getLogger(__name__)
 
@@ -63,18 +66,40 @@ def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int
 
 def _expired(
     connection: Connection, kept: Retention, now: float, *, limit: int
-) -> personal_data_inventory.RowFilter | None:
+) -> RowFilter | None:
     """The rows that are deleted next."""
     found = None
     if kept.answers is not None:
-        found = personal_data_inventory.completed_before(
-            connection, now - kept.answers, limit=limit
-        )
+        found = completed_before(connection, now - kept.answers, limit=limit)
     if found is None and kept.contacts is not None:
-        found = personal_data_inventory.imported_before(
-            connection, now - kept.contacts, limit=limit
-        )
+        found = imported_before(connection, now - kept.contacts, limit=limit)
     return found
+
+
+def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
+    """The first requests that were completed before this time and are not redacted; None: none."""
+    completed = schema.requests.c.completed_at
+    return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
+
+
+def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
+    """The first rows that were imported before this time; None: none."""
+    for table in (schema.contact_emails, schema.contact_persons):
+        imported = table.c.imported_at
+        if found := _first(connection, imported, imported < before, limit):
+            return found
+    return None
+
+
+def _first(
+    connection: Connection, at: Column[Any], condition: ColumnElement[bool], limit: int
+) -> RowFilter | None:
+    table = at.table
+    key = tuple_(*table.primary_key)
+    these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
+    # A process that deletes them at the same time is waited for.
+    keys = [tuple(row) for row in connection.execute(these.with_for_update())]
+    return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
 
 
 async def run_retention(service: ServiceContext) -> None:

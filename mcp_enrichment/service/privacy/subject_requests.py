@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.privacy import audit_log, personal_data_inventory, suppression_table
+from mcp_enrichment.service.privacy import audit_log, personal_data_inventory, suppression
 from mcp_enrichment.service.privacy.audit_log import Action
-from mcp_enrichment.service.privacy.personal_data_inventory import lock_for_erasure
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
-from mcp_enrichment.service.privacy.suppression_table import SubjectKind
+from mcp_enrichment.service.privacy.suppression import SubjectKind
 from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
-    from mcp_enrichment.service.requests.request_table import Request
 
 
 # No generated repr: it would put the person into logs.
@@ -74,53 +74,12 @@ class ErasureResult:
     If the named address belongs to several profiles, none was erased completely."""
 
 
-async def is_suppressed(database: Database, *, profile: str) -> bool:
-    """Whether this profile may not be looked up."""
-    return await database.read_grouped(
-        suppression_table.which_listed, database.pseudonyms.of_profile(profile)
-    )
-
-
-async def is_address_suppressed(database: Database, email: str) -> bool:
-    """Whether this address may not be disclosed."""
-    return await database.read_grouped(
-        suppression_table.which_listed, database.pseudonyms.of_address(email)
-    )
-
-
-def redact_if_suppressed(
-    connection: Connection, pseudonyms: Pseudonyms, request: Request
-) -> Request:
-    """The request as it may be disclosed now: without its email where the person or the address was
-    suppressed since. The stored row stays."""
-    if request.email is None:
-        return request
-    profile, address = (
-        pseudonyms.of_profile(request.linkedin_url),
-        pseudonyms.of_address(request.email),
-    )
-    if not suppression_table.is_either_listed(connection, profile, address):
-        return request
-    return replace(request, email=None, reason=Reason.SUPPRESSED)
-
-
-def suppression_filter(
-    connection: Connection, pseudonyms: Pseudonyms
-) -> Callable[[str, str], bool]:
-    """A function that says whether a contact of this profile and address may not be imported."""
-    listed = suppression_table.list_hashes(connection)
-    if not listed:
-        return lambda _profile, _email: False
-    of_profile, of_address = pseudonyms.of_profile, pseudonyms.of_address
-    return lambda profile, email: not listed.isdisjoint({of_profile(profile), of_address(email)})
-
-
 def suppress(database: Database, subject: Subject, *, at: float) -> bool:
     """Add the person to the suppression list; False where it was listed."""
     hashes = subject.hashes(database.pseudonyms)
 
     def put(connection: Connection) -> bool:
-        added = suppression_table.add(connection, hashes, at=at)
+        added = suppression.add(connection, hashes, at=at)
         _write(connection, Action.SUPPRESS, hashes, at=at, counts={"suppressions": added})
         return bool(added)
 
@@ -132,7 +91,7 @@ def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
     hashes = subject.hashes(database.pseudonyms)
 
     def take(connection: Connection) -> bool:
-        dropped = sum(suppression_table.remove(connection, one) for one in hashes)
+        dropped = sum(suppression.remove(connection, one) for one in hashes)
         _write(connection, Action.LIFT, hashes, at=at, counts={"suppressions": dropped})
         return bool(dropped)
 
@@ -166,7 +125,7 @@ def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]
             "profiles": sorted(person.profiles),
             "addresses": sorted(person.addresses),
             "addresses_shared_by": shared_by,
-            "suppressed": suppression_table.is_any_listed(connection, hashes),
+            "suppressed": suppression.is_any_listed(connection, hashes),
             **exported_rows,
             "audit": [{"at": entry.at, "action": entry.action} for entry in history],
         }
@@ -186,9 +145,7 @@ def _erase(
     person, shared_by = _person(connection, subject)
     _cancel_running(connection, person, at=at)
     removed = personal_data_inventory.remove(connection, person.choice, at=at, reason=Reason.ERASED)
-    listed = (
-        suppression_table.add(connection, person.hashes(pseudonyms), at=at) if suppressing else 0
-    )
+    listed = suppression.add(connection, person.hashes(pseudonyms), at=at) if suppressing else 0
     counts = removed | {"suppressions": listed}
     _write(connection, Action.ERASE, subject.hashes(pseudonyms), at=at, counts=counts)
     return ErasureResult(
@@ -252,3 +209,22 @@ def _write(
 ) -> None:
     for one in hashes:
         audit_log.record(connection, action, at=at, pseudonym=one, counts=counts)
+
+
+def lock_for_erasure(connection: Connection) -> None:
+    """Let no other transaction add or change contacts or requests until this one ends.
+
+    SQLite has one writer at a time. On Postgres a transaction that read before an erasure could
+    otherwise write after it, and bring back what was erased.
+    """
+    _lock(connection, "contact_emails, requests", "SHARE ROW EXCLUSIVE")
+
+
+def lock_for_import(connection: Connection) -> None:
+    """Wait for erasures, and let none begin until the transaction ends."""
+    _lock(connection, "contact_emails", "ROW EXCLUSIVE")
+
+
+def _lock(connection: Connection, tables: str, mode: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {tables} IN {mode} MODE"))

@@ -23,7 +23,7 @@ from mcp_enrichment.contract.models import EnrichmentBody, FoundEmail, Status
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
-from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
+from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.requests import idempotency_table, request_table
 from mcp_enrichment.service.requests.request_table import Request

@@ -13,8 +13,8 @@ from mcp_enrichment.service.sources.inference.accuracy import (
     inference_kind,
     leave_one_out,
 )
+from mcp_enrichment.service.sources.inference.names import Name
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns, KnownAddress
-from mcp_enrichment.service.sources.inference.transliteration import Name
 from tests.support.company_staff import NAMES
 
 CYRILLIC = [("Петров", "petrov"), ("Попов", "popov"), ("Иванов", "ivanov")]

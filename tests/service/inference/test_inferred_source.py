@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import person_table
+from mcp_enrichment.service.contacts import person_records
 from mcp_enrichment.service.contacts.contact_import import import_contacts
-from mcp_enrichment.service.contacts.person_records import figures, inferred_source
+from mcp_enrichment.service.contacts.own_sources import InferredSource
+from mcp_enrichment.service.contacts.person_records import figures
 from mcp_enrichment.service.privacy import personal_data_inventory
 from mcp_enrichment.service.sources.base import Hit, Miss
 from tests.support.company_staff import contact, profile, staff, unaddressed
@@ -39,7 +40,7 @@ LUMEN = ("Lumen Harbour, Inc.", "lumen.example")
 
 
 async def inferred(database: Database, who: str = "olivia") -> Hit | Miss:
-    return await inferred_source(database).find(profile(who), EmailType.WORK)
+    return await InferredSource(database).find(profile(who), EmailType.WORK)
 
 
 async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -> None:
@@ -50,7 +51,7 @@ async def test_an_address_is_formed_as_those_of_colleagues(database: Database) -
 
 async def test_a_request_ends_with_what_is_inferred(database: Database, place: Place) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    async with running_service(place, inferred_source(database)) as it:
+    async with running_service(place, InferredSource(database)) as it:
         body = await it.final(await it.accepted(linkedin_url=profile("olivia")))
         assert it.rows("SELECT source FROM requests") == [("inferred",)]
     assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)
@@ -63,7 +64,7 @@ async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> N
 
 async def test_a_personal_address_is_never_inferred(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
-    asked = await inferred_source(database).find(profile("olivia"), EmailType.PERSONAL)
+    asked = await InferredSource(database).find(profile("olivia"), EmailType.PERSONAL)
     assert asked == Miss()
 
 
@@ -121,7 +122,7 @@ async def test_under_95_of_100_right_nothing_is_offered(database: Database) -> N
 async def test_an_address_that_somebody_has_is_not_offered(
     database: Database, monkeypatch: pytest.MonkeyPatch, learned_from: int
 ) -> None:
-    monkeypatch.setattr(person_table, "MOST_OF_A_DOMAIN", learned_from)
+    monkeypatch.setattr(person_records, "MOST_OF_A_DOMAIN", learned_from)
     other = contact("Olive", "Parker", LUMEN[0], "Olivia.Park@lumen.example")
     olivia = unaddressed("Olivia", "Park", LUMEN[0], "olivia")
     imported(database, other, *staff(*LUMEN, 61), olivia)
@@ -173,7 +174,7 @@ async def test_figures_are_worked_out_once_after_an_import(
     assert (first.known, first.offered().tested) == (60, 60)
     with statements(database._engine) as said:
         assert figures(database) == first
-    assert len(said) == 2
+    assert len(said) == 1
     imported(database, *staff("Second", "second.example", 60))
     assert figures(database).known == 120
 

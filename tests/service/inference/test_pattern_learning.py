@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_enrichment.service.sources.inference.company_names import company_key
+from mcp_enrichment.service.sources.inference.names import Name, company_key
 from mcp_enrichment.service.sources.inference.pattern_learning import (
     PATTERNS,
     DomainPatterns,
     KnownAddress,
 )
-from mcp_enrichment.service.sources.inference.transliteration import Name
 
 PEOPLE = ["Grace Hopkins", "Jonas Weber", "Tomas Silva", "Mia Laurent", "Noah Fischer"]
 ADA = "Ada Okafor"

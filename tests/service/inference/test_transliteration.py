@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_enrichment.service.sources.inference.company_names import company_key
-from mcp_enrichment.service.sources.inference.transliteration import Name, spell
+from mcp_enrichment.service.sources.inference.names import Name, company_key, spell
 
 
 def forms(first: str, last: str) -> set[tuple[str, str]]:

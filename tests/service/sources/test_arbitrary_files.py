@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.service.contacts.contact_import import ImportReport
-from mcp_enrichment.service.sources.exports.open_export import read_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped
-from tests.support.exports import HEADER, NOTES, WRITTEN_AT
+from tests.support.exports import HEADER, NOTES, WRITTEN_AT, read_export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

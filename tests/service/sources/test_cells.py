@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.exports.cells import moment_of, split_name
 from mcp_enrichment.service.sources.exports.email_address import (
     clean_email,
     email_type_of_label,
     is_masked,
 )
-from mcp_enrichment.service.sources.exports.normalize import moment_of, split_name
 from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
 from tests.support.exporters.address_books import google

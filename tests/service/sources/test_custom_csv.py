@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.column_map import InvalidColumnMap, parse_column_map
+from mcp_enrichment.service.sources.exports.formats import InvalidColumnMap, parse_column_map
 from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.support.exports import NO_EXPORT, refusal

@@ -10,10 +10,11 @@ import pytest
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import ImportReport, import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
-from mcp_enrichment.service.sources.exports.open_export import open_export, read_export
+from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 from tests.support.exporters import address_books, customers
 from tests.support.exporters.people import ROWS
+from tests.support.exports import read_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_enrichment.service.sources.exports.column_map import parse_column_map
+from mcp_enrichment.service.sources.exports.formats import parse_column_map
 from mcp_enrichment.service.sources.exports.open_export import open_export
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport
 from tests.support.exports import ADA_READ, EXPORT, rows

@@ -14,9 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.service.sources.exports import open_text
-from mcp_enrichment.service.sources.exports.open_export import read_export
 from mcp_enrichment.service.sources.exports.records import Contact, InvalidExport, Skipped
-from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NO_EXPORT, refusal, rows, zipped
+from tests.support.exports import (
+    ADA,
+    ADA_READ,
+    EXPORT,
+    HEADER,
+    NO_EXPORT,
+    read_export,
+    refusal,
+    rows,
+    zipped,
+)
 
 # LinkedIn's zip
 

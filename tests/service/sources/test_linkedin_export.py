@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.open_export import read_export
 from mcp_enrichment.service.sources.exports.records import Contact, Skipped, SkipReason
-from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NOTES, resaved, rows
+from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NOTES, read_export, resaved, rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import dns.rcode
 import pytest
 from dns.asyncresolver import Resolver
 
-from mcp_enrichment.service.sources import mx_check
+from mcp_enrichment.service.sources import email_checks
 from mcp_enrichment.service.sources.base import AddressDefect
-from mcp_enrichment.service.sources.mx_check import MXCheck
+from mcp_enrichment.service.sources.email_checks import MXCheck
 from tests.support.dns_server import SILENCE, dns_server
 from tests.support.waiting import HANG
 
@@ -78,7 +78,7 @@ async def test_what_could_not_be_known_is_asked_again() -> None:
 
 
 async def test_few_domains_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mx_check, "CACHE_SIZE", 1)
+    monkeypatch.setattr(email_checks, "CACHE_SIZE", 1)
     async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver())
         for domain in ("mx.example", "null.example", "mx.example"):

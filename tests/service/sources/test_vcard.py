@@ -11,14 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.exports.open_export import read_export
 from mcp_enrichment.service.sources.exports.records import (
     Contact,
     InvalidExport,
     Skipped,
     SkipReason,
 )
-from tests.support.exports import rows, zipped
+from tests.support.exports import read_export, rows, zipped
 
 if TYPE_CHECKING:
     from pathlib import Path

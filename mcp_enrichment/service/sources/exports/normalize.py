@@ -1,15 +1,15 @@
-"""Normalizes a raw row: names, dates, addresses and the profile, or the reason to skip it."""
+"""Normalizes a raw row to contacts, or to the reason to skip it."""
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, date, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, URLProblem, canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.exports.cells import clean_text, day_of, moment_of, split_name
 from mcp_enrichment.service.sources.exports.email_address import (
     addresses_in,
     clean_email,
@@ -24,31 +24,6 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
 
-CENTURY = "20"
-"""The century of a two-digit year: LinkedIn opened in 2003."""
-
-# Not strptime: its month names depend on the locale of the machine.
-_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
-_MONTHS = {name: number for number, name in enumerate(_ENGLISH, start=1)} | _GERMAN
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        r"(?P<day>\d{1,2})\.?[ -](?P<month>[^\W\d_]{3,9})\.?[ -](?P<year>\d{4}|\d{2})",
-        r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:[, ].*)?",
-        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})(?:[, ].*)?",
-        r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
-    )
-)
-# Control characters and marks of text direction, but not the joiners in names of Persian and Indian
-# scripts.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
-_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
-_PARTICLES = frozenset(
-    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
-    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
-)
 _REASONS = {
     URLProblem.NOT_A_PERSON: SkipReason.NOT_A_PERSON,
     URLProblem.SALES_NAVIGATOR: SkipReason.SALES_NAVIGATOR,
@@ -57,77 +32,6 @@ _REASONS = {
 _BETWEEN_URLS = re.compile(r"""[\s;,|"()<>]+|:::""")
 _MARKS_OF_A_URL = ("linkedin.com", "://")
 """A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
-
-
-def day_of(text: str) -> date | None:
-    """Parse `05 Mar 2024`, `5-Mar-24`, `3/5/24, 4:05 PM`, `05.03.2024` or `2024-03-05`, else None.
-
-    With slashes the month is first, as in LinkedIn's files. Months are English or German.
-    """
-    for form in _FORMS:
-        if match := form.fullmatch(text):
-            return _date(**match.groupdict())
-    return None
-
-
-def moment_of(text: str) -> float | None:
-    """Seconds since the epoch at `2024-03-05T16:05:00Z`, `20240305T160500Z` or a day, else None.
-
-    The default time zone is UTC. A time before the epoch is an error, and None.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        day = day_of(text)
-        if day is None:
-            return None
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    return at if at > 0 else None
-
-
-def _date(day: str, month: str, year: str) -> date | None:
-    number = int(month) if month.isdecimal() else _MONTHS.get(month[:3].casefold(), 0)
-    try:
-        return date(int((CENTURY + year)[-4:]), number, int(day))
-    except ValueError:
-        return None
-
-
-def clean_text(cell: str) -> str:
-    """Trim the text, and remove control characters and marks of text direction."""
-    if cell.isprintable() and "  " not in cell:
-        return cell.strip()
-    return _UNPRINTABLE.sub("", " ".join(cell.split()))
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The first and last name of `Dr. Ada van der Okafor, PhD` or `Okafor, Ada`.
-
-    A single word is a first name. Particles belong to the last name.
-    """
-    before, _, after = name.partition(",")
-    if after.strip() and not all(_bare(word) in _SUFFIXES for word in after.split()):
-        return after.strip(), before.strip()
-    words = _without_titles(before.split())
-    if not words:
-        return "", ""
-    begin = max(1, len(words) - 1)
-    while begin > 1 and words[begin - 1].casefold() in _PARTICLES:
-        begin -= 1
-    return " ".join(words[:begin]), " ".join(words[begin:])
-
-
-def _without_titles(words: list[str]) -> list[str]:
-    while len(words) > 1 and _bare(words[0]) in _TITLES:
-        words = words[1:]
-    while len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
-        words = words[:-1]
-    return words
-
-
-def _bare(word: str) -> str:
-    return word.replace(".", "").strip(",").casefold()
 
 
 def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:

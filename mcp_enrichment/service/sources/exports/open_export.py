@@ -9,32 +9,35 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.sources.exports.charset import has_bytes, in_characters
-from mcp_enrichment.service.sources.exports.csv_rows import CsvRows
-from mcp_enrichment.service.sources.exports.formats import FORMATS
-from mcp_enrichment.service.sources.exports.header_detection import (
+from mcp_enrichment.service.sources.exports.csv_table import (
     MAX_HEADER_LINES,
+    CsvRows,
     find_layout,
     layout_from_header,
 )
+from mcp_enrichment.service.sources.exports.formats import FORMATS
 from mcp_enrichment.service.sources.exports.normalize import normalize_row
-from mcp_enrichment.service.sources.exports.open_text import Progress, open_text
+from mcp_enrichment.service.sources.exports.open_text import (
+    Progress,
+    has_bytes,
+    in_characters,
+    open_text,
+)
 from mcp_enrichment.service.sources.exports.records import (
     Contact,
     InvalidExport,
     Skipped,
     SkipReason,
 )
-from mcp_enrichment.service.sources.exports.vcard_reader import is_begin, read_vcards
-from mcp_enrichment.service.sources.exports.vcard_row import to_raw_row
+from mcp_enrichment.service.sources.exports.vcard import is_begin, read_vcards, to_raw_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from io import TextIOWrapper
     from pathlib import Path
 
-    from mcp_enrichment.service.sources.exports.column_map import ColumnMap
-    from mcp_enrichment.service.sources.exports.header_detection import Layout
+    from mcp_enrichment.service.sources.exports.csv_table import Layout
+    from mcp_enrichment.service.sources.exports.formats import ColumnMap
 
 MAX_LINE = 64 * 2**10
 """Characters. A longer line is read as several. It is below the csv module's limit of a field."""
@@ -86,12 +89,6 @@ def open_export(
         if layout is None:
             raise _unknown(path, columns, is_utf8=decoder.is_utf8)
         yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
-
-
-def read_export(path: Path, *, progress: Progress | None = None) -> Iterator[Contact | Skipped]:
-    """The rows of an export, whatever its format."""
-    with open_export(path, progress=progress) as export:
-        yield from export.rows
 
 
 class _Decoder:

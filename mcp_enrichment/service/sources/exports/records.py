@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Self
+
+from mcp_enrichment.contract.errors import CommandError
+from mcp_enrichment.contract.explanation import ExplainedEnum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,33 +57,28 @@ class Person:
     """As in `Contact`."""
 
 
-class SkipReason(StrEnum):
-    """Why a row, or a part of it, yields no contact."""
+class SkipReason(ExplainedEnum):
+    """Why a row, or a part of it, yields no contact. The text follows "skipped" or "came"."""
 
-    EMPTY_ROW = "empty-row"
-    """All cells are empty."""
-    NO_URL = "no-url"
-    """There is no profile URL."""
-    NO_EMAIL = "no-email"
-    """The person does not share an address. Most do not."""
-    BAD_URL = "bad-url"
-    """The URL is not of a person's profile."""
-    NOT_A_PERSON = "not-a-person"
-    """The URL is of a company, a school or a post."""
-    SALES_NAVIGATOR = "sales-navigator"
-    """Only LinkedIn's sales and recruiting tools can resolve the URL."""
-    BAD_EMAIL = "bad-email"
-    """The address is not valid."""
-    MASKED = "masked"
-    """There is a placeholder instead of the address."""
-    GUESSED = "guessed"
-    """The export marks the address as a guess, or as not working."""
-    SOMEBODY_ELSE = "somebody-else"
-    """The export marks the address as another person's, such as an assistant's."""
-    UNREADABLE = "unreadable"
-    """The row is too long, as after an unclosed quotation mark, or a card has no end or start."""
-    SUPPRESSED = "suppressed"
-    """The person, or the address, is on the suppression list."""
+    EMPTY_ROW = "empty-row", "empty"
+    NO_URL = "no-url", "without a profile URL"
+    NO_EMAIL = "no-email", "without an email (most connections do not share theirs)"
+    BAD_URL = "bad-url", "with a URL that is not a person's profile"
+    NOT_A_PERSON = (
+        "not-a-person",
+        "with the URL of a company, a school or a post in place of a person's",
+    )
+    SALES_NAVIGATOR = (
+        "sales-navigator",
+        "with a URL of Sales Navigator or Recruiter, which only LinkedIn resolves",
+    )
+    BAD_EMAIL = "bad-email", "with an invalid email address"
+    MASKED = "masked", "with a placeholder in place of an email"
+    GUESSED = "guessed", "with an email that the export itself calls a guess or unusable"
+    SOMEBODY_ELSE = "somebody-else", "with an email that the export itself calls somebody else's"
+    # Too long, as after an unclosed quotation mark, or a card without an end or a start.
+    UNREADABLE = "unreadable", "unreadable"
+    SUPPRESSED = "suppressed", "on the suppression list"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +94,7 @@ class Skipped:
     """The person of a row without an address."""
 
 
-class InvalidExport(ValueError):
+class InvalidExport(CommandError):
     """The file cannot be read as an export. The message has the cause and the remedy."""
 
     @classmethod

@@ -15,8 +15,8 @@ from mcp_enrichment.service.sources.inference.pattern_learning import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from mcp_enrichment.service.sources.inference.names import Name
     from mcp_enrichment.service.sources.inference.pattern_learning import Inference, KnownAddress
-    from mcp_enrichment.service.sources.inference.transliteration import Name
 
 MIN_PRECISION = 0.95
 VERSION = 2

@@ -9,12 +9,12 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
-from mcp_enrichment.service.sources.inference.transliteration import spell
+from mcp_enrichment.service.sources.inference.names import spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
-    from mcp_enrichment.service.sources.inference.transliteration import Name, Spellings
+    from mcp_enrichment.service.sources.inference.names import Name, Spellings
 
 
 PATTERNS: Mapping[str, Callable[[str, str], str]] = {

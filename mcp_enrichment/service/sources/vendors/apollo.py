@@ -17,10 +17,8 @@ from mcp_enrichment.service.sources.vendors.base import (
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
     VendorModel,
+    VendorResponse,
     parse,
     require_fields,
 )

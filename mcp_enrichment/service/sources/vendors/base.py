@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import quote, unquote
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.service.sources.base import (
     Hit,
     InProgress,
@@ -17,43 +22,51 @@ from mcp_enrichment.service.sources.base import (
     Terms,
     Unavailable,
 )
-from mcp_enrichment.service.sources.vendors.parsing import (
-    REFUSED,
-    StatusMap,
-    UnreadableResponse,
-    VendorJobId,
-    VendorModel,
-    is_claim,
-    readable_address,
-    verification_for,
-    verification_rank,
-)
+from mcp_enrichment.service.sources.exports.email_address import clean_email
 from mcp_enrichment.service.sources.vendors.transport import (
+    FAILED,
+    HIDDEN,
+    OUT_OF_CREDIT,
+    REFUSED,
+    UnreadableResponse,
     VendorRequest,
     VendorResponse,
     VendorTransport,
+    parse,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import httpx
-    from pydantic import BaseModel
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.sources.vendors.transport import Failure
 
-
 __all__ = [
+    "CREDITS",
     "DEFAULT_CONCURRENCY",
-    "BalanceRequest",
+    "FAILED",
+    "HIDDEN",
+    "OUT_OF_CREDIT",
+    "REFUSED",
+    "Credits",
     "HTTPVendor",
     "LookupRequest",
     "ReadResult",
     "StartedJob",
+    "UnreadableResponse",
+    "VendorJobId",
+    "VendorModel",
     "VendorResponse",
+    "mentions_address",
+    "normalize_word",
+    "parse",
     "profile_slug",
+    "require_fields",
+    "verification_for",
 ]
+"""What a vendor's file needs."""
 
 ReadResult = Outcome | InProgress | None
 """None: the job still runs."""
@@ -62,6 +75,39 @@ DEFAULT_CONCURRENCY = 5
 
 _HEADERS = {"accept": "application/json"}
 """Without it, a vendor may answer a program with its login page instead of a 401."""
+
+StatusMap = Mapping[str, Verification | None]
+"""The meaning of a vendor's normalized status words; None: the address is not usable."""
+Credits = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+CREDITS: TypeAdapter[float] = TypeAdapter(Credits)
+VendorJobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")]
+"""The vendor's id of a job. An email address does not match."""
+
+_MASK = re.compile(r"[*\u2022\u2026]|not_unlocked@", re.IGNORECASE)
+_SAMPLE_DOMAIN = re.compile(r"@(?:.+\.)?example\.(?:com|net|org)$", re.IGNORECASE)
+"""Reserved domains (RFC 2606), which vendors show to a key without access."""
+_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
+_SEPARATORS = re.compile(r"[\s_-]+")
+_UNDELIVERABLE = {"bounced", "invalid", "invalid_domain", "no_mx", "not_found", "undeliverable"}
+_IMPERSONAL = {"abuse", "disposable", "do_not_mail", "role", "spamtrap"}
+UNUSABLE_WORDS = frozenset(_UNDELIVERABLE | _IMPERSONAL)
+"""Status words, at any vendor, for an address that is undeliverable or not a person's."""
+_CLAIMS = frozenset({Verification.VERIFIED, Verification.CATCH_ALL, Verification.INFERRED})
+"""What a status says of an address that was found."""
+_RANKS = (
+    Verification.VERIFIED,
+    Verification.UNVERIFIED,
+    Verification.CATCH_ALL,
+    Verification.INFERRED,
+)
+"""The best first, in the same order as among sources."""
+
+
+class VendorModel(BaseModel):
+    """A part of a response. A field that must be present is required, even if it may be null, so
+    that a changed schema is not read as a miss."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +127,6 @@ class LookupRequest:
             json=self.json and self.json(profile, email_type),
             may_charge=may_charge,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceRequest:
-    """A free request for the credits that are left, and their place in the response."""
-
-    path: str
-    model: type[BaseModel]
-    credits: Callable[[Any], float]
 
 
 class StartedJob(VendorModel):
@@ -121,7 +158,10 @@ class HTTPVendor:
     """The path of jobs, without the job id. None: every lookup is answered at once."""
     poll_after: float = 0.0
     """Seconds between polls of a job."""
-    balance_request: ClassVar[BalanceRequest | None] = None
+    balance_path: str | None = None
+    """The path of the credits that are left, which are free to read; None: there is none."""
+    balance_keys: tuple[str, ...] = ()
+    """The keys that lead to them in the response."""
     status_outcomes: ClassVar[Mapping[int, Failure]] = {}
     """HTTP statuses with another meaning than the usual one."""
     readable_statuses: frozenset[int] = frozenset()
@@ -155,6 +195,16 @@ class HTTPVendor:
         """The outcome of a lookup. Raises `UnreadableResponse`."""
         raise NotImplementedError
 
+    def read_balance(self, response: VendorResponse) -> float:
+        """The credits that are left. Raises `UnreadableResponse`."""
+        found = response.body
+        for key in self.balance_keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        try:
+            return CREDITS.validate_python(found, strict=True)
+        except ValidationError:
+            raise UnreadableResponse from None
+
     async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
         return await self._look_up(profile, email_type)
 
@@ -166,12 +216,10 @@ class HTTPVendor:
         return await self._transport.send(request, lambda r: self._outcome(r, email_type, job_id))
 
     async def balance(self) -> float | Unavailable | Misconfigured | None:
-        if (wanted := self.balance_request) is None:
+        if self.balance_path is None:
             return None
-        request = VendorRequest(method="GET", path=wanted.path, may_charge=False)
-        left = await self._transport.send(
-            request, lambda response: wanted.credits(response.parse(wanted.model))
-        )
+        request = VendorRequest(method="GET", path=self.balance_path, may_charge=False)
+        left = await self._transport.send(request, self.read_balance)
         return None if isinstance(left, Lost) else left
 
     async def aclose(self) -> None:
@@ -194,7 +242,7 @@ class HTTPVendor:
         this email as the response states them. Raises `UnreadableResponse`.
         """
         if not email:
-            if charged or is_claim(status, self.status_map):
+            if charged or self.status_map.get(normalize_word(status)) in _CLAIMS:
                 raise UnreadableResponse  # the response claims an address, but has none
             return Miss(cost=charged)
         address = readable_address(email)
@@ -214,8 +262,13 @@ class HTTPVendor:
         )
 
     def rank(self, status: str | None) -> int:
-        """The rank of an email with this status, the best first."""
-        return verification_rank(status, self.status_map)
+        """The rank of an email with this status, the best first. One that is not usable, or whose
+        status is unknown, is the last."""
+        try:
+            verification = verification_for(status, self.status_map)
+        except UnreadableResponse:
+            verification = None
+        return _RANKS.index(verification) if verification in _RANKS else len(_RANKS)
 
     def in_progress(self, job_id: str) -> InProgress:
         return InProgress(job_id=job_id, poll_after=self.poll_after)
@@ -247,3 +300,46 @@ class HTTPVendor:
 def profile_slug(profile: str) -> str:
     """The decoded name in the URL of a profile."""
     return unquote(profile.rpartition("/")[2])
+
+
+def normalize_word(word: str | None) -> str:
+    """A status word in one spelling: `No MX`, `no-mx` and `NO_MX` become `no_mx`."""
+    return _SEPARATORS.sub("_", (word or "").strip().lower())
+
+
+def mentions_address(body: object) -> bool:
+    """Whether the body contains an address anywhere. If so, an absent field is not a miss."""
+    return bool(_ADDRESS.search(str(body)))
+
+
+def require_fields(record: Mapping[str, object], *names: str) -> None:
+    """Raise `UnreadableResponse` for a record without an address field that has none of these
+    fields either, or has an address in another place."""
+    if mentions_address(record) or not any(name in record for name in names):
+        raise UnreadableResponse
+
+
+def readable_address(email: str) -> str | Misconfigured:
+    """The cleaned address; `Misconfigured` if the vendor hides the real one from this key. Raises
+    `UnreadableResponse` if it is not an address."""
+    if _MASK.search(email):
+        return HIDDEN
+    if _SAMPLE_DOMAIN.search(email):
+        return Misconfigured()
+    address = clean_email(email)
+    if address is None:
+        raise UnreadableResponse
+    return address
+
+
+def verification_for(status: str | None, statuses: StatusMap) -> Verification | None:
+    """The verification of an address by its status; None: it is not usable. An address without a
+    status is unverified. Raises `UnreadableResponse` for an unknown status: it may mean "no"."""
+    word = normalize_word(status)
+    if word in statuses:
+        return statuses[word]
+    if word in UNUSABLE_WORDS:
+        return None
+    if word:
+        raise UnreadableResponse
+    return Verification.UNVERIFIED

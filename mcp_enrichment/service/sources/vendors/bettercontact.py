@@ -15,21 +15,18 @@ from pydantic import Field
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
-    StartedJob,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
     FAILED,
     OUT_OF_CREDIT,
     REFUSED,
     Credits,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    StartedJob,
     UnreadableResponse,
     VendorJobId,
     VendorModel,
+    VendorResponse,
 )
 
 RUNNING = frozenset({"not_started", "not started", "in progress", "in_progress", "processing"})
@@ -54,10 +51,6 @@ class _Contact(VendorModel):
 class _Terminated(VendorModel):
     credits_consumed: Credits | None = None
     data: Annotated[list[_Contact], Field(min_length=1, max_length=1)]
-
-
-class _Account(VendorModel):
-    credits_left: Credits
 
 
 class BetterContact(HTTPVendor):
@@ -88,7 +81,8 @@ class BetterContact(HTTPVendor):
     started = _Started
     poll_path = "/async"
     poll_after = 15.0
-    balance_request: ClassVar = BalanceRequest("/account", _Account, lambda b: b.credits_left)
+    balance_path = "/account"
+    balance_keys = ("credits_left",)
     status_outcomes: ClassVar = {406: REFUSED}  # an unknown job id
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

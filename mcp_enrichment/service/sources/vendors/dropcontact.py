@@ -13,19 +13,15 @@ from pydantic import Field
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
+    OUT_OF_CREDIT,
     HTTPVendor,
     LookupRequest,
     ReadResult,
     StartedJob,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    OUT_OF_CREDIT,
-    Credits,
     UnreadableResponse,
     VendorJobId,
     VendorModel,
+    VendorResponse,
     mentions_address,
     parse,
 )
@@ -62,10 +58,6 @@ class _Ready(VendorModel):
     data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
 
 
-class _Balance(VendorModel):
-    credits: Credits
-
-
 class Dropcontact(HTTPVendor):
     """Its emails are verified, except at a catch-all domain."""
 
@@ -85,7 +77,8 @@ class Dropcontact(HTTPVendor):
     started = _Started
     poll_path = "/enrich/all"
     poll_after = 30.0
-    balance_request: ClassVar = BalanceRequest("/account/credits", _Balance, lambda b: b.credits)
+    balance_path = "/account/credits"
+    balance_keys = ("credits",)
     status_outcomes: ClassVar = {403: OUT_OF_CREDIT}
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

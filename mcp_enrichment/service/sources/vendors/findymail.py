@@ -12,18 +12,14 @@ from typing import Any, ClassVar
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
+    FAILED,
+    OUT_OF_CREDIT,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    FAILED,
-    OUT_OF_CREDIT,
-    Credits,
     UnreadableResponse,
     VendorModel,
+    VendorResponse,
 )
 
 
@@ -45,10 +41,6 @@ class _Found(VendorModel):
     contact: _Contact | None
 
 
-class _Balance(VendorModel):
-    credits: Credits
-
-
 class Findymail(HTTPVendor):
     """Work emails, all of them verified."""
 
@@ -62,7 +54,8 @@ class Findymail(HTTPVendor):
     request: ClassVar = LookupRequest(
         "POST", "/search/business-profile", json=lambda profile, _: {"linkedin_url": profile}
     )
-    balance_request: ClassVar = BalanceRequest("/credits", _Balance, lambda b: b.credits)
+    balance_path = "/credits"
+    balance_keys = ("credits",)
     readable_statuses = frozenset({404})
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

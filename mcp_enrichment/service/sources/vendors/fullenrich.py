@@ -13,21 +13,18 @@ from pydantic import Field
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
-    StartedJob,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
     FAILED,
     OUT_OF_CREDIT,
     REFUSED,
     Credits,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
+    StartedJob,
     UnreadableResponse,
     VendorJobId,
     VendorModel,
+    VendorResponse,
     mentions_address,
     parse,
 )
@@ -87,10 +84,6 @@ class _Finished(VendorModel):
     data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
 
 
-class _Balance(VendorModel):
-    balance: Credits
-
-
 class FullEnrich(HTTPVendor):
     """Its schema requires no field of a contact: a missing field is a miss, unless `cost` says that
     something was found."""
@@ -120,7 +113,8 @@ class FullEnrich(HTTPVendor):
     started = _Started
     poll_path = BULKS
     poll_after = 45.0
-    balance_request: ClassVar = BalanceRequest("/account/credits", _Balance, lambda b: b.balance)
+    balance_path = "/account/credits"
+    balance_keys = ("balance",)
     readable_statuses = frozenset({400})
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

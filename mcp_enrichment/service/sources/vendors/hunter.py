@@ -18,17 +18,14 @@ from pydantic import Field
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import InProgress, Miss, Outcome, Unavailable
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
+    OUT_OF_CREDIT,
+    Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
+    VendorModel,
     VendorResponse,
     profile_slug,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    OUT_OF_CREDIT,
-    Credits,
-    VendorModel,
     verification_for,
 )
 
@@ -107,7 +104,7 @@ class Hunter(HTTPVendor):
     request: ClassVar = LookupRequest(
         "GET", "/email-finder", params=lambda slug, _: {"linkedin_handle": slug}
     )
-    balance_request: ClassVar = BalanceRequest("/account", _Account, lambda found: found.left)
+    balance_path = "/account"
     status_outcomes: ClassVar = {403: Unavailable(), 429: OUT_OF_CREDIT}
     readable_statuses = frozenset({404, 451})
 
@@ -132,6 +129,9 @@ class Hunter(HTTPVendor):
             email_type,
             checked_at=_timestamp(verification.date),
         )
+
+    def read_balance(self, response: VendorResponse) -> float:
+        return response.parse(_Account).left
 
     def _status(self, person: _Person, status: str | None) -> str | None:
         """The status of the email, lowered if its sources are unknown or generated."""

@@ -14,17 +14,14 @@ from typing import ClassVar
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
+    REFUSED,
+    Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    REFUSED,
-    Credits,
     UnreadableResponse,
     VendorModel,
+    VendorResponse,
     normalize_word,
 )
 
@@ -72,10 +69,6 @@ class _Personal(_Found):
         return self.personal_email or self.first_personal_email or first
 
 
-class _Balance(VendorModel):
-    credits: Credits
-
-
 class LeadMagic(HTTPVendor):
     """Few of its responses say how an email was verified."""
 
@@ -94,7 +87,8 @@ class LeadMagic(HTTPVendor):
     request: ClassVar = LookupRequest(
         "POST", PATHS, json=lambda profile, _: {"profile_url": profile}
     )
-    balance_request: ClassVar = BalanceRequest("/credits", _Balance, lambda b: b.credits)
+    balance_path = "/credits"
+    balance_keys = ("credits",)
     readable_statuses = frozenset({404})
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

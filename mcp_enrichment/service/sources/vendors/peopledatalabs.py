@@ -13,25 +13,22 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
+    CREDITS,
+    HIDDEN,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    HIDDEN,
-    Credits,
     UnreadableResponse,
     VendorModel,
+    VendorResponse,
     require_fields,
 )
 
-_CREDITS: TypeAdapter[float] = TypeAdapter(Credits)
 FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}
 
 
@@ -84,5 +81,5 @@ class PeopleDataLabs(HTTPVendor):
 def _cost(response: VendorResponse, price: float) -> float:
     """The cost in the header, or the price."""
     with suppress(ValidationError):
-        return _CREDITS.validate_strings(response.headers.get("x-call-credits-spent", ""))
+        return CREDITS.validate_strings(response.headers.get("x-call-credits-spent", ""))
     return price

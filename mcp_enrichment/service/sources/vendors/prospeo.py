@@ -22,17 +22,13 @@ from mcp_enrichment.service.sources.base import (
     Unavailable,
 )
 from mcp_enrichment.service.sources.vendors.base import (
-    BalanceRequest,
+    HIDDEN,
+    OUT_OF_CREDIT,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    HIDDEN,
-    OUT_OF_CREDIT,
-    Credits,
     VendorModel,
+    VendorResponse,
     parse,
     require_fields,
 )
@@ -64,14 +60,6 @@ class _Found(VendorModel):
     free_enrichment: bool = False
 
 
-class _Account(VendorModel):
-    remaining_credits: Credits
-
-
-class _Balance(VendorModel):
-    response: _Account
-
-
 class Prospeo(HTTPVendor):
     """An email that is not `revealed` is masked."""
 
@@ -91,9 +79,8 @@ class Prospeo(HTTPVendor):
         "/enrich-person",
         json=lambda profile, _: {"only_verified_email": True, "data": {"linkedin_url": profile}},
     )
-    balance_request: ClassVar = BalanceRequest(
-        "/account-information", _Balance, lambda found: found.response.remaining_credits
-    )
+    balance_path = "/account-information"
+    balance_keys = ("response", "remaining_credits")
     readable_statuses = frozenset({400})
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:

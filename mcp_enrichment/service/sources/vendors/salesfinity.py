@@ -11,7 +11,6 @@ from typing import ClassVar
 from mcp_enrichment.contract.defaults import VENDOR_URL
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import (
-    Credits,
     EmailType,
     EnrichmentBody,
     EnrichmentRequest,
@@ -20,15 +19,12 @@ from mcp_enrichment.contract.models import (
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
     DEFAULT_CONCURRENCY,
-    BalanceRequest,
+    FAILED,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
-    FAILED,
     UnreadableResponse,
+    VendorResponse,
 )
 
 
@@ -48,7 +44,8 @@ class Salesfinity(HTTPVendor):
     )
     poll_path = ENRICHMENTS
     poll_after = 5.0
-    balance_request: ClassVar = BalanceRequest(CREDITS, Credits, lambda b: float(b.balance))
+    balance_path = CREDITS
+    balance_keys = ("balance",)
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         found = response.parse(EnrichmentBody)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from mcp_enrichment.contract.api_key_format import api_key_problem
+from mcp_enrichment.contract.http import MAX_RETRY_AFTER, parse_retry_after
+from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
-from mcp_enrichment.service.sources.vendors.parsing import (
-    OUT_OF_CREDIT,
-    REFUSED,
-    UnreadableResponse,
-    parse,
-)
-from mcp_enrichment.service.sources.vendors.retry_headers import retry_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pydantic import BaseModel
 
-M = TypeVar("M", bound="BaseModel")
+M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 Failure = Unavailable | Lost | Misconfigured
+
+OUT_OF_CREDIT = Misconfigured(reason=Reason.SOURCE_OUT_OF_CREDIT)
+HIDDEN = Misconfigured(reason=Reason.SOURCE_HIDES_ADDRESS)
+FAILED = Lost(why=LostReason.FAILED)
+REFUSED = Lost(why=LostReason.REFUSED)
 
 RESPONSE_SECONDS = 45.0
 """The limit for a response. Some vendors look for the person before they respond."""
@@ -40,6 +42,18 @@ _OUTAGE = _RETRYABLE - {429}
 """Those that do not mean too many requests."""
 _REFUSED_REQUEST = frozenset({400, 404, 409, 410, 413, 414, 422})
 """This request is refused, for an unknown reason: neither a fault of the key nor a miss."""
+
+
+class UnreadableResponse(Exception):
+    """The response has a schema that this version does not know."""
+
+
+def parse(model: type[M], body: Any) -> M:
+    """The body as this model. Raises `UnreadableResponse`, which quotes none of it."""
+    try:
+        return model.model_validate(body)
+    except ValidationError:
+        raise UnreadableResponse from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,3 +188,69 @@ def _parse_json(body: bytes) -> Any:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
         return None
+
+
+_WINDOWS = ("second", "minute", "hourly", "daily")
+"""In `x-daily-reset-seconds` and `x-daily-request-left` (Prospeo)."""
+_RESETS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+_EPOCH, _EPOCH_MS = 1e9, 1e11
+"""From these values on, a number is a time since 1970, in seconds or in milliseconds."""
+
+
+def retry_wait(headers: Mapping[str, str], *, is_limit: bool) -> float | None:
+    """Seconds from now, at most a day; None if no header states them.
+
+    `is_limit`: the response means too many requests. Only then do the headers for the end of a
+    window mean that no request succeeds before it.
+    """
+    stated = [parse_retry_after(headers.get("retry-after"))]
+    if is_limit:
+        stated.append(_window_end(headers))
+    present = [seconds for seconds in stated if seconds is not None]
+    if present:
+        return max(present)
+    return _reset(headers) if is_limit else None
+
+
+def _window_end(headers: Mapping[str, str]) -> float | None:
+    """The end of the longest window that is used up. If none is stated as such, of the shortest."""
+    ends = [
+        (
+            _seconds(headers.get(f"x-{window}-reset-seconds")),
+            headers.get(f"x-{window}-request-left"),
+        )
+        for window in _WINDOWS
+    ]
+    used_up = [end for end, left in ends if end is not None and left == "0"]
+    unstated = [end for end, left in ends if end is not None and left is None]
+    return max(used_up, default=None) if used_up else min(unstated, default=None)
+
+
+def _reset(headers: Mapping[str, str]) -> float | None:
+    stated = (_seconds(headers.get(name)) for name in _RESETS)
+    return next((seconds for seconds in stated if seconds is not None), None)
+
+
+def _seconds(value: str | None) -> float | None:
+    """Seconds from now, for a number of seconds, a time since 1970 or a date (ISO 8601 or HTTP)."""
+    number = _number(value)
+    if number is None:
+        return _until_date(value)
+    if number >= _EPOCH:
+        number = (number / 1000 if number >= _EPOCH_MS else number) - time.time()
+    return min(max(number, 0.0), MAX_RETRY_AFTER)
+
+
+def _number(value: str | None) -> float | None:
+    digits = (value or "").strip()
+    is_number = digits.isascii() and digits.replace(".", "", 1).isdecimal()
+    return float(digits) if is_number else None
+
+
+def _until_date(value: str | None) -> float | None:
+    try:
+        date = datetime.fromisoformat((value or "").strip())
+        at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return parse_retry_after(value)
+    return min(max(at - time.time(), 0.0), MAX_RETRY_AFTER)

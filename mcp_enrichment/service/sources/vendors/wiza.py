@@ -15,18 +15,15 @@ from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources.base import Miss, Outcome
 from mcp_enrichment.service.sources.vendors.base import (
     DEFAULT_CONCURRENCY,
-    BalanceRequest,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
-    VendorResponse,
-)
-from mcp_enrichment.service.sources.vendors.parsing import (
     FAILED,
     OUT_OF_CREDIT,
     Credits,
+    HTTPVendor,
+    LookupRequest,
+    ReadResult,
     UnreadableResponse,
     VendorModel,
+    VendorResponse,
     mentions_address,
     normalize_word,
     parse,
@@ -95,14 +92,6 @@ class _Envelope(VendorModel):
     data: dict[str, object]
 
 
-class _Left(VendorModel):
-    api_credits: Credits
-
-
-class _Balance(VendorModel):
-    credits: _Left
-
-
 class Wiza(HTTPVendor):
     """Two credits for an email and one for the profile."""
 
@@ -136,9 +125,8 @@ class Wiza(HTTPVendor):
     )
     poll_path = REVEALS
     poll_after = 10.0
-    balance_request: ClassVar = BalanceRequest(
-        "/meta/credits", _Balance, lambda found: found.credits.api_credits
-    )
+    balance_path = "/meta/credits"
+    balance_keys = ("credits", "api_credits")
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         data = response.parse(_Envelope).data

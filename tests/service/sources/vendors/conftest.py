@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor_class
+from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

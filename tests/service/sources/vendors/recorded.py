@@ -23,7 +23,7 @@ from mcp_enrichment.service.sources.base import (
     Miss,
     Unavailable,
 )
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
+from mcp_enrichment.service.sources.factory import NAMES, vendor
 from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from mcp_enrichment.service.sources.base import (
     Miss,
     Unavailable,
 )
-from mcp_enrichment.service.sources.vendors.registry import NAMES
+from mcp_enrichment.service.sources.factory import NAMES
 from tests.service.sources.vendors.recorded import (
     CASES,
     PROFILE,

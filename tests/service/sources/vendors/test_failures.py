@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.factory import NAMES, vendor
 from mcp_enrichment.service.sources.vendors import transport
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
 from tests.service.sources.vendors.recorded import (
     CASES,
     KEY,

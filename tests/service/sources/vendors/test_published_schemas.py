@@ -18,7 +18,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mcp_enrichment.service.sources.base import Hit, Lost
-from mcp_enrichment.service.sources.vendors.registry import NAMES
+from mcp_enrichment.service.sources.factory import NAMES
 from tests.service.sources.vendors.recorded import (
     CASES,
     Case,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.vendors.registry import NAMES, vendor
+from mcp_enrichment.service.sources.factory import NAMES, vendor
 from tests.service.sources.vendors.recorded import (
     CASES,
     KEY,

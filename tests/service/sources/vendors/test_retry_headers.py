@@ -14,7 +14,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Unavailable
-from mcp_enrichment.service.sources.vendors.registry import NAMES
+from mcp_enrichment.service.sources.factory import NAMES
 from tests.service.sources.vendors.recorded import (
     CASES,
     PROFILE,

@@ -10,10 +10,15 @@ import uuid
 
 import pytest
 
-from mcp_enrichment.contract.api_key_format import api_key_problem
-from mcp_enrichment.contract.placeholders import path_problem, secret_problem, url_problem
-from mcp_enrichment.contract.text import decode_text, strip_invisible
-from mcp_enrichment.service.callbacks.webhook_signing import new_secret
+from mcp_enrichment.contract.pasted_text import (
+    api_key_problem,
+    decode_text,
+    path_problem,
+    secret_problem,
+    strip_invisible,
+    url_problem,
+)
+from mcp_enrichment.contract.webhooks import new_secret
 
 PLACEHOLDERS = [
     "${ENRICHMENT_API_KEY}", "${user_config.api_key}", "${input:key}", "${env:KEY}", "${KEY:-x}",

@@ -1,4 +1,4 @@
-"""Recognises placeholders in settings, and words in place of an API key.
+"""Texts that people paste into settings and files: cleaned, and checked for placeholders.
 
 Chat clients pass a placeholder on if they have no value for it. As an API key it would be sent to
 the vendor together with a profile; as a folder it would be created.
@@ -6,7 +6,15 @@ the vendor together with a profile; as a folder it would be created.
 
 from __future__ import annotations
 
+import codecs
 import re
+
+_INVISIBLE = r"[\s\x00\u00ad\u200b-\u200f\u2060\ufeff]+"
+"""White space, byte order marks, soft hyphens and zero-width spaces."""
+_AROUND = re.compile(rf"^{_INVISIBLE}|{_INVISIBLE}$")
+
+API_KEY_FORMAT = re.compile(r"[\x21-\x7e]+")
+"""Visible ASCII characters."""
 
 _BUNDLE_FIELD = re.compile(r"\$\{user_config\.\w*\}")
 """Claude Desktop passes this on for an empty optional field of an extension."""
@@ -63,6 +71,20 @@ _QUOTED = "it is in quotation marks. Write it without them"
 _NO_KEY = "it is a placeholder and no real one. Put the real one in its place, or remove it"
 
 
+def strip_invisible(text: str) -> str:
+    """The text without invisible characters at its ends."""
+    return _AROUND.sub("", text)
+
+
+def decode_text(content: bytes) -> str:
+    """Decode a text file: UTF-8, or UTF-16 with a byte order mark, which PowerShell writes.
+
+    Raises `UnicodeDecodeError`.
+    """
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+
+
 def text_problem(text: str) -> str | None:
     """Why this cannot be the value of a setting, or None. The sentence does not repeat the text,
     which may be a secret."""
@@ -90,3 +112,12 @@ def secret_problem(text: str) -> str | None:
     words = _WORDS.fullmatch(text)
     is_none = _NO_VALUE.fullmatch(text) or (words and words["decisive"])
     return _NO_KEY if is_none else None
+
+
+def api_key_problem(key: str) -> str | None:
+    """A sentence about why this cannot be an API key, or None."""
+    if problem := secret_problem(key):
+        return f"The API key is none: {problem}."
+    if not API_KEY_FORMAT.fullmatch(key):
+        return "The API key holds a space, a line break or another character that no key has."
+    return None

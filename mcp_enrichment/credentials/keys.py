@@ -1,22 +1,26 @@
-"""The API key: from the environment, else from a file, else from the system's keyring."""
+"""The API key and the keys of vendors: from the environment, else from a file or the keyring."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.contract.placeholders import secret_problem
-from mcp_enrichment.contract.text import decode_text, strip_invisible
+from mcp_enrichment.contract.pasted_text import (
+    decode_text,
+    path_problem,
+    secret_problem,
+    strip_invisible,
+)
 from mcp_enrichment.credentials import system_keyring
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+KEYLESS_SOURCES = frozenset({"contacts", "inferred"})
+"""Our own sources, which need no key."""
 MAX_FILE_BYTES = 8192
 """A longer file is not a key file."""
 
@@ -88,3 +92,35 @@ def read_key(file: Path) -> SecretStr:
     if secret_problem(key):
         raise KeyFilePlaceholder
     return SecretStr(key)
+
+
+class MissingVendorKey(ValueError):
+    """The key of a vendor is missing or invalid. The message names the variable."""
+
+
+def key_variable(vendor: str) -> str:
+    """The variable of a vendor's key. With the suffix `_FILE`, it names a file."""
+    return f"ENRICHMENT_{vendor.upper().replace('-', '_')}_API_KEY"
+
+
+def vendor_key(vendor: str) -> SecretStr:
+    """The key of the vendor of this name. Raises `MissingVendorKey`."""
+    variable = key_variable(vendor)
+    if given := strip_invisible(os.environ.get(variable, "")):
+        if fault := secret_problem(given):
+            raise MissingVendorKey(f"{variable}: {fault}")
+        return SecretStr(given)
+    file = strip_invisible(os.environ.get(f"{variable}_FILE", ""))
+    if not file:
+        raise MissingVendorKey(f"{vendor} needs its key: set {variable} or {variable}_FILE")
+    if fault := path_problem(file):
+        raise MissingVendorKey(f"{variable}_FILE: {fault}")
+    path = Path(os.path.expanduser(file))
+    if not path.is_absolute():  # a chat client starts the server in any folder
+        raise MissingVendorKey(f"{variable}_FILE must be an absolute path")
+    try:
+        return read_key(path)
+    except KeyFileUnreadable:
+        raise MissingVendorKey(
+            f"the file that {variable}_FILE names cannot be read, or holds no key but a placeholder"
+        ) from None

@@ -1,18 +1,24 @@
-"""SQL of the suppression list: pseudonyms of profiles and addresses that are not disclosed."""
+"""The suppression list: pseudonyms of profiles and addresses that are not disclosed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, or_, select
 
+from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.db.schema import suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+    from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
+    from mcp_enrichment.service.requests.request_table import Request
 
 
 # Built once: each lookup executes the first, each response the second.
@@ -78,3 +84,40 @@ def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
 
 def _among(connection: Connection, pseudonyms: Collection[str]) -> set[str]:
     return set(connection.execute(_AMONG, {"pseudonyms": list(pseudonyms)}).scalars())
+
+
+async def is_suppressed(database: Database, *, profile: str) -> bool:
+    """Whether this profile may not be looked up."""
+    return await database.read_grouped(which_listed, database.pseudonyms.of_profile(profile))
+
+
+async def is_address_suppressed(database: Database, email: str) -> bool:
+    """Whether this address may not be disclosed."""
+    return await database.read_grouped(which_listed, database.pseudonyms.of_address(email))
+
+
+def redact_if_suppressed(
+    connection: Connection, pseudonyms: Pseudonyms, request: Request
+) -> Request:
+    """The request as it may be disclosed now: without its email where the person or the address was
+    suppressed since. The stored row stays."""
+    if request.email is None:
+        return request
+    profile, address = (
+        pseudonyms.of_profile(request.linkedin_url),
+        pseudonyms.of_address(request.email),
+    )
+    if not is_either_listed(connection, profile, address):
+        return request
+    return replace(request, email=None, reason=Reason.SUPPRESSED)
+
+
+def suppression_filter(
+    connection: Connection, pseudonyms: Pseudonyms
+) -> Callable[[str, str], bool]:
+    """A function that says whether a contact of this profile and address may not be imported."""
+    listed = list_hashes(connection)
+    if not listed:
+        return lambda _profile, _email: False
+    of_profile, of_address = pseudonyms.of_profile, pseudonyms.of_address
+    return lambda profile, email: not listed.isdisjoint({of_profile(profile), of_address(email)})

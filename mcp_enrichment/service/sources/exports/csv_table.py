@@ -1,20 +1,21 @@
-"""Finds the header of a table: its line, its format, and the places of its columns."""
+"""CSV tables: the header with the places of its columns, and the rows below it."""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mcp_enrichment.service.sources.exports.column_map import ColumnMap, Titles, fold_title
-from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
-from mcp_enrichment.service.sources.exports.profile_cells import (
+from mcp_enrichment.service.sources.exports.cells import (
     names_other_entity,
     names_other_person,
     profile_url_for,
 )
+from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
+from mcp_enrichment.service.sources.exports.formats import ColumnMap, Titles, fold_title
 from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
 
 if TYPE_CHECKING:
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.contract.models import EmailType
 
+
 MAX_HEADER_LINES = 200
 MAX_HEADER_CHARS = 64 * 2**10
 """The header must be within both limits. LinkedIn's notes before it take 3 lines."""
+
+MAX_ROW = 2**20
+"""Characters of a row. A longer row started with an unclosed quotation mark."""
 
 _DELIMITERS = ",;\t|"
 _ABSENT = -1
 """The place of an absent column: each row gets an empty cell at its end."""
 _LINKEDIN = "linkedin"
+_END = "end of the row"
 _HANDLE = re.compile(r"handle|slug|vanity|(?:user|screen|account).?name|username|\bids?\b|_id\b")
 """Words in a title with LinkedIn's name that mean an account name instead of a URL."""
 _DOUBTFUL = frozenset({"guessed", "extrapolated", "unavailable", "invalid", "bounced"})
@@ -166,3 +172,57 @@ def _label_of(title: str, titles: list[str]) -> int:
     """The place of `Website 1 - Label` for `Website 1 - Value`."""
     labels = [title.replace("value", word) for word in ("label", "type") if "value" in title]
     return next((titles.index(label) for label in labels if label in titles), _ABSENT)
+
+
+class CsvRows:
+    """Yields the first line number and the cells of each row; None for an unreadable row.
+
+    An unclosed quotation mark costs only its own line: the lines that it swallowed, up to a mark
+    that cannot close it by RFC 4180, are read again. A note of several lines stays one row.
+    """
+
+    def __init__(self, lines: Iterator[str], *, delimiter: str, done: int) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._done = done
+        self._again = deque[str]()
+        self._taken = list[str]()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | None]]:
+        reader = self._reader()
+        while True:
+            self._taken.clear()
+            self._size = 0
+            try:
+                cells = next(reader, None)
+            except csv.Error:
+                cells, reader = self._first_line_alone(), self._reader()
+            if not self._taken:
+                return
+            begins = self._done + 1
+            self._done += len(self._taken)
+            yield begins, cells
+
+    def _reader(self) -> Iterator[list[str]]:
+        return csv.reader(self._noted(), delimiter=self._delimiter, strict=True)
+
+    def _noted(self) -> Iterator[str]:
+        while self._size <= MAX_ROW:
+            line = self._again.popleft() if self._again else next(self._lines, None)
+            if line is None:
+                return
+            self._taken.append(line)
+            self._size += len(line)
+            yield line
+
+    def _first_line_alone(self) -> list[str] | None:
+        """The cells of a line with stray quotation marks; None if one of them is never closed."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        del self._taken[1:]
+        stray = csv.reader([*self._taken, _END], delimiter=self._delimiter)
+        try:
+            cells = next(stray, None)
+        except csv.Error:
+            return None
+        return cells if next(stray, None) == [_END] else None

@@ -1,4 +1,4 @@
-"""Transliterates a name to the letters of an address, in each spelling that companies use."""
+"""Names of people and companies, as they are in addresses and as they are compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.sources.inference.word_lists import PARTICLES, SHORTENED, TITLES
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# ruff: noqa: RUF001 - letters of other scripts are meant
 
 ALPHABETS = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN"})
 """Scripts with a regular transliteration. In others a letter has several readings, as in 田中, or
@@ -22,6 +23,7 @@ DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": 
 _ASIDE = re.compile(r"\(.*?\)|\[.*?\]|\".*?\"|,.*")
 _GAP = re.compile(r"[\s\-\u2010-\u2015.]+")
 _NO_LETTER = re.compile(r"[^a-z]")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,3 +111,61 @@ def _scripts(text: str) -> frozenset[str]:
     letters = (c for c in text if not c.isascii() and c.isalpha())
     found = {unicodedata.name(letter, "UNKNOWN").partition(" ")[0] for letter in letters}
     return frozenset(found) - {"LATIN", "MODIFIER"}
+
+
+@lru_cache(maxsize=10_000)
+def company_key(company: str) -> str:
+    """A key that is equal for the spellings of one company's name; empty if it names none."""
+    folded = unicodedata.normalize("NFKC", company).casefold().replace(".", "").replace("'", "")
+    words = _NO_WORD.sub(" ", folded).split()
+    if words[:1] == ["the"]:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in LEGAL_FORMS:
+        words = words[:-1]
+    key = " ".join(words)[:100]
+    return "" if key in NO_COMPANY else key
+
+
+def _listed(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+TITLES = _listed(
+    "dr prof professor mr mrs ms miss mx sir dame ing mag dipl hon rev fr herr frau mme mlle sr",
+    "sra jr snr jnr ii iii iv phd md mba msc bsc ma ba cpa cfa pmp cissp llm llb jd rn pe esq dds",
+)
+"""Titles and suffixes of names."""
+PARTICLES = _listed(
+    "van von der den de del della di da do dos das du la le lo los las el al bin bint ibn ben ter",
+    "ten te zu zum zur vom af av st",
+)
+"""Particles of family names, which some companies leave out."""
+SHORTENED = _listed(
+    "abigail albert alexander alexandra alfred andrew anthony barbara benjamin bernard bradley",
+    "catherine charles christina christine christopher daniel david deborah donald douglas edward",
+    "elizabeth eugene frances francis franklin frederick gabriel geoffrey gerald gregory harold",
+    "jacob jacqueline james jeffrey jennifer jessica johannes john jonathan joseph joshua judith",
+    "katherine kathleen kenneth kimberly lawrence leonard margaret matthew michael mitchell",
+    "nathaniel nicholas patricia patrick peter philip phillip raymond rebecca richard robert",
+    "ronald samantha samuel stephanie stephen steven susan suzanne theodore thomas timothy",
+    "victoria vincent walter william zachary alejandro francisco guillermo jose maximilian",
+    "sebastian",
+)
+"""Given names that are often shortened."""
+LEGAL_FORMS = _listed(
+    "inc incorporated corp corporation co company llc llp lp ltd limited plc pty gmbh mbh ag kg ug",
+    "ohg se sa sarl sas srl spa snc bv nv vof oy oyj ab as asa aps kft zrt doo sro spzoo pte pvt",
+    "kk eurl sl slu lda ltda eood ooo oao zao ооо оао зао пао αε ae aş",
+)
+"""Legal forms of companies, without dots."""
+NO_COMPANY = frozenset(
+    (
+        *("freelance", "freelancer", "self employed", "selfemployed", "independent", "consultant"),
+        *("independent consultant", "stealth", "stealth startup", "stealth mode", "retired"),
+        *("student", "unemployed", "none", "private", "confidential", "various", "own company"),
+        *("selbständig", "selbstständig", "freiberuflich", "freiberufler", "privat", "rentner"),
+        *("indépendant", "indépendante", "auto entrepreneur", "retraité", "étudiant", "autónomo"),
+        *("autonomo", "jubilado", "libero professionista", "zzp", "zelfstandig"),
+    )
+)
+"""Values in place of a company. Others with the same value are not colleagues."""
