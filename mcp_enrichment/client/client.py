@@ -157,10 +157,11 @@ class EnrichmentClient:
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
         """The requests in this order, once all are final or after `seconds`. Free.
 
-        A request that could not be read has a `read_error`. Raises if none could be read, and at
-        once if an id is unknown or the API key is refused.
+        A lone id counts as a list of one. A request that could not be read has a `read_error`.
+        Raises if none could be read, and at once if an id is unknown or the API key is refused.
         """
-        ids, until = list(enrichment_ids), anyio.current_time() + seconds
+        ids = [enrichment_ids] if isinstance(enrichment_ids, str) else list(enrichment_ids)
+        until = anyio.current_time() + seconds
         for enrichment_id in ids:
             validate_id(enrichment_id)
         records = await self._store.find_by_ids(ids)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pydantic import ValidationError
+
 from mcp_enrichment.contract.errors import InvalidArguments, InvalidProfileURL, UnknownEnrichment
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.http import ENRICHMENT_ID
@@ -18,7 +20,8 @@ def build_request(
     external_id: str | None,
 ) -> EnrichmentRequest:
     """The body of the POST. Raises `InvalidArguments` and `InvalidProfileURL`."""
-    _check_external_id(external_id or "")
+    if not isinstance(linkedin_url, str):
+        raise InvalidProfileURL
     try:
         profile = canonical_profile_url(linkedin_url)
     except ProfileURLError as error:
@@ -28,17 +31,22 @@ def build_request(
             linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
         )
         body.model_dump_json()  # a lone surrogate is a valid str, but cannot be sent
+    except ValidationError as error:
+        raise InvalidArguments(_problem(error)) from None
     except ValueError:
         raise InvalidArguments from None
+    if "\0" in (external_id or ""):
+        raise InvalidArguments(_invalid("external_id holds a NUL character.", "Leave it out."))
     return body
 
 
-def _check_external_id(external_id: str) -> None:
-    if len(external_id) > MAX_EXTERNAL_ID:
-        too_long = f"external_id is longer than {MAX_EXTERNAL_ID} characters."
-        raise InvalidArguments(_invalid(too_long, "Shorten it."))
-    if "\0" in external_id:
-        raise InvalidArguments(_invalid("external_id holds a NUL character.", "Leave it out."))
+def _problem(error: ValidationError) -> Explanation:
+    """The argument that is wrong, without its value, which may be personal."""
+    [first, *_] = error.errors(include_url=False, include_context=False, include_input=False)
+    if first["type"] == "string_too_long":
+        too_long = f"{first['loc'][0]} is longer than {MAX_EXTERNAL_ID} characters."
+        return _invalid(too_long, "Shorten it.")
+    return _invalid(f"{first['loc'][0]}: {first['msg']}.", "Correct it and try again.")
 
 
 def _invalid(happened: str, advice: str) -> Explanation:
@@ -46,6 +54,6 @@ def _invalid(happened: str, advice: str) -> Explanation:
 
 
 def validate_id(enrichment_id: str) -> None:
-    """Raise `UnknownEnrichment` for an id that would change the path of the URL."""
-    if not re.fullmatch(ENRICHMENT_ID, enrichment_id):
+    """Raise `UnknownEnrichment` for anything that is no id, or would change the path of the URL."""
+    if not (isinstance(enrichment_id, str) and re.fullmatch(ENRICHMENT_ID, enrichment_id)):
         raise UnknownEnrichment

@@ -54,7 +54,7 @@ class EnrichmentError(Exception):
     ) -> None:
         if explanation is not None:
             self.explanation = explanation
-        super().__init__(self.explanation.facts)
+        super().__init__(self.explanation.to_person())
         self.retry_after = retry_after
         """Seconds of a `Retry-After` header."""
 
