@@ -65,6 +65,7 @@ class Database:
         """Yields the payloads of a channel's notifications, and None where some may have been
         missed; None for a database without notifications."""
         self._engine = engine
+        self._writes = engine.execution_options(writes=True)
         self._reads = reads or engine
         self._snapshots = snapshots or self._reads
         self._is_in_place = is_in_place
@@ -106,7 +107,7 @@ class Database:
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
-        return self._run(self._engine.execution_options(writes=True), work)
+        return self._run(self._writes, work)
 
     def scrub_now(self) -> bool:
         """Remove the remains of deleted rows from the files, in the calling thread.
