@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import is_unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_FULL: StorageFault.FULL,
@@ -38,6 +43,18 @@ _CONNECTION_LOST = ("08", "57P", "40003")
 _PRIMARY_CODE = 0xFF  # the low byte of SQLite's extended result codes
 
 
+@contextmanager
+def translate_db_errors() -> Iterator[None]:
+    """Translate the driver's errors to `StorageFailed`."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        failure = to_storage_failed(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another connection holds the lock."""
     return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
@@ -48,15 +65,18 @@ def is_full(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_FULL
 
 
-def to_storage_failed(error: DBAPIError) -> StorageFailed | None:
+def to_storage_failed(error: DBAPIError | sqlite3.Error) -> StorageFailed | None:
     """The failure behind a driver's error; None for a bug of ours, such as wrong SQL."""
-    if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):
-        fault = _BY_SQLITE_CODE.get(error.orig.sqlite_errorcode & _PRIMARY_CODE)
-        if "no such table" in str(error.orig):
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(orig, sqlite3.Error) and hasattr(orig, "sqlite_errorcode"):
+        fault = _BY_SQLITE_CODE.get(orig.sqlite_errorcode & _PRIMARY_CODE)
+        if "no such table" in str(orig):
             fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
-        elif is_unsupported(error.orig):
+        elif is_unsupported(orig):
             fault = StorageFault.NO_LOCKS
         return StorageFailed(fault) if fault else None
+    if isinstance(error, sqlite3.Error):
+        return None
     if fault := _BY_SQLSTATE.get(_sqlstate(error)):
         return StorageFailed(fault)
     unreachable = error.connection_invalidated or isinstance(error, OperationalError)

@@ -13,9 +13,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.service.db.database import BUSY_TIMEOUT, Database, run_write
+from mcp_enrichment.service.db.database import BUSY_TIMEOUT, READERS, Database, run_write
 from mcp_enrichment.service.db.errors import is_busy
 from mcp_enrichment.service.db.migrate import upgrade
+from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, is_bound, pin_key
 
 if TYPE_CHECKING:
@@ -46,7 +47,14 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         pseudonyms = run_write(
             engine, partial(_migrate_and_pin_key, path=path, privacy_key=privacy_key)
         )
-        return Database(engine, pseudonyms, is_in_place=_same_file_check(path))
+        writes = engine.execution_options(writes=True)
+        return Database(
+            engine,
+            pseudonyms,
+            reader_threads=SQLiteThreads(engine, threads=READERS),
+            writer_thread=SQLiteThreads(writes, threads=1, groups=True),
+            is_in_place=_same_file_check(path),
+        )
     except BaseException:
         engine.dispose()
         raise
@@ -120,4 +128,5 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins with a read fails at its first write if another one wrote.
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
