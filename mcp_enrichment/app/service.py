@@ -163,6 +163,7 @@ async def running_service(
         delivery_delays=settings.callback_delays,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
         source_limiter=_source_limiter(settings, sources),
         shutdown=GracefulShutdown(settings.stop_seconds if seconds is None else seconds),
         check=address_check(check_mx=settings.check_mx),

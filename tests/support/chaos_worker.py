@@ -123,6 +123,7 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
         completion_waiter=CompletionWaiter(database),
         delivery_delays=DELAYS,
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
     )
     async with anyio.create_task_group() as tasks:
         if orders["works"]:

@@ -140,6 +140,13 @@ def enqueue(
     connection.execute(_ADD, row | {"run_at": at + delay, "attempts": 0})
 
 
+def enqueue_leased(connection: Connection, lease: Lease, job: Job, *, at: float) -> None:
+    """Add a job that is claimed already."""
+    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id, "run_at": at}
+    row |= {"attempts": job.attempts, "lease_owner": lease.owner, "lease_until": lease.until}
+    connection.execute(_ADD, row)
+
+
 def enqueue_again(
     connection: Connection, kind: JobKind, target_id: str, *, team_id: int, at: float
 ) -> None:
@@ -247,6 +254,12 @@ def release(connection: Connection, owner: str) -> None:
 def next_run_at(connection: Connection, *, after: float) -> float | None:
     """When the next job becomes claimable, by its time or the end of its lease; None: never."""
     return connection.execute(_NEXT_RUN_AT, {"after": after}).scalar()
+
+
+def is_any_due(connection: Connection, *, now: float) -> bool:
+    """Whether there is a job that may be claimed, or waits for a source."""
+    due = next_run_at(connection, after=0.0)
+    return due is not None and due <= now
 
 
 def waiting(connection: Connection) -> dict[str, int]:
