@@ -1,11 +1,12 @@
-"""A fleet on Postgres, beside the engine alone and beside the embedded service.
+"""Several workers on Postgres, relative to the engine alone and to the embedded service.
 
-Lookups ended a second by 1, 2 and 4 workers of 100 jobs each, where a lookup takes 500 ms; the same
-number of jobs that do nothing, at once or in 500 ms, by bare procrastinate; ours with little stored
-and with much: one worker can end 200 of 500 ms a second, and bare ones that do nothing more. Then
-the time from a POST to the final answer at low load, and one team's single request while another
-has thousands waiting. Goals: 0.7 of bare procrastinate; p50 within 30 ms of the source's own time;
-p95 under 2 s; with 1,000,000 requests stored and 100,000 jobs waiting, within 1.3 times.
+Lookups of 500 ms that 1, 2 and 4 workers of 100 jobs each complete a second, with few and with many
+requests stored; and the same number of jobs that do nothing, or last 500 ms, in bare procrastinate.
+One worker can complete at most 200 jobs of 500 ms a second; bare jobs that do nothing have no such
+limit. Then the time from a POST to the final answer at low load, and one team's single request
+while another has thousands waiting. Goals: 0.7 of bare procrastinate; p50 within 30 ms of the
+source's own time; p95 under 2 s; with 1,000,000 requests stored and 100,000 jobs waiting, within
+1.3 times.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 WORKERS = (1, 2, 4)
 JOBS = 1000
-"""For each worker, and as many more."""
+"""For each worker, and once more in addition."""
 TEAMS = 20
 ROUNDS = 3
 SOURCE_SECONDS = 0.5
@@ -38,12 +39,12 @@ STORED, WAITING = 1_000_000, 100_000
 DURABLE = ("max_connections=200", "shared_buffers=512MB")
 LIMIT = 300.0
 MIDDLE = (0.7, 0.2)
-"""Shares of the jobs that are left while the rate is taken: all workers have started by then."""
+"""Shares of the jobs that are left while the rate is measured: all workers have started by then."""
 LEFT = {
     "ours": "SELECT sum(held) FROM teams",
     "bare": "SELECT count(*) FROM procrastinate_jobs",
 }
-"""What tells how many are not done, without reading what is measured."""
+"""Queries for the number of unfinished jobs. They do not read the tables that are measured."""
 FILL = """
 INSERT INTO teams (name, available, held, created_at)
     SELECT 'team ' || n, 1000000000, 0, 0 FROM generate_series(1, {teams}) n;
@@ -87,7 +88,7 @@ async def main() -> None:
 
 
 def throughput(few: str, many: str, bare: str) -> None:
-    """Ended a second, the median of rounds that take turns, and the ratios."""
+    """Print jobs completed a second, the median of rounds that take turns, and the ratios."""
     medians: dict[tuple[str, int], float] = {}
     for number in WORKERS:
         rounds: dict[str, list[float]] = {name: [] for name in NAMES}
@@ -115,7 +116,7 @@ def throughput(few: str, many: str, bare: str) -> None:
 
 
 def ended_a_second(url: str, ask: str, kind: str, number: int, seconds: float) -> float:
-    """How fast so many workers end what is asked, while all of them are at work."""
+    """Jobs that this many workers complete a second, while all of them have work."""
     left = LEFT[kind]
     with psycopg.connect(url, autocommit=True) as connection:
         before = _number(connection, left)
@@ -130,7 +131,7 @@ def ended_a_second(url: str, ask: str, kind: str, number: int, seconds: float) -
 
 
 def when_at_most(connection: psycopg.Connection, query: str, number: int) -> float:
-    """The time when no more are left than so many."""
+    """The time when at most this many are left."""
     deadline = time.monotonic() + LIMIT
     while (left := _number(connection, query)) > number:
         assert time.monotonic() < deadline, f"{left} are left"
@@ -144,7 +145,7 @@ def _number(connection: psycopg.Connection, query: str) -> int:
 
 @contextmanager
 def workers(url: str, kind: str, number: int, seconds: float) -> Iterator[None]:
-    """So many processes at work."""
+    """This many worker processes."""
     command = [sys.executable, "-m", "bench.fleet_worker", kind, url, str(seconds)]
     running = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(number)]
     try:
@@ -157,7 +158,7 @@ def workers(url: str, kind: str, number: int, seconds: float) -> Iterator[None]:
 
 
 def fill(url: str, stored: int, queued: int) -> None:
-    """Requests that have ended, and jobs that wait behind those that are measured."""
+    """Store completed requests, and jobs that wait behind those that are measured."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL.format(stored=stored, teams=TEAMS))
         if queued:

@@ -32,15 +32,15 @@ _START = (
     .values(status=Status.PROCESSING)
     .returning(*requests.c)
 )
+_FINAL_AMONG = select(requests.c.id).where(
+    requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
+)
 _COMPLETE = update(requests).where(requests.c.id == bindparam("this"), RUNNING)
 _COUNT_SOURCE_ATTEMPT = (
     update(requests)
     .where(requests.c.id == bindparam("this"))
     .values(source_attempts=requests.c.source_attempts + 1)
     .returning(requests.c.source_attempts)
-)
-_FINAL_AMONG = select(requests.c.id).where(
-    requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
 )
 
 
@@ -133,7 +133,7 @@ def count_source_attempt(connection: Connection, request_id: str) -> int:
 
 def final_among(connection: Connection, ids: Collection[str]) -> set[str]:
     """Those of the ids whose request is final."""
-    return set(connection.execute(_FINAL_AMONG, {"ids": ids}).scalars())
+    return set(connection.execute(_FINAL_AMONG, {"ids": list(ids)}).scalars())
 
 
 def _each(ids: Sequence[str], rows: Iterable[Row[Any]]) -> Sequence[Request | None]:
