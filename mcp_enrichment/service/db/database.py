@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -11,12 +10,8 @@ import anyio.to_thread
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
-from mcp_enrichment.service.db.errors import (
-    may_be_committed,
-    to_storage_failed,
-    translate_db_errors,
-)
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.db.errors import transaction, translate_db_errors
 from mcp_enrichment.service.db.group_commit import GroupCommit
 from mcp_enrichment.service.db.schema import teams, write_checks
 from mcp_enrichment.service.db.upsert import upsert
@@ -24,7 +19,7 @@ from mcp_enrichment.service.privacy.secure_vacuum import scrub
 from mcp_enrichment.service.queue import sqlite_queue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
     from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
@@ -182,22 +177,6 @@ class Database:
 
 class _TransactionConflict(Exception):
     """The transaction conflicts with another one."""
-
-
-@contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """A transaction of this connection, committed if the block does not raise. Raises
-    `CommitUnknown` where it is unknown whether a commit was saved."""
-    with connection.begin() as begun:
-        yield
-        try:
-            begun.commit()
-        except DBAPIError as error:
-            writes = connection.get_execution_options().get("writes", False)
-            if writes and may_be_committed(error):
-                failed = to_storage_failed(error)
-                raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
-            raise
 
 
 def _write_something(connection: Connection) -> None:

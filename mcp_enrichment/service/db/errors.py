@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
 from mcp_enrichment.file_locks import is_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_FULL: StorageFault.FULL,
@@ -53,6 +55,22 @@ def translate_db_errors() -> Iterator[None]:
         if failure is None:
             raise
         raise failure from error
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """A transaction of this connection, committed if the block does not raise. Raises
+    `CommitUnknown` where it is unknown whether a commit was saved."""
+    with connection.begin() as begun:
+        yield
+        try:
+            begun.commit()
+        except DBAPIError as error:
+            writes = connection.get_execution_options().get("writes", False)
+            if writes and may_be_committed(error):
+                failed = to_storage_failed(error)
+                raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
+            raise
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import anyio
 
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.db.database import transaction
-from mcp_enrichment.service.db.errors import translate_db_errors
+from mcp_enrichment.service.db.errors import transaction, translate_db_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
