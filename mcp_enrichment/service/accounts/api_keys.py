@@ -63,6 +63,15 @@ def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at:
     connection.execute(insert(api_keys).values(row))
 
 
+def find_valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
+    """The hash and the team of the valid key with this id, both None where there is none.
+
+    It is one row in any case, so that the time does not reveal whether an id exists.
+    """
+    stored, team_id = connection.execute(_VALID, {"id": key_id}).one()
+    return stored, team_id
+
+
 def list_all(connection: Connection) -> Sequence[ApiKey]:
     """All keys, the oldest first."""
     rows = connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))
@@ -114,9 +123,8 @@ async def authenticate_and_read(
 
 
 def _team_of(connection: Connection, key: str) -> int | None:
-    # It is one row in any case, and an unknown key is compared, too: so the time does not reveal
-    # whether an id exists.
-    stored, team_id = connection.execute(_VALID, {"id": key_id_of(key)}).one()
+    stored, team_id = find_valid(connection, key_id_of(key))
+    # An unknown key is compared, too, so that both take the same time.
     return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
 
 

@@ -1,21 +1,23 @@
-"""The threads of a SQLite file: each keeps one connection, and one of them does all writes."""
+"""The threads of a SQLite file: a few read, one does all writes, and their connections are kept."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import sqlite3
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
+from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.db.errors import transaction, translate_db_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -39,6 +41,7 @@ class SQLiteThreads:
         self._number = threads
         self._threads: list[Thread] = []
         self._starting = Lock()
+        self._idle: list[Connection] = []
         self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
@@ -60,6 +63,8 @@ class SQLiteThreads:
             for thread in self._threads:
                 thread.join()
             self._threads.clear()
+            while self._idle:
+                self._idle.pop().close()
 
     def _start(self) -> None:
         if self._threads:
@@ -70,23 +75,34 @@ class SQLiteThreads:
                 self._threads[-1].start()
 
     def _serve(self) -> None:
-        connection: Connection | None = None
         while first := self._waiting.get():
             group = [first, *self._others()]
             try:
-                with translate_db_errors():
-                    connection = connection or self._engine.connect()
+                with translate_db_errors(), self._connection() as connection:
                     _run(connection, group)
             except BaseException as error:  # noqa: BLE001 (each caller raises it)
                 for call in group:
                     call.error = call.error or error
-                if connection and isinstance(error, StorageFailed):
-                    connection.invalidate()  # after a failed COMMIT its transaction may be open
-                    connection.close()
-                    connection = None
             _report(group)
-        if connection:
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """The connection that was used last, or a new one if all are in use: a file that was
+        replaced meanwhile is not opened without need."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            yield connection
+        except (StorageFailed, DBAPIError, sqlite3.Error):
+            connection.invalidate()  # after a failed COMMIT its transaction may be open
             connection.close()
+            raise
+        except BaseException:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
 
     def _others(self) -> Sequence[_Call]:
         """The calls that wait, too."""
