@@ -54,7 +54,7 @@ def main(context: click.Context) -> None:
     """
     _escape_unprintable()
     if context.invoked_subcommand is None:
-        serve_stdio()
+        serve_stdio(context.obj)
 
 
 def _escape_unprintable() -> None:

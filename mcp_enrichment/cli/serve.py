@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,6 +18,7 @@ from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.mcp.stdio.early import EarlyAnswers
 
 HOST = "127.0.0.1"
 PORT = 8701
@@ -34,7 +34,8 @@ Ctrl-D ends it."""
 @click.option("--http", "over_http", is_flag=True, help="Serve Streamable HTTP, at /mcp.")
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535))
-def serve(over_http: bool, host: str, port: int) -> None:
+@click.pass_obj
+def serve(early: EarlyAnswers | None, over_http: bool, host: str, port: int) -> None:
     """Serve MCP: on stdin and stdout, or over HTTP to many clients.
 
     Over HTTP each caller needs a credential, as an API key: `mcp-enrichment teams add NAME`, then
@@ -43,7 +44,7 @@ def serve(over_http: bool, host: str, port: int) -> None:
     if over_http:
         _serve_http(host, port)
     elif (host, port) == (HOST, PORT):
-        serve_stdio()
+        serve_stdio(early)
     else:
         raise click.UsageError("--host and --port are for --http.")
 
@@ -62,10 +63,11 @@ def _serve_http(host: str, port: int) -> None:
         anyio.run(serve_mcp, settings, listening, host)
 
 
-def serve_stdio() -> None:
-    """Serve MCP on stdin and stdout until stdin is closed or a signal arrives."""
-    # Until there is state to clean up, Ctrl-C ends the process without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def serve_stdio(early: EarlyAnswers | None = None) -> None:
+    """Serve MCP on stdin and stdout until stdin is closed or a signal arrives.
+
+    `early`: answers the client's first requests meanwhile.
+    """
     with frozen_imports():
         from mcp_enrichment.app.client import lazy_client
         from mcp_enrichment.app.preflight import check_settings
@@ -78,7 +80,7 @@ def serve_stdio() -> None:
         settings = load_settings()
         check_settings(settings)
     except (click.UsageError, EnrichmentError) as error:
-        _serve_error(error)
+        _serve_error(error, early)
     configure_logs(settings)
     if sys.stdin is None or sys.stdout is None:
         raise click.ClickException(
@@ -90,14 +92,15 @@ def serve_stdio() -> None:
 
     async def run() -> None:
         async with lazy_client(settings) as client:
-            await serve_server(client, confirm=settings.confirm is Confirm.ALWAYS)
+            confirm = settings.confirm is Confirm.ALWAYS
+            await serve_server(client, confirm=confirm, early=early)
             exit_after_cleanup()
 
     with export_spans():
         run_until_signalled(run)
 
 
-def _serve_error(error: click.UsageError | EnrichmentError) -> NoReturn:
+def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers | None) -> NoReturn:
     """Serve MCP, answer each call with the error, and end with exit code 2.
 
     A chat client whose server exits at once only shows "disconnected", and few people find the log
@@ -119,7 +122,7 @@ def _serve_error(error: click.UsageError | EnrichmentError) -> NoReturn:
         raise answer
 
     async def run() -> None:
-        await serve_server(fail)
+        await serve_server(fail, early=early)
         exit_after_cleanup(INVALID_SETTINGS_EXIT)
 
     run_until_signalled(run)

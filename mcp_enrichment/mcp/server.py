@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
     from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.mcp.stdio.early import EarlyAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -135,11 +136,16 @@ async def _discover(_context: ServerRequestContext[Any], _params: RequestParams)
     return DISCOVERED
 
 
-async def serve(get_client: GetClient, *, confirm: bool = False) -> None:
-    """Serve one client over stdin and stdout until it closes a pipe."""
+async def serve(
+    get_client: GetClient, *, confirm: bool = False, early: EarlyAnswers | None = None
+) -> None:
+    """Serve one client over stdin and stdout until it closes a pipe.
+
+    `early`: has answered the client's first requests.
+    """
     server = create_server(get_client, confirm=confirm)
     try:
-        async with transport() as (incoming, outgoing):
+        async with transport(early) as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:
         logger.info("the client has closed stdout before all responses were sent")

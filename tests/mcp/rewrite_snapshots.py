@@ -1,11 +1,18 @@
-"""The committed JSON of each tool. `python -m tests.mcp.rewrite_snapshots` rewrites it."""
+"""The committed JSON of each tool, and the record of the first answers.
+
+`python -m tests.mcp.rewrite_snapshots` rewrites both.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import anyio
+
+from mcp_enrichment.mcp.stdio.recorded import FILE
 from mcp_enrichment.mcp.tools import TOOLS, Tool
+from tests.mcp.sdk_answers import record
 
 FOLDER = Path(__file__).with_name("snapshots")
 
@@ -24,6 +31,7 @@ def rewrite() -> None:
     """Rewrite the committed files from the tools as they are now."""
     for tool in TOOLS:
         committed(tool.name).write_text(snapshot(tool), encoding="utf-8")
+    Path(FILE).write_text(anyio.run(record), encoding="utf-8")
 
 
 if __name__ == "__main__":

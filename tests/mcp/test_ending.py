@@ -76,7 +76,7 @@ async def test_it_ends_without_a_word_in_the_middle_of_a_wait(
     async with silent_vendor() as vendor, piped(tmp_path, API_URL=vendor) as server:
         await server.ask("initialize", handshake())
         await server.start_waiting()
-        await server.ask("tools/list")
+        await server.ask("prompts/list")
         assert await end(server, ending) == status_of(ending)
         assert server.stderr() == ""
 
@@ -175,15 +175,16 @@ async def test_a_database_that_another_process_holds_does_not_hold_up_the_end(
 
 @contextmanager
 def started(folder: Path, module: str = "mcp_enrichment") -> Iterator[subprocess.Popen[bytes]]:
-    """The server after its handshake, with direct access to its pipes."""
+    """The server, once the SDK answers, with direct access to its pipes."""
     command = [sys.executable, "-m", module]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, bufsize=0, env=environment(folder), **pipes) as process:
         try:
             assert process.stdin
             assert process.stdout
-            process.stdin.write(request(1, "initialize", handshake()).encode() + b"\n")
-            process.stdout.readline()
+            for line in (request(1, "initialize", handshake()), request(0, "ping")):
+                process.stdin.write(line.encode() + b"\n")
+                process.stdout.readline()
             yield process
         finally:
             process.kill()

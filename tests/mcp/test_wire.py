@@ -16,6 +16,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest, JSONRPCResponse
 
 from mcp_enrichment.mcp.jsonrpc import HEAD
+from mcp_enrichment.mcp.stdio.early import Handover
 from mcp_enrichment.mcp.stdio.reader import MAX_LINE, LineBuffer, StdinReader, TooLong
 from mcp_enrichment.mcp.stdio.writer import MAX_OPEN_REQUESTS, StdoutWriter
 from tests.mcp.pipes import environment, handshake, modern, piped, request
@@ -189,6 +190,27 @@ async def test_no_more_is_read_while_too_many_requests_are_under_way() -> None:
         last = (await incoming.receive()).message
         assert isinstance(last, JSONRPCRequest)
         assert last.id == MAX_OPEN_REQUESTS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes cannot be watched there")
+async def test_the_end_of_an_early_answer_is_sent_first_and_no_answer_twice() -> None:
+    early = Handover(answered=frozenset({"early"}), unsent=b'swer"}\n')
+    async with own_pipe() as (client, to_client), anyio.create_task_group() as tasks:
+        outgoing = StdoutWriter(to_client, early)
+        for its_id in ("early", "late"):
+            outgoing.request_started()
+            response = JSONRPCResponse(jsonrpc="2.0", id=its_id, result={})
+            await outgoing.send(SessionMessage(response))
+        tasks.start_soon(outgoing.keep_writing)
+        received = b""
+        with anyio.fail_after(HANG):
+            while received.count(b"\n") < 2:
+                await anyio.wait_readable(client)
+                received += os.read(client, 1000)
+        tasks.cancel_scope.cancel()
+        rest, answer = received.splitlines()
+    assert rest == b'swer"}'
+    assert json.loads(answer)["id"] == "late"
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ def stdio_fds() -> Iterator[tuple[int, int]]:
         _null() as null,
         _moved(STDIN, null) as reader,
         _moved(STDOUT, _errors(null)) as writer,
-        _not_blocking(writer),
+        not_blocking(writer),
         _printed_to_stderr(),
     ):
         yield reader, writer
@@ -92,7 +92,8 @@ def _printed_to_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def _not_blocking(fd: int) -> Iterator[None]:
+def not_blocking(fd: int) -> Iterator[None]:
+    """Have writes to the descriptor return at once during the block. A terminal stays as it is."""
     # Other processes may share the pipe, so its mode is restored. A terminal is left alone: if this
     # process were killed, the shell's terminal would stay non-blocking.
     if os.isatty(fd):

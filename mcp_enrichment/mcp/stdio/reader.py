@@ -90,9 +90,11 @@ logger = logging.getLogger(__name__)
 class StdinReader:
     """The SDK's stream of messages from the client."""
 
-    def __init__(self, fd: int, writer: StdoutWriter) -> None:
+    def __init__(self, fd: int, writer: StdoutWriter, received: bytes = b"") -> None:
+        """`received`: bytes that were read already."""
         self._fd = fd
         self._lines = LineBuffer()
+        self._lines.feed(received)
         self._writer = writer
         self._has_ended = False
         self._of_request = ServerMessageMetadata(on_request_unanswered=writer.request_finished)

@@ -11,6 +11,8 @@ from mcp.types import JSONRPCError, JSONRPCResponse
 if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
+    from mcp_enrichment.mcp.stdio.early import Handover
+
 MAX_UNSENT_BYTES = 1024 * 1024
 """Unsent bytes above which no more requests are read."""
 MAX_OPEN_REQUESTS = 1000
@@ -24,13 +26,17 @@ class StdoutWriter:
     the memory instead: it stops while there is no room.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, early: Handover | None = None) -> None:
+        """`early`: the answers that are given already are not sent again."""
         self._fd = fd
-        self._unsent = bytearray()
+        self._unsent = bytearray(early.unsent if early else b"")
+        self._answered = early.answered if early else frozenset()
         self._open_requests = 0
         self._broken: OSError | None = None
         self._is_stuck = anyio.Event()
         self._moved = anyio.Event()
+        if self._unsent:
+            self._is_stuck.set()
 
     async def send(self, item: SessionMessage) -> None:
         """Write the message now, or when the pipe has room.
@@ -39,6 +45,8 @@ class StdoutWriter:
         """
         if isinstance(item.message, JSONRPCResponse | JSONRPCError):
             await self.request_finished()
+            if item.message.id in self._answered:
+                return
         if self._broken:
             raise anyio.BrokenResourceError
         line = item.message.model_dump_json(by_alias=True, exclude_unset=True)
