@@ -106,5 +106,7 @@ def headers() -> dict[str, str]:
 
 
 def _context_of(parent: str | None) -> Context | None:
-    remote = trace.get_current_span(_W3C.extract({TRACEPARENT: parent or ""}))
+    if not parent:
+        return None
+    remote = trace.get_current_span(_W3C.extract({TRACEPARENT: parent}))
     return trace.set_span_in_context(remote) if remote.get_span_context().is_valid else None

@@ -30,12 +30,15 @@ class ContactsSource:
     name: str = "contacts"
 
     async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
-        emails = await self.database.read(lambda c: contact_table.emails_of(c, profile, email_type))
+        def read(connection: Connection) -> tuple[dict[str, float], bool]:
+            emails = contact_table.emails_of(connection, profile, email_type)
+            return emails, bool(emails) or contact_table.any_stored(connection)
+
+        emails, has_contacts = await self.database.read(read)
+        if not has_contacts:
+            return Miss(reason=Reason.NO_CONTACTS)
         hits = [_own(email, seen_at) for email, seen_at in emails.items()]
-        if hits:
-            return replace(hits[0], others=tuple(hits[1:]))
-        has_contacts = await self.database.read(contact_table.any_stored)
-        return Miss(reason=None if has_contacts else Reason.NO_CONTACTS)
+        return replace(hits[0], others=tuple(hits[1:])) if hits else Miss()
 
 
 def _own(email: str, seen_at: float) -> Hit:

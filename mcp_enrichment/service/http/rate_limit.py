@@ -114,16 +114,17 @@ class AnonymousLimit:
     @contextmanager
     def authenticating(self, request: Request) -> Iterator[None]:
         """Within it the caller's key is verified. Raises `RateLimited`."""
-        key, peer = request.headers.get(KEY_HEADER, ""), _peer(request)
+        key = request.headers.get(KEY_HEADER, "")
         hashed = hashlib.sha256(key.encode()).digest()
         # A malformed key needs no database query.
-        if key_id_of(key) and hashed not in self._seen and not self._peers.has_room(peer):
+        is_new = key_id_of(key) and hashed not in self._seen
+        if is_new and not self._peers.has_room(_peer(request)):
             self._unseen.take("all")
         try:
             yield
         except Unauthorized:
             self._seen.pop(hashed, None)
-            self._peers.take(peer)
+            self._peers.take(_peer(request))
             raise
         self._remember(hashed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -36,17 +37,19 @@ class Completion:
     """Results of sources that cost nothing."""
 
 
-def complete_batch(connection: Connection, completions: Sequence[Completion]) -> Sequence[bool]:
-    """Complete requests and delete their jobs; False where a request was completed before."""
+def complete_batch(
+    connection: Connection, completions: Sequence[Completion]
+) -> Sequence[int | None]:
+    """Complete requests and delete their jobs: for each the number of jobs of callbacks that were
+    added, None where it was completed before."""
     # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
     # and the lock on a team's balance is short.
     in_order = sorted(completions, key=lambda completion: completion.request.id)
     at = completions[0].service.clock()
     ended = [one for one in in_order if _complete(connection, one, at=at)]
     delete_done(connection, [one.job for one in in_order])
-    if ended:
-        _write_consequences(connection, ended, at=at)
-    return [one in ended for one in completions]
+    callbacks = _write_consequences(connection, ended, at=at) if ended else Counter()
+    return [callbacks[one.request.id] if one in ended else None for one in completions]
 
 
 def _complete(connection: Connection, completion: Completion, *, at: float) -> bool:
@@ -55,18 +58,23 @@ def _complete(connection: Connection, completion: Completion, *, at: float) -> b
     )
 
 
-def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:
+def _write_consequences(
+    connection: Connection, ended: Sequence[Completion], *, at: float
+) -> Counter[str]:
+    """The number of jobs that were added, by request."""
     by_request = {one.request.id: one for one in ended}
     source_call_table.upsert_free_calls(
         connection, [call for one in ended for call in one.free_calls]
     )
     source_call_table.clear_emails(connection, list(by_request))
-    for callback in callback_table.of_requests(connection, list(by_request)):
+    callbacks = callback_table.of_requests(connection, list(by_request))
+    for callback in callbacks:
         one = by_request[callback.request_id]
         enqueue, delay = one.service.database.queue.enqueue, one.service.delivery_delays[0]
         team_id = one.request.team_id
         enqueue(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
     ledger.close_holds(connection, [_hold_outcome(one) for one in ended], at=at)
+    return Counter(callback.request_id for callback in callbacks)
 
 
 def _hold_outcome(completion: Completion) -> ledger.HoldOutcome:
