@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
-from mcp_enrichment.service.db.schema import RUNNING, requests
+from mcp_enrichment.service.db.schema import NOT_FINAL, RUNNING, requests
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -25,14 +25,14 @@ _RUNNING_DUPLICATE = (
     .with_for_update(key_share=True)
 )
 _ADD = insert(requests)
-_RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+_RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), NOT_FINAL)
 _START = (
     update(requests)
-    .where(requests.c.id.in_(bindparam("ids", expanding=True)), RUNNING)
+    .where(requests.c.id.in_(bindparam("ids", expanding=True)), NOT_FINAL)
     .values(status=Status.PROCESSING)
     .returning(*requests.c)
 )
-_COMPLETE = update(requests).where(requests.c.id == bindparam("this"), RUNNING)
+_COMPLETE = update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
