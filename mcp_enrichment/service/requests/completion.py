@@ -36,23 +36,28 @@ class Completion:
     """Results of sources that cost nothing."""
 
 
+class _CompletedBefore(Exception):
+    """One of several requests was completed before."""
+
+
 def complete_batch(connection: Connection, completions: Sequence[Completion]) -> Sequence[bool]:
-    """Complete requests and delete their jobs; False where a request was completed before."""
+    """Complete requests and delete their jobs; False where a request was completed before.
+
+    One statement completes all and says how many. If one of several was completed before, it
+    raises, and `GroupCommit` gives each a transaction of its own.
+    """
     # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
     # and the lock on a team's balance is short.
     in_order = sorted(completions, key=lambda completion: completion.request.id)
     at = completions[0].service.clock()
-    ended = [one for one in in_order if _complete(connection, one, at=at)]
+    outcomes = {one.request.id: asdict(one.outcome) for one in in_order}
+    completed = request_table.complete_all(connection, outcomes, at=at)
+    if completed != len(completions) > 1:
+        raise _CompletedBefore
     delete_done(connection, [one.job for one in in_order])
-    if ended:
-        _write_consequences(connection, ended, at=at)
-    return [one in ended for one in completions]
-
-
-def _complete(connection: Connection, completion: Completion, *, at: float) -> bool:
-    return request_table.complete(
-        connection, completion.request.id, at=at, **asdict(completion.outcome)
-    )
+    if completed:
+        _write_consequences(connection, in_order, at=at)
+    return [completed > 0] * len(completions)
 
 
 def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:
