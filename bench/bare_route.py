@@ -1,4 +1,4 @@
-"""The least that a route can be, on the same server: what HTTP itself costs."""
+"""The cheapest possible route on the same server: it shows what HTTP itself costs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ANSWER = {"_id": "0" * 24, "status": "pending", "linkedin_url": "https://www.lin
 
 
 async def get(_request: Request) -> JSONResponse:
-    """The same bytes each time."""
+    """Return the same bytes each time."""
     return JSONResponse(ANSWER)
 
 
 async def post(request: Request) -> JSONResponse:
-    """Reads the JSON and answers the same bytes."""
+    """Parse the JSON and return the same bytes."""
     await request.json()
     return JSONResponse(ANSWER, 201)
 

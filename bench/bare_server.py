@@ -1,4 +1,4 @@
-"""The least that the SDK's low-level server can be: one tool, over stdio."""
+"""The smallest server with the SDK's low-level API: one tool, over stdio."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool
 
 
 async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
-    """One tool."""
+    """List one tool."""
     return ListToolsResult(tools=[Tool(name="nothing", input_schema={"type": "object"})])
 
 
 async def call_tool(_context: Any, _params: Any) -> CallToolResult:
-    """It does nothing."""
+    """Do nothing."""
     return CallToolResult(content=[TextContent(type="text", text="{}")])
 
 

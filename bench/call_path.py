@@ -1,9 +1,10 @@
-"""How much of the package one call passes: functions, files and SQLite transactions.
+"""How much of the package one call runs: functions, files and SQLite transactions.
 
-Two calls are followed, each in a real process that has answered the same once before: one stored
-lookup over stdio, and one POST to the service up to its delivered callback. The counts are of
-distinct functions and methods of `mcp_enrichment` that run, and of their files; lambdas and
-comprehensions are part of their function. A transaction that changes a row is a write transaction.
+Two calls are traced, each in a real process that has answered the same call once before: a lookup
+of a stored contact over stdio, and a POST to the service with its lookup and its delivered
+callback. The counts are of distinct functions and methods of `mcp_enrichment` that run, and of
+their files; lambdas and comprehensions count as part of their function. A transaction that changes
+a row is a write transaction.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ PACKAGE = os.sep + "mcp_enrichment" + os.sep
 CHANGES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 ENDS = ("COMMIT", "ROLLBACK", "END")
 SETTLING = 1.0
-"""Seconds after an answer in which what is still being written down belongs to its call."""
+"""Seconds after an answer in which pending writes still count as part of its call."""
 PROGRAM = [sys.executable, "-m", "mcp_enrichment"]
 ROOT = Path(__file__).parent.parent
 
 
 class Recorder:
-    """Notes what runs between `start` and `stop`, in every thread of this process."""
+    """Records the functions that run between `start` and `stop`, in every thread."""
 
     def __init__(self) -> None:
         self.codes: set[CodeType] = set()
@@ -56,7 +57,7 @@ class Recorder:
         self.is_on = False
 
     def install(self) -> None:
-        """Follow functions by the profiler, and transactions by SQLite's own trace."""
+        """Trace functions with the profiler, and transactions with SQLite's trace callback."""
         sys.setprofile(self._profile)
         threading.setprofile(self._profile)
         connect = sqlite3.connect
@@ -92,7 +93,7 @@ class Recorder:
         return connection
 
     def _statement(self, connection: dict[str, str], statement: str) -> None:
-        """Follow the transaction of a connection; a statement outside is one of its own."""
+        """Count a connection's transactions; a statement outside one counts as one."""
         word = statement.split(maxsplit=1)[0].upper().rstrip(";")
         kind = {"SELECT": "read", **dict.fromkeys(CHANGES, "write")}.get(word, "")
         if word == "BEGIN":
@@ -126,7 +127,7 @@ def main() -> None:
 
 
 def stdio(folder: Path) -> dict[str, int]:
-    """A stored lookup that a client over stdio asks for."""
+    """Trace a lookup of a stored contact by a client over stdio."""
     return anyio.run(_stdio, folder)
 
 
@@ -149,12 +150,12 @@ async def _stdio(folder: Path) -> dict[str, int]:
 
 
 def asked(url: str, kind: str) -> dict[str, Any]:
-    """The arguments of the tool."""
+    """Return the arguments of the tool."""
     return {"linkedin_url": url, "type": kind, "wait_seconds": 20}
 
 
 def post(folder: Path) -> dict[str, int]:
-    """A POST to a service process, its lookup and its callback."""
+    """Trace a POST to a service process, with its lookup and its callback."""
     ours = environment(folder)
     run = partial(subprocess.run, env=ours, check=True, capture_output=True, text=True)
     run([*PROGRAM, "teams", "add", "measured", "--credits", "100"])
@@ -174,7 +175,7 @@ def post(folder: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def receiver() -> Iterator[tuple[str, threading.Semaphore]]:
-    """A URL for callbacks, and what is released once for each that arrives."""
+    """A URL for callbacks, and a semaphore that is released once for each that arrives."""
     arrived = threading.Semaphore(0)
 
     class Receiver(BaseHTTPRequestHandler):
@@ -185,7 +186,7 @@ def receiver() -> Iterator[tuple[str, threading.Semaphore]]:
             arrived.release()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing on stderr."""
+            """Write nothing to stderr."""
 
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -213,19 +214,19 @@ def service(folder: Path, callback_url: str) -> Iterator[tuple[str, int]]:
 
 
 def child(folder: Path) -> list[str]:
-    """The beginning of a command that is followed."""
+    """The first part of a command line that is traced."""
     return [sys.executable, "-m", "bench.call_path", "child", str(folder / "pid")]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """With the database, the memory and the counts in one folder."""
+    """An environment with the database, the state file and the counts in one folder."""
     ours = {"DATA_DIR": str(folder / "data"), "STATE_DIR": str(folder / "state")}
     named = {f"ENRICHMENT_{name}": value for name, value in ours.items()}
     return {**os.environ, **named, "CALL_PATH": str(folder / "counts")}
 
 
 def written(folder: Path) -> dict[str, int]:
-    """What the child has counted, once it has written it down."""
+    """The counts of the child, once it has written them."""
     while not (counts := folder / "counts").exists():
         time.sleep(0.05)
     found: dict[str, int] = json.loads(counts.read_text())
@@ -233,10 +234,10 @@ def written(folder: Path) -> dict[str, int]:
 
 
 def follow_command(pid: str, *command: str) -> None:
-    """Run one of the program's commands, followed."""
+    """Run one of the program's commands and trace it."""
     Path(pid).write_text(str(os.getpid()))
     Recorder().install()
-    from mcp_enrichment.cli import main as run  # after SQLite is followed
+    from mcp_enrichment.cli import main as run  # after SQLite is traced
 
     run(command)
 

@@ -1,4 +1,4 @@
-"""Generated companies, and people whose addresses are formed as companies form them, with noise."""
+"""Generated companies, and people with addresses in the patterns that companies use, with noise."""
 # ruff: noqa: RUF001 - letters of other scripts are meant
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LATIN = {
     "张": "zhang", "김": "kim", "田中": "tanaka",
 }  # fmt: skip
 STRICTNESS = (0.2, 1, 3)
-"""How much noise companies have beside the ordinary one: of ten, five, three and two."""
+"""Factors of noise for companies: of ten, five have the first, three the second, two the third."""
 PLAIN = str.maketrans("éáíóúèçñüöäøåşŁłŻżŚśğıëÅ", "eaiouecnuoaoasllzzssgieA".lower(), "'’")
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Å": "aa"}
 FORMS: dict[str, tuple[int, Callable[[str, str], str]]] = {
@@ -64,23 +64,23 @@ FORMS: dict[str, tuple[int, Callable[[str, str], str]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """How often an address is another one than the company's form gives."""
+    """How often an address differs from the pattern of its company, as shares."""
 
     elsewhere: float = 0.02
     """The person has changed companies, and the address is the old one."""
     nickname: float = 0.3
-    """Of those who have one."""
+    """A share of the people whose first name has a nickname."""
     number: float = 0.01
     alias: float = 0.01
 
     def times(self, factor: float) -> Noise:
-        """So many times as much."""
+        """Multiply each share by this factor, up to 1."""
         return Noise(**{kind: min(1, much * factor) for kind, much in asdict(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody at a generated company."""
+    """A person at a generated company."""
 
     name: Name
     company: str
@@ -88,7 +88,7 @@ class Person:
 
 
 class Company:
-    """One that forms its addresses in one way, and keeps each to one person."""
+    """A company with one address pattern; it gives each address to one person only."""
 
     def __init__(self, number: int, chance: random.Random, noise: Noise) -> None:
         self.name, self._chance = f"Company {number} Ltd", chance
@@ -104,7 +104,7 @@ class Company:
         self._taken: set[str] = set()
 
     def address_of(self, first: str, last: str) -> str:
-        """An address for somebody new."""
+        """Create an address for a new person."""
         chance, noise = self._chance, self.noise
         given = self._letters(first)
         if first in NICKNAMES and chance.random() < noise.nickname:
@@ -130,7 +130,7 @@ class Company:
 
 
 def people(companies: int, seed: int, noise: Noise) -> Iterator[Person]:
-    """The people of so many companies: few at most of them, and many at some."""
+    """The people of this many companies: most companies have few people, some have many."""
     chance = random.Random(seed)  # noqa: S311 - the same companies at each run
     all_of_them = [Company(number, chance, noise) for number in range(companies)]
     first_names, last_names = FIRST.split(), [*LAST.split(), *MORE_LAST]

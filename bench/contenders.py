@@ -1,11 +1,12 @@
-"""The servers that are compared, each the tool `get_credits`; what they need is installed here.
+"""The servers that are compared, each with the tool `get_credits`; their packages are installed
+here.
 
-Over HTTP they serve with the same uvicorn, in the same configuration, but for the TypeScript SDK.
+Over HTTP they all run on the same uvicorn, in the same configuration, except the TypeScript SDK.
 
-All answer the same constant, as text and as structured content, to the same requests. Those that
-are *asking* get it from a scripted service in their own process, through an HTTP client, and ours
-then reads from its memory what was spent today. The *embedded* one is the command as it is
-installed: it reads the balance from its database as well.
+All return the same constant, as text and as structured content, to the same requests. Those named
+*asking* get it from a scripted service in their own process, through an HTTP client; ours also
+reads from its state file what was spent today. The *embedded* one is the command as it is
+installed: it also reads the balance from its database.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BARE, OURS = "bare SDK", "mcp-enrichment"
-"""The two that are compared in figures: the first is what the second is to be better than."""
+"""The goals compare these two: the second must be better than the first."""
 SERVERS = Path(__file__).parent / "face_servers"
 FASTMCP = "fastmcp>=4,<5"
 TYPESCRIPT = ("@modelcontextprotocol/server@^2", "@modelcontextprotocol/node@^2")
@@ -29,15 +30,15 @@ class Contender:
 
     name: str
     command: tuple[str, ...]
-    """It serves over stdio."""
+    """The command that serves over stdio."""
     http: tuple[str, ...] = ("http",)
-    """What stands behind the command for HTTP, and is followed by a port."""
+    """Arguments that make it serve HTTP; the port follows."""
     settings: dict[str, str] = field(default_factory=dict)
-    """What stands in its environment besides."""
+    """Further variables of its environment."""
 
 
 def contenders(folder: Path) -> list[Contender]:
-    """All that can be had on this machine; what is installed for them lies in the folder."""
+    """All servers that can run on this machine; their packages are installed in the folder."""
     return [*_python(folder), *_fastmcp(folder), *_typescript(folder)]
 
 

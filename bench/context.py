@@ -1,8 +1,8 @@
-"""The bytes that a model reads and writes from question to answer, beside an agent that polls.
+"""The bytes that a model reads and writes from request to answer, relative to an agent that polls.
 
-Both use the same tools of the same server. Ours lets the tools wait; the other asks without waiting
-and reads every 5 s. What is counted is what passes through the model: the arguments it writes and
-the text of each answer. Goal: at most a fifth.
+Both use the same tools of the same server. Ours lets the tools wait; the other requests without
+waiting and reads every 5 s. The bytes counted are those that pass through the model: the arguments
+that it writes and the text of each answer. Goal: at most a fifth.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LASTING = (5, 30, 180)
-"""Seconds."""
+"""Durations of the lookups in seconds."""
 POLL_EVERY = 5.0
 
 
 class Reader:
-    """Calls tools as a model does, and counts what it writes and reads."""
+    """Calls tools as a model does, and counts the bytes that it writes and reads."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -39,7 +39,7 @@ class Reader:
         self.calls = 0
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """One call; its answer."""
+        """Call a tool; return its answer."""
         answer = structured_content(await self._client.call_tool(name, arguments))
         written, read = json.dumps({"name": name, "arguments": arguments}), json.dumps(answer)
         self.bytes += len(written) + len(read)
@@ -48,7 +48,7 @@ class Reader:
 
 
 async def waits(reader: Reader, url: str) -> None:
-    """As the tools' descriptions say."""
+    """Use the tools as their descriptions say."""
     answer = await reader.call("request_email_enrichment", linkedin_url=url, type="work")
     while not answer["is_final"]:
         waited = await reader.call("wait_for_enrichment", ids=[answer["id"]])
@@ -56,7 +56,7 @@ async def waits(reader: Reader, url: str) -> None:
 
 
 async def polls(reader: Reader, url: str) -> None:
-    """As an agent must where no tool waits."""
+    """Poll as an agent must if no tool waits."""
     answer = await reader.call(
         "request_email_enrichment", linkedin_url=url, type="work", wait_seconds=0
     )
@@ -66,7 +66,7 @@ async def polls(reader: Reader, url: str) -> None:
 
 
 async def main() -> None:
-    """Print both for each lookup, and all together."""
+    """Print both for each lookup, and the totals."""
     found: dict[tuple[str, int], Reader] = {}
     async with polled_server() as server, anyio.create_task_group() as tasks:
         for how in (waits, polls):
@@ -86,7 +86,7 @@ async def main() -> None:
 
 
 async def measure(url: str, how: Any, seconds: int, found: dict[tuple[str, int], Reader]) -> None:
-    """One lookup, told in one way."""
+    """Measure one lookup in one of the two ways."""
     async with connected(url, f"{how.__name__}{seconds}") as client:
         found[how.__name__, seconds] = Reader(client)
         await how(found[how.__name__, seconds], profile("pat-example", seconds))
@@ -94,7 +94,7 @@ async def measure(url: str, how: Any, seconds: int, found: dict[tuple[str, int],
 
 @asynccontextmanager
 async def connected(url: str, key: str) -> AsyncIterator[Client]:
-    """A client of the tools over that server, with a memory of its own."""
+    """A client of the tools over that server, with its own state file."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(api_url=url, api_key=key, state_dir=Path(folder))
         async with (

@@ -1,6 +1,7 @@
-"""From closing stdin, or a signal, to the end of the process, in the middle of things.
+"""The time from the closing of stdin, or a signal, to the end of the process, while work is
+running.
 
-The longest of several rounds of each is printed. Goal: 1 s; where it is missed, this ends with 1.
+Prints the longest of several rounds of each. Goal: 1 s. Exits with code 1 if it is missed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ENDINGS = {"stdin closed": None, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIG
 
 
 def main() -> int:
-    """Print the longest of each; 1 where one is too long."""
+    """Print the longest of each; return 1 if one is too long."""
     missed = 0
     situations = {
         f"{WAITS} waits under way": waiting,
@@ -77,7 +78,7 @@ def waiting(folder: Path) -> Iterator[Server]:
 
 
 def not_reading(folder: Path) -> Iterator[Server]:
-    """The client has asked until the pipes were full, and read nothing."""
+    """The client has sent requests until the pipes were full, and read nothing."""
     with started(folder) as server:
         assert server.stdin
         os.set_blocking(server.stdin.fileno(), False)
@@ -87,7 +88,7 @@ def not_reading(folder: Path) -> Iterator[Server]:
 
 
 def database_held(folder: Path) -> Iterator[Server]:
-    """The leases cannot be given back."""
+    """The leases cannot be released, as the database is locked."""
     with started(folder) as server:
         say(server, 1, "tools/call", name="get_credits", arguments={})
         assert server.stdout

@@ -1,8 +1,8 @@
-"""The face under load, beside servers that do the same work with other libraries, in one run.
+"""The MCP server under load, relative to servers that do the same work with other libraries.
 
 Start-up, memory, and calls a second, p50 and p99 at 1 and at 64 calls at a time: medians of rounds
-in which all take turns. Goals: no figure worse than the bare SDK's, and over stdio at least twice
-its calls at 64; where the calls at 64 miss theirs, this ends with 1.
+in which all servers take turns. Goals: no figure worse than the bare SDK's, and over stdio at least
+twice its calls at 64. Exits with code 1 if the calls at 64 miss their goal.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ TRANSPORTS: dict[str, tuple[Serving, float]] = {
     "stdio": (over_stdio, 2.0),
     "HTTP": (over_http, 1.0),
 }
-"""Each starts a server, lists its tools, puts it under load, and tells its memory; beside it, how
-many of the bare SDK's calls at 64 are the goal."""
+"""Each starts a server, lists its tools, puts it under load, and reports its memory. The number is
+the goal: our calls at 64 relative to the bare SDK's."""
 
 
 def main() -> int:
-    """Print all figures, and ours divided by the bare SDK's; 1 where the goal is missed."""
+    """Print all figures, and ours divided by the bare SDK's; return 1 if the goal is missed."""
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         competing = contenders(Path(folder))
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def compare(competing: list[Contender], serving: Serving) -> float:
-    """Let them take turns, and print; our calls at 64 divided by the bare SDK's."""
+    """Let the servers take turns, and print; return our calls at 64 divided by the bare SDK's."""
     rounds: dict[str, list[dict[str, float]]] = {one.name: [] for one in competing}
     for _ in range(ROUNDS):
         for one in competing:
@@ -72,7 +72,7 @@ def show(medians: dict[str, dict[str, float]]) -> None:
 
 
 def one_round(serving: Serving, one: Contender) -> dict[str, float]:
-    """Start it, load it, end it."""
+    """Start a server, put it under load, end it."""
     began = time.perf_counter()
     with serving(one) as server:
         server.list_tools()
@@ -89,13 +89,13 @@ def one_round(serving: Serving, one: Contender) -> dict[str, float]:
 
 
 def median(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """Each figure's median."""
+    """The median of each figure."""
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def ratios_of(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> dict[str, float]:
-    """Ours divided by theirs, figure by figure: in each round, as what else the machine does then
-    weighs on both; the median of that."""
+    """Ours divided by theirs, figure by figure: the median of the ratios of each round. Within a
+    round, other load on the machine affects both."""
     by_round = [
         {name: our[name] / their[name] for name in our}
         for our, their in zip(ours, theirs, strict=True)

@@ -1,13 +1,14 @@
-"""A fleet on Postgres, beside the engine alone and beside the embedded service.
+"""Several workers on Postgres, relative to the engine alone and to the embedded service.
 
-Lookups ended a second by 1, 2 and 4 workers of 100 jobs each, beside as many jobs of bare
-procrastinate that take as long and do nothing: the source answers at once, or in 500 ms, when a
-worker can end at most 200 a second; then with much stored. Then the time from a POST to the final
-answer at low load, and one team's single request while another has thousands waiting. Goals: of
-bare procrastinate 0.4 at once and 0.7 in 500 ms; with 1,000,000 requests stored and 100,000 jobs
-waiting, within 1.3 times; p50 within 30 ms of the source's own time; p95 under 2 s.
+Lookups that 1, 2 and 4 workers of 100 jobs each complete a second, and as many jobs of bare
+procrastinate that do nothing: the source answers at once, or both take 500 ms. One worker can
+complete at most 200 jobs of 500 ms a second, with few or with many requests stored. Then the time
+from a POST to the final answer at low load, and one team's single request while another has
+thousands waiting. Goals: of bare procrastinate 0.4 at once and 0.7 in 500 ms; with 1,000,000
+requests stored and 100,000 jobs waiting, within 1.3 times; p50 within 30 ms of the source's own
+time; p95 under 2 s.
 
-`python -m bench.fleet at-once` measures only lookups that are answered at once.
+`python -m bench.fleet at-once` measures only the lookups that are answered at once.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 WORKERS = (1, 2, 4)
 JOBS = 1000
-"""For each worker, and as many more."""
+"""For each worker, and once more in addition."""
 TEAMS = 20
 ROUNDS = 3
 SOURCE_SECONDS = 0.5
@@ -39,12 +40,12 @@ STORED, WAITING = 1_000_000, 100_000
 DURABLE = ("max_connections=200", "shared_buffers=512MB")
 LIMIT = 300.0
 MIDDLE = (0.7, 0.2)
-"""Shares of the jobs that are left while the rate is taken: all workers have started by then."""
+"""Shares of the jobs that are left while the rate is measured: all workers have started by then."""
 LEFT = {
     "ours": "SELECT sum(held) FROM teams",
     "bare": "SELECT count(*) FROM procrastinate_jobs",
 }
-"""What tells how many are not done, without reading what is measured."""
+"""Queries for the number of unfinished jobs. They do not read the tables that are measured."""
 FILL = """
 INSERT INTO teams (name, available, held, created_at)
     SELECT 'team ' || n, 1000000000, 0, 0 FROM generate_series(1, {teams}) n;
@@ -74,17 +75,17 @@ INSERT INTO procrastinate_jobs (queue_name, task_name, args)
 """
 ASK = {"ours": OURS, "bare": BARE}
 MARKS = count()
-"""The first two hex digits of the ids of what is asked together."""
+"""The first two hex digits of the ids of requests that are made together."""
 
 
 class Case(NamedTuple):
     """Jobs that are measured."""
 
     kind: str
-    """Whose: `ours` or `bare`."""
+    """`ours` or `bare`."""
     url: str
     seconds: float
-    """What each takes."""
+    """How long each takes."""
 
 
 async def main(*only: str) -> None:
@@ -110,7 +111,7 @@ async def main(*only: str) -> None:
 
 
 def throughput(cases: Mapping[str, Case]) -> None:
-    """Ended a second, the median of rounds in which the cases take turns, and the ratios."""
+    """Print jobs completed a second, the median of rounds that take turns, and the ratios."""
     medians: dict[tuple[str, int], float] = {}
     for number in WORKERS:
         rounds: dict[str, list[float]] = {name: [] for name in cases}
@@ -119,16 +120,17 @@ def throughput(cases: Mapping[str, Case]) -> None:
                 rounds[name].append(ended_a_second(case, number))
         for name, found in rounds.items():
             medians[name, number] = sorted(found)[ROUNDS // 2]
-            ratios = ", ".join(
-                f"{medians[name, number] / medians[to]:.2f} of {to[0]} by {to[1]}"
-                for to in ((next(iter(cases)), number), (name, 1))
+            to_first = medians[name, number] / medians[next(iter(cases)), number]
+            to_one = medians[name, number] / medians[name, 1]
+            print(
+                f"{number} workers, {cases[name].seconds:.1f} s, {name:11} "
+                f"{medians[name, number]:6.0f} completed a second: {to_first:.2f} times bare "
+                f"procrastinate, {to_one:.2f} times one worker"
             )
-            shown = f"{number} workers, {cases[name].seconds:.1f} s, {name:12}"
-            print(f"{shown} {medians[name, number]:6.0f} ended a second: {ratios}", flush=True)
 
 
 def ended_a_second(case: Case, number: int) -> float:
-    """How fast so many workers end what is asked, while all of them are at work."""
+    """Jobs that this many workers complete a second, while all of them have work."""
     left, jobs = LEFT[case.kind], JOBS * (number + 1)
     ask = ASK[case.kind].format(mark=f"{next(MARKS):02x}", jobs=jobs, priority=0, teams=TEAMS)
     with psycopg.connect(case.url, autocommit=True) as connection:
@@ -144,7 +146,7 @@ def ended_a_second(case: Case, number: int) -> float:
 
 
 def when_at_most(connection: psycopg.Connection, query: str, number: int) -> float:
-    """The time when no more are left than so many."""
+    """The time when at most this many are left."""
     deadline = time.monotonic() + LIMIT
     while (left := _number(connection, query)) > number:
         assert time.monotonic() < deadline, f"{left} are left"
@@ -158,7 +160,7 @@ def _number(connection: psycopg.Connection, query: str) -> int:
 
 @contextmanager
 def workers(case: Case, number: int) -> Iterator[None]:
-    """So many processes at work."""
+    """This many worker processes."""
     command = [sys.executable, "-m", "bench.fleet_worker", *map(str, case)]
     running = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(number)]
     try:
@@ -171,7 +173,7 @@ def workers(case: Case, number: int) -> Iterator[None]:
 
 
 def fill(url: str, stored: int, queued: int) -> None:
-    """Requests that have ended, and jobs that wait behind those that are measured."""
+    """Store completed requests, and jobs that wait behind those that are measured."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL.format(stored=stored, teams=TEAMS))
         if queued:

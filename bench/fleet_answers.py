@@ -1,5 +1,5 @@
-"""How long an answer takes: on Postgres beside the embedded service's, and beside another team's
-thousands. Requests are made of the domain itself, without HTTP."""
+"""How long an answer takes on Postgres, relative to the embedded service, and while another team
+has thousands waiting. Requests call the domain directly, without HTTP."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ SINGLE = 40
 
 
 async def answers(url: str, seconds: float) -> None:
-    """p50 and p99 from a request to its final answer: asked of one service, held by it, and worked
-    on by another."""
+    """Print p50 and p99 from a request to its final answer: one service accepts it and holds the
+    answer, another one runs the job."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"embedded, SQLite": Path(folder) / "enrichment.db", "fleet, Postgres": url}
         for name, place in places.items():
@@ -58,7 +58,7 @@ async def answers(url: str, seconds: float) -> None:
 
 
 async def fairness(url: str, seconds: float) -> None:
-    """One team's single requests while another's thousands are worked on."""
+    """Print how long one team's single requests take while another's thousands are worked on."""
     async with service(url, seconds, works=False) as asked:
         team_id = await team(asked, "thousands", THOUSANDS)
         async with anyio.create_task_group() as tasks:
@@ -78,7 +78,7 @@ async def fairness(url: str, seconds: float) -> None:
 async def asked_one_after_the_other(
     asked: ServiceContext, name: str, many: int
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """The seconds from each request to its final answer, and those of them from its end on."""
+    """Seconds from each request to its final answer, and from each completion to that answer."""
     team_id = await team(asked, name, many)
     taken: list[float] = []
     held: list[float] = []
@@ -101,7 +101,7 @@ async def asked_one_after_the_other(
 
 
 async def ask_many(asked: ServiceContext, team_id: int, share: int) -> None:
-    """An eighth of the thousands."""
+    """Request an eighth of the thousands."""
     for number in range(share, THOUSANDS, 8):
         url = f"https://www.linkedin.com/in/pat-thousands-{number:06}"
         await submission.accept(
@@ -110,7 +110,7 @@ async def ask_many(asked: ServiceContext, team_id: int, share: int) -> None:
 
 
 async def team(asked: ServiceContext, name: str, credits: int) -> int:  # noqa: A002
-    """A new team."""
+    """Add a team."""
     return await asked.database.write(lambda c: teams.add(c, name, credits, at=time.time()))
 
 
@@ -118,7 +118,7 @@ async def team(asked: ServiceContext, name: str, credits: int) -> int:  # noqa: 
 async def service(
     place: Path | str, seconds: float, *, works: bool
 ) -> AsyncIterator[ServiceContext]:
-    """A service there; one that does not work asks, and holds answers."""
+    """A service there; without `works` it accepts requests and holds answers, and runs no jobs."""
     policy = CallbackURLPolicy()
     if isinstance(place, Path):
         database, engine = open_sqlite(place), SQLiteWorker(concurrency=CONCURRENCY)

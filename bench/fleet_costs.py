@@ -1,9 +1,4 @@
-"""What a lookup costs Postgres: the figures behind `deploy/plan.md`.
-
-Requests accepted and ended a second by one team and by many, whose balances are one hot row each or
-many; bytes of the tables and of the write-ahead log for each; the next job found in a short queue
-and in a long one; commits that tell somebody, beside commits that tell nobody.
-"""
+"""The cost of a lookup on Postgres: the figures behind `deploy/plan.md`."""
 
 from __future__ import annotations
 
@@ -49,7 +44,7 @@ class Knows:
     name = "knows"
 
     async def find(self, _profile: str, _kind: object) -> Hit:
-        """A hit."""
+        """Return a hit."""
         return Hit(email="pat@example.com")
 
 
@@ -69,7 +64,7 @@ async def main() -> None:
 
 
 async def lookups(url: str, many: int) -> None:
-    """Accept so many teams' requests, then end them: by one process, as fast as it can."""
+    """Accept this many teams' requests, then complete them: by one process, as fast as it can."""
     database, policy = open_postgres(url), CallbackURLPolicy()
     service = ServiceContext(
         database=database,
@@ -123,7 +118,7 @@ async def _per_second(step: Callable[[int], object]) -> float:
 
 
 def hot_row(url: str, many: int) -> None:
-    """The two statements on a balance alone, in one round trip: what one row can bear at most."""
+    """Run only the two statements on a balance, in one round trip: the most that one row allows."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO teams (name, available, held, created_at)"
@@ -140,7 +135,7 @@ def hot_row(url: str, many: int) -> None:
 
 
 def queue(url: str) -> None:
-    """Taking the next job, with few waiting and with many."""
+    """Claim the next job, with few waiting and with many."""
     put = """
         INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
         SELECT 'look-up', 'look-up', -n, '{}' FROM generate_series(1, %s) n"""
@@ -158,7 +153,7 @@ def queue(url: str) -> None:
 
 
 def telling(url: str) -> None:
-    """Commits that tell of an end, beside those that do not: they take one lock for all."""
+    """Commits with a notification, which share one lock, relative to commits without."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE plain (n integer)")
     for name, statement in (

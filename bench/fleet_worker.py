@@ -1,5 +1,5 @@
-"""A worker of the fleet benchmark: `ours URL SECONDS`, whose source takes so long; or `bare URL
-SECONDS`, procrastinate alone, whose jobs take so long and do nothing."""
+"""A worker of the fleet benchmark. `ours URL SECONDS`: our worker with a source that takes this
+long. `bare URL SECONDS`: procrastinate alone, with jobs that take this long and do nothing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class TakesAWhile:
         self._seconds = seconds
 
     async def find(self, _profile: str, _kind: object) -> Hit:
-        """A hit, after so many seconds."""
+        """Return a hit after the seconds."""
         await anyio.sleep(self._seconds)
         return Hit(email="pat@example.com")
 
 
 async def ours(url: str, seconds: str) -> None:
-    """What `mcp-enrichment worker` runs, with that source."""
+    """Run what `mcp-enrichment worker` runs, with that source."""
     database, policy = open_postgres(url), CallbackURLPolicy()
     service = ServiceContext(
         database=database,
@@ -47,7 +47,7 @@ async def ours(url: str, seconds: str) -> None:
 
 
 async def bare(url: str, seconds: str) -> None:
-    """The engine alone, as it comes."""
+    """Run the engine alone, with its defaults."""
     app = App(connector=PsycopgConnector(conninfo=url))
 
     @app.task(name="nothing")

@@ -1,9 +1,9 @@
 """A thousand waits held over HTTP by one process: `[WAITS [IDS ...]]`.
 
-Each is a call of `wait_for_enrichment` on a connection of its own, called again where it runs out,
-as an assistant does. The vendor behind holds answers; its lookups end one after the other. Told
-are the memory of a wait, how late an answer comes after its end, the longest silence of a stream,
-and how many waits were lost: if one was, this ends with 1.
+Each is a call of `wait_for_enrichment` on its own connection, repeated when it times out, as an
+assistant does. The vendor holds its answers; its lookups complete one after the other. Prints the
+memory of a wait, the delay of an answer after its completion, the longest silence of a stream, and
+how many waits were lost. Exits with code 1 if one was.
 """
 
 from __future__ import annotations
@@ -29,43 +29,43 @@ if TYPE_CHECKING:
 
 WAITS = 1_000
 AHEAD = 30.0
-"""Seconds from the last wait's beginning to the first end."""
+"""Seconds from the start of the last wait to the first completion."""
 BEGUN_A_SECOND = 100
-"""So many waits any machine begins."""
+"""Any machine starts at least this many waits a second."""
 KEY = "a-key"
 SPREAD = 20.0
-"""Seconds from the first end to the last."""
+"""Seconds from the first completion to the last."""
 AT_ONCE = 32
 """Calls that begin at the same time."""
 GIVEN_UP = 180.0
-"""Seconds after the last end at which an answer is lost."""
+"""Seconds after the last completion at which an answer counts as lost."""
 
 
 @dataclass
 class Waits:
-    """What has come of them."""
+    """The results of the waits."""
 
     port: int
     late: list[float] = field(default_factory=list)
-    """Seconds from each end to its answer."""
+    """Seconds from each completion to its answer."""
     calls: int = 0
     refused: int = 0
-    """Calls that were told to call again, as the service could not be reached."""
+    """Calls whose answer was to call again, as the service could not be reached."""
     silence: float = 0.0
-    """The longest, in seconds, that nothing came on a stream."""
+    """The longest time in seconds without data on a stream."""
     longest: float = 0.0
     """Seconds of the longest call."""
     begun: int = 0
     _starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def look(self, enrichment_id: str) -> None:
-        """Wait for a second: the first call loads what all need."""
+        """Wait for a second: the first call loads what all calls need."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         await self._call(reader, writer, ids=enrichment_id, timeout_seconds=1)
         writer.close()
 
     async def wait(self, enrichment_id: str) -> None:
-        """Wait until it is final, however many calls that takes."""
+        """Wait until it is final, with as many calls as that takes."""
         async with self._starting:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.begun += 1
@@ -96,7 +96,7 @@ class Waits:
 
 
 def result_of(answer: bytes) -> dict[str, Any]:
-    """The call's result, out of JSON or of the last event of a stream."""
+    """The call's result, from JSON or from the last event of a stream."""
     start = answer.rindex(b'{"jsonrpc"')
     message, _ = json.JSONDecoder().raw_decode(answer[start:].decode())
     result: dict[str, Any] = message["result"]
@@ -104,7 +104,7 @@ def result_of(answer: bytes) -> dict[str, Any]:
 
 
 async def hold(face: Listening, vendor: str, folder: Path, waits: int, ids: int) -> int:
-    """Hold so many waits for so many ids, and print; how many were lost."""
+    """Hold this many waits for this many ids, and print; return how many were lost."""
     under_way = Waits(face.port)
     first = time.monotonic() + waits / BEGUN_A_SECOND + AHEAD
     profiles = [profile(number, first + SPREAD * number / ids) for number in range(ids)]
@@ -132,14 +132,14 @@ async def hold(face: Listening, vendor: str, folder: Path, waits: int, ids: int)
 
 
 def main(waits: int = WAITS, *ids: int) -> int:
-    """Waits that share so many ids, and waits each on its own; 1 where one was lost."""
+    """Run waits that share ids, and waits with one id each; return 1 if one was lost."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return int(sum(served(waits, ids) for ids in ids or (100, waits)) > 0)
 
 
 def served(waits: int, ids: int) -> int:
-    """The same with servers of its own."""
+    """The same with its own servers."""
     with (
         tempfile.TemporaryDirectory() as folder,
         process(["-m", "bench.held_vendor"]) as port,

@@ -1,4 +1,4 @@
-"""What the face remembers of lookups that were requested before the waits begin."""
+"""A state file for the MCP server with lookups that were requested before the waits begin."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 async def remember(file: Path, url: str, key: str, profiles: Sequence[str]) -> list[str]:
-    """Note that all were requested, in one transaction; the ids. Requested one by one, they
-    would take longer than all the rest."""
+    """Save all as requested, in one transaction; return the ids. Single requests would take longer
+    than the rest of the benchmark."""
     account = account_key(url, key)
     asked = [_accepted(account, profile) for profile in profiles]
     insert = f"INSERT INTO requests VALUES ({', '.join('?' * 10)})"  # noqa: S608 (only question marks)

@@ -1,6 +1,6 @@
-"""A service over a database file, whose lookups last a moment: `FILE works|holds PORT`.
+"""A service over a database file, with lookups that last a moment: `FILE works|holds PORT`.
 
-One that only holds learns of the ends from the database alone.
+With `holds` it runs no jobs, and learns of outcomes from the database alone.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class TakesAWhile:
     name = "slow"
 
     async def find(self, _profile: str, _kind: object) -> Miss:
-        """A miss, after `LOOKUP_SECONDS`."""
+        """Return a miss after `LOOKUP_SECONDS`."""
         await anyio.sleep(LOOKUP_SECONDS)
         return Miss()
 
 
 async def serve(file: Path, port: int, *, works: bool) -> None:
-    """Serve until told to end."""
+    """Serve until a signal."""
     database, policy, runner = open_sqlite(file), CallbackURLPolicy(), SQLiteWorker()
     service = ServiceContext(
         database=database,

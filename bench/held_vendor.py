@@ -1,6 +1,7 @@
-"""A vendor that holds its answers: `PORT`. A lookup ends when the name of its profile says so.
+"""A vendor that holds its answers: `PORT`. The name of a profile says when its lookup completes.
 
-That is in milliseconds of `time.monotonic`, which the processes of one machine share.
+The name has that time in milliseconds of `time.monotonic`, which the processes of one machine
+share.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
 
 
 def profile(number: int, end: float) -> str:
-    """The profile of somebody whose lookup ends at that time."""
+    """A profile whose lookup completes at that time."""
     return f"https://www.linkedin.com/in/held-{number}-{round(end * 1000)}"
 
 
 def end_of(enrichment_id: str) -> float:
-    """When it ends: it is known by the name of its profile."""
+    """The time at which it completes, from the name of its profile."""
     return int(enrichment_id.rpartition("-")[2]) / 1000
 
 
 async def post(request: Request) -> JSONResponse:
-    """Accepts everything."""
+    """Accept everything."""
     url = (await request.json())["linkedin_url"]
     return JSONResponse(state(url.rpartition("/")[2]), 201)
 
 
 async def get(request: Request) -> JSONResponse:
-    """Held until the end, or for as long as the caller likes to wait."""
+    """Hold the answer until the completion, or as long as the caller allows."""
     name = request.path_params["id"]
     wait = re.fullmatch("wait=([0-9]+)", request.headers.get("prefer", ""))
     seconds = float(wait[1]) if wait else 0.0
@@ -48,7 +49,7 @@ async def get(request: Request) -> JSONResponse:
 
 
 def state(name: str) -> dict[str, Any]:
-    """It is never found."""
+    """The state of the lookup; the outcome is always a miss."""
     status = "not-found" if time.monotonic() >= end_of(name) else "processing"
     return {
         "_id": name,

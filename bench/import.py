@@ -1,7 +1,7 @@
-"""Importing a million rows of a vendor's export, beside Python's bare csv module on the same file.
+"""Importing a million rows of a vendor's export, relative to Python's bare csv module on that file.
 
-Each is a process of its own: its seconds are those of the work alone, its memory is its peak.
-Goals: a million rows within 60 s, and no more memory than a tenth of them takes, but for a tenth.
+Each runs in its own process: its seconds are those of the work alone, its memory is its peak.
+Goals: a million rows within 60 s, with at most 1.1 times the memory that a tenth of the rows takes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def told(what: str, how: str, file: Path, rows: int = ROWS) -> tuple[float, float]:
-    """Seconds and MiB of one process, also printed."""
+    """Print and return the seconds and MiB of one process."""
     command = [sys.executable, "-m", "bench.import", how, str(file)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     seconds, memory = json.loads(said)
@@ -59,7 +59,7 @@ def told(what: str, how: str, file: Path, rows: int = ROWS) -> tuple[float, floa
 
 
 def work(how: str, file: Path) -> None:
-    """What one process does; it prints its seconds, and its peak memory in MiB."""
+    """The work of one process; it prints its seconds, and its peak memory in MiB."""
     began = time.perf_counter()
     {"bare": bare_rows, "read": read_rows, "store": store_rows}[how](file)
     seconds = time.perf_counter() - began
@@ -67,19 +67,19 @@ def work(how: str, file: Path) -> None:
 
 
 def bare_rows(file: Path) -> None:
-    """Every row, and nothing done with it."""
+    """Read every row, and do nothing with it."""
     with file.open(encoding="utf-8", newline="") as text:
         deque(csv.reader(text), maxlen=0)
 
 
 def read_rows(file: Path) -> None:
-    """Every row understood, and nothing stored."""
+    """Parse every row, and store nothing."""
     with open_export(file) as export:
         deque(export.rows, maxlen=0)
 
 
 def store_rows(file: Path) -> None:
-    """Into a database beside the file; new the first time."""
+    """Store every row in a database beside the file; the first time the database is new."""
     database = open_sqlite(file.with_suffix(".db"))
     with open_export(file) as export:
         report = import_contacts(database, export.rows, source=export.name)
@@ -88,7 +88,7 @@ def store_rows(file: Path) -> None:
 
 
 def written(file: Path, rows: int) -> Path:
-    """An export of Apollo's shape."""
+    """Write an export in Apollo's format."""
     with file.open("w", encoding="utf-8") as out:
         out.writelines(f"{line}\n" for line in lines(rows))
     return file

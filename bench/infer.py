@@ -1,8 +1,8 @@
-"""How right inferred addresses are, on generated companies with noise.
+"""How many inferred addresses are right, on generated companies with noise.
 
 Each known address is left out in turn, as `mcp-enrichment contacts report` does. Then addresses are
-inferred for the people whose own were held back, and compared: nothing was learned from these.
-Goal: 0.95 of what is offered is right, at any noise.
+inferred for people whose own addresses were not used for learning, and compared with these. Goal:
+0.95 of the addresses offered are right, at any noise.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 COMPANIES = 1500
 SEEDS = (1, 2, 3)
 NOISES = (0.0, 0.3, 1.0, 3.0)
-"""How much noise, beside the ordinary one."""
+"""Factors of the default noise."""
 
 
 class Measured(NamedTuple):
-    """Of some people: for how many an address is offered, and to how many the right one."""
+    """For how many people an address is offered, and for how many the right one."""
 
     people: int
     offered: int
@@ -76,13 +76,13 @@ def main() -> None:
 
 
 def measured(figures: Accuracy) -> Measured:
-    """What leaving out has told."""
+    """The figures of the addresses that were left out."""
     offered = figures.offered()
     return Measured(figures.known, offered.tested, offered.right)
 
 
 def of_held_back(rows: Rows, figures: Accuracy) -> Measured:
-    """What is offered to those whose addresses were held back."""
+    """The figures for people whose addresses were not used for learning."""
     learned = {domain: DomainPatterns(known) for domain, known in rows.domains.items()}
     right = offered = 0
     for person in rows.held_back:

@@ -1,4 +1,4 @@
-"""Load over kept-alive connections on loopback, light enough not to be what is measured."""
+"""A load generator over keep-alive connections on loopback, with little overhead of its own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured without a break."""
+    """The measurements of one run."""
 
     taken: Sequence[float]
-    """Seconds that each event took."""
+    """Seconds of each event."""
     elapsed: float
-    """Seconds for all of them."""
+    """Seconds of the whole run."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What several runs of the same gave."""
+    """The combined figures of several runs of the same load."""
 
     per_second: float
     """The median of the runs."""
@@ -48,7 +48,7 @@ def figures_of(runs: Sequence[Run]) -> Figures:
 async def load(
     port: int, connections: int, seconds: float, request: Callable[[], bytes], status: bytes
 ) -> Run:
-    """Send what `request` makes, again and again on each connection; check every answer."""
+    """Send the result of `request` repeatedly on each connection; check every answer."""
     taken: list[float] = []
     began = time.perf_counter()
     until = began + seconds
@@ -68,7 +68,7 @@ async def _one(
 
 
 async def answer_to(port: int, request: bytes, status: bytes) -> bytes:
-    """The body of one answer, over a connection of its own."""
+    """The body of one answer, over its own connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = await _answer(reader, writer, request, status)
     writer.close()

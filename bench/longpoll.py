@@ -1,8 +1,8 @@
-"""From the end of a lookup to the answer of a GET that was held for it, over HTTP.
+"""From the completion of a lookup to the answer of a GET that was held for it, over HTTP.
 
-Each lookup has two GETs: one is held by the process that ends it, one by another process over the
-same file, which learns of the end from the database alone. Goals: p95 under 50 ms, and under
-300 ms; where one is missed, this ends with 1.
+Each lookup has two GETs: one is held by the process that completes it, one by another process on
+the same file, which learns of the outcome from the database alone. Goals: p95 under 50 ms, and
+under 300 ms. Exits with code 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SERVER = str(Path(__file__).parent / "held_service.py")
 
 
 async def main() -> int:
-    """Print p50 and p95 for both; 1 where a goal is missed."""
+    """Print p50 and p95 for both; return 1 if a goal is missed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "enrichment.db"
         with (
@@ -47,7 +47,7 @@ async def main() -> int:
 
 
 async def held(works: int, holders: dict[str, int]) -> dict[str, dict[str, float]]:
-    """When each holder answered, by the request, over lookups that begin one after the other."""
+    """When each process answered, by request, for lookups that begin one after the other."""
     answered: dict[str, dict[str, float]] = {name: {} for name in holders}
 
     async def hold(name: str, request_id: str) -> None:

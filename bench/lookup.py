@@ -1,7 +1,7 @@
-"""From a request to its final answer, for a stored contact, through the MCP client in memory.
+"""From a request to its final answer, for a stored contact, through an in-memory MCP client.
 
-The same is measured with 10,000 and with 1,000,000 contacts stored, in turn. Goals: p50 at most
-25 ms, and at most 1.3 times as long with a hundred times the contacts.
+Measured with 10,000 and with 1,000,000 contacts stored, in turn. Goals: p50 at most 25 ms, and at
+most 1.3 times as long with a hundred times the contacts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ async def main() -> None:
 
 
 async def seconds_to_answer(client: Client, number: int) -> float:
-    """One lookup of a contact that was not asked for before."""
+    """Look up a contact that was not requested before; return the seconds."""
     asked = {"linkedin_url": profile(number), "type": "work"}
     began = time.perf_counter()
     answer = structured_content(await client.call_tool("request_email_enrichment", asked))
@@ -69,7 +69,7 @@ async def seconds_to_answer(client: Client, number: int) -> float:
 
 @asynccontextmanager
 async def connected(folder: Path, size: int) -> AsyncIterator[Client]:
-    """A client of a server in this process, over a database with so many contacts."""
+    """A client of a server in this process, over a database with this many contacts."""
     settings = Settings(data_dir=folder, state_dir=folder, api_key=None, api_url=None)
     await fill(settings, size)
     async with (
@@ -80,7 +80,7 @@ async def connected(folder: Path, size: int) -> AsyncIterator[Client]:
 
 
 async def fill(settings: Settings, size: int) -> None:
-    """Contacts, and credits for all lookups."""
+    """Store contacts, and credits for all lookups."""
     database = open_sqlite(settings.database_file)
     import_contacts(database, contacts(size), source="bench")
     database.write_now(lambda c: grant(c, embedded_team(c, at=0), LOOKUPS + WARM_UP, at=0))

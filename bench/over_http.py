@@ -1,4 +1,4 @@
-"""A server as a process, called over kept-alive connections by a loop that does little else."""
+"""A server in its own process, and a loop that calls it over keep-alive connections."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CHUNK = 1 << 18
 
 
 def as_post(port: int, method: str, meta: dict[str, Any] | None = None, **params: Any) -> bytes:
-    """A request of the era without a handshake, with the headers that say what it is. `meta`: what
-    its `_meta` holds besides."""
+    """A request of the protocol version without a handshake, with its headers. `meta`: further
+    members of its `_meta`."""
     headers = {
         "host": f"127.0.0.1:{port}",
         "accept": "application/json, text/event-stream",
@@ -43,7 +43,7 @@ class OverHttp:
     port: int
 
     def list_tools(self) -> None:
-        """Ask for the tools, and wait for the answer."""
+        """Request the tools, and wait for the answer."""
         with ExitStack() as stack:
             [connection] = self._connections(stack, 1)
             connection.sendall(as_post(self.port, "tools/list"))
@@ -52,14 +52,14 @@ class OverHttp:
                 pass
 
     def load(self, concurrency: int, seconds: float) -> Figures:
-        """Call `get_credits` again and again, one call at a time on each of so many connections."""
+        """Call `get_credits` repeatedly, one call at a time on each of this many connections."""
         with ExitStack() as stack, selectors.DefaultSelector() as ready:
             for connection in self._connections(stack, concurrency):
                 ready.register(connection, selectors.EVENT_READ)
             return figures_of([self._run(ready, seconds)])
 
     def megabytes(self) -> float:
-        """Memory of the process that is in use now."""
+        """Resident memory of the process in MB."""
         return megabytes(self.process.pid)
 
     def _connections(self, stack: ExitStack, how_many: int) -> list[socket.socket]:
@@ -97,12 +97,12 @@ class OverHttp:
 
 def _received(connection: socket.socket) -> bytes:
     chunk = connection.recv(CHUNK)
-    assert chunk, "the server has hung up"
+    assert chunk, "the server has closed the connection"
     return chunk
 
 
 def is_whole(answer: bytes) -> bool:
-    """Whether the answer has come to its end; it is a result, as JSON or as a stream of one."""
+    """Whether the answer is complete: a result, as JSON or as a stream with one."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lower = head.lower()
     if b"content-length:" in lower:
@@ -118,10 +118,10 @@ def is_whole(answer: bytes) -> bool:
 
 @contextmanager
 def over_http(one: Contender) -> Iterator[OverHttp]:
-    """A contender that is running and listens."""
+    """A server of the comparison, running and listening."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    # Compiled code is kept, as it is where a package is installed.
+    # Compiled code is kept, as in an installed package.
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **one.settings}
     command = [*one.command, *one.http, str(port)]
     process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)

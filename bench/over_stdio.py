@@ -1,4 +1,4 @@
-"""A server as a process, called over its stdin and stdout by a loop that does little else."""
+"""A server in its own process, and a loop that calls it over its stdin and stdout."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROTOCOL = {
 
 
 def as_line(number: int, method: str, meta: dict[str, Any] | None = None, **params: Any) -> bytes:
-    """A request of the era without a handshake. `meta`: what its `_meta` holds besides."""
+    """A request of the version without a handshake. `meta`: further members of its `_meta`."""
     params |= {"_meta": PROTOCOL | (meta or {})}
     request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     return json.dumps(request).encode() + b"\n"
@@ -34,7 +34,7 @@ def as_line(number: int, method: str, meta: dict[str, Any] | None = None, **para
 
 @dataclass
 class OverStdio:
-    """A running server, and the calls that are under way."""
+    """A running server, and its calls in flight."""
 
     process: subprocess.Popen[bytes]
     _last_id: int = 0
@@ -43,13 +43,13 @@ class OverStdio:
     _taken: list[float] = field(default_factory=list)
 
     def list_tools(self) -> None:
-        """Ask for the tools, and wait for the answer."""
+        """Request the tools, and wait for the answer."""
         self._send(self._request("tools/list"))
         while self._sent:
             self._receive()
 
     def load(self, concurrency: int, seconds: float) -> Figures:
-        """Call `get_credits` again and again, so many calls at a time."""
+        """Call `get_credits` repeatedly, with this many calls in flight."""
         self._taken.clear()
         began = time.perf_counter()
         until = began + seconds
@@ -61,7 +61,7 @@ class OverStdio:
         return figures_of([Run(self._taken, time.perf_counter() - began)])
 
     def megabytes(self) -> float:
-        """Memory of the process that is in use now."""
+        """Resident memory of the process in MB."""
         return megabytes(self.process.pid)
 
     def _call(self) -> bytes:
@@ -78,7 +78,7 @@ class OverStdio:
         self.process.stdin.flush()
 
     def _receive(self) -> int:
-        """Read what has come; how many answers it held."""
+        """Read the available output; return how many answers it held."""
         assert self.process.stdout
         chunk = os.read(self.process.stdout.fileno(), CHUNK)
         now = time.perf_counter()
@@ -94,8 +94,8 @@ class OverStdio:
 
 @contextmanager
 def over_stdio(one: Contender) -> Iterator[OverStdio]:
-    """A contender that is running."""
-    # Compiled code is kept, as it is where a package is installed.
+    """A running server of the comparison."""
+    # Compiled code is kept, as in an installed package.
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **one.settings}
     process = subprocess.Popen(one.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
     try:

@@ -1,6 +1,6 @@
 """A server of the contract whose lookups take as long as the profile's name says.
 
-The key says who asks, so that requests are counted for each, and whether answers are held.
+The key names the caller: requests are counted by caller, and the key says whether answers are held.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ HOLDS = "holds"
 
 
 def profile(name: str, seconds: float) -> str:
-    """The profile of somebody whose lookup takes so long."""
+    """A profile whose lookup takes this many seconds."""
     return f"https://www.linkedin.com/in/{name}-{round(seconds * 1000)}"
 
 
 @dataclass
 class PolledServer:
-    """What it has seen. Times are seconds of `time.monotonic`."""
+    """The recorded requests. Times are seconds of `time.monotonic`."""
 
     url: str = ""
     reads: Counter[str] = field(default_factory=Counter)
-    """GETs, by who asked about whom."""
+    """GETs, by caller and profile."""
     ends: dict[str, float] = field(default_factory=dict)
-    """When each lookup ends, by its id."""
+    """The time of each lookup's completion, by its id."""
     _profiles: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> Starlette:
-        """Its two routes."""
+        """The app with its two routes."""
         routes = [
             Route(ENRICHMENTS, self._post, methods=["POST"]),
             Route(ENRICHMENTS + "/{id}", self._get, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, on free ports of loopback."""
+"""Servers in their own processes, on free ports of loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Listening(NamedTuple):
 
 @contextmanager
 def process(command: Sequence[str], settings: dict[str, str] | None = None) -> Iterator[int]:
-    """Python with these arguments and a port behind them; the port, once something listens."""
+    """Start Python with these arguments and a port; yield the port once something listens there."""
     with listening(command, settings) as started:
         yield started.port
 
@@ -32,7 +32,7 @@ def process(command: Sequence[str], settings: dict[str, str] | None = None) -> I
 def listening(
     command: Sequence[str], settings: dict[str, str] | None = None
 ) -> Iterator[Listening]:
-    """The same, known by its process too."""
+    """The same, with its process."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     running = subprocess.Popen(
@@ -48,7 +48,7 @@ def listening(
         try:
             running.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            running.kill()  # one that does not end is told of, and not left behind
+            running.kill()  # report a process that does not end, and leave none behind
             raise
 
 
@@ -65,6 +65,6 @@ def until_listening(port: int) -> None:
 
 
 def megabytes(pid: int) -> float:
-    """Memory of the process that is in use now."""
+    """Resident memory of the process in MB."""
     asked = ["ps", "-o", "rss=", "-p", str(pid)]
     return int(subprocess.run(asked, check=True, capture_output=True).stdout) / 1024

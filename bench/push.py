@@ -1,8 +1,8 @@
-"""A lookup of two minutes at a vendor that holds no answers: told by the vendor, beside polled.
+"""A lookup of two minutes at a vendor that does not hold answers: with its webhooks, and polled.
 
-Two servers over HTTP, each a process, are asked the same in the same minutes by clients that wait,
-and wait again, as assistants do. Goals where it is told: at most 4 requests a lookup, and an answer
-within 0.3 s of its end.
+Two servers over HTTP, each in its own process, get the same requests in the same minutes from
+clients that wait repeatedly, as assistants do. Goals with webhooks: at most 4 requests a lookup,
+and an answer within 0.3 s of its completion.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 LOOKUP_SECONDS = 120
 LOOKUPS = 10
 APART = 0.37
-"""Seconds between the beginnings of two lookups."""
+"""Seconds between the starts of two lookups."""
 
 
 @dataclass
 class Vendor:
-    """Accepts requests and ends each after `LOOKUP_SECONDS`; told where to, it tells so."""
+    """Accepts requests, completes each after `LOOKUP_SECONDS`, and then calls its webhook URL."""
 
     tasks: TaskGroup
     requests: Counter[str] = field(default_factory=Counter)
@@ -105,7 +105,7 @@ async def main() -> None:
 
 
 async def look_up_all(vendor: Vendor, roots: dict[str, str], late: dict[str, list[float]]) -> None:
-    """The same lookups at each server, a little apart."""
+    """Start the same lookups at each server, a little apart."""
     async with anyio.create_task_group() as lookups:
         for number in range(LOOKUPS):
             for how, root in roots.items():
@@ -114,7 +114,7 @@ async def look_up_all(vendor: Vendor, roots: dict[str, str], late: dict[str, lis
 
 
 async def look_up(vendor: Vendor, root: str, name: str, late: list[float]) -> None:
-    """Ask, and wait until it is final; how long after its end the answer came."""
+    """Request, and wait until it is final; return the seconds from its completion to the answer."""
     async with Client(f"{root}/mcp") as client:
         asked = {"linkedin_url": f"https://linkedin.com/in/{name}", "type": "work"}
         answer = structured_content(await client.call_tool("request_email_enrichment", asked))
@@ -127,7 +127,7 @@ async def look_up(vendor: Vendor, root: str, name: str, late: list[float]) -> No
 
 @asynccontextmanager
 async def listening(vendor: Vendor) -> AsyncIterator[str]:
-    """The URL of the vendor, who serves on a free port."""
+    """The URL of the vendor, which serves on a free port."""
     with create_server(("127.0.0.1", 0)) as made:
         server = uvicorn.Server(uvicorn.Config(vendor.app(), log_level="error", lifespan="off"))
         vendor.tasks.start_soon(server.serve, [made])
@@ -136,7 +136,7 @@ async def listening(vendor: Vendor) -> AsyncIterator[str]:
 
 @contextmanager
 def face(folder: Path, vendor_url: str, *, told: bool = False) -> Iterator[str]:
-    """The root URL of a server in a process of its own; `told`: it gives the vendor addresses."""
+    """The root URL of a server in its own process; with `told` it gives the vendor webhook URLs."""
     with create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     root = f"http://127.0.0.1:{port}"

@@ -1,8 +1,8 @@
-"""The service under load, beside a bare route of the same server and beside plain sqlite3.
+"""The service under load, relative to a bare route of the same server and to plain sqlite3.
 
-Accepted POSTs, GETs and ended lookups a second, at 1, 8 and 64 connections, with 10,000 and with
-1,000,000 requests stored, all in turn, round by round. Goal: with a million at most 1.2 times
-slower, by the rate, by p50 and by p99; where it is missed, this ends with 1.
+Accepted POSTs, GETs and completed lookups a second, at 1, 8 and 64 connections, with 10,000 and
+with 1,000,000 requests stored, all in turn, round by round. Goal: with a million at most 1.2 times
+slower, by the rate, by p50 and by p99. Exits with code 1 if it is missed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _numbers = itertools.count()
 
 @dataclass
 class Bench:
-    """What is running, and what it gave: runs by kind, by where and by connections."""
+    """The running servers and their results: runs by kind, server and number of connections."""
 
     homes: dict[int, Path]
     keys: dict[int, str]
@@ -56,7 +56,7 @@ class Bench:
     )
 
     async def round(self, connections: int) -> None:
-        """Everything once, one after the other."""
+        """Run everything once, one after the other."""
         for size in SIZES:
             posts, ends = await self._post(size, connections)
             where = f"{size:,} stored"
@@ -73,7 +73,7 @@ class Bench:
             self.runs["POST", PLAIN, connections].append(plain_sqlite(self.plain, SECONDS))
 
     async def _post(self, size: int, connections: int) -> tuple[Run, Run]:
-        """POSTs, and the ends of what they asked for: from acceptance to the end of each."""
+        """Run POSTs, and measure their lookups: from acceptance to completion."""
         key, database = self.keys[size], self.homes[size] / "enrichment.db"
         since, began = time.time(), time.perf_counter()
         posts = await load(self.ports[size], connections, SECONDS, lambda: asked(key), b"201")
@@ -92,7 +92,7 @@ class Bench:
         return await load(port, connections, SECONDS, lambda: reading, b"200")
 
     def told(self) -> Iterator[tuple[str, Figures]]:
-        """What is to be shown, in order."""
+        """The rows to print, in order."""
         for connections, kind in itertools.product(CONNECTIONS, KINDS):
             for (its_kind, where, its_connections), runs in self.runs.items():
                 if (its_kind, its_connections) == (kind, connections):
@@ -112,7 +112,7 @@ class Bench:
 
 
 async def main() -> int:
-    """Print all figures, and the ratios that the goal is about; 1 where it is missed."""
+    """Print all figures, and the ratios that the goal is about; return 1 if it is missed."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         bench = set_up(Path(folder), running)
         for connections, _ in itertools.product(CONNECTIONS, range(ROUNDS)):
@@ -156,7 +156,7 @@ async def until_drained(database: Path) -> None:
 
 
 def asked(key: str) -> bytes:
-    """A POST about somebody who was not asked for before."""
+    """A POST for a profile that was not requested before."""
     url = f"https://www.linkedin.com/in/pat-example-{next(_numbers):09}"
     body = json.dumps({"linkedin_url": url, "type": "work"}).encode()
     return post(ENRICHMENTS, body, x_api_key=key)

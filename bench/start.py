@@ -1,6 +1,7 @@
-"""From spawning the process to its tools/list answer, beside a bare SDK server with one tool.
+"""From the start of the process to its tools/list answer, relative to a bare SDK server with one
+tool.
 
-Both are started in turn, several times; the median and their ratio are printed. Goal: at most 1.25.
+Both are started in turn, several times; prints the medians and their ratio. Goal: at most 1.25.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 def seconds_to_list(command: list[str]) -> float:
-    """One start, measured from the spawn to the whole answer line."""
+    """Start it once; return the seconds from the start to the whole answer line."""
     with tempfile.TemporaryDirectory() as folder:
         env = {"ENRICHMENT_DATA_DIR": folder, "ENRICHMENT_STATE_DIR": folder}
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Databases with many requests stored, and what plain sqlite3 does with one."""
+"""Databases with many stored requests, and the rate of plain sqlite3 on one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 
 def prepare(home: Path, size: int) -> str:
-    """A database with so many ended requests and their ledger; a key of its team."""
+    """A database with this many completed requests and their ledger; return a key of its team."""
     database = open_sqlite(home / "enrichment.db")
     team = database.write_now(lambda c: teams.add(c, "bench", CREDITS, at=time.time()))
     key = database.write_now(lambda c: api_keys.create(c, "bench", at=time.time())).key
@@ -47,7 +47,7 @@ def prepare(home: Path, size: int) -> str:
 
 
 def plain_sqlite(database: Path, seconds: float) -> Run:
-    """Transactions of the statements that a POST needs, by Python's own module, one by one."""
+    """Transactions with the statements that a POST needs, by Python's own module, one by one."""
     taken: list[float] = []
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=FULL")

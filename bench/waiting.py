@@ -1,9 +1,9 @@
-"""How late an answer is told, and for how many requests, beside pollers of other kinds.
+"""The delay of an answer, and the number of requests for it, relative to other kinds of pollers.
 
-All wait at once for lookups of the same durations, on one server. Goals against a server that only
-polls: no other poller is better in both; the delay within 5 % of the lookup's age or 0.25 s; at
-most 40 requests in the first minute. Against one that holds: p95 under 0.1 s, at most 2 requests
-for a lookup under 45 s.
+All pollers wait at once for lookups of the same durations, on one server. Goals with a server that
+does not hold answers: no other poller is better in both; the delay within 5 % of the lookup's age
+or 0.25 s; at most 40 requests in the first minute. With one that holds: p95 under 0.1 s, at most 2
+requests for a lookup under 45 s.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LOOKUPS = 24
 LEARNED_FROM = 100
 BEGIN_WITHIN = 30.0
-"""Seconds: as many waits as there are at once, but not all begun in one burst."""
+"""Seconds: all waits run at once, but do not start in one burst."""
 SHORTEST, LONGEST = 0.3, 120.0
 HELD_LONGEST = 45.0
 HELD_AT_ONCE = 8
@@ -50,16 +50,16 @@ DURATIONS = {
 
 @dataclass(frozen=True)
 class Told:
-    """How one lookup was told of."""
+    """The delay and the reads of one lookup."""
 
     took: float
     delay: float
-    """Seconds from its end to its telling."""
+    """Seconds from its completion to its answer."""
     reads: int
 
     @property
     def allowed(self) -> float:
-        """The delay of the goal."""
+        """The delay of the goal in seconds."""
         return max(0.25, 0.05 * self.took)
 
 
@@ -93,7 +93,7 @@ def line(found: Sequence[Told]) -> str:
 
 
 def is_better(found: Sequence[Told], ours: Sequence[Told]) -> bool:
-    """Whether it is told sooner on average, and for fewer requests."""
+    """Whether its mean delay is shorter, with fewer requests."""
     sooner = statistics.mean(t.delay for t in found) < statistics.mean(t.delay for t in ours)
     cheaper = statistics.mean(t.reads for t in found) < statistics.mean(t.reads for t in ours)
     return sooner and cheaper
@@ -122,7 +122,7 @@ async def measured(server: PolledServer, number: int, name: str) -> dict[str, li
 async def all_of(
     server: PolledServer, poll: Callable[[str], Awaitable[str]], took: Sequence[float]
 ) -> list[Told]:
-    """What one poller makes of lookups that begin one after the other, but not by much."""
+    """One poller's figures for lookups that begin a little apart."""
 
     async def one(number: int, seconds: float) -> Told:
         await asyncio.sleep(number * BEGIN_WITHIN / LOOKUPS)
@@ -140,11 +140,11 @@ async def ours(
     key: str,
     learned: Sequence[float],
 ) -> Callable[[str], Awaitable[str]]:
-    """Our client, whose memory holds the durations of earlier lookups."""
+    """Our client, whose state file holds the durations of earlier lookups."""
     memory = folder / f"{key}.db"
     if learned:
         async with EnrichmentClient(server.url, api_key=key, memory=memory) as first:
-            await first.wait([], 0)  # makes the file
+            await first.wait([], 0)  # creates the file
         with closing(sqlite3.connect(memory)) as db, db:
             account = account_key(server.url, key)
             rows = [(account, seconds) for seconds in learned]
@@ -161,7 +161,7 @@ async def ours(
 def simple(
     http: httpx.AsyncClient, key: str, pauses: Callable[[], Iterator[float]]
 ) -> Callable[[str], Awaitable[str]]:
-    """A poller as people write it: ask, then read after each pause."""
+    """A simple poller: read, then read again after each pause."""
 
     async def poll(url: str) -> str:
         body = {"linkedin_url": url, "type": "work"}
@@ -178,12 +178,12 @@ def simple(
 
 
 def doubling() -> Iterator[float]:
-    """Half a second, and each pause twice the one before."""
+    """Half a second, then each pause twice the previous one."""
     return (0.5 * 2**number for number in itertools.count())
 
 
 async def held_answers(server: PolledServer) -> list[Told]:
-    """Our client against a server that holds its answers, as many lookups at once as are held."""
+    """Our client with a server that holds answers, with as many lookups at once as are held."""
     chance = random.Random(7)  # noqa: S311 (the same in every run)
     took = [chance.uniform(SHORTEST, HELD_LONGEST) for _ in range(HELD_AT_ONCE * 5)]
     async with AsyncExitStack() as stack:

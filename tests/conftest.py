@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests may use."""
+"""Fixtures for the tests of every package."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _nothing_outside_is_reached() -> Iterator[None]:
     yield
     reached = list(network_guard.attempts)
     network_guard.attempts.clear()
-    assert not reached, f"the test reached out to {reached}"
+    assert not reached, f"the test connected to {reached}"
 
 
 @pytest.fixture
@@ -66,6 +66,6 @@ def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def vendor() -> AsyncIterator[ScriptedServer]:
-    """A server that speaks the contract, or does not, as the test says."""
+    """A scripted server; the test says what it answers."""
     async with scripted_server() as end:
         yield end

@@ -1,1 +1,1 @@
-"""The servers that are compared: each the same tool, as its library's documents write it."""
+"""The servers that are compared: each has the same tool, as its library's documents write it."""

@@ -1,6 +1,6 @@
 """The Python SDK's low-level server over its own transports: `[asks] [http PORT]`.
 
-With `asks` it asks a scripted service through httpx, without it the answer is a constant.
+With `asks` it calls a scripted service through httpx; without it the answer is a constant.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ TOOL = Tool(name="get_credits", input_schema={"type": "object"})
 
 
 async def knowing() -> int:
-    """A constant."""
+    """Return a constant."""
     return 250
 
 
 def asking() -> Callable[[], Awaitable[int]]:
-    """A function that asks the scripted service."""
+    """A function that calls the scripted service."""
     import httpx
 
     from bench.face_servers.scripted import URL, Scripted
@@ -41,7 +41,7 @@ def asking() -> Callable[[], Awaitable[int]]:
 
 
 def make_server() -> Server[Any]:
-    """One tool."""
+    """A server with one tool."""
     credits_of = asking() if "asks" in sys.argv else knowing
 
     async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
@@ -63,7 +63,7 @@ async def serve_stdio() -> None:
 
 
 def serve_http(port: int) -> None:
-    """Serve until told to end."""
+    """Serve until a signal."""
     import uvicorn
 
     app = make_server().streamable_http_app(stateless_http=True)

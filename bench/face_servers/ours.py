@@ -1,7 +1,7 @@
 """Our server over our transports: `[asks] [http PORT]`.
 
-With `asks` it asks a scripted service through the real client, without it a client that knows the
-answer. Over HTTP all stands in front of it that the command puts there.
+With `asks` it calls a scripted service through the real client; without it, its client returns a
+constant. Over HTTP it runs all the checks that the command runs before the protocol.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Knowing:
     """The part of the client that get_credits calls."""
 
     async def credits(self) -> CreditsView:
-        """A constant."""
+        """Return a constant."""
         return PURSE
 
 
 @asynccontextmanager
 async def client_used() -> AsyncIterator[GetClient]:
-    """Gives the client that the arguments ask for."""
+    """The client that the arguments select."""
     async with AsyncExitStack() as stack:
         client = cast("EnrichmentClient", Knowing())
         if "asks" in sys.argv:
@@ -64,7 +64,7 @@ def asking(stack: AsyncExitStack) -> EnrichmentClient:
 
 
 async def main() -> None:
-    """Serve until stdin is closed, or until told to end."""
+    """Serve until stdin is closed or a signal arrives."""
     async with client_used() as get_client:
         if "http" in sys.argv:
             await serve_http(get_client, int(sys.argv[-1]))
@@ -73,7 +73,7 @@ async def main() -> None:
 
 
 async def serve_http(get_client: GetClient, port: int) -> None:
-    """Serve whoever comes."""
+    """Serve every client that connects."""
     with frozen_imports():
         from mcp_enrichment.cli.http_server import listening_socket, serve_app
         from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts

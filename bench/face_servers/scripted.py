@@ -9,8 +9,8 @@ URL = "http://scripted.invalid"
 
 
 class Scripted(httpx.AsyncBaseTransport):
-    """It stands where the connection would: all of the client's own work is done."""
+    """Replaces the transport of httpx, so that all of the client's own work is done."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The balance."""
+        """Answer with the balance."""
         return httpx.Response(200, json={"balance": BALANCE}, request=request)

@@ -12,7 +12,7 @@ server = FastMCP("fastmcp")
 
 @server.tool
 async def get_credits() -> dict[str, Any]:
-    """The constant: FastMCP makes text and structured content of it."""
+    """Return the constant: FastMCP makes text and structured content of it."""
     return {"balance": 250, "spent_today": 0, "budget_left": None, "next_step": None}
 
 

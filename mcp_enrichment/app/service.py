@@ -142,35 +142,18 @@ async def running_service(
     `jobs`: run jobs in this process. `watch_completions`: watch for completed requests, for held
     responses. `seconds`: the grace period, if not the one of the settings.
     """
-    from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
-    from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
-    from mcp_enrichment.service.context import Retention, ServiceContext
     from mcp_enrichment.service.lookup.source_report import keyless_sources
     from mcp_enrichment.service.privacy.retention import run_retention
-    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
-    from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
     from mcp_enrichment.service.sources import factory
-    from mcp_enrichment.service.sources.email_checks import address_check
 
-    policy = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
     engine = _job_engine(settings)
     sources = factory.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
-    service = ServiceContext(
-        database=database,
-        sources=sources,
-        sender=CallbackSender(policy),
-        callback_policy=policy,
-        delivery_delays=settings.callback_delays,
-        completion_waiter=CompletionWaiter(database),
-        wake=engine.wake,
-        source_limiter=_source_limiter(settings, sources),
-        shutdown=GracefulShutdown(settings.stop_seconds if seconds is None else seconds),
-        check=address_check(check_mx=settings.check_mx),
-        sandbox=settings.sandbox,
-        retention=Retention(
-            answers=settings.answer_days * DAY,
-            contacts=settings.contact_days and settings.contact_days * DAY,
-        ),
+    service = _service_context(
+        settings,
+        database,
+        sources,
+        engine,
+        seconds=settings.stop_seconds if seconds is None else seconds,
     )
     async with factory.closing_sources(sources), anyio.create_task_group() as tasks:
         if jobs:
@@ -180,6 +163,41 @@ async def running_service(
             tasks.start_soon(service.completion_waiter.watch)
         yield service
         tasks.cancel_scope.cancel()
+
+
+def _service_context(
+    settings: Settings,
+    database: Database,
+    sources: Sequence[Source],
+    engine: Engine,
+    *,
+    seconds: float,
+) -> ServiceContext:
+    from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+    from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
+    from mcp_enrichment.service.context import Retention, ServiceContext
+    from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+    from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
+    from mcp_enrichment.service.sources.email_checks import address_check
+
+    policy = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
+    return ServiceContext(
+        database=database,
+        sources=sources,
+        sender=CallbackSender(policy),
+        callback_policy=policy,
+        delivery_delays=settings.callback_delays,
+        completion_waiter=CompletionWaiter(database),
+        wake=engine.wake,
+        source_limiter=_source_limiter(settings, sources),
+        shutdown=GracefulShutdown(seconds),
+        check=address_check(check_mx=settings.check_mx),
+        sandbox=settings.sandbox,
+        retention=Retention(
+            answers=settings.answer_days * DAY,
+            contacts=settings.contact_days and settings.contact_days * DAY,
+        ),
+    )
 
 
 def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimiter:

@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real processes, with files in one folder alone."""
+"""The commands as a user runs them: real processes whose files are all in one folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ JONAS = "https://www.linkedin.com/in/jonas-wei%C3%9F-example"
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended."""
+    """A finished command."""
 
     code: int
     out: str
     err: str
 
     def refused(self, code: int = 1) -> str:
-        """The one sentence of a command that could not do its work."""
+        """The one sentence on stderr of a command that could not do its work."""
         assert self.code == code, self
         assert self.out == "", "a refused command prints nothing on stdout"
         assert "Traceback" not in self.err, self.err
@@ -46,7 +46,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs commands whose data and memory lie in one folder."""
+    """Runs commands with their data and state files in one folder."""
 
     folder: Path
 
@@ -55,7 +55,7 @@ class Shell:
         return self.folder / "data" / "enrichment.db"
 
     def one(self, query: str) -> Any:
-        """The one value that stands in the database, read past the program."""
+        """The single value that the query reads from the database, without using the program."""
         with closing(sqlite3.connect(self.database)) as connection:
             return connection.execute(query).fetchone()[0]
 
@@ -72,7 +72,7 @@ class Shell:
         return self.run_all(arguments, **settings)[0]
 
     def run_all(self, *commands: Sequence[str], **settings: str) -> list[Done]:
-        """Run commands side by side, each to its end."""
+        """Run commands at the same time, each to its end."""
         processes = [self.start(*command, **settings) for command in commands]
         said = [process.communicate(timeout=HANG) for process in processes]
         return [Done(p.returncode, *s) for p, s in zip(processes, said, strict=True)]
@@ -104,12 +104,12 @@ class Shell:
 
 
 def imported_by(shell: Shell) -> None:
-    """The sample, imported without a process of its own."""
+    """Import the sample without starting a process."""
     database = open_sqlite(shell.database)
     import_contacts(database, read_export(Path(SAMPLE)), source="linkedin")
     database.close()
 
 
 def _hear_ctrl_c() -> None:
-    # A test run in a shell's background would hand its deafness down.
+    # If the tests run in a shell's background, child processes inherit that SIGINT is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A user who has not used the program before."""
+    """A shell of a user who has not used the program before."""
     return Shell(tmp_path)
 
 
 @pytest.fixture
 def with_contacts(shell: Shell) -> Shell:
-    """A user who has imported the sample."""
+    """A shell of a user who has imported the sample."""
     imported_by(shell)
     return shell

@@ -1,4 +1,4 @@
-"""What each command prints, and how it ends."""
+"""Each command prints its result on stdout and its failures on stderr, and sets an exit code."""
 
 from __future__ import annotations
 

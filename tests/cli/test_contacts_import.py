@@ -1,4 +1,4 @@
-"""What `contacts import` prints and leaves behind."""
+"""`contacts import` prints what became of each row; a dry run stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcp-enrichment doctor`: it names what is wrong, and changes, spends and shows nothing."""
+"""`mcp-enrichment doctor` names what is wrong, changes and spends nothing, and shows no secret."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CREDITS = "/v1/api/enrichment/credits"
 
 
 def lines(done: Done) -> dict[str, str]:
-    """What each line says, by its first two words."""
+    """The text of each line, by its first two words."""
     assert (done.code == 1) == any(line.startswith("wrong") for line in done.out.splitlines()), done
     assert done.err == ""
     assert KEY not in done.out
@@ -45,7 +45,7 @@ def lines(done: Done) -> dict[str, str]:
 
 
 async def examined(shell: Shell, **load_settings: str) -> dict[str, str]:
-    """The lines of a doctor that asks a server which runs in this process."""
+    """The lines of a doctor that checks a server which runs in this process."""
     return lines(await anyio.to_thread.run_sync(partial(shell.run, "doctor", **load_settings)))
 
 
@@ -173,7 +173,7 @@ def test_a_key_of_the_suppression_list_that_is_not_its_own_is_told(shell: Shell)
 
 
 def kept_in(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder and below it."""
+    """The content of every file in a folder and below it."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""`mcp-enrichment doctor` on chat clients: each one's entry is found, and started once."""
+"""`mcp-enrichment doctor` finds the entry of each chat client, and starts it once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytestmark, pytest.mark.anyio]
 
 
 def written(home: Path, client: str, **changes: Any) -> Path:
-    """The configuration of a client with our entry, changed so."""
+    """The configuration of a client with our entry, changed in this way."""
     entry = CLIENTS[client].entry(current_launch(), {}) | changes
     file = home / LINUX[client][0]
     file.write_text(json.dumps({CLIENTS[client].servers: {"enrichment": entry}}))

@@ -1,5 +1,5 @@
-"""What a person relies on who was erased, over a file: their address is in no file, database,
-write-ahead log or log of the program any more, nor in what it exports, while a service goes on."""
+"""After an erasure, no file of the program contains the person's address: no database, write-ahead
+log, log or export. A service runs meanwhile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRIES = "SELECT count(*) FROM callback_attempts WHERE finished_at > 0"
 
 
 def export_of(*, mailbox: str) -> str:
-    """Enough others around her that the tables have more pages than one."""
+    """Her row and enough other rows that the tables have more than one page."""
     others = [
         f"O{n},Other,https://www.linkedin.com/in/o{n},o{n}@example.com,,," for n in range(900)
     ]
@@ -50,14 +50,14 @@ def export_of(*, mailbox: str) -> str:
 
 
 def spellings(text: str) -> set[bytes]:
-    """How a text can stand in a file, in lower case."""
+    """The spellings in which a text can be in a file, in lower case."""
     encoded = {text.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")}
     escaped = {quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()}
     return {one.lower() for one in encoded | escaped | {text.encode().hex().encode()}}
 
 
 def files_with(folder: Path, *texts: str) -> list[str]:
-    """The files that hold one of the texts, in whatever spelling, byte by byte."""
+    """The files that contain one of the texts, in any spelling, byte by byte."""
     wanted = set().union(*map(spellings, texts))
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     return [f.name for f in files if any(one in f.read_bytes().lower() for one in wanted)]
@@ -67,7 +67,7 @@ def files_with(folder: Path, *texts: str) -> list[str]:
 async def service(
     shell: Shell, receiver: ScriptedServer, name: str, key: str
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that logs all that it can into a file; a client of it."""
+    """A service that logs as much as it can into a file; yields a client of it."""
     log = shell.folder / f"{name}.log"
     settings = {
         "LOG_LEVEL": "DEBUG",
@@ -96,7 +96,8 @@ def _url(log: Path, process: subprocess.Popen[str]) -> str:
 
 
 async def find_at_vendors(shell: Shell) -> None:
-    """One vendor's address of her was told; the other's is kept while a third one is waited for."""
+    """One vendor's address of her is returned; another's is stored during a wait for a third
+    one."""
     told = Hit(email=AT_VENDORS, verification=Verification.VERIFIED)
     kept = Hit(email=AT_VENDORS, verification=Verification.UNVERIFIED, evidence=AT_VENDORS)
     away = Unavailable(retry_after=50)
@@ -113,7 +114,7 @@ async def find_at_vendors(shell: Shell) -> None:
 
 
 async def ask_all(http: httpx.AsyncClient, receiver: ScriptedServer) -> str:
-    """All that can be asked about her, rightly and wrongly; the id of her request."""
+    """Send all valid and invalid requests about her; return the id of her request."""
     asked = {"linkedin_url": PROFILE, "type": "work", "external_id": EMAIL}
     told = {"callback_url": f"{receiver.url}/{EMAIL}"}
     posted = await http.post(ENRICHMENTS, json=asked | told, headers={"idempotency-key": EMAIL})
@@ -148,7 +149,7 @@ async def test_after_an_erasure_nothing_of_the_person_is_in_any_file(
         await run("contacts", "import", str(theirs))
     await run("enrich", PROFILE)
     await find_at_vendors(shell)
-    said.clear()  # it printed the address to whoever asked for it
+    said.clear()  # the export printed the address, as it should
     await run("teams", "add", "lumen", "--credits", "9")
     key = (await run("keys", "create", "lumen")).out.strip()
     async with scripted_server() as receiver, scripted_server() as collector:

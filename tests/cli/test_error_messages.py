@@ -1,5 +1,4 @@
-"""A person at a terminal reads what happened, what it cost and what to do, and no advice for an
-assistant."""
+"""An error in the terminal says what happened, what it cost and what a person can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad days: each ends in one sentence that says what to do, and leaves nothing half-done."""
+"""Each failure ends in one sentence that says what to do, and leaves nothing half-done."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_database_of_a_newer_version_is_told(with_contacts: Shell) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 64 KiB."""
+    """A separate file system of 64 KiB."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -1,4 +1,4 @@
-"""On a file system that SQLite cannot work on, such as some network drives, a user is told so."""
+"""On a file system that SQLite cannot work on, such as some network drives, an error says so."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 SHIM = Path(__file__).parents[1] / "support" / "unlockable.c"
 CAUSE = EXPLANATION_BY_FAULT[StorageFault.NO_LOCKS].happened
 LOCKS = ("ENOLCK", "EOPNOTSUPP", "EPERM", "EACCES")
-"""How file systems refuse a lock. SQLite tells each kind in its own way: the first and the last as
-busy, which is what NFS without its lock service comes to."""
+"""The errors with which file systems refuse a lock. SQLite reports each in its own way: the first
+and the last as busy, which is the case of NFS without its lock service."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library of Linux")
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that refuses what such a file system refuses."""
+    """A library whose calls fail as on such a file system."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("needs a C compiler")
@@ -43,7 +43,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(shell: Shell, shim: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a file system that refuses this with that error."""
+    """Runs a command on a file system where this call fails with that error."""
 
     def run(*arguments: str, what: str = "LOCKS", how: str, **settings: str) -> Done:
         with monkeypatch.context() as refusing:
@@ -105,7 +105,7 @@ def test_the_doctor_tells_it_of_a_folder_that_is_still_empty(
 
 def test_the_doctor_tells_it_of_files_that_are_in_use(run: Run, with_contacts: Shell) -> None:
     with_contacts.run("enrich", ADA)
-    with_contacts.database.with_name("enrichment.db-wal").touch()  # as while others have it open
+    with_contacts.database.with_name("enrichment.db-wal").touch()  # other processes have it open
     told = run("doctor", how="ENOLCK").out.splitlines()
     wrong = [line.split()[1] for line in told if line.startswith("wrong") and CAUSE in line]
     assert wrong == ["data", "state", "memory", "balance"]

@@ -1,4 +1,4 @@
-"""Where the API key comes from, which place comes first, and where it never goes."""
+"""The API key comes from the environment, a file or the keyring, in this order; it is not shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = {place: f"sk-of-the-{place}" for place in ("environment", "file", "keyrin
 
 @pytest.fixture
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The system's keyring, empty: the file that it keeps everything in."""
+    """The system's keyring, empty: the file in which it keeps everything."""
     needs_package("keyring", "keyring")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.support.keyrings.FileKeyring")
@@ -36,7 +36,7 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_with(shell: Shell, typed: str, *arguments: str, **settings: str) -> Done:
-    """A command that is given this on stdin."""
+    """Run a command with this text on stdin."""
     process = shell.start(*arguments, popen={"stdin": subprocess.PIPE}, **settings)
     out, err = process.communicate(typed, timeout=HANG)
     return Done(process.returncode, out, err)
@@ -44,7 +44,7 @@ def run_with(shell: Shell, typed: str, *arguments: str, **settings: str) -> Done
 
 @pytest.fixture
 def key_used(shell: Shell, vendor: ScriptedServer) -> Callable[..., Awaitable[str | None]]:
-    """The key that the server is shown by a command with these settings."""
+    """The key that a command with these settings sends to the server."""
 
     async def ask(**settings: str) -> str | None:
         vendor.will(replies(200, {"balance": 7}))

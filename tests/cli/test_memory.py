@@ -1,4 +1,4 @@
-"""Showing and forgetting what was asked."""
+"""`memory show` lists past requests without naming people; `memory forget` removes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands for those who ask to be left out, to be erased, or what is stored about them."""
+"""Commands that suppress a person, erase a person, or export what is stored about a person."""
 
 from __future__ import annotations
 

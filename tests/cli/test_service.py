@@ -1,4 +1,4 @@
-"""`mcp-enrichment service`: the contract over real HTTP, beside other processes of the user."""
+"""`mcp-enrichment service` serves the contract over HTTP, beside the user's other processes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def key_of(shell: Shell) -> str:
-    """A key for the team that the commands act for too."""
+    """A key for the same team that the commands act for."""
 
     def make(connection: Connection) -> str:
         embedded_team(connection, at=0)

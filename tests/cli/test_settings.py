@@ -1,4 +1,4 @@
-"""What a variable's text may be: read as it was meant, or refused by its name in one sentence."""
+"""A variable's text is read as it was meant, or refused in one sentence with its name."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_vendors_key_that_was_not_filled_in_is_refused_by_its_name(
 
 
 def examined(monkeypatch: pytest.MonkeyPatch, folder: Path, **given: str) -> list[str]:
-    """What the doctor finds wrong."""
+    """The wrong settings that the doctor finds."""
     folders = {"DATA_DIR": str(folder / "data"), "STATE_DIR": str(folder / "state")}
     for name, value in (folders | given).items():
         monkeypatch.setenv(f"ENRICHMENT_{name}", value)

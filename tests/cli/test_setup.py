@@ -1,4 +1,4 @@
-"""`mcp-enrichment setup`: the entry starts the server, the rest stays, and all goes back."""
+"""`mcp-enrichment setup` adds an entry that starts the server, keeps the rest, and can undo it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcp-enrichment setup` on configurations as editors and shells leave them, and in new places."""
+"""`mcp-enrichment setup` handles configurations as editors and shells write them."""
 
 from __future__ import annotations
 

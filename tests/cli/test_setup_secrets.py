@@ -1,4 +1,4 @@
-"""`mcp-enrichment setup`: no secret is written, shown or left behind unless that is said."""
+"""`mcp-enrichment setup` writes, shows or leaves no secret unless an option says so."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a person relies on who looks after the sources: how each does, and trying one before it is
-trusted."""
+"""`sources list` shows how each source performs; `sources check` tries one before it is used."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedVendor:
-    """The far end of the network: a vendor of this name, with its key set."""
+    """A scripted vendor of this name, with its key set."""
     vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(registry, "NAMES", frozenset({"hunter", "people-data"}))
     monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)

@@ -1,4 +1,4 @@
-"""A client of the scripted far end, with a real memory file and short pauses."""
+"""A client of the scripted server, with a real state file and short pauses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NewClient(Protocol):
-    """Builds a client of the far end; all share the one memory file."""
+    """Builds a client of the scripted server; all clients share the one state file."""
 
     def __call__(self, **options: Any) -> AbstractAsyncContextManager[EnrichmentClient]: ...
 
@@ -60,7 +60,7 @@ async def client(new_client: NewClient) -> AsyncIterator[EnrichmentClient]:
 
 @pytest.fixture
 def lookups(vendor: ScriptedServer) -> ContractServer:
-    """A vendor that holds nothing, and so would be polled."""
+    """A vendor that does not hold answers, and so would be polled."""
     vendor.always(lookups := ContractServer())
     return lookups
 
@@ -72,6 +72,6 @@ def webhooks(tmp_path: Path) -> Webhooks:
 
 @pytest.fixture
 async def pushed(new_client: NewClient, webhooks: Webhooks) -> AsyncIterator[EnrichmentClient]:
-    """A client whose lookups' ends are pushed."""
+    """A client that gets outcomes by webhook."""
     async with new_client(webhooks=webhooks) as client:
         yield client

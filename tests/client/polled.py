@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 async def until_answered(client: EnrichmentClient, *ids: str) -> None:
-    """Each of these requests was read, and is waited for still."""
+    """Wait until each of these requests was read and is still waited for."""
     running = client._poller._running
     await until(lambda: all(one in running and running[one].last for one in ids))
 
 
 async def until_failed(client: EnrichmentClient, enrichment_id: str) -> None:
-    """A read of this request, which is waited for still, has failed."""
+    """Wait until a read of this request has failed while it is still waited for."""
     running = client._poller._running
     await until(lambda: enrichment_id in running and running[enrichment_id].failures > 0)

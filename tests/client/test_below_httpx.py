@@ -1,4 +1,4 @@
-"""Exceptions that httpx lets through: none reaches the user, and no connection leaks."""
+"""Exceptions that httpx lets through do not reach the user, and leak no connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ASKED = EnrichmentRequest(linkedin_url=PROFILE, type=EmailType.WORK)
 
 def sends(*chunks: bytes, pause: float = 0.0) -> Behaviour:
     async def behave(stream: anyio.abc.SocketStream, _seen: ReceivedRequest) -> None:
-        with suppress(anyio.BrokenResourceError):  # whoever reads it has had enough
+        with suppress(anyio.BrokenResourceError):  # the reader has closed it
             for chunk in chunks:
                 await stream.send(chunk)
                 await anyio.sleep(pause)

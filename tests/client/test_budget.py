@@ -1,4 +1,4 @@
-"""The user's budget: counted over all processes, and checked before anything is sent."""
+"""The user's budget is counted over all processes, and checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _person(number: int) -> str:
 
 
 async def _ask_all(client: EnrichmentClient, count: int) -> list[str]:
-    """What each of so many requests at once came to: an id, or the code of an error."""
+    """Make this many requests at once; each result is an id, or the code of an error."""
     came: list[str] = []
 
     async def ask(number: int) -> None:
@@ -61,7 +61,8 @@ async def _ask_all(client: EnrichmentClient, count: int) -> list[str]:
 
 
 class _Account(ContractServer):
-    """Lookups with a balance. `holds_credits`: a running request's credit is off the balance."""
+    """Lookups with a balance, which with `holds_credits` excludes the credits of running
+    requests."""
 
     def __init__(self, balance: int, *, holds_credits: bool) -> None:
         super().__init__()
@@ -115,7 +116,7 @@ async def test_the_budget_outlives_the_process_and_ends_with_the_day(
         with pytest.raises(BudgetExceeded, match="daily budget of 2 credits") as caught:
             await client.request(PROFILE, EmailType.WORK)
         assert caught.value.charged is False
-        monkeypatch.setattr(spending, "DAY", 0.001)  # midnight is long past
+        monkeypatch.setattr(spending, "DAY", 0.001)  # one day has then passed
         assert (await client.request(PROFILE, EmailType.WORK)).id == "e3"
 
 

@@ -1,4 +1,4 @@
-"""Items that arrive while a batch is at work go into the next batch."""
+"""Items that arrive while a batch is processed go into the next batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Work:
-    """Work that is done when it may be; what it was given, each time."""
+    """Work that finishes once `may_end` is set; records the items of each batch."""
 
     def __init__(self, tasks: TaskGroup) -> None:
         self.given: list[list[int]] = []
@@ -79,7 +79,7 @@ async def test_all_are_told_at_the_same_moment_however_many_they_are(work: Work)
         work.may_end.set()
         turn()
     assert len(told) == 1000
-    assert max(told) - min(told) <= 1, "so many turns of all else that the process does"
+    assert max(told) - min(told) <= 1, "all results arrive within one iteration of the event loop"
 
 
 async def test_whoever_leaves_in_the_middle_leaves_the_others_their_answer(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""The same request by two callers at the same time: one POST, one credit, no error."""
+"""The same request by two callers at the same time makes one POST and costs one credit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONFLICT = replies(422, {"error": {"code": "idempotency_conflict", "message": ""
 
 
 class Strict(ContractServer):
-    """Answers a key that comes again with another body as our own service does."""
+    """Answers a repeated key with a different body as our own service does: with a 422."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -61,7 +61,7 @@ class Strict(ContractServer):
 
 
 async def _process(*arguments: str) -> Process:
-    """A process of its own, ready to ask; a line on its stdin lets it go."""
+    """A separate process, ready to send requests; a line on its stdin starts it."""
     process = await anyio.open_process([sys.executable, "-m", *arguments], stderr=None)
     assert process.stdout
     await BufferedByteReceiveStream(process.stdout).receive_until(b"ready\n", 100)
@@ -87,7 +87,7 @@ async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
 ) -> None:
     service = Strict(supports_idempotency=supports_idempotency)
     vendor.always(service)
-    async with new_client() as client:  # the server has shown what it does with keys
+    async with new_client() as client:  # the server has shown whether it honours keys
         await client.request(GRACE, EmailType.WORK)
     arguments = ["tests.support.process_pair", vendor.url, str(memory), str(PAIRS), str(PAIRS + 1)]
     processes = [await _process(*arguments, name) for name in ("one", "two")]
@@ -109,7 +109,7 @@ async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
 
 
 async def _holding(vendor: ScriptedServer, memory: Path, **process: str) -> Process:
-    """A process whose POST has gone out, and no answer has come."""
+    """A process whose POST was sent and has no answer yet."""
     sent = anyio.Event()
 
     async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:
@@ -225,7 +225,7 @@ async def test_a_refusal_of_a_repeat_does_not_free_the_credit_of_the_first_try(
 
 
 async def _both(client: EnrichmentClient, *callers: dict[str, Any]) -> list[Any]:
-    """What each of these callers, who ask at the same moment, is told."""
+    """The result of each of these callers, who request at the same moment."""
     told: list[Any] = [None] * len(callers)
 
     async def ask(number: int, options: dict[str, Any]) -> None:

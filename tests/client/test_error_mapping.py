@@ -73,7 +73,7 @@ BY_STATUS = {
     403: (Unauthorized, Unauthorized),
     404: (UnknownEnrichment, BadAnswer),
     408: (ServiceUnavailable, ServiceUnavailable),
-    409: (InvalidArguments, OutcomeUnknown),  # a request with this key is being worked on
+    409: (InvalidArguments, OutcomeUnknown),  # a request with this key is in progress
     410: (UnknownEnrichment, BadAnswer),
     422: (InvalidArguments, InvalidArguments),
     425: (ServiceUnavailable, ServiceUnavailable),
@@ -82,7 +82,7 @@ BY_STATUS = {
 }
 BY_HUNDRED = {
     1: (BadAnswer, BadAnswer),
-    2: (BadAnswer, OutcomeUnknown),  # accepted, and in no form that can be read
+    2: (BadAnswer, OutcomeUnknown),  # accepted, but the body cannot be parsed
     3: (BadAnswer, BadAnswer),
     4: (InvalidArguments, InvalidArguments),
     5: (ServiceUnavailable, OutcomeUnknown),
@@ -90,7 +90,7 @@ BY_HUNDRED = {
 
 
 class Raises(httpx.AsyncBaseTransport):
-    """Below httpx: fails as it is told."""
+    """A transport below httpx that raises this error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error

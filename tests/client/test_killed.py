@@ -1,4 +1,4 @@
-"""kill -9 between any two steps of a request, and the same request again: never paid twice."""
+"""After kill -9 between any two steps of a request, the same request never pays twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MORE_THAN_THERE_ARE = 40
 
 
 async def _dies_before(vendor: ScriptedServer, memory: Path, step: int, *known: str) -> bool:
-    """Ask in a process that dies before this step; False where it had none left and ended."""
+    """Request in a process that dies before this step; False if it had fewer steps and finished."""
     program = [
         sys.executable,
         "-m",
@@ -53,8 +53,8 @@ def _lookups(vendor: ScriptedServer, *, supports_idempotency: bool) -> ContractS
 
 @pytest.mark.parametrize(
     ("supports_idempotency", "known", "unknowns"),
-    # Where it is not known, a process that dies between its claim and the answer leaves no trace
-    # of whether the POST has left: before it, and after it.
+    # Before the server is known to honour keys, a process that dies between its claim and the
+    # answer leaves no trace of whether the POST was sent: one unknown before it, and one after it.
     [(False, (), 2), (True, (), 2), (True, ("known",), 0)],
     ids=["no keys", "keys, at first contact", "keys"],
 )

@@ -1,4 +1,4 @@
-"""Proxies and certificates: which server is reached how, and one reason if none can be."""
+"""Proxies and certificates decide how a server is reached; a failure has one reason."""
 
 from __future__ import annotations
 

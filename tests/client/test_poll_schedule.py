@@ -1,4 +1,4 @@
-"""The poll schedule, without waiting."""
+"""The poll schedule follows a lookup's age and learned durations (tested without waiting)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies and TLS that fail before the request is sent: nothing is spent, and the error says so."""
+"""If a proxy or TLS fails before the request is sent, nothing is spent, and the error says so."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ FAULTS = {
 
 @asynccontextmanager
 async def _listening(behave: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[int]:
-    """A port of loopback where every connection is treated so, and then closed."""
+    """A port of loopback where this function handles each connection, which is then closed."""
 
     async def serve(stream: SocketStream) -> None:
         async with stream:
@@ -100,7 +100,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _spends_nothing(url: str, memory: Path) -> None:
     budget = Budget(daily=1)
     async with EnrichmentClient(url, api_key="k-secret", memory=memory, budget=budget) as client:
-        for _ in range(2):  # the first would use up the budget
+        for _ in range(2):  # the first one would use up the budget
             with pytest.raises(ServiceUnavailable) as caught:
                 await client.request(PROFILE, EmailType.WORK)
             assert (caught.value.charged, caught.value.retryable) == (False, True)

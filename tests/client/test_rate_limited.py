@@ -1,4 +1,4 @@
-"""After a 429 to one caller, no caller of the account sends a request."""
+"""After a 429 to one caller, no caller of the account sends a request until the pause is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors while an enrichment is read: the result for the caller, and the requests at the server."""
+"""Errors while an enrichment is read: the caller's result, and the number of requests sent."""
 
 from __future__ import annotations
 

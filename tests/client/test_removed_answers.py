@@ -1,5 +1,5 @@
-"""What a user relies on whose answer the service has deleted since: it is no miss, and may be asked
-for anew."""
+"""An answer that the service has deleted is reported so, not as a miss, and can be requested
+anew."""
 
 from __future__ import annotations
 

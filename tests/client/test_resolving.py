@@ -1,4 +1,4 @@
-"""An unknown outcome becomes known by its id, whatever the id comes from."""
+"""An unknown outcome becomes known as soon as its id is known, wherever the id comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of a service's responses: never an email that is none."""
+"""The client reads a service's responses, and never returns an email that is not an address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backoff, without waiting."""
+"""The backoff between retries (tested without waiting)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_only_what_may_pass_is_asked_again() -> None:
     assert retry.backoff(StorageFailed(StorageFault.BUSY), 1) is not None
     assert retry.backoff(StorageFailed(StorageFault.FULL), 1) is None
     for kind in errors.PermanentError.__subclasses__():
-        if hasattr(kind, "explanation"):  # one without is given its own where it is raised
+        if hasattr(kind, "explanation"):  # a class without one gets it where it is raised
             assert retry.backoff(kind(), 1) is None
 
 

@@ -1,4 +1,4 @@
-"""`Retry-After`: obeyed by each retry, and reported at once if it is too long."""
+"""`Retry-After` is obeyed by each retry, and reported at once if it is too long."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.anyio
 
 STORAGE_BUSY = {"error": {"code": "storage_busy", "message": ""}}
 PAUSE = 1.0
-"""Seconds for which a server wants to be left alone."""
+"""The seconds that a server demands in `Retry-After`."""
 TICK = 0.05
-"""What clocks may differ by."""
+"""Seconds by which clocks may differ."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def _time_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Times:
-    """When requests came."""
+    """Records the times of requests."""
 
     def __init__(self) -> None:
         self.at: list[float] = []

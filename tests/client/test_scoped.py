@@ -1,4 +1,4 @@
-"""Several callers of one account: each has its own id of a request."""
+"""If several callers share one account, each has its own id of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One state file for many tasks, clients and processes, and processes that are killed."""
+"""Equal requests of tasks, clients and processes with one state file make one POST."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = "k-secret"
 
 
 async def _asker(vendor: ScriptedServer, memory: Path, times: int) -> Process:
-    """A process of its own, ready to ask so often at once; a line on its stdin lets it go."""
+    """A separate process, ready to send its requests at once; a line on its stdin starts it."""
     arguments = [vendor.url, KEY, str(memory), str(times)]
     process = await anyio.open_process(
         [sys.executable, "-m", "tests.support.concurrent_requester", *arguments], stderr=None
@@ -45,7 +45,7 @@ async def _asker(vendor: ScriptedServer, memory: Path, times: int) -> Process:
 
 
 async def _let_go(processes: Sequence[Process]) -> list[list[str]]:
-    """What each answer was, as (kind, id, address)."""
+    """Start the processes; each result as (kind, id, address)."""
     for process in processes:
         assert process.stdin
         await process.stdin.send(b"go\n")
@@ -130,7 +130,7 @@ async def test_four_processes_make_one_post(
 
 
 async def _killed_in_the_middle(vendor: ScriptedServer, memory: Path) -> None:
-    """A process is killed while its POST has gone out and no answer has come."""
+    """Kill a process whose POST was sent and has no answer yet."""
     sent = anyio.Event()
 
     async def hold(stream: SocketStream, seen: ReceivedRequest) -> None:

@@ -1,4 +1,4 @@
-"""The state file: its content, and its faults."""
+"""The state file has no personal data in the clear, and survives damage, removal and locks."""
 
 from __future__ import annotations
 

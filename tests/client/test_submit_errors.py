@@ -171,7 +171,7 @@ async def test_a_server_that_is_down_is_told_and_can_be_asked_again(
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
     async with EnrichmentClient("http://127.0.0.1:1", memory=memory) as client:
-        for _ in range(2):  # the second is refused by the network again, and not by the memory
+        for _ in range(2):  # the network refuses the second one again, and not the state file
             with anyio.fail_after(HANG), pytest.raises(ServiceUnavailable) as caught:
                 await client.request(PROFILE, EmailType.WORK)
             assert caught.value.charged is False

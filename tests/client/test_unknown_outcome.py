@@ -1,4 +1,4 @@
-"""A POST that may have arrived: saved, and repeated only to a server that honours its key."""
+"""A POST that may have arrived is saved, and repeated only to a server that honours its key."""
 
 from __future__ import annotations
 

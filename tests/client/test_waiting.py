@@ -1,4 +1,4 @@
-"""Waits for a lookup: the result comes soon, with few polls, and before the deadline."""
+"""A wait for a lookup returns the result soon, with few polls, and before its deadline."""
 
 from __future__ import annotations
 
@@ -60,17 +60,19 @@ async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
     monkeypatch.setattr(poller, "HOLD", 2 * HANG)
     lookups = ContractServer(holds=True)
     vendor.will(replies(200, enrichment()))
-    await client.get("e1")  # the files are there now
+    await client.get("e1")  # creates the files
     vendor.always(lookups)
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_when_read, lookups)
             tasks.start_soon(client.wait, ["e1"], HANG)
-            await anyio.wait_all_tasks_blocked()  # the wait has begun, and has to wait for the lock
+            await anyio.wait_all_tasks_blocked()  # the wait has begun, and waits for the lock
             pass_time(1)
             other.execute("ROLLBACK")
-    assert _held(vendor.seen[-1]) < HANG - 1, "the second for which the memory was locked counts"
+    assert _held(vendor.seen[-1]) < HANG - 1, (
+        "the second for which the state file was locked counts"
+    )
 
 
 async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wait_ends(
@@ -96,7 +98,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
     with closing(sqlite3.connect(f"{memory}.lock", isolation_level=None)) as other:
 
         async def end() -> None:
-            await lookups.read.wait()  # the wait has read the memory by then
+            await lookups.read.wait()  # the wait has read the state file by then
             other.execute("BEGIN EXCLUSIVE")
             lookups.end(found())
 
@@ -106,7 +108,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
                 [answer] = await client.wait(["e1"], HANG)
     assert answer.email == ADDRESS
     [asked] = await client._store.newest(1)
-    assert asked.status is Status.COMPLETED, "it is written down all the same"
+    assert asked.status is Status.COMPLETED, "the outcome is saved regardless"
 
 
 async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
@@ -160,7 +162,7 @@ async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
 async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller, "RESPONSE_MARGIN", 15.0)  # which a busy machine may need
+    monkeypatch.setattr(poller, "RESPONSE_MARGIN", 15.0)  # a busy machine may need this long
     lookups = ContractServer(holds=True)
     vendor.always(lookups)
     told = anyio.Event()
@@ -174,7 +176,7 @@ async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
         tasks.start_soon(client.wait, ["e1"], HANG)
         await lookups.read.wait()
         tasks.start_soon(wait_less)
-        await until(lambda: len(vendor.seen) == 2)  # asked again, and held for less
+        await until(lambda: len(vendor.seen) == 2)  # polled again, with a shorter hold
         pass_time(9)
         await until_answered(client, "e1")
         pass_time(15)
@@ -214,7 +216,7 @@ async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
         await lookups.read.wait()
         tasks.cancel_scope.cancel()
     seen = len(vendor.seen)
-    await anyio.sleep(0.5)  # the schedule would have asked twice
+    await anyio.sleep(0.5)  # the schedule would have polled twice
     assert len(vendor.seen) == seen
 
 
@@ -230,7 +232,7 @@ async def test_a_request_that_waits_follows_its_lookup_to_the_end(
 
 
 def _held(seen: ReceivedRequest) -> int:
-    """Seconds for which the server was asked to hold its answer."""
+    """Seconds for which the server was requested to hold its answer."""
     return int(seen.headers["prefer"].removeprefix("wait="))
 
 

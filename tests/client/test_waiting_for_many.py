@@ -1,4 +1,4 @@
-"""Many waits at once: one poll for each id, and few requests in flight."""
+"""Many waits at once share one poll for each id, and keep few requests in flight."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HUNDRED = [f"e{n}" for n in range(100)]
 
 
 def _waiting(client: EnrichmentClient) -> int:
-    """How many wait for the one request that is polled."""
+    """The number of waits for the one request that is polled."""
     return sum(len(poll.waits) for poll in client._poller._running.values())
 
 
@@ -192,7 +192,7 @@ async def test_trouble_with_one_id_among_many_does_not_lose_the_answers_of_the_o
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
-        # The poll of the first has ended; that of the second fails, or has ended likewise.
+        # The poll of the first has ended; that of the second has failed, or has ended too.
         await until(lambda: len(vendor.seen) >= 2 and "e1" not in client._poller._running)
         await until(lambda: all(poll.failures for poll in client._poller._running.values()))
         pass_time(60)

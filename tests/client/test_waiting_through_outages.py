@@ -1,4 +1,4 @@
-"""Waits during an outage: they go on, end in time, and never report a wrong result."""
+"""Waits during an outage continue, end in time, and never report a wrong result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WAIT = 30.0
 async def _once_time_is_over(
     client: EnrichmentClient, before: Callable[[], Awaitable[None]], enrichment_id: str = "e1"
 ) -> list[EnrichmentResult] | EnrichmentError:
-    """The outcome of a wait whose seconds pass once `before` has come about."""
+    """The outcome of a wait whose seconds pass once `before` has happened."""
     told: list[list[EnrichmentResult] | EnrichmentError] = []
 
     async def wait() -> None:

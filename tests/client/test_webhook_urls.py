@@ -1,4 +1,4 @@
-"""The callback URL for webhooks: the same each time, and impossible to guess."""
+"""The callback URL for webhooks is the same each time, and impossible to guess."""
 
 from __future__ import annotations
 

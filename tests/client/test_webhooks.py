@@ -1,4 +1,4 @@
-"""Webhooks instead of polls: one poll for each webhook, and a lost webhook loses no result."""
+"""With webhooks, each one causes one poll, and a lost webhook loses no result."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ OTHER = "https://www.linkedin.com/in/jonas"
 
 @pytest.fixture
 def pause(monkeypatch: pytest.MonkeyPatch) -> Pause:
-    """Sets the seconds after which a lookup is asked for although no push has come."""
+    """Sets the seconds after which a lookup is polled although no webhook has arrived."""
     return lambda seconds: monkeypatch.setattr(retry, "WEBHOOK_POLL_INTERVAL", seconds)
 
 
 def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> None:
     safety_polls = 120 / retry.WEBHOOK_POLL_INTERVAL
-    assert 1 + safety_polls + 1 <= 4, "the POST, what is asked in case, and what is asked when told"
+    assert 1 + safety_polls + 1 <= 4, "the POST, the safety polls, and the poll after the webhook"
 
 
 async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none(
@@ -76,7 +76,7 @@ async def test_an_answer_comes_soon_after_its_push(
         ended = anyio.current_time()
         await webhooks.notify(token(vendor))
     assert anyio.current_time() - ended < retry.WEBHOOK_POLL_INTERVAL, (
-        "the push is heeded: no poll is due"
+        "the webhook triggers a poll before the next one is due"
     )
 
 
@@ -135,8 +135,10 @@ async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
             tasks.start_soon(wait_until_time_is_over, other)
             await until_answered(other, "e1")
             pass_time(LESS_THAN_A_PAUSE)
-        assert len(vendor.seen) == 2, "what it had not seen was asked for once"
-        assert vendor.seen[1].headers["prefer"] == "wait=0", "and not held: a push is to come"
+        assert len(vendor.seen) == 2, "it polled once for the state that it did not know"
+        assert vendor.seen[1].headers["prefer"] == "wait=0", (
+            "and did not request a hold: a webhook is expected"
+        )
         async with waiting(other) as answers:
             lookups.end(found())
             await theirs.notify(token(vendor))

@@ -1,4 +1,4 @@
-"""What tests of webhooks share: the addresses that were given, and somebody who waits."""
+"""Helpers of the webhook tests: the token of a callback URL, and a client that waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_server import ScriptedServer
 
 LESS_THAN_A_PAUSE = retry.WEBHOOK_POLL_INTERVAL - 10
-"""Seconds of a wait that ends before the poll for a push that was lost."""
+"""Seconds of a wait that ends before the safety poll for a lost webhook."""
 URL = "https://mcp.example/pushes"
 
 
@@ -31,7 +31,7 @@ def new_webhooks(folder: Path) -> Webhooks:
 
 
 def token(vendor: ScriptedServer, number: int = -1) -> str:
-    """The token of the address that a POST gave."""
+    """The token of the callback URL in a POST."""
     address = vendor.posts[number].json["callback_url"]
     assert address.startswith(f"{URL}/")
     return str(address.removeprefix(f"{URL}/"))
@@ -41,7 +41,7 @@ def token(vendor: ScriptedServer, number: int = -1) -> str:
 async def waiting(
     client: EnrichmentClient, enrichment_id: str = "e1"
 ) -> AsyncIterator[list[EnrichmentResult]]:
-    """Somebody waits; the list has the answer once the block is over."""
+    """A client waits during the block; the list has the answer once the block is over."""
     answers: list[EnrichmentResult] = []
 
     async def wait() -> None:

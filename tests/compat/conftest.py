@@ -1,4 +1,4 @@
-"""One toolbox for all tests of a run, and the hosts with what they saw."""
+"""One toolbox for all tests of a run, and the hosts with what each saw of the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolbox]:
-    """Other people's programs, for this run alone."""
+    """Third-party programs, installed for this run only."""
     folder = tmp_path_factory.mktemp("tools")
     yield Toolbox(folder)
     shutil.rmtree(folder)
@@ -38,7 +38,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
 
 @pytest.fixture(scope="session", params=HOSTS, ids=str)
 def host(request: pytest.FixtureRequest) -> Host:
-    """Each SDK, in each way of speaking that it has."""
+    """Each SDK, in each of its protocol modes."""
     return request.param
 
 
@@ -46,7 +46,7 @@ def host(request: pytest.FixtureRequest) -> Host:
 def verdicts(
     host: Host, tools: Toolbox, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What the host saw of the server, by transport. It mostly waits: so both at once."""
+    """The results of the host, by transport. As it mostly waits, both run at once."""
     command = host.command(tools)
 
     def verdict(server: dict[str, Any]) -> Any:
@@ -64,5 +64,5 @@ def verdicts(
 
 @pytest.fixture(params=TRANSPORTS)
 def verdict(request: pytest.FixtureRequest, verdicts: dict[str, Any]) -> dict[str, Any]:
-    """What the host saw over one transport."""
+    """The results of the host over one transport."""
     return verdicts[request.param] | {"transport": request.param}

@@ -1,4 +1,4 @@
-"""The frameworks that agents are built with, and convert our schemas into their models' own."""
+"""Agent frameworks, which convert our schemas into the form that their models need."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ TOGETHER = (
     "smolagents>=1.26,<2",
     "strands-agents>=1.62,<2",
 )
-"""They agree on what they stand on, so one environment holds them all."""
+"""Their dependencies are compatible, so one environment holds them all."""
 ON_THE_NEWEST_SDK = ("google-genai>=3.6,<4", "llama-index-tools-mcp>=0.6,<0.7", "mcp>=2.3,<3")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Framework:
-    """A framework, and the program that drives its converter and its caller, without a model."""
+    """A framework, and the program that runs its converter and its caller, without a model."""
 
     program: str
     """Its file in `clients/frameworks/`, without the suffix."""
     packages: tuple[str, ...] = TOGETHER
     fills_in: bool = False
-    """Whether its model has to give every argument, those that it could leave out too."""
+    """Whether its model must give every argument, optional ones too."""
     makes_models: bool = False
-    """Whether it makes a model of each schema, which says in its own way what can be left out."""
+    """Whether it makes a model of each schema and marks optional arguments in its own way."""
 
     def command(self, tools: Toolbox) -> list[str]:
-        """What starts the program, with the framework installed."""
+        """The command that starts the program, with the framework installed."""
         python = tools.python(*self.packages) / "python"
         return [str(python), str(PROGRAMS / f"{self.program}.py")]
 

@@ -1,4 +1,4 @@
-"""The SDKs that hosts are built on, from the oldest that is met to the newest."""
+"""The SDKs that hosts are built on, from the oldest in use to the newest."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Host:
     program: str
     """Its file in `clients/`, without the suffix."""
     speaks: str
-    """The version of the protocol that it settles on with us."""
+    """The version of the protocol that it negotiates with our server."""
     packages: tuple[str, ...] = ()
-    """What it stands on, from PyPI or npm; nothing for the SDK that the server has."""
+    """Its packages from PyPI or npm; none for the SDK that the server uses."""
     options: tuple[str, ...] = ()
-    """What the program takes after the server."""
+    """Arguments of the program after the server."""
 
     def command(self, tools: Toolbox) -> list[str]:
-        """What starts the program, with what it stands on installed."""
+        """The command that starts the program, with its packages installed."""
         if self.program.startswith("python"):
             python = tools.python(*self.packages) / "python" if self.packages else sys.executable
             return [str(python), str(CLIENTS / f"{self.program}.py")]
         folder = tools.npm(*self.packages)
-        for program in CLIENTS.glob("*.mjs"):  # Node imports from where a program lies
+        for program in CLIENTS.glob("*.mjs"):  # Node imports from the folder of a program
             shutil.copy(program, folder)
         return [str(tools.node), str(folder / f"{self.program}.mjs")]
 
@@ -43,7 +43,7 @@ class Host:
 
 
 BEFORE_PYDANTIC_2_12 = "pydantic<2.12"
-"""These releases import from within pydantic what its later ones have no more."""
+"""These releases import names of pydantic that later releases of pydantic have removed."""
 
 HOSTS = (
     Host(

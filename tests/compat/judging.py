@@ -1,4 +1,4 @@
-"""What the conformance suite found, held against what is known to fail and why."""
+"""The findings of the conformance suite, compared with the known failures and their reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 BASELINES = Path(__file__).parent / "conformance"
 LINE = re.compile(r"  - (?P<check>[\w.-]+:[\w.-]+) # (?P<reason>\S.+)")
-"""A scenario, one check of it, and why it fails: the suite reads these files as they are."""
+"""A scenario, one check of it, and why it fails. The suite reads these files too."""
 FAILED = {"FAILURE", "WARNING"}
 
 
@@ -28,7 +28,7 @@ def listed(baseline: Path) -> set[str]:
 
 
 def strike(baseline: Path, passing: set[str]) -> None:
-    """Take the checks that pass now out of the file."""
+    """Remove the checks that pass now from the file."""
     kept = [line for line in _lines(baseline) if not _is_of(line, passing)]
     baseline.write_text("\n".join(kept) + "\n", "utf-8")
 

@@ -1,4 +1,4 @@
-"""The server as others reach it: with the sample contacts, and with profiles of the test mode."""
+"""The server as clients reach it, with the sample contacts and the profiles of the test mode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS = {"SANDBOX": "1"}
 
 @contextmanager
 def over_stdio(folder: Path) -> Iterator[dict[str, Any]]:
-    """What a host's settings say of a server that it starts itself."""
+    """A host's settings for a server that it starts itself."""
     shell = Shell(folder)
     imported_by(shell)
     environment = shell.environment(**SETTINGS)
@@ -29,7 +29,7 @@ def over_stdio(folder: Path) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def over_http(folder: Path) -> Iterator[dict[str, Any]]:
-    """What a host's settings say of a server that runs on this machine."""
+    """A host's settings for a server that runs on this machine."""
     imported_by(Shell(folder))
     with served(folder, HTTP_OPEN="true", **SETTINGS) as face:
         yield {"url": face.url}

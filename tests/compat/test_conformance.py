@@ -1,8 +1,8 @@
 """The protocol's own conformance suite, against the server over HTTP.
 
-Its scenarios call tools, resources and prompts of a fixture server, which a product has not: what
-fails for want of them stands in `conformance/fixtures-*.yml`. What is not served, by choice or
-until now, stands in `conformance/unserved-*.yml`, and is struck from there once it is.
+Its scenarios call tools, resources and prompts of a fixture server, which this server lacks. The
+scenarios that fail for this reason are listed in `conformance/fixtures-*.yml`; those of features
+that are not served are listed in `conformance/unserved-*.yml`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUITE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
-"""The newest, and the first line that knows 2026-07-28. Exact: scenarios come with each one."""
+"""The first release that knows 2026-07-28. Exact, as each release adds scenarios."""
 REVISIONS = ("2025-11-25", "2026-07-28")
 
 
@@ -43,7 +43,7 @@ def test_what_fails_is_what_is_known_to_fail(revision: str, tools: Toolbox, tmp_
     assert not listed(fixtures) - failed, f"these pass, and so need no fixtures: {fixtures}"
     served = listed(unserved) - failed
     strike(unserved, served)
-    assert not served, f"these pass now, and have been struck from {unserved.name}: commit it"
+    assert not served, f"these pass now, and have been removed from {unserved.name}: commit it"
 
 
 @pytest.mark.parametrize("baseline", sorted(BASELINES.iterdir()), ids=lambda file: file.stem)

@@ -1,4 +1,4 @@
-"""What a user relies on whose agent stands on a framework: it converts the tools and calls them."""
+"""Each agent framework converts the tools for its model, and can call them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILLED: dict[str, Any] = {
     "wait_seconds": 50,
     "force_refresh": False,
 }
-"""Frameworks that have the model fill in every argument leave it nothing but empty texts."""
+"""A model that must give every argument gives empty texts for those that it does not need."""
 LEFT_OUT = {name: FILLED[name] for name in ("linkedin_url", "type", "wait_seconds")}
 
 
@@ -39,7 +39,7 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The server as a framework starts it, which remembers what it was asked."""
+    """The server as a framework starts it, with a state file that is kept."""
     with over_stdio(tmp_path_factory.mktemp("frameworks")) as started:
         yield started
 

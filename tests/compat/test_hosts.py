@@ -1,4 +1,4 @@
-"""What a user relies on whose chat client is built on another SDK than ours, or on an older one."""
+"""The server works with chat clients on other SDKs and on older versions of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_error_says_which_one_it_is(verdict: dict[str, Any]) -> None:
 
 def test_a_wait_tells_its_progress(verdict: dict[str, Any]) -> None:
     first_of_each = {total: elapsed for elapsed, total in reversed(verdict["progress"])}
-    assert set(first_of_each) == {45, 10}, "the seconds that each wait may take at most"
+    assert set(first_of_each) == {45, 10}, "the most seconds that each wait may take"
     assert 3 <= first_of_each[45] < 45
     assert 3 <= first_of_each[10] < 10
 
@@ -53,10 +53,10 @@ def test_a_host_that_cancels_a_wait_goes_on_and_so_does_the_lookup(verdict: dict
 
 
 def test_a_cancelled_wait_is_not_heard_of_again(host: Host, verdict: dict[str, Any]) -> None:
-    """The second wait outlasts the time after which the cancelled one would tell of itself.
+    """The second wait lasts longer than the time after which the cancelled one would report.
 
-    Versions before the newest cancel by a message of its own, which over HTTP may reach another
-    process: there the wait goes on to its end.
+    Versions before the newest cancel with a separate message, which over HTTP may reach another
+    process: then the wait continues to its end.
     """
     reaches_the_wait = verdict["transport"] == "stdio" or host.speaks == NEWEST
     assert verdict["late"] == [] or not reaches_the_wait

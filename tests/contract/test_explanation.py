@@ -1,4 +1,4 @@
-"""Each reader is told what concerns it: an assistant its next call, a person what to do."""
+"""An explanation of an error gives an assistant its next call, and a person what to do."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ ACCEPTED = [
     ("linkedin.cn/incareer/in/abc", "abc"),
     ("https://m.linkedin.com/in/abc", "abc"),
     ("https://mobile.linkedin.com/in/abc", "abc"),
-    # what surrounds a pasted address
+    # text around a pasted address
     ("<https://www.linkedin.com/in/abc>", "abc"),
     ('"https://www.linkedin.com/in/abc"', "abc"),
     ("'https://www.linkedin.com/in/o'neil'", "o%27neil"),
     ("\u201chttps://www.linkedin.com/in/abc \u201d", "abc"),
     ("\ufeffhttps://www.linkedin.com/in/abc\u200b\u00a0", "abc"),
     ("<https://www.linkedin.com/in/abc|Ada Okafor>", "abc"),
-    # a whole address behind the beginning of one
+    # a whole address behind the beginning of another one
     (f"{HOME}www.linkedin.com/in/abc", "abc"),
     (f"{HOME}linkedin.com/in/abc/", "abc"),
     (f"{HOME}de.linkedin.com/in/abc/de", "abc"),
@@ -67,7 +67,7 @@ ACCEPTED = [
     (f"{HOME}\u212bsa", "%C3%A5sa"),
     (f"{HOME}ann-\ue000", "ann-%EE%80%80"),
     (f"{HOME}नमस्ते", quote("नमस्ते")),
-    # typographic punctuation, and what is invisible but stands in the URL itself
+    # typographic punctuation, and characters that are invisible but part of the URL
     (f"{HOME}d\u2019arcy-example", quote("d\u2019arcy-example")),
     (f"{HOME}ada-“ace”-okafor", quote("ada-“ace”-okafor")),
     (f"{HOME}ada-okafor-“ace”", quote("ada-okafor-“ace”")),
@@ -159,7 +159,7 @@ REFUSED = [
     ("https://www.linkedin.com/in/ada/in/bob", "not-a-profile"),
     ("https://www.linkedin.com/in/adahttps://www.linkedin.com/in/bob", "slug-chars"),
     ("https://www.linkedin.com/in/https%3A%2F%2Fwww.linkedin.com%2Fin%2Fabc", "slug-chars"),
-    # what a sentence puts behind an address
+    # text that a sentence puts behind an address
     ("https://www.linkedin.com/in/abc.", "slug-chars"),
     ("https://www.linkedin.com/in/abc'", "slug-chars"),
     ("https://www.linkedin.com/in/abc,", "slug-chars"),

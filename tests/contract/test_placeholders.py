@@ -1,4 +1,4 @@
-"""What stands in a setting where nobody has filled in a value, and what real keys look like."""
+"""A placeholder in a setting is never used as a value; all usual forms of keys are accepted."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_key_of_a_form_that_services_give_out_is_taken(form: str) -> None:
     prefix, letters, lengths, suffix = FORMS[form]
     chance = random.Random(form)  # noqa: S311 (the same ones each time)
     for length in [one for one in lengths for _ in range(500)]:
-        # No three dots in a row: that is how a key is shown of which most is hidden.
+        # No three dots in a row: they mark a key that is shown with most of it hidden.
         key = "".join(chance.choices(letters, k=length)).replace("...", ".a.")
         assert api_key_problem(f"{prefix}{key}{suffix}") is None, (prefix, key)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=ERAS)
 def era(request: pytest.FixtureRequest) -> str:
-    """A mode of the SDK's client: one for each era."""
+    """A mode of the SDK's client, with and without a handshake."""
     return request.param
 
 
@@ -41,19 +41,19 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def waits_from_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait of a second is long enough on any machine."""
+    """Begin the seconds of a wait at its first read, so that one is enough on any machine."""
     count_waits_from_their_first_read(monkeypatch)
 
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Settings:
-    """Nothing set but where the files go."""
+    """Only the folders are set."""
     return Settings(data_dir=tmp_path / "data", state_dir=tmp_path / "state")
 
 
 @pytest.fixture
 def remote(vendor: ScriptedServer, tmp_path: Path) -> Settings:
-    """A vendor's settings."""
+    """The settings for a vendor."""
     return Settings(api_url=vendor.url, api_key="a-key", state_dir=tmp_path / "state")
 
 
@@ -73,7 +73,7 @@ async def buyer(remote: Settings, era: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch, waits_from_first_read: None) -> TaskClient:
-    """A client's side of the tasks extension; a first look is brief."""
+    """A client of the tasks extension; the first wait before a task is brief."""
     monkeypatch.setattr(tasks_extension, "SHORT_WAIT", 0.3)
     return TaskClient()
 

@@ -45,8 +45,8 @@ async def face(
 ) -> AsyncIterator[Client]:
     """A client of the server with these settings, over the SDK's in-memory connection.
 
-    `person` answers what the server asks the user; without it the client cannot ask anybody. What
-    else is given is the client's.
+    `person` answers the server's questions to the user; without it the client cannot ask the user.
+    `client` has further options of the client.
     """
     confirm = settings.confirm is Confirm.ALWAYS
     async with (
@@ -62,14 +62,14 @@ async def face(
 
 
 def wire(status: str, **more: Any) -> dict[str, Any]:
-    """An enrichment as a vendor's body has it."""
+    """An enrichment as in the body of a vendor."""
     found = {"email": {"email": "ada.okafor@example.com", "type": "work"}}
     known = found if status == "completed" else {}
     return {"_id": ID, "status": status, "linkedin_url": ADA, "credits_charged": 0} | known | more
 
 
 def data_of(result: CallToolResult) -> Any:
-    """What the tool answered; the text must be the same data as compact JSON."""
+    """The tool's answer; the text must be the same data as compact JSON."""
     assert not result.is_error, text_of(result)
     compact = json.dumps(result.structured_content, separators=(",", ":"), ensure_ascii=False)
     assert text_of(result) == compact

@@ -1,4 +1,4 @@
-"""Invalid lines: random ones, and extreme ones that are not random."""
+"""Invalid lines: random ones, and some extreme ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_json(value: Any) -> bytes:
 
 
 def lines() -> st.SearchStrategy[bytes]:
-    """Messages with something wrong in them, batches, broken messages, other JSON, mere bytes."""
+    """Messages with an error in them, batches, broken messages, other JSON, arbitrary bytes."""
     whole = _messages().map(as_json)
     batches = st.lists(_messages(), max_size=4).map(as_json)
     return whole | batches | _broken(whole) | _anything().map(as_json) | st.binary(max_size=300)

@@ -40,7 +40,7 @@ class Piped:
 
     @property
     def asked(self) -> int:
-        """How many requests `ask` has sent."""
+        """The number of requests that `ask` has sent."""
         return self._last_id
 
     async def send(self, line: str) -> None:
@@ -58,12 +58,12 @@ class Piped:
                     return answer.get("result") or answer["error"]
 
     async def call(self, tool: str, **arguments: Any) -> Any:
-        """What the tool answers, after the handshake."""
+        """The tool's answer, after the handshake."""
         answer = await self.ask("tools/call", {"name": tool, "arguments": arguments})
         return answer["structuredContent"]
 
     async def start_waiting(self) -> None:
-        """Have a call that waits under way."""
+        """Start a call that waits."""
         call = {"name": "wait_for_enrichment", "arguments": {"ids": ["abc"]}}
         await self.send(request("waiting", "tools/call", call))
 
@@ -93,7 +93,7 @@ class Piped:
 
 
 def request(its_id: Any, method: str, params: dict[str, Any] | None = None) -> str:
-    """A request as it goes over the wire."""
+    """A request as a line of JSON."""
     return json.dumps({"jsonrpc": "2.0", "id": its_id, "method": method, "params": params or {}})
 
 
@@ -103,7 +103,7 @@ def handshake() -> dict[str, Any]:
 
 
 def modern(**params: Any) -> dict[str, Any]:
-    """The parameters of a request of the era without a handshake."""
+    """The parameters of a request without a handshake."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -112,7 +112,7 @@ def modern(**params: Any) -> dict[str, Any]:
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """An environment with these settings, and files in this folder alone."""
+    """An environment with these settings, and all files in this folder."""
     ours = {"DATA_DIR": str(folder / "data"), "STATE_DIR": str(folder / "state")} | settings
     return dict(os.environ) | {f"ENRICHMENT_{name}": value for name, value in ours.items()}
 

@@ -26,7 +26,7 @@ PROBE = {"legacy": ("ping", {}), "modern": ("server/discover", modern())}
 
 @dataclass
 class RawPipe:
-    """A running server in one era of the protocol."""
+    """A running server, used with or without a handshake."""
 
     process: subprocess.Popen[bytes]
     era: str
@@ -35,13 +35,13 @@ class RawPipe:
     _unread: bytes = b""
 
     def open(self, junk: bytes = b"") -> list[Any]:
-        """Settle the era, after the junk; the answers, that to the opening among them."""
+        """Send the junk, then the first request of the protocol; return all answers."""
         return self._exchange(junk + b"\n", "opening", *OPENING[self.era])
 
     def survives(self, junk: bytes) -> list[Any]:
-        """What is answered to the junk, before the probe that is sent after it.
+        """The answers to the junk, before the answer to the probe that is sent after it.
 
-        Fails where the probe gets no answer in time, or anything on the wire is no message.
+        Fails if the probe gets no answer in time, or if a line of the output is not a message.
         """
         self._probes += 1
         return self._exchange(junk + b"\n", f"probe {self._probes}", *PROBE[self.era])
@@ -54,7 +54,7 @@ class RawPipe:
         return next(answer for answer in answers if answer.get("id") == its_id)
 
     def kilobytes(self) -> int:
-        """Memory of the process that is in use."""
+        """Resident memory of the process in KiB."""
         asked = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
         return int(subprocess.run(asked, check=True, capture_output=True).stdout)
 
@@ -71,8 +71,8 @@ class RawPipe:
         raise AssertionError(f"no answer after {junk[:500]!r}")
 
     def _ready(self, seconds: float) -> Iterator[bool]:
-        """Again and again, whether stdout can be read, or else stdin written to. It ends after so
-        many seconds in which nothing could be read."""
+        """Yield repeatedly whether stdout can be read (or else stdin written). Ends once stdout
+        could not be read for this many seconds."""
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
@@ -104,7 +104,7 @@ class RawPipe:
 
 @contextmanager
 def raw_pipe(folder: Path, era: str) -> Iterator[RawPipe]:
-    """A server for one era; it must end well when stdin is closed."""
+    """A server for one kind of protocol version; it must exit with 0 when stdin is closed."""
     command, errors = [sys.executable, "-m", "mcp_enrichment"], folder / "stderr.txt"
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
     with (

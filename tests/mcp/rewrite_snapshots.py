@@ -21,7 +21,7 @@ def committed(name: str) -> Path:
 
 
 def rewrite() -> None:
-    """Make the committed files say what the tools are now."""
+    """Rewrite the committed files from the tools as they are now."""
     for tool in TOOLS:
         committed(tool.name).write_text(snapshot(tool), encoding="utf-8")
 

@@ -21,7 +21,7 @@ ANY = TypeAdapter(dict[str, Any])
 
 
 class CreatedTask(Result):
-    """What a call is answered with in place of its result."""
+    """The answer to a call in place of its result."""
 
     result_type: Literal["task"]
     task_id: str
@@ -41,7 +41,7 @@ class OfATask(Request[dict[str, Any], str]):
 
 
 class TaskClient(ClientExtension):
-    """Polls a task to its end, and remembers which it was given and what it was told of."""
+    """Polls a task to its end, and records its tasks and notifications."""
 
     identifier = EXTENSION
 
@@ -82,7 +82,7 @@ async def asked(session: ClientSession, method: str, task_id: str, **more: Any) 
 
 
 async def task_of(client: Client, tasks: TaskClient, tool: str, arguments: dict[str, Any]) -> str:
-    """The id of the task that the call is answered with, left to itself."""
+    """The id of the task that answers the call; nothing polls it."""
     tasks.patient = False
     await client.call_tool(tool, arguments)
     tasks.patient = True

@@ -1,4 +1,4 @@
-"""Arguments in other forms: accepted if they are unambiguous, otherwise refused."""
+"""Arguments in other forms are accepted if they are unambiguous, otherwise refused."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ N8N = {
     "chatInput": "find her work address",
     "toolCallId": "call_0BCIShth4lxZuYr4coSp4E5E",
 }
-"""What n8n's MCP client adds to the arguments of its model."""
+"""The members that n8n's MCP client adds to the model's arguments."""
 
 
 @pytest.mark.anyio

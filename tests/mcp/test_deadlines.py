@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 CAP = 1.0
 LONG_CAP = 50
-"""Seconds that a test makes pass."""
+"""Seconds that a test lets pass."""
 
 
 async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
@@ -59,7 +59,7 @@ async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_kn
     async def until_it_is_busy(stream: SocketStream, seen: ReceivedRequest) -> None:
         if len(vendor.seen) == 2:  # the answer to the first read has come
             pass_time(began + LONG_CAP - 0.1 - anyio.current_time())
-            # The process comes back only after the wait was to have been cut off.
+            # The process continues only after the time at which the wait was to be cut off.
             asyncio.get_running_loop().call_soon(time.sleep, 0.9)
         await replies(200, wire("processing"))(stream, seen)
 
@@ -70,7 +70,7 @@ async def test_a_wait_that_is_late_as_its_process_is_busy_still_tells_what_it_kn
 
 
 async def trickles(stream: SocketStream, _seen: ReceivedRequest) -> None:
-    """An answer of which a byte comes every now and then."""
+    """Sends one byte of an answer every 50 ms, without end."""
     await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n")
     with suppress(anyio.BrokenResourceError):
         while True:
@@ -89,7 +89,7 @@ async def test_no_call_outlasts_its_cap_for_a_vendor_that_never_finishes(
     await _all_end_within_their_cap(remote, monkeypatch)
 
 
-# httpcore leaves the socket of a handshake that was cancelled to the garbage collector.
+# httpcore leaves the socket of a cancelled handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_no_call_outlasts_its_cap_for_a_server_that_hangs_in_the_handshake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,7 +117,7 @@ async def _all_end_within_their_cap(settings: Settings, patch: pytest.MonkeyPatc
     async with face(settings, "legacy") as client, anyio.create_task_group() as tasks:
 
         async def in_time(tool: str, arguments: dict[str, Any]) -> None:
-            with anyio.fail_after(HANG):  # seconds; the far end never finishes
+            with anyio.fail_after(HANG):  # seconds; the server never finishes
                 error = error_of(await client.call_tool(tool, arguments))
             spends = tool == "request_email_enrichment"
             assert (error["code"], error["retryable"]) == ("service_unavailable", True)

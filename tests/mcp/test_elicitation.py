@@ -1,4 +1,4 @@
-"""ENRICHMENT_CONFIRM=always: a credit is spent only after the user has consented."""
+"""With ENRICHMENT_CONFIRM=always, a credit is spent only after the user has consented."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST = "request_email_enrichment"
 
 
 class Person:
-    """Answers what the server asks, and remembers what that was."""
+    """Answers the server's questions to the user, and records them."""
 
     def __init__(self, *actions: str) -> None:
         self.asked: list[str] = []

@@ -1,4 +1,4 @@
-"""ENRICHMENT_CONFIRM=always: without a clear consent nothing is sent."""
+"""With ENRICHMENT_CONFIRM=always, nothing is sent without a clear consent."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _is_not_confirmed(result: dict[str, Any], *, says: str = "Nobody has agreed"
 
 
 async def _asked_by(server: Piped) -> Any:
-    """The id of the question that the server asks while a call is under way."""
+    """The id of the question that the server asks during a call."""
     await server.send(request("the call", "tools/call", CALL))
     while True:
         message = json.loads(await server.line())

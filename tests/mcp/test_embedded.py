@@ -1,4 +1,4 @@
-"""The default, end to end: contacts are imported, and the four tools find them."""
+"""With the default settings, contacts are imported, and the four tools find them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 def import_sample(settings: Settings) -> None:
-    """What `mcp-enrichment contacts import` does, with the file that comes with the package."""
+    """Do what `mcp-enrichment contacts import` does with the file in the package."""
     database = open_sqlite(settings.database_file)
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as sample:
         import_contacts(database, read_export(sample), source="linkedin")
@@ -176,7 +176,7 @@ async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
     assert refused.meta
     error = refused.meta["error"]
     assert (error["code"], error["retryable"], error["charged"]) == ("internal_error", False, False)
-    assert len(opened) == 1, "asked again it would fail again"
+    assert len(opened) == 1, "a second attempt would fail again"
     assert "ValueError" in caplog.text
     monkeypatch.undo()
     assert await balance(assistant) == 250

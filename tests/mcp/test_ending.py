@@ -1,4 +1,4 @@
-"""The end of the process: when its client disconnects, and by a signal."""
+"""The process ends when its client disconnects, and by a signal, whatever is in progress."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ STUCK = "tests.support.hanging_server"
 MORE_THAN_FIT = 50
 """Answers of 9 kB that no pipe holds at once."""
 FLOOD = 16 * 1024 * 1024
-"""Bytes of requests, far more than may be read from a client that does not read."""
+"""Bytes of requests, far more than the server may read from a client that does not read."""
 
 
 async def end(server: Piped, ending: Ending) -> int:
-    """End it so; its exit code, once stdout has been read to its end."""
+    """End it in this way; return its exit code, once stdout has been read to its end."""
     if ending is STDIN_CLOSED:
         return await server.ends()
     server.process.send_signal(ending)
@@ -53,7 +53,7 @@ async def end(server: Piped, ending: Ending) -> int:
 
 
 def status_of(ending: Ending) -> int:
-    """What whoever started the process is to see."""
+    """The exit code that the parent process sees."""
     return 0 if ending is STDIN_CLOSED else -ending
 
 
@@ -64,7 +64,7 @@ def of_database(folder: Path, query: str) -> Any:
 
 @asynccontextmanager
 async def silent_vendor() -> AsyncIterator[str]:
-    """The URL of a vendor that accepts connections and says nothing."""
+    """The URL of a vendor that accepts connections and never answers."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
         yield f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
 
@@ -112,7 +112,7 @@ async def test_an_answer_that_a_vendor_gives_in_a_moment_is_kept(
 
     async def in_a_moment(stream: SocketStream, seen: ReceivedRequest) -> None:
         asked.set()
-        await anyio.sleep(0.1)  # it shows nowhere that the process is about to end
+        await anyio.sleep(0.1)  # nothing shows that the process is about to end
         found = {"contact": {"email": "ada.okafor@okafor.example"}}
         await replies(200, found)(stream, seen)
 
@@ -148,7 +148,7 @@ async def test_a_vendor_that_takes_longer_does_not_hold_up_the_end(
 async def asking(
     vendor: ScriptedServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Piped]:
-    """The server with a request for which it asks a vendor."""
+    """The server with a request for which it is calling a vendor."""
     monkeypatch.setenv("VENDORS_AT", vendor.url)
     settings = {"SOURCES": "findymail", "FINDYMAIL_API_KEY": "sk-test-1"}
     async with piped(
@@ -175,7 +175,7 @@ async def test_a_database_that_another_process_holds_does_not_hold_up_the_end(
 
 @contextmanager
 def started(folder: Path, module: str = "mcp_enrichment") -> Iterator[subprocess.Popen[bytes]]:
-    """The server after its handshake, with nothing between the test and its pipes."""
+    """The server after its handshake, with direct access to its pipes."""
     command = [sys.executable, "-m", module]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, bufsize=0, env=environment(folder), **pipes) as process:
@@ -190,7 +190,7 @@ def started(folder: Path, module: str = "mcp_enrichment") -> Iterator[subprocess
 
 
 def bytes_taken(pipe: int) -> int:
-    """How much of a flood of requests the server takes before it takes no more for a second."""
+    """The bytes of a flood of requests that the server reads before it reads none for a second."""
     os.set_blocking(pipe, False)
     padded = {"_meta": {"padding": "x" * 16_000}}
     line, taken = request(2, "tools/list", padded).encode() + b"\n", 0
@@ -206,7 +206,7 @@ def test_a_client_that_asks_and_does_not_read_is_held_back_and_does_not_hold_up_
     with started(tmp_path) as process:
         assert process.stdin
         assert process.stderr
-        assert bytes_taken(process.stdin.fileno()) < FLOOD, "all of it is held in memory"
+        assert bytes_taken(process.stdin.fileno()) < FLOOD, "it holds all of it in memory"
         if ending is STDIN_CLOSED:
             process.stdin.close()
         else:

@@ -55,7 +55,7 @@ async def test_each_failure_is_a_result_with_its_code_its_money_and_a_next_step(
     shown = {name: getattr(failure.explanation, name) for name in error["explanation"]}
     assert error["explanation"] == shown, "for programs without a model"
     assert ("8 seconds" in error["sentence"]) is bool(failure.retry_after)
-    assert error["sentence"].count(". ") >= 1, "what happened, and what to do"
+    assert error["sentence"].count(". ") >= 1, "it says what happened, and what to do"
     assert "charged" in error["sentence"]
 
 

@@ -1,4 +1,4 @@
-"""Faults of a server: the result for the model, and the requests at the server."""
+"""Whatever a server does wrong, the model gets a correct result, and no request is needless."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ GET = ("get_enrichment", {"id": ID})
 
 @dataclass(frozen=True)
 class Fault:
-    """What the far end does, and what comes of it."""
+    """The behaviour of the server, and the result of the call."""
 
     call: tuple[str, dict[str, Any]]
     far_end: Sequence[Behaviour]
     gets: str
     """The code of an error, or the status of an answer."""
     seen: str
-    """The methods of the requests that the far end saw, in order."""
+    """The methods of the requests that the server received, in order."""
 
 
 FAULTS = {

@@ -161,7 +161,7 @@ def test_an_integer_that_is_written_as_a_fraction_is_an_id(pipe: RawPipe) -> Non
 
 
 def _is_answered(answer: dict[str, Any], era: str) -> bool:
-    """The message has reached the protocol, which in the era without a handshake asks for more."""
+    """Whether the message has reached the protocol, which without a handshake requires `_meta`."""
     return "result" in answer if era == "legacy" else "params._meta" in answer["error"]["message"]
 
 

@@ -1,4 +1,4 @@
-"""Calls whose arguments are no object, as some clients send them, over both transports."""
+"""Arguments that are not an object, as some clients send them, over both transports."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def era(request: pytest.FixtureRequest) -> str:
 def ask(
     request: pytest.FixtureRequest, era: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ask]:
-    """Calls a tool over one wire in one era; the message that answers."""
+    """Calls a tool over one transport, with or without a handshake; returns the answer."""
     with request.param(tmp_path_factory.mktemp("bent"), era) as asking:
         assert any(_is_served(asking) for _ in range(20))
         yield asking
 
 
 def _is_served(ask: Ask) -> bool:
-    """Whether the embedded service is up: on a busy machine it may take longer than one call."""
+    """Whether the embedded service is open, which may take longer than one call."""
     return "structuredContent" in ask("get_credits", {})["result"]
 
 

@@ -1,4 +1,4 @@
-"""The prompt `find_emails`."""
+"""The prompt `find_emails` accepts a list of profiles in many forms."""
 
 from __future__ import annotations
 

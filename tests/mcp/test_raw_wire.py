@@ -1,4 +1,4 @@
-"""Any bytes on stdin: no crash, no hang, no growth, and only messages on stdout."""
+"""After any bytes on stdin the server still works, and stdout has only messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GROWTH = 8_192
-"""Kilobytes that the second round of the same bad requests may take more than the first."""
+"""Kilobytes by which the second round of the same bad requests may exceed the first."""
 
 
 @pytest.fixture(scope="module", params=["legacy", "modern"])
 def wire(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RawPipe]:
-    """One server for all that is thrown at it."""
+    """One server for all the invalid input."""
     with raw_pipe(tmp_path_factory.mktemp(request.param), request.param) as pipe:
         pipe.open()
         yield pipe

@@ -1,4 +1,4 @@
-"""Resources: one enrichment, and the credits."""
+"""Clients can read the resources for one enrichment and for the credits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 PERSONAL = "ada.okafor@example.com"
 MISSING = {"auto": -32602, "legacy": -32002}
-"""The code of a resource that is not there: it changed with the era."""
+"""The code of the error for a missing resource, which depends on the protocol version."""
 
 
 def json_of(read: ReadResourceResult) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The test mode over MCP: each outcome as the model reads it."""
+"""In the test mode, each outcome can be forced over MCP."""
 
 from __future__ import annotations
 

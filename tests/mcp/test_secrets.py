@@ -72,7 +72,8 @@ async def test_neither_the_key_nor_text_from_outside_reaches_the_model_or_the_lo
         for behaviour in BEHAVIOURS:
             vendor.always(behaviour)
             for tool, arguments in CALLS:
-                # Answered at once or not at all: passing failures would be tried again for long.
+                # Transient errors would be retried for long, so calls that do not end at once are
+                # cancelled.
                 with anyio.move_on_after(0.15):
                     await server.ask("tools/call", {"name": tool, "arguments": arguments})
         vendor.always(replies(404))

@@ -1,4 +1,4 @@
-"""The process: its pipes, its start and its end."""
+"""The server as a process works over its pipes, starts fast and ends cleanly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
         await server.send('{"jsonrpc": "2.0", "method": "notifications/initialized"}')
         listed = await server.ask("tools/list")
         assert len(listed["tools"]) == 4
-        assert max(map(len, server.lines)) <= 9000, "the whole answer, as it was sent"
+        assert max(map(len, server.lines)) <= 9000, "the size of the whole answer, as it is sent"
         found = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
         assert found["structuredContent"] == NEW_ACCOUNT
         assert await server.ends() == 0

@@ -39,7 +39,7 @@ OTHER = "0" * 24
 
 @dataclass
 class Vendor:
-    """A lookup that runs until it is told to end, and counts how often it was read."""
+    """A lookup that runs until the test changes `status`, and counts its reads by id."""
 
     reads: dict[str, int] = field(default_factory=dict)
     status: str = "processing"
@@ -66,7 +66,7 @@ def lookup(vendor: ScriptedServer) -> Vendor:
 
 @dataclass
 class Subscriber:
-    """A client of either era, and the URIs that it was told of."""
+    """A client with or without a handshake, and the URIs of its notifications."""
 
     client: Client
     told: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ async def test_a_subscriber_is_told_once_when_the_enrichment_becomes_final(
         lookup.status = "completed"
         with anyio.fail_after(HANG):
             await one.news.wait()
-        await one.client.list_tools()  # anything sent before it has arrived
+        await one.client.list_tools()  # all that was sent before has arrived
         assert one.told == [URI]
         final = await one.client.read_resource(URI)
         assert "ada.okafor@example.com" in final.contents[0].text  # type: ignore[union-attr]
@@ -197,7 +197,7 @@ async def test_with_a_handshake_a_hundred_subscriptions_are_enough(
     async with face(remote, "legacy") as client:
         for number in range(100):
             await client.subscribe_resource(f"enrichment://{number:024x}")
-        await client.subscribe_resource(f"enrichment://{OTHER}")  # which it has
+        await client.subscribe_resource(f"enrichment://{OTHER}")  # subscribed already: number 0
         with pytest.raises(MCPError, match="No more than 100"):
             await client.subscribe_resource(f"enrichment://{ID}")
         await client.unsubscribe_resource(f"enrichment://{OTHER}")
@@ -267,7 +267,7 @@ async def test_who_subscribes_and_unsubscribes_again_and_again_leaves_nothing_be
             for _ in range(many):
                 async with one.subscribed(URI):
                     pass
-            await one.client.list_tools()  # the end of the last one has arrived
+            await one.client.list_tools()  # the end of the last subscription has arrived
             return _scopes()
 
         before = await rounds(5)
@@ -294,7 +294,7 @@ async def test_calls_that_wait_and_are_cancelled_leave_nothing_behind(
 
 
 def _scopes() -> int:
-    """Cancel scopes that something still holds: each watch and each wait has one."""
+    """The cancel scopes that are still referenced: each watch and each wait has one."""
     gc.collect()
     kind = type(anyio.CancelScope())
     return sum(isinstance(one, kind) for one in gc.get_objects())

@@ -1,4 +1,4 @@
-"""A task: its owner, its states and its end."""
+"""Only its account can use a task; a task ends with its lookup, and after twenty minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tasks extension: when a client gets a task, and its result."""
+"""A client that declares the tasks extension gets a task for a wait, and its result later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNNING, FOUND = replies(200, wire("processing")), replies(200, wire("completed"
 
 
 def ends_after_the_task(vendor: ScriptedServer, tasks: TaskClient, **more: Any) -> None:
-    """The lookup runs until the client has been given a task."""
+    """Let the lookup run until the client has been given a task."""
 
     async def answer(stream: Any, seen: Any) -> None:
         status = "completed" if tasks.seen else "processing"

@@ -1,4 +1,4 @@
-"""The results of the tools: the same for both kinds of protocol versions."""
+"""The tools return the same results with and without a handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published tools."""
+"""The published tools follow our rules, and equal the committed snapshots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TOLD_IN_WORDS = {
     "ids": "At most 100",
     "timeout_seconds": "1 to 50. Default 45",
 }
-"""Keywords for these are more than some clients can convert."""
+"""Some clients cannot convert keywords for these limits, so the description states them."""
 REQUIRED = {
     "request_email_enrichment": ["linkedin_url", "type"],
     "get_enrichment": ["id"],
@@ -107,7 +107,7 @@ def test_every_tool_keeps_the_rules_of_the_house(tool: Tool) -> None:
         assert schema["type"] == "object"
         for node in _schemas(schema):
             assert not {"title", "default", "$ref", "$defs", "additionalProperties"} & set(node)
-            # Some clients drop or empty the array form of a type.
+            # Some clients drop or empty a type that is an array.
             assert isinstance(node.get("type", ""), str)
 
 
@@ -134,7 +134,7 @@ def test_inputs_and_answers_are_those_of_the_design(tool: Tool) -> None:
 
 
 def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
-    """The schema and all within it; the names of properties are not keywords."""
+    """The schema and all schemas in it; the names of properties are not keywords."""
     if isinstance(schema, list):
         for item in schema:
             yield from _schemas(item)

@@ -1,4 +1,4 @@
-"""A client that opens a pipe for stderr and never reads it."""
+"""If a client opens a pipe for stderr and never reads it, answers and the end are not delayed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 CALLS = 3_000
 PIPE = 64 * 1024
-"""Bytes that a pipe holds here."""
+"""Capacity of a pipe in bytes."""
 
 
 @contextmanager
 def unread(folder: Path) -> Iterator[RawPipe]:
-    """The server after its handshake; it logs all it can, and nobody reads that."""
+    """The server after its handshake; it logs as much as it can, and nobody reads the log."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     env = environment(folder, LOG_LEVEL="DEBUG")
     command = [sys.executable, "-m", "mcp_enrichment"]
@@ -50,7 +50,7 @@ def test_a_stderr_that_nobody_reads_holds_up_no_answer_and_not_the_end(tmp_path:
     with unread(tmp_path) as pipe:
         answered: set[int] = set()
         junk = b"\n".join(calls + [malformed] * CALLS)
-        while len(answered) < CALLS:  # calls run side by side: the probe may overtake some
+        while len(answered) < CALLS:  # calls run concurrently: the probe may overtake some
             answers = pipe.survives(junk)
             answered |= {one["id"] for one in answers if isinstance(one.get("id"), int)}
             junk = b""
@@ -71,12 +71,12 @@ def test_lines_that_are_dropped_are_counted_once_the_pipe_is_read_again(
     queue, sent = LineQueue(writing), MAX_QUEUED + 10
     for _ in range(sent):
         queue.write(b"a line\n")
-    assert not queue.drain(0.0), "it is full"
+    assert not queue.drain(0.0), "the pipe is full"
     assert not caplog.records
     with os.fdopen(reading, "rb") as pipe, ThreadPoolExecutor() as reader:
         read = reader.submit(pipe.read)
         assert queue.drain(HANG)
-        assert queue.drain(HANG), "what is told once all is written has been told"
+        assert queue.drain(HANG), "the count of dropped lines has been written too"
         os.close(writing)
         dropped = sent - read.result().count(b"a line\n")
     [told] = caplog.messages

@@ -1,4 +1,4 @@
-"""Waits: bounded, reported, cancellable, and never lost."""
+"""Waits are bounded, report progress, can be cancelled, and lose no lookup."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_a_cancelled_wait_stops_asking_at_once_and_the_lookup_goes_on(
         with anyio.fail_after(HANG):
             await asked_twice.wait()
         tasks.cancel_scope.cancel()
-    await buyer.list_tools()  # the cancellation, which was sent before, has arrived
+    await buyer.list_tools()  # the cancellation, sent before, has arrived
     asked = len(vendor.seen)
     await anyio.sleep(1.2)  # twice the longest pause between two polls of a new lookup
     assert len(vendor.seen) == asked

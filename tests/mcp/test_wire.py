@@ -1,4 +1,4 @@
-"""The messages on stdin and stdout, and output that must not get between them."""
+"""stdin and stdout carry protocol messages only; other output is kept off stdout."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ANSWERED = (
 
 
 def script(era: str) -> tuple[list[bytes], int]:
-    """Everything that a client of this era may send, and how many answers it is to get."""
+    """All kinds of messages that such a client may send, and the number of answers due."""
     legacy = era == "legacy"
     asked: list[tuple[str, dict[str, Any]]] = [
         ("initialize", handshake()) if legacy else ("server/discover", modern()),
@@ -60,7 +60,7 @@ def script(era: str) -> tuple[list[bytes], int]:
 
 
 def answers_of(module: str, folder: Path, lines: list[bytes], count: int) -> list[Any]:
-    """What a server answers to these lines, in the order of the ids."""
+    """The server's answers to these lines, in the order of the ids."""
     with started(module, folder) as process:
         assert process.stdin
         assert process.stdout
@@ -74,7 +74,7 @@ def answers_of(module: str, folder: Path, lines: list[bytes], count: int) -> lis
 
 @contextmanager
 def started(module: str, folder: Path, **channels: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The server on these channels; on pipes where none is given."""
+    """The server on these channels; on pipes by default."""
     folder.mkdir(exist_ok=True)
     given = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE) | channels
     command = [sys.executable, "-m", module]
@@ -94,7 +94,7 @@ def test_our_transport_answers_what_the_sdks_own_answers(era: str, tmp_path: Pat
 async def test_what_is_printed_anywhere_is_kept_off_the_wire(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is buffered comes out at the end
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # buffered output is written at the end
     async with piped(tmp_path, module="tests.support.printing_server") as server:
         await server.ask("initialize", handshake())
         failed = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
@@ -163,7 +163,7 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
     assert lines.pop() == b"short"
     for _ in range(2 * MAX_LINE // 1024):
         lines.feed(b"y" * 1024)
-    assert len(lines._current) <= MAX_LINE, "what is too long is not kept"
+    assert len(lines._current) <= MAX_LINE, "a line that is too long is not kept"
     lines.feed(b"\nafter")
     assert lines.pop() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
     assert not lines

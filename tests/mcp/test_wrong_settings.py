@@ -1,4 +1,4 @@
-"""A chat client with wrong settings: its user reads why in the chat, and nothing is sent."""
+"""With wrong settings of a chat client, its user reads the reason there, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -69,4 +69,4 @@ async def test_a_key_file_that_is_missing_and_certificates_that_are_told_at_the_
         said = (await server.ask("tools/call", CALL))["content"][0]["text"]
         assert await server.ends() == 2
     assert said.startswith("SSL_CERT_FILE names a file that is missing")
-    assert said.count("_PROXY") == 0, "one cause"
+    assert said.count("_PROXY") == 0, "it names one cause only"

@@ -9,5 +9,5 @@ from tests.mcp.faces import ERAS
 
 @pytest.fixture(params=ERAS)
 def era(request: pytest.FixtureRequest) -> str:
-    """A mode of the SDK's client: one for each era."""
+    """A mode of the SDK's client, with and without a handshake."""
     return request.param

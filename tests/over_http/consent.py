@@ -20,7 +20,7 @@ BACK = "http://127.0.0.1:1/back"
 
 @dataclass
 class Wallet:
-    """Keeps what the client was granted."""
+    """Keeps the tokens and the registration of a client."""
 
     tokens: OAuthToken | None = None
     client: OAuthClientInformationFull | None = None
@@ -39,7 +39,7 @@ class Wallet:
 
 
 def consenting(url: str, wallet: Wallet) -> OAuthClientProvider:
-    """The client's credentials for a server, got from whichever issuer the server names."""
+    """Credentials of a client for a server, from the issuer that the server names."""
     came_back: list[str] = []
 
     async def ask(authorize: str) -> None:

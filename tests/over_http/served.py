@@ -46,7 +46,7 @@ class Served:
         return int(self.root.rpartition(":")[2])
 
     async def told(self) -> str:
-        """What it has written to stderr after its first line, once it has ended."""
+        """Its stderr after the first line, once it has ended."""
         return (await anyio.to_thread.run_sync(self._communicate))[1]
 
     def _communicate(self) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def served(
 async def talking(
     url: str, era: str, key: str | None = None, *, auth: httpx2.Auth | None = None
 ) -> AsyncIterator[Client]:
-    """The SDK's client of a server, in one era of the protocol, with a credential or without."""
+    """The SDK's client of a server, with one protocol version, with a credential or without."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     async with (
         httpx2.AsyncClient(headers=headers, auth=auth, timeout=HANG) as http,
@@ -90,7 +90,7 @@ async def talking(
 
 
 def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
-    """A new key of a team, which is made where there is none of that name."""
+    """A new key of a team, which is added if no team has that name."""
 
     def make(connection: Any) -> str:
         if teams.id_of(connection, team) is None:
@@ -102,7 +102,7 @@ def key_of(folder: Path, team: str, *, credits: int = 250) -> str:  # noqa: A002
 
 
 def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What `httpx` needs to POST one tool call: its body, and the headers of its era."""
+    """The arguments with which `httpx` POSTs one tool call: body and headers."""
     named = {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}
     params = named if era == "legacy" else _modern(named)
     version = LEGACY if era == "legacy" else "2026-07-28"
@@ -116,7 +116,7 @@ def call(era: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def push(vendor: ScriptedServer, body: bytes = b"{}", **headers: str) -> httpx.Response:
-    """The vendor's callback, to the address that it was given with the last POST."""
+    """Send the vendor's webhook to the callback URL of the last POST."""
     async with httpx.AsyncClient(timeout=HANG) as http:
         address = vendor.posts[-1].json["callback_url"]
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -131,7 +131,7 @@ def _modern(named: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Site:
-    """Two servers behind a balancer: `root` is what the world sees."""
+    """Two servers behind a load balancer: `root` is their public URL."""
 
     faces: list[Served]
     root: str
@@ -145,8 +145,8 @@ class Site:
 async def balanced(
     folder: Path, *, prefix: str = "", how: str = "keep", **settings: str
 ) -> AsyncIterator[Site]:
-    """Two processes over the same folders, asked in turn. `how`: the balancer may `keep` the prefix
-    of the public path, or `strip` it."""
+    """Two processes with the same folders, which take turns. `how`: the load balancer may `keep`
+    the prefix of the public path, or `strip` it."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         root = f"http://127.0.0.1:{listening.getsockname()[1]}{prefix}"

@@ -1,4 +1,4 @@
-"""Which access tokens are accepted: only the issuer's, only for this server."""
+"""An access token is accepted only from the issuer, and only for this server."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ async def test_two_people_are_two_callers_and_one_person_is_one(
 
 
 def _signed_by_hmac(claims: dict[str, Any], public: bytes) -> str:
-    """The old trick: the public key as the secret of a shared one."""
+    """The known attack: the public key used as the secret of a symmetric signature."""
     import base64
     import hashlib
     import hmac

@@ -1,4 +1,4 @@
-"""Several processes behind a load balancer are one server, also below a path."""
+"""Several processes behind a load balancer are one server, also under a path."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_what_one_process_began_another_tells(
             assert (await push(vendor)).status_code == 204
     told = [one["email"] for one in itertools.chain(*(each["enrichments"] for each in answers))]
     assert told == [ADDRESS] * 4
-    assert len(vendor.posts) == 1, "one question, whichever process was asked"
+    assert len(vendor.posts) == 1, "one enrichment, whichever process got the request"
 
 
 async def test_a_process_that_dies_takes_no_client_with_it(era: str, tmp_path: Path) -> None:

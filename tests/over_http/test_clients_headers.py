@@ -1,4 +1,4 @@
-"""Variants of headers and paths that clients send."""
+"""Variants of headers and paths that clients send are served, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def post(url: str, era: str, tool: str, headers: list[tuple[str, str]]) -> httpx.Response:
-    """A call whose headers of these names are replaced."""
+    """POST a call in which headers of these names are replaced."""
     asked = call(era, tool, WAIT if tool == "wait_for_enrichment" else {})
     names = {name.lower() for name, _ in headers}
     kept = [(name, text) for name, text in asked["headers"].items() if name not in names]
@@ -43,7 +43,7 @@ def post(url: str, era: str, tool: str, headers: list[tuple[str, str]]) -> httpx
 
 
 def answered(answer: httpx.Response) -> Any:
-    """The message with the answer, alone or the last of a stream."""
+    """The message with the answer: alone, or the last one of a stream."""
     if answer.headers["content-type"].startswith("application/json"):
         return answer.json()
     lines = [line for line in answer.text.splitlines() if line.startswith("data: ")]
@@ -121,7 +121,7 @@ def test_a_name_on_the_command_line_is_served(tmp_path: Any, era: str) -> None:
     with served(tmp_path, "--host", name, API_URL="https://api.example", API_KEY="key") as running:
         named = f"http://{name}:{running.port}/mcp"
         answer = post(named, era, "get_credits", [])
-        assert answer.status_code == 401, "it asks who calls, and refuses no name"
+        assert answer.status_code == 401, "it demands a credential, and accepts the name"
 
 
 def test_a_refusal_names_the_setting_in_the_log_and_not_what_was_sent(

@@ -1,4 +1,4 @@
-"""Requests that are refused before MCP: other hosts, other origins, endless bodies."""
+"""Requests for other hosts, from other origins or with endless bodies are refused before MCP."""
 
 from __future__ import annotations
 

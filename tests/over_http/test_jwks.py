@@ -1,4 +1,4 @@
-"""The issuer's keys: fetched rarely, cached through an outage, renewed, bounded."""
+"""The issuer's keys are fetched rarely, cached through an outage, renewed, and bounded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test advances."""
 
     now = 0.0
 
@@ -98,7 +98,7 @@ async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
     assert _ids(await keys("k1")) == ["k1"]
     seen = len(vendor.seen)
     assert _ids(await keys("k1")) == ["k1"]
-    assert len(vendor.seen) == seen, "the outage is not asked about at every call"
+    assert len(vendor.seen) == seen, "not each call contacts the issuer during the outage"
     clock.now = STALE_SECONDS + 1
     with pytest.raises(ServiceUnavailable):
         await keys("k1")
@@ -115,7 +115,7 @@ async def test_an_issuer_that_cannot_be_reached_says_nothing_of_the_token(
         with pytest.raises(ServiceUnavailable) as raised:
             await keys("k1")
         assert raised.value.retry_after == RETRY_SECONDS
-    assert len(vendor.seen) == 2, "both places of its metadata, once"
+    assert len(vendor.seen) == 2, "both URLs of its metadata, once each"
     vendor.always(issuer)
     clock.now += RETRY_SECONDS
     assert _ids(await keys("k1")) == ["k1"]

@@ -1,4 +1,4 @@
-"""An API key as a bearer token: it acts for its team."""
+"""An API key as a bearer token acts for its team."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_caller
     assert first["id"] != second["id"]
     assert [one["email"] for one in told] == [ADDRESS] * 2
     assert [one["external_id"] for one in told] == ["ours-7", None]
-    assert len(vendor.posts) == 1, "the account pays once, whoever asks"
+    assert len(vendor.posts) == 1, "the account pays once, for all its callers"
     for seen in vendor.seen:
         assert seen.headers["x-api-key"] == "the-vendors-key"
         assert "authorization" not in seen.headers
@@ -187,7 +187,7 @@ async def test_an_id_that_the_vendor_has_forgotten_is_named_as_the_caller_knows_
     with served(tmp_path, **settings) as face:
         async with talking(face.url, era, key_of(tmp_path, "acme")) as client:
             asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
-            # So young a request that the memory knows would be taken for one the vendor lags with.
+            # With the state file, a 404 for so young a request would count as a lag of the vendor.
             (tmp_path / "state" / "memory.db").unlink()
             waiting = {"ids": [asked["id"]], "timeout_seconds": 50}
             refused = error_of(await client.call_tool("wait_for_enrichment", waiting))
@@ -213,7 +213,7 @@ async def test_a_caller_has_a_quota_of_its_own_and_a_tool_says_when_it_is_used_u
             headers = listing["headers"] | bearer
             with anyio.fail_after(HANG):
                 limited = None
-                while limited is None or limited.is_success:  # a request may be free again
+                while limited is None or limited.is_success:  # a request may be allowed again
                     limited = await http.post(face.url, json=listing["json"], headers=headers)
     assert codes[:5] == [""] * 5
     assert refused["retryable"]

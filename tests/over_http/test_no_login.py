@@ -1,5 +1,4 @@
-"""Where no login can succeed: none is promised, and a token that cannot be checked is not refused
-for good."""
+"""A login that cannot succeed is not offered, and a token that cannot be checked gets a 503."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access tokens over HTTP: how a client finds the issuer, and what a token allows."""
+"""A client finds the issuer by itself, and its access token allows what its scopes say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MCP over HTTP: the same tools, progress, and the end of abandoned calls."""
+"""MCP over HTTP has the same tools, reports progress, and ends the calls of clients that leave."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _vendors(vendor: ScriptedServer) -> dict[str, str]:
 
 
 class Holds:
-    """A vendor that holds its answers: who hangs up is seen, and who asks for no hold answered."""
+    """A vendor that holds its answers, and notices clients that leave."""
 
     def __init__(self) -> None:
         self.asked, self.hung_up = anyio.Event(), anyio.Event()
@@ -76,7 +76,7 @@ async def test_a_wait_reports_its_progress_before_its_answer(
                 "wait_for_enrichment", waiting, progress_callback=on_progress
             )
     assert data_of(waited)["timeout_applied"]
-    assert 2 <= len(told) <= 3, "the third is due a second after the end"
+    assert 2 <= len(told) <= 3, "a third one is due one second after the wait"
     assert told == sorted(set(told))
 
 
@@ -167,7 +167,7 @@ async def test_a_server_keeps_no_sessions_so_only_a_post_means_anything(tmp_path
 
 
 def _result(answer: httpx.Response) -> dict[str, Any]:
-    """The result of a call, whether it came as JSON or at the end of a stream."""
+    """The result of a call, from JSON or from the end of a stream."""
     assert answer.status_code == 200
     lines = answer.text.splitlines()
     data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]

@@ -1,4 +1,4 @@
-"""Signed ids, and the secret that all processes of a server share."""
+"""Signed ids are valid for one caller only; all processes of a server share the secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`subscriptions/listen` over HTTP ends with the server or with the credential."""
+"""The stream of `subscriptions/listen` over HTTP ends with the server or with the credential."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Listener:
-    """A client with an open stream, and what was said there until it ended in order."""
+    """A client with an open stream; records its messages until the stream ends."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key = url, key
@@ -96,7 +96,7 @@ async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
 async def _listening(
     vendor: ScriptedServer, folder: Path
 ) -> AsyncIterator[tuple[Served, Listener]]:
-    """A server, and whoever listens there for a request that is under way."""
+    """A server, and a client that listens there for a request that is under way."""
     key = key_of(folder, "acme")
     with served(folder, API_URL=vendor.url, API_KEY="a-key") as face:
         listener = Listener(face.url, key)

@@ -1,4 +1,4 @@
-"""Clients over HTTP that do not read their responses: no other client waits for them."""
+"""If clients over HTTP do not read their responses, no other client waits for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REQUESTS = 500
-"""Each is a line of the log, of two hundred bytes and more: together more than a pipe holds."""
+"""Each writes more than two hundred bytes of log: together more than a pipe holds."""
 
 
 def test_a_stream_that_its_client_never_reads_holds_up_nobody_else(

@@ -1,4 +1,4 @@
-"""A vendor's webhook makes the result available in every process."""
+"""After a vendor's webhook, the result is available in every process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _behind(vendor: ScriptedServer, **settings: str) -> dict[str, str]:
 
 
 async def _ends(client: Client, vendor: ScriptedServer, lookups: ContractServer) -> dict[str, Any]:
-    """What a wait answers whose lookup ends, and is pushed, once it is waited for."""
+    """The result of a wait whose lookup completes, with a webhook, during the wait."""
     asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
     answers: list[Any] = []
 
@@ -49,7 +49,7 @@ async def _ends(client: Client, vendor: ScriptedServer, lookups: ContractServer)
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await anyio.sleep(0.5)  # nothing tells that it waits: that is the point
+            await anyio.sleep(0.5)  # no event shows that it waits
             lookups.end(found())
             assert (await push(vendor)).status_code == 204
     return dict(answers[0]["enrichments"][0])
@@ -68,7 +68,7 @@ async def test_the_vendor_is_asked_once_when_it_has_told_and_not_before(
         assert address.startswith(f"{site.root}/pushes/")
     assert told["email"] == ADDRESS
     assert len(vendor.posts) == 1
-    # One question by the process that was not asked, and one by each that heard of the push.
+    # One poll by the process that did not send the POST, and one by each that got the webhook.
     assert len(vendor.seen) <= 4
 
 

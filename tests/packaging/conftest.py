@@ -1,4 +1,4 @@
-"""The package as users get it: built from what git knows, and installed outside the checkout."""
+"""The package as users get it: built from the tracked files, installed outside the checkout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIST_TOOLS = {
 
 @dataclass(frozen=True)
 class Outside:
-    """A user's machine: a home of its own, and nothing of the checkout's environment."""
+    """A user's machine: a separate home, and nothing of the checkout's environment."""
 
     home: Path
 
@@ -52,7 +52,7 @@ class Outside:
         }
 
     def run(self, *command: str | Path, typed: str = "", **environment: str) -> str:
-        """What a command prints; it must succeed."""
+        """Run a command, which must succeed; return its output."""
         done = self.tried(*command, typed=typed, **environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -66,7 +66,7 @@ class Outside:
         )  # fmt: skip
 
     def tools_of(self, *command: str | Path, **environment: str) -> list[str]:
-        """The names of the tools that a server lists which is started so."""
+        """The names of the tools of a server that is started with this command."""
         answer = self.run(*command, typed=json.dumps(LIST_TOOLS) + "\n", **environment)
         listed: list[dict[str, Any]] = json.loads(answer)["result"]["tools"]
         return [tool["name"] for tool in listed]

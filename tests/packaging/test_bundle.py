@@ -1,4 +1,4 @@
-"""The bundle for Claude Desktop: valid, small, and started as Claude Desktop starts it."""
+"""The bundle for Claude Desktop is valid and small, and starts as Claude Desktop starts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ const config = await getMcpConfigForManifest({
 console.log(JSON.stringify(config));
 """
 LARGEST = 500_000
-"""Bytes; what it depends on is fetched by uv and not a part of it."""
+"""Bytes. uv fetches the dependencies; they are not part of it."""
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def bundle(mcpb: Sequence[str], outside: Outside, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def installed(bundle: Path, outside: Outside) -> Path:
-    """The bundle as it lies on a user's disk."""
+    """The unpacked bundle, as on a user's disk."""
     folder = outside.home / "extension"
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(folder)
@@ -57,7 +57,7 @@ def installed(bundle: Path, outside: Outside) -> Path:
 def configured(
     mcpb: Sequence[str], outside: Outside, installed: Path, **chosen: str
 ) -> dict[str, Any]:
-    """What the host runs, once the user has filled in the form so."""
+    """The command that the host runs with these values of its form."""
     node, cli = mcpb
     library = cli.replace("cli/cli.js", "shared/config.js")
     evaluated = ["--input-type=module", "--eval", AS_THE_HOST_DOES]

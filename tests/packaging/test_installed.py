@@ -1,4 +1,4 @@
-"""uvx, pipx and pip: each runs what was built, outside the checkout."""
+"""uvx, pipx and pip each run the built package, outside the checkout."""
 
 from __future__ import annotations
 
@@ -90,4 +90,6 @@ def test_the_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     assert folders == {"mcp_enrichment", f"mcp_enrichment-{__version__}.dist-info"}
     assert "mcp_enrichment/data/Connections.csv" in names
     assert "mcp_enrichment/py.typed" in names
-    assert f"mcp-name: {REGISTRY_NAME} " in str(about.get_payload()), "the registry looks for it"
+    assert f"mcp-name: {REGISTRY_NAME} " in str(about.get_payload()), (
+        "the registry looks for this line"
+    )

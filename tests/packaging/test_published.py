@@ -1,6 +1,6 @@
-"""What the registry and the one-click links say: valid after their rules, and what the code says.
+"""The entries for the registry and the one-click links are valid, and agree with the code.
 
-The rules are those of the registry's schema of 2025-12-11, and what it checks beyond it.
+The rules are those of the registry's schema of 2025-12-11, and of its further checks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.package_listings import SCHEMA, links
 
 
 class Strict(BaseModel):
-    """Nothing that the schema does not know."""
+    """A model that refuses fields that the schema lacks."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -25,7 +25,7 @@ IS_PATH = re.compile(r"[\w.*-]+/[\w./*-]*|[\w-]+\.(md|py|toml)")
 
 @cache
 def _names_in(file: Path) -> frozenset[str]:
-    """What a file defines, by itself and as `Class.member`, and the words of its string values."""
+    """The names that a file defines, also as `Class.member`, and the words of its strings."""
     tree = ast.parse(file.read_text("utf-8"))
     found = {file.stem}
     for node in ast.walk(tree):

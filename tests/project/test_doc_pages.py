@@ -1,4 +1,4 @@
-"""Tests of the documents beside the README: they run the code and the commands there."""
+"""The code and the commands of the documents beside the README run as shown."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ IN_TESTS_OF_PACKAGING = [
 
 @pytest.fixture
 def uv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up before the home is moved."""
+    """uv's cache and Python, set before the home is moved."""
     for name, value in uv_environment().items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has imported the sample contacts, and once started Cursor."""
+    """A user who has imported the sample contacts, and has started Cursor once."""
     (tmp_path / ".cursor").mkdir()
     for name, value in {
         "HOME": str(tmp_path),

@@ -1,4 +1,4 @@
-"""Rules of the project that a test can check."""
+"""Rules of the project that a test can check: sizes of files, dependencies, import cycles."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_every_dependency_is_bounded_and_has_its_reason() -> None:
     reasons = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     for requirement in chain(project["dependencies"], *project["optional-dependencies"].values()):
         if requirement.startswith(project["name"]):
-            continue  # one extra that includes another
+            continue  # an extra that includes another one
         name = re.match(r"[a-z0-9-]+", requirement)
         assert name
-        assert name[0] in reasons, f"{name[0]} stands without its reason in CONTRIBUTING.md"
+        assert name[0] in reasons, f"{name[0]} has no reason in CONTRIBUTING.md"
         assert ",<" in requirement, f"{requirement} is not bounded below its next major version"
 
 
@@ -45,4 +45,4 @@ def test_the_module_does_what_the_command_does() -> None:
 def test_no_modules_import_each_other_in_a_circle_not_even_for_types() -> None:
     graph = grimp.build_graph("mcp_enrichment", cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
-    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the cycle

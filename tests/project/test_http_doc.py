@@ -1,4 +1,4 @@
-"""Tests of docs/http.md: its commands work, and the settings that it names exist."""
+"""The commands of docs/http.md work, and its settings exist."""
 
 from __future__ import annotations
 

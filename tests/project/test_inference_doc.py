@@ -1,4 +1,4 @@
-"""Tests of docs/inference.md: its commands work and print what it shows."""
+"""The commands of docs/inference.md work and print what the page shows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An export with colleagues of three companies, of which one lets people choose."""
+    """An export with colleagues of three companies; one of them has no fixed address pattern."""
     monkeypatch.chdir(tmp_path)
     rows = chain(
         staff("Lumen Harbour, Inc.", "lumen.example", 60),

@@ -1,5 +1,4 @@
-"""What an assistant relies on when the embedded service meets a defect: an answer, and a server
-that goes on."""
+"""If opening the embedded service raises, waiting calls get the error, and the next one retries."""
 
 from __future__ import annotations
 

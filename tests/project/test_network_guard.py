@@ -1,4 +1,4 @@
-"""What whoever runs the tests relies on: they reach nothing outside of the machine."""
+"""The tests reach nothing outside the machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tasks
 from tests.support import network_guard
 
 ELSEWHERE = ("203.0.113.1", 80)
-"""An address that RFC 5737 keeps for documents."""
+"""An address that RFC 5737 reserves for documentation."""
 CONNECT = f"import socket; socket.create_connection({ELSEWHERE}, timeout=5)"
 
 
@@ -20,7 +20,7 @@ CONNECT = f"import socket; socket.create_connection({ELSEWHERE}, timeout=5)"
 def test_a_test_that_reaches_out_is_refused_and_fails(kind: int) -> None:
     with socket.socket(socket.AF_INET, kind) as reaching, pytest.raises(OSError, match="reach out"):
         reaching.connect(ELSEWHERE)
-    assert network_guard.attempts == [ELSEWHERE], "so it fails even where the error is swallowed"
+    assert network_guard.attempts == [ELSEWHERE], "so it fails even if the code swallows the error"
     network_guard.attempts.clear()
 
 

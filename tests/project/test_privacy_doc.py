@@ -1,4 +1,4 @@
-"""Tests of docs/privacy.md: its commands work, and its settings and defaults exist."""
+"""The commands of docs/privacy.md work, and its settings and defaults exist."""
 
 from __future__ import annotations
 

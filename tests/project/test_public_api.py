@@ -1,4 +1,4 @@
-"""The public names of the package: their list, their types, and that importing it costs nothing."""
+"""The package's public names are listed and typed; importing it imports no other package."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_importing_the_package_imports_no_other_package() -> None:
 
 
 def _imports() -> Iterator[tuple[str, str, str]]:
-    """Each import of our package in documents and examples: where, the module, the names."""
+    """Each import of our package in documents and examples: file, module, names."""
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
     for page in pages:
         text = page.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Tests of the README: its tables and configurations are right, and each of its commands works."""
+"""The README's tables and configurations are right, and each of its commands works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ELSEWHERE = ["python3 tasks.py test", "mcp-enrichment service"]
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """An environment with folders of its own, in which our command is on the PATH."""
+    """An environment with separate folders, and our command on the PATH."""
     return {
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -132,7 +132,7 @@ def test_the_first_command_works_on_a_fresh_clone(tmp_path: Path) -> None:
 def assert_starts(
     configuration: dict[str, dict[str, dict[str, object]]], home: dict[str, str]
 ) -> None:
-    """The command that a client's configuration names answers `initialize`."""
+    """The command in a client's configuration answers `initialize`."""
     servers = next(iter(configuration.values()))
     (entry,) = servers.values()
     hello = {

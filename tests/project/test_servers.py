@@ -1,4 +1,4 @@
-"""A test run names the tests that it leaves out, and CI leaves out none."""
+"""A test run names the tests that it skips, and CI skips none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The project's commands, on a machine that lacks what the tests start."""
+    """The project's commands, on a machine without the programs that the tests start."""
     spec = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
     assert spec
     assert spec.loader

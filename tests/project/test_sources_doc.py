@@ -1,4 +1,4 @@
-"""Tests of docs/sources.md: its table, its command, and its figures."""
+"""The table, the command and the figures of docs/sources.md are right."""
 
 from __future__ import annotations
 

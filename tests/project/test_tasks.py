@@ -1,4 +1,4 @@
-"""The project's commands, as their caller relies on them."""
+"""`tasks.py check` runs the tests that import what changed, and no others."""
 
 from __future__ import annotations
 

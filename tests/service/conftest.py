@@ -1,4 +1,4 @@
-"""What the tests of the service share: where its database lies, a file or a Postgres."""
+"""The database of a service test: an SQLite file or a Postgres."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a test's database file lies; nothing is there yet."""
+    """The path of the test's database file, which does not exist yet."""
     return tmp_path / "data" / "enrichment.db"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Where a test's database lies: the test is run over both kinds.
+    """The test's database. The test runs twice: with an SQLite file, and on Postgres.
 
-    Tests of what wakes a fleet have the URL of their own, and its pause between two looks.
+    Workers on Postgres poll often. Tests of NOTIFY use `url` and set their own pause.
     """
     monkeypatch.setattr(procrastinate_worker, "POLL", 0.1)
     place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "url")
@@ -43,7 +43,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pl
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty(request: pytest.FixtureRequest) -> Place:
-    """A place in which there is nothing yet, of both kinds."""
+    """An empty place: a path without a file, and a Postgres database without tables."""
     place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "empty_url")
     return place
 
@@ -66,7 +66,7 @@ def url(server: postgres.Server, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_url(server: postgres.Server) -> Iterator[str]:
-    """The URL of a database on Postgres in which there is nothing."""
+    """The URL of an empty database on Postgres."""
     made = server.fresh()
     yield made
     server.drop(made)
@@ -74,12 +74,12 @@ def empty_url(server: postgres.Server) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
-    """A Postgres for all tests. Where there is none they are skipped, and in CI they fail."""
+    """A Postgres for all tests. If it is not installed, they are skipped, and in CI they fail."""
     with postgres.server(postgres.programs()) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def template(server: postgres.Server) -> str:
-    """A migrated database that others are copied from."""
+    """A migrated database from which others are copied."""
     return server.migrated()

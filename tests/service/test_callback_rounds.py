@@ -1,5 +1,5 @@
-"""What a receiver and an operator rely on about repeats: a receiver says when, or that it wants no
-more, and an operator has a callback delivered once more."""
+"""A receiver can say when to retry a callback, or that it wants no more. An operator can have a
+callback delivered again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def receiver() -> AsyncIterator[ScriptedServer]:
     ("asked", "seconds"),
     [
         ("120", 120),
-        ("3", 5),  # not sooner than it would have been
+        ("3", 5),  # not sooner than the default delay
         ("86400", LONGEST_RETRY_AFTER),
         ("soon", 5),
         ("-7", 5),
@@ -192,7 +192,7 @@ async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 1)
         await _repeat(it)
-        await until(lambda: len(receiver.seen) == 2)  # at once, beside the first
+        await until(lambda: len(receiver.seen) == 2)  # at once, while the first one runs
         may_answer.set()
         told = [(1, 1, status), (2, 1, status), (2, 2, 204)]
         await until(lambda: it.rows(TRIES) == told[: 2 if status == 200 else 3])
@@ -222,7 +222,7 @@ def _quick(place: Place):
 
 
 async def _ended(it: RunningService, receiver: ScriptedServer) -> Job:
-    """The job of the callback of a request that has ended."""
+    """The callback job of a request that is final."""
     request_id = await it.accepted(callback_url=receiver.url)
     await look_up(it.service, Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")

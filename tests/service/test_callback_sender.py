@@ -1,5 +1,5 @@
-"""What an operator relies on when a callback is sent: it goes to an address that was judged, and
-one try ends soon and in one of few ways."""
+"""A callback goes to an allowed IP address only; each attempt ends soon, with one of few
+outcomes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSED_ON_CONNECTING = DeliveryResult(outcome="address-refused", may_try_again=
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnlyThisHost(CallbackURLPolicy):
-    """127.0.0.1 stands for the internet, so that a test can connect to it."""
+    """Allows 127.0.0.1 in place of public addresses, so that a test can connect to it."""
 
     def allows(self, address: IPv4Address | IPv6Address) -> bool:
         return str(address) == "127.0.0.1"
@@ -70,7 +70,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(
 ) -> None:
     names = FakeResolver(
         monkeypatch, ["127.0.0.1"], ["127.0.0.2"]
-    )  # rebinds after the first look-up
+    )  # resolves differently after the first look-up
     async with scripted_server() as receiver:
         receiver.will(replies(200))
         url = receiver.url.replace("127.0.0.1", "hooks.example.com")

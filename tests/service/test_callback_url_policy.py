@@ -1,5 +1,4 @@
-"""What an operator relies on about the callback URLs that are accepted: none shows an address of
-the private network, however it is written."""
+"""A callback URL with an address of a private network is refused, however it is written."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ EVERYTHING = CallbackURLPolicy(
     networks=[ip_network("0.0.0.0/0"), ip_network("::/0")], ports=range(1, 65_536)
 )
 LOCAL_NAMES = 9
-"""The first of the private URLs: with a network allowed, a name is judged when it is resolved."""
+"""The first of the private URLs. If networks are allowed, names are checked only when resolved."""
 
 PRIVATE_URLS = [
     # names of the local network
@@ -50,7 +49,7 @@ PRIVATE_URLS = [
     "http://0.0.0.0/",
     "http://224.0.0.1/",
     "http://255.255.255.255/",
-    # the same in other clothes
+    # IPv4 in other notations
     "http://127.0.0.1./",
     "http://127.1/",
     "http://2130706433/",
@@ -122,7 +121,7 @@ MALFORMED_URLS = [
     "http://hooks.example.com/\x00",
     "http://[::1/",
     "https://hooks.example.com/" + "x" * 2048,
-    # what no resolver knows as a name
+    # names that no resolver accepts
     "http://localhost%2e/",
     "http://%6cocalhost/",
     "http://hooks%00.example.com/",
@@ -203,7 +202,7 @@ async def test_a_public_url_is_accepted(place: Place) -> None:
 
 
 async def test_a_host_that_is_accepted_is_the_one_that_will_be_asked_for() -> None:
-    """What judges the URL and what sends to it read the same host out of it."""
+    """The policy and the sender read the same host from a URL."""
     for url in PUBLIC_URLS:
         judged = url_policy._host_of(url_policy._parts_of(url))
         assert httpx.URL(url).raw_host.decode().removesuffix(".") == judged

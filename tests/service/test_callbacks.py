@@ -1,5 +1,4 @@
-"""What an integrator relies on about callbacks: the contract's body, tried at most three times, and
-not again once it has arrived."""
+"""A callback has the contract's body, and is tried at most three times, until one succeeds."""
 
 from __future__ import annotations
 
@@ -105,7 +104,7 @@ async def test_no_callback_is_sent_where_none_was_asked_for(place: Place) -> Non
 async def test_a_callback_is_tried_up_to_three_times_until_it_arrives(
     place: Place, receiver: ScriptedServer, answers: list[int | str], tries: list[str]
 ) -> None:
-    # A fourth try, or one after a success, is unexpected and fails the test.
+    # A fourth attempt, or one after a success, is unexpected and fails the test.
     elsewhere = {"location": f"{receiver.url}/elsewhere"}
     receiver.will(*(resets() if a == "reset" else replies(a, headers=elsewhere) for a in answers))
     async with running_service(
@@ -130,7 +129,7 @@ async def test_tries_are_5_and_30_seconds_apart_and_a_little_more(
             assert isinstance(again, Reschedule)
             assert delay <= again.seconds <= delay * (1 + JITTER)
         assert await deliver(it.service, job) is None
-        assert await deliver(it.service, job) is None  # unexpected, were it a fourth try
+        assert await deliver(it.service, job) is None  # a fourth attempt would be unexpected
     assert DELIVERY_DELAYS == (0.0, 5.0, 30.0)
 
 
@@ -140,7 +139,7 @@ async def test_a_callback_that_has_arrived_is_not_sent_again(
     receiver.will(replies(200))
     async with running_service(place, FixedSource(HIT), jobs=False, allow_private=True) as it:
         job = await _ended_with_a_callback(it, receiver.url)
-        for _ in range(2):  # the second as after a crash before the job was removed
+        for _ in range(2):  # the second run as after a crash before the job was removed
             assert await deliver(it.service, job) is None
 
 
@@ -203,7 +202,7 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
 
 
 async def _ended_with_a_callback(it: RunningService, url: str) -> Job:
-    """The job of the callback of a request that has ended."""
+    """The callback job of a request that is final."""
     request_id = await it.accepted(callback_url=url)
     await look_up(it.service, Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id))
     ((callback_id,),) = it.rows("SELECT id FROM callbacks")

@@ -1,5 +1,5 @@
-"""The chaos test, in short: services that are killed again and again lose nothing, pay once, and
-call back three times at most. `python3 tasks.py chaos` is the long form."""
+"""The short chaos test: services that are killed again and again lose nothing, pay once, and try
+each callback at most three times. `python3 tasks.py chaos` runs the long form."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a user relies on when a vendor fails: it is left alone for a while, by all processes; then
-one question shows how it is."""
+"""After a vendor's failures no process calls it for a while; then one call tests it."""
 
 from __future__ import annotations
 
@@ -33,14 +32,14 @@ LOST, REFUSED = Lost(why=LostReason.NO_ANSWER), Lost(why=LostReason.REFUSED)
 
 
 async def looked_up(it: RunningService, number: int, vendor: ScriptedVendor) -> Reschedule | None:
-    """One run of a new request's job, at this vendor alone."""
+    """Run the job of a new request once, with this vendor alone."""
     request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
     job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     return await look_up(replace(it.service, sources=[vendor]), job)
 
 
 def left_alone_for(it: RunningService) -> float | None:
-    """Seconds for which the vendor is left alone from now on."""
+    """Seconds for which the vendor's circuit remains open."""
     health = it.service.database.read_now(lambda c: circuit_breaker.get(c, "vendor"))
     until = health.open_until if health else None
     return until and until - it.service.clock()
@@ -61,7 +60,7 @@ async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
             clock.now += pause
             await looked_up(it, number, vendor)
         assert pauses == [30, 60, 120, 240, 480, 900, 900]
-        assert len(vendor.asked) == 3 + len(pauses), "one question each time"
+        assert len(vendor.asked) == 3 + len(pauses), "one call after each pause"
 
 
 async def test_failures_between_answers_are_nothing(place: Place) -> None:
@@ -80,7 +79,9 @@ async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place
             await looked_up(it, number, vendor)
         assert left_alone_for(it) is None
         await looked_up(it, 6, vendor)
-        assert left_alone_for(it) == circuit_breaker.PAUSE, "nor do they make its failures good"
+        assert left_alone_for(it) == circuit_breaker.PAUSE, (
+            "the refused requests did not reset its failures"
+        )
 
 
 async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) -> None:

@@ -1,5 +1,4 @@
-"""What a user relies on who sets ENRICHMENT_SOURCES: they are asked in that order, and what a
-vendor was paid for, a miss too, is not asked for again."""
+"""Sources are queried in the order of ENRICHMENT_SOURCES; a vendor's answer is paid for once."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ JONAS = "https://www.linkedin.com/in/jonas-weiss-example"
 
 @pytest.fixture
 def hunter(monkeypatch: pytest.MonkeyPatch) -> ScriptedVendor:
-    """The far end of the network: a vendor of this name."""
+    """A scripted vendor of this name."""
     vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(registry, "NAMES", frozenset({"hunter"}))
     monkeypatch.setattr(registry, "vendor", lambda _name, _key: vendor)
@@ -75,7 +74,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
         hunter.asked.append(profile)
         now += 1
         most = max(most, now)
-        await anyio.sleep(0.02)  # it takes its time
+        await anyio.sleep(0.02)  # calls could overlap here
         now -= 1
         return Miss()
 

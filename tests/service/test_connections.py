@@ -1,5 +1,5 @@
-"""What an operator relies on about connections: whoever sends nothing, slowly, too much or nonsense
-takes the service from nobody, key or not."""
+"""A peer that sends nothing, sends slowly, too much or nonsense, with a key or without, does not
+keep the service from others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_request_that_does_not_come_in_whole_is_not_waited_for(
             )
         async with calling(port) as caller:
             await caller.say(said)
-            await caller.answer()  # it ends, or the test fails
+            await caller.answer()  # the connection closes, or the test fails
 
 
 async def test_one_byte_now_and_then_does_not_keep_a_connection(
@@ -63,7 +63,7 @@ async def test_one_byte_now_and_then_does_not_keep_a_connection(
         calling(port) as caller,
     ):
         await caller.say(HEALTH)
-        assert b"200 OK" in await caller.head()  # it counts anew for each request
+        assert b"200 OK" in await caller.head()  # the time starts anew for each request
         with anyio.fail_after(HANG), suppress(ConnectionError):
             while True:
                 await caller.say(b"G" * 3)
@@ -97,7 +97,7 @@ async def test_silent_connections_make_room_for_those_who_ask(
                 await caller.say(HEALTH)
                 assert b"200 OK" in await caller.head()
         for longest in waiting[:20]:
-            await longest.answer()  # it was hung up on, or the test fails
+            await longest.answer()  # the connection was closed, or the test fails
 
 
 def test_connections_leave_files_for_the_rest() -> None:
@@ -144,12 +144,12 @@ async def test_a_body_that_is_too_long_is_not_swallowed(
     ):
         key = await create_key(it, "lumen") if known else "none"
         await caller.say(f"{POST}x-api-key: {key}\r\n{length}\r\n\r\n".encode())
-        if known and "chunked" in length:  # it says its length by what it sends
+        if known and "chunked" in length:  # its length is known only from what is sent
             await caller.say(b"11000\r\n" + b" " * 0x11000)
         head = await caller.head()
         assert head.startswith(b"HTTP/1.1 413 " if known else b"HTTP/1.1 401 ")
         assert b"\r\nconnection: close" in head.lower()
-        await caller.answer()  # closed without one more byte, or the test fails
+        await caller.answer()  # closed without another byte, or the test fails
 
 
 async def test_a_body_that_was_read_keeps_the_connection(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a team relies on about its credits: each balance is explained, and every entry stays."""
+"""A team's credit history explains each balance, and no entry is changed or removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 EFFECT = {"grant": 1, "correct": 1, "hold": -1, "settle": 0, "release": 1}
-"""What one credit of an entry does to those that are available."""
+"""The effect of one credit of an entry on the available credits."""
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""What an operator relies on in `deploy/`: the commands in its files do what the page says, on a
-real Postgres and behind a real nginx. The images themselves are built elsewhere."""
+"""The commands in the files of `deploy/` do what the page says, on a real Postgres and behind a
+real nginx. The images themselves are built elsewhere."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ANSWERS = {"Serving on": "ready", "Serving MCP on": "health"}
 
 
 def _instructions(name: str) -> list[str]:
-    """What follows an instruction of the Dockerfile, for each of that name in its last stage."""
+    """The arguments of each instruction of this name in the last stage of the Dockerfile."""
     text = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
     last = text.rpartition("\nFROM ")[2]
     return re.findall(rf"^{name} (.*)$", last, re.MULTILINE)
@@ -64,7 +64,7 @@ def _execs(name: str) -> list[str]:
 
 @pytest.fixture
 def home(url: str) -> dict[str, str]:
-    """An environment as a container's, with our commands on the PATH and the test's database."""
+    """An environment like a container's, with our commands on the PATH and the test's database."""
     programs = postgres.installed()
     path = f"{BIN}{os.pathsep}{programs}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "ENRICHMENT_DATABASE_URL": url, "LANG": "C.UTF-8"}
@@ -72,7 +72,7 @@ def home(url: str) -> dict[str, str]:
 
 @contextmanager
 def running(command: Sequence[str], home: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """The command, until the end of the block; by SIGTERM, as a container ends."""
+    """Run the command until the end of the block; end it with SIGTERM, as a container ends."""
     process = subprocess.Popen(command, env=home, text=True, stderr=subprocess.PIPE)
     try:
         yield process
@@ -89,7 +89,7 @@ def _free_port() -> int:
 
 
 def _on(port: int, command: Sequence[str]) -> list[str]:
-    """The command on loopback, at another port."""
+    """The command, changed to loopback and another port."""
     return [part.replace("8700", str(port)).replace("0.0.0.0", "127.0.0.1") for part in command]  # noqa: S104
 
 
@@ -110,7 +110,7 @@ def test_the_image_runs_as_nobody_and_its_command_serves_what_its_health_check_a
 
 
 def _becomes_healthy(asks: Sequence[str], home: dict[str, str]) -> None:
-    """On a busy machine a check may give up before its answer has come; the next one follows."""
+    """Wait until a check passes: on a busy machine one may give up before its answer arrives."""
     deadline = time.monotonic() + HANG
     while subprocess.run(asks, env=home, check=False, capture_output=True).returncode:
         assert time.monotonic() < deadline
@@ -165,7 +165,7 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
         async with httpx.AsyncClient(base_url=where, headers=headers, timeout=HANG) as http:
             assert await _statuses(http, 6) == {"not-found"}
             one.kill()
-            assert await _statuses(http, 6) == {"not-found"}, "the other one serves on"
+            assert await _statuses(http, 6) == {"not-found"}, "the other one continues to serve"
             assert (await http.get("/metrics")).status_code == 404
             too_much = b"{" + b" " * 70_000 + b"}"
             assert (await http.post(ENRICHMENTS, content=too_much)).status_code == 413
@@ -176,18 +176,18 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
             told = await assistant.call_tool("get_credits", {})
         assert ended.structured_content["status"] == "not-found"
         assert told.structured_content["balance"] == 10
-        one.returncode = 0  # it was meant to die
+        one.returncode = 0  # it was killed on purpose
 
 
 async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
-    """What requests come to, each held until its end."""
+    """The statuses of new requests, each held until it is final."""
     ends = set()
 
     async def ask(number: int) -> None:
         asked = {"linkedin_url": f"{ADA}-{number}", "type": "work"}
         key = {"idempotency-key": f"k-{number}-{os.urandom(4).hex()}"}
         answer = await http.post(ENRICHMENTS, json=asked, headers=key)
-        if answer.status_code == 502:  # it was sent to the one that died: the key makes it safe
+        if answer.status_code == 502:  # sent to the killed one: the key makes a repeat safe
             answer = await http.post(ENRICHMENTS, json=asked, headers=key)
         one = f"{ENRICHMENTS}/{answer.json()['_id']}"
         ends.add((await http.get(one, headers={"prefer": "wait=60"})).json()["status"])
@@ -200,13 +200,13 @@ async def _statuses(http: httpx.AsyncClient, many: int) -> set[str]:
 
 @contextmanager
 def _mcp(port: int, home: dict[str, str], folder: Path, *, public: str) -> Iterator[None]:
-    """The MCP server, as healthy as its check wants it."""
+    """The MCP server, once its health check passes."""
     own = {"ENRICHMENT_PUBLIC_URL": public, "ENRICHMENT_STATE_DIR": str(folder)}
     command = [part.replace("8701", str(port)) for part in _on(0, _command("mcp"))]
     with running(command, home | _settings("mcp") | own):
         until_listening(port)
         check = [part.replace("8701", str(port)) for part in OURS["mcp"]["healthcheck"]["test"][1:]]
-        # Docker repeats the check too; it is given up after as many as no busy machine needs.
+        # Docker repeats the check too; 30 times are enough on a busy machine.
         codes = (subprocess.run(check, env=home, check=False).returncode for _ in range(30))
         assert 0 in codes
         yield
@@ -221,7 +221,7 @@ def _command(name: str) -> list[str]:
 
 
 def _settings(name: str) -> dict[str, str]:
-    """A process's own settings, but for the place of the database."""
+    """A process's settings in the compose file, except the URL of the database."""
     given: dict[str, Any] = OURS[name]["environment"]
     assert given["ENRICHMENT_DATABASE_URL"].endswith("@postgres/enrichment")
     return {key: value for key, value in given.items() if key != "ENRICHMENT_DATABASE_URL"}
@@ -250,7 +250,7 @@ def test_the_commands_of_the_page_work_one_after_the_other(
 
 def test_each_container_command_of_the_page_names_the_file_and_what_can_be_done() -> None:
     first, *lines = re.findall(r"^((?:export|docker compose) .*)$", PAGE, re.MULTILINE)
-    assert first.startswith("export POSTGRES_PASSWORD="), "the file wants it for every command"
+    assert first.startswith("export POSTGRES_PASSWORD="), "the file needs it for every command"
     assert len(lines) > 10
     for line in lines:
         file, verb, words = re.fullmatch(r"docker compose --file (\S+) (\S+) ?(.*)", line).groups()
@@ -289,12 +289,12 @@ async def test_a_process_takes_no_more_connections_than_the_page_says(url: str) 
         tasks.cancel_scope.cancel()
     async with running_service(url):
         await until(lambda: rows(url, "SELECT count(*) FROM jobs") == [(0,)])
-        ends = 1  # what a worker alone does not listen to
+        ends = 1  # a worker alone does not listen for outcomes
         assert _connections(url) - ends <= int(worker[1]) + int(worker[2])
 
 
 def _connections(url: str) -> int:
-    """How many there are, beside the one that asks."""
+    """The number of connections, without the one of this query."""
     query = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
     return int(rows(url, query)[0][0])
 

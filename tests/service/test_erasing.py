@@ -1,5 +1,5 @@
-"""What a person relies on who asks to be erased: what is stored about them goes, what others were
-charged stays, and nothing brings them back."""
+"""An erasure removes what is stored about a person and keeps what others were charged; nothing
+brings the person back."""
 
 from __future__ import annotations
 

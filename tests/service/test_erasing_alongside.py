@@ -1,5 +1,5 @@
-"""What a person relies on who is erased on Postgres while others write about them: on SQLite there
-is one writer at a time, and here it comes to the same."""
+"""An erasure on Postgres is complete also if others write about the person at the same time.
+(SQLite has only one writer at a time.)"""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 @contextmanager
 def erasing_before(statement: str, database: Database, url: str) -> Iterator[None]:
-    """Have another process erase her just before the database is told this: the statement is said
-    once the erasure has ended, or waits."""
+    """Let another process erase her just before this statement, which runs once the erasure has
+    ended or waits for a lock."""
     other = open_postgres(url)
     subject = Subject(profile=ADA)
     erasing = Thread(
@@ -67,7 +67,7 @@ def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: s
         == rows(url, "SELECT * FROM contact_persons")
         == []
     )
-    assert rows(url, "SELECT count(*) FROM suppressions") == [(2,)], "the address as well"
+    assert rows(url, "SELECT count(*) FROM suppressions") == [(2,)], "the profile and the address"
 
 
 @pytest.mark.parametrize(

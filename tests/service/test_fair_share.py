@@ -1,4 +1,4 @@
-"""What one of many teams relies on: the others' receivers and backlogs cost it no time."""
+"""Slow receivers and backlogs of other teams do not delay a team's lookups and callbacks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_receivers_that_hang_hold_up_no_lookup_and_no_other_teams_callback
         await until(lambda: it.rows(OF) == [(sqlite_worker.DELIVERIES_PER_TEAM,)])
         asked = {"linkedin_url": ADA, "type": "work", "callback_url": receiver.url}
         answer = await lumen.post(ENRICHMENTS, json=asked)
-        with anyio.fail_after(HANG):  # seconds; each of the thirty takes hours
+        with anyio.fail_after(HANG):  # seconds; each of the thirty would take hours
             where = f"{ENRICHMENTS}/{answer.json()['_id']}"
             body = (await lumen.get(where, headers={"prefer": "wait=60"})).json()
             await until(lambda: it.rows(DELIVERED) == [(1,)])
@@ -80,7 +80,7 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
     async with running_service(path, jobs=False) as it:
         teams = [it.team_id, *[await _team(it, name) for name in ("lumen", "ostra")]]
         write = it.service.database.write
-        for number in range(40):  # the backlog of the first is older than all there is of others
+        for number in range(40):  # older than all jobs of the other teams
             await write(lambda c, n=number: _put(c, f"a{n}", teams[0], run_at=n))
         for number in range(3):
             await write(lambda c, n=number: _put(c, f"b{n}", teams[1], run_at=50 + n))

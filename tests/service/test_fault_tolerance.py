@@ -1,5 +1,4 @@
-"""What an operator relies on: no fault, of the database or of ours, ends the work in the
-background, and none is passed over in silence."""
+"""No fault, of the database or of our code, ends the work in the background, and each is logged."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ DOWN = Unavailable()
 
 
 def _breaking_once(whole: Callable[..., Any]) -> Callable[..., Any]:
-    """The statement with a defect, the first time: SQL that no database takes."""
+    """Wrap the statement: its first run executes invalid SQL instead."""
     broken = [True]
 
     def run(connection: Any, *args: Any, **options: Any) -> Any:
@@ -84,7 +83,7 @@ async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still
 
 
 async def test_restarts_take_no_try_of_a_source_away(path: Path) -> None:
-    """However often the process ends in the midst of a lookup, sources get all their tries."""
+    """However often the process ends during a lookup, sources get all their attempts."""
     clock = Clock()
     for restart in range(2 * lookup_job.MAX_SOURCE_ATTEMPTS):
         source = SlowSource(HIT)

@@ -1,5 +1,5 @@
-"""What a team relies on that deploys anew, or restarts a machine: what a vendor is being asked may
-be paid already, and its answer is waited for; nothing new is begun meanwhile."""
+"""During a deployment or restart, the answer of a running vendor call, which may be paid already,
+is waited for, and nothing new is begun."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ COMMANDS = {
 
 @dataclass
 class Gated:
-    """A vendor that has been asked, and answers when the test lets it."""
+    """A vendor that shows when it was called, and answers when the test lets it."""
 
     answer: Behaviour = FOUND
     asked: anyio.Event = field(default_factory=anyio.Event)
@@ -71,26 +71,26 @@ class Gated:
 
 @dataclass
 class Program:
-    """A process at work, and where it shows that it was told to end."""
+    """A process with work, and the place or port that shows whether it is stopping."""
 
     process: subprocess.Popen[str]
     place: Place
     port: int | None
 
     async def told(self, end: signal.Signals = signal.SIGTERM) -> None:
-        """Tell it to end, and return once it has begun to."""
+        """Send the signal, and return once it has begun to stop."""
         self.process.send_signal(end)
         await until(self._is_told)
 
     def _is_told(self) -> bool:
-        """Whether it serves nobody new, or, where it serves nobody, hears of no job."""
+        """Whether it accepts no connection, or, as a worker, no longer listens for jobs."""
         if self.port is None:
             return rows(self.place, LISTENERS) == [(0,)]
         with socket.socket() as caller:
             return caller.connect_ex(("127.0.0.1", self.port)) != 0
 
     async def ended(self) -> None:
-        """Return once it has ended in order."""
+        """Return once it has ended cleanly."""
         out, told = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=HANG))
         assert (self.process.returncode, out, told) == (0, "", "")
 
@@ -104,7 +104,7 @@ def program(
     sources: str = "findymail",
     **settings: Any,
 ) -> Iterator[Program]:
-    """The command at work, once it has begun to."""
+    """The command, running."""
     ours = {"SOURCES": sources, "LOG_LEVEL": "ERROR"} | settings
     keys = {f"{name.upper()}_API_KEY": "sk-test-1" for name in sources.split(",")}
     named = {f"ENRICHMENT_{name}": str(value) for name, value in (ours | keys).items()}

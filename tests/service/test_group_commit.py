@@ -1,5 +1,4 @@
-"""What a team relies on whose lookups end together: one commit for all of them costs none of them
-its end, its credit or its place in the ledger."""
+"""Lookups that end at the same time share a commit; each has its outcome, credit and entry."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ NAMES = "SELECT name FROM teams ORDER BY name"
 
 
 class Knows(SlowSource):
-    """Has an address for every other profile."""
+    """Returns a hit for every other profile."""
 
     asked_for = 0
 
@@ -86,7 +85,9 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
     available = 0
     for kind, amount, available_after in rows(place, ENTRIES):
         available += MOVES[kind] * amount
-        assert available_after == available, "each entry says what was left after it"
+        assert available_after == available, (
+            "each entry has the credits that were available after it"
+        )
 
 
 async def test_a_lookup_that_was_ended_before_spoils_no_other_ones_commit(place: Place) -> None:
@@ -108,7 +109,7 @@ async def test_a_lookup_that_was_ended_before_spoils_no_other_ones_commit(place:
 
 async def test_what_raises_for_one_is_done_for_the_others(database: Database) -> None:
     outcomes = await _all_at_once(database, ["one", "bad", "two"])
-    assert outcomes["one"] == "one", "each has what has come of it"
+    assert outcomes["one"] == "one", "each caller gets its own result"
     assert outcomes["two"] == "two"
     assert isinstance(outcomes["bad"], ValueError)
     assert database.read_now(_names) == ["one", "two"]
@@ -149,7 +150,7 @@ _is_at_it, _may_go_on = threading.Event(), threading.Event()
 
 
 def _add(connection: Connection, names: Sequence[str]) -> Sequence[str]:
-    """Adds teams of these names, or none."""
+    """Add teams of these names, or raise and add none."""
     for name in names:
         row = {"name": name, "created_at": 0, "available": 0, "held": 0}
         connection.execute(

@@ -1,5 +1,5 @@
-"""What an integrator relies on in the answers of the three routes. That each of them is one of the
-contract's is checked on every answer in tests/service, by the client's own event hook."""
+"""The three routes answer as the contract says. The client's event hook checks every answer in
+tests/service against the contract."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_a_preferred_wait_sees_an_end_that_another_process_brings(place: P
 async def test_a_preferred_wait_that_runs_out_answers_with_what_is_known(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "MAX_WAIT", 0)  # the cap is obeyed: this does not take a minute
+    monkeypatch.setattr(parsing, "MAX_WAIT", 0)  # the cap is obeyed: this takes no minute
     async with running_service(place, jobs=False) as it:
         with anyio.fail_after(HANG):
             response = await it.get(await it.accepted(), prefer="wait=60")

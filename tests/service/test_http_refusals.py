@@ -1,5 +1,4 @@
-"""What is refused over HTTP: with the right status and one sentence, at no cost, and without
-repeating what was sent."""
+"""A refusal over HTTP has the right status and one sentence, is free, and repeats no input."""
 
 from __future__ import annotations
 
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SECRET = "zelda-zyx"
-"""Stands in what is sent and may not come back."""
+"""Part of the input; it must not be in an answer."""
 GOOD = f'"linkedin_url": "{ADA}", "type": "work"'
 
 RAISED_WITH_A_SENTENCE_OF_THEIR_OWN = {errors.CallbackRefused, errors.InvalidProfileURL}
-"""By the service; what they say is tested with the URLs that they refuse."""
+"""Raised by the service with its own sentences; these are tested with the URLs that it refuses."""
 CODES = {"invalid_arguments", "invalid_profile_url", "invalid_callback_url"}
 BAD_BODIES: dict[str, bytes | str] = {
     "nothing": b"",
@@ -183,7 +182,7 @@ def test_each_error_that_the_service_names_has_its_status() -> None:
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
 def test_what_is_told_over_http_speaks_to_a_program_and_not_to_a_model(error: Any) -> None:
-    """An integrator has no user to tell, no tools to call and no settings of the service."""
+    """An integrator has no user to inform, no tools to call and no settings of the service."""
     raised = error(errors.StorageFault.FULL) if error is errors.StorageFailed else error()
     said = json.loads(error_response(raised).body)["error"]["message"]
     spoken = ["the user", "Tell ", "_enrichment", "ENRICHMENT_", "Call again", "`"]

@@ -1,4 +1,4 @@
-"""What a caller relies on who sends an Idempotency-Key: a POST may be repeated without paying."""
+"""With an Idempotency-Key, a POST may be repeated without paying twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_the_same_key_and_body_answer_with_the_first_request(place: Place)
         await it.final(first.json()["_id"])
         again = await it.post(headers=KEY)  # although no credit is left
         assert (first.status_code, again.status_code) == (201, 201)
-        assert again.content == first.content, "byte for byte; what came of it a GET tells"
+        assert again.content == first.content, "byte for byte; the outcome is read by a GET"
         assert again.json()["status"] == "pending"
         assert first.headers["idempotent-replayed"] == "false"
         assert again.headers["idempotent-replayed"] == "true"
@@ -47,7 +47,7 @@ async def test_the_same_key_with_another_body_is_a_422(place: Place) -> None:
 async def test_without_a_key_a_post_is_never_told_to_be_a_replay(place: Place) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
         responses = []
-        for _ in range(2):  # the second once the first has ended: it is a request of its own
+        for _ in range(2):  # the second after the first is final: a new request
             responses.append(await it.post())
             await it.final(responses[-1].json()["_id"])
         assert len({response.json()["_id"] for response in responses}) == 2
@@ -116,5 +116,5 @@ async def test_a_post_waits_for_nobody_who_deletes_old_keys(url: str) -> None:
         await it.post(headers={"idempotency-key": "old"})
         clock.now += 2 * IDEMPOTENCY_SECONDS
         with psycopg.connect(url) as other, anyio.fail_after(HANG):
-            other.execute("DELETE FROM idempotency_keys")  # and its transaction stays open
+            other.execute("DELETE FROM idempotency_keys")  # and does not commit
             assert (await it.post(headers={"idempotency-key": "new"})).status_code == 201

@@ -1,5 +1,5 @@
-"""What a team relies on that asks twice: while a lookup runs, the same question joins it and costs
-nothing more, and whoever asked is told of its end."""
+"""While a lookup runs, a second request of the team for the same profile joins it and costs nothing
+more, and both callers get its outcome."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_second_request_joins_the_one_that_runs_and_holds_no_second_cred
     async with running_service(place, source) as it:
         first = await it.accepted()
         with anyio.fail_after(HANG):
-            await source.asked.wait()  # joined when it is processing, too
+            await source.asked.wait()  # joined also while it is processing
         again = await it.accepted(linkedin_url="linkedin.com/in/Ada-Okafor-EXAMPLE/?x=1")
         assert again == first
         assert await it.balance() == 9
@@ -98,7 +98,9 @@ async def test_each_who_joined_is_told_under_its_own_external_id(place: Place) -
         await until(lambda: len(receiver.seen) == 3)
         await until(lambda: it.rows("SELECT count(*) FROM jobs") == [(0,)])
     heard = sorted((seen.path, seen.json.get("external_id", "")) for seen in receiver.seen)
-    assert heard == [("/none", ""), ("/one", "lead-1"), ("/two", "lead-2")], "one wish is one"
+    assert heard == [("/none", ""), ("/one", "lead-1"), ("/two", "lead-2")], (
+        "equal callbacks are sent once"
+    )
     assert {seen.json["status"] for seen in receiver.seen} == {"completed"}
     assert len({seen.headers["webhook-id"] for seen in receiver.seen}) == 3
     ledger_is_exact(place)

@@ -1,5 +1,5 @@
-"""What everybody relies on about credits, whatever happens in whatever order: not one is lost,
-taken twice or owed. A state machine drives the real domain over a real database."""
+"""In any order of events, no credit is lost, taken twice or owed. A state machine runs the real
+domain over a real database."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Crashed(Exception):
 
 
 class Ledger(RuleBasedStateMachine):
-    """Requests, ends, crashes, repeats, grants and corrections."""
+    """Requests, outcomes, crashes, repeats, grants and corrections."""
 
     claimed: Bundle[tuple[str, Job]] = Bundle("claimed")
-    """Jobs that somebody works on, or has worked on, with their lease's owner."""
+    """Jobs that a worker works on, or has worked on, with the owner of their lease."""
 
     @initialize(ours=st.integers(0, 4), theirs=st.integers(0, 4))
     def begin(self, ours: int, theirs: int) -> None:
@@ -105,7 +105,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(target=claimed, limit=st.integers(1, 3))
     def claim(self, limit: int) -> Any:
-        """Another process takes jobs on; those whose lease is over are taken over."""
+        """Another process claims jobs, also those whose lease has ended."""
         self.owners += 1
         owner = f"process {self.owners}"
         taken = self.take(owner, limit)
@@ -130,7 +130,8 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(held=consumes(claimed), outcome=st.sampled_from(OUTCOMES), late=st.booleans())
     def crash_in_mid_job(self, held: tuple[str, Job], outcome: Outcome, late: bool) -> None:
-        """The process dies while it asks, or when it has written the end but not finished."""
+        """The process dies during the lookup, or between saving the outcome and finishing the
+        job."""
         try:
             self.run(held[1], outcome if late else Crashed())
         except Crashed:
@@ -139,7 +140,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(team=st.sampled_from(TEAMS), at=st.integers(1, 4))
     def crash_in_mid_transaction(self, team: str, at: int) -> None:
-        """The disk fails within a POST, after so many of its statements."""
+        """The disk fails within a POST, after this many statements."""
         before = self.figures(team)
         asked = EnrichmentRequest(linkedin_url="https://linkedin.com/in/some-d", type="work")
 
@@ -229,7 +230,7 @@ class Ledger(RuleBasedStateMachine):
         self.database.write_now(lambda c: sqlite_queue.reschedule(c, owner, job, run_at=run_at))
 
     def leases_end(self) -> None:
-        """The clock alone tells."""
+        """Nothing to do: leases end by the clock alone."""
 
     def run(self, job: Job, outcome: Outcome | Exception) -> Reschedule | None:
         async def look_up() -> Reschedule | None:

@@ -1,5 +1,5 @@
-"""What everybody relies on about credits, on Postgres: the machine of `test_ledger_machine` once
-more, where a fleet's queue gives out the jobs and takes them over."""
+"""On Postgres too, no credit is lost, taken twice or owed: the machine of `test_ledger_machine`
+with jobs of procrastinate, which are requeued when a worker dies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LedgerOnPostgres(Ledger):
-    """The same machine with the queue of a fleet, whose functions stand for its workers."""
+    """The same machine with procrastinate's queue; its SQL functions stand for the workers."""
 
     def __init__(self, server: Server, template: str) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class LedgerOnPostgres(Ledger):
         )
 
     def _end(self, owner: str, job: Job, how: str) -> None:
-        # Of a job that was taken over and ended elsewhere nothing is left to end.
+        # A job that was requeued and has ended elsewhere cannot be ended again.
         this = self._held.get((owner, job.target_id), 0)
         with psycopg.connect(str(self.place)) as connection:
             mine = f"SELECT {how} FROM procrastinate_jobs WHERE id = %s AND status = 'doing'"  # noqa: S608

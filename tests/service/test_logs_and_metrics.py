@@ -1,4 +1,4 @@
-"""What an operator relies on: the service says how it is and what it did, and nobody's secrets."""
+"""Logs and metrics report the state and the work of the service, and no secret or personal data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_database_without_its_tables_is_not_ready(place: Place) -> None:
     async with running_service(place, jobs=False) as it, keyed_client(it) as http:
         change(place, "ALTER TABLE teams RENAME TO elsewhere")
         answer = await http.get("/ready")
-    assert answer.status_code == 503, "no probe takes that for ready either"
+    assert answer.status_code == 503, "a health probe must not count it as ready either"
 
 
 async def test_readiness_uses_up_no_id_of_a_team(
@@ -98,7 +98,7 @@ def _samples(metrics: str) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 async def _scenario(http: httpx.AsyncClient, receiver: ScriptedServer) -> list[httpx.Response]:
-    """Everything that a caller can do, each with something that may not be told."""
+    """Everything that a caller can do, each with something that must not be logged."""
     receiver.will(replies(503), replies(200))
     asked = {"linkedin_url": f"https://www.linkedin.com/in/{SLUG}", "type": "work"}
     told = {"callback_url": f"{receiver.url}/{HOST}", "external_id": EXTERNAL_ID}
@@ -156,7 +156,9 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
         *(201, 201, 200, 200),
         *(400, 400, 400, 404, 404, 405, 400, 401),
     ]
-    assert answers[2].json()["email"] == {"email": EMAIL, "type": "work"}, "the run was a full one"
+    assert answers[2].json()["email"] == {"email": EMAIL, "type": "work"}, (
+        "all parts of the scenario ran"
+    )
     _metrics_are_right(metrics)
     lines = [json.loads(line) for line in log.splitlines()]
     assert len([line for line in lines if line["message"] == "answered"]) >= len(answers)
@@ -178,7 +180,7 @@ async def test_after_a_full_run_the_metrics_and_the_logs_tell_totals_and_nothing
 
 
 async def _settled_metrics(http: httpx.AsyncClient) -> str:
-    """The metrics once no job is left to do."""
+    """The metrics once no job is left."""
     while True:
         told = (await http.get("/metrics")).text
         if _samples(told)["enrichment_jobs_waiting", ("deliver",)] == 0:

@@ -1,5 +1,4 @@
-"""What a client relies on that asks for a held answer: it comes within moments of the end,
-whichever process brings that, and holding costs next to nothing."""
+"""A held GET is answered moments after any process saves the outcome; holding costs very little."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ LISTENERS = """
 
 
 class Held:
-    """GETs that are held side by side, and their answers as they come."""
+    """GETs that are held at the same time, and their answers as they arrive."""
 
     def __init__(self, it: RunningService, ids: Sequence[str]) -> None:
         self.answers: list[httpx.Response] = []
@@ -68,7 +67,7 @@ class Held:
 async def test_an_end_in_the_same_process_is_answered_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pause in ("POLL_EVERY", "POLL_EVERY_WITH_LISTENER"):  # nobody looks for it
+    for pause in ("POLL_EVERY", "POLL_EVERY_WITH_LISTENER"):  # no polling
         monkeypatch.setattr(completion_waiter, pause, 3600)
     source = SlowSource(HIT)
     async with running_service(place, source) as it, anyio.create_task_group() as tasks:
@@ -167,7 +166,7 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
         object.__setattr__(
             it.service, "completion_waiter", _Instead(it.service.completion_waiter, end_before)
         )
-        with anyio.fail_after(HANG):  # nobody watches: it looks for itself once it is registered
+        with anyio.fail_after(HANG):  # nobody watches: the wait polls once when it is registered
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
 
@@ -179,7 +178,7 @@ async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) ->
         it.service.completion_waiter.release_waiters()
         with anyio.fail_after(HANG):
             await until(lambda: len(held.answers) == 2)
-            late = await it.get(await it.accepted(), prefer="wait=60")  # nobody is held from now on
+            late = await it.get(await it.accepted(), prefer="wait=60")  # from now on no GET is held
         assert held.statuses() | {late.json()["status"]} <= {"pending", "processing"}
 
 
@@ -216,7 +215,7 @@ class _Instead:
 
 
 def _another_process(it: RunningService) -> subprocess.Popen[str]:
-    """A worker on the same file; its end closes the pipe that keeps it alive."""
+    """A worker on the same file; it ends when its stdin is closed."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
     program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]
     process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)

@@ -1,5 +1,4 @@
-"""What a user relies on about a lookup's end: an address is never said not to exist unless every
-source was asked and said so."""
+"""An outcome is a miss only if every source was queried and had no address."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What an operator relies on: no process asks sources more at once than it may, however many of
-its lookups wait for their turn."""
+"""No process runs more lookups at a source than it may, however many wait."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ UNDER_WAY = "SELECT count(*) FROM source_slots"
 
 
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
-    """Its rate has many wait; those whose turn has come all at once are still bounded."""
+    """Many lookups wait for the rate limit. If all may start at once, they are still bounded."""
     source, many = CountingSource(0.1), 60
     limits = {source.name: LookupLimit(per_second=1000)}
     async with running_service(place, jobs=False, credits=many) as it:

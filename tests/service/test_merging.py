@@ -1,4 +1,4 @@
-"""What a user relies on when the same person comes from several exports."""
+"""Contacts of the same person from several exports are merged."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
                 break
     out, err = importing.communicate()
     assert "Stored 100,000 with an address, 100,000 of them new." in out, err
-    assert number >= 10, "many requests were accepted while one import ran"
+    assert number >= 10, "many requests were accepted during one import"
 
 
 def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(

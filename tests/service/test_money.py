@@ -1,4 +1,4 @@
-"""What a user relies on about credits: one per answer, none for anything else, never below zero."""
+"""A hit costs one credit, any other outcome none, and no balance is ever below zero."""
 
 from __future__ import annotations
 

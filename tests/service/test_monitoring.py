@@ -1,5 +1,5 @@
-"""What an operator relies on who watches a service: totals that are true, readiness that means that
-it can work, and lists of one team that cost what that team has."""
+"""Totals are true, readiness means that the service can work, and lists read one team's data
+only."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_an_end_is_counted_once_however_many_come_to_it(place: Place) -> N
     async with running_service(place, source, jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         async with anyio.create_task_group() as tasks:
-            for _ in range(3):  # its lease ran out twice, while it went on
+            for _ in range(3):  # its lease ran out twice while it ran
                 tasks.start_soon(look_up, it.service, job)
             await source.asked.wait()
             source.may_answer.set()
@@ -150,7 +150,7 @@ async def test_on_a_full_disk_the_service_is_not_ready(tmp_path: Path) -> None:
             async with httpx.AsyncClient(base_url=url, headers=headers, timeout=HANG) as http:
                 before = after = await http.get("/ready")
                 statuses: list[int] = []
-                # It looks once a second, and what it writes is little: the disk is kept full.
+                # It checks once a second and writes little, so the test keeps the disk full.
                 while after.is_success:
                     asked = {"linkedin_url": f"{ADA}-{len(statuses)}", "type": "work"}
                     answer = await http.post(ENRICHMENTS, json=asked | {"external_id": "x" * 250})

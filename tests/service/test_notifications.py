@@ -1,4 +1,4 @@
-"""What an operator relies on while Postgres cannot tell of ends: the log says so, once a time."""
+"""While Postgres cannot notify of outcomes, the log says so once for each outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an integrator relies on who reads /openapi.json: it is the contract, and what is more."""
+"""/openapi.json contains the contract unchanged, and our additions to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHECKED = (
     *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
     *("additionalProperties", "propertyNames", "not", "default"),
 )
-"""Of a schema; the rest is prose."""
+"""Keywords of a schema that are compared; the others are prose."""
 OURS = {
     "preference-applied",
     "idempotent-replayed",
@@ -35,7 +35,7 @@ OURS = {
     "retry-after",
     "x-request-id",
 }
-"""Headers that say something of their own."""
+"""Headers that we add to the contract."""
 
 
 WITH_A_PATTERN = '"name": "id", "in": "path", "required": true, "schema": {"pattern": "x", '
@@ -44,7 +44,7 @@ WITH_A_PATTERN = '"name": "id", "in": "path", "required": true, "schema": {"patt
 async def served(it: RunningService) -> dict[str, Any]:
     async with keyed_client(it) as http:
         answer = await http.get("/openapi.json")
-    assert answer.status_code == 200, "whoever integrates reads it before there is a key"
+    assert answer.status_code == 200, "an integrator reads it before there is a key"
     return dict(answer.json())
 
 
@@ -172,7 +172,9 @@ def _parameters(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
         assert mine["required"] == one["required"]
         assert mine.get("description") == one.get("description")
         _same(one["schema"], mine["schema"], said, where=f"{where} {one['name']}")
-    assert not [name for name, one in given.items() if one["required"]], "a new duty"
+    assert not [name for name, one in given.items() if one["required"]], (
+        "we require a new parameter"
+    )
 
 
 def _bodies(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
@@ -181,7 +183,9 @@ def _bodies(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
         asked, taken = _schema(theirs["requestBody"]), _schema(ours["requestBody"])
         _same(asked, taken, said, where=where)
         required = _of(asked, DOCUMENT)["required"]
-        assert set(_of(taken, said)["required"]) == set(required), "a new duty, or one less"
+        assert set(_of(taken, said)["required"]) == set(required), (
+            "we require a new property, or one less"
+        )
     for status, answer in theirs["responses"].items():
         whole = _of(answer, DOCUMENT)
         assert set(whole.get("headers", ())) <= set(ours["responses"][status].get("headers", ()))
@@ -189,8 +193,8 @@ def _bodies(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
 
 
 def _same(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
-    """Each word of the contract's schema stands in ours too, down to the last property, and ours
-    adds no duty and no promise to what is in the contract."""
+    """All of the contract's schema is in ours, down to the last property, and ours adds no
+    requirement and no promise to it."""
     theirs, ours = _of(theirs, DOCUMENT), _of(ours, said)
     for word in CHECKED:
         assert ours.get(word) == theirs.get(word), f"{where}: {word}"
@@ -204,7 +208,7 @@ def _same(theirs: Any, ours: Any, said: Any, *, where: str) -> None:
 
 
 def _choices(schema: Any, document: Any) -> dict[str, Any]:
-    """The alternatives by their type; where types differ, `oneOf` and `anyOf` are the same."""
+    """The alternatives by their type; if types differ, `oneOf` and `anyOf` are the same."""
     listed = schema.get("oneOf") or schema.get("anyOf") or []
     return {_of(one, document)["type"]: _of(one, document) for one in listed}
 
@@ -214,7 +218,7 @@ def _schema(holder: Any) -> Any:
 
 
 def _of(value: Any, document: Any) -> Any:
-    """What a reference leads to."""
+    """The value with its reference resolved."""
     while "$ref" in value:
         found = document
         for part in value["$ref"].removeprefix("#/").split("/"):

@@ -1,5 +1,5 @@
-"""What a user relies on whose contacts hold several addresses of a person: one that may not be told
-does not hide the others, and nobody is paid for what is known."""
+"""If contacts have several addresses of a person, one that must not be given out does not hide the
+others, and no vendor is paid for a known address."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def row(*emails: str) -> list[Contact]:
 
 @asynccontextmanager
 async def known(place: Place, *emails: str) -> AsyncIterator[tuple[RunningService, ScriptedVendor]]:
-    """A service whose contacts are these of Ada, with a vendor behind them."""
+    """A service whose contacts have these addresses of Ada, with a vendor after the contacts."""
     database, vendor = open_place(place), scripted_vendor(HIT)
     import_contacts(database, row(*emails), source="csv")
     contacts = ContactsSource(StoredContacts(database))

@@ -1,5 +1,4 @@
-"""What a user relies on once a vendor was paid: its answer is kept and told, whatever raises after
-that."""
+"""Once a vendor was paid, its answer is stored and returned, even if a later step raises."""
 
 from __future__ import annotations
 
@@ -56,7 +55,7 @@ async def test_an_address_that_was_paid_for_is_told_though_its_check_raises(
             if self.left >= 0:
                 raise ValueError
 
-    polls = 14  # as many as raise no doubt of the lookup: a defect is not counted with them
+    polls = 14  # more than MAX_FAILURES: polls of a vendor do not count as failures
     vendor = scripted_vendor(WORKING, tells=(*[WORKING] * polls, HIT))
     clock = Clock()
     async with running_service(place, vendor, jobs=False, check=Defect(), clock=clock) as it:

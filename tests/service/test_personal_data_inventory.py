@@ -1,4 +1,4 @@
-"""What a person relies on when erased: no table that holds something about them is forgotten."""
+"""Every table with personal data is in the inventory, and so in an erasure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an operator relies on about receivers that mean harm, or whose network does not work: a try
-costs a bounded part of what the service has, and no other receiver's time."""
+"""A hostile or broken receiver costs a callback attempt a bounded amount of memory and time, and
+does not delay other receivers."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 LONG = b"HTTP/1.1 200 OK\r\nx-long: " + b"a" * (65 * 1024 - 64)
 BUFFERED = 8 * 2**20
-"""Bytes that a receiver may have sent beyond those that were read: they lie in the kernel."""
+"""Bytes that a receiver may have sent beyond those that were read: the kernel buffers them."""
 
 
 class Flood:
-    """Sends the same again and again for as long as somebody takes it."""
+    """Sends the same piece repeatedly until the other side stops reading."""
 
     def __init__(self, piece: bytes) -> None:
         self._piece = piece * (1 + 2**16 // len(piece))
@@ -63,7 +63,7 @@ def once(piece: bytes) -> Behaviour:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A certificate that the sender takes for good."""
+    """A certificate that the sender trusts."""
     file = self_signed(tmp_path)
     context = ssl.create_default_context(cafile=str(file))
     monkeypatch.setattr(httpcore, "default_ssl_context", lambda: context)
@@ -167,7 +167,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeResolver]:
 
 
 async def test_the_addresses_of_a_name_are_tried_until_one_connects(names: FakeResolver) -> None:
-    async with scripted_server() as receiver:  # it listens at 127.0.0.1 alone
+    async with scripted_server() as receiver:  # it listens on 127.0.0.1 alone
         receiver.will(replies(200))
         url = receiver.url.replace("127.0.0.1", "three.example")
         sent = await CallbackSender(ANY_LOOPBACK).send(url, b"{}", {})
@@ -180,7 +180,7 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(
     monkeypatch.setattr(pinned_network, "CONNECT_SECONDS", 4.0)
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
         port = full.getsockname()[1]
-        waiting = [socket.socket() for _ in range(4)]  # with its queue full, nobody can connect
+        waiting = [socket.socket() for _ in range(4)]  # with its queue full, no client can connect
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(("127.0.0.2", port))
@@ -207,7 +207,7 @@ async def test_names_that_do_not_resolve_hold_up_no_other_receiver(
             tasks.start_soon(sender.send, f"http://slow-{number}.example/", b"{}", {})
         await anyio.lowlevel.checkpoint()
         url = receiver.url.replace("127.0.0.1", "three.example")
-        with anyio.fail_after(HANG):  # seconds; those that hang take an hour
+        with anyio.fail_after(HANG):  # seconds; those that hang would take an hour
             assert (await sender.send(url, b"{}", {})).delivered
         tasks.cancel_scope.cancel()
 

@@ -1,5 +1,4 @@
-"""What an operator relies on about the database on Postgres: it is upgraded by a command and by
-nothing else, and what is wrong with it is said in one sentence."""
+"""A Postgres database is migrated by the command only; each problem is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -52,7 +51,7 @@ def test_the_migrations_make_just_the_tables_of_the_schema(url: str) -> None:
         return list(compare_metadata(context, schema.metadata))
 
     def theirs(_table: object, name: str | None, kind: str, *_: object) -> bool:
-        # The queue is procrastinate's, and what is called `jobs` is a view of it.
+        # The queue is procrastinate's, and `jobs` is a view of it.
         return not (
             kind == "table" and name and (name.startswith("procrastinate") or name == "jobs")
         )

@@ -1,4 +1,4 @@
-"""What a caller relies on who sends `Prefer`: it is read as RFC 7240 has it."""
+"""The header `Prefer` is parsed as RFC 7240 defines it."""
 
 from __future__ import annotations
 

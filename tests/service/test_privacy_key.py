@@ -1,5 +1,4 @@
-"""What an operator relies on about the key of the suppression list: a list that cannot be obeyed
-stops the service, and is not ignored."""
+"""With a wrong or lost key of the suppression list, the service does not start."""
 
 from __future__ import annotations
 
@@ -55,7 +54,7 @@ def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
     key_file = path.with_name("privacy.key")
     key_file.unlink()
     refused(path, None)
-    assert not key_file.exists(), "a new one would be taken for the lost one"
+    assert not key_file.exists(), "a new key would pass for the lost one"
 
 
 def test_before_anybody_is_suppressed_the_key_may_be_changed(place: Place) -> None:

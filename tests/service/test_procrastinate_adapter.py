@@ -1,5 +1,4 @@
-"""What a fleet relies on while its database stutters: nothing is said in vain, and nobody sleeps
-through a job."""
+"""While Postgres fails for moments, a worker repeats each statement and sleeps through no job."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ LISTENERS = """
 
 
 class LosesAnswers(PsycopgConnector):
-    """Carries out what it is told, and does not hear that it has, the first time."""
+    """Executes the first statement, and then raises as if its answer was lost."""
 
     lost = False
 
@@ -62,11 +61,11 @@ class Away(RetryingConnector, Unreached):
 
 
 class Patient(RetryingConnector, LosesAnswers):
-    """Says again what it has not heard the answer of."""
+    """Repeats a statement whose answer was lost."""
 
 
 class Absent(RetryingConnector):
-    """Hears each answer only after something else has happened meanwhile, once."""
+    """Runs `meanwhile` once between a statement and its answer."""
 
     meanwhile: Any = None
 
@@ -82,7 +81,7 @@ class Absent(RetryingConnector):
 async def taken(
     url: str, connector: RetryingConnector, *, at_once: int = 16
 ) -> AsyncIterator[TrackingJobManager]:
-    """What a worker of lookups takes its jobs by."""
+    """The job manager with which a worker claims lookups."""
     async with AsyncConnectionPool(url, open=False, min_size=1) as pool:
         await connector.open_async(pool)
         yield TrackingJobManager(connector, "look-up", Capacity(at_once))
@@ -149,7 +148,7 @@ async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url
         worker_id = await jobs.register_worker()
         begun = await jobs.fetch_job(["look-up"], worker_id)
         assert begun
-        assert rows(url, JOBS) == [("doing",)] * 3, "they were taken together"
+        assert rows(url, JOBS) == [("doing",)] * 3, "they were claimed together"
         await jobs.unregister_worker(worker_id)
         assert jobs.at_work.keys() == {begun.id}
     left = "SELECT id, status::text, attempts FROM procrastinate_jobs WHERE id <> ? ORDER BY id"

@@ -1,4 +1,4 @@
-"""What an operator relies on who follows requests: a trace goes on in the worker of a fleet."""
+"""The trace of a request continues in the worker process that runs its jobs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a team relies on that runs several processes over one Postgres: none of what was accepted is
-lost, whichever process dies, and nobody need lend a hand."""
+"""With several processes on one Postgres no accepted request is lost, whichever process dies, and
+nobody needs to intervene."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ JOBS = "SELECT kind, target_id, attempts, lease_owner FROM jobs"
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that are soon missed."""
+    """Workers whose death is noticed soon."""
     for name, seconds in (
         ("HEARTBEAT", 0.2),
         ("WORKER_TIMEOUT", 4.0),
@@ -136,7 +136,7 @@ async def test_a_worker_is_taken_for_dead_soon_enough_and_not_too_soon(url: str)
         aged = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '{} seconds'"
 
         def taken_over(connection: Connection, *, after: float) -> int:
-            # In one transaction, whose now() stands still.
+            # In one transaction, in which now() does not change.
             connection.execute(text(aged.format(after)))
             return procrastinate_queue.requeue_jobs_of_dead_workers(connection, silent=silent)
 
@@ -155,7 +155,7 @@ async def test_a_living_worker_keeps_the_job_that_takes_its_time(url: str) -> No
         await until(source.asked.is_set)
         mine = rows(url, JOBS)
         async with running_service(url, FixedSource(HIT)):
-            await anyio.sleep(engine.WORKER_TIMEOUT * 1.5)  # nobody takes it over
+            await anyio.sleep(engine.WORKER_TIMEOUT * 1.5)  # no worker takes it over
             assert rows(url, JOBS) == mine
             source.may_answer.set()
             await until(lambda: _ended(url) == 1)
@@ -189,7 +189,7 @@ async def test_a_restart_of_postgres_in_the_middle_loses_nothing(
             await it.accepted(linkedin_url=f"{ADA}-{number}")
             if number == 20:
                 server.stop("immediate")
-                await anyio.sleep(1)  # lets the worker meet a server that is away
+                await anyio.sleep(1)  # lets the worker find the server away
                 server.start()
         await until(lambda: _ended(url) == 30)
         await until(lambda: rows(url, JOBS) == [])
@@ -273,7 +273,7 @@ async def test_a_worker_serves_a_database_file_too(tmp_path: Path) -> None:
 
 
 class TakenAtOnce:
-    """Writes a job down as a worker's that does not know of it."""
+    """Adds a job as claimed by a worker that does not know of it."""
 
     def __init__(self, worker_id: int) -> None:
         self._worker_id = worker_id
@@ -289,7 +289,7 @@ def _taken_by_a_worker_that_dies(connection: Connection) -> None:
 
 
 async def _answer(where: str, key: str) -> dict[str, Any]:
-    """What a request there has come to."""
+    """The outcome of a request there."""
     async with httpx.AsyncClient(base_url=where, headers={"x-api-key": key}, timeout=HANG) as http:
         asked = {"linkedin_url": ADA, "type": "work"}
         request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
@@ -298,7 +298,7 @@ async def _answer(where: str, key: str) -> dict[str, Any]:
 
 
 async def _workers_listen(url: str) -> None:
-    """Return once the worker of each kind of job hears what is put into its queue."""
+    """Return once the workers of both kinds of jobs listen for new jobs."""
     listening = "query LIKE 'LISTEN \"procrastinate%' AND datname = current_database()"
     query = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND {listening}"  # noqa: S608
     await until(lambda: rows(url, query) == [(2,)])

@@ -1,4 +1,4 @@
-"""What a user relies on who is told an address: where it comes from, and how far it is right."""
+"""An address is given out with its source and its certainty."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEN_AT = 1_700_000_000.0
 
 
 def told(body: object) -> EnrichmentOutput:
-    """What an assistant is told where a service answers so."""
+    """The assistant's result for this body of a service."""
     return to_enrichment(from_response(EnrichmentBody.model_validate_json(json.dumps(body))))
 
 

@@ -1,4 +1,4 @@
-"""What an operator relies on: no caller takes more than its share, or sends more than is read."""
+"""No caller takes more than its share of requests, or sends more than is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_key_that_asks_too_often_is_told_when_to_ask_again(place: Place)
     assert _left(refused) == ('"default";q=3;w=60', '"default";r=0;t=60')
     must_be("Error", refused.json())
     assert refused.json()["error"]["code"] == "rate_limited"
-    assert elsewhere.status_code == 200, "another key's quota is its own, in the same team too"
+    assert elsewhere.status_code == 200, "each key has its own quota, also in the same team"
     assert (too_soon.status_code, grown_back.status_code) == (429, 200)
 
 
@@ -82,7 +82,7 @@ async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(place:
 async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its_work(
     place: Place,
 ) -> None:
-    """The answers 401 are counted by where they come from; a key from there is not held up."""
+    """Answers 401 are counted by IP address; a valid key from there is not limited by them."""
     async with running_service(place, jobs=False) as it:
         limit = RateLimit(quota=3, clock=Clock())
         async with keyed_client(it, await create_key(it, "lumen"), rate_limit=limit) as http:
@@ -116,11 +116,15 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
                     401 if number < 3 else 429
                 )
             looked_up = len(read)
-            assert looked_up <= 1 + 3 + 3, "its own quota, and what all such addresses share"
-            assert (await http.get(CREDITS)).status_code == 200, "a key that is known goes on"
+            assert looked_up <= 1 + 3 + 3, (
+                "its own quota, and the quota that all such IP addresses share"
+            )
+            assert (await http.get(CREDITS)).status_code == 200, (
+                "a key that was valid before continues"
+            )
             refused = await http.get(CREDITS, headers={"x-api-key": new})
     assert refused.status_code == 429
-    assert int(refused.headers["retry-after"]) > 0, "and then it is looked up"
+    assert int(refused.headers["retry-after"]) > 0, "after that it is looked up"
 
 
 @pytest.mark.parametrize("where", ["/ready", "/metrics"])
@@ -133,7 +137,7 @@ async def test_who_asks_without_a_key_is_limited_before_the_database_is(
         async with keyed_client(it, rate_limit=limit, metrics=True) as http:
             answers = [(await http.get(where)).status_code for _ in range(3)]
             it.service.database.close()
-            monkeypatch.setattr(it.service.database, "read", None)  # whoever reads it fails
+            monkeypatch.setattr(it.service.database, "read", None)  # a read fails
             answers += [(await http.get(where)).status_code for _ in range(2)]
             assert (await http.get("/health")).status_code == 200
     assert answers == [200, 200, 200, 429, 429]

@@ -1,4 +1,4 @@
-"""What people rely on who never ask: what was found about them is deleted by itself."""
+"""Personal data that a lookup found is deleted after a time, without a request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(plac
         assert await delete_expired(it.service) == 0
         assert (await it.get(request_id)).json() == before
         clock.now += 2
-        assert await delete_expired(it.service) == 2, "the request, and what its source was asked"
+        assert await delete_expired(it.service) == 2, "the request, and the call of its source"
         after = (await it.get(request_id)).json()
         assert await delete_expired(it.service) == 0
         kept = it.rows("SELECT linkedin_url, email, external_id, status FROM requests")

@@ -1,4 +1,4 @@
-"""The test mode over HTTP: an integrator can force every end, and mistake none for a real one."""
+"""In the test mode over HTTP, an integrator can force every outcome; each is marked."""
 
 from __future__ import annotations
 

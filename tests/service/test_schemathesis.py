@@ -1,5 +1,5 @@
-"""What an integrator relies on who generates a client: whatever is sent, the service answers as
-its documents say. Schemathesis makes the cases and judges the answers, against a real process."""
+"""For any request, the service answers as its documents say. Schemathesis generates the requests
+and judges the answers of a real process."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLES = {"contract.yaml": 1050, "served.json": 700}
-"""Cases of one operation's fuzzing, at most; it stops sooner where there are no new ones."""
+"""At most this many cases for one operation; it stops sooner if there are no new ones."""
 CASES = 2000
-"""Of each document, at least."""
+"""At least this many for each document."""
 LEFT_OPEN = {"414", "431", "503"}
-"""Statuses that any server may give, which the contract therefore does not list. 404 and 405 of
-other paths and methods are judged by checks of their own."""
+"""Statuses that any server may return, so the contract does not list them. Separate checks judge
+404 and 405 of other paths and methods."""
 CONFIG = """
 # A `linkedin_url` is any string in the schema, and a person's profile in prose: most strings are a
 # 400. A key with another body is a 422, and two cases may share a short one. Everywhere else what
@@ -45,7 +45,7 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
     shell = Shell(folder)
     assert shell.run("teams", "add", "fuzz", "--credits", "100000000").code == 0
     key = shell.run("keys", "create", "fuzz").out.strip()
-    # The callbacks wait for a day: what is made up here must not be called.
+    # The callbacks wait for a day: the generated URLs must not be called.
     settings = {"RATE_LIMIT": "1000000", "CALLBACK_DELAYS": "86400,5,30"}
     with (folder / "log").open("w") as log:
         process = shell.start("service", "--port", "0", popen={"stderr": log}, **settings)
@@ -67,9 +67,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_describe(
     service: tuple[str, str], tmp_path: Path
 ) -> None:
-    """Of the contract and of the served document alike. The contract lists what its vendor answers;
-    a 414, a 431 and a 503 are of HTTP and of the machine, whoever serves it, and are added to it
-    here: a path of 3 KiB, which is made up too, would otherwise count as a failure."""
+    """Both for the contract and for the served document. The contract lists the answers of its
+    vendor. 414, 431 and 503 come from HTTP and from the machine, so they are added here: a
+    generated path of 3 KiB would otherwise count as a failure."""
     url, key = service
     contract = tmp_path / "contract.yaml"
     contract.write_text(yaml.safe_dump(_with_what_it_leaves_open()))
@@ -81,7 +81,7 @@ def test_2000_cases_of_each_document_find_no_answer_that_the_documents_do_not_de
 
 
 def test_a_document_that_does_not_fit_is_told(service: tuple[str, str], tmp_path: Path) -> None:
-    """The control: the machinery finds what is wrong when something is."""
+    """The control: the checks report a mismatch if there is one."""
     changed = deepcopy(DOCUMENT)
     changed["components"]["schemas"]["Credits"]["properties"]["balance"]["maximum"] = 1
     wrong = tmp_path / "wrong.yaml"
@@ -100,7 +100,7 @@ def _with_what_it_leaves_open() -> dict[str, Any]:
 
 
 def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> int:
-    """How many cases were made of the document; every check is on, those of auth too."""
+    """The number of cases generated from the document, with all checks on."""
     examples = str(EXAMPLES.get(document.name, 100))
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
@@ -122,7 +122,7 @@ def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> 
 
 
 def _url(log: Path, process: subprocess.Popen[str]) -> str:
-    """Where it says that it serves; this line comes once the port listens."""
+    """The URL in its first line, which comes once the port listens."""
     while process.poll() is None:
         if said := re.search(r"http://[0-9.:]+", log.read_text()):
             return said[0]

@@ -1,5 +1,4 @@
-"""What a person relies on who was erased: no file of the database holds anything of them, and where
-one may, that is told."""
+"""After an erasure no file of the database has the person's data; if one may, a warning says so."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ SUBJECT = Subject(profile=ZELDA.profile)
 
 @pytest.fixture
 def owned(server: Server, empty_url: str) -> Iterator[str]:
-    """The URL of a migrated database for a role that owns it, and may do nothing else."""
+    """The URL of a migrated database for a role that owns it, and has no other privilege."""
     name = empty_url.rpartition("/")[2]
     role = f"role_of_{name}"
     server.execute(f"CREATE ROLE {role} LOGIN")
@@ -63,7 +62,7 @@ def with_contacts(place: Place) -> Database:
 
 
 def files_of(server: Server) -> list[str]:
-    """The files of the server that tell of her, but for its write-ahead log."""
+    """The files of the server that contain her name, except its write-ahead log."""
     server.execute("CHECKPOINT")
     files = [file for file in server.folder.rglob("*") if file.is_file()]
     told = [file for file in files if b"zyxwv" in file.read_bytes().lower()]
@@ -120,12 +119,12 @@ def test_a_role_that_may_not_write_the_tables_anew_is_told_so(server: Server, ow
     name = owned.rpartition("/")[2]
     database = with_contacts(owned)
     server.execute(f"ALTER DATABASE {name} OWNER TO enrichment")
-    assert not database.scrub_now(), "the statistics are the database's owner's"
+    assert not database.scrub_now(), "only the database's owner may rewrite the statistics"
     database.close()
 
 
 def reading(place: Place) -> sqlite3.Connection | psycopg.Connection[tuple[object, ...]]:
-    """A transaction that has read something, and stays."""
+    """An open transaction that has read something."""
     reader = (
         psycopg.connect(place, autocommit=True)
         if isinstance(place, str)

@@ -1,5 +1,4 @@
-"""What a team relies on that runs `mcp-enrichment service`: the contract on a port, and one plain
-sentence where that cannot be."""
+"""`mcp-enrichment service` serves the contract on a port, or ends with one plain sentence."""
 
 from __future__ import annotations
 
@@ -71,7 +70,7 @@ def served(
 
 
 def _request_that_never_ends(place: Place) -> str:
-    """A request without a job: nobody works on it."""
+    """Add a request without a job, so that no worker completes it."""
     request_id = "0" * 24
 
     def add(connection: Connection) -> None:
@@ -150,7 +149,7 @@ async def test_a_held_answer_is_given_when_the_service_is_told_to_end(
         async with _client(process, key) as http, anyio.create_task_group() as tasks:
             where = f"{ENRICHMENTS}/{_request_that_never_ends(place)}"
             tasks.start_soon(hold, http, where)
-            await anyio.sleep(0.5)  # nothing tells that an answer is held
+            await anyio.sleep(0.5)  # no event shows that an answer is held
             assert (await http.get(where)).json()["status"] == "pending"
             process.send_signal(end)
             _, told = await anyio.to_thread.run_sync(_end_of, process)
@@ -172,7 +171,7 @@ async def test_a_caller_who_hangs_up_leaves_no_traceback(place: Place) -> None:
 
 
 async def test_a_body_that_is_still_coming_does_not_hold_up_the_end(place: Place) -> None:
-    """Ten seconds at most, and nobody is told so in a form that is not the contract's."""
+    """It ends within ten seconds, and sends no answer that the contract lacks."""
     key = _key(place)
     with served(place) as process:
         async with _client(process, key) as http:
@@ -199,7 +198,9 @@ async def test_hundreds_of_silent_connections_take_the_service_from_nobody(place
     with served(place, popen=few) as process, ExitStack() as silent:
         async with _client(process, key) as http:
             limits = await anyio.Path(f"/proc/{process.pid}/limits").read_text()
-            assert re.search(r"Max open files +400 +400 ", limits), "it takes what it may have"
+            assert re.search(r"Max open files +400 +400 ", limits), (
+                "it raises its limit to the most allowed"
+            )
             for _ in range(600):
                 where = (http.base_url.host, http.base_url.port)
                 silent.enter_context(socket.create_connection(where))
@@ -207,7 +208,7 @@ async def test_hundreds_of_silent_connections_take_the_service_from_nobody(place
                 assert (await http.get("/health", headers={"connection": "close"})).is_success
         process.send_signal(signal.SIGTERM)
         _, told = await anyio.to_thread.run_sync(_end_of, process)
-    assert told.count("\n") <= 1, "nor do they fill the log"
+    assert told.count("\n") <= 1, "they do not fill the log"
 
 
 async def test_the_first_line_is_a_line_of_the_log_like_any_other(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""What an operator relies on while Postgres is away: a process that is told to end does, soon."""
+"""While Postgres is away, a process that receives SIGTERM still ends soon."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_told_to_end_while_postgres_is_away_it_ends_in_time_and_without_a_
             await until(lambda: rows(url, LISTENING) == [(2,)])
             server.stop("immediate")
             try:
-                _says(process, "no job can be requeued")  # by then all else has failed too
+                _says(process, "no job can be requeued")  # all else has failed too by then
                 process.send_signal(signal.SIGTERM)
                 _, told = process.communicate(timeout=HANG)
             finally:

@@ -1,5 +1,5 @@
-"""What a team relies on that shares a service, and the operator of a source: nobody's thousands
-keep others waiting, and no source is asked more than it may be, however many processes ask."""
+"""One team's backlog does not delay others for long, and no source gets more lookups than its
+limits allow, in all processes together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WAITING = "SELECT count(*) FROM jobs WHERE waits_for IS NOT NULL"
 
 
 class NotingSource(SlowSource):
-    """A slow source that notes the order in which it was asked."""
+    """A slow source that records the order of its lookups."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -77,7 +77,7 @@ async def test_a_teams_thousands_do_not_keep_another_teams_one_waiting(place: Pl
             await until(lambda: f"{ADA}-theirs" in source.asked)
             came = source.asked.index(f"{ADA}-theirs")
             await until(lambda: other.rows(STATUS, theirs) == [("completed",)])
-    assert came - since < 10, "its turn came among the next"
+    assert came - since < 10, "it was one of the next lookups"
 
 
 async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Place) -> None:
@@ -97,7 +97,7 @@ async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Pla
         mine = [profile for profile in source.asked if f"-{team}-" in profile]
         assert mine == [f"{ADA}-{team}-{number}" for number in range(many)]
     last = max(i for i, profile in enumerate(source.asked) if "-theirs-" in profile)
-    assert last <= 21, "the second team's ten were done while the first had ten of its thirty"
+    assert last <= 21, "all ten of the second team were done within the first 22 lookups"
 
 
 async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -> None:
@@ -157,7 +157,7 @@ async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Pla
     clock, limit, rate = Clock(), LookupLimit(per_second=20), 20
     given: list[float] = []
     async with running_service(place, jobs=False, clock=clock) as it:
-        for number in range(100):  # somebody asks each 30 ms, and so a little late each time
+        for number in range(100):  # a lookup every 30 ms: a little late each time
             clock.now += 0.03
             now = clock.now
             taken = it.service.database.write_now(
@@ -197,7 +197,7 @@ async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
             since = len(source.asked)
             await until(lambda: f"{ADA}-theirs" in source.asked)
             came = source.asked.index(f"{ADA}-theirs")
-    assert came - since < 10, "a hundred slots are not filled with those that wait"
+    assert came - since < 10, "waiting lookups do not take all hundred slots of the workers"
 
 
 async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_over(
@@ -216,7 +216,7 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
         assert take("living") > 0
         clock.now += source_limiter.LEASE - 1
         assert take("living") > 0
-        assert take("dead") == 0, "a lookup that is taken over has the place that it had"
+        assert take("dead") == 0, "a lookup that is taken over keeps its slot"
         clock.now += 1.5
         assert take("living") == 0
         assert take("another") > 0
@@ -258,7 +258,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
         await until(source.asked.is_set)
         kept_until = "SELECT expires_at FROM source_slots"
         ((first,),) = it.rows(kept_until)
-        for _ in range(4):  # in steps that are shorter than the lease, so that none can lapse
+        for _ in range(4):  # in steps shorter than the lease, so that it cannot end
             clock.now += 0.3
             await until(lambda: it.rows(kept_until) == [(clock.now + source_limiter.LEASE,)])
         assert clock.now > first + 2 * source_limiter.LEASE

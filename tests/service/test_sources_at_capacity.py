@@ -1,4 +1,4 @@
-"""What a user relies on whose paid source is full: what another one knows is answered at once."""
+"""While a paid source is at capacity, lookups that another source can answer do not wait."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IN_LINE = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'look-up/f
 
 
 class KnowsOne(FixedSource):
-    """A source that costs nothing, and knows one of the profiles."""
+    """A source without cost that knows one of the profiles."""
 
     async def find(self, profile: str, email_type: EmailType) -> Outcome:
         return HIT if profile == f"{ADA}-known" else await super().find(profile, email_type)
@@ -82,7 +82,7 @@ def _one_at_once(source: SlowSource) -> SourceLimiter:
 
 
 async def _asked_of(it: RunningService, own: KnowsOne) -> list[str]:
-    """Five requests that the source that costs nothing does not know."""
+    """Five requests for profiles that the source without cost does not know."""
     ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(5)]
     await until(lambda: len(set(own.asked)) == len(ids))
     return ids

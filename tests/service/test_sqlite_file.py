@@ -1,5 +1,4 @@
-"""What a user relies on about the database file: it is made whole or not at all, and what is wrong
-with it is said in one sentence."""
+"""A database file is created completely or not at all; problems are reported in one sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ def test_the_migrations_make_just_the_tables_of_the_schema(path: Path) -> None:
 
     assert migrated.read_now(differences) == []
     declared.write_now(make_anew)
-    # What Alembic does not compare: checks, the conditions of indexes, and what has no row ids.
+    # Alembic does not compare checks, conditions of indexes, and WITHOUT ROWID.
     assert migrated.read_now(_checks) == declared.read_now(_checks)
     assert migrated.read_now(_partial_indexes) == declared.read_now(_partial_indexes) != []
     assert (
@@ -177,7 +176,7 @@ def test_processes_that_open_a_new_file_at_once_make_it_once(path: Path) -> None
 async def test_an_error_of_the_database_does_not_tell_what_was_written(path: Path) -> None:
     async with running_service(path, FixedSource(HIT), jobs=False) as it:
         await it.accepted()
-        values = update(schema.requests).values(email=ADAS)  # of a request that has not ended
+        values = update(schema.requests).values(email=ADAS)  # of a request that is not final
         with pytest.raises(IntegrityError) as raised:
             await it.service.database.write(lambda c: c.execute(values))
     assert ADAS not in str(raised.value)

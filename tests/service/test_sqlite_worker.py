@@ -1,5 +1,4 @@
-"""What a user relies on about work in the background: none is lost, none is done twice for money,
-and it begins at once."""
+"""Each accepted job starts at once, is never lost, and never pays twice."""
 
 from __future__ import annotations
 
@@ -88,7 +87,7 @@ async def test_a_living_process_keeps_the_job_that_outlasts_its_lease(path: Path
         request_id = await it.accepted()
         await until(source.asked.is_set)
         ((first,),) = it.rows(until_when)
-        for _ in range(3):  # in steps that are shorter than the lease, so that none can lapse
+        for _ in range(3):  # in steps shorter than the lease, so that it cannot end
             clock.now += 0.1
             await until(lambda: it.rows(until_when)[0][0] == clock.now + 0.2)
         assert clock.now > first
@@ -119,7 +118,7 @@ async def test_a_job_goes_to_the_service_that_has_room_for_it(path: Path) -> Non
         running_service(path, other, concurrency=1),
     ):
         ids = [await here.accepted(linkedin_url=f"{ADA}-{n}") for n in range(2)]
-        with anyio.fail_after(HANG):  # each takes one: with both in one process this would not end
+        with anyio.fail_after(HANG):  # one each: if one process took both, this would not end
             await one.asked.wait()
             await other.asked.wait()
         one.may_answer.set()
@@ -164,7 +163,7 @@ async def test_a_job_that_raises_is_put_off_and_logged_without_personal_data(
         assert (await it.final(request_id))["status"] == "completed"
     assert request_id in caplog.text
     assert "ValueError" in caplog.text
-    assert "running_service.py" in caplog.text  # where it was raised
+    assert "running_service.py" in caplog.text  # the place where it was raised
     assert ADAS not in caplog.text
 
 
@@ -219,7 +218,7 @@ async def test_work_goes_on_after_the_database_was_locked_by_another_program(
                 began = anyio.current_time()
                 tasks.start_soon(it.engine.run, it.service)
                 await until(lambda: "no job can be claimed" in caplog.text)
-                await anyio.sleep(0.2)  # it does not spin
+                await anyio.sleep(0.2)  # it does not retry in a busy loop
                 looks = 1 + int((anyio.current_time() - began) / sqlite_worker.POLL_EVERY)
                 assert caplog.text.count("no job can be claimed") <= looks
                 another.rollback()

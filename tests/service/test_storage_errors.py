@@ -1,5 +1,5 @@
-"""What a user relies on when the database fails under a running service: a 503 that says what to
-do, nothing half done, and work that goes on by itself once the cause is gone."""
+"""If the database fails under a running service, the answer is a 503 that says what to do, nothing
+is half done, and work continues by itself once the cause is gone."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Disk:
     pages = ROOM
 
     def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
-        # SQLite takes a limit under the file's size for that size: no page more.
+        # SQLite raises a limit below the file's size to that size, so the file cannot grow.
         connection.execute(f"PRAGMA max_page_count = {1 if self.full else self.pages}")
 
 
@@ -156,7 +156,7 @@ async def test_a_database_that_another_program_keeps_locked_is_a_503_that_may_be
             response = await it.post()
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "storage_busy"
-            assert await it.balance() == 10  # reading goes on
+            assert await it.balance() == 10  # reads continue
         assert (await it.post()).status_code == 201
     ledger_is_exact(path)
 

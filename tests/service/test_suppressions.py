@@ -1,5 +1,5 @@
-"""What a person relies on who has asked to be left out: nobody is asked about them, nothing is told
-of them, and nothing is charged for that."""
+"""No source is called about a suppressed person, no answer about the person is given out, and
+nothing is charged for that."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_the_list_names_nobody(place: Place) -> None:
     database = open_place(place)
     subject_requests.suppress(database, PROFILE, at=1.0)
     subject_requests.suppress(database, ADDRESS, at=1.0)
-    assert not subject_requests.suppress(database, ADDRESS, at=2.0), "once is enough"
+    assert not subject_requests.suppress(database, ADDRESS, at=2.0), "already suppressed"
     database.close()
     kept = str(rows(place, "SELECT * FROM suppressions")) + str(
         rows(place, "SELECT * FROM audit_log")

@@ -1,4 +1,4 @@
-"""What teams that share a service rely on: only a valid key opens it, and only to its own team."""
+"""Only a valid key opens the service, and only the data of its own team."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash_alone(shell: Shell) -> None:
     assert shell.run("teams", "add", "lumen", "--credits", "7").code == 0
     made = shell.run("keys", "create", "lumen")
     key = made.out.removesuffix("\n")
-    assert api_keys._KEY.fullmatch(key), "nothing else stands on stdout: it can be piped"
+    assert api_keys._KEY.fullmatch(key), "stdout has only the key: it can be piped"
     assert "cannot be shown again" in made.err
     listed = shell.run("keys", "list").out
     assert (api_keys.key_id_of(key) in listed, key in listed, "lumen" in listed) == (
@@ -164,12 +164,12 @@ async def test_another_teams_id_is_answered_exactly_as_an_unknown_one(place: Pla
             history = (await http.get(HISTORY)).json()["entries"]
     assert told[0] == told[1]
     assert told[0][0] == 404
-    assert [entry["kind"] for entry in history] == ["grant"], "nor does the ledger tell of it"
+    assert [entry["kind"] for entry in history] == ["grant"], "the ledger does not reveal it either"
 
 
 @pytest.mark.parametrize("whose", ["another team's", "nobody's"])
 async def test_another_teams_id_is_not_even_loaded(place: Place, whose: str) -> None:
-    """By the time it takes nobody learns that it exists: it is the same work as for no request."""
+    """The time of an answer does not show whether an id exists: the work is the same."""
     async with running_service(place, jobs=False) as it:
         request_id = await it.accepted() if whose == "another team's" else "f" * 24
         key = await create_key(it, "ours")

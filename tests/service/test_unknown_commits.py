@@ -1,5 +1,5 @@
-"""What a caller relies on when the database fails at the very COMMIT: it is told that nobody knows
-whether its request was saved, and the same Idempotency-Key settles it without a second credit."""
+"""If the database fails at COMMIT, the error says that it is unknown whether the request was saved,
+and a POST with the same Idempotency-Key settles it without a second credit."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ async def test_a_connection_that_breaks_at_commit_is_not_known_and_its_key_settl
 
 @contextmanager
 def _a_disk_that_fails(at: Path) -> Iterator[None]:
-    """No file may grow beyond the size of the write-ahead log: to SQLite that is an error of the
-    disk, which it meets at COMMIT, since it writes the log only then."""
+    """No file may grow beyond the size of the write-ahead log. To SQLite that is a disk error at
+    COMMIT, since it writes the log only then."""
     size = at.with_name(at.name + "-wal").stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -1,5 +1,5 @@
-"""What a user relies on who has several sources: the best address that any of them has, told as
-what it is; never a miss that nobody said; and each vendor paid once at most."""
+"""With several sources, the best address is returned with its certainty, an outcome is a miss only
+if all sources report one, and each vendor is paid at most once."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_vendor_that_works_on_it_occupies_nothing_and_is_asked_by_its_ti
         assert await lookup_job.look_up(it.service, job) == Reschedule(20.0)
         clock.now += 5
         assert await lookup_job.look_up(it.service, job) == Reschedule(15.0)
-        assert vendor.collected == [], "before the time it is not asked"
+        assert vendor.collected == [], "it is not polled before that time"
         clock.now += 15
         assert await lookup_job.look_up(it.service, job) is None
     assert (vendor.asked, vendor.collected) == ([ADA], ["t-1"])
@@ -253,7 +253,7 @@ async def test_a_lookup_that_is_given_up_says_whether_it_may_have_been_paid_for(
 async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_the_same(
     place: Place,
 ) -> None:
-    """The process that asked was stopped for two minutes, as when a lid is closed."""
+    """The process of the call was stopped for two minutes, as when a laptop is closed."""
     clock = Clock()
     async with running_service(place, jobs=False, clock=clock) as it:
         job = await _job(it)
@@ -272,7 +272,7 @@ async def test_an_answer_that_comes_after_it_was_given_up_for_lost_is_used_all_t
 
 
 class Slow:
-    """A vendor that is being asked from `asked` on, and answers when it may."""
+    """A vendor that sets `asked` when it is called, and answers after `may_answer`."""
 
     name, terms, email_types = "slow", Terms(hit=1), frozenset(EmailType)
 
@@ -280,7 +280,7 @@ class Slow:
         self.asked, self.may_answer, self.answer = anyio.Event(), may_answer, answer
 
     async def find(self, *_: object) -> Hit:
-        assert not self.asked.is_set(), "it is asked once"
+        assert not self.asked.is_set(), "it is called once"
         self.asked.set()
         await self.may_answer.wait()
         return self.answer

@@ -1,5 +1,4 @@
-"""What a user relies on whose computer dies in the midst of a lookup: whatever was paid for before
-is used, and no vendor is paid twice for one request, at whichever moment it was."""
+"""If a process dies during a lookup, all paid answers are used, and no vendor is paid twice."""
 
 from __future__ import annotations
 
@@ -35,16 +34,16 @@ T = TypeVar("T")
 pytestmark = pytest.mark.anyio
 ENDS = ["verified", "unverified", "miss", "lost", "refused", "unavailable", "later-verified"]
 FEW_ENDS = ["verified", "later-verified"]
-"""Those that are tried on Postgres, where each step takes twice as long."""
+"""Those that run on Postgres, where each step takes twice as long."""
 
 
 class Died(BaseException):
-    """The process ends here: nothing of it goes on."""
+    """The process ends here: nothing in it continues."""
 
 
 @dataclass
 class Life:
-    """A process that lives for so many steps."""
+    """A process that lives for this many steps."""
 
     steps: int
 
@@ -55,7 +54,7 @@ class Life:
 
 
 class Mortal(Database):
-    """The database of a process that dies before a transaction, or once it is committed."""
+    """The database of a process that dies before a transaction or after its commit."""
 
     def __init__(self, database: Database, life: Life) -> None:
         super().__init__(database._engine, database.pseudonyms, queue=database.queue)
@@ -116,7 +115,7 @@ async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
 
 
 async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], steps: int) -> bool:
-    """Die after so many steps, start anew, and hold the end to what it must be; whether it died."""
+    """Die after this many steps, start anew, check the outcome; return whether it died."""
     tag = f"{ends[1]}-{steps}"
     named = {f"first-{tag}": ends[0], f"second-{tag}": ends[1]}
     vendors = [vendor_with_outcome(end, name) for name, end in named.items()]
@@ -124,7 +123,7 @@ async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], st
     died = await _die(it, request_id, vendors, steps)
     asked = "SELECT source FROM source_calls WHERE request_id = ? AND state = 'requested'"
     for (lost,) in it.rows(asked, request_id):
-        named[lost] = "lost"  # nobody knows what it would have said, or has said
+        named[lost] = "lost"  # its answer is unknown
     clock.now += vendor_calls.ABANDONED_SECONDS
     reborn = replace(it, service=replace(it.service, sources=vendors))
     assert await run_to_completion(reborn, request_id, clock) == expected_outcome(named), (
@@ -139,7 +138,7 @@ async def _one_death(it: RunningService, clock: Clock, ends: tuple[str, str], st
 async def _die(
     it: RunningService, request_id: str, vendors: list[ScriptedVendor], steps: int
 ) -> bool:
-    """Run the job in a process that lives for so many steps, each time that it is due."""
+    """Run the job in a process that lives for this many steps; return whether it died."""
     clock = it.service.clock
     assert isinstance(clock, Clock)
     life = Life(steps)

@@ -1,5 +1,4 @@
-"""What a user relies on where several processes share the work, or one is killed: a vendor is paid
-once for a request."""
+"""If several processes share the work, or one is killed, a vendor is paid once for a request."""
 
 from __future__ import annotations
 
@@ -58,14 +57,14 @@ class Gate:
 
 
 class PaidGate(Gate):
-    """The same, paid."""
+    """The same, as a vendor that is paid."""
 
     terms, email_types = Terms(hit=1), frozenset(EmailType)
 
 
 @contextmanager
 def living(place: Place, ledger: Path, *, hangs: str, ahead: float = 0) -> Iterator[None]:
-    """A process at work; killed at the end."""
+    """A process that runs jobs; killed at the end of the block."""
     program = [sys.executable, "-m", "tests.support.paid_vendors_service"]
     program += [str(place), str(ledger), hangs, str(ahead)]
     with subprocess.Popen(program, cwd=ROOT) as process:
@@ -98,7 +97,7 @@ async def test_a_process_that_is_killed_while_a_vendor_answers_loses_that_answer
 
 
 async def test_two_processes_on_one_request_ask_a_vendor_once(place: Place) -> None:
-    """As when a process is taken for dead and comes back."""
+    """The first process was taken for dead and continues."""
     gate = PaidGate(HIT)
     other = open_place(place)
     async with running_service(place, gate, jobs=False) as it, anyio.create_task_group() as tasks:
@@ -133,7 +132,7 @@ async def test_nothing_is_paid_for_a_request_that_another_process_has_ended(plac
 
 
 async def test_a_process_that_stops_keeps_an_answer_that_has_come(place: Place) -> None:
-    """It is told to stop in the very moment in which the answer is there."""
+    """It receives SIGTERM in the moment in which the answer arrives."""
     stop = anyio.CancelScope()
     vendor = scripted_vendor(HIT)
 

@@ -1,4 +1,4 @@
-"""What a receiver of callbacks relies on: each is provably ours, by the independent verifier."""
+"""The independent Standard Webhooks verifier accepts our callbacks, and refuses altered ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUSY = replies(503)
 
 
 def verifies(secret: str, seen: ReceivedRequest, body: bytes | None = None) -> bool:
-    """Whether the specification's own package takes the delivery for one of this secret."""
+    """Whether the specification's own package accepts the delivery with this secret."""
     try:
         Webhook(secret).verify(seen.body if body is None else body, seen.headers)
     except WebhookVerificationError:
@@ -40,7 +40,7 @@ def verifies(secret: str, seen: ReceivedRequest, body: bytes | None = None) -> b
 async def told(
     place: Place, *, tries: int = 1
 ) -> AsyncIterator[tuple[RunningService, ScriptedServer]]:
-    """A service that delivers to a receiver which takes the last of so many tries."""
+    """A service and a receiver that accepts the last of this many attempts."""
     async with (
         scripted_server() as receiver,
         running_service(
@@ -62,7 +62,7 @@ async def secrets_of(it: RunningService, *, rotate: bool = False) -> list[str]:
 async def deliver(
     it: RunningService, receiver: ScriptedServer, *, count: int = 1
 ) -> list[ReceivedRequest]:
-    """Ask for an address, and wait for so many tries of its callback."""
+    """Request an email, and wait for this many attempts of its callback."""
     before = len(receiver.seen)
     await it.accepted(callback_url=receiver.url, external_id="ünïcode-42")
     await until(lambda: len(receiver.seen) >= before + count)

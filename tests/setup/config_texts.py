@@ -1,4 +1,4 @@
-"""Configurations as people write them, out of every style that JSON with comments allows."""
+"""Generated configurations, in every style that JSON with comments allows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def values(depth: int = 3) -> st.SearchStrategy[Any]:
 
 @st.composite
 def servers(draw: st.DrawFn) -> dict[str, Any]:
-    """The value of a configuration: other servers and other settings, ours not among them."""
+    """The value of a configuration with other servers and settings, and without our entry."""
     others = draw(st.dictionaries(KEYS.filter(lambda key: key != "enrichment"), values(2)))
     whole: dict[str, Any] = draw(st.dictionaries(KEYS, values(2), max_size=3))
     whole.pop("mcpServers", None)
@@ -42,7 +42,7 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def written(draw: st.DrawFn, value: Any) -> str:
-    """The value as text, with comments, commas and white space wherever they are allowed."""
+    """The value as text, with comments, commas and white space in all places that allow them."""
     if isinstance(value, dict):
         members = [
             json.dumps(key, ensure_ascii=draw(st.booleans())) + _gap(draw) + ":" + _gap(draw)
@@ -69,6 +69,6 @@ def _gap(draw: st.DrawFn) -> str:
 
 @st.composite
 def configurations(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
-    """A value, and one of the texts that mean it."""
+    """A value, and one of the texts for it."""
     value = draw(servers())
     return value, _gap(draw) + draw(written(value)) + _gap(draw)

@@ -1,4 +1,4 @@
-"""JSON of clients: a text with comments is only read; another one keeps its values and style."""
+"""JSON with comments is only read; other JSON keeps its values and style when changed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_is_put_in_can_be_read_and_everything_else_stays(
     changed = JSON.put(text, PATH, entry)
     expected = value | {"mcpServers": value.get("mcpServers", {}) | {"enrichment": entry}}
     assert JSON.load(changed) == expected
-    assert json.dumps(json.loads(changed)) == json.dumps(expected), "the order stays"
+    assert json.dumps(json.loads(changed)) == json.dumps(expected), "the order is unchanged"
     assert changed.encode()
 
 

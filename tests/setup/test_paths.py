@@ -1,4 +1,4 @@
-"""Where each client keeps its configuration, on the three systems."""
+"""Each client's configuration is found on the three systems."""
 
 from __future__ import annotations
 

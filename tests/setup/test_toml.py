@@ -1,4 +1,4 @@
-"""Codex's configuration: TOML with comments, of which only our table changes."""
+"""Codex's configuration is TOML with comments; only our table in it changes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A process that requests many people at once within a budget.
+"""A process that makes requests for many people at once, within a budget.
 
 Run it with `python -m tests.support.budget_spender`.
 
-Arguments: the server's URL, the memory file, the first person's number, how many, credits a day. It
-prints as JSON what each request came to: an id, or the code of an error.
+Arguments: the server's URL, the state file, the first person's number, how many, credits a day. It
+prints the result of each request as JSON: an id, or the code of an error.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def self_signed(folder: Path) -> Path:
-    """A file with a key and its certificate for localhost, which nobody has signed."""
+    """A file with a key and its self-signed certificate for localhost."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     now = datetime.datetime.now(datetime.UTC)
     signed = (

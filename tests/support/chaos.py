@@ -1,7 +1,7 @@
-"""The chaos: services on one file that are killed at random moments, behind a network that fails,
-on a disk that fills up. `python -m tests.support.chaos` is the long form.
+"""The chaos test: services on one file are killed at random moments, behind a faulty network, on a
+disk that fills up. `python -m tests.support.chaos` runs the long form.
 
-A seed makes the moments the same again, as far as processes allow: CHAOS_SEED.
+With the same seed (CHAOS_SEED), the moments are the same, as far as processes allow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
-"""Services that live side by side."""
+"""Services that run at the same time."""
 LONGEST_LIFE = 0.3
 ENDED = """SELECT count(*) FROM requests WHERE completed_at IS NOT NULL
 AND CAST(external_id AS integer) >= ? AND CAST(external_id AS integer) < ?"""
@@ -63,7 +63,7 @@ class Workers:
     living: list[int] = field(default_factory=list)
 
     def start(self, numbers: Iterable[int], *, works: bool = True) -> None:
-        """One that asks for the requests of these numbers, and works on whatever there is."""
+        """Start a service that submits these requests, and with `works` runs all jobs."""
         assert self.forks.stdin
         assert self.forks.stdout
         orders = {"seed": self.chance.random(), "numbers": list(numbers), "works": works}
@@ -79,7 +79,7 @@ class Workers:
 
 @dataclass
 class Told:
-    """What there is to say about a run."""
+    """The figures of a run."""
 
     died_at_work: int
     faults: Counter[str]
@@ -89,13 +89,13 @@ class Told:
     cut: int = 0
 
     def must_show_something(self, kills: int) -> None:
-        """Raises where the run was too calm for its promises to have been in danger."""
-        assert self.died_at_work > kills / 5, "too few died at work"
-        assert set(self.faults) == set(Fault), "not everything that networks do was done"
+        """Raise if the run had too few deaths and faults to test the promises."""
+        assert self.died_at_work > kills / 5, "too few processes died during a job"
+        assert set(self.faults) == set(Fault), "not every kind of network fault occurred"
 
 
 async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Told:
-    """Ask, kill, fill the disk, and hold what is left against every promise."""
+    """Submit, kill, fill the disk, and check the result against every promise."""
     event.listen(Pool, "checkout", disk := Disk(path))
     try:
         async with (
@@ -128,7 +128,7 @@ async def _killed_again_and_again(
             died_at_work |= set(it.rows(LEFT_BEHIND))
             if number == full_at:
                 await _fill(disk, workers, range(requests - kills, requests))
-        for number in range(requests):  # whoever got no answer asks again, with the same key
+        for number in range(requests):  # repeats each request with its key
             await ask(it.service, it.team_id, proxy.url, number)
         await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=5 * HANG)
     return died_at_work
@@ -137,8 +137,8 @@ async def _killed_again_and_again(
 async def somebody_else_is_at_work(
     it: RunningService, known: set[tuple[str]], numbers: range
 ) -> None:
-    """Return once a service that is not known to have been at work is, or the requests of these
-    numbers have ended: on a busy machine none would have begun before it is killed."""
+    """Return once a further service has begun a job, or the requests of these numbers are final. On
+    a busy machine a service would otherwise be killed before it begins any job."""
 
     def is_or_all_have_ended() -> bool:
         if set(it.rows(LEFT_BEHIND)) - known:
@@ -149,7 +149,7 @@ async def somebody_else_is_at_work(
 
 
 async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
-    """Fill the disk until a service has said so; what it did not accept it asks for until it is."""
+    """Fill the disk until a service reports it; the service repeats its requests until accepted."""
     disk.flag.touch()
     workers.start(numbers)
     await until(disk.told.exists)
@@ -158,7 +158,7 @@ async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
 
 @contextmanager
 def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Workers]:
-    """What starts services on a database, which live no longer than the block."""
+    """Start a process that forks services on a database; all end with the block."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
     program += [str(place), str(team_id), proxy.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -166,7 +166,7 @@ def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Wo
         try:
             yield Workers(forks, proxy.chance)
         finally:
-            forks.stdin.close()  # which ends it, and the services that live
+            forks.stdin.close()  # ends it and the services that live
 
 
 def moody(chance: random.Random) -> Behaviour:
@@ -174,14 +174,14 @@ def moody(chance: random.Random) -> Behaviour:
 
     async def behave(stream: SocketStream, seen: ReceivedRequest) -> None:
         answer = chance.choices([replies(200), replies(503)], [9, 1])[0]
-        with suppress(anyio.BrokenResourceError):  # nobody listens any more
+        with suppress(anyio.BrokenResourceError):  # the sender has disconnected
             await answer(stream, seen)
 
     return behave
 
 
 def all_is_well(place: Place, requests: int, seen: Sequence[ReceivedRequest], told: Told) -> Told:
-    """What is left of so many requests is what was promised; what there is to say of it."""
+    """Check what was promised about all requests; add the figures."""
     told.statuses = dict(rows(place, "SELECT status, count(*) FROM requests GROUP BY status"))
     assert sum(told.statuses.values()) == requests
     assert set(told.statuses) <= {"completed", "not-found", "failed"}
@@ -228,14 +228,14 @@ def _each_body_is_valid_and_signed(place: Place, seen: Sequence[ReceivedRequest]
 
 
 def drawn() -> random.Random:
-    """Chance, by a seed that is told so that a run may be repeated."""
+    """A random generator with a seed that is printed, so that a run can be repeated."""
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     print(f"to run this again: CHAOS_SEED={seed}")
     return random.Random(seed)  # noqa: S311
 
 
 def main(requests: int = 500, kills: int = 200) -> None:
-    """The long form."""
+    """Run the long form."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "enrichment.db"

@@ -1,5 +1,5 @@
-"""The chaos on Postgres: workers that are killed, connections that are cut, a server that crashes,
-behind a network that fails. `python -m tests.support.chaos_fleet` is the long form."""
+"""The chaos test on Postgres: workers are killed, connections are cut, the server crashes, behind a
+faulty network. `python -m tests.support.chaos_fleet` runs the long form."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CRASHES = 2
 
 
 async def chaos(server: Server, *, requests: int, kills: int, chance: random.Random) -> Told:
-    """Ask, kill, cut, crash, and hold what is left against every promise."""
+    """Submit, kill, cut, crash, and check the result against every promise."""
     url = server.fresh(server.migrated())
     async with (
         scripted_server() as receiver,
@@ -111,13 +111,13 @@ async def _crash(server: Server) -> None:
 
 
 async def _asked_by_all(it: RunningService, network: FaultProxy, numbers: Sequence[int]) -> None:
-    """Whoever got no answer asks again, with the same key."""
+    """Repeat each request with its key, as a caller without an answer does."""
     for number in numbers:
         await ask(it.service, it.team_id, network.url, number)
 
 
 def main(requests: int = 1000, kills: int = 60) -> None:
-    """The long form."""
+    """Run the long form."""
     began = time.monotonic()
     programs = postgres.installed()
     assert programs, postgres.MISSING

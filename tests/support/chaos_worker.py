@@ -1,8 +1,8 @@
 """Services that work on a database until they are killed: one for each line on stdin.
 
-Each is forked from this one, which has everything imported already, so that hundreds of them can
-live and die within a minute. `work` is what running_service runs, less the HTTP; beside it
-each accepts the requests of a range, as its callers would have it.
+Each is forked from this process, which has imported everything already, so that hundreds of them
+can live and die within a minute. `work` runs what running_service runs, without HTTP; each service
+also submits the requests of a range, as their callers would.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ROOM = 2**30
 
 
 class Unsteady:
-    """Takes up to 50 ms; one time in ten it is unavailable, one time in four it has nothing."""
+    """Answers within 50 ms; one answer in ten is unavailable, one in four a miss."""
 
     name = "unsteady"
 
@@ -63,15 +63,15 @@ class Unsteady:
 
 
 class Disk:
-    """The disk under every database of this process: full for as long as a flag lies beside."""
+    """The disk under every database of this process: full while the flag file exists."""
 
     def __init__(self, path: Path) -> None:
         self.flag = path.with_name("full")
         self.told = path.with_name("full-was-told")
-        """Lies beside from when on a service has said that the disk is full."""
+        """This file exists once a service has reported that the disk is full."""
 
     def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
-        # SQLite takes a limit under the file's size for that size: no page more.
+        # SQLite raises a limit below the file's size to that size, so the file cannot grow.
         limit = 1 if self.flag.exists() else ROOM
         connection.execute(f"PRAGMA max_page_count = {limit}")
 
@@ -79,7 +79,7 @@ class Disk:
 async def ask(
     service: ServiceContext, team_id: int, url: str, number: int, disk: Disk | None = None
 ) -> None:
-    """The request of this number, as often as anybody asks: its key makes it one."""
+    """Submit the request of this number until it is accepted; its key makes it one request."""
     asked = EnrichmentRequest(
         linkedin_url=f"{ADA}-{number}",
         type=EmailType.WORK,
@@ -98,7 +98,7 @@ async def ask(
 
 
 async def _opened(place: Place) -> Database:
-    """The database, once it can be reached."""
+    """The database, once it can be opened."""
     while True:
         try:
             return open_place(place)
@@ -107,7 +107,7 @@ async def _opened(place: Place) -> Database:
 
 
 async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> None:
-    """Run the jobs for ever, and accept the requests that were ordered."""
+    """Submit the given requests, and run jobs until killed."""
     lookup_job.FIRST_DELAY, callback_sender.ATTEMPT_SECONDS = 0.02, TRY_SECONDS
     vars(procrastinate_worker).update(FLEET)
     disk = Disk(place) if isinstance(place, Path) else None
@@ -133,7 +133,7 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
 
 
 def main() -> None:
-    """Fork a worker for each line (its orders, as JSON) and tell its process id."""
+    """Fork a worker for each line (its orders, as JSON) and print its process id."""
     place, team_id, url = named(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     living: list[int] = []
     for line in sys.stdin:
@@ -146,7 +146,7 @@ def main() -> None:
         living.append(worker)
         print(worker, flush=True)
     for worker in living:
-        os.kill(worker, signal.SIGKILL)  # those that were killed before are still ours to bury
+        os.kill(worker, signal.SIGKILL)  # also reaps those killed before
         os.waitpid(worker, 0)
 
 

@@ -1,5 +1,5 @@
-"""A proxy in front of a Postgres that cuts a connection at its COMMIT: before the server hears of
-it, or once the server has carried it out. Whoever commits is told of neither."""
+"""A proxy in front of a Postgres that cuts a connection at its COMMIT: before the server receives
+it, or after the server has executed it. The client cannot tell which."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStre
 
 @dataclass
 class CommitProxy:
-    """Passes connections on to a port of loopback, and cuts the next commits off."""
+    """Passes connections on to a port of loopback, and cuts them at the next commits."""
 
     port: int
     to_port: int
     arrives: bool = True
     """Whether a COMMIT that is cut off reaches the server."""
     cuts: int = 0
-    """How many of the next commits are cut off."""
+    """The number of next commits at which the connection is cut."""
 
     async def serve(self, near: SocketStream) -> None:
         with suppress(*_BROKEN):
@@ -66,13 +66,13 @@ class _Passed:
     async def _answers(self) -> None:
         async for piece in self.far:
             if self.is_cut_off:
-                return  # it is carried out, and the client is not told
+                return  # it is executed, and the client gets no answer
             await self.near.send(piece)
 
 
 @asynccontextmanager
 async def commit_proxy(to_port: int) -> AsyncIterator[CommitProxy]:
-    """A proxy on a free port of loopback. It cuts nothing until it is told to."""
+    """A proxy on a free port of loopback. It cuts nothing until a test says so."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     proxy = CommitProxy(port=port, to_port=to_port)

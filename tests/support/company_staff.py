@@ -1,4 +1,4 @@
-"""Companies whose people's addresses are formed alike, as rows of an import."""
+"""People whose addresses follow the pattern of their company, as rows of an import."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def unaddressed(first: str, last: str, company: str, who: str) -> Skipped:
 
 
 def staff(company: str, domain: str, people: int, pattern: str = "first.last") -> Iterator[Contact]:
-    """So many people, no two of them of one name."""
+    """This many people, with different names."""
     for first, last in islice(NAMES, people):
         local = PATTERNS[pattern](first.lower(), last.lower())
         yield contact(first, last, company, f"{local}@{domain}")

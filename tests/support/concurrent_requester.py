@@ -2,8 +2,8 @@
 
 Run it with `python -m tests.support.concurrent_requester`.
 
-Arguments: the server's URL, the key, the memory file, how often. It says `ready`, waits for a line,
-and prints as JSON what each asking came to.
+Arguments: the server's URL, the key, the state file, how often. It prints `ready`, waits for a
+line, and prints the result of each request as JSON.
 """
 
 from __future__ import annotations

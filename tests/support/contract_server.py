@@ -1,4 +1,4 @@
-"""What a service answers, for the far end: bodies of the contract, and a service in miniature."""
+"""Answers of a service for the scripted server: bodies of the contract, and a small service."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def missed(enrichment_id: str = "e1") -> dict[str, Any]:
 
 
 def accepts(enrichment_id: str = "e1", *, replayed: bool | None = None) -> Behaviour:
-    """The 201; `replayed`: from a server that honours `Idempotency-Key`."""
+    """A 201; `replayed`: as of a server that honours `Idempotency-Key`."""
     headers = {} if replayed is None else {"idempotent-replayed": str(replayed).lower()}
     return replies(201, enrichment(enrichment_id), headers)
 
 
 async def knows_all_but_gone(stream: SocketStream, seen: ReceivedRequest) -> None:
-    """Answers a read of any request but the one whose id is `gone`."""
+    """Answers each GET with the enrichment, except for the id `gone`."""
     known = not seen.path.endswith("/gone")
     body = enrichment(seen.path.rpartition("/")[2])
     await replies(200 if known else 404, body if known else HTML)(stream, seen)
 
 
 class ContractServer:
-    """A service in miniature: accepts every request and ends it when the test says so.
+    """A small service: accepts every request, and completes it when the test says so.
 
-    Pass it to `ScriptedServer.always`. `holds`: it applies `Prefer: wait`. `takes`: seconds for
-    an answer.
+    Pass it to `ScriptedServer.always`. `holds`: it applies `Prefer: wait`. `takes`: seconds for an
+    answer.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class ContractServer:
 
     @property
     def accepted(self) -> int:
-        """How many different requests it has taken on."""
+        """The number of different requests that it has accepted."""
         return len(self._ids)
 
     def end(self, body: dict[str, Any]) -> None:
-        """From now on this is what the request has come to."""
+        """From now on a GET returns this body."""
         self._ended[body["_id"]] = body
         self._changed.set()
         self._changed = anyio.Event()

@@ -1,4 +1,4 @@
-"""A source that counts how it is asked."""
+"""A source that counts its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CountingSource:
-    """A source that notes when it was asked, and how many asked at once."""
+    """A source that records the times of its calls, and the most calls at once."""
 
     name = "counting"
 

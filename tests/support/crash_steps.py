@@ -2,9 +2,9 @@
 
 Run it with `python -m tests.support.crash_steps`.
 
-Arguments: the server's URL, the memory file, the number of the step, and `known` where the server
-is known to honour `Idempotency-Key`. The steps are what the client
-does to the world: each transaction of its memory, and each request that it sends.
+Arguments: the server's URL, the state file, the number of the step, and `known` if the server is
+known to honour `Idempotency-Key`. The steps are the client's effects: each transaction of its state
+file, and each HTTP request that it sends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.waiting import HANG
 
 
 class Steps:
-    """Counts the steps, and dies at one."""
+    """Counts the steps, and dies before one of them."""
 
     def __init__(self, last: int) -> None:
         self._left = last

@@ -1,4 +1,4 @@
-"""A proxy in front of a database that cuts connections, in the midst of whatever they say."""
+"""A proxy in front of a database that cuts connections at random moments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStre
 
 @dataclass
 class CuttingProxy:
-    """Passes connections on to a port of loopback, and cuts one of them again and again."""
+    """Passes connections on to a port of loopback, and cuts one of them repeatedly."""
 
     port: int
     to_port: int
@@ -62,7 +62,7 @@ async def _pump(one: SocketStream, other: SocketStream, both: anyio.CancelScope)
 
 @asynccontextmanager
 async def cutting_proxy(to_port: int, chance: random.Random) -> AsyncIterator[CuttingProxy]:
-    """A proxy on a free port of loopback. It cuts nothing until it is told to."""
+    """A proxy on a free port of loopback. It cuts nothing until a test says so."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     proxy = CuttingProxy(port=port, to_port=to_port, chance=chance)

@@ -1,4 +1,4 @@
-"""Where a service's database lies: in a file, or under the URL of a Postgres."""
+"""The place of a service's database: a file, or the URL of a Postgres."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Place = Path | str
 
 
 def named(text: str) -> Place:
-    """The place that a command line names."""
+    """The place in a command-line argument."""
     return text if "://" in text else Path(text)
 
 
 def open_place(place: Place, *, privacy_key: bytes | None = None) -> Database:
-    """The database there; one in a file is made when there is none."""
+    """The database there; a file is created if it is missing."""
     if isinstance(place, Path):
         return open_sqlite(place, privacy_key=privacy_key)
     return open_postgres(place, privacy_key=privacy_key)
 
 
 def engine_of(place: Place) -> Engine:
-    """A way to what stands there, whatever its schema; a file's folder is made."""
+    """A plain engine for the database there, whatever its schema; a file's folder is created."""
     if isinstance(place, Path):
         place.parent.mkdir(exist_ok=True)
         return create_engine(f"sqlite:///{place}")
@@ -45,7 +45,7 @@ def engine_of(place: Place) -> Engine:
 
 
 def rows(place: Place, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What stands there, read past the service. Values stand for question marks."""
+    """The rows of a query, read without the service. Each question mark stands for a value."""
     if isinstance(place, Path):
         with closing(sqlite3.connect(place)) as file:
             return file.execute(query, values).fetchall()
@@ -56,7 +56,7 @@ def rows(place: Place, query: str, *values: Any) -> list[tuple[Any, ...]]:
 def dump_text(
     place: Place, statement: str, values: Sequence[Any] | Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """What a statement of the service's finds, with the values that it had there."""
+    """The rows of a statement that the service ran, with the same values."""
     if isinstance(place, Path):
         return rows(place, statement, *values)
     with psycopg.connect(place) as connection:
@@ -64,7 +64,7 @@ def dump_text(
 
 
 def change(place: Place, statement: str) -> None:
-    """Change what stands there, past the service."""
+    """Change the database there, without the service."""
     if isinstance(place, Path):
         with closing(sqlite3.connect(place)) as file, file:
             file.execute(statement)

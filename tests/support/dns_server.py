@@ -1,4 +1,4 @@
-"""A name server on loopback that answers as it was told."""
+"""A name server on loopback with scripted answers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Zone = Mapping[str, Mapping[str, list[str]] | dns.rcode.Rcode | None]
 
 @dataclass
 class DNSServer:
-    """Its zone: for each name the records of each kind, or what is wrong with the name."""
+    """Its zone: for each name the records of each kind, or the error of the name."""
 
     zone: Zone
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def resolver(self) -> Resolver:
-        """One that asks this server alone."""
+        """A resolver that uses this server only."""
         resolver = Resolver(configure=False)
         resolver.nameservers, resolver.port = ["127.0.0.1"], self.port
         return resolver
@@ -60,7 +60,7 @@ class DNSServer:
 async def dns_server(
     zone: Zone,
 ) -> AsyncIterator[DNSServer]:
-    """The server, listening until the end."""
+    """The server, listening until the end of the block."""
     async with (
         await anyio.create_udp_socket(local_host="127.0.0.1") as socket,
         anyio.create_task_group() as tasks,

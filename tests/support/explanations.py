@@ -1,4 +1,4 @@
-"""All that is explained: every error, every fault of a database, every next step."""
+"""All explanations: of every error, every database fault and every next step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
-    """One of each error that is raised with its class's own explanation."""
+    """One error of each class that has its own explanation."""
     for kind in root.__subclasses__():
         if kind is StorageFailed:
             yield from map(StorageFailed, StorageFault)
@@ -32,17 +32,17 @@ def whole_tree(root: type[EnrichmentError]) -> Iterator[EnrichmentError]:
 
 
 def next_step_explanations() -> dict[str, Explanation]:
-    """Every next step of an answer, by a name that a failing test shows."""
+    """The explanation of every next step, by a name that a failing test shows."""
     return dict(_explanations(next_steps.__name__))
 
 
 def every_explanation() -> dict[str, Explanation]:
-    """Those of errors, faults and next steps, and those that stand where an error is raised."""
+    """The explanations of all errors, faults and next steps, in classes and elsewhere."""
     found: dict[str, Explanation] = {}
     for module in walk_packages(mcp_enrichment.__path__, f"{mcp_enrichment.__name__}."):
         if not module.name.endswith("__main__"):
             found |= dict(_explanations(module.name))
-    return found | {  # by now each module, and so each class, is imported
+    return found | {  # now each module, and so each class, is imported
         f"{type(error).__name__} {getattr(error, 'fault', '')}".strip(): error.explanation
         for error in whole_tree(EnrichmentError)
     }

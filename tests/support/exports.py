@@ -1,4 +1,4 @@
-"""An export of LinkedIn as text, and ways to write it."""
+"""A LinkedIn export as text, and ways to write it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WRITTEN_AT = 1_790_000_000.0
-"""When every file that a test reads was written."""
+"""The modification time of every file that a test reads."""
 NOTES = 'Notes:\r\n"When exporting your data, you may notice, that some are missing."\r\n\r\n'
 HEADER = "First Name,Last Name,URL,Email Address,Company,Position,Connected On\r\n"
 ADA = (

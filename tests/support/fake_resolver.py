@@ -1,4 +1,4 @@
-"""The system's resolver, scripted for the names of tests; every other host is left to it."""
+"""The system's resolver, scripted for the names of tests; it resolves all other hosts as usual."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OURS = (".example", ".example.com")
 
 
 class FakeResolver:
-    """What the names of tests resolve to: one list of addresses a look-up, the last for ever.
+    """Answers of look-ups: one list of IP addresses each; the last one is repeated.
 
     A name that begins with `slow` hangs until `end` is set.
     """

@@ -1,4 +1,4 @@
-"""A proxy between a service and its receivers that does to connections what networks do."""
+"""A proxy between a service and its receivers that adds faults of real networks."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class Fault(StrEnum):
-    """What becomes of one connection."""
+    """The fault of one connection."""
 
     NONE = "none"
     LATE = "late"
-    """Both ways, each piece comes a little later."""
+    """In both directions, each piece arrives a little later."""
     RESET_BEFORE = "reset before"
-    """Reset before the receiver has seen anything."""
+    """Reset before the receiver has read anything."""
     RESET_AFTER = "reset after"
-    """Reset once the receiver has answered: it was told, and the service does not know."""
+    """Reset after the receiver has answered: it has the callback, and the service does not know."""
     HALF_ANSWER = "half answer"
-    """The first bytes of the answer, then the end."""
+    """The first bytes of the answer, then the connection closes."""
     BLACK_HOLE = "black hole"
-    """Accepted, read, and never answered."""
+    """Accepted and read, but never answered."""
 
 
 WEIGHTS = {
@@ -44,12 +44,12 @@ WEIGHTS = {
 }
 LATENCY = 0.1
 HALF = 9
-"""Bytes of an answer: `HTTP/1.1 `, and no status."""
+"""Bytes of an answer: `HTTP/1.1 `, without the status."""
 
 
 @dataclass
 class FaultProxy:
-    """Passes connections on to a port of loopback, or not."""
+    """Passes connections on to a port of loopback, each with a random fault or none."""
 
     url: str
     to_port: int

@@ -1,4 +1,4 @@
-"""The project as a stranger gets it: what git tracks or would track, in an empty folder."""
+"""The project as in a fresh clone: the files that git tracks or would track, in an empty folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database whose disk is full after so many statements."""
+"""A database whose disk is full after a number of statements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class FullDiskDatabase(Database):
-    """The database, until the disk is full: in the midst of a transaction, or when it commits."""
+    """A database whose disk becomes full within a transaction, or at its commit."""
 
     def __init__(self, database: Database, after: int) -> None:
         super().__init__(database._engine, database.pseudonyms, queue=database.queue)

@@ -72,9 +72,10 @@ def errors_table() -> str:
 
 
 def _may_have_cost(kind: type[errors.EnrichmentError]) -> str:
-    """Whether this error, or a kind of it with the same code, may have cost a credit.
+    """Whether this error, or a subclass with the same code, may have cost a credit.
 
-    Only the contract's own: the MCP server has further kinds, which the library does not raise.
+    Only errors of the contract count: the MCP server has further ones, which the library never
+    raises.
     """
     same = [one for one in _contract_errors() if issubclass(one, kind) and one.code == kind.code]
     return "yes" if any(one.charged is not False for one in same) else "no"
@@ -95,7 +96,7 @@ def vendor_notes() -> str:
 
 
 def vendor_schemas() -> str:
-    """The document of each vendor that its schema is written from."""
+    """The document of each vendor from which its schema is written."""
     rows = [
         f"| `{name}` | {known['source']} | {known.get('date', 'not stated')} | {known['read']} |"
         for name in sorted(NAMES)
@@ -124,7 +125,7 @@ def with_tables(page: str) -> str:
 
 
 def as_file(value: object) -> str:
-    """The content of the file of a published entry."""
+    """The text of the file for a published entry."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -146,7 +147,7 @@ def _default(name: str) -> str:
 
 
 def _errors() -> list[type[errors.EnrichmentError]]:
-    """The errors of the contract that have a code of their own."""
+    """The errors of the contract that have their own code."""
     return [
         kind for kind in _contract_errors() if "code" in vars(kind) and "explanation" in vars(kind)
     ]

@@ -1,4 +1,4 @@
-"""The server over contacts that never answer: what it has begun is left to another process."""
+"""The server over contacts that never answer, so that another process must finish its lookups."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ async def never(_self: ContactsSource, _profile: str, _email_type: EmailType) ->
 
 if __name__ == "__main__":
     let_jobs_be_released()
-    signals.CLEANUP_SECONDS = HANG  # on a busy machine the end takes longer, and is not cut short
+    signals.CLEANUP_SECONDS = HANG  # a busy machine may need longer to stop
     ContactsSource.find = never  # type: ignore[assignment,method-assign]
     main()

@@ -1,4 +1,4 @@
-"""The service's app behind the HTTP of the real server, on a socket, in this process."""
+"""The service's app behind the real server's HTTP protocol, on a socket, in this process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def listening(it: RunningService) -> AsyncIterator[int]:
 
 
 class Caller:
-    """A connection on which a test sends bytes, and not always all of them."""
+    """A connection on which a test sends any bytes, also incomplete requests."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -49,7 +49,7 @@ class Caller:
         await self._writer.drain()
 
     async def answer(self) -> bytes:
-        """All that comes until the other side closes."""
+        """All bytes until the other side closes."""
         with anyio.fail_after(HANG):
             try:
                 return await self._reader.read()

@@ -1,4 +1,4 @@
-"""A team's service as its callers meet it: over HTTP, each with a key."""
+"""Clients of a team's service over HTTP, each with an API key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def create_key(it: RunningService, team: str, *, credits: int = 10) -> str:  # noqa: A002
-    """A new key of a team, which is made where there is none of that name."""
+    """A new key of a team, which is added if no team has that name."""
 
     def make(connection: Any) -> str:
         if teams.id_of(connection, team) is None:

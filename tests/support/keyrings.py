@@ -1,4 +1,4 @@
-"""Keyrings as systems have them: one that works, over a file, and one that stays locked."""
+"""Keyrings as on real systems: one that works, over a file, and one that stays locked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FileKeyring(KeyringBackend):
 
 
 class LockedKeyring(KeyringBackend):
-    """The user does not unlock it."""
+    """A keyring that the user does not unlock."""
 
     priority = 1
 

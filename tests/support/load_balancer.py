@@ -1,7 +1,8 @@
-"""A balancer in front of several servers: each request goes to the next that is there, in turn.
+"""A load balancer in front of several servers: each request goes to the next available one, in
+turn.
 
 `python -m tests.support.load_balancer SOCKET PREFIX STRIP PORT…` serves on an inherited socket.
-With STRIP (`strip` or `keep`) it takes the prefix of the public path away, as some proxies do.
+With STRIP (`strip` or `keep`) it removes the prefix of the public path, as some proxies do.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"content-length"}
-"""Headers of one connection (RFC 9110, section 7.6.1), and the length, which is counted anew."""
+"""Headers of one connection (RFC 9110, section 7.6.1), and the length, which is computed anew."""
 
 
 def balancer(prefix: str, ports: list[int], *, strip: bool) -> ASGIApp:
-    """The application; the request's `Host` is passed on as it came."""
+    """The application; it passes the request's `Host` on unchanged."""
     turns = itertools.cycle(ports)
     client = httpx.AsyncClient(timeout=HANG, limits=httpx.Limits(max_keepalive_connections=0))
 

@@ -1,4 +1,4 @@
-"""Every way in which a source's part of a lookup can end, and what two of them come to."""
+"""Every outcome of a source in a lookup, and the expected outcome of two of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_vendors import ScriptedVendor
 
 OFFICE = "info@example.com"
-"""What `RejectsRoleAddresses` does not let through."""
+"""An address that `RejectsRoleAddresses` refuses."""
 ANSWERS: dict[str, Outcome] = {
     **{v.value: Hit(email=f"{v}@example.com", verification=v) for v in Verification},
     "miss": Miss(),
@@ -36,14 +36,14 @@ ANSWERS: dict[str, Outcome] = {
     "refused": Hit(email=OFFICE, verification=Verification.VERIFIED),
 }
 LATER = "later-"
-"""Before the end of a vendor that has worked on it first."""
+"""Prefix of the outcome of a vendor that works on it first."""
 ENDS = [*ANSWERS, *(LATER + end for end in ANSWERS if end != "unavailable")]
 FAILURES = {
     "lost": "answer-lost",
     "unavailable": "sources-unavailable",
     "misconfigured": "sources-misconfigured",
 }
-"""By what a source said; which comes first is told first."""
+"""The reason of a failed request, by what a source returned; the first that applies is reported."""
 
 
 class RejectsRoleAddresses:
@@ -55,7 +55,7 @@ class RejectsRoleAddresses:
 
 @dataclass(frozen=True, kw_only=True)
 class LookupOutcome:
-    """How a request has ended."""
+    """The outcome of a request."""
 
     status: str
     reason: str | None = None
@@ -65,7 +65,7 @@ class LookupOutcome:
 
 
 def vendor_with_outcome(end: str, name: str) -> ScriptedVendor:
-    """A vendor whose part ends so."""
+    """A vendor with this outcome."""
     answer = ANSWERS[end.removeprefix(LATER)]
     if end.startswith(LATER):
         begun = InProgress(job_id=f"ticket-of-{name}", poll_after=20.0)
@@ -74,7 +74,7 @@ def vendor_with_outcome(end: str, name: str) -> ScriptedVendor:
 
 
 def expected_outcome(ends: dict[str, str]) -> LookupOutcome:
-    """What these ends, by the names of the vendors in order, come to."""
+    """The expected outcome of a request, from the vendors' outcomes in order."""
     plain = {name: end.removeprefix(LATER) for name, end in ends.items()}
     for wanted in (("verified", "own-data"), ("unverified",), ("catch-all",), ("inferred",)):
         for name, end in plain.items():
@@ -88,12 +88,12 @@ def expected_outcome(ends: dict[str, str]) -> LookupOutcome:
 
 
 def wins(end: str) -> bool:
-    """Whether nobody is asked after it."""
+    """Whether no source is called after it."""
     return end.removeprefix(LATER) in ("verified", "own-data")
 
 
 async def run_to_completion(it: RunningService, request_id: str, clock: Clock) -> LookupOutcome:
-    """Run the job whenever it is due, until the request has ended."""
+    """Run the job whenever it is due, until the request is final."""
     job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
     for _ in range(100):
         again = await look_up(it.service, job)
@@ -104,7 +104,7 @@ async def run_to_completion(it: RunningService, request_id: str, clock: Clock) -
 
 
 async def outcome_of(it: RunningService, request_id: str) -> LookupOutcome:
-    """How it has ended, as the wire tells it."""
+    """The outcome of the request, as HTTP reports it."""
     body = (await it.get(request_id)).json()
     return LookupOutcome(
         status=body["status"],

@@ -1,4 +1,4 @@
-"""No test reaches out of this machine: what this process connects to is loopback, or is refused."""
+"""A guard that refuses each connection of this process to an address that is not loopback."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 CONNECTING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 attempts: list[object] = []
-"""Addresses that were refused, for whoever swallowed the error."""
+"""Addresses that were refused, also if the caller swallowed the error."""
 
 
 def block_outside_connections() -> None:
-    """Refuse from now on, for the rest of the process."""
+    """Refuse them from now on, for the rest of the process."""
     sys.addaudithook(_refuse_outside)
 
 

@@ -1,4 +1,4 @@
-"""A real nginx with the configuration of `deploy/`, its temporary files in a folder of a test."""
+"""A real nginx with the configuration of `deploy/`, and its temporary files in a test's folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_NGINX = (
 
 @contextmanager
 def nginx(ports: Mapping[str, int], folder: Path) -> Iterator[None]:
-    """The nginx of `deploy/`, in front of the processes on these ports, by their names."""
+    """The nginx of `deploy/` in front of the processes on these ports, by name."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         do_without(NO_NGINX)

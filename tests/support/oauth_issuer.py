@@ -1,6 +1,7 @@
 """An OAuth issuer on loopback: its metadata, its keys, and tokens that are really signed.
 
-It is a behaviour for the far end, and grants what it is asked for, within what the person allows.
+It is a behaviour for the scripted server. It grants what is requested, within what the person
+allows.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ JWKS = "/keys"
 
 @dataclass
 class Key:
-    """A key pair, and the algorithm that it signs with."""
+    """A key pair, and its signature algorithm."""
 
     id: str
     algorithm: str
@@ -44,7 +45,7 @@ class Key:
         return cls(key_id, algorithm, rsa.generate_private_key(65_537, bits))
 
     def public(self) -> dict[str, Any]:
-        """As the key set shows it."""
+        """The public key as in the key set."""
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         shown = json.loads(algorithm.to_jwk(self.private.public_key()))
         shown.pop("key_ops", None)
@@ -53,24 +54,24 @@ class Key:
 
 @dataclass
 class Issuer:
-    """Serves what it holds now: a test may change it."""
+    """Serves its current metadata and keys, which a test may change."""
 
     url: str
     keys: list[Key] = field(default_factory=lambda: [Key.of("RS256")])
     consents: list[str] = field(default_factory=list)
-    """What the person allows at each consent, where that is less than what was asked for."""
+    """The scopes that the person allows at each consent, if fewer than requested."""
     asked: list[dict[str, str]] = field(default_factory=list)
-    """What each consent was asked for."""
+    """The parameters of each request for consent."""
 
     @classmethod
     def at(cls, end: ScriptedServer) -> Issuer:
-        """One that answers all requests to this far end."""
+        """An issuer that answers all requests to this scripted server."""
         issuer = cls(end.url)
         end.always(issuer)
         return issuer
 
     def token(self, audience: Any, *, key: Key | None = None, **claims: Any) -> str:
-        """A token for Ada with both scopes, unless told otherwise; a claim of None is left out."""
+        """A token for Ada with both scopes and these claims; a claim of None is left out."""
         key = key or self.keys[0]
         now = int(time.time())
         said = {

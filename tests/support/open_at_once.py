@@ -1,4 +1,4 @@
-"""A process that opens the database named on its command line as soon as its stdin says so."""
+"""A process that opens the database named in its argument once a line arrives on its stdin."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a developer may do without, and CI may not."""
+"""Programs and packages that a developer may lack, and CI may not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 
 def needs_package(module: str, extra: str) -> None:
-    """Skip the test where an extra is not installed, and fail it in CI, which installs all."""
+    """Skip the test if an extra is not installed; in CI, which installs all extras, fail it."""
     if find_spec(module) is None:
         do_without(f"needs the extra [{extra}]")
 
 
 def needs_program(name: str) -> str:
-    """The program's path; as `needs_package` where the machine does not have it."""
+    """The program's path; if the machine lacks it, as `needs_package`."""
     found = shutil.which(name)
     if found is None:
         do_without(f"needs {name} on the PATH")
@@ -25,7 +25,7 @@ def needs_program(name: str) -> str:
 
 
 def do_without(reason: str) -> NoReturn:
-    """Skip the test, and fail it in CI."""
+    """Skip the test; in CI, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"CI leaves nothing out: {reason}")
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""What shops and clients read about the package: one entry each, generated from the code."""
+"""Entries about the package for registries and clients, generated from the code."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.tools import Tool
 
 REGISTRY_NAME = "io.github.mcp-enrichment/mcp-enrichment"
-"""The namespace must be one that the publisher owns; the README bears the same name."""
+"""The namespace must be one that the publisher owns; the README has the same name."""
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 TITLE = "LinkedIn email enrichment"
 DESCRIPTION = "Finds the work or personal email of a LinkedIn profile; never pays for one twice."
 FROM_THE_INDEX = Launch(command="uvx", arguments=(PROGRAM,))
-"""How a client starts what it has not installed."""
+"""The command with which a client starts a server that is not installed."""
 FORMATS = {"api_key_file": "filepath", "data_dir": "filepath", "state_dir": "filepath"}
 ASKED_FOR = ("api_key", "api_key_file", "api_url", "data_dir", "state_dir", "log_level")
-"""The settings that concern who chats; the others are an operator's."""
+"""The settings of a chat user; the others are an operator's."""
 
 
 def server_json() -> dict[str, Any]:
@@ -83,7 +83,7 @@ def manifest() -> dict[str, Any]:
 
 
 def links() -> dict[str, str]:
-    """By client, the link that offers to install the server there."""
+    """By client, the link that installs the server there."""
     cursor = CLIENTS["cursor"].entry(FROM_THE_INDEX, {})
     vscode = {"name": ENTRY} | CLIENTS["vscode"].entry(FROM_THE_INDEX, {})
     config = quote(base64.b64encode(_compact(cursor).encode()), safe="")
@@ -95,7 +95,7 @@ def links() -> dict[str, str]:
 
 
 def links_list() -> str:
-    """The links as the documents show them."""
+    """The links as in the documents."""
     return "\n".join(f"- [Install in {client}]({link})" for client, link in links().items())
 
 
@@ -114,7 +114,7 @@ def _variable(name: str) -> dict[str, Any]:
 
 
 def _asked(name: str, title: str) -> dict[str, Any]:
-    # Without a default the host would hand on the placeholder itself as the value.
+    # Without a default the host would pass the placeholder itself on as the value.
     return {
         "type": "string",
         "title": title,

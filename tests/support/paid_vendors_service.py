@@ -1,8 +1,8 @@
-"""A service with two vendors, in a process of its own that a test kills.
+"""A service with two vendors, in a separate process that a test kills.
 
-`python -m tests.support.paid_vendors_service PLACE LEDGER HANGS [SECONDS]`: each vendor writes its
-name into the ledger, a file, as it is paid; the one of the name HANGS never answers after that.
-`SECONDS` is how far its clock is ahead.
+`python -m tests.support.paid_vendors_service PLACE LEDGER HANGS [SECONDS]`: each vendor appends its
+name to LEDGER, a file, when it is paid; the vendor HANGS then never answers. `SECONDS` is how far
+its clock is ahead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SURE = Hit(email="sure@example.com", verification=Verification.VERIFIED)
 
 @dataclass
 class Paid:
-    """A vendor that is paid as soon as it is asked."""
+    """A vendor that is paid as soon as it is called."""
 
     name: str
     answer: Outcome
@@ -56,7 +56,7 @@ class Paid:
 async def main() -> None:
     place, ledger, hangs = named(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     ahead = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
-    # The work of one that was killed is found soon.
+    # The jobs of a killed process are soon requeued.
     (
         procrastinate_worker.HEARTBEAT,
         procrastinate_worker.WORKER_TIMEOUT,

@@ -1,4 +1,4 @@
-"""Time that passes when the test says so, so that no test depends on how fast the machine is."""
+"""Time that the test advances, so that no test depends on the speed of the machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from tests.support.scripted_server import Behaviour, ReceivedRequest
 
 SLOW = 0.2
-"""Seconds that a far end which never answers is given before time is made to pass for it."""
+"""Seconds that a server which never answers has before the test advances its caller's time."""
 
 
 def pass_time(seconds: float) -> None:
-    """The event loop's clock jumps ahead: each timer and deadline within it is due now.
+    """Advance the event loop's clock: each timer and deadline within these seconds is due now.
 
-    Clocks of other processes, of threads and of the calendar stay as they are.
+    Clocks of other processes, of threads and of the calendar are unchanged.
     """
     loop = asyncio.get_running_loop()
     before = loop.time
@@ -27,9 +27,9 @@ def pass_time(seconds: float) -> None:
 
 
 def until_given_up(behaviour: Behaviour, seconds: float) -> Behaviour:
-    """The same behaviour; if it never ends, so many seconds pass for whoever waits for it.
+    """The same behaviour; if it never ends, this many seconds pass for its caller.
 
-    The request has always been read by then, however short the caller's patience is.
+    The request has always been read by then, however short the caller's time-out is.
     """
 
     async def behave(stream: SocketStream, seen: ReceivedRequest) -> None:

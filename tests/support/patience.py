@@ -1,4 +1,4 @@
-"""A client that waits for its own disk and its other processes for as long as a test may take."""
+"""A client that waits for its state file and its other processes as long as a test may take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def be_patient(change: Callable[[Any, str, float], None] = setattr) -> None:
-    """On a busy machine, a lock or a write of the memory may take seconds."""
+    """A busy machine may need seconds for a lock or a write of the state file."""
     change(submitter, "CONCURRENT_SEND_SECONDS", HANG)
     change(sqlite_file, "BUSY_TIMEOUT", HANG)
     change(webhook_store, "BUSY_TIMEOUT", HANG)
@@ -29,15 +29,15 @@ def be_patient(change: Callable[[Any, str, float], None] = setattr) -> None:
 
 
 def let_calls_take_long(change: Callable[[Any, str, Any], None]) -> None:
-    """No tool call is cut off because the machine is busy."""
+    """Let no tool call be cut off because the machine is busy."""
     change(models, "READ_CAP", HANG)
     change(models, "WAIT_CAP", HANG)
 
 
 def count_waits_from_their_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seconds of a wait begin once its request has been read, or a read of it has failed.
+    """Begin the seconds of a wait once its request has been read, or a read of it has failed.
 
-    A busy machine may take longer for the first read than a short wait lasts.
+    On a busy machine, the first read may take longer than a short wait lasts.
     """
     join, once = Poller._join, Poller._poll_once
     seconds: dict[anyio.CancelScope, float] = {}

@@ -1,4 +1,4 @@
-"""The server, with all the time that a slow client or vendor may want at the end."""
+"""The server, with much time at its end for a slow client or vendor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from mcp_enrichment.client import poller
 from mcp_enrichment.mcp.stdio import reader, transport
 
 if __name__ == "__main__":
-    poller.LAST_POLL_SECONDS = poller.RESPONSE_MARGIN = 3.0  # of which nothing is held
+    poller.LAST_POLL_SECONDS = poller.RESPONSE_MARGIN = 3.0  # the last poll requests no hold
     transport.LINGER = reader.GONE_SECONDS = 60.0
     main()

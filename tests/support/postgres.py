@@ -1,4 +1,4 @@
-"""A real Postgres of the tests' own: on a free port, in a temporary folder, gone when they end."""
+"""A real Postgres for the tests: on a free port, in a temporary folder, removed at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MISSING = (
     "As root, `python3 tasks.py test` installs Debian's package; else install it yourself."
 )
 QUICK = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
-"""Settings of a server whose machine may not crash; its processes may."""
+"""Settings that are safe if its processes crash, but not if the machine does."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Server:
         self.run("pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", line, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """`immediate` is a crash: it leaves everything as it is, and the next start recovers."""
+        """Stop it. `immediate` is a crash: nothing is cleaned up, and the next start recovers."""
         self.run("pg_ctl", "-w", "-m", mode, "stop")
 
     def run(self, program: str, *options: str) -> None:
@@ -70,7 +70,7 @@ class Server:
         self.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
 
     def migrated(self) -> str:
-        """The name of a database at this version's schema, to make others from."""
+        """The name of a database at this version's schema, from which others are copied."""
         url = self.fresh()
         migrate_postgres(url)
         return url.rpartition("/")[2]
@@ -81,7 +81,7 @@ class Server:
 
 
 def installed() -> Path | None:
-    """The folder of Postgres's programs."""
+    """The folder of Postgres's programs, or None."""
     on_path = shutil.which("initdb")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
     named = Path(on_path) if on_path else (found[-1] if found else None)
@@ -89,8 +89,7 @@ def installed() -> Path | None:
 
 
 def programs() -> Path:
-    """The folder of Postgres's programs; where there is none the test is skipped, and in CI it
-    fails."""
+    """The folder of Postgres's programs; without it the test is skipped, and in CI it fails."""
     found = installed()
     if found is None:
         do_without(MISSING)
@@ -99,7 +98,7 @@ def programs() -> Path:
 
 @contextmanager
 def server(programs: Path, settings: tuple[str, ...] = QUICK) -> Iterator[Server]:
-    """A server, from its first file to its last."""
+    """A server that is created for the block and removed after it."""
     folder = Path(tempfile.mkdtemp(prefix="mcp-enrichment-postgres-"))
     if (nobody := _nobody()) is not None:
         os.chown(folder, nobody, -1)
@@ -120,7 +119,7 @@ def _version(initdb: Path) -> int:
 
 
 def _nobody() -> int | None:
-    """Whom the server runs as where the tests run as root."""
+    """The user that runs the server if the tests run as root."""
     if os.getuid() != 0:
         return None
     return pwd.getpwnam("postgres").pw_uid

@@ -1,4 +1,4 @@
-"""A server whose first call prints, has a child print, and looks for something on stdin."""
+"""A server whose first call prints, lets a child process print, and reads from stdin."""
 
 from __future__ import annotations
 

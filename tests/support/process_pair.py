@@ -1,11 +1,11 @@
-"""One of two processes that request the same people at once.
+"""One of two processes that make requests for the same people at once.
 
 Run it with `python -m tests.support.process_pair`.
 
-Arguments: the server's URL, the memory file, how many people, credits a day, and its own name. Each
-question bears an external_id and a callback_url of its own. It says `ready`, waits for a line, and
-prints as JSON what each request came to, as (id, reused, credits charged, external_id, whether its
-callback_url is dropped), or the code of an error; and what it takes to be spent today.
+Arguments: the server's URL, the state file, how many people, credits a day, and its own name. Each
+request has its own external_id and callback_url. It prints `ready`, waits for a line, and prints as
+JSON the result of each request, as (id, reused, credits charged, external_id, whether its
+callback_url is dropped) or the code of an error, and the credits that it counts as spent today.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The program, with vendors that are asked at another place: that of the variable VENDORS_AT.
+"""The program, with vendors at another URL: that of the variable VENDORS_AT.
 
-On a busy machine the moments that the product allows for the end of the process are over before
-anything is done. So the end may take as long as it takes; and END_SECONDS, where it is set, is how
-long a vendor that is being asked may take for its answer."""
+The product allows a moment for the end of the process, which is too short on a busy machine. So the
+end has no limit here; END_SECONDS, if set, is how long a running vendor call may take.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that release their jobs when they end, however busy the machine is."""
+"""Workers that release their jobs when they end, also on a busy machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def let_jobs_be_released(change: Callable[[Any, str, float], None] = setattr) -> None:
-    """A worker that ends has all the time that its last writes take."""
+    """Give a worker that ends all the time that its last writes take."""
     change(sqlite_worker, "RELEASE_SECONDS", HANG)
     change(procrastinate_worker, "RELEASE_SECONDS", HANG)

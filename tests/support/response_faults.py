@@ -1,4 +1,4 @@
-"""What goes wrong alike whatever a far end is asked, for tables of faults."""
+"""Faults of a server that do not depend on the request, for tables of faults."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ NO_ANSWER: dict[str, Behaviour] = {
     "502": replies(502, HTML),
     "504": replies(504, HTML),
 }
-"""The request has arrived, and nothing tells what came of it."""
+"""The request has arrived, and its outcome is unknown."""

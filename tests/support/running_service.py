@@ -1,4 +1,4 @@
-"""A whole service over a real database, asked over HTTP in this process."""
+"""A whole service over a real database, called over HTTP in this process."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ ANY_LOOPBACK = CallbackURLPolicy(networks=LOOPBACK, ports=range(1, 65_536))
 
 
 class FixedSource:
-    """A source that answers as told, in this order; its last answer for ever. What is raised is
-    an answer too."""
+    """A source with these outcomes, in this order; the last is repeated, an exception is raised."""
 
     def __init__(self, *outcomes: Outcome | Exception, name: str = "scripted") -> None:
         self.name = name
@@ -66,7 +65,7 @@ class FixedSource:
 
 
 class SlowSource:
-    """A source that is being asked from `asked` on, and answers from `may_answer` on."""
+    """A source that sets `asked` when it is called, and answers once `may_answer` is set."""
 
     def __init__(self, outcome: Outcome = MISS, name: str = "slow") -> None:
         self.name = name
@@ -81,7 +80,7 @@ class SlowSource:
 
 @dataclass
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test advances."""
 
     now: float = 1_000_000.0
 
@@ -91,7 +90,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningService:
-    """A service, and what a test asks it."""
+    """A service, and the calls that tests make."""
 
     service: ServiceContext
     engine: Engine
@@ -102,12 +101,12 @@ class RunningService:
     async def post(
         self, *, headers: Mapping[str, str] | None = None, **body: Any
     ) -> httpx.Response:
-        """A request, for Ada's work address unless told otherwise."""
+        """POST a request: for Ada's work email, unless `body` says otherwise."""
         asked = {"linkedin_url": ADA, "type": "work"} | body
         return await self.http.post(ENRICHMENTS, json=asked, headers=headers)
 
     async def accepted(self, **body: Any) -> str:
-        """The id of a request that must be accepted."""
+        """POST a request that must be accepted; return its id."""
         response = await self.post(**body)
         assert response.status_code == 201, response.text
         return str(response.json()["_id"])
@@ -117,7 +116,7 @@ class RunningService:
         return await self.http.get(f"{ENRICHMENTS}/{request_id}", headers=headers)
 
     async def final(self, request_id: str) -> dict[str, Any]:
-        """The request once it has ended."""
+        """The body of the request once it is final."""
         with anyio.fail_after(HANG):
             while (body := await self._held(request_id))["status"] in ("pending", "processing"):
                 pass
@@ -130,7 +129,7 @@ class RunningService:
         return int((await self.http.get(CREDITS)).json()["balance"])
 
     def is_idle(self) -> bool:
-        """Whether the runner sleeps until it is woken, or until something is due."""
+        """Whether the worker sleeps until it is woken, or until a job is due."""
         return self.engine._wake.statistics().tasks_waiting > 0
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -149,7 +148,7 @@ async def running_service(
     concurrency: int = 16,
     **changes: Any,
 ) -> AsyncIterator[RunningService]:
-    """A service over the database; without `jobs` nobody works on what it accepts."""
+    """A service over the database; without `jobs` no worker runs."""
     database = await anyio.to_thread.run_sync(open_place, place)
     policy = policy or (ANY_LOOPBACK if allow_private else CallbackURLPolicy())
     engine = engine_of(place, lease=lease, concurrency=concurrency)
@@ -183,14 +182,14 @@ async def running_service(
 
 
 def engine_of(place: Place, *, lease: float = LEASE, concurrency: int = 16) -> Engine:
-    """Who has the jobs of that database done."""
+    """The job engine for that database."""
     if isinstance(place, Path):
         return SQLiteWorker(lease=lease, concurrency=concurrency)
     return ProcrastinateWorkers(place, concurrency=concurrency)
 
 
 def team_with(connection: Connection, amount: int, *, at: float, name: str = DEFAULT_TEAM) -> int:
-    """The team of this name; its first grant is this one where there was no such team."""
+    """The team of this name; a new team is granted the amount."""
     found = teams.id_of(connection, name)
     if found is not None:
         return found
@@ -201,15 +200,15 @@ def team_with(connection: Connection, amount: int, *, at: float, name: str = DEF
 
 
 async def until(holds: Callable[[], bool], *, seconds: float = HANG) -> None:
-    """Wait for what shows in the database or a log alone, and so gives no event."""
+    """Wait for something that has no event, as only the database or a log shows it."""
     with anyio.fail_after(seconds):
         while not holds():  # noqa: ASYNC110
             await anyio.sleep(0.005)
 
 
 def ledger_is_exact(place: Place) -> None:
-    """Each team's two figures are what its entries sum up to; each request has its one hold, and
-    its one end exactly when it is final."""
+    """Check that each team's figures are the sums of its entries, and that each request has one
+    hold, which is closed once exactly if the request is final."""
     sums = """
         SELECT t.available, t.held,
           coalesce(sum(CASE l.kind WHEN 'grant' THEN amount WHEN 'hold' THEN -amount

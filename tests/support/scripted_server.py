@@ -1,4 +1,4 @@
-"""The far end of the network: a real server on loopback that answers as it was told, once each."""
+"""A real server on loopback in place of any remote end, with a scripted answer for each request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Behaviour = Callable[[SocketStream, ReceivedRequest], Awaitable[None]]
 
 
 def replies(status: int = 200, body: Any = b"", headers: dict[str, str] | None = None) -> Behaviour:
-    """A whole answer; a body that is not bytes is sent as JSON."""
+    """A complete answer; a body that is not bytes is sent as JSON."""
     is_json = not isinstance(body, bytes)
     content = json.dumps(body).encode() if is_json else body
     fields = {"content-type": "application/json"} if is_json else {}
@@ -48,7 +48,7 @@ def replies(status: int = 200, body: Any = b"", headers: dict[str, str] | None =
 
 
 def resets() -> Behaviour:
-    """The connection is reset after the request was read."""
+    """Reset the connection after the request was read."""
 
     async def behave(stream: SocketStream, _seen: ReceivedRequest) -> None:
         raw = stream.extra(SocketAttribute.raw_socket)
@@ -58,7 +58,7 @@ def resets() -> Behaviour:
 
 
 def breaks_off(after: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{") -> Behaviour:
-    """A half answer, and then the end."""
+    """Send half an answer, and close the connection."""
 
     async def behave(stream: SocketStream, _seen: ReceivedRequest) -> None:
         await stream.send(after)
@@ -67,7 +67,7 @@ def breaks_off(after: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"
 
 
 def hangs() -> Behaviour:
-    """No answer at all, for as long as the test lasts."""
+    """Never answer, as long as the test lasts."""
 
     async def behave(_stream: SocketStream, _seen: ReceivedRequest) -> None:
         await anyio.sleep_forever()
@@ -77,7 +77,7 @@ def hangs() -> Behaviour:
 
 @dataclass
 class ScriptedServer:
-    """Answers each request with the next behaviour; one that was not expected fails the test."""
+    """Answers each request with the next behaviour; an unexpected request fails the test."""
 
     url: str
     seen: list[ReceivedRequest] = field(default_factory=list)
@@ -86,11 +86,11 @@ class ScriptedServer:
     _always: Behaviour | None = None
 
     def will(self, *behaviours: Behaviour) -> None:
-        """The next requests are answered so, in this order."""
+        """Answer the next requests in this way, in this order."""
         self._script.extend(behaviours)
 
     def always(self, behaviour: Behaviour) -> None:
-        """Every request that is not scripted is answered so."""
+        """Answer every request that is not scripted in this way."""
         self._always = behaviour
 
     @property
@@ -116,7 +116,7 @@ class ScriptedServer:
 
 @asynccontextmanager
 async def scripted_server() -> AsyncIterator[ScriptedServer]:
-    """A far end on a free port of loopback."""
+    """A scripted server on a free port of loopback."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     end = ScriptedServer(url=f"http://127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""Vendors that say what a test has written down, and know what they were asked."""
+"""Vendors with scripted answers, which record their calls."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BOTH = frozenset(EmailType)
 
 
 def _nothing() -> None:
-    """Nobody is interrupted."""
+    """Do nothing."""
 
 
 @dataclass(kw_only=True)
 class ScriptedVendor:
-    """A vendor: `says` for its questions and `tells` for its jobs, in this order; the last for
-    ever. What it was asked outlives the process that asked, as at a real one."""
+    """A vendor: `says` has its answers to lookups and `tells` those to polls, in this order; the
+    last one is repeated. Its records outlive the calling process, as at a real vendor."""
 
     name: str = "vendor"
     says: deque[Outcome | InProgress]
@@ -36,7 +36,7 @@ class ScriptedVendor:
     asked: list[str] = field(default_factory=list)
     collected: list[str] = field(default_factory=list)
     interrupt: Callable[[], None] = _nothing
-    """Called before a question arrives, and before its answer does."""
+    """Called before a call arrives, and before its answer does."""
 
     async def find(self, profile: str, _email_type: EmailType) -> Outcome | InProgress:
         self.interrupt()
@@ -65,7 +65,7 @@ def scripted_vendor(
     tells: tuple[Outcome | InProgress, ...] = (),
     **more: object,
 ) -> ScriptedVendor:
-    """A vendor that says so."""
+    """A vendor with these answers."""
     return ScriptedVendor(name=name, says=deque(says), tells=deque(tells), **more)  # type: ignore[arg-type]
 
 

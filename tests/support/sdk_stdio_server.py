@@ -1,4 +1,4 @@
-"""Our server over the SDK's own transport, to compare ours with."""
+"""Our server over the SDK's own transport, for comparison with ours."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ IPV4, NAME = 1, 3
 
 @dataclass
 class SocksProxy:
-    """Takes every connection to one port of loopback, whatever host was asked for."""
+    """Connects everything to one port of loopback, whatever host the client requested."""
 
     to_port: int
     port: int = 0

@@ -1,4 +1,4 @@
-"""What is asked of a database, as it is asked."""
+"""The statements that a database executes, and their plans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan_of(connection: Connection, statement: str, values: Any) -> Sequence[Any]:
-    """How the database goes about it; Postgres as it would if there were many rows."""
+    """The plan of a statement; on Postgres the plan for a table with many rows."""
     explain = "EXPLAIN QUERY PLAN"
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
@@ -24,7 +24,7 @@ def plan_of(connection: Connection, statement: str, values: Any) -> Sequence[Any
 
 @contextmanager
 def statements(of: Connection | Engine) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed within, with their values."""
+    """The statements that are executed within the block, with their values."""
     said: list[tuple[str, Any]] = []
 
     def hear(_c: object, _cursor: object, statement: str, values: Any, *_: object) -> None:

@@ -1,6 +1,6 @@
-/* Preloaded into a process, it makes a file system of one that works: every lock on a file is
- * refused with the error REFUSE_LOCKS, and every mapping of a file that is to be shared with the
- * error REFUSE_SHARING, as some network and shared file systems do. */
+/* Preloaded into a process, it makes a working file system behave as some network and shared file
+ * systems do: every lock on a file fails with the error REFUSE_LOCKS, and every shared mapping of a
+ * file with the error REFUSE_SHARING. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-"""uv as the tests use it: this Python, and the cache of whoever runs them."""
+"""uv as the tests use it: this Python, and the user's own cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.optional_tools import needs_package
 
 
 def uv_program() -> Path:
-    """The program that the development extra brings."""
+    """The program that is part of the development extra."""
     needs_package("uv", "dev")
     from uv import find_uv_bin
 
@@ -20,7 +20,7 @@ def uv_program() -> Path:
 
 @functools.cache
 def uv_environment() -> dict[str, str]:
-    """What a test that moves its home sets, before it does so."""
+    """The variables that a test sets before it moves its home."""
     cache = subprocess.run(
         [uv_program(), "cache", "dir"], check=True, capture_output=True, text=True
     ).stdout

@@ -6,8 +6,8 @@ import socket
 import time
 
 HANG = 120.0
-"""Seconds after which a test takes something for hung. It measures no speed: on a machine that is
-busy everything still ends long before."""
+"""Seconds after which a test counts as hung. It measures no speed: on a busy machine everything
+still ends long before."""
 
 
 def until_listening(port: int) -> None:

@@ -1,4 +1,4 @@
-"""What spans are sent to: a far end that reads them as the OpenTelemetry protocol has them."""
+"""A scripted server that receives spans, in the format of the OpenTelemetry protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Collector:
     """Pass it to `ScriptedServer.always`."""
 
     spans: dict[str, Span] = field(default_factory=dict)
-    """The last of each name."""
+    """The last one of each name."""
     everything: bytes = b""
     services: set[str] = field(default_factory=set)
     _more: anyio.Event = field(default_factory=anyio.Event)
@@ -39,7 +39,7 @@ class Collector:
         await replies(200)(stream, seen)
 
     async def has(self, *names: str) -> None:
-        """Return once there is a span of each name."""
+        """Return once it has a span of each name."""
         with anyio.fail_after(HANG):
             while not self.spans.keys() >= set(names):
                 await self._more.wait()

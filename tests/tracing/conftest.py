@@ -1,4 +1,4 @@
-"""A collector, and processes that send to it."""
+"""A collector, and processes that send their spans to it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[ScriptedServer]:
-    """Whom a callback is for."""
+    """The receiver of callbacks."""
     async with scripted_server() as end:
         yield end
 
 
 @pytest.fixture
 async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
-    """Processes started from now on send their spans to it."""
+    """A collector; processes that start from now on send their spans to it."""
     collects = Collector()
     async with scripted_server() as end:
         end.always(collects)

@@ -1,4 +1,5 @@
-"""With a collector named by the standard variables: one trace from tool call to callback."""
+"""With a collector in the standard variables, one trace leads from the tool call to the
+callback."""
 
 from __future__ import annotations
 
@@ -116,7 +117,7 @@ async def test_a_collector_that_does_not_answer_keeps_nobody_from_ending(
         await server.ask("tools/call", call("get_credits", {}))
         with anyio.fail_after(HANG):
             await arrived.wait()
-        assert await server.ends() == 0  # the exporter itself would wait for ten seconds
+        assert await server.ends() == 0  # the exporter itself would wait ten seconds
 
 
 async def test_where_the_extra_is_missing_one_line_says_so_and_the_server_serves(

@@ -1,4 +1,4 @@
-"""With nothing set up: the trace context that a call brings goes with it, as far as it goes."""
+"""Without any setup, a call's trace context goes with its requests, jobs and callback."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     return Database(
         engine,
         pseudonyms,
-        # Each statement sees what is committed before it, in a transaction or not.
+        # Each statement sees every commit before it, in a transaction or not.
         reads=engine.execution_options(isolation_level="AUTOCOMMIT"),
         snapshots=engine.execution_options(isolation_level="REPEATABLE READ"),
         queue=procrastinate_queue,

@@ -1,4 +1,4 @@
-"""A host on the Python SDK 1.x, whichever it is: `python_1.py SERVER` prints its verdict as JSON.
+"""A host on any Python SDK 1.x: `python_1.py SERVER` prints its verdict as JSON.
 
 SERVER is JSON: a `command` with its `env`, or a `url`.
 """
@@ -30,7 +30,7 @@ SLOW = {"linkedin_url": "linkedin.com/in/sandbox-slow-60", "type": "work", "wait
 
 
 class Host:
-    """A session, and the progress that has reached it: whether or not a call still listens."""
+    """A session, and all progress that has reached it, also after a call has ended."""
 
     def __init__(self, session: ClientSession | None = None) -> None:
         self.progress: list[tuple[Any, float, float | None]] = []
@@ -49,7 +49,7 @@ class Host:
         return await self.session.call_tool(tool, arguments, progress_callback=_heard_by_host)
 
     async def cancelled_wait(self, ids: list[str]) -> int:
-        """Wait until the first progress, then cancel; the id of the request."""
+        """Wait until the first progress, then cancel; return the id of the request."""
         request_id: int = self.session._request_id
         arguments = {"ids": ids, "timeout_seconds": 45}
         async with anyio.create_task_group() as tasks:
@@ -63,7 +63,7 @@ class Host:
 
 
 async def _heard_by_host(*_progress: Any) -> None:
-    """Asks for progress; what comes is told to the host as a message too."""
+    """Request progress; each notification also reaches the host as a message."""
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ SLOW = {"linkedin_url": "linkedin.com/in/sandbox-slow-60", "type": "work", "wait
 
 
 class Progress:
-    """What has been told of any call's progress: whether or not it still listens."""
+    """The progress of all calls that has arrived, also after a call has ended."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, float, float | None]] = []
@@ -62,7 +62,7 @@ def _started_by(server: dict[str, Any]) -> StdioServerParameters:
 
 
 async def _cancelled_wait(client: Client, progress: Progress, enrichment_id: str) -> None:
-    """Wait until the first progress, then leave: the SDK tells the server."""
+    """Wait until the first progress, then leave: the SDK notifies the server."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_wait, client, enrichment_id, 45)
         await progress.moved.wait()
@@ -75,7 +75,7 @@ async def _wait(client: Client, enrichment_id: str, seconds: int) -> Any:
 
 
 async def _heard(*_progress: Any) -> None:
-    """Asks for progress; what comes is told to the message handler too."""
+    """Request progress; each notification also reaches the message handler."""
 
 
 async def _code_of_unknown(client: Client) -> int | None:

@@ -1,4 +1,4 @@
-// What both TypeScript hosts do, and what they tell of it.
+// The calls of both TypeScript hosts, and their verdict.
 
 const ADA = { linkedin_url: "https://www.linkedin.com/in/ada-okafor-example", type: "work" };
 const SLOW = { linkedin_url: "linkedin.com/in/sandbox-slow-60", type: "work", wait_seconds: 0 };
@@ -29,7 +29,7 @@ export async function verdict(client, call) {
   };
 }
 
-// Wait until the first progress, then cancel: the SDK tells the server.
+// Wait until the first progress, then cancel: the SDK notifies the server.
 async function cancelledWait(call, ids, progress) {
   const leaving = new AbortController();
   const onprogress = (told) => {

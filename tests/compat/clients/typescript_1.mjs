@@ -11,7 +11,7 @@ const client = new Client({ name: "compat", version: "1" });
 const transport = server.url
   ? new StreamableHTTPClientTransport(new URL(server.url))
   : new StdioClientTransport({ command: server.command[0], args: server.command.slice(1), env: server.env });
-// The SDK tells its user the version over HTTP alone, its transport in both.
+// The SDK shows the version to its user over HTTP only; it passes it to both transports.
 let protocol = null;
 const told = transport.setProtocolVersion?.bind(transport);
 transport.setProtocolVersion = (version) => { protocol = version; told?.(version); };

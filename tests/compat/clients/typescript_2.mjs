@@ -1,6 +1,6 @@
 // A host on the TypeScript SDK 2.x: `typescript_2.mjs SERVER [auto]` prints its verdict as JSON.
-// SERVER is JSON: a `command` with its `env`, or a `url`. With `auto` it speaks the newest version
-// that the server has; without, what the SDK does by itself.
+// SERVER is JSON: a `command` with its `env`, or a `url`. With `auto` it uses the newest version
+// that the server has; without it, the default of the SDK.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 

@@ -1,5 +1,5 @@
-"""What a user relies on about the report: it counts what would have been told, and nothing is
-offered of a kind that was wrong too often, or hardly tried."""
+"""The report counts the addresses that inference would have offered. No address is offered of a
+kind that was wrong too often or seldom tried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALL, MOST = "all agree", "8 of 10 agree"
 
 
 def figures(**tallies: Tally) -> Accuracy:
-    """By `pattern__level`."""
+    """Accuracy with these tallies, named `pattern__level`."""
     names = {name: name.split("__") for name in tallies}
     return Accuracy(
         tallies={

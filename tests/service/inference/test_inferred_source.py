@@ -1,5 +1,5 @@
-"""What a user relies on about inferred addresses: they come from the user's own rows, are marked as
-what they are, and where these do not say that they are right none is offered."""
+"""Inferred addresses come from the user's own rows and are marked as inferred. None is offered
+unless these rows show that they are right."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ async def test_an_import_works_the_figures_out_and_who_serves_does_not(
 
     monkeypatch.setattr("mcp_enrichment.service.contacts.person_records.compute_accuracy", late)
     assert await inferred(database) == FOUND
-    imported(database, *staff("Second", "second.example", 60))  # and breaks off working it out
-    assert await inferred(database) == FOUND, "by the figures before"
+    imported(database, *staff("Second", "second.example", 60))  # and fails to compute the figures
+    assert await inferred(database) == FOUND, "with the figures before the import"
 
 
 async def test_no_statement_of_a_lookup_reads_all_rows(database: Database) -> None:

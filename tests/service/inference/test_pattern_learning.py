@@ -1,5 +1,5 @@
-"""What a user relies on about inference: nothing is inferred that others at the domain do not
-confirm, and nothing that could be somebody else's."""
+"""An inferred address follows a pattern that others at the domain confirm, and nobody else has
+it."""
 
 from __future__ import annotations
 

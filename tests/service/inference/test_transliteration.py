@@ -1,4 +1,4 @@
-"""What a user relies on about names: an address is spelled as companies spell it, in any script."""
+"""Names in any script are spelled in addresses as companies spell them."""
 
 from __future__ import annotations
 

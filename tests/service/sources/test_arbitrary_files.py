@@ -1,7 +1,7 @@
-"""What a user relies on for any file: each address is its own person's or nobody's, and all count.
+"""In any file, each address is given to its own person or to nobody, and all records are counted.
 
-The files are made as programs and people make them: one card or row after the other, glued,
-nested, cut off, or put together of several files.
+The files are generated in the ways of programs and people: cards or rows one after the other,
+glued, nested, cut off, or joined from several files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARKS = ("BEGIN:VCARD", "END:VCARD")
 
 @dataclass(frozen=True)
 class Person:
-    """One of the file, by number; everything about them holds their number."""
+    """A person of the file, by number, which is in all of that person's data."""
 
     number: int
 
@@ -46,17 +46,17 @@ class Person:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file: how many cards or rows it is, and whose addresses must be read from it."""
+    """A part of a file: the number of its cards or rows, and the people who must get an address."""
 
     text: str
     counts: int
     whole: tuple[Person, ...]
     is_rest: bool = False
-    """Whether it has no beginning."""
+    """Whether its beginning is missing."""
 
 
 AGENT_OF = 50_000
-"""The number of a person's agent is so much higher."""
+"""Added to a person's number, it is the number of that person's agent."""
 lines_of_cards = st.lists(
     st.sampled_from(
         [
@@ -86,7 +86,7 @@ def _card(lines: Sequence[str]) -> str:
 
 @st.composite
 def pieces_of_cards(draw: st.DrawFn, number: int) -> Piece:
-    """One whole card, one with an agent's, one that is cut off, or the rest of one."""
+    """A whole card, one that contains an agent's card, one that is cut off, or the rest of one."""
     person, agent = Person(number), Person(number + AGENT_OF)
     own = [f"EMAIL;INTERNET:{person.email}", f"URL:{person.profile}", *draw(lines_of_cards)]
     lines = list(draw(st.permutations(own)))
@@ -98,9 +98,9 @@ def pieces_of_cards(draw: st.DrawFn, number: int) -> Piece:
     text = _card(lines)
     match draw(st.sampled_from(["whole", "whole", "cut", "rest"])):
         case "cut":
-            # Before the mark at its end is whole, and after the one at its beginning is.
+            # After the mark at its beginning is complete, and before the one at its end is.
             end = draw(st.integers(len(MARKS[0]) + 3, len(text) - 1))
-            if not AGENT_AT_END.search(text[:end]):  # where nothing tells whose the next card is
+            if not AGENT_AT_END.search(text[:end]):  # else it is unclear whose the next card is
                 return Piece(text[:end], 1, ())
         case "rest":
             rest = "\r\n".join(("VERSION:2.1", f"EMAIL:{person.email}", MARKS[1]))
@@ -113,7 +113,7 @@ def files_of_cards(draw: st.DrawFn) -> tuple[str, list[Piece]]:
     first = Piece(_card([f"EMAIL:{Person(0).email}", f"URL:{Person(0).profile}"]), 1, (Person(0),))
     numbers = range(1, draw(st.integers(1, 8)))
     pieces = [first, *(draw(pieces_of_cards(number)) for number in numbers)]
-    # The rest of one behind the beginning of another, without a mark between them, is one card.
+    # The rest of one card after the beginning of another, without a mark between them, is one card.
     pieces = [p for before, p in pairwise([first, *pieces]) if before.whole or not p.is_rest]
     return "".join(piece.text + draw(separators) for piece in pieces), pieces
 

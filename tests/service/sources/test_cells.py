@@ -1,4 +1,4 @@
-"""What a user relies on for the cells of any table, and for its encoding and its delimiter."""
+"""The cells of any table are understood, in any encoding and with any delimiter."""
 
 from __future__ import annotations
 

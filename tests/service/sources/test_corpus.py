@@ -1,7 +1,7 @@
-"""What a user relies on for what address books and programs for customers really write.
+"""Exports as address books and CRM programs really write them are read correctly.
 
-`corpus.jsonl` holds one small file a line, in the shape of a program's export, about fictional
-people, with what must be read from it: written down by hand, not by what the code gives.
+Each line of `corpus.jsonl` holds a small file in a program's format, about fictional people, with
+the expected result. The expected results were written by hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user relies on for a table of no known program, whose columns are named."""
+"""A table of an unknown program is read by the names of its columns."""
 
 from __future__ import annotations
 

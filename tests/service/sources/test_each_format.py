@@ -1,4 +1,4 @@
-"""What a user relies on for each program's export: a row is understood, or it is told why not."""
+"""Each row of each program's export is understood, or reported with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user relies on about an address that is told: it can be one, and is a person's."""
+"""An address that is given out is valid, and belongs to a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user relies on for text in any encoding: it is read as it is, or the cause is told."""
+"""Text in any encoding is read correctly, or the cause is reported."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ NAMES = [
     ("windows-1253", "Παπαδοπούλου"),
     ("windows-1254", "Y\u0131ld\u0131z"),
     ("windows-1255", "כהן"),
-    ("SHIFT_JIS", "表山ソ子"),  # whose second bytes are backslashes
-    ("Shift_JIS", "髙橋①"),  # in Windows' own set of that name only
+    ("SHIFT_JIS", "表山ソ子"),  # its second bytes are backslashes
+    ("Shift_JIS", "髙橋①"),  # only in Windows' variant of this encoding
     ("EUC-JP", "山田"),
     ("ISO-2022-JP", "山田"),
     ("GBK", "张伟"),
-    ("GB2312", "張偉"),  # in the larger set only
+    ("GB2312", "張偉"),  # only in the larger character set
     ("gb18030", "张伟"),
-    ("BIG5", "許功蓋"),  # whose second bytes are backslashes
+    ("BIG5", "許功蓋"),  # its second bytes are backslashes
     ("EUC-KR", "김민준"),
     ("MACINTOSH", "Zoë"),
     ("TIS-620", "สมชาย"),

@@ -1,4 +1,4 @@
-"""What a user relies on for the titles of a table: what is known, and whose a profile is."""
+"""Titles of columns are recognised, and tell whose profile a column holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user relies on when handing over a zip, another file by mistake, or anything at all."""
+"""A zip is read like the file in it. Any other file is refused with what to pass instead."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_file_that_grows_beyond_the_bound_is_refused(
         list(reading)
 
 
-# What is no export at all
+# Files that are no export
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_path_of_any_form_is_refused_in_one_printable_line(name: str) -> None:
     assert len(message) < 400
 
 
-# Anything at all
+# Arbitrary bytes
 
 
 ANY_FILE = st.one_of(

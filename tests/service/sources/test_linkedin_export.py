@@ -1,4 +1,4 @@
-"""What a user relies on when handing over an export of LinkedIn, or something else by mistake."""
+"""A LinkedIn export is read in all its variants, and each row that is no contact is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.exports import ADA, ADA_READ, EXPORT, HEADER, NOTES, resaved,
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The file that we ship
+# The file in the package
 
 
 def test_the_sample_file_holds_eight_contacts_among_forty_people() -> None:
@@ -48,7 +48,7 @@ def test_the_sample_file_can_belong_to_nobody() -> None:
     assert all(row.email.endswith((".example", "@example.com", "@example.org")) for row in found)
 
 
-# What may surround, encode or separate the same row
+# Text around the rows, encodings, and separators
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a user relies on about domains: one that takes no mail is known, and doubt is no defect."""
+"""A domain that takes no mail is recognised; an unclear answer of DNS is no defect."""
 
 from __future__ import annotations
 

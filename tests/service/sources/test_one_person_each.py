@@ -1,4 +1,4 @@
-"""What a user relies on most: no import gives one person's address to another."""
+"""No import gives one person's address to another person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def agent(*lines: str) -> str:
 
 
 def found_in(path: Path) -> tuple[dict[str, str | None], list[SkipReason]]:
-    """Whose each address is, and what else was counted."""
+    """The person of each address, and the counts of other records."""
     found = rows(path)
     contacts = {row.email: row.profile for row in found if isinstance(row, Contact)}
     return contacts, [row.reason for row in found if isinstance(row, Skipped)]

@@ -1,4 +1,4 @@
-"""What a user relies on for vCards, well-formed or not."""
+"""vCards are read, well-formed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user relies on for a card's properties: which address is the main one, whose profile."""
+"""The properties of a card decide its main address and its profile."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Exports of fictional people in each program's real shape, and what is to be made of them."""
+"""Exports of fictional people in each program's real format, and the expected contacts."""

@@ -1,4 +1,4 @@
-"""What address books export."""
+"""The exports of address books."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORK, PERSONAL = EmailType.WORK, EmailType.PERSONAL
 
 
 def google() -> tuple[bytes, list[Row]]:
-    """With labels, and several values in a cell."""
+    """Google Contacts: with labels, and several values in a cell."""
 
     def plain(row: Row) -> None:
         row.cells = {
@@ -67,7 +67,7 @@ def google() -> tuple[bytes, list[Row]]:
 
 
 def outlook() -> tuple[bytes, list[Row]]:
-    """With the address of an Exchange server, which is none outside of it."""
+    """Outlook: with the address of an Exchange server, which is valid only inside it."""
 
     def plain(row: Row) -> None:
         row.cells = {
@@ -112,7 +112,7 @@ def outlook() -> tuple[bytes, list[Row]]:
 
 
 def vcard_3() -> tuple[bytes, list[Row]]:
-    """As Apple writes them, and in between as telephones of version 2.1 do."""
+    """vCard 3 as Apple writes it, and between them cards of version 2.1 as phones write them."""
 
     def plain(row: Row) -> None:
         row.cells["card"] = _card(
@@ -158,7 +158,7 @@ def vcard_3() -> tuple[bytes, list[Row]]:
 
 
 def vcard_4() -> tuple[bytes, list[Row]]:
-    """With the property that RFC 9554 has for profiles."""
+    """vCard 4: with the property that RFC 9554 has for profiles."""
 
     def plain(row: Row) -> None:
         row.cells["card"] = _card(

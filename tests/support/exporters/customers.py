@@ -1,4 +1,4 @@
-"""What LinkedIn and the programs for selling export."""
+"""The exports of LinkedIn and CRM programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPANY = "https://www.linkedin.com/company/harbour-example"
 
 
 def linkedin() -> tuple[bytes, list[Row]]:
-    """With the notes above it, a byte order mark, and rows of nothing."""
+    """LinkedIn: with notes above the table, a byte order mark, and empty rows."""
 
     def plain(row: Row) -> None:
         row.cells = {
@@ -46,7 +46,7 @@ def linkedin() -> tuple[bytes, list[Row]]:
 
 
 def hubspot() -> tuple[bytes, list[Row]]:
-    """With a property of its own for the profile, and several addresses in a cell."""
+    """HubSpot: with its own property for the profile, and several addresses in a cell."""
 
     def plain(row: Row) -> None:
         row.cells = {
@@ -98,7 +98,7 @@ def hubspot() -> tuple[bytes, list[Row]]:
 
 
 def salesforce() -> tuple[bytes, list[Row]]:
-    """By the names of its fields, in the encoding of old Windows."""
+    """Salesforce: with the names of its fields, in the encoding of old Windows."""
 
     def plain(row: Row) -> None:
         row.cells = {
@@ -143,7 +143,7 @@ def salesforce() -> tuple[bytes, list[Row]]:
 
 
 def apollo() -> tuple[bytes, list[Row]]:
-    """With the company's profile beside the person's, guesses and masks."""
+    """Apollo: with the company's profile beside the person's, guesses and masks."""
 
     def plain(row: Row) -> None:
         row.cells = {

@@ -1,4 +1,4 @@
-"""Fictional people, numbered, and what a row about one of them is to be understood as."""
+"""Fictional people, numbered, and the expected reading of a row about each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Cells = dict[str, str]
 
 @dataclass
 class Row:
-    """A row that is being written, and what it is to be understood as."""
+    """A row that is being written, and its expected reading."""
 
     number: int
     cells: Cells = field(default_factory=dict)
@@ -50,18 +50,18 @@ class Row:
 
     @property
     def url(self) -> str:
-        """As programs write it."""
+        """The profile's URL as programs write it."""
         return f"http://www.linkedin.com/in/{self.slug}"
 
     def mail(self, at: str = "") -> str:
-        """An address at work, or elsewhere."""
+        """An address at work, or at the given domain."""
         return f"p{self.number}@{at or f'harbour{self.number % 40}.example'}"
 
     def has_profile(self) -> None:
         self.profile = f"https://www.linkedin.com/in/{quote(self.slug)}"
 
     def has(self, email: str, email_type: EmailType = EmailType.WORK) -> str:
-        """Say that an address is to be understood, and give it."""
+        """Expect this address to be read, and return it."""
         self.emails[email] = email_type
         return email
 
@@ -70,7 +70,7 @@ class Row:
 
 
 def written(plain: Callable[[Row], None], traps: Sequence[Callable[[Row], None]]) -> list[Row]:
-    """So many people: one as the program writes most, then one of each trap, and again."""
+    """This many people: one with a usual row, then one with each trap, repeatedly."""
     rows = [Row(number) for number in range(ROWS)]
     for row, write in zip(rows, islice(cycle((plain, *traps)), ROWS), strict=True):
         write(row)

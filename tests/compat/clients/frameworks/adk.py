@@ -1,4 +1,4 @@
-"""Google ADK with a model that plays its part: `adk.py SERVER ARGUMENTS` prints what came of it."""
+"""Google ADK with a scripted model: `adk.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOOL = "request_email_enrichment"
 
 
 class Scripted(BaseLlm):
-    """Calls the tool once, and then has nothing to say."""
+    """Calls the tool once, and then returns no text."""
 
     arguments: dict[str, Any]
     shown: list[Any] = Field(default_factory=list)

@@ -1,5 +1,4 @@
-"""AutoGen, which makes a model of each schema: `autogen.py SERVER ARGUMENTS` prints what came of
-it."""
+"""AutoGen, which makes a model of each schema: `autogen.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

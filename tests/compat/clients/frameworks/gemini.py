@@ -1,4 +1,4 @@
-"""google-genai's own converter and caller: `gemini.py SERVER ARGUMENTS` prints what came of it."""
+"""google-genai's own converter and caller: `gemini.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

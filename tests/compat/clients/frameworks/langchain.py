@@ -1,4 +1,4 @@
-"""langchain-mcp-adapters: `langchain.py SERVER ARGUMENTS` prints what came of it."""
+"""langchain-mcp-adapters: `langchain.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

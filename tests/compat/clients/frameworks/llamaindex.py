@@ -1,5 +1,5 @@
-"""LlamaIndex, which makes a model of each schema: `llamaindex.py SERVER ARGUMENTS` prints what came
-of it."""
+"""LlamaIndex, which makes models of the schemas: `llamaindex.py SERVER ARGUMENTS` prints the
+result."""
 
 from __future__ import annotations
 

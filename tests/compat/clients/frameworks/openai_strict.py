@@ -1,4 +1,4 @@
-"""openai-agents with strict schemas: `openai_strict.py SERVER ARGUMENTS` prints what came of it."""
+"""openai-agents with strict schemas: `openai_strict.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""smolagents, which refuses a call without every argument, and one with a null:
-`smolagents_code.py SERVER ARGUMENTS` prints what came of it."""
+"""smolagents, which refuses a call that lacks an argument or has a null: `smolagents_code.py SERVER
+ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Strands and the request that it makes of its tools for Bedrock, which botocore checks:
-`strands_bedrock.py SERVER ARGUMENTS` prints what came of it."""
+"""Strands and the Bedrock request that it builds from the tools, which botocore checks:
+`strands_bedrock.py SERVER ARGUMENTS` prints the result."""
 
 from __future__ import annotations
 

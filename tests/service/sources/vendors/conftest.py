@@ -1,4 +1,4 @@
-"""Vendors that may be asked as fast as a test asks."""
+"""Vendors without a rate limit."""
 
 from __future__ import annotations
 

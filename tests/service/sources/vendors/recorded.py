@@ -1,7 +1,7 @@
-"""Recorded cases of each vendor, and a way from its own address to the scripted far end.
+"""Recorded cases of each vendor, and a transport that leads from its URL to the scripted server.
 
-A file of `cases/` holds the requests that a vendor expects, and what it answered in each case. The
-people in them are nobody.
+A file of `cases/` holds the requests that a vendor expects, and its answer in each case. The people
+in them are fictional.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROFILE = "https://www.linkedin.com/in/ada-okafor"
 
 
 class ToFarEnd(httpx.AsyncHTTPTransport):
-    """Connects to the far end, whatever the URL says; the `Host` header stays the vendor's."""
+    """Connects to the scripted server for any URL; the `Host` header stays the vendor's."""
 
     def __init__(self, port: int) -> None:
         super().__init__(verify=False)
@@ -51,7 +51,7 @@ class ToFarEnd(httpx.AsyncHTTPTransport):
 
 @dataclass(frozen=True)
 class Case:
-    """One question to one vendor, and what it answered."""
+    """One request to one vendor, and its answer."""
 
     vendor: str
     name: str
@@ -108,7 +108,7 @@ CASES = [case for name in sorted(NAMES) for case in cases_of(name)]
 async def vendor_at_scripted_server(
     name: str, key: str = KEY
 ) -> AsyncIterator[tuple[HTTPVendor, ScriptedServer]]:
-    """A vendor whose server is a scripted one."""
+    """A vendor with a scripted server."""
     async with scripted_server() as end:
         asked = vendor(name, key, transport=ToFarEnd(end.port))
         try:
@@ -118,7 +118,7 @@ async def vendor_at_scripted_server(
 
 
 def as_recorded(outcome: Any) -> dict[str, Any]:
-    """An outcome in the words of a recorded case."""
+    """An outcome in the form of the recorded cases."""
     told: dict[str, Any]
     match outcome:
         case Hit(email=email, verification=verification, cost=cost, checked_at=checked_at):

@@ -1,4 +1,4 @@
-"""An answer that is not as it was: never a miss, never more certain, and a mask is no address."""
+"""With a changed schema, an answer is never a miss or more certain, and a mask is no address."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_value_of_another_type_is_never_a_miss_nor_another_address(
 
 
 def _is_as_certain_at_most(hit: Hit, case: Case) -> bool:
-    """An address about which less is said than there was is one that is not verified."""
+    """Whether the hit is no more certain than recorded; without a verdict it is unverified."""
     said = Verification(case.says["as"])
     order = (Verification.VERIFIED, *FALLBACK)
     is_unsaid = hit.verification is Verification.UNVERIFIED
@@ -104,7 +104,7 @@ def _is_as_certain_at_most(hit: Hit, case: Case) -> bool:
 
 
 def _renamed(body: Any) -> Iterator[Any]:
-    """The body again and again, each time with another one of its keys renamed."""
+    """Copies of the body, each with a different key renamed."""
     for path in _paths(body):
         changed = deepcopy(body)
         inner = reduce(getitem, path[:-1], changed)
@@ -122,7 +122,7 @@ def _paths(body: Any, *above: str | int) -> Iterator[list[Any]]:
 
 
 def _lost_its_type(body: Any) -> bool:
-    """A source of Hunter need have no type: that one was a guess is then not told at all."""
+    """Hunter's sources may lack a type; without it, a guess cannot be recognised as one."""
     return "x_type" in str(body)
 
 
@@ -158,7 +158,7 @@ def test_no_answer_at_all_raises_and_no_junk_is_an_address_or_a_miss(
                 end.always(replies(status, body))
                 for outcome in await _all_of(asked):
                     assert isinstance(outcome, Lost | Misconfigured | Unavailable | InProgress)
-                    if status >= 500 or status in (401, 402, 429):  # refused, or out of order
+                    if status >= 500 or status in (401, 402, 429):  # refused or out of order
                         assert not isinstance(outcome, InProgress)
                 assert isinstance(await asked.balance(), float | Misconfigured | Unavailable | None)
 

@@ -1,4 +1,4 @@
-"""A vendor out of reach: only what was surely not asked, or costs nothing, is asked again."""
+"""After a failure a vendor is called again only if it got no request, or repeats are free."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is recorded of each vendor, beside what it publishes of its answers.
+"""The recorded answers of each vendor match the schema that the vendor publishes.
 
-A file of `schemas/` holds what is read of an answer, as JSON Schema: fields, types, which are
-required, which words there are. It is written from the vendor's own document, which it names.
+A file of `schemas/` describes the parts of an answer that we read, as JSON Schema: fields, types,
+required fields, allowed words. It is written from the vendor's own document, which it names.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PUBLISHED = {
     for name in sorted(NAMES)
 }
 DEVIATES = ("changed shape", "undocumented", "a 404 of another making")
-"""How the names of cases begin that hold what no vendor documents."""
+"""Prefixes of the names of cases that no vendor documents."""
 FEWEST = "fewest fields"
 
 
 def schema_of(case: Case) -> dict[str, Any] | None:
-    """What the vendor publishes of an answer to this question with this status."""
+    """The vendor's published schema of an answer to this request with this status."""
     answers = PUBLISHED[case.vendor]["answers"]
     asks = [case.ask] if case.ask in ("collect", "balance") else [case.ask, "work", "begin"]
     found = (answers.get(f"{ask} {case.status}") for ask in asks)
@@ -113,7 +113,7 @@ def _with(body: Any, path: list[str | int], word: str | None) -> Any:
 
 
 def _words(schema: Any, path: list[str | int]) -> list[str | None]:
-    """The words that a schema has at this place of an answer."""
+    """The allowed values of the schema at this path of an answer."""
     for step in path:
         schema = next((one for one in schema.get("anyOf", ()) if one["type"] == "object"), schema)
         properties = schema.get("properties", {})

@@ -1,4 +1,4 @@
-"""What each vendor is asked, to the letter, and what its answers mean."""
+"""Requests to each vendor are exactly as recorded, and its answers get the right meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vendor that says how long to wait is left alone for as long, in whichever header it says so."""
+"""If a vendor says in any header how long to wait, it is not called until then."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ async def test_a_moment_is_understood_however_it_is_written(form: str) -> None:
         end.will(replies(429, {}, {"x-ratelimit-reset": told}))
         outcome = await asked.find(PROFILE, EmailType.WORK)
     assert isinstance(outcome, Unavailable)
-    assert 30_000 < (outcome.retry_after or 0.0) <= 40_001, "a clock of hours, not of milliseconds"
+    assert 30_000 < (outcome.retry_after or 0.0) <= 40_001, (
+        "about eleven hours, whatever the unit of the header"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"hunter"}))
@@ -115,10 +117,10 @@ async def test_a_day_that_is_used_up_pauses_the_vendor_until_its_end_and_holds_n
         running_service(place, jobs=False, clock=clock) as it,
     ):
         end.will(replies(429, {"error": True, "error_code": "RATE_LIMITED"}, USED_UP))
-        assert await _looked_up(it, 1, vendor) is None, "it is not held for hours"
+        assert await _looked_up(it, 1, vendor) is None, "the request is not held for hours"
         clock.now += 51_000
         assert await _looked_up(it, 2, vendor) is None
-        assert len(end.seen) == 1, "nor is the vendor asked again before the end of the day"
+        assert len(end.seen) == 1, "the vendor is not called again before the end of the day"
         clock.now += 1_001
         end.will(found.answer)
         assert await _looked_up(it, 3, vendor) is None
