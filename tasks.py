@@ -38,7 +38,7 @@ MEMORY_NEEDED = 4 * 1024**3
 NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
-    *("start", "lookup", "import", "longpoll", "push", "service", "fleet"),
+    *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
     *("waiting", "context", "face", "ending", "held", "infer"),
 ]
 

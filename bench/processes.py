@@ -68,3 +68,9 @@ def megabytes(pid: int) -> float:
     """Resident memory of the process in MB."""
     asked = ["ps", "-o", "rss=", "-p", str(pid)]
     return int(subprocess.run(asked, check=True, capture_output=True).stdout) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds for which the process has used a core; of Linux alone."""
+    clock = (~pid << 3) | 2  # what clock_getcpuclockid(3) returns, which Python does not have
+    return time.clock_gettime(clock)

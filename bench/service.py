@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import sqlite3
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.load import Run, answer_to, figures_of, get, load, post
+from bench.load import Run, figures_of, get, load, post
 from bench.processes import process
+from bench.service_load import Target, service
 from bench.stored import plain_sqlite, prepare
-from mcp_enrichment.contract.http import ENRICHMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,20 +32,16 @@ SIZES = (10_000, 1_000_000)
 SECONDS = 2.0
 ROUNDS = 5
 GOAL = 1.2
-DRAIN_SECONDS = 120.0
 KINDS = ("POST", "GET", "ends")
 BARE, PLAIN = "a bare route", "plain sqlite3"
-
-_numbers = itertools.count()
 
 
 @dataclass
 class Bench:
     """The running servers and their results: runs by kind, server and number of connections."""
 
-    homes: dict[int, Path]
-    keys: dict[int, str]
-    ports: dict[int, int]
+    services: dict[int, Target]
+    """By how many requests are stored."""
     bare: int
     plain: Path
     runs: defaultdict[tuple[str, str, int], list[Run]] = field(
@@ -57,12 +50,12 @@ class Bench:
 
     async def round(self, connections: int) -> None:
         """Run everything once, one after the other."""
-        for size in SIZES:
-            posts, ends = await self._post(size, connections)
+        for size, target in self.services.items():
+            posts, ends = await target.posts_and_completions(connections, SECONDS)
             where = f"{size:,} stored"
             self.runs["POST", where, connections].append(posts)
             self.runs["ends", where, connections].append(ends)
-            self.runs["GET", where, connections].append(await self._get(size, connections))
+            self.runs["GET", where, connections].append(await target.gets(connections, SECONDS))
         for kind, request, status in (
             ("POST", post("/", b"{}"), b"201"),
             ("GET", get("/"), b"200"),
@@ -71,25 +64,6 @@ class Bench:
             self.runs[kind, BARE, connections].append(run)
         if connections == 1:  # it has one writer in any case
             self.runs["POST", PLAIN, connections].append(plain_sqlite(self.plain, SECONDS))
-
-    async def _post(self, size: int, connections: int) -> tuple[Run, Run]:
-        """Run POSTs, and measure their lookups: from acceptance to completion."""
-        key, database = self.keys[size], self.homes[size] / "enrichment.db"
-        since, began = time.time(), time.perf_counter()
-        posts = await load(self.ports[size], connections, SECONDS, lambda: asked(key), b"201")
-        await until_drained(database)
-        elapsed = time.perf_counter() - began
-        with closing(sqlite3.connect(database)) as db:
-            query = "SELECT completed_at - created_at FROM requests WHERE created_at >= ?"
-            taken = [seconds for (seconds,) in db.execute(query, (since,))]
-        return posts, Run(taken, elapsed)
-
-    async def _get(self, size: int, connections: int) -> Run:
-        key, port = self.keys[size], self.ports[size]
-        one = json.loads(await answer_to(port, asked(key), b"201"))["_id"]
-        await until_drained(self.homes[size] / "enrichment.db")
-        reading = get(f"{ENRICHMENTS}/{one}", x_api_key=key)
-        return await load(port, connections, SECONDS, lambda: reading, b"200")
 
     def told(self) -> Iterator[tuple[str, Figures]]:
         """The rows to print, in order."""
@@ -129,37 +103,18 @@ async def main() -> int:
 
 def set_up(folder: Path, running: ExitStack) -> Bench:
     """Both databases with their services, the bare route, and a database for plain sqlite3."""
-    homes = {size: folder / str(size) for size in SIZES}
-    keys = {size: prepare(home, size) for size, home in homes.items()}
+    keys = {size: prepare(folder / str(size), size) for size in SIZES}
     prepare(folder / "plain", SIZES[0])
-    ports = {
-        size: running.enter_context(
-            process(
-                ["-m", "mcp_enrichment", "service", "--port"],
-                {"ENRICHMENT_DATA_DIR": str(home), "ENRICHMENT_RATE_LIMIT": "1000000"},
-            )
+    services = {
+        size: Target(
+            folder / str(size) / "enrichment.db",
+            key,
+            running.enter_context(service(folder / str(size))),
         )
-        for size, home in homes.items()
+        for size, key in keys.items()
     }
     bare = running.enter_context(process([str(Path(__file__).parent / "bare_route.py")]))
-    plain = folder / "plain" / "enrichment.db"
-    return Bench(homes=homes, keys=keys, ports=ports, bare=bare, plain=plain)
-
-
-async def until_drained(database: Path) -> None:
-    """Return when no job is left."""
-    with closing(sqlite3.connect(database)) as db:
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while db.execute("SELECT count(*) FROM jobs").fetchone()[0]:
-            assert time.monotonic() < deadline, "the jobs are not done in time"
-            await asyncio.sleep(0.02)
-
-
-def asked(key: str) -> bytes:
-    """A POST for a profile that was not requested before."""
-    url = f"https://www.linkedin.com/in/pat-example-{next(_numbers):09}"
-    body = json.dumps({"linkedin_url": url, "type": "work"}).encode()
-    return post(ENRICHMENTS, body, x_api_key=key)
+    return Bench(services=services, bare=bare, plain=folder / "plain" / "enrichment.db")
 
 
 if __name__ == "__main__":

@@ -17,20 +17,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CREDITS = 10_000_000
+ANSWERED = "f" * 24
+"""The id of a stored request with an email."""
 
 _numbers = itertools.count()
 
 
 def prepare(home: Path, size: int) -> str:
-    """A database with this many completed requests and their ledger; return a key of its team."""
+    """A database with this many completed requests and their ledger; return a key of its team.
+
+    They were completed now, so that no service deletes them as expired.
+    """
+    now = time.time()
     database = open_sqlite(home / "enrichment.db")
-    team = database.write_now(lambda c: teams.add(c, "bench", CREDITS, at=time.time()))
-    key = database.write_now(lambda c: api_keys.create(c, "bench", at=time.time())).key
+    team = database.write_now(lambda c: teams.add(c, "bench", CREDITS, at=now))
+    key = database.write_now(lambda c: api_keys.create(c, "bench", at=now)).key
     database.close()
     with closing(sqlite3.connect(home / "enrichment.db")) as db, db:
         url = "https://www.linkedin.com/in/old-example-"
         rows = (
-            (f"{n:024x}", team, f"{url}{n}", "work", "not-found", 0.0, 1.0) for n in range(size)
+            (f"{n:024x}", team, f"{url}{n}", "work", "not-found", now, now) for n in range(size)
         )
         db.executemany(
             "INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at,"
@@ -43,6 +49,13 @@ def prepare(home: Path, size: int) -> str:
                 " SELECT team_id, id, ?, 1, 0, 0.0 FROM requests",
                 (kind,),
             )
+        db.execute(
+            "INSERT INTO requests (id, team_id, linkedin_url, type, status, email, source,"
+            " verification, checked_at, created_at, completed_at)"
+            " VALUES (?1, ?2, ?3, 'work', 'completed', 'pat@example.com', 'contacts', 'own-data',"
+            " ?4, ?4, ?4)",
+            (ANSWERED, team, f"{url}answered", now),
+        )
     return key
 
 

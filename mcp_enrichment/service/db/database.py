@@ -53,6 +53,7 @@ class Database:
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
         listen: Callable[[str], AsyncGenerator[str | None, None]] | None = None,
+        data_version: Callable[[], int] | None = None,
     ) -> None:
         """`reads`: the engine for reads; default: `engine`. `snapshots`: the engine for snapshots;
         default: `reads`. `writers`: writes at once; SQLite has one writer at a time, and queueing
@@ -64,6 +65,9 @@ class Database:
         self.listen = listen
         """Yields the payloads of a channel's notifications, and None where some may have been
         missed; None for a database without notifications."""
+        self.data_version = data_version
+        """A number that changes with each commit of another connection: for a database without
+        notifications."""
         self._engine = engine
         self._reads = reads or engine
         self._snapshots = snapshots or self._reads

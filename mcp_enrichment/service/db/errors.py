@@ -51,16 +51,23 @@ def is_full(error: sqlite3.Error) -> bool:
 def to_storage_failed(error: DBAPIError) -> StorageFailed | None:
     """The failure behind a driver's error; None for a bug of ours, such as wrong SQL."""
     if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):
-        fault = _BY_SQLITE_CODE.get(error.orig.sqlite_errorcode & _PRIMARY_CODE)
-        if "no such table" in str(error.orig):
-            fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
-        elif is_unsupported(error.orig):
-            fault = StorageFault.NO_LOCKS
-        return StorageFailed(fault) if fault else None
+        return sqlite_failure(error.orig)
     if fault := _BY_SQLSTATE.get(_sqlstate(error)):
         return StorageFailed(fault)
     unreachable = error.connection_invalidated or isinstance(error, OperationalError)
     return StorageFailed(StorageFault.UNREACHABLE) if unreachable else None
+
+
+def sqlite_failure(error: sqlite3.Error) -> StorageFailed | None:
+    """The same for an error of SQLite's driver itself."""
+    if not hasattr(error, "sqlite_errorcode"):
+        return None  # the driver's own error, not SQLite's
+    fault = _BY_SQLITE_CODE.get(error.sqlite_errorcode & _PRIMARY_CODE)
+    if "no such table" in str(error):
+        fault = StorageFault.NOT_A_DATABASE  # the file was replaced while it was open
+    elif is_unsupported(error):
+        fault = StorageFault.NO_LOCKS
+    return StorageFailed(fault) if fault else None
 
 
 def may_be_committed(error: DBAPIError) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
+from mcp_enrichment.service.db.data_version import DataVersion
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, Database, run_write
 from mcp_enrichment.service.db.errors import is_busy
 from mcp_enrichment.service.db.migrate import upgrade
@@ -46,7 +47,11 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         pseudonyms = run_write(
             engine, partial(_migrate_and_pin_key, path=path, privacy_key=privacy_key)
         )
-        return Database(engine, pseudonyms, is_in_place=_same_file_check(path))
+        data_version = DataVersion(path)
+        event.listen(engine, "engine_disposed", lambda _engine: data_version.close())
+        return Database(
+            engine, pseudonyms, is_in_place=_same_file_check(path), data_version=data_version
+        )
     except BaseException:
         engine.dispose()
         raise

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from sqlalchemy import Connection
 
@@ -24,10 +26,15 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "request_completed"
 """Named by the trigger of the first migration."""
-POLL_EVERY = 0.2
-"""Seconds between two polls for requests that another process has completed."""
+SHORTEST_PAUSE = 0.01
+"""Seconds between two looks whether another connection has changed the file, just after a change.
+A look takes microseconds; most of its cost is that a thread wakes for it."""
+LONGEST_PAUSE = 0.05
+"""The same once nothing has changed for two seconds. A lookup that begins is a change."""
+PAUSE_GROWTH = 1.02
+"""The factor between two pauses: a pause is 10 ms plus 2 % of the time without a change."""
 POLL_EVERY_WITH_LISTENER = 5.0
-"""The same where the database sends notifications: in case that one is missed."""
+"""Seconds between two polls where the database sends notifications: in case that one is missed."""
 RETRY_AFTER_FAILURE = 5.0
 """Seconds until the next poll after a failure: a long outage must not flood the log."""
 IDS_A_QUERY = 500
@@ -35,11 +42,15 @@ IDS_A_QUERY = 500
 
 class CompletionWaiter:
     """Wakes the waiters of a request: at once if this process completes it or the database sends a
-    notification, else within `POLL_EVERY`."""
+    notification, else within `LONGEST_PAUSE`, as it looks whether the file has changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._holding = True
+        self._has_waiters = anyio.Event()
+        self._looking = anyio.CapacityLimiter(1)
+        self._seen: int | None = None
+        """The version of the database that was seen last."""
         self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
     async def wait(self, request_id: str, seconds: float) -> None:
@@ -48,6 +59,7 @@ class CompletionWaiter:
             return
         is_final = anyio.Event()
         self._waiting[request_id].add(is_final)
+        self._has_waiters.set()
         try:
             with anyio.move_on_after(seconds):
                 await self._notify_final([request_id])
@@ -71,9 +83,11 @@ class CompletionWaiter:
         async with anyio.create_task_group() as tasks:
             if self._database.listen:
                 tasks.start_soon(self._listen, partial(self._database.listen, CHANNEL))
-            tasks.start_soon(
-                self._poll, POLL_EVERY_WITH_LISTENER if self._database.listen else POLL_EVERY
-            )
+            if self._database.data_version:
+                until_due = partial(self._until_changed, self._database.data_version)
+            else:
+                until_due = partial(anyio.sleep, POLL_EVERY_WITH_LISTENER)
+            tasks.start_soon(self._poll, until_due)
 
     async def _listen(self, listen: Callable[[], AsyncGenerator[str | None, None]]) -> None:
         while True:
@@ -86,14 +100,43 @@ class CompletionWaiter:
                             self.notify(request_id)
             await anyio.sleep(RETRY_AFTER_FAILURE)
 
-    async def _poll(self, seconds: float) -> None:
+    async def _poll(self, until_due: Callable[[], Awaitable[None]]) -> None:
+        """Poll each time that `until_due` returns. Of consecutive failures the first is logged."""
+        is_failing = False
         while True:
-            await anyio.sleep(seconds)
             # The waiters time out, and then meet the same failure.
-            with log_and_continue(logger, "completions cannot be polled"):
+            logged = log_and_continue(logger, "completions cannot be polled")
+            with suppress(Exception) if is_failing else logged:
+                await until_due()
                 await self._notify_all_final()
+                is_failing = False
                 continue
+            is_failing, self._seen = True, None
             await anyio.sleep(RETRY_AFTER_FAILURE)
+
+    async def _until_changed(self, data_version: Callable[[], int]) -> None:
+        """Return when somebody waits and the database has changed since the last time."""
+        changed = False
+        while not changed:
+            await self._has_waiters.wait()
+            await anyio.sleep(SHORTEST_PAUSE)  # a lookup that is answered at once costs no look
+            changed = await anyio.to_thread.run_sync(
+                self._look, data_version, abandon_on_cancel=True, limiter=self._looking
+            )
+
+    def _look(self, data_version: Callable[[], int]) -> bool:
+        """Look until the database has changed; return False once nobody waits.
+
+        It stays in its thread, as waking the event loop for each look costs twice as much.
+        """
+        pause = SHORTEST_PAUSE
+        while self._waiting:
+            before, self._seen = self._seen, data_version()
+            if self._seen != before:
+                return True
+            time.sleep(pause)
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+        return False
 
     async def _notify_all_final(self) -> None:
         """Notify of all waited-for requests that are final."""
@@ -114,3 +157,5 @@ class CompletionWaiter:
         self._waiting[request_id].discard(is_final)
         if not self._waiting[request_id]:
             del self._waiting[request_id]
+        if not self._waiting:
+            self._has_waiters = anyio.Event()

@@ -32,6 +32,9 @@ _START = (
     .values(status=Status.PROCESSING)
     .returning(*requests.c)
 )
+_FINAL_AMONG = select(requests.c.id).where(
+    requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
+)
 _COMPLETE = update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL)
 
 
@@ -137,8 +140,7 @@ def count_source_attempt(connection: Connection, request_id: str) -> int:
 
 def final_among(connection: Connection, ids: Collection[str]) -> set[str]:
     """Those of the ids whose request is final."""
-    final = requests.c.id.in_(ids) & requests.c.status.in_(FINAL)
-    return set(connection.execute(select(requests.c.id).where(final)).scalars())
+    return set(connection.execute(_FINAL_AMONG, {"ids": list(ids)}).scalars())
 
 
 def _each(ids: Sequence[str], rows: Iterable[Row[Any]]) -> Sequence[Request | None]:
