@@ -134,6 +134,7 @@ async def service(
         callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
         shutdown=GracefulShutdown(1),
     )
     async with anyio.create_task_group() as tasks:

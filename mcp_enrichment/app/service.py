@@ -189,6 +189,7 @@ def _service_context(
         delivery_delays=settings.callback_delays,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
         source_limiter=_source_limiter(settings, sources),
         shutdown=GracefulShutdown(seconds),
         check=address_check(check_mx=settings.check_mx),

@@ -10,6 +10,7 @@ from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
+from mcp_enrichment.service.queue.job import QueuedLookup
 from mcp_enrichment.service.sources.sandbox import SandboxSource, sandbox_case
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.queue.job import NewLookup
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
     from mcp_enrichment.service.sources.base import AddressCheck, Source
     from mcp_enrichment.service.sources.sandbox import SandboxCase
@@ -57,6 +59,10 @@ class Retention:
     """After the import of a contact."""
 
 
+def _no_room(_request_id: str, _team_id: int) -> None:
+    """A process without a worker has none."""
+
+
 def _no_worker() -> None:
     """A process without a worker leaves its jobs to other processes."""
 
@@ -74,6 +80,8 @@ class ServiceContext:
     clock: Callable[[], float] = time.time
     wake: Callable[[], None] = field(default=_no_worker)
     """Called after a transaction that has added a job."""
+    lease_lookup: Callable[[str, int], NewLookup | None] = field(default=_no_room)
+    """Leases the lookup of a new request, of a team, to this process; None where it has no room."""
     source_limiter: SourceLimiter = field(default_factory=SourceLimiter)
     shutdown: GracefulShutdown = field(default_factory=GracefulShutdown)
     check: AddressCheck | None = None
@@ -81,6 +89,11 @@ class ServiceContext:
     retention: Retention = Retention()
     sandbox: bool = False
     """Whether profiles named `sandbox-…` have scripted results."""
+
+    def place_lookup(self, request_id: str, team_id: int) -> NewLookup:
+        """The lookup of a new request: in this process if it has room, else for any process."""
+        queued = QueuedLookup(self.database.queue, self.wake, request_id, team_id)
+        return self.lease_lookup(request_id, team_id) or queued
 
     def sandbox_case(self, profile: str) -> SandboxCase | None:
         """The scripted result of this profile, in the sandbox."""

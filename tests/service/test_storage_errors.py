@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.http import CREDITS
@@ -21,6 +19,7 @@ from mcp_enrichment.service.db import sqlite
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.http.errors import error_response
 from tests.support.databases import rows
+from tests.support.disks import disk_under_databases
 from tests.support.exports import ADA_READ
 from tests.support.openapi import must_be
 from tests.support.running_service import (
@@ -50,7 +49,7 @@ class Disk:
     full = False
     pages = ROOM
 
-    def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
+    def __call__(self, connection: sqlite3.Connection) -> None:
         # SQLite raises a limit below the file's size to that size, so the file cannot grow.
         connection.execute(f"PRAGMA max_page_count = {1 if self.full else self.pages}")
 
@@ -58,9 +57,8 @@ class Disk:
 @pytest.fixture
 def disk() -> Iterator[Disk]:
     under = Disk()
-    event.listen(Pool, "checkout", under)
-    yield under
-    event.remove(Pool, "checkout", under)
+    with disk_under_databases(under):
+        yield under
 
 
 async def test_on_a_full_disk_a_request_is_accepted_as_a_whole_or_refused_as_a_whole(

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
 from standardwebhooks import Webhook
 
 from mcp_enrichment.service.callbacks.callback_table import MAX_ATTEMPTS
 from tests.support.chaos_worker import Disk, ask
 from tests.support.databases import rows
+from tests.support.disks import disk_under_databases
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.openapi import must_be
 from tests.support.running_service import ledger_is_exact, running_service, until
@@ -96,8 +95,8 @@ class Told:
 
 async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Told:
     """Submit, kill, fill the disk, and check the result against every promise."""
-    event.listen(Pool, "checkout", disk := Disk(path))
-    try:
+    disk = Disk(path)
+    with disk_under_databases(disk):
         async with (
             scripted_server() as receiver,
             fault_proxy(receiver.port, chance) as proxy,
@@ -107,8 +106,6 @@ async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random)
             died = await _killed_again_and_again(it, proxy, disk, requests, kills)
             seen = list(receiver.seen)
             return all_is_well(path, requests, seen, Told(len(died), proxy.done, {}, 0, 0))
-    finally:
-        event.remove(Pool, "checkout", disk)
 
 
 async def _killed_again_and_again(

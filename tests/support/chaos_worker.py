@@ -12,12 +12,11 @@ import os
 import random
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
@@ -30,6 +29,7 @@ from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.requests.submission import accept
 from mcp_enrichment.service.sources.base import Hit, Miss, Unavailable
 from tests.support.databases import named, open_place
+from tests.support.disks import disk_under_databases
 from tests.support.running_service import ADA, ANY_LOOPBACK, engine_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Disk:
         self.told = path.with_name("full-was-told")
         """This file exists once a service has reported that the disk is full."""
 
-    def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
+    def __call__(self, connection: sqlite3.Connection) -> None:
         # SQLite raises a limit below the file's size to that size, so the file cannot grow.
         limit = 1 if self.flag.exists() else ROOM
         connection.execute(f"PRAGMA max_page_count = {limit}")
@@ -110,9 +110,9 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
     """Submit the given requests, and run jobs until killed."""
     lookup_job.FIRST_DELAY, callback_sender.ATTEMPT_SECONDS = 0.02, TRY_SECONDS
     vars(procrastinate_worker).update(FLEET)
-    disk = Disk(place) if isinstance(place, Path) else None
+    disk, kept = Disk(place) if isinstance(place, Path) else None, ExitStack()
     if disk:
-        event.listen(Pool, "checkout", disk)
+        kept.enter_context(disk_under_databases(disk))
     database, chance = await _opened(place), random.Random(orders["seed"])  # noqa: S311
     engine = engine_of(place, lease=LEASE)
     service = ServiceContext(
@@ -123,6 +123,7 @@ async def work(place: Place, team_id: int, url: str, orders: dict[str, Any]) -> 
         completion_waiter=CompletionWaiter(database),
         delivery_delays=DELAYS,
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
     )
     async with anyio.create_task_group() as tasks:
         if orders["works"]:

@@ -71,6 +71,7 @@ async def main() -> None:
         callback_policy=ANY_LOOPBACK,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
         clock=lambda: time.time() + ahead,
     )
     await engine.run(service)

@@ -159,6 +159,7 @@ async def running_service(
         callback_policy=policy,
         completion_waiter=CompletionWaiter(database),
         wake=engine.wake,
+        lease_lookup=engine.lease_lookup,
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))

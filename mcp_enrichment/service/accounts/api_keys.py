@@ -7,7 +7,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -15,12 +15,13 @@ from mcp_enrichment.service.accounts.teams import team_id_of
 from mcp_enrichment.service.db.schema import api_keys, teams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
 
+T = TypeVar("T")
 # Built once, as every request executes it.
 _VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
     api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
@@ -62,15 +63,6 @@ def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at:
     connection.execute(insert(api_keys).values(row))
 
 
-def find_valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
-    """The hash and the team of the valid key with this id, both None where there is none.
-
-    It is one row in any case, so that the time does not reveal whether an id exists.
-    """
-    stored, team_id = connection.execute(_VALID, {"id": key_id}).one()
-    return stored, team_id
-
-
 def list_all(connection: Connection) -> Sequence[ApiKey]:
     """All keys, the oldest first."""
     rows = connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))
@@ -102,11 +94,29 @@ def create(connection: Connection, team: str, *, at: float) -> NewKey:
 
 async def authenticate(database: Database, key: str) -> int | None:
     """The team of a key; None for an unknown, revoked or malformed key."""
-    named = _KEY.fullmatch(key)
-    if named is None:
+    verified = await authenticate_and_read(database, key, lambda _connection, _team_id: None)
+    return verified and verified[0]
+
+
+async def authenticate_and_read(
+    database: Database, key: str, read: Callable[[Connection, int], T]
+) -> tuple[int, T] | None:
+    """The team of a key, and what `read` returns for it, in the same transaction; None as in
+    `authenticate`."""
+    if not key_id_of(key):
         return None
-    stored, team_id = await database.read(lambda connection: find_valid(connection, named[1]))
-    # An unknown key is compared, too, so that both take the same time.
+
+    def work(connection: Connection) -> tuple[int, T] | None:
+        team_id = _team_of(connection, key)
+        return None if team_id is None else (team_id, read(connection, team_id))
+
+    return await database.read(work)
+
+
+def _team_of(connection: Connection, key: str) -> int | None:
+    # It is one row in any case, and an unknown key is compared, too: so the time does not reveal
+    # whether an id exists.
+    stored, team_id = connection.execute(_VALID, {"id": key_id_of(key)}).one()
     return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 FIRST_GRANT = 250
 """Credits that a new installation starts with."""
+# Built once, as every callback executes it.
+_NEWEST_SECRETS = (
+    select(callback_secrets.c.secret)
+    .where(callback_secrets.c.team_id == bindparam("team_id"))
+    .order_by(callback_secrets.c.id.desc())
+    .limit(bindparam("at_most"))
+)
 SECRETS_VALID = 2
 """A callback is signed with each of the newest two, so that a receiver can change over."""
 
@@ -70,9 +77,8 @@ def lock(connection: Connection, team_id: int) -> None:
 
 def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence[str]:
     """The newest secrets of the team's callbacks, the latest first."""
-    mine = select(callback_secrets.c.secret).where(callback_secrets.c.team_id == team_id)
-    newest = mine.order_by(callback_secrets.c.id.desc()).limit(limit)
-    return connection.execute(newest).scalars().all()
+    which = {"team_id": team_id, "at_most": limit}
+    return connection.execute(_NEWEST_SECRETS, which).scalars().all()
 
 
 def credit_totals(connection: Connection) -> dict[str, int]:

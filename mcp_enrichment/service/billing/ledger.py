@@ -23,6 +23,7 @@ _MOVE = (
     .where(teams.c.id == bindparam("team"), teams.c.available + bindparam("by_available") >= 0)
     .values({name: teams.c[name] + bindparam(f"by_{name}") for name in _COLUMNS})
 )
+_BALANCE = select(teams.c.available, teams.c.held).where(teams.c.id == bindparam("team"))
 _AVAILABLE = select(teams.c.available).where(teams.c.id == bindparam("team")).scalar_subquery()
 _ENTER = insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later"))
 
@@ -61,8 +62,7 @@ class Entry:
 
 def balance(connection: Connection, team_id: int) -> Balance:
     """The team's credits."""
-    figures = select(teams.c.available, teams.c.held).where(teams.c.id == team_id)
-    available, held = connection.execute(figures).one()
+    available, held = connection.execute(_BALANCE, {"team": team_id}).one()
     return Balance(available=available, held=held)
 
 

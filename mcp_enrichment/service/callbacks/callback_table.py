@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from mcp_enrichment.service.db.schema import callback_attempts as attempts
 from mcp_enrichment.service.db.schema import callbacks, requests
@@ -14,14 +14,23 @@ from mcp_enrichment.service.db.schema import callbacks, requests
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
 MAX_ATTEMPTS = 3
 """The contract's number, for one round; the table rejects a fourth."""
-# Built once, as every lookup executes it.
+# Built once, as every lookup and every callback executes them.
+_ADD = insert(callbacks)
+_GET = select(callbacks).where(callbacks.c.id == bindparam("id"))
 _OF_REQUESTS = select(callbacks).where(
     callbacks.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
+_THIS_ROUND = and_(
+    attempts.c.callback_id == bindparam("this_callback"),
+    attempts.c.round == bindparam("this_round"),
+)
+_OUTCOMES = select(attempts.c.outcome).where(_THIS_ROUND)
+_ADD_ATTEMPT = insert(attempts)
+_CLOSE_ATTEMPT = update(attempts).where(_THIS_ROUND, attempts.c.number == bindparam("this_number"))
 
 
 class AttemptOutcome(StrEnum):
@@ -75,12 +84,12 @@ def add(
         "external_id": external_id,
         "round": 1,
     }
-    connection.execute(insert(callbacks), row)
+    connection.execute(_ADD, row)
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
     """The callback with this id."""
-    row = connection.execute(select(callbacks).where(callbacks.c.id == callback_id)).first()
+    row = connection.execute(_GET, {"id": callback_id}).first()
     return Callback(**row._mapping) if row else None
 
 
@@ -98,9 +107,7 @@ def start_round(connection: Connection, callback_id: str) -> None:
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """Store the next attempt and return its number; None where the round is over."""
-    outcomes = (
-        connection.execute(select(attempts.c.outcome).where(_round(callback))).scalars().all()
-    )
+    outcomes = connection.execute(_OUTCOMES, _round(callback)).scalars().all()
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None
     number = len(outcomes) + 1
@@ -110,7 +117,7 @@ def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> i
         "number": number,
         "started_at": at,
     }
-    connection.execute(insert(attempts).values(row))
+    connection.execute(_ADD_ATTEMPT, row)
     return number
 
 
@@ -124,9 +131,9 @@ def close_attempt(
     http_status: int | None,
 ) -> None:
     """Store the outcome of an attempt."""
-    this = _round(callback) & (attempts.c.number == number)
+    this = _round(callback) | {"this_number": number}
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
-    connection.execute(update(attempts).where(this).values(end))
+    connection.execute(_CLOSE_ATTEMPT, this | end)
 
 
 def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:
@@ -156,5 +163,5 @@ def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[
     return [Delivery(**row._mapping) for row in rows]
 
 
-def _round(callback: Callback) -> ColumnElement[bool]:
-    return (attempts.c.callback_id == callback.id) & (attempts.c.round == callback.round)
+def _round(callback: Callback) -> dict[str, Any]:
+    return {"this_callback": callback.id, "this_round": callback.round}

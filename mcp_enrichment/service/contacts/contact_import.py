@@ -22,7 +22,7 @@ from mcp_enrichment.service.sources.exports.records import Contact, Person, Skip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
@@ -117,8 +117,9 @@ class StoredContacts:
 
     database: Database
 
-    async def emails_of(self, profile: str, email_type: EmailType) -> dict[str, float]:
-        return await self.database.read(lambda c: contact_table.emails_of(c, profile, email_type))
+    async def emails_of(self, profile: str, email_type: EmailType) -> dict[str, float] | None:
+        def read(connection: Connection) -> dict[str, float] | None:
+            found = contact_table.emails_of(connection, profile, email_type)
+            return found if found or contact_table.any_stored(connection) else None
 
-    async def is_empty(self) -> bool:
-        return not await self.database.read(contact_table.any_stored)
+        return await self.database.read(read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from mcp_enrichment.service.db.schema import contact_emails
 from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, upsert
@@ -17,6 +17,24 @@ if TYPE_CHECKING:
 _KEY = [column.name for column in contact_emails.primary_key]
 MAX_ROWS = 50
 """The most rows that are read of one person."""
+# Built once, as every lookup executes them.
+_EMAILS_OF = (
+    select(contact_emails.c.email, contact_emails.c.seen_at)
+    .where(
+        contact_emails.c.linkedin_url == bindparam("linkedin_url"),
+        contact_emails.c.type == bindparam("type"),
+    )
+    .order_by(
+        contact_emails.c.seen_at.desc(),
+        contact_emails.c.imported_at.desc(),
+        contact_emails.c.rank,
+        contact_emails.c.email,
+    )
+    .limit(MAX_ROWS)
+)
+_ANY_STORED = select(
+    exists(select(contact_emails.c.type).where(contact_emails.c.linkedin_url > ""))
+)
 
 
 def upsert_contacts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -39,23 +57,15 @@ def count(connection: Connection) -> int:
 
 def any_stored(connection: Connection) -> bool:
     """Whether there is a contact with a profile."""
-    known = select(contact_emails.c.type).where(contact_emails.c.linkedin_url > "")
-    return bool(connection.execute(select(exists(known))).scalar())
+    return bool(connection.execute(_ANY_STORED).scalar())
 
 
 def emails_of(connection: Connection, linkedin_url: str, email_type: str) -> dict[str, float]:
     """The addresses of that type of the person with this canonical URL, the newest first, with the
     time of each."""
-    this = (contact_emails.c.linkedin_url == linkedin_url) & (contact_emails.c.type == email_type)
-    newest = (
-        contact_emails.c.seen_at.desc(),
-        contact_emails.c.imported_at.desc(),
-        contact_emails.c.rank,
-    )
-    found = select(contact_emails.c.email, contact_emails.c.seen_at).where(this)
-    rows = connection.execute(found.order_by(*newest, contact_emails.c.email).limit(MAX_ROWS)).all()
     emails: dict[str, float] = {}
-    for row in rows:  # several sources may have the same one
+    of_person = {"linkedin_url": linkedin_url, "type": email_type}
+    for row in connection.execute(_EMAILS_OF, of_person):  # several sources may have the same one
         emails.setdefault(row.email, row.seen_at)
     return emails
 

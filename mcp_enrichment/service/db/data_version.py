@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.service.db.errors import sqlite_failure
+from mcp_enrichment.service.db.errors import translate_db_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,7 +17,7 @@ class DataVersion:
 
     def __init__(self, path: Path) -> None:
         """Open the file, which must exist. Raises `StorageFailed`."""
-        with _translate_sqlite_errors():
+        with translate_db_errors():
             self._connection = sqlite3.connect(
                 path,
                 timeout=0,  # no read waits for a lock
@@ -34,7 +32,7 @@ class DataVersion:
 
         It may be called from any thread. Raises `StorageFailed`.
         """
-        with _translate_sqlite_errors(), self._lock:
+        with translate_db_errors(), self._lock:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(version)
 
@@ -42,14 +40,3 @@ class DataVersion:
         """Close the connection. Each later call raises `sqlite3.ProgrammingError`."""
         with self._lock:
             self._connection.close()
-
-
-@contextmanager
-def _translate_sqlite_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        failure = sqlite_failure(error)
-        if failure is None:
-            raise
-        raise failure from error

@@ -12,7 +12,11 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
-from mcp_enrichment.service.db.errors import may_be_committed, to_storage_failed
+from mcp_enrichment.service.db.errors import (
+    may_be_committed,
+    to_storage_failed,
+    translate_db_errors,
+)
 from mcp_enrichment.service.db.group_commit import GroupCommit
 from mcp_enrichment.service.db.schema import teams, write_checks
 from mcp_enrichment.service.db.upsert import upsert
@@ -22,6 +26,7 @@ from mcp_enrichment.service.queue import sqlite_queue
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
+    from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
     from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
     from mcp_enrichment.service.queue.job import Queue
 
@@ -50,6 +55,8 @@ class Database:
         snapshots: Engine | None = None,
         queue: Queue = sqlite_queue,
         writers: int = 1,
+        reader_threads: SQLiteThreads | None = None,
+        writer_thread: SQLiteThreads | None = None,
         is_in_place: Callable[[], bool] = lambda: True,
         may_run_again: Callable[[DBAPIError], bool] = lambda _: False,
         listen: Callable[[str], AsyncGenerator[str | None, None]] | None = None,
@@ -57,8 +64,9 @@ class Database:
     ) -> None:
         """`reads`: the engine for reads; default: `engine`. `snapshots`: the engine for snapshots;
         default: `reads`. `writers`: writes at once; SQLite has one writer at a time, and queueing
-        here is cheaper than its busy handler's sleeps. `may_run_again`: whether a transaction that
-        failed with this error, before its commit, can be run again."""
+        here is cheaper than its busy handler's sleeps. `reader_threads`, `writer_thread`: run
+        `read` and `write`, in place of the event loop's threads. `may_run_again`: whether a
+        transaction that failed with this error, before its commit, can be run again."""
         self.pseudonyms = pseudonyms
         self.queue = queue
         """The queue of the job engine of this database."""
@@ -69,21 +77,27 @@ class Database:
         """A number that changes with each commit of another connection: for a database without
         notifications."""
         self._engine = engine
+        self._writes = engine.execution_options(writes=True)
         self._reads = reads or engine
         self._snapshots = snapshots or self._reads
         self._is_in_place = is_in_place
         self._may_run_again = may_run_again
         self._reading = anyio.CapacityLimiter(READERS)
         self._writing = anyio.CapacityLimiter(writers)
+        self._reader_threads, self._writer_thread = reader_threads, writer_thread
         self._writable_until = 0.0
         self._groups: dict[Callable[..., Any], GroupCommit[Any, Any]] = {}
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction and return what it returns."""
+        if self._reader_threads:
+            return await self._reader_threads.run(work)
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a write transaction: committed if it returns, rolled back if it raises."""
+        if self._writer_thread:
+            return await self._writer_thread.run(work)
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
 
     async def read_grouped(
@@ -110,7 +124,7 @@ class Database:
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, in the calling thread."""
-        return self._run(self._engine.execution_options(writes=True), work)
+        return self._run(self._writes, work)
 
     def scrub_now(self) -> bool:
         """Remove the remains of deleted rows from the files, in the calling thread.
@@ -131,6 +145,9 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        for threads in (self._reader_threads, self._writer_thread):
+            if threads:
+                threads.close()
         self._engine.dispose()
 
     def _together(
@@ -149,12 +166,12 @@ class Database:
                     return self._attempt(engine, work)
                 except _TransactionConflict:
                     continue
-            with _transaction(engine) as connection:
+            with engine.connect() as connection, transaction(connection):
                 return work(connection)
 
     def _attempt(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         # A commit that fails is not repeated: its result is unknown.
-        with _transaction(engine) as connection:
+        with engine.connect() as connection, transaction(connection):
             try:
                 return work(connection)
             except DBAPIError as error:
@@ -168,14 +185,15 @@ class _TransactionConflict(Exception):
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
-    """Raises `CommitUnknown` where it is unknown whether a commit was saved."""
-    writes = engine.get_execution_options().get("writes", False)
-    with engine.connect() as connection, connection.begin() as transaction:
-        yield connection
+def transaction(connection: Connection) -> Iterator[None]:
+    """A transaction of this connection, committed if the block does not raise. Raises
+    `CommitUnknown` where it is unknown whether a commit was saved."""
+    with connection.begin() as begun:
+        yield
         try:
-            transaction.commit()
+            begun.commit()
         except DBAPIError as error:
+            writes = connection.get_execution_options().get("writes", False)
             if writes and may_be_committed(error):
                 failed = to_storage_failed(error)
                 raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
@@ -194,15 +212,3 @@ def run_write(engine: Engine, work: Callable[[Connection], T]) -> T:
     writing = engine.execution_options(writes=True)
     with translate_db_errors(), writing.begin() as connection:
         return work(connection)
-
-
-@contextmanager
-def translate_db_errors() -> Iterator[None]:
-    """Translate the driver's errors to `StorageFailed`."""
-    try:
-        yield
-    except DBAPIError as error:
-        failure = to_storage_failed(error)
-        if failure is None:
-            raise
-        raise failure from error

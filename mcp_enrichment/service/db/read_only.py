@@ -13,7 +13,8 @@ from sqlalchemy.pool import NullPool
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.service.db.database import BUSY_TIMEOUT, translate_db_errors
+from mcp_enrichment.service.db.database import BUSY_TIMEOUT
+from mcp_enrichment.service.db.errors import translate_db_errors
 from mcp_enrichment.service.db.migrate import require_head
 from mcp_enrichment.service.db.sqlite import KEY_FILE
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, require_key, stored_key

@@ -14,9 +14,10 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.service.db.data_version import DataVersion
-from mcp_enrichment.service.db.database import BUSY_TIMEOUT, Database, run_write
+from mcp_enrichment.service.db.database import BUSY_TIMEOUT, READERS, Database, run_write
 from mcp_enrichment.service.db.errors import is_busy
 from mcp_enrichment.service.db.migrate import upgrade
+from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, is_bound, pin_key
 
 if TYPE_CHECKING:
@@ -49,8 +50,14 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         )
         data_version = DataVersion(path)
         event.listen(engine, "engine_disposed", lambda _engine: data_version.close())
+        writes = engine.execution_options(writes=True)
         return Database(
-            engine, pseudonyms, is_in_place=_same_file_check(path), data_version=data_version
+            engine,
+            pseudonyms,
+            reader_threads=SQLiteThreads(engine, threads=READERS),
+            writer_thread=SQLiteThreads(writes, threads=1, groups=True),
+            is_in_place=_same_file_check(path),
+            data_version=data_version,
         )
     except BaseException:
         engine.dispose()
@@ -125,4 +132,5 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins with a read fails at its first write if another one wrote.
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,6 +30,9 @@ from mcp_enrichment.service.http.rate_limit import AnonymousLimit
 from mcp_enrichment.service.requests import submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.http.auth import Authenticator, Caller
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
+T = TypeVar("T")
 HISTORY_PAGE = 100
 """The most entries of one page of the ledger."""
 
@@ -87,11 +91,10 @@ async def _post(request: Request) -> Response:
 
 
 async def _get(request: Request) -> Response:
-    caller = await _authenticate_and_count(request)
+    service, request_id = _service(request), request.path_params["id"]
+    caller, found = await _authenticate_and_read(request, submission.reader(service, request_id))
     wait = preferred_wait(request)
-    found = await submission.read(
-        _service(request), caller.team_id, request.path_params["id"], wait=wait or 0
-    )
+    found = await submission.wait_until_final(service, caller.team_id, found, wait or 0)
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     return JSONResponse(submission.to_response(found).to_json(), headers=applied)
 
@@ -118,23 +121,38 @@ async def _openapi(_request: Request) -> Response:
 
 
 async def _authenticate_and_count(request: Request) -> Caller:
-    """Authenticate the caller and count the request. Every response has the rest of the quota."""
-    caller = await _authenticate(request)
+    """Authenticate the caller and count the request."""
+    with _authenticating(request):
+        caller: Caller = await request.app.state.authenticate(request)
+    _count(request, caller)
+    return caller
+
+
+async def _authenticate_and_read(
+    request: Request, read: Callable[[Any, int], T]
+) -> tuple[Caller, T]:
+    """The same, with what `read` returns for the caller's team, from the same transaction."""
+    authenticate: Authenticator = request.app.state.authenticate
+    with _authenticating(request):
+        caller, found = await authenticate.and_read(request, _service(request).database, read)
+    _count(request, caller)
+    return caller, found
+
+
+def _authenticating(request: Request) -> AbstractContextManager[None]:
+    """Within it the caller is authenticated. Too many invalid keys from one address: 429."""
+    anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
+    return anonymous_limit.authenticating(request) if anonymous_limit else nullcontext()
+
+
+def _count(request: Request, caller: Caller) -> None:
+    """Count the request. Every response has the rest of the quota."""
     limit: RateLimit | None = request.app.state.rate_limit
     if limit:
         try:
             limit.take(caller.name)
         finally:
             request.state.quota = limit.headers(caller.name)
-    return caller
-
-
-async def _authenticate(request: Request) -> Caller:
-    """Authenticate the caller. Too many invalid keys from one address: 429."""
-    anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
-    with anonymous_limit.authenticating(request) if anonymous_limit else nullcontext():
-        caller: Caller = await request.app.state.authenticate(request)
-    return caller
 
 
 def _service(request: Request) -> ServiceContext:

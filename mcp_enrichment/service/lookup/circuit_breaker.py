@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
@@ -32,6 +32,9 @@ REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
 PROBE_SECONDS = 90.0
 """How long a probe may take before another one is made."""
 UNAVAILABLE = "unavailable"
+# Built once, as every call of a vendor executes them.
+_GET = select(circuits).where(circuits.c.source == bindparam("source"))
+_LOCK = _GET.with_for_update()
 
 
 def open_circuit(
@@ -103,8 +106,7 @@ class Circuit:
 
 def get(connection: Connection, source: str, *, to_change: bool = False) -> Circuit | None:
     """The circuit of a source; None where it never failed. `to_change` locks the row."""
-    this = select(circuits).where(circuits.c.source == source)
-    row = connection.execute(this.with_for_update() if to_change else this).first()
+    row = connection.execute(_LOCK if to_change else _GET, {"source": source}).first()
     return Circuit(**row._mapping) if row else None
 
 

@@ -15,6 +15,7 @@ from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
 from mcp_enrichment.service.metrics import LOOKUPS
+from mcp_enrichment.service.privacy import suppression_table
 from mcp_enrichment.service.privacy.subject_requests import is_suppressed
 from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
 from mcp_enrichment.service.requests import request_table
@@ -23,8 +24,11 @@ from mcp_enrichment.service.requests.completion import Completion, complete_batc
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
     from mcp_enrichment.service.queue.job import Job
     from mcp_enrichment.service.requests.request_table import Request
 
@@ -46,8 +50,8 @@ SUPPRESSED = LookupOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
     """Complete a request. Run twice, or in two processes at once, it changes nothing."""
     try:
-        request = await _start_request(service, job)
-        return await _look_up(service, job, request) if request else None
+        started = await _start_request(service, job)
+        return await _look_up(service, job, *started) if started else None
     finally:
         await _release_unused_slot(service, job)
 
@@ -59,10 +63,12 @@ async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
         await limiter.release(job.slot_at, job.target_id, database=service.database)
 
 
-async def _look_up(service: ServiceContext, job: Job, request: Request) -> Reschedule | None:
+async def _look_up(
+    service: ServiceContext, job: Job, request: Request, is_listed: bool
+) -> Reschedule | None:
     with tracing.span("look up", parent=request.traceparent):
         try:
-            result = await _query_unless_suppressed(service, request)
+            result = await _query_unless_suppressed(service, request, is_listed)
         except AtCapacity as full:
             return Reschedule(0.0, waits_for=full.source)
         verdict = result.verdict
@@ -118,17 +124,37 @@ def _failed_outcome(calls: Mapping[str, SourceCall]) -> LookupOutcome:
     return LookupOutcome(status=Status.FAILED, reason=reason)
 
 
-async def _query_unless_suppressed(service: ServiceContext, request: Request) -> LookupResult:
-    if await is_suppressed(service.database, profile=request.linkedin_url):
+async def _query_unless_suppressed(
+    service: ServiceContext, request: Request, is_listed: bool
+) -> LookupResult:
+    if is_listed:
         return LookupResult(verdict=SUPPRESSED, free_calls=())
     return await query_sources(service, request)
 
 
-async def _start_request(service: ServiceContext, job: Job) -> Request | None:
-    """Set the job's request to `processing`; None where it is completed."""
-    if job.has_begun:
-        return await service.database.read_grouped(request_table.running, job.target_id)
-    return await service.database.write_grouped(request_table.start, job.target_id)
+async def _start_request(service: ServiceContext, job: Job) -> tuple[Request, bool] | None:
+    """Set the job's request to `processing`; the request, and whether its profile is suppressed.
+    None where it is completed."""
+    database = service.database
+    if not job.has_begun:
+        await database.write_grouped(request_table.start, job.target_id)
+    return await database.read_grouped(_running, (job.target_id, database.pseudonyms))
+
+
+def _running(
+    connection: Connection, asked: Sequence[tuple[str, Pseudonyms]]
+) -> Sequence[tuple[Request, bool] | None]:
+    """Each request that is running, and whether its profile is suppressed."""
+    found = request_table.running(connection, [request_id for request_id, _ in asked])
+    profiles = [
+        pseudonyms.of_profile(request.linkedin_url) if request else ""
+        for request, (_, pseudonyms) in zip(found, asked, strict=True)
+    ]
+    suppressed = suppression_table.which_listed(connection, profiles)
+    return [
+        (request, listed) if request else None
+        for request, listed in zip(found, suppressed, strict=True)
+    ]
 
 
 async def _finish(
@@ -141,9 +167,11 @@ async def _finish(
     completion = Completion(
         service=service, job=job, request=request, outcome=outcome, free_calls=free_calls
     )
-    if await service.database.write_grouped(complete_batch, completion):
+    callbacks = await service.database.write_grouped(complete_batch, completion)
+    if callbacks is not None:
         LOOKUPS.labels(status=outcome.status.value, source=outcome.source or "none").inc()
         for call in free_calls:
             count_in_metrics(call)
     service.completion_waiter.notify(request.id)
-    service.wake()
+    if callbacks:
+        service.wake()

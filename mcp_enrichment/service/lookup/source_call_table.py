@@ -11,20 +11,27 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
 from mcp_enrichment.service.db.schema import NOT_FINAL, requests
 from mcp_enrichment.service.db.schema import source_calls as calls
-from mcp_enrichment.service.db.upsert import upsert, upsert_of
+from mcp_enrichment.service.db.upsert import upsert_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Insert, Row
+    from sqlalchemy import Connection, Insert, Row
 
 _KEY = ["request_id", "source"]
-# Built once, as every lookup executes them.
+# Statements that every lookup executes are built once.
+_THIS = and_(
+    calls.c.request_id == bindparam("this_request"), calls.c.source == bindparam("this_source")
+)
+_REJECT = update(calls).where(_THIS)
+_REPLACE = _REJECT.where(
+    calls.c.claim_token == bindparam("this_claim"), calls.c.state == bindparam("this_state")
+)
 _OF_REQUEST = select(calls).where(calls.c.request_id == bindparam("request_id"))
 _CLEAR_EMAILS = (
     update(calls)
@@ -68,6 +75,8 @@ ANSWERED = (
     CallState.MISCONFIGURED,
 )
 """States that are not requested again."""
+
+_STORE = update(calls).where(_THIS, calls.c.state.in_(OPEN))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,28 +124,26 @@ def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | N
     """
     values = asdict(call)
     if replacing is None:
-        new = upsert(connection, calls).values(values)
-        return bool(connection.execute(new.on_conflict_do_nothing()).rowcount)
-    unchanged = _this(replacing.request_id, replacing.source) & (
-        calls.c.claim_token == replacing.claim_token
-    )
-    unchanged &= calls.c.state == replacing.state
-    change = update(calls).where(unchanged).values(values | {"attempts": replacing.attempts + 1})
-    return connection.execute(change).rowcount == 1
+        return bool(connection.execute(_insert_new(connection.dialect.name), values).rowcount)
+    unchanged = _this(replacing.request_id, replacing.source) | {
+        "this_claim": replacing.claim_token,
+        "this_state": replacing.state,
+    }
+    change = unchanged | values | {"attempts": replacing.attempts + 1}
+    return connection.execute(_REPLACE, change).rowcount == 1
 
 
 def store_result(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
     """Store a result; False where the row has one already."""
     if not lock_if_running(connection, request_id):
         outcome |= {"email": None, "evidence": None}
-    this = _this(request_id, source) & calls.c.state.in_(OPEN)
-    return connection.execute(update(calls).where(this).values(outcome)).rowcount == 1
+    return connection.execute(_STORE, _this(request_id, source) | outcome).rowcount == 1
 
 
 def reject_address(connection: Connection, request_id: str, source: str, defect: str) -> None:
     """Store that the address has a defect, and delete it."""
     refused = {"state": CallState.REJECTED, "reason": defect, "email": None, "evidence": None}
-    connection.execute(update(calls).where(_this(request_id, source)).values(refused))
+    connection.execute(_REJECT, _this(request_id, source) | refused)
 
 
 def upsert_free_calls(connection: Connection, answered: Sequence[SourceCall]) -> None:
@@ -164,8 +171,13 @@ def _upsert(dialect: str) -> Insert:
     return new.on_conflict_do_update(index_elements=_KEY, set_=fresh)
 
 
-def _this(request_id: str, source: str) -> ColumnElement[bool]:
-    return (calls.c.request_id == request_id) & (calls.c.source == source)
+@cache
+def _insert_new(dialect: str) -> Insert:
+    return upsert_of(dialect, calls).on_conflict_do_nothing()
+
+
+def _this(request_id: str, source: str) -> dict[str, Any]:
+    return {"this_request": request_id, "this_source": source}
 
 
 def _call(row: Row[Any]) -> SourceCall:

@@ -6,20 +6,35 @@ They hold for all processes of a database: a transaction locks the source's row 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, tuple_, update
 
 from mcp_enrichment.service.db.schema import source_rate as rate
 from mcp_enrichment.service.db.schema import source_slots as slots
-from mcp_enrichment.service.db.upsert import upsert
+from mcp_enrichment.service.db.upsert import upsert_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection, Insert
 
     from mcp_enrichment.service.queue.job import Job
+
+# Built once, as every lookup at a source with a limit executes them.
+_MINE = and_(
+    slots.c.source == bindparam("this_source"), slots.c.request_id == bindparam("this_request")
+)
+_HOLDS = select(slots.c.source).where(_MINE, slots.c.expires_at > bindparam("now"))
+_RELEASE = delete(slots).where(_MINE)
+_LOCK = select(rate.c.next_allowed_at).where(rate.c.source == bindparam("source")).with_for_update()
+_ADD_RATE = insert(rate)
+_DELETE_EXPIRED = delete(slots).where(
+    slots.c.source == bindparam("this_source"), slots.c.expires_at <= bindparam("now")
+)
+_TAKEN = select(func.count()).select_from(slots).where(slots.c.source == bindparam("source"))
+_ALLOW_NEXT = update(rate).where(rate.c.source == bindparam("this_source"))
 
 RECHECK = 1.0
 """Seconds until a source whose slots are all taken is checked again: another process may have freed
@@ -87,8 +102,8 @@ def hand_out(
 
 def holds(connection: Connection, source: str, request_id: str, *, now: float) -> bool:
     """Whether the request has a slot at this source."""
-    mine = _mine(source, request_id) & (slots.c.expires_at > now)
-    return connection.execute(select(slots.c.source).where(mine)).first() is not None
+    mine = _mine(source, request_id) | {"now": now}
+    return connection.execute(_HOLDS, mine).first() is not None
 
 
 def renew(connection: Connection, held: Collection[tuple[str, str]], *, until: float) -> None:
@@ -99,21 +114,19 @@ def renew(connection: Connection, held: Collection[tuple[str, str]], *, until: f
 
 def release(connection: Connection, source: str, request_id: str) -> None:
     """Give the request's slot back."""
-    connection.execute(delete(slots).where(_mine(source, request_id)))
+    connection.execute(_RELEASE, _mine(source, request_id))
 
 
-def _mine(source: str, request_id: str) -> ColumnElement[bool]:
-    return (slots.c.source == source) & (slots.c.request_id == request_id)
+def _mine(source: str, request_id: str) -> dict[str, str | float]:
+    return {"this_source": source, "this_request": request_id}
 
 
 def _lock(connection: Connection, source: str, *, now: float) -> float:
     """When the next lookup may begin. Other processes wait for this row; expired slots go."""
-    this = select(rate.c.next_allowed_at).where(rate.c.source == source).with_for_update()
-    next_allowed_at = connection.execute(this).scalar()
+    next_allowed_at = connection.execute(_LOCK, {"source": source}).scalar()
     if next_allowed_at is None:
-        connection.execute(insert(rate).values(source=source, next_allowed_at=0.0))
-    expired = (slots.c.source == source) & (slots.c.expires_at <= now)
-    connection.execute(delete(slots).where(expired))
+        connection.execute(_ADD_RATE, {"source": source, "next_allowed_at": 0.0})
+    connection.execute(_DELETE_EXPIRED, {"this_source": source, "now": now})
     return next_allowed_at or 0.0
 
 
@@ -122,8 +135,8 @@ def _wait(
 ) -> float:
     """0 where a slot is free; else the seconds until one may be."""
     if limit.at_once is not None:
-        taken = select(func.count()).select_from(slots).where(slots.c.source == source)
-        if connection.execute(taken).scalar_one() >= limit.at_once:
+        taken = connection.execute(_TAKEN, {"source": source}).scalar_one()
+        if taken >= limit.at_once:
             return RECHECK
     return max(next_allowed_at - now, 0.0) if limit.per_second is not None else 0.0
 
@@ -139,14 +152,18 @@ def _take(
     lease: float,
 ) -> None:
     slot = {"source": source, "request_id": request_id, "expires_at": now + lease}
-    new = upsert(connection, slots).values(slot)
-    # A job that was taken over may have the slot of the process that died.
-    key = ["source", "request_id"]
-    connection.execute(new.on_conflict_do_update(index_elements=key, set_=slot))
+    connection.execute(_put(connection.dialect.name), slot)
     if limit.per_second is not None:
         # Being late by less than a gap costs nothing: timers fire a little late, and the source
         # would otherwise be used below its rate.
         gap = 1 / limit.per_second
         following = max(next_allowed_at, now - gap) + gap
-        this = update(rate).where(rate.c.source == source)
-        connection.execute(this.values(next_allowed_at=following))
+        connection.execute(_ALLOW_NEXT, {"this_source": source, "next_allowed_at": following})
+
+
+@cache
+def _put(dialect: str) -> Insert:
+    # A job that was taken over may have the slot of the process that died.
+    new, key = upsert_of(dialect, slots), ["source", "request_id"]
+    renewed = {"expires_at": new.excluded.expires_at}
+    return new.on_conflict_do_update(index_elements=key, set_=renewed)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.job import Job
+    from mcp_enrichment.service.queue.job import Job, NewLookup
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ class Engine(Protocol):
 
     def wake(self) -> None:
         """Look for jobs now. Callable from the event loop only."""
+
+    def lease_lookup(self, request_id: str, team_id: int) -> NewLookup | None:
+        """Lease the lookup of a new request to this process; None where it has no room, or other
+        lookups are due. Callable from the event loop only."""
 
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then release the unfinished jobs."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from mcp_enrichment.contract.models import Status
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -57,6 +59,45 @@ def delete_done(connection: Connection, done: Sequence[Job]) -> None:
     for delete, jobs in by_engine.items():
         if delete:
             delete(connection, jobs)
+
+
+class NewLookup(Protocol):
+    """The lookup of a request that is being accepted, and where it is to run."""
+
+    @property
+    def status(self) -> Status:
+        """The status of the new request."""
+
+    def enqueue(self, connection: Connection, *, at: float) -> None:
+        """Add its job, in the transaction that stores the request."""
+
+    def begin(self) -> None:
+        """Called once that is committed."""
+
+    def withdraw(self) -> None:
+        """Called instead where no request was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedLookup:
+    """A lookup that any process with room may claim."""
+
+    queue: Queue
+    wake: Callable[[], None]
+    request_id: str
+    team_id: int
+    status = Status.PENDING
+
+    def enqueue(self, connection: Connection, *, at: float) -> None:
+        self.queue.enqueue(
+            connection, JobKind.LOOK_UP, self.request_id, team_id=self.team_id, at=at
+        )
+
+    def begin(self) -> None:
+        self.wake()
+
+    def withdraw(self) -> None:
+        """Nothing was reserved for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,9 @@ class ProcrastinateWorkers:
     def wake(self) -> None:
         """Nothing: the commit of a job notifies the workers of all processes."""
 
+    def lease_lookup(self, _request_id: str, _team_id: int) -> None:
+        """Nothing: procrastinate's workers fetch all jobs."""
+
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then wait for what is under way, and release the rest."""
         connector = RetryingConnector()

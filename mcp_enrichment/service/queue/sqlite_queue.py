@@ -6,7 +6,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
 from mcp_enrichment.service.db.schema import jobs
 from mcp_enrichment.service.queue.job import Job, JobKind
@@ -14,7 +25,10 @@ from mcp_enrichment.service.queue.job import Job, JobKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection, Select, Update
+
+# Statements that requests and lookups execute are built once: building one costs SQLAlchemy several
+# times as much as SQLite needs to execute it.
 
 # The number of attempts tells a claim from a later one of the same process.
 _THIS_CLAIM = and_(
@@ -23,8 +37,84 @@ _THIS_CLAIM = and_(
     jobs.c.lease_owner == bindparam("this_owner"),
     jobs.c.attempts == bindparam("this_claim"),
 )
+_ADD = insert(jobs)
 _FINISH = delete(jobs).where(_THIS_CLAIM)
 _RELEASED = {"lease_owner": None, "lease_until": None, "attempts": jobs.c.attempts - 1}
+_RESCHEDULE = (
+    update(jobs)
+    .where(_THIS_CLAIM)
+    .values(lease_owner=None, lease_until=None, run_at=bindparam("next_run_at"))
+)
+_WAIT_FOR = (
+    update(jobs).where(_THIS_CLAIM).values(_RELEASED | {"waits_for": bindparam("this_source")})
+)
+_HAS_WAITING = (
+    select(jobs.c.kind)
+    .where(jobs.c.kind == JobKind.LOOK_UP, jobs.c.waits_for == bindparam("source"))
+    .limit(1)
+)
+# `IS`, as the jobs that wait for no source have a null.
+_QUEUE = and_(
+    jobs.c.kind == bindparam("this_kind"),
+    jobs.c.waits_for.is_not_distinct_from(bindparam("this_source")),
+)
+_CLAIMABLE = and_(
+    _QUEUE,
+    jobs.c.run_at <= bindparam("now"),
+    or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < bindparam("now")),
+)
+
+
+def _claim_oldest(claimable: Select[Any]) -> Update:
+    """Leases the oldest of these jobs."""
+    oldest = claimable.order_by(jobs.c.run_at).limit(bindparam("at_most"))
+    leased = {
+        "lease_owner": bindparam("owner"),
+        "lease_until": bindparam("until"),
+        "attempts": jobs.c.attempts + 1,
+        "waits_for": None,
+    }
+    claimed = update(jobs).where(
+        jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(oldest)
+    )
+    return claimed.values(leased).returning(jobs.c.target_id, jobs.c.team_id, jobs.c.attempts)
+
+
+_CLAIM = _claim_oldest(select(jobs.c.target_id).where(_CLAIMABLE))
+_CLAIM_OF_TEAM = _claim_oldest(
+    select(jobs.c.target_id).where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
+)
+
+
+def _teams_with_claimable() -> Select[Any]:
+    """The teams that have claimable jobs, and since when the oldest of each is due.
+
+    The query steps through the index from team to team, so the length of a backlog does not matter.
+    """
+    ids = func.min(jobs.c.team_id)
+    first = select(ids.label("id")).where(_QUEUE).cte("waiting_teams", recursive=True)
+    following = select(ids).where(_QUEUE, jobs.c.team_id > first.c.id)
+    after_first = select(following.scalar_subquery()).where(first.c.id.is_not(None))
+    waiting_teams = first.union_all(after_first)
+    oldest = select(func.min(jobs.c.run_at)).where(_CLAIMABLE, jobs.c.team_id == waiting_teams.c.id)
+    return select(waiting_teams.c.id, oldest.scalar_subquery())
+
+
+_TEAMS_WITH_CLAIMABLE = _teams_with_claimable()
+
+
+def _next_run_at() -> Select[Any]:
+    """The least of three times, each of which is the first entry of an index."""
+    free = jobs.c.lease_until.is_(None) & (jobs.c.run_at > bindparam("after"))
+    times = [
+        select(func.min(jobs.c.run_at).label("at")).where(jobs.c.kind == kind, free)
+        for kind in JobKind
+    ]
+    leases = select(func.min(jobs.c.lease_until)).where(jobs.c.lease_until >= bindparam("after"))
+    return select(func.min(union_all(*times, leases).subquery().c.at))
+
+
+_NEXT_RUN_AT = _next_run_at()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +136,15 @@ def enqueue(
     delay: float = 0,
 ) -> None:
     """Add a job, in the transaction that makes it necessary."""
-    key = {"kind": kind, "target_id": target_id, "team_id": team_id}
-    connection.execute(insert(jobs).values(key | {"run_at": at + delay, "attempts": 0}))
+    row = {"kind": kind, "target_id": target_id, "team_id": team_id}
+    connection.execute(_ADD, row | {"run_at": at + delay, "attempts": 0})
+
+
+def enqueue_leased(connection: Connection, lease: Lease, job: Job, *, at: float) -> None:
+    """Add a job that is claimed already."""
+    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id, "run_at": at}
+    row |= {"attempts": job.attempts, "lease_owner": lease.owner, "lease_until": lease.until}
+    connection.execute(_ADD, row)
 
 
 def enqueue_again(
@@ -76,19 +173,12 @@ def claim(
     for no source, or those that wait for this one. A limit below 1 claims none."""
     if limit < 1:
         return []  # SQLite reads a negative LIMIT as no limit
-    these = _claimable(kind, lease.now, waits_for)
-    if team_id is not None:
-        these &= jobs.c.team_id == team_id
-    oldest = select(jobs.c.target_id).where(these).order_by(jobs.c.run_at).limit(limit)
-    leased = {
-        "lease_owner": lease.owner,
-        "lease_until": lease.until,
-        "attempts": jobs.c.attempts + 1,
-        "waits_for": None,
-    }
-    claimed = update(jobs).where(jobs.c.kind == kind, jobs.c.target_id.in_(oldest)).values(leased)
-    columns = [jobs.c.target_id, jobs.c.team_id, jobs.c.attempts]
-    rows = connection.execute(claimed.returning(*columns))
+    which = {"this_kind": kind, "this_source": waits_for, "now": lease.now, "at_most": limit}
+    leased = which | {"owner": lease.owner, "until": lease.until}
+    if team_id is None:
+        rows = connection.execute(_CLAIM, leased)
+    else:
+        rows = connection.execute(_CLAIM_OF_TEAM, leased | {"this_team": team_id})
     return [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
 
 
@@ -110,7 +200,7 @@ def claim_fairly(
     """
     claimed: list[Job] = []
     counts, order = Counter(at_work), {team_id: place for place, team_id in enumerate(served)}
-    due = _teams_with_claimable(connection, kind, lease.now, waits_for) if limit > 0 else {}
+    due = _due_since(connection, kind, lease.now, waits_for) if limit > 0 else {}
     while (teams := [one for one in due if counts[one] < share]) and len(claimed) < limit:
         team_id = min(teams, key=lambda one: (counts[one], order.get(one, -1), due[one]))
         room = min(share - counts[team_id], limit - len(claimed)) if len(teams) == 1 else 1
@@ -137,20 +227,17 @@ def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
 
 def reschedule(connection: Connection, owner: str, job: Job, *, run_at: float) -> None:
     """Release a job, to be claimed again at `run_at`."""
-    back = {"lease_owner": None, "lease_until": None, "run_at": run_at}
-    connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
+    connection.execute(_RESCHEDULE, _mine(owner, job) | {"next_run_at": run_at})
 
 
 def wait_for(connection: Connection, owner: str, job: Job, source: str) -> None:
     """Release a lookup until this source has a slot. It keeps its place, and it was no attempt."""
-    back = _RELEASED | {"waits_for": source}
-    connection.execute(update(jobs).where(_THIS_CLAIM).values(back), _mine(owner, job))
+    connection.execute(_WAIT_FOR, _mine(owner, job) | {"this_source": source})
 
 
 def has_waiting(connection: Connection, source: str) -> bool:
     """Whether a lookup waits for a slot at this source."""
-    these = select(jobs.c.kind).where(jobs.c.kind == JobKind.LOOK_UP, jobs.c.waits_for == source)
-    return connection.execute(these.limit(1)).first() is not None
+    return connection.execute(_HAS_WAITING, {"source": source}).first() is not None
 
 
 def release_unlimited(connection: Connection, limited: Collection[str]) -> None:
@@ -166,11 +253,13 @@ def release(connection: Connection, owner: str) -> None:
 
 def next_run_at(connection: Connection, *, after: float) -> float | None:
     """When the next job becomes claimable, by its time or the end of its lease; None: never."""
-    free = jobs.c.lease_until.is_(None) & (jobs.c.run_at > after)
-    times = [select(func.min(jobs.c.run_at)).where(jobs.c.kind == kind, free) for kind in JobKind]
-    times.append(select(func.min(jobs.c.lease_until)).where(jobs.c.lease_until >= after))
-    found = [connection.execute(time).scalar() for time in times]
-    return min((time for time in found if time is not None), default=None)
+    return connection.execute(_NEXT_RUN_AT, {"after": after}).scalar()
+
+
+def is_any_due(connection: Connection, *, now: float) -> bool:
+    """Whether there is a job that may be claimed, or waits for a source."""
+    due = next_run_at(connection, after=0.0)
+    return due is not None and due <= now
 
 
 def waiting(connection: Connection) -> dict[str, int]:
@@ -184,35 +273,15 @@ def oldest_run_at(connection: Connection) -> float | None:
     return connection.execute(select(func.min(jobs.c.run_at))).scalar()
 
 
-def _queue_of(kind: JobKind, waits_for: str | None) -> ColumnElement[bool]:
-    waits = jobs.c.waits_for.is_(None) if waits_for is None else jobs.c.waits_for == waits_for
-    return (jobs.c.kind == kind) & waits
-
-
-def _claimable(kind: JobKind, now: float, waits_for: str | None) -> ColumnElement[bool]:
-    free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
-    return _queue_of(kind, waits_for) & (jobs.c.run_at <= now) & free
-
-
-def _teams_with_claimable(
+def _due_since(
     connection: Connection, kind: JobKind, now: float, waits_for: str | None
 ) -> dict[int, float]:
-    """The teams that have claimable jobs, and since when the oldest of each is due.
-
-    The query steps through the index from team to team, so the length of a backlog does not matter.
-    """
-    ids, this_queue = func.min(jobs.c.team_id), _queue_of(kind, waits_for)
-    first = select(ids.label("id")).where(this_queue).cte("waiting_teams", recursive=True)
-    following = select(ids).where(this_queue, jobs.c.team_id > first.c.id)
-    after_first = select(following.scalar_subquery()).where(first.c.id.is_not(None))
-    waiting_teams = first.union_all(after_first)
-    oldest = select(func.min(jobs.c.run_at)).where(
-        _claimable(kind, now, waits_for), jobs.c.team_id == waiting_teams.c.id
-    )
-    rows = connection.execute(select(waiting_teams.c.id, oldest.scalar_subquery()))
+    """The teams that have claimable jobs, and since when the oldest of each is due."""
+    which = {"this_kind": kind, "this_source": waits_for, "now": now}
+    rows = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
     return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 
-def _mine(owner: str, job: Job) -> Mapping[str, Any]:
+def _mine(owner: str, job: Job) -> dict[str, Any]:
     this = {"this_target": job.target_id, "this_kind": job.kind}
     return this | {"this_owner": owner, "this_claim": job.attempts}

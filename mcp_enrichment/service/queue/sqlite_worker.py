@@ -6,18 +6,19 @@ import logging
 import math
 import secrets
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.contract.models import Status
 from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.handlers import run_job
-from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, JobKind
+from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, Job, JobKind
 from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.job import Job, Reschedule
+    from mcp_enrichment.service.queue.job import Reschedule
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,47 @@ class SQLiteWorker:
         self._served: dict[int, None] = {}
         """Teams whose lookups were claimed here, the least recent first."""
         self._wake = anyio.Event()
+        self._others_wait = True
+        """Whether lookups may be due that no process has claimed: they are before new ones."""
+        self._left_due = False
+        """Whether the last claim left due jobs: the end of a job makes room for them."""
+        self._running: tuple[ServiceContext, TaskGroup] | None = None
 
     def wake(self) -> None:
         """Look for jobs now. Call it from the event loop only."""
         self._wake.set()
+
+    def lease_lookup(self, request_id: str, team_id: int) -> LeasedLookup | None:
+        """Lease the lookup of a new request to this process, if it has room and no other is due:
+        then the job need not be claimed."""
+        is_full = self._count(JobKind.LOOK_UP).total() >= self._concurrency
+        if self._running is None or self._others_wait or is_full:
+            self._others_wait = True
+            return None
+        job = Job(
+            kind=JobKind.LOOK_UP,
+            target_id=request_id,
+            team_id=team_id,
+            has_begun=True,
+            delete_done=self._delete_done,
+        )
+        self._note_claimed([job])
+        service, _ = self._running
+        return LeasedLookup(self, job, self._lease_at(service.clock()))
+
+    def begin(self, job: Job) -> None:
+        """Begin a job that is leased to this process. At the end of the process it is released."""
+        if self._running is None:
+            self._at_work.discard(job)
+        else:
+            service, tasks = self._running
+            tasks.start_soon(self._work, service, job)
+
+    def withdraw(self, job: Job) -> None:
+        """Give the room of a job back that was not stored."""
+        if self._is_full(job):
+            self.wake()
+        self._at_work.discard(job)
 
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then release what is unfinished and not protected."""
@@ -70,31 +108,45 @@ class SQLiteWorker:
             await self._keep(service)
         try:
             async with run_alongside(*loops), anyio.create_task_group() as tasks:
+                self._running = service, tasks
                 try:
-                    await self._start_jobs(service, tasks)
+                    await self._start_jobs(service)
                 finally:
+                    self._running = None
                     service.shutdown.begin()
         finally:
             with anyio.move_on_after(RELEASE_SECONDS, shield=True):
                 await self._release(service)
 
-    async def _start_jobs(self, service: ServiceContext, tasks: TaskGroup) -> None:
+    async def _start_jobs(self, service: ServiceContext) -> None:
+        pause = await self._start_due(service)
         while True:
-            pause = await self._start_due(service, tasks)
-            with anyio.move_on_after(pause):
+            with anyio.move_on_after(pause) as waiting:
                 await self._wake.wait()
+            # A claim locks the file: an idle process only reads.
+            if waiting.cancelled_caught and (pause := await self._seconds_to_due(service)):
+                continue
+            pause = await self._start_due(service)
 
-    async def _start_due(self, service: ServiceContext, tasks: TaskGroup) -> float:
+    async def _seconds_to_due(self, service: ServiceContext) -> float:
+        """0 where a job may be claimed, else the seconds until the next poll."""
+        with log_and_continue(logger, "no job can be polled for"):
+            due = await service.database.read(lambda c: sqlite_queue.next_run_at(c, after=0.0))
+            pause = math.inf if due is None else max(due - service.clock(), 0.0)
+            return min(pause, POLL_EVERY)
+        return POLL_EVERY
+
+    async def _start_due(self, service: ServiceContext) -> float:
         """Start due jobs; the seconds until there may be more to start."""
         self._wake = anyio.Event()
         with log_and_continue(logger, "no job can be claimed"):
             now = service.clock()
             claimed, pause = await self._claim(service, now)
+            self._note_claimed(claimed)
             for job in claimed:
-                self._at_work.add(job)
                 if job.slot_at:
                     service.source_limiter.note_held(job.slot_at, job.target_id)
-                tasks.start_soon(self._work, service, job)
+                self.begin(job)
             # Due jobs that were left wait for capacity: the end of a job wakes this process.
             return min(pause, POLL_EVERY)
         return POLL_EVERY
@@ -111,26 +163,25 @@ class SQLiteWorker:
             at_work=self._count(JobKind.DELIVER),
         )
 
-        def claim(connection: Connection) -> tuple[list[Job], float]:
-            lookups, pause = self._claim_lookups(connection, service, now)
+        def claim(connection: Connection) -> tuple[list[Job], float, bool]:
+            lookups, pause, others_wait = self._claim_lookups(connection, service, now)
             if lookups:
                 request_table.start(connection, [job.target_id for job in lookups])
             jobs = [replace(job, has_begun=True) for job in lookups] + [*deliver(connection)]
+            self._left_due = sqlite_queue.is_any_due(connection, now=now)
             due = sqlite_queue.next_run_at(connection, after=now)
-            return jobs, min(pause, math.inf if due is None else max(due - service.clock(), 0.0))
+            pause = min(pause, math.inf if due is None else max(due - service.clock(), 0.0))
+            return jobs, pause, others_wait
 
-        claimed, pause = await service.database.write(claim)
-        for job in claimed:
-            if job.kind is JobKind.LOOK_UP:
-                self._served.pop(job.team_id, None)
-                self._served[job.team_id] = None
+        self._others_wait = True  # meanwhile the claim has all the room there is
+        claimed, pause, self._others_wait = await service.database.write(claim)
         return [replace(job, delete_done=self._delete_done) for job in claimed], pause
 
     def _claim_lookups(
         self, connection: Connection, service: ServiceContext, now: float
-    ) -> tuple[list[Job], float]:
-        """Lookups that wait for a source's free slot, then others; and the seconds until a slot may
-        be free for those that still wait."""
+    ) -> tuple[list[Job], float, bool]:
+        """Lookups that wait for a source's free slot, then others; the seconds until a slot may be
+        free for those that still wait; and whether more may be due than there is room for."""
         limits, at_work = service.source_limiter.limits, self._count(JobKind.LOOK_UP)
         served = list(self._served)
         claimed: list[Job] = []
@@ -165,7 +216,16 @@ class SQLiteWorker:
             )
             claimed += jobs
             pause = pause if wait is None else min(pause, wait)
-        return [*claimed, *claim(self._concurrency - at_work.total())], pause
+        room = self._concurrency - at_work.total()
+        others = claim(room)
+        return [*claimed, *others], pause, len(others) >= room
+
+    def _note_claimed(self, claimed: Sequence[Job]) -> None:
+        self._at_work.update(claimed)
+        for job in claimed:
+            if job.kind is JobKind.LOOK_UP:
+                self._served.pop(job.team_id, None)
+                self._served[job.team_id] = None
 
     def _lease_at(self, now: float) -> sqlite_queue.Lease:
         return sqlite_queue.Lease(owner=self._owner, now=now, until=now + self._lease)
@@ -187,8 +247,7 @@ class SQLiteWorker:
                 again = await run_job(service, job)
                 await self._settle(service, job, again)
         finally:
-            # Only a full process has left due jobs: else there is nothing to claim.
-            if again or self._is_full(job):
+            if again or self._left_due or self._is_full(job):
                 self.wake()
             self._at_work.remove(job)
             self._deleted.discard(job)
@@ -224,3 +283,22 @@ class SQLiteWorker:
     async def _release(self, service: ServiceContext) -> None:
         with log_and_continue(logger, "the jobs cannot be released"):
             await service.database.write(lambda c: sqlite_queue.release(c, self._owner))
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedLookup:
+    """The lookup of a new request, leased to this process with its job."""
+
+    worker: SQLiteWorker
+    job: Job
+    lease: sqlite_queue.Lease
+    status = Status.PROCESSING
+
+    def enqueue(self, connection: Connection, *, at: float) -> None:
+        sqlite_queue.enqueue_leased(connection, self.lease, self.job, at=at)
+
+    def begin(self) -> None:
+        self.worker.begin(self.job)
+
+    def withdraw(self) -> None:
+        self.worker.withdraw(self.job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,11 @@ class _CompletedBefore(Exception):
     """One of several requests was completed before."""
 
 
-def complete_batch(connection: Connection, completions: Sequence[Completion]) -> Sequence[bool]:
-    """Complete requests and delete their jobs; False where a request was completed before.
+def complete_batch(
+    connection: Connection, completions: Sequence[Completion]
+) -> Sequence[int | None]:
+    """Complete requests and delete their jobs: for each the number of jobs of callbacks that were
+    added, None where it was completed before.
 
     One statement completes all and says how many. If one of several was completed before, it
     raises, and `GroupCommit` gives each a transaction of its own.
@@ -55,23 +59,29 @@ def complete_batch(connection: Connection, completions: Sequence[Completion]) ->
     if completed != len(completions) > 1:
         raise _CompletedBefore
     delete_done(connection, [one.job for one in in_order])
-    if completed:
-        _write_consequences(connection, in_order, at=at)
-    return [completed > 0] * len(completions)
+    if not completed:
+        return [None] * len(completions)
+    callbacks = _write_consequences(connection, in_order, at=at)
+    return [callbacks[one.request.id] for one in completions]
 
 
-def _write_consequences(connection: Connection, ended: Sequence[Completion], *, at: float) -> None:
+def _write_consequences(
+    connection: Connection, ended: Sequence[Completion], *, at: float
+) -> Counter[str]:
+    """The number of jobs that were added, by request."""
     by_request = {one.request.id: one for one in ended}
     source_call_table.upsert_free_calls(
         connection, [call for one in ended for call in one.free_calls]
     )
     source_call_table.clear_emails(connection, list(by_request))
-    for callback in callback_table.of_requests(connection, list(by_request)):
+    callbacks = callback_table.of_requests(connection, list(by_request))
+    for callback in callbacks:
         one = by_request[callback.request_id]
         enqueue, delay = one.service.database.queue.enqueue, one.service.delivery_delays[0]
         team_id = one.request.team_id
         enqueue(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
     ledger.close_holds(connection, [_hold_outcome(one) for one in ended], at=at)
+    return Counter(callback.request_id for callback in callbacks)
 
 
 def _hold_outcome(completion: Completion) -> ledger.HoldOutcome:

@@ -36,6 +36,12 @@ _FINAL_AMONG = select(requests.c.id).where(
     requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
 )
 _COMPLETE = update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL)
+_COUNT_SOURCE_ATTEMPT = (
+    update(requests)
+    .where(requests.c.id == bindparam("this"))
+    .values(source_attempts=requests.c.source_attempts + 1)
+    .returning(requests.c.source_attempts)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,11 +137,7 @@ def complete_all(
 
 def count_source_attempt(connection: Connection, request_id: str) -> int:
     """Count an attempt at unavailable sources; the number so far."""
-    this = update(requests).where(requests.c.id == request_id)
-    counted = this.values(source_attempts=requests.c.source_attempts + 1).returning(
-        requests.c.source_attempts
-    )
-    return int(connection.execute(counted).scalar_one())
+    return int(connection.execute(_COUNT_SOURCE_ATTEMPT, {"this": request_id}).scalar_one())
 
 
 def final_among(connection: Connection, ids: Collection[str]) -> set[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import (
+    CommitUnknown,
     IdempotencyConflict,
     InsufficientCredits,
     InvalidArguments,
@@ -24,16 +25,17 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.subject_requests import redact_if_suppressed
-from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.requests import idempotency_table, request_table
 from mcp_enrichment.service.requests.request_table import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.job import Queue
+    from mcp_enrichment.service.queue.job import NewLookup
 
 _NO_NUL = Explanation(
     happened="external_id: NUL characters are not allowed.",
@@ -82,9 +84,20 @@ async def accept(
     if case and case.refusal:
         raise case.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
-    queue, url = service.database.queue, asked.callback_url
-    accepted = await service.database.write(lambda c: _create_or_join(c, queue, new, url, key))
-    service.wake()
+    url, lookup = asked.callback_url, service.place_lookup(new.id, team_id)
+    new = replace(new, status=lookup.status)
+    try:
+        accepted = await service.database.write(lambda c: _create_or_join(c, lookup, new, url, key))
+    except CommitUnknown:
+        lookup.begin()  # it may be stored; if it is not, the lookup finds no request
+        raise
+    except BaseException:
+        lookup.withdraw()
+        raise
+    if accepted.request is new:
+        lookup.begin()
+    else:
+        lookup.withdraw()
     return accepted
 
 
@@ -95,13 +108,37 @@ async def read(
 
     Raises `UnknownEnrichment`.
     """
-    if not _ID.fullmatch(request_id):
+    get = reader(service, request_id)
+    found = await service.database.read(lambda connection: get(connection, team_id))
+    return await wait_until_final(service, team_id, found, wait)
+
+
+def reader(service: ServiceContext, request_id: str) -> Callable[[Connection, int], Request | None]:
+    """Reads the request of a team as it may be disclosed now; None where it has none."""
+
+    def get(connection: Connection, team_id: int) -> Request | None:
+        if not _ID.fullmatch(request_id):
+            return None
+        found = request_table.get_of_team(connection, team_id, request_id)
+        return found and redact_if_suppressed(connection, service.database.pseudonyms, found)
+
+    return get
+
+
+async def wait_until_final(
+    service: ServiceContext, team_id: int, found: Request | None, seconds: float
+) -> Request:
+    """The request that was read, or as it is when it is final, at the latest after `seconds`.
+
+    Raises `UnknownEnrichment` where none was found.
+    """
+    if found and not found.status.is_final and seconds:
+        await service.completion_waiter.wait(found.id, seconds)
+        get = reader(service, found.id)
+        found = await service.database.read(lambda connection: get(connection, team_id))
+    if found is None:
         raise UnknownEnrichment
-    request = await _read_now(service, team_id, request_id)
-    if request.status.is_final or not wait:
-        return request
-    await service.completion_waiter.wait(request_id, wait)
-    return await _read_now(service, team_id, request_id)
+    return found
 
 
 def as_first_answered(request: Request, external_id: str | None) -> Request:
@@ -140,16 +177,6 @@ def to_response(request: Request) -> EnrichmentBody:
     )
 
 
-async def _read_now(service: ServiceContext, team_id: int, request_id: str) -> Request:
-    def get(connection: Connection) -> Request | None:
-        found = request_table.get_of_team(connection, team_id, request_id)
-        return found and redact_if_suppressed(connection, service.database.pseudonyms, found)
-
-    if found := await service.database.read(get):
-        return found
-    raise UnknownEnrichment
-
-
 def _new_request(service: ServiceContext, team_id: int, asked: EnrichmentRequest) -> Request:
     try:
         profile = canonical_profile_url(asked.linkedin_url)
@@ -179,7 +206,7 @@ class _IdempotencyKey:
 
 def _create_or_join(
     connection: Connection,
-    queue: Queue,
+    lookup: NewLookup,
     new: Request,
     callback_url: str | None,
     key: _IdempotencyKey | None,
@@ -187,7 +214,7 @@ def _create_or_join(
     if key and (first := _find_replay(connection, new, key)):
         return Accepted(request=first, replayed=True)
     request = request_table.find_running_duplicate(connection, new) or _create(
-        connection, queue, new
+        connection, lookup, new
     )
     if callback_url:
         _add_callback(connection, request.id, callback_url, new.external_id)
@@ -220,9 +247,9 @@ def _add_callback(
     )
 
 
-def _create(connection: Connection, queue: Queue, new: Request) -> Request:
+def _create(connection: Connection, lookup: NewLookup, new: Request) -> Request:
     request_table.add(connection, new)
-    queue.enqueue(connection, JobKind.LOOK_UP, new.id, team_id=new.team_id, at=new.created_at)
+    lookup.enqueue(connection, at=new.created_at)
     return new
 
 

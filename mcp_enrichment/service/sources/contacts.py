@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 class ContactBook(Protocol):
     """Imported contacts."""
 
-    async def emails_of(self, profile: str, email_type: EmailType) -> Mapping[str, float]:
-        """The stored emails of this type, the newest first, with the time of each."""
-
-    async def is_empty(self) -> bool:
-        """Whether nothing was imported yet."""
+    async def emails_of(self, profile: str, email_type: EmailType) -> Mapping[str, float] | None:
+        """The stored emails of this type, the newest first, with the time of each; None where
+        nothing was imported yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,10 @@ class ContactsSource:
 
     async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
         found = await self.book.emails_of(profile, email_type)
+        if found is None:
+            return Miss(reason=Reason.NO_CONTACTS)
         hits = [_own(email, seen_at) for email, seen_at in found.items()]
-        if hits:
-            return replace(hits[0], others=tuple(hits[1:]))
-        return Miss(reason=Reason.NO_CONTACTS if await self.book.is_empty() else None)
+        return replace(hits[0], others=tuple(hits[1:])) if hits else Miss()
 
 
 def _own(email: str, seen_at: float) -> Hit:
