@@ -22,6 +22,7 @@ from tests.support.running_service import (
     running_service,
     until,
 )
+from tests.support.sql_statements import statements
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.anyio
 MANY = 20
 ENTRIES = "SELECT kind, amount, available_after FROM ledger ORDER BY id"
 MOVES = {"grant": 1, "hold": -1, "settle": 0, "release": 1}
+UNFINISHED = "SELECT count(*) FROM requests WHERE completed_at IS NULL"
 NAMES = "SELECT name FROM teams ORDER BY name"
 
 
@@ -63,14 +65,19 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
     source, commits = Knows(), list[object]()
     async with running_service(place, source, jobs=False, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
+        engine = it.service.database._engine
         async with anyio.create_task_group() as tasks:
             for request_id in ids:
                 job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
                 tasks.start_soon(look_up, it.service, job)
             await until(lambda: source.asked_for == MANY)
-            event.listen(it.service.database._engine, "commit", commits.append)
-            source.may_answer.set()
+            event.listen(engine, "commit", commits.append)
+            with statements(engine) as said:
+                source.may_answer.set()
+                await until(lambda: it.rows(UNFINISHED) == [(0,)])
         assert len(commits) < MANY / 2, "reads are counted too"
+        ends = [statement for statement, _ in said if statement.startswith("UPDATE requests")]
+        assert len(ends) <= len(commits), "one for all that share a commit"
         for number, request_id in enumerate(ids):
             body = (await it.get(request_id)).json()
             assert body["status"] == ("completed" if number % 2 else "not-found")
@@ -81,6 +88,23 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
         assert available_after == available, (
             "each entry has the credits that were available after it"
         )
+
+
+async def test_a_lookup_that_was_ended_before_spoils_no_other_ones_commit(place: Place) -> None:
+    source, failed = Knows(), list[object]()
+    async with running_service(place, source, jobs=False) as it:
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(3)]
+        event.listen(it.service.database._engine, "handle_error", failed.append)
+        async with anyio.create_task_group() as tasks:
+            for request_id in (*ids, ids[0]):
+                job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
+                tasks.start_soon(look_up, it.service, job)
+            await until(lambda: source.asked_for == len(ids) + 1)
+            source.may_answer.set()
+        assert failed == [], "no second entry in the ledger is tried"
+        for request_id in ids:
+            assert (await it.get(request_id)).json()["status"] in ("completed", "not-found")
+    ledger_is_exact(place)
 
 
 async def test_what_raises_for_one_is_done_for_the_others(database: Database) -> None:

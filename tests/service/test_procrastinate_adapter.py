@@ -77,6 +77,16 @@ class Absent(RetryingConnector):
         return found
 
 
+class Counting(RetryingConnector):
+    """Counts the fetches."""
+
+    fetches = 0
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        self.fetches += 1
+        return await super().execute_query_all_async(query, **arguments)
+
+
 @asynccontextmanager
 async def taken(
     url: str, connector: RetryingConnector, *, at_once: int = 16
@@ -108,6 +118,43 @@ async def test_a_job_that_comes_while_a_worker_looks_is_not_slept_through(url: s
             tasks.cancel_scope.cancel()
     assert found
     assert found.id in jobs.at_work
+
+
+async def test_a_fetch_that_finds_the_last_jobs_is_not_repeated(url: str) -> None:
+    connector, many = Counting(), 2 * procrastinate_adapter.FETCH_BATCH + 1
+    async with (
+        running_service(url, jobs=False, credits=many + 1) as it,
+        taken(url, connector, at_once=many + 9) as jobs,
+    ):
+        for number in range(many):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        worker_id = await jobs.register_worker()
+        connector.fetches = 0
+        for _ in range(many):
+            assert await jobs.fetch_job(["look-up"], worker_id)
+        assert await jobs.fetch_job(["look-up"], worker_id) is None
+        assert connector.fetches == 3, "the third had room for more"
+        await it.accepted()
+        assert await jobs.fetch_job(["look-up"], worker_id), "a poll always fetches"
+
+
+async def test_a_job_that_comes_after_the_last_fetch_is_not_slept_through(url: str) -> None:
+    told = anyio.Event()
+
+    async def hear(**_: Any) -> None:
+        told.set()
+
+    async with running_service(url, jobs=False) as it, taken(url, RetryingConnector()) as jobs:
+        worker_id = await jobs.register_worker()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: jobs.listen_for_jobs(on_notification=hear, queues=["look-up"]))
+            await until(lambda: rows(url, LISTENERS) == [(1,)])
+            for kind in ("work", "personal"):
+                await it.accepted(type=kind)
+                await told.wait()
+                told = anyio.Event()
+                assert await jobs.fetch_job(["look-up"], worker_id)
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_job_is_finished_although_the_answer_to_that_was_lost(

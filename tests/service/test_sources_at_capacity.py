@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 IN_LINE = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'look-up/full'"
 
+LISTENERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query LIKE 'LISTEN "procrastinate%' AND state = 'idle' AND datname = current_database()
+"""
+
 
 class KnowsOne(FixedSource):
     """A source without cost that knows one of the profiles."""
@@ -72,6 +77,19 @@ async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked
         ids = await _asked_of(it, own)
         await until(lambda: rows(url, IN_LINE) == [(4,)])
     async with running_service(url, FixedSource(HIT)) as it:
+        for request_id in ids:
+            await it.final(request_id)
+    ledger_is_exact(url)
+
+
+async def test_lookups_that_wait_for_a_sources_rate_follow_one_another_without_a_poll(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "POLL", 3600)
+    source, limits = FixedSource(HIT), {FixedSource(HIT).name: LookupLimit(per_second=10)}
+    async with running_service(url, source, source_limiter=SourceLimiter(limits)) as it:
+        await until(lambda: rows(url, LISTENERS) == [(3,)])
+        ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(6)]
         for request_id in ids:
             await it.final(request_id)
     ledger_is_exact(url)

@@ -104,6 +104,9 @@ Index(
 
 RUNNING = text("status IN ('pending', 'processing')")
 """As in the partial index: with bound parameters the planner does not use it."""
+NOT_FINAL = text("status NOT IN ('completed', 'not-found', 'failed')")
+"""The same of requests that are named by their ids. With `RUNNING` Postgres may read them from the
+partial index, all running requests for each id: it expects few there after a quiet hour."""
 Index(
     "requests_one_running_duplicate",
     requests.c.team_id,

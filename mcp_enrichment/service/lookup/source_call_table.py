@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
-from mcp_enrichment.service.db.schema import RUNNING, requests
+from mcp_enrichment.service.db.schema import NOT_FINAL, requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.db.upsert import upsert_of
 
@@ -41,7 +41,7 @@ _CLEAR_EMAILS = (
 )
 _LOCK_IF_RUNNING = (
     select(requests.c.id)
-    .where(requests.c.id == bindparam("request_id"), RUNNING)
+    .where(requests.c.id == bindparam("request_id"), NOT_FINAL)
     .with_for_update(read=True)
 )
 

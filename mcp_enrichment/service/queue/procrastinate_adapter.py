@@ -29,15 +29,13 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.queue.capacity import Capacity
 
 logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 RECONNECT_EVERY = 0.5
 """Seconds between two attempts while the database is away."""
 FETCH_BATCH = 10
 """Lookups that one statement fetches at most: no other worker can run them."""
-_LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}
-"""The notification that makes a worker fetch."""
+_LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}  # makes a worker fetch
 
 
 class RetryingConnector(PsycopgConnector):
@@ -129,13 +127,13 @@ class TrackingJobManager(JobManager):
         """Fetched, and not yet started."""
         self.is_leaving = False
         self.found_no_room = False
-        self.worker_id: int | None = None
-        """The worker that fetched last."""
+        self.worker_id: int | None = None  # of the last fetch
         self.at_work: dict[int | None, int] = {}
         """The team of each job by its id, until the end of the job is stored."""
         self._released_to: dict[int | None, str] = {}
         self._deleted: set[int | None] = set()
         self._notifications = 0
+        self._emptied_at = -1  # the notifications until a fetch found the last job of the queue
         self._notify: NotificationCallback | None = None
 
     def leave(self) -> None:
@@ -150,18 +148,21 @@ class TrackingJobManager(JobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:  # noqa: ARG002
         self.worker_id = worker_id
         # The worker forgets a notification that comes during the fetch: so the fetch is repeated.
-        seen = -1
-        while not (self.ready or self.is_leaving or seen == self._notifications):
-            seen = self._notifications
+        while not (self.ready or self.is_leaving or self._emptied_at == self._notifications):
             await self._fetch(worker_id)
-        return self.ready.popleft() if self.ready and not self.is_leaving else None
+        job = self.ready.popleft() if self.ready and not self.is_leaving else None
+        # A call after None comes with a notification, or is a poll.
+        self._emptied_at = self._emptied_at if job else -1
+        return job
 
     async def _fetch(self, worker_id: int) -> None:
-        with self._capacity.reserve(FETCH_BATCH) as room:
+        seen = self._notifications
+        with self._capacity.reserve(1 if self.queue == JobKind.DELIVER else FETCH_BATCH) as room:
             self.found_no_room = room == 0
             for row in await self._claim_or_none(worker_id, room) if room else ():
                 self.at_work[row["id"]] = row["args"]["team_id"]
                 self.ready.append(Job.from_row(row))
+        self._emptied_at = -1 if len(self.ready) == room > 0 else seen
         if room > len(self.ready):
             await self._capacity.offer()
 

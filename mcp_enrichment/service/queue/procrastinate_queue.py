@@ -26,13 +26,15 @@ FETCH = """
                   queue_name, attempts, worker_id
     ), begun AS (
         UPDATE requests SET status = 'processing' FROM taken
-        WHERE requests.id = taken.args ->> 'target_id' AND requests.status = 'pending'
+        WHERE requests.id = taken.args ->> 'target_id'
+        AND requests.status NOT IN ('processing', 'completed', 'not-found', 'failed')
     )
     SELECT * FROM taken ORDER BY priority DESC, id
 """
 """Like `procrastinate_fetch_job_v2`, for up to `limit` jobs of one queue and without its locks. It
-also sets the lookups' requests to `processing`. That function takes a list of queues, so no index
-finds it the next job: with 100,000 lookups waiting it took 30 ms to look for a callback."""
+also sets the lookups' pending requests to `processing`; `NOT_FINAL` says why it names all other
+statuses. That function takes a list of queues, so no index finds it the next job: with 100,000
+lookups waiting it took 30 ms to look for a callback."""
 
 FETCH_FAIRLY = """
     WITH RECURSIVE waiting_teams (team_id) AS (

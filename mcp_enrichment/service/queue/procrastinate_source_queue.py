@@ -51,6 +51,7 @@ class SourceJobManager(TrackingJobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         while True:
             self._wait, self._wake = None, anyio.Event()
+            self._emptied_at = -1  # lookups that found no slot are left
             job = await super().fetch_job(queues, worker_id)
             if job or self._wait is None or self.is_leaving:
                 return job

@@ -37,25 +37,32 @@ class Completion:
     """Results of sources that cost nothing."""
 
 
+class _CompletedBefore(Exception):
+    """One of several requests was completed before."""
+
+
 def complete_batch(
     connection: Connection, completions: Sequence[Completion]
 ) -> Sequence[int | None]:
     """Complete requests and delete their jobs: for each the number of jobs of callbacks that were
-    added, None where it was completed before."""
+    added, None where it was completed before.
+
+    One statement completes all and says how many. If one of several was completed before, it
+    raises, and `GroupCommit` gives each a transaction of its own.
+    """
     # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
     # and the lock on a team's balance is short.
     in_order = sorted(completions, key=lambda completion: completion.request.id)
     at = completions[0].service.clock()
-    ended = [one for one in in_order if _complete(connection, one, at=at)]
+    outcomes = {one.request.id: asdict(one.outcome) for one in in_order}
+    completed = request_table.complete_all(connection, outcomes, at=at)
+    if completed != len(completions) > 1:
+        raise _CompletedBefore
     delete_done(connection, [one.job for one in in_order])
-    callbacks = _write_consequences(connection, ended, at=at) if ended else Counter()
-    return [callbacks[one.request.id] if one in ended else None for one in completions]
-
-
-def _complete(connection: Connection, completion: Completion, *, at: float) -> bool:
-    return request_table.complete(
-        connection, completion.request.id, at=at, **asdict(completion.outcome)
-    )
+    if not completed:
+        return [None] * len(completions)
+    callbacks = _write_consequences(connection, in_order, at=at)
+    return [callbacks[one.request.id] for one in completions]
 
 
 def _write_consequences(
