@@ -15,7 +15,7 @@ from mcp_enrichment.contract.pasted_text import API_KEY_FORMAT, secret_problem, 
 def key() -> None:
     """The API key that the system's keyring keeps, one for each server.
 
-    The server is that of ENRICHMENT_API_URL, or the vendor where it is not set.
+    The server is that of ENRICHMENT_API_URL, or the vendor if it is not set.
     """
 
 

@@ -81,7 +81,7 @@ class ServiceContext:
     wake: Callable[[], None] = field(default=_no_worker)
     """Called after a transaction that has added a job."""
     lease_lookup: Callable[[str, int], NewLookup | None] = field(default=_no_room)
-    """Leases the lookup of a new request, of a team, to this process; None where it has no room."""
+    """Leases the lookup of a new request, of a team, to this process; None if it has no room."""
     source_limiter: SourceLimiter = field(default_factory=SourceLimiter)
     shutdown: GracefulShutdown = field(default_factory=GracefulShutdown)
     check: AddressCheck | None = None

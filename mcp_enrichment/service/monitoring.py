@@ -24,14 +24,14 @@ class Totals:
     jobs_waiting: Mapping[str, int]
     """By kind of job, with the running ones."""
     oldest_job_seconds: float
-    """How long the job has been due that is due longest; 0 where none is."""
+    """How long the job has been due that is due longest; 0 if none is."""
     credits: Mapping[str, int]
     """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
     `settled` and `released`. The first two add up to granted + corrected - settled."""
 
 
 async def check_database(service: ServiceContext) -> None:
-    """Return where the database takes what is written to it. Raises `StorageFailed`."""
+    """Return if the database can be written. Raises `StorageFailed`."""
     await service.database.check()
 
 

@@ -102,7 +102,7 @@ class EarlyAnswers:
 
 
 def answer_early() -> EarlyAnswers | None:
-    """Start the thread; None where a server cannot wait for its pipes, and at a terminal."""
+    """Start the thread; None if a server cannot wait for its pipes, and at a terminal."""
     if sys.stdin is None or sys.stdout is None or os.isatty(STDIN) or os.isatty(STDOUT):
         return None
     return EarlyAnswers() if are_pollable() else None

@@ -64,7 +64,7 @@ def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at:
 
 
 def find_valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
-    """The hash and the team of the valid key with this id, both None where there is none.
+    """The hash and the team of the valid key with this id, both None if there is none.
 
     It is one row in any case, so that the time does not reveal whether an id exists.
     """
@@ -79,7 +79,7 @@ def list_all(connection: Connection) -> Sequence[ApiKey]:
 
 
 def revoke(connection: Connection, key_id: str, *, at: float) -> bool:
-    """Revoke a key; False where there is none with this id, or it is revoked."""
+    """Revoke a key; False if there is none with this id, or it is revoked."""
     live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
     return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount == 1
 
@@ -93,7 +93,7 @@ class NewKey:
 
 
 def create(connection: Connection, team: str, *, at: float) -> NewKey:
-    """Create a key for the team of this name. Raises `InvalidArguments` where there is none."""
+    """Create a key for the team of this name. Raises `InvalidArguments` if there is none."""
     team_id = team_id_of(connection, team)
     key_id = secrets.token_hex(ID_BYTES)
     key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"

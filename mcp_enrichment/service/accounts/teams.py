@@ -90,7 +90,7 @@ def credit_totals(connection: Connection) -> dict[str, int]:
 
 
 def embedded_team(connection: Connection, *, at: float) -> int:
-    """The id of the embedded team, created with its first grant where it does not exist."""
+    """The id of the embedded team, created with its first grant if it does not exist."""
     found = id_of(connection, DEFAULT_TEAM)
     return found or _with_credits(connection, DEFAULT_TEAM, FIRST_GRANT, at=at)
 
@@ -108,7 +108,7 @@ def add(connection: Connection, name: str, credits: int, *, at: float) -> int:  
 
 
 def team_id_of(connection: Connection, name: str) -> int:
-    """The id of the team of this name. Raises `InvalidArguments` where there is none."""
+    """The id of the team of this name. Raises `InvalidArguments` if there is none."""
     found = id_of(connection, name)
     if found is None:
         raise _refused(f"There is no team {name!r}.", "`mcp-enrichment teams list` shows them all.")

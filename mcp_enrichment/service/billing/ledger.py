@@ -86,7 +86,7 @@ def grant(
 
 
 def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
-    """Add or take credits by hand; False where fewer are available than would be taken."""
+    """Add or take credits by hand; False if fewer are available than would be taken."""
     if not _move(connection, team_id, available=amount, corrected=amount):
         return False
     _enter(connection, team_id, LedgerEntryKind.CORRECT, amount, at=at, reason=reason)
@@ -94,7 +94,7 @@ def correct(connection: Connection, team_id: int, amount: int, *, at: float, rea
 
 
 def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
-    """Hold one credit for a request; False where none is available."""
+    """Hold one credit for a request; False if none is available."""
     if not _move(connection, team_id, available=-1, held=1):
         return False
     _enter(connection, team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)

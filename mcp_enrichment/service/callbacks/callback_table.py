@@ -106,7 +106,7 @@ def start_round(connection: Connection, callback_id: str) -> None:
 
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
-    """Store the next attempt and return its number; None where the round is over."""
+    """Store the next attempt and return its number; None if the round is over."""
     outcomes = connection.execute(_OUTCOMES, _round(callback)).scalars().all()
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None

@@ -55,7 +55,7 @@ def to_person_rows(rows: Iterable[Values]) -> list[Values]:
 
 
 def address_of(person: Values) -> str:
-    """The work address in a row of `contact_persons`; empty where it has none."""
+    """The work address in a row of `contact_persons`; empty if it has none."""
     return f"{person[_LOCAL]}@{person[_DOMAIN]}" if person[_DOMAIN] else ""
 
 

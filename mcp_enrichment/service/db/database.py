@@ -66,7 +66,7 @@ class Database:
         self.queue = queue
         """The queue of the job engine of this database."""
         self.listen = listen
-        """Yields the payloads of a channel's notifications, and None where some may have been
+        """Yields the payloads of a channel's notifications, and None if some may have been
         missed; None for a database without notifications."""
         self.data_version = data_version
         """A number that changes with each commit of another connection: for a database without
@@ -124,7 +124,7 @@ class Database:
     def scrub_now(self) -> bool:
         """Remove the remains of deleted rows from the files, in the calling thread.
 
-        False where another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
+        False if another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
         for a second copy: it is to be called again.
         """
         return scrub(self._engine)

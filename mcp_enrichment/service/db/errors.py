@@ -60,7 +60,7 @@ def translate_db_errors() -> Iterator[None]:
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
     """A transaction of this connection, committed if the block does not raise. Raises
-    `CommitUnknown` where it is unknown whether a commit was saved."""
+    `CommitUnknown` if it is unknown whether a commit was saved."""
     with connection.begin() as begun:
         yield
         try:

@@ -48,7 +48,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
     """Open the database that a libpq URL names.
 
     `privacy_key`: of the suppression list; None for the one that the database keeps. Raises
-    `StorageFailed` where the URL is none, the database cannot be reached, its suppression list was
+    `StorageFailed` if the URL is none, the database cannot be reached, its suppression list was
     made with another key, or `mcp-enrichment migrate` is due: several processes use it, and none
     of them may change it under the others.
     """
@@ -72,7 +72,7 @@ def open_postgres(url: str, *, privacy_key: bytes | None = None) -> Database:
 
 
 async def listen(url: str, channel: str) -> AsyncGenerator[str | None, None]:
-    """The payloads of a channel's notifications, for ever; None where some may have been missed."""
+    """The payloads of a channel's notifications, for ever; None if some may have been missed."""
     from psycopg import OperationalError  # noqa: PLC0415 (the extra may not be installed)
 
     is_logged = False

@@ -30,7 +30,7 @@ T = TypeVar("T")
 def read_sqlite(
     path: Path, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
-    """What `work` reads in the file, which must be there. Raises `StorageFailed` where
+    """What `work` reads in the file, which must be there. Raises `StorageFailed` if
     `open_sqlite` would, where that would migrate it, and where a table or a column is missing."""
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
@@ -48,7 +48,7 @@ def read_sqlite(
 def read_postgres(
     url: str, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
-    """What `work` reads there. Raises `StorageFailed` where `open_postgres` would."""
+    """What `work` reads there. Raises `StorageFailed` if `open_postgres` would."""
     from mcp_enrichment.service.db import postgres  # noqa: PLC0415 (of the extra)
 
     with postgres.unreachable_as_not_found():

@@ -296,7 +296,7 @@ contact_persons = Table(
     Column("last_name", String, nullable=False),
     Column("company", String, nullable=False),
     Column("company_key", String(100), nullable=False),
-    # The work email, in lower case; null where none is known.
+    # The work email, in lower case; null if none is known.
     Column("email_local", String(64)),
     Column("email_domain", String(253)),
     Column("source", String(32), nullable=False),
@@ -333,7 +333,7 @@ privacy_key = Table(
     metadata,
     # Identifies the key of these hashes without revealing it.
     Column("fingerprint", String(64), primary_key=True),
-    # The key itself: on Postgres only, and only where none is configured, as all machines share it.
+    # The key itself: on Postgres only, and only if none is configured, as all machines share it.
     Column("key", String(64)),
 )
 

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 BUSY_PAUSE = 0.01
 KEY_FILE = "privacy.key"
-"""The file beside the database with the key of its pseudonyms, where none is configured."""
+"""The file beside the database with the key of its pseudonyms, if none is configured."""
 
 
 def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
     """Open the file, created and migrated where needed.
 
     `privacy_key`: of the suppression list; None for the one in the file beside it. Raises
-    `StorageFailed` where the folder cannot be written, its file system supports no locks, the file
+    `StorageFailed` if the folder cannot be written, its file system supports no locks, the file
     is no database, a newer version of the program has written it, or its suppression list was made
     with another key.
     """

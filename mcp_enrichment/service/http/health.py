@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def routes(*, metrics: bool) -> Sequence[Route]:
-    """`/health` and `/ready`; `/metrics` where it is enabled, as totals are not public."""
+    """`/health` and `/ready`; `/metrics` if it is enabled, as totals are not public."""
     always = [Route("/health", _health), Route("/ready", _ready)]
     return [*always, Route("/metrics", _metrics)] if metrics else always
 

@@ -42,7 +42,7 @@ def preferred_wait(request: Request) -> int | None:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key`. Raises `InvalidArguments` where it is empty or too long."""
+    """The `Idempotency-Key`. Raises `InvalidArguments` if it is empty or too long."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
         raise _refused(f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters.")

@@ -49,7 +49,7 @@ class RateLimit:
         return RateLimit(quota=self.quota, clock=self.clock)
 
     def take(self, caller: str) -> None:
-        """Count one request. Raises `RateLimited` where none is left."""
+        """Count one request. Raises `RateLimited` if none is left."""
         bucket = self._filled(caller)
         if bucket.tokens < 1:
             wait = math.ceil((1 - bucket.tokens) * WINDOW / self.quota)

@@ -40,7 +40,7 @@ _LOCK = _GET.with_for_update()
 def open_circuit(
     connection: Connection, source: str, *, now: float
 ) -> Unavailable | Misconfigured | None:
-    """The result of a paused vendor; None where it is to be called."""
+    """The result of a paused vendor; None if it is to be called."""
     circuit = get(connection, source)
     if circuit is None or circuit.open_until is None:
         return None
@@ -101,11 +101,11 @@ class Circuit:
     reason: str
     """The last failure: `unavailable`, the `LostReason`, or the `Reason` of a rejection."""
     open_until: float | None = None
-    """Seconds since the epoch; None where the circuit is closed."""
+    """Seconds since the epoch; None if the circuit is closed."""
 
 
 def get(connection: Connection, source: str, *, to_change: bool = False) -> Circuit | None:
-    """The circuit of a source; None where it never failed. `to_change` locks the row."""
+    """The circuit of a source; None if it never failed. `to_change` locks the row."""
     row = connection.execute(_LOCK if to_change else _GET, {"source": source}).first()
     return Circuit(**row._mapping) if row else None
 
@@ -118,7 +118,7 @@ def put(connection: Connection, circuit: Circuit) -> None:
 
 
 def claim_probe(connection: Connection, circuit: Circuit, *, until: float) -> bool:
-    """Claim the probe of a source after its pause; False where another process was faster."""
+    """Claim the probe of a source after its pause; False if another process was faster."""
     this = (circuits.c.source == circuit.source) & (circuits.c.open_until == circuit.open_until)
     return connection.execute(update(circuits).where(this).values(open_until=until)).rowcount == 1
 

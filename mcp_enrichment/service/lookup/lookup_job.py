@@ -109,7 +109,7 @@ async def give_up(service: ServiceContext, job: Job) -> None:
 async def _outcome_from_paid_hits(
     service: ServiceContext, request: Request, calls: Mapping[str, SourceCall]
 ) -> LookupOutcome | None:
-    """The outcome by the vendors' stored results; None where they have no address."""
+    """The outcome by the vendors' stored results; None if they have no address."""
     with log_and_continue(logger, f"the paid results of {request.id} cannot be used"):
         if await is_suppressed(service.database, profile=request.linkedin_url):
             return SUPPRESSED
@@ -133,7 +133,7 @@ async def _query_unless_suppressed(
 
 async def _start_request(service: ServiceContext, job: Job) -> tuple[Request, bool] | None:
     """Set the job's request to `processing`; the request, and whether its profile is suppressed.
-    None where it is completed."""
+    None if it is completed."""
     database = service.database
     if not job.has_begun:
         await database.write_grouped(request_table.start, job.target_id)

@@ -45,7 +45,7 @@ class Unresolved:
     """A source was unavailable, and no other one has a verified address."""
 
     retry_after: Sequence[float]
-    """The `Retry-After` of each unavailable source, in seconds; 0 where it sent none."""
+    """The `Retry-After` of each unavailable source, in seconds; 0 if it sent none."""
     fallback: LookupOutcome
     """The outcome if the source stays unavailable."""
 
@@ -70,7 +70,7 @@ def resolve(answers: Sequence[SourceAnswer]) -> LookupOutcome | Unresolved:
 
 
 def best_hit(answers: Sequence[SourceAnswer]) -> LookupOutcome | None:
-    """The best address found; None where there is none."""
+    """The best address found; None if there is none."""
     hits = [(a.outcome, a.source) for a in answers if isinstance(a.outcome, Hit)]
     for verification in (*DECISIVE, *FALLBACK):
         for hit, source in hits:

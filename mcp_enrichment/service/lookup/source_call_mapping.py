@@ -43,7 +43,7 @@ SourceOutcome = Outcome | AddressRejected
 
 
 def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
-    """The result as a row can hold it: `Lost` where its text does not fit, without numbers that are
+    """The result as a row can hold it: `Lost` if its text does not fit, without numbers that are
     not finite."""
     if isinstance(outcome, Hit):
         checked_at = _finite(outcome.checked_at)
@@ -75,7 +75,7 @@ def _valid_cost(cost: float | None) -> float | None:
 
 
 def match_email_type(hit: Hit, wanted: EmailType, terms: Terms) -> Hit | Miss:
-    """The vendor's hit, or a miss where its address is of the other type. An address at a free-mail
+    """The vendor's hit, or a miss if its address is of the other type. An address at a free-mail
     provider is a work address only if the vendor says so of this very one."""
     stated = hit.email_type or (email_type_of(hit.email) if wanted is EmailType.WORK else wanted)
     return hit if stated is wanted else Miss(cost=_cost(hit.cost, terms.hit))
@@ -115,7 +115,7 @@ def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict
 
 
 def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
-    """The result in a row; `Reschedule` where there is none yet."""
+    """The result in a row; `Reschedule` if there is none yet."""
     if call.state is CallState.HIT and call.email is not None:
         return _hit(call, call.email)
     if call.state is CallState.MISS:

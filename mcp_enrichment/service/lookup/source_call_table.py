@@ -101,7 +101,7 @@ class SourceCall:
     cost: float = 0.0
     """In the source's own credits."""
     attempts: int = 1
-    """Calls made: more than one only where the vendor had done nothing."""
+    """Calls made: more than one only if the vendor had done nothing."""
     requested_at: float
     answered_at: float | None = None
 
@@ -118,7 +118,7 @@ def of_request(connection: Connection, request_id: str) -> Mapping[str, SourceCa
 
 
 def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | None) -> bool:
-    """Store a call before it is made; False where another process was faster.
+    """Store a call before it is made; False if another process was faster.
 
     `replacing`: the earlier row, which the call replaces.
     """
@@ -134,7 +134,7 @@ def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | N
 
 
 def store_result(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
-    """Store a result; False where the row has one already."""
+    """Store a result; False if the row has one already."""
     if not lock_if_running(connection, request_id):
         outcome |= {"email": None, "evidence": None}
     return connection.execute(_STORE, _this(request_id, source) | outcome).rowcount == 1

@@ -83,7 +83,7 @@ class SourceLimiter:
         return (source, request_id) in self._held
 
     async def release(self, source: str, request_id: str, *, database: Database) -> None:
-        """Give the slot back, also where the lookup is cancelled."""
+        """Give the slot back, also if the lookup is cancelled."""
         self._held.discard((source, request_id))
         with (
             anyio.CancelScope(shield=True),

@@ -48,7 +48,7 @@ class SourceReport:
     spent: float
     """In its own credits."""
     median_seconds: float | None
-    """The median duration of its last hits and misses; None where there are none."""
+    """The median duration of its last hits and misses; None if there are none."""
     health: Circuit | None
     """None: it is closed."""
 
@@ -76,7 +76,7 @@ def keyless_sources(database: Database) -> Mapping[str, Source]:
 
 
 async def balance_of(source: Source) -> float | Unavailable | Misconfigured | None:
-    """A vendor's balance; None where it has no such call."""
+    """A vendor's balance; None if it has no such call."""
     return await source.balance() if is_vendor(source) else None
 
 

@@ -85,7 +85,7 @@ def hand_out(
     lease: float,
 ) -> tuple[list[Job], float | None]:
     """Claim up to `most` of the jobs that wait for this source, each with a slot; and the seconds
-    until there may be another slot, None where no job waits any more."""
+    until there may be another slot, None if no job waits any more."""
     claimed: list[Job] = []
     while True:
         next_allowed_at = _lock(connection, source, now=now)
@@ -133,7 +133,7 @@ def _lock(connection: Connection, source: str, *, now: float) -> float:
 def _wait(
     connection: Connection, source: str, limit: LookupLimit, next_allowed_at: float, *, now: float
 ) -> float:
-    """0 where a slot is free; else the seconds until one may be."""
+    """0 if a slot is free; else the seconds until one may be."""
     if limit.at_once is not None:
         taken = connection.execute(_TAKEN, {"source": source}).scalar_one()
         if taken >= limit.at_once:

@@ -56,7 +56,7 @@ class _Waterfall:
 async def query_sources(service: ServiceContext, request: Request) -> LookupResult:
     """Query the sources until one has a verified address, or all were queried.
 
-    A vendor's stored result is not requested again. Raises `AtCapacity` where a source has no free
+    A vendor's stored result is not requested again. Raises `AtCapacity` if a source has no free
     slot.
     """
     sources = [
@@ -138,7 +138,7 @@ async def _stored_or_new_answer(
 
 
 async def _query(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    """Query a source, with a slot there where it has a limit."""
+    """Query a source, with a slot there if it has a limit."""
     service, slot = waterfall.service, waterfall.service.source_limiter.slot
     async with slot(
         source.name, waterfall.request.id, database=service.database, clock=service.clock
@@ -164,7 +164,7 @@ async def _query_free(waterfall: _Waterfall, source: Source) -> SourceOutcome | 
 
 
 async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
-    """The first of its addresses that may be disclosed; the hit itself where none may."""
+    """The first of its addresses that may be disclosed; the hit itself if none may."""
     for one in hit.others and (hit, *hit.others):
         suppressed = await is_address_suppressed(service.database, one.email)
         if not suppressed and await _defect(service, one.email) is None:

@@ -1,7 +1,7 @@
 """Pseudonyms of people: keyed hashes, which can be compared and reveal no name.
 
 With the key, hashes could be tried against every profile. So the key is not stored in the database,
-except on Postgres where none is configured.
+except on Postgres if none is configured.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def normalize_address(address: str) -> str:
 
 
 def pin_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
-    """Bind the database to one key. Raises `StorageFailed` where it has hashes of another one."""
+    """Bind the database to one key. Raises `StorageFailed` if it has hashes of another one."""
     if require_key(connection, pseudonyms):
         return
     connection.execute(delete(privacy_key))
@@ -73,7 +73,7 @@ def is_bound(connection: Connection) -> bool:
 
 
 def require_key(connection: Connection, pseudonyms: Pseudonyms) -> bool:
-    """Whether the database is bound to this key. Raises `StorageFailed` where it has hashes of
+    """Whether the database is bound to this key. Raises `StorageFailed` if it has hashes of
     another one."""
     known = connection.execute(select(privacy_key.c.fingerprint)).scalar()
     if known and known != pseudonyms.fingerprint and _has_hashes(connection):
@@ -82,7 +82,7 @@ def require_key(connection: Connection, pseudonyms: Pseudonyms) -> bool:
 
 
 def stored_key(connection: Connection) -> bytes:
-    """The key that the database stores. Raises `StorageFailed` where it is bound to another one."""
+    """The key that the database stores. Raises `StorageFailed` if it is bound to another one."""
     if key := connection.execute(select(privacy_key.c.key)).scalar():
         return str(key).encode()
     raise StorageFailed(StorageFault.OTHER_KEY)

@@ -85,7 +85,7 @@ def _warnings(connection: Connection) -> list[object]:
 
 
 def _older_are_over(connection: Connection) -> bool:
-    """Wait for older transactions, as rows that they may read are kept; False where one takes more
+    """Wait for older transactions, as rows that they may read are kept; False if one takes more
     than `OTHERS_SECONDS`."""
     until = time.monotonic() + OTHERS_SECONDS
     older = set(connection.execute(_UNDER_WAY).scalars())

@@ -75,7 +75,7 @@ class ErasureResult:
 
 
 def suppress(database: Database, subject: Subject, *, at: float) -> bool:
-    """Add the person to the suppression list; False where it was listed."""
+    """Add the person to the suppression list; False if it was listed."""
     hashes = subject.hashes(database.pseudonyms)
 
     def put(connection: Connection) -> bool:
@@ -87,7 +87,7 @@ def suppress(database: Database, subject: Subject, *, at: float) -> bool:
 
 
 def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
-    """Remove the person from the suppression list; False where it was not listed."""
+    """Remove the person from the suppression list; False if it was not listed."""
     hashes = subject.hashes(database.pseudonyms)
 
     def take(connection: Connection) -> bool:

@@ -49,7 +49,7 @@ def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: fl
 
 
 def remove(connection: Connection, pseudonym: str) -> bool:
-    """Remove a hash from the list; False where it was not listed."""
+    """Remove a hash from the list; False if it was not listed."""
     this = delete(suppressions).where(suppressions.c.pseudonym == pseudonym)
     return connection.execute(this).rowcount == 1
 
@@ -99,7 +99,7 @@ async def is_address_suppressed(database: Database, email: str) -> bool:
 def redact_if_suppressed(
     connection: Connection, pseudonyms: Pseudonyms, request: Request
 ) -> Request:
-    """The request as it may be disclosed now: without its email where the person or the address was
+    """The request as it may be disclosed now: without its email if the person or the address was
     suppressed since. The stored row stays."""
     if request.email is None:
         return request

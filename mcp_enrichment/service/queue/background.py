@@ -27,7 +27,7 @@ async def repeat(
 
 @asynccontextmanager
 async def run_alongside(*loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run these endless loops until the block has ended, also where it is cancelled before."""
+    """Run these endless loops until the block has ended, also if it is cancelled before."""
     scope = anyio.CancelScope(shield=True)
 
     async def run() -> None:

@@ -51,7 +51,7 @@ class Engine(Protocol):
         """Look for jobs now. Callable from the event loop only."""
 
     def lease_lookup(self, request_id: str, team_id: int) -> NewLookup | None:
-        """Lease the lookup of a new request to this process; None where it has no room, or other
+        """Lease the lookup of a new request to this process; None if it has no room, or other
         lookups are due. Callable from the event loop only."""
 
     async def run(self, service: ServiceContext) -> None:
@@ -61,7 +61,7 @@ class Engine(Protocol):
 async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
     """Call the job's handler. One that raises is rescheduled with backoff.
 
-    Raises `StorageFailed` where the database failed: the state of the job is then unknown.
+    Raises `StorageFailed` if the database failed: the state of the job is then unknown.
     """
     try:
         return await _HANDLERS[job.kind](service, job)
@@ -73,7 +73,7 @@ async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
 
 
 def count_failure(connection: Connection, kind: JobKind, target_id: str) -> int:
-    """Count an exception of the job's handler; the number so far, 0 where its target is gone."""
+    """Count an exception of the job's handler; the number so far, 0 if its target is gone."""
     table = _TARGETS[kind]
     this = (
         update(table)

@@ -75,7 +75,7 @@ class NewLookup(Protocol):
         """Called once that is committed."""
 
     def withdraw(self) -> None:
-        """Called instead where no request was stored."""
+        """Called instead if no request was stored."""
 
 
 @dataclass(frozen=True, slots=True)

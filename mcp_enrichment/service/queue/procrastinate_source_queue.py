@@ -37,7 +37,7 @@ class SourceJobManager(TrackingJobManager):
         self._source = source
         self._service = service
         self._wait: float | None = None
-        """Seconds until there may be another slot; None where no lookup waits for one."""
+        """Seconds until there may be another slot; None if no lookup waits for one."""
         self._wake = anyio.Event()
 
     def wake(self) -> None:

@@ -269,7 +269,7 @@ def waiting(connection: Connection) -> dict[str, int]:
 
 
 def oldest_run_at(connection: Connection) -> float | None:
-    """The earliest time at which a job is due; None where there is no job."""
+    """The earliest time at which a job is due; None if there is no job."""
     return connection.execute(select(func.min(jobs.c.run_at))).scalar()
 
 

@@ -129,7 +129,7 @@ class SQLiteWorker:
             pause = await self._start_due(service)
 
     async def _seconds_to_due(self, service: ServiceContext) -> float:
-        """0 where a job may be claimed, else the seconds until the next poll."""
+        """0 if a job may be claimed, else the seconds until the next poll."""
         with log_and_continue(logger, "no job can be polled for"):
             due = await service.database.read(lambda c: sqlite_queue.next_run_at(c, after=0.0))
             pause = math.inf if due is None else max(due - service.clock(), 0.0)

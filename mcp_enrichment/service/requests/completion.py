@@ -45,7 +45,7 @@ def complete_batch(
     connection: Connection, completions: Sequence[Completion]
 ) -> Sequence[int | None]:
     """Complete requests and delete their jobs: for each the number of jobs of callbacks that were
-    added, None where it was completed before.
+    added, None if it was completed before.
 
     One statement completes all and says how many. If one of several was completed before, it
     raises, and `GroupCommit` gives each a transaction of its own.

@@ -34,7 +34,7 @@ LONGEST_PAUSE = 0.05
 PAUSE_GROWTH = 1.02
 """The factor between two pauses: a pause is 10 ms plus 2 % of the time without a change."""
 POLL_EVERY_WITH_LISTENER = 5.0
-"""Seconds between two polls where the database sends notifications: in case that one is missed."""
+"""Seconds between two polls if the database sends notifications: in case that one is missed."""
 RETRY_AFTER_FAILURE = 5.0
 """Seconds until the next poll after a failure: a long outage must not flood the log."""
 IDS_A_QUERY = 500

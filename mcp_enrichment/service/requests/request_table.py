@@ -109,19 +109,19 @@ def running_about(connection: Connection, profiles: Collection[str]) -> Sequence
 
 
 def start(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
-    """pending → processing; each request, or None where it is final or missing."""
+    """pending → processing; each request, or None if it is final or missing."""
     return _each(ids, connection.execute(_START, {"ids": sorted(ids)}))
 
 
 def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
-    """Each request, or None where it is final or missing."""
+    """Each request, or None if it is final or missing."""
     return _each(ids, connection.execute(_RUNNING, {"ids": ids}))
 
 
 def complete(
     connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
 ) -> bool:
-    """pending or processing → a final status; False where it was final before."""
+    """pending or processing → a final status; False if it was final before."""
     row = {"this": request_id, "status": status, "completed_at": at, **found}
     return connection.execute(_COMPLETE, row).rowcount == 1
 
@@ -154,7 +154,7 @@ def _request(row: Row[Any]) -> Request:
     values = dict(row._mapping)
     values["type"] = EmailType(values["type"])
     values["status"] = Status(values["status"])
-    values["email"] = values["email"] or None  # empty where it was redacted
+    values["email"] = values["email"] or None  # empty if it was redacted
     values["reason"] = values["reason"] and Reason(values["reason"])
     values["verification"] = values["verification"] and Verification(values["verification"])
     return Request(**values)

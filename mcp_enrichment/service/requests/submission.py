@@ -77,7 +77,7 @@ async def accept(
     A running request of the team for the same profile and type is joined: no second credit is held,
     and the callback is added to it. Raises `InvalidProfileURL`,
     `CallbackRefused`, `InvalidArguments` (a NUL in the external_id), `InsufficientCredits`, and
-    `IdempotencyConflict` where the key came with another body before.
+    `IdempotencyConflict` if the key came with another body before.
     """
     new = _new_request(service, team_id, asked)
     case = service.sandbox_case(new.linkedin_url)
@@ -114,7 +114,7 @@ async def read(
 
 
 def reader(service: ServiceContext, request_id: str) -> Callable[[Connection, int], Request | None]:
-    """Reads the request of a team as it may be disclosed now; None where it has none."""
+    """Reads the request of a team as it may be disclosed now; None if it has none."""
 
     def get(connection: Connection, team_id: int) -> Request | None:
         if not _ID.fullmatch(request_id):
@@ -130,7 +130,7 @@ async def wait_until_final(
 ) -> Request:
     """The request that was read, or as it is when it is final, at the latest after `seconds`.
 
-    Raises `UnknownEnrichment` where none was found.
+    Raises `UnknownEnrichment` if none was found.
     """
     if found and not found.status.is_final and seconds:
         await service.completion_waiter.wait(found.id, seconds)
@@ -142,7 +142,7 @@ async def wait_until_final(
 
 
 def as_first_answered(request: Request, external_id: str | None) -> Request:
-    """The request as the first POST returned it: pending, also where it is completed since.
+    """The request as the first POST returned it: pending, also if it is completed since.
 
     So a repeated POST returns the same bytes; a poll returns the current state.
     """
