@@ -147,7 +147,9 @@ async def running_service(
     from mcp_enrichment.service.sources import factory
 
     engine = _job_engine(settings)
-    sources = factory.sources(settings.sources, keyless_sources(database), settings.vendor_keys)
+    sources = factory.create_sources(
+        settings.sources, keyless_sources(database), settings.vendor_keys
+    )
     service = _service_context(
         settings,
         database,

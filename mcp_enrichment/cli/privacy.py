@@ -16,7 +16,7 @@ from mcp_enrichment.cli.errors import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
+    from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
 
 NOT_VACUUMED = (
     "The rows are deleted, but the files could not be rewritten and may still hold them: another "
@@ -130,8 +130,8 @@ def _with_dates(exported: Any, name: str = "") -> Any:
     return exported
 
 
-def _subject(profile: str | None, email: str | None) -> Subject:
-    from mcp_enrichment.service.privacy.subject_requests import Subject
+def _subject(profile: str | None, email: str | None) -> NamedSubject:
+    from mcp_enrichment.service.privacy.subject_requests import NamedSubject
     from mcp_enrichment.service.sources.exports.email_address import clean_email
 
     if profile and email:
@@ -139,12 +139,12 @@ def _subject(profile: str | None, email: str | None) -> Subject:
     if profile is email is None:
         raise click.UsageError("Name the person by --profile or by --email.")
     if profile:
-        return Subject(profile=profile)
+        return NamedSubject(profile=profile)
     if (address := clean_email(email or "")) is None:
         raise click.ClickException(
             "--email is not an email address; pass one like ada@example.com."
         )
-    return Subject(address=address)
+    return NamedSubject(address=address)
 
 
 def _forget(profiles: Collection[str]) -> int:

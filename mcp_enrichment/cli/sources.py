@@ -124,4 +124,4 @@ def _chosen(database: Database) -> Sequence[Source]:
     from mcp_enrichment.service.sources import factory
 
     now = load_settings()
-    return factory.sources(now.sources, keyless_sources(database), now.vendor_keys)
+    return factory.create_sources(now.sources, keyless_sources(database), now.vendor_keys)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+WEBHOOK_POLL_INTERVAL = 60.0
+"""Seconds between two polls of a lookup whose webhook is expected, in case it is lost."""
 YOUNG_PAUSE = 0.5
 """Seconds between two polls of a young lookup: a quarter of a second of delay on average."""
 AGE_SHARE = 0.1

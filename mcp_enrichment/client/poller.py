@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from mcp_enrichment.client import retry
+from mcp_enrichment.client import poll_schedule, retry
 from mcp_enrichment.client.http_api import MAX_IN_FLIGHT
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
@@ -181,7 +181,7 @@ class Poller:
             return 0.0
         poll.was_pending = True
         if poll.expects_webhook:
-            return retry.WEBHOOK_POLL_INTERVAL
+            return poll_schedule.WEBHOOK_POLL_INTERVAL
         if poll_again:
             return 0.0
         return max(self.schedule.pause(age, polls), len(self._running) / POLLS_A_SECOND)

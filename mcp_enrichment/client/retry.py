@@ -18,9 +18,6 @@ FIRST_BACKOFF = 0.5
 """Seconds: the longest first pause. Each further one is twice as long."""
 LONGEST_BACKOFF = 8.0
 
-WEBHOOK_POLL_INTERVAL = 60.0
-"""Seconds between two polls of a lookup whose webhook is expected, in case it is lost."""
-
 
 def backoff(error: EnrichmentError, failures: int) -> float | None:
     """Seconds to wait after this many failures in a row; None if a repetition cannot help.

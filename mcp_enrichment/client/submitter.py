@@ -168,7 +168,8 @@ class Submitter:
         if result.reason in (Reason.ERASED, Reason.EXPIRED):
             return None  # the email was deleted: this is no `not-found` to reuse
         current = replace(record, status=result.status, ended_at=record.ended_at or time.time())
-        # A record with a status is known to be final, whatever status the service returns now.
+        # One that was saved as final is reused whatever status the service returns now; one that
+        # has just become final may be too old, or have failed.
         if result.is_final and not record.status and (refresh or not self._may_reuse(current)):
             return None
         return Submitted(as_reused(result), record)
@@ -189,10 +190,10 @@ class Submitter:
         return self.supports_idempotency or await self.store.supports_idempotency()
 
     def _may_reuse(self, record: RequestRecord) -> bool:
+        """Whether the saved request answers a new one: not if it failed, or is an old miss."""
         if record.status is Status.NOT_FOUND:
             return time.time() - (record.ended_at or record.asked_at) < self.keep_misses
-        is_final = record.status is not None and record.status.is_final
-        return record.status is Status.COMPLETED or not is_final
+        return record.status is not Status.FAILED
 
 
 def is_recent(record: RequestRecord) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from mcp_enrichment.client import retry
+from mcp_enrichment.client import poll_schedule
 from mcp_enrichment.contract.digests import mac_of
 from mcp_enrichment.contract.errors import StorageFailed
 
@@ -103,7 +103,7 @@ class Webhooks:
         cached = self._cache.get(enrichment_id)
         if cached is None:
             return Expected()
-        due = cached.at + retry.WEBHOOK_POLL_INTERVAL - anyio.current_time()
+        due = cached.at + poll_schedule.WEBHOOK_POLL_INTERVAL - anyio.current_time()
         return Expected(cached.body, max(due, 0.0))
 
     async def record_poll(self, body: EnrichmentBody, *, notified: bool) -> None:

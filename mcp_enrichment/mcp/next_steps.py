@@ -100,7 +100,7 @@ BY_REASON = {
     ),
     Reason.SUPPRESSED: Explanation(
         happened="This person, or their address, is on the service's suppression list.",
-        money=NOT_CHARGED,
+        money=NOTHING_FOR_THIS,
         for_person="Do not ask again.",
         for_assistant=f"Tell the user so, and do not request it again. {NO_GUESS}",
     ),

@@ -121,7 +121,8 @@ class Settings(BaseSettings):
         16, ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."
     )
     source_limits: SourceLimits = Field(
-        (), description="Lookups at a source, at once and started a second: `contacts=50/200,…`."
+        (),
+        description="Lookups at a source: at once / begun in a second. `contacts=50/200,…`.",
     )
     stop_seconds: float = Field(
         8, ge=0, le=60, description="Seconds that a stopping process waits for a vendor's answer."

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
-from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.contract.pasted_text import (
     path_problem,
@@ -113,7 +113,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 def _webhook_secret(secret: SecretStr) -> SecretStr:
-    webhooks.decode_secret(secret.get_secret_value())
+    standard_webhooks.decode_secret(secret.get_secret_value())
     return secret
 
 

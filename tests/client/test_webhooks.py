@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.client import retry
+from mcp_enrichment.client import poll_schedule
 from mcp_enrichment.client.state.webhook_store import MAX_NOTIFICATIONS
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
@@ -46,11 +46,11 @@ OTHER = "https://www.linkedin.com/in/jonas"
 @pytest.fixture
 def pause(monkeypatch: pytest.MonkeyPatch) -> Pause:
     """Sets the seconds after which a lookup is polled although no webhook has arrived."""
-    return lambda seconds: monkeypatch.setattr(retry, "WEBHOOK_POLL_INTERVAL", seconds)
+    return lambda seconds: monkeypatch.setattr(poll_schedule, "WEBHOOK_POLL_INTERVAL", seconds)
 
 
 def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> None:
-    safety_polls = 120 / retry.WEBHOOK_POLL_INTERVAL
+    safety_polls = 120 / poll_schedule.WEBHOOK_POLL_INTERVAL
     assert 1 + safety_polls + 1 <= 4, "the POST, the safety polls, and the poll after the webhook"
 
 
@@ -76,7 +76,7 @@ async def test_an_answer_comes_soon_after_its_push(
         lookups.end(found())
         ended = anyio.current_time()
         await webhooks.notify(token(vendor))
-    assert anyio.current_time() - ended < retry.WEBHOOK_POLL_INTERVAL, (
+    assert anyio.current_time() - ended < poll_schedule.WEBHOOK_POLL_INTERVAL, (
         "the webhook triggers a poll before the next one is due"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_enrichment.client import retry
+from mcp_enrichment.client import poll_schedule
 from mcp_enrichment.client.state.webhook_store import WebhookStore
 from mcp_enrichment.client.webhooks import Webhooks
 from tests.support.running_service import until
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.results import EnrichmentResult
     from tests.support.scripted_server import ScriptedServer
 
-LESS_THAN_A_PAUSE = retry.WEBHOOK_POLL_INTERVAL - 10
+LESS_THAN_A_PAUSE = poll_schedule.WEBHOOK_POLL_INTERVAL - 10
 """Seconds of a wait that ends before the safety poll for a lost webhook."""
 URL = "https://mcp.example/pushes"
 

@@ -18,7 +18,7 @@ from mcp_enrichment.contract.pasted_text import (
     strip_invisible,
     url_problem,
 )
-from mcp_enrichment.contract.webhooks import new_secret
+from mcp_enrichment.contract.standard_webhooks import new_secret
 
 PLACEHOLDERS = [
     "${ENRICHMENT_API_KEY}", "${user_config.api_key}", "${input:key}", "${env:KEY}", "${KEY:-x}",

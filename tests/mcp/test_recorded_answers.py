@@ -144,7 +144,7 @@ def test_no_variant_of_a_message_is_answered_otherwise_than_by_the_sdk(message: 
     sent, answers = [opening], RecordedAnswers()
     given = [answers.answer(opening)]
     for line in variants(json.loads(message)):
-        answers.are_over = False
+        answers.has_ended = False
         if answer := answers.answer(line):
             sent.append(line)
             given.append(answer)

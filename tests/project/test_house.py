@@ -18,10 +18,10 @@ PACKAGE = sorted((ROOT / "mcp_enrichment").rglob("*.py"))
 FILES = PACKAGE + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "bench").rglob("*.py"))
 
 
-def test_files_stay_small() -> None:
+def test_most_files_have_up_to_150_lines_and_none_more_than_400() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in FILES}
     assert not [str(path) for path, length in lengths.items() if length > 400]
-    assert statistics.median(lengths[path] for path in PACKAGE) <= 110
+    assert statistics.median(lengths[path] for path in PACKAGE) <= 150
 
 
 def test_every_dependency_is_bounded_and_has_its_reason() -> None:

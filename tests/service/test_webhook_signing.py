@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.callbacks.callback_job import redeliver
 from tests.support.openapi import must_be
@@ -155,7 +155,7 @@ async def test_a_secret_is_no_other_teams_and_stands_in_no_log_and_no_error(
 
 
 def test_secrets_have_the_size_that_the_specification_asks_for() -> None:
-    made = {webhooks.new_secret() for _ in range(50)}
+    made = {standard_webhooks.new_secret() for _ in range(50)}
     assert len(made) == 50
     for secret in made:
         assert secret.startswith("whsec_")

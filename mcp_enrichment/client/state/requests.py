@@ -210,7 +210,7 @@ class RequestStore(SQLiteStore):
         post: PendingPost | None,
         before: StoredRequest,
     ) -> None:
-        """Undo `reserve` or `reserve_again` after the service has refused the POST.
+        """Undo `save_before_post` or `save_before_repeat` after the service has refused the POST.
 
         It leaves the rows that another process has written since, and the credit of a POST that
         another process is sending again.

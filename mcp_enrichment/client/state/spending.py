@@ -26,7 +26,7 @@ CREATE TABLE spending (
 CREATE INDEX spending_by_day ON spending (account, at);
 """
 
-RESERVED = "reserved"
+MAY_BE_CHARGED = "reserved"
 """The POST may be on its way, or its outcome is unknown."""
 ACCEPTED = "accepted"
 """The service has returned an id. A service that holds credits has deducted it."""
@@ -88,7 +88,7 @@ def count_credit(
         not_deducted = len(read_states(db, account).keys() - snapshot.deducted)
         if snapshot.balance - not_deducted - 1 < budget.reserve:
             raise BudgetExceeded(_reserve_reached(budget.reserve))
-    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, RESERVED))
+    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, MAY_BE_CHARGED))
 
 
 def set_state(db: sqlite3.Connection, key: str, state: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.mcp.http.http_error import HTTPError
 from mcp_enrichment.mcp.http.request import read_body
@@ -43,7 +43,7 @@ class WebhookRoute:
 
     async def _take(self, request: Request) -> None:
         body = await read_body(request.receive)
-        if self.secrets and not webhooks.verify(
+        if self.secrets and not standard_webhooks.verify(
             request.headers, body, self.secrets, now=time.time()
         ):
             raise HTTPError(401, "The signature is missing, wrong, or too old.")

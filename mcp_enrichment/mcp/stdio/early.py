@@ -43,15 +43,15 @@ class EarlyAnswers:
         self._recorded = RecordedAnswers()
         self._received, self._partial_line, self._unsent = bytearray(), b"", bytearray()
         self._answered: set[str] = set()
-        self._stopped, self._stop = os.pipe()
+        self._stop_reader, self._stop_writer = os.pipe()
         self._thread = threading.Thread(target=self._run, name="early answers", daemon=True)
         self._thread.start()
 
     def stop(self) -> Handover:
         """End the thread."""
-        os.close(self._stop)
+        os.close(self._stop_writer)
         self._thread.join()
-        os.close(self._stopped)
+        os.close(self._stop_reader)
         received = bytes(self._received) + self._partial_line
         return Handover(received, frozenset(self._answered), bytes(self._unsent))
 
@@ -64,12 +64,12 @@ class EarlyAnswers:
     def _exchange(self) -> bool:
         """Wait, then read or write once. Returns whether there is more to do."""
         held = len(self._received) + len(self._partial_line)
-        reads = [] if self._recorded.are_over or held > MAX_READ else [STDIN]
+        reads = [] if self._recorded.has_ended or held > MAX_READ else [STDIN]
         writes = [STDOUT] if self._unsent else []
         if not (reads or writes):
             return False
-        readable, writable, _ = select.select([self._stopped, *reads], writes, [])
-        if self._stopped in readable:
+        readable, writable, _ = select.select([self._stop_reader, *reads], writes, [])
+        if self._stop_reader in readable:
             return False
         if writable:
             self._write()

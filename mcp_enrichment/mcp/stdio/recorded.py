@@ -37,20 +37,20 @@ class RecordedAnswers:
         self._versions: list[str] = record["versions"]
         self._results: dict[str, dict[str, dict[str, Any]]] = record["results"]
         self._era: str | None = None
-        self.are_over = False
+        self.has_ended = False
         """Whether all further requests are left to the SDK."""
 
     def answer(self, line: bytes) -> tuple[dict[str, Any], bytes] | None:
         """The request and the line that answers it; None if it is left to the SDK."""
-        message = None if self.are_over else _parsed(line)
+        message = None if self.has_ended else _parsed(line)
         if message is None:
-            self.are_over = True
+            self.has_ended = True
             return None
         method, params = message["method"], message.get("params") or {}
         era = self._era or (HANDSHAKE if method == "initialize" else MODERN)
         result = self._result(era, method, params) if "id" in message else None
         if result is None:
-            self.are_over = self._era is None
+            self.has_ended = self._era is None
             return None
         self._era = era
         response = {"jsonrpc": "2.0", "id": message["id"], "result": result}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select
 
-from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
@@ -140,7 +140,7 @@ def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Seque
 
 def rotate_secret(connection: Connection, team_id: int, *, at: float) -> str:
     """A new secret; the one before stays valid until the next rotation."""
-    secret = webhooks.new_secret()
+    secret = standard_webhooks.new_secret()
     add_secret(connection, team_id, secret, at=at)
     return secret
 

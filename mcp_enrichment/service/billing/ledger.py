@@ -119,6 +119,7 @@ def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: 
     ]
     connection.execute(_MOVE, moves)
     entries = []
+    # The balance is changed already: each entry subtracts the releases that follow it.
     for outcome in outcomes:
         kind = LedgerEntryKind.SETTLE if outcome.is_settled else LedgerEntryKind.RELEASE
         released[outcome.team_id] -= not outcome.is_settled

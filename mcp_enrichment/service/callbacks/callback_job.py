@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
-from mcp_enrichment.contract import webhooks
+from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.accounts.teams import signing_secrets
@@ -60,7 +60,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     if claimed is None:
         return None
     body = body_of(claimed.request, claimed.callback)
-    headers = webhooks.headers(
+    headers = standard_webhooks.headers(
         message_id=f"msg_{claimed.callback.id}",
         at=service.clock(),
         body=body,
@@ -120,8 +120,8 @@ def redeliver(
 
 def body_of(request: Request, callback: Callback) -> bytes:
     """The contract's body: the same bytes in each attempt, unless its email is suppressed since."""
-    redacted = replace(request, external_id=callback.external_id)
-    return json.dumps(to_response(redacted).to_json(), ensure_ascii=False).encode()
+    with_its_reference = replace(request, external_id=callback.external_id)
+    return json.dumps(to_response(with_its_reference).to_json(), ensure_ascii=False).encode()
 
 
 def _claim(

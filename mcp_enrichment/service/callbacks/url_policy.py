@@ -25,7 +25,7 @@ Network = IPv4Network | IPv6Network
 MAX_URL = 2048
 _NEVER_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LOCAL_NAMES = re.compile(r"[^.]+|(.*\.)?(localhost|local|internal|localdomain|home\.arpa)")
-"""With names without a dot, to which the resolver may add a local domain."""
+"""Names of the local network. A name without a dot is one: the resolver may add a local domain."""
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 """A label of a host name. RFC 1123 has no underscores, but they are resolved."""
@@ -80,6 +80,7 @@ class CallbackURLPolicy:
         port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
         if port not in self.ports:
             raise _refused(f"uses another port than {', '.join(map(str, sorted(self.ports)))}")
+        # With allowed networks, a local name is checked once it is resolved.
         if address is None and _LOCAL_NAMES.fullmatch(host) and not self.networks:
             raise _refused("names a host of the local network")
         if address is not None and not self.allows(address):

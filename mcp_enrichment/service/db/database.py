@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
+from mcp_enrichment.service.db.batcher import Batcher
 from mcp_enrichment.service.db.errors import transaction, translate_db_errors
-from mcp_enrichment.service.db.group_commit import GroupCommit
 from mcp_enrichment.service.db.schema import teams, write_checks
 from mcp_enrichment.service.db.upsert import upsert
 from mcp_enrichment.service.privacy.secure_vacuum import scrub
@@ -81,7 +81,7 @@ class Database:
         self._writing = anyio.CapacityLimiter(writers)
         self._reader_threads, self._writer_thread = reader_threads, writer_thread
         self._writable_until = 0.0
-        self._groups: dict[Callable[..., Any], GroupCommit[Any, Any]] = {}
+        self._groups: dict[Callable[..., Any], Batcher[Any, Any]] = {}
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction and return what it returns."""
@@ -90,7 +90,10 @@ class Database:
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a write transaction: committed if it returns, rolled back if it raises."""
+        """Run `work` in a write transaction: committed if it returns, rolled back if it raises.
+
+        On SQLite, writes that wait at the same time share one commit: if that fails, all fail.
+        """
         if self._writer_thread:
             return await self._writer_thread.run(work)
         return await anyio.to_thread.run_sync(self.write_now, work, limiter=self._writing)
@@ -149,9 +152,9 @@ class Database:
         self,
         run: Callable[[Callable[[Connection], Sequence[R]]], Awaitable[Sequence[R]]],
         work: Callable[[Connection, Sequence[T]], Sequence[R]],
-    ) -> GroupCommit[T, R]:
+    ) -> Batcher[T, R]:
         if work not in self._groups:
-            self._groups[work] = GroupCommit(lambda members: run(lambda c: work(c, members)))
+            self._groups[work] = Batcher(lambda members: run(lambda c: work(c, members)))
         return self._groups[work]
 
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:

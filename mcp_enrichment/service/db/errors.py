@@ -1,4 +1,4 @@
-"""Maps the drivers' errors to `StorageFailed`."""
+"""Maps the drivers' errors, and those of a commit, to `StorageFailed`."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ class SQLiteThreads:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """The connection that was used last, or a new one if all are in use: a file that was
-        replaced meanwhile is not opened without need."""
+        """A connection that is kept for later calls, unless the database fails. It is the one that
+        was used last: a file that was replaced meanwhile is not opened without need."""
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -97,12 +97,12 @@ class SQLiteThreads:
             yield connection
         except (StorageFailed, DBAPIError, sqlite3.Error):
             connection.invalidate()  # after a failed COMMIT its transaction may be open
-            connection.close()
             raise
-        except BaseException:
-            self._idle.append(connection)
-            raise
-        self._idle.append(connection)
+        finally:
+            if connection.invalidated:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def _others(self) -> Sequence[_Call]:
         """The calls that wait, too."""

@@ -60,19 +60,20 @@ class SourceLimiter:
             if database.queue.has_waiting(connection, source):
                 return False  # they are first
             options = {"now": now, "lease": LEASE}
-            return not source_slots.acquire(connection, source, request_id, limit, **options)
+            return source_slots.acquire(connection, source, request_id, limit, **options)
 
-        acquired: bool | None = None
         try:
             acquired = await database.write(acquire)
-            if acquired:
-                self.note_held(source, request_id)
-                yield
-        finally:
-            if acquired is not False:
-                await self.release(source, request_id, database=database)
+        except BaseException:  # it may have been acquired
+            await self.release(source, request_id, database=database)
+            raise
         if not acquired:
             raise AtCapacity(source)
+        self.note_held(source, request_id)
+        try:
+            yield
+        finally:
+            await self.release(source, request_id, database=database)
 
     def note_held(self, source: str, request_id: str) -> None:
         """This process has the slot: it is renewed until it is released."""

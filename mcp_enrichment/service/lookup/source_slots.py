@@ -59,19 +59,19 @@ def acquire(
     *,
     now: float,
     lease: float,
-) -> float:
-    """Take a slot for the request: 0; else the seconds until one may be free.
+) -> bool:
+    """Take a slot for the request; False if none is free.
 
     The slot expires after `lease` seconds unless it is renewed. A request that has one keeps it,
     also in the process that takes over its job.
     """
     next_allowed_at = _lock(connection, source, now=now)
     if holds(connection, source, request_id, now=now):
-        return 0.0
-    if wait := _wait(connection, source, limit, next_allowed_at, now=now):
-        return wait
+        return True
+    if _wait(connection, source, limit, next_allowed_at, now=now):
+        return False
     _take(connection, source, request_id, limit, next_allowed_at, now=now, lease=lease)
-    return 0.0
+    return True
 
 
 def hand_out(

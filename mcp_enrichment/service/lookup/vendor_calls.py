@@ -98,9 +98,10 @@ def _claim_or_stored(
         )
         return _claim(connection, mine, replacing=stored)
     if stored.state is CallState.REQUESTED:
-        # A transaction that is repeated finds its own row.
-        if stored.claim_token == claim_token or _is_in_flight(stored, now=now):
-            return stored if stored.claim_token == claim_token else Reschedule(IN_FLIGHT_RECHECK)
+        if stored.claim_token == claim_token:
+            return stored  # a transaction that is repeated finds its own row
+        if _is_in_flight(stored, now=now):
+            return Reschedule(IN_FLIGHT_RECHECK)
         lost = Lost(why=LostReason.NO_ANSWER)
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # No generated repr: it would put the person into logs.
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Subject:
+class NamedSubject:
     """The person that a command names, by a canonical profile URL or by an address."""
 
     profile: str | None = None
@@ -41,7 +41,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DataSubject:
+class KnownPerson:
     """The profiles and addresses known to be one person's. Addresses are normalised."""
 
     profiles: frozenset[str]
@@ -74,7 +74,7 @@ class ErasureResult:
     If the named address belongs to several profiles, none was erased completely."""
 
 
-def suppress(database: Database, subject: Subject, *, at: float) -> bool:
+def suppress(database: Database, subject: NamedSubject, *, at: float) -> bool:
     """Add the person to the suppression list; False if it was listed."""
     hashes = subject.hashes(database.pseudonyms)
 
@@ -86,7 +86,7 @@ def suppress(database: Database, subject: Subject, *, at: float) -> bool:
     return database.write_now(put)
 
 
-def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
+def unsuppress(database: Database, subject: NamedSubject, *, at: float) -> bool:
     """Remove the person from the suppression list; False if it was not listed."""
     hashes = subject.hashes(database.pseudonyms)
 
@@ -98,7 +98,9 @@ def unsuppress(database: Database, subject: Subject, *, at: float) -> bool:
     return database.write_now(take)
 
 
-def erase(database: Database, subject: Subject, *, suppressing: bool, at: float) -> ErasureResult:
+def erase(
+    database: Database, subject: NamedSubject, *, suppressing: bool, at: float
+) -> ErasureResult:
     """Delete what is stored about a person, in one transaction. `Database.scrub_now` then removes
     the remains from the database's files."""
     return database.write_now(
@@ -108,7 +110,7 @@ def erase(database: Database, subject: Subject, *, suppressing: bool, at: float)
     )
 
 
-def export(database: Database, subject: Subject, *, at: float) -> dict[str, Any]:
+def export(database: Database, subject: NamedSubject, *, at: float) -> dict[str, Any]:
     """What is stored about a person, for them to read."""
     pseudonyms = database.pseudonyms
 
@@ -137,7 +139,7 @@ def _erase(
     connection: Connection,
     *,
     pseudonyms: Pseudonyms,
-    subject: Subject,
+    subject: NamedSubject,
     suppressing: bool,
     at: float,
 ) -> ErasureResult:
@@ -153,7 +155,7 @@ def _erase(
     )
 
 
-def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -> None:
+def _cancel_running(connection: Connection, person: KnownPerson, *, at: float) -> None:
     """Complete the person's running requests: their lookups then stop."""
     ended = [
         ledger.HoldOutcome(team_id=request.team_id, request_id=request.id, is_settled=False)
@@ -166,7 +168,7 @@ def _cancel_running(connection: Connection, person: DataSubject, *, at: float) -
         ledger.close_holds(connection, ended, at=at)
 
 
-def _person(connection: Connection, subject: Subject) -> tuple[DataSubject, int]:
+def _person(connection: Connection, subject: NamedSubject) -> tuple[KnownPerson, int]:
     """The person, and the number of other profiles with the person's addresses. If the named
     address belongs to several profiles, none of them is taken for the person's."""
     profiles = {subject.profile} if subject.profile is not None else set()
@@ -184,7 +186,7 @@ def _person(connection: Connection, subject: Subject) -> tuple[DataSubject, int]
         )
         - profiles
     )
-    person = DataSubject(
+    person = KnownPerson(
         profiles=frozenset(profiles),
         addresses=frozenset(addresses),
         spellings=frozenset(spellings),

@@ -37,6 +37,7 @@ statuses. That function takes a list of queues, so no index finds it the next jo
 lookups waiting it took 30 ms to look for a callback."""
 
 FETCH_FAIRLY = """
+    -- waiting_teams: the teams that have callbacks, each found by one step through the index
     WITH RECURSIVE waiting_teams (team_id) AS (
         SELECT min((args ->> 'team_id')::integer) FROM procrastinate_jobs
         WHERE status = 'todo' AND queue_name = %(queue)s
@@ -46,6 +47,7 @@ FETCH_FAIRLY = """
             WHERE status = 'todo' AND queue_name = %(queue)s
             AND (args ->> 'team_id')::integer > waiting_teams.team_id
         ) FROM waiting_teams WHERE waiting_teams.team_id IS NOT NULL
+    -- in_turn: those of them with a due callback and room, the fewest under way first
     ), in_turn AS (
         SELECT waiting_teams.team_id FROM waiting_teams
         CROSS JOIN LATERAL (
@@ -60,6 +62,7 @@ FETCH_FAIRLY = """
             ) AS jobs
         ) AS at_work
         WHERE at_work.jobs < %(share)s ORDER BY at_work.jobs, oldest.scheduled_at
+    -- taken: the oldest due callback of the first of them that is not locked
     ), taken AS (
         UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
         WHERE id = (

@@ -53,7 +53,7 @@ class SQLiteWorker:
         """Teams whose lookups were claimed here, the least recent first."""
         self._wake = anyio.Event()
         self._others_wait = True
-        """Whether lookups may be due that no process has claimed: they are before new ones."""
+        """Whether unclaimed lookups may be due. A new one is then queued behind them."""
         self._left_due = False
         """Whether the last claim left due jobs: the end of a job makes room for them."""
         self._running: tuple[ServiceContext, TaskGroup] | None = None
@@ -67,7 +67,7 @@ class SQLiteWorker:
         then the job need not be claimed."""
         is_full = self._count(JobKind.LOOK_UP).total() >= self._concurrency
         if self._running is None or self._others_wait or is_full:
-            self._others_wait = True
+            self._others_wait = True  # this one is queued: the next ones go behind it
             return None
         job = Job(
             kind=JobKind.LOOK_UP,
@@ -90,7 +90,7 @@ class SQLiteWorker:
 
     def withdraw(self, job: Job) -> None:
         """Give the room of a job back that was not stored."""
-        if self._is_full(job):
+        if self._makes_room(job):
             self.wake()
         self._at_work.discard(job)
 
@@ -100,12 +100,16 @@ class SQLiteWorker:
         limiter.on_release = lambda _source: self.wake()
         loops = (
             partial(
-                repeat, self._lease / 3, partial(self._keep, service), logger, "no lease is renewed"
+                repeat,
+                self._lease / 3,
+                partial(self._renew_and_release, service),
+                logger,
+                "no lease is renewed",
             ),
             partial(limiter.keep, service.database, service.clock),
         )
         with log_and_continue(logger, "no lookup is released"):
-            await self._keep(service)
+            await self._renew_and_release(service)
         try:
             async with run_alongside(*loops), anyio.create_task_group() as tasks:
                 self._running = service, tasks
@@ -247,12 +251,12 @@ class SQLiteWorker:
                 again = await run_job(service, job)
                 await self._settle(service, job, again)
         finally:
-            if again or self._left_due or self._is_full(job):
+            if again or self._left_due or self._makes_room(job):
                 self.wake()
             self._at_work.remove(job)
             self._deleted.discard(job)
 
-    def _is_full(self, job: Job) -> bool:
+    def _makes_room(self, job: Job) -> bool:
         at_work = self._count(job.kind)
         share = DELIVERIES_PER_TEAM if job.kind is JobKind.DELIVER else self._concurrency
         return at_work.total() >= self._concurrency or at_work[job.team_id] >= share
@@ -271,7 +275,7 @@ class SQLiteWorker:
         if settle:
             await service.database.write(settle)
 
-    async def _keep(self, service: ServiceContext) -> None:
+    async def _renew_and_release(self, service: ServiceContext) -> None:
         """Renew the leases; and release lookups that wait for a source without a limit."""
         limited = service.source_limiter.limits.keys()
         await service.database.write(lambda c: sqlite_queue.release_unlimited(c, limited))

@@ -48,7 +48,7 @@ def complete_batch(
     added, None if it was completed before.
 
     One statement completes all and says how many. If one of several was completed before, it
-    raises, and `GroupCommit` gives each a transaction of its own.
+    raises, and `Batcher` gives each a transaction of its own.
     """
     # Rows are locked in one order everywhere, requests before balances: so there is no deadlock,
     # and the lock on a team's balance is short.
@@ -56,7 +56,7 @@ def complete_batch(
     at = completions[0].service.clock()
     outcomes = {one.request.id: asdict(one.outcome) for one in in_order}
     completed = request_table.complete_all(connection, outcomes, at=at)
-    if completed != len(completions) > 1:
+    if len(completions) > 1 and completed < len(completions):
         raise _CompletedBefore
     delete_done(connection, [one.job for one in in_order])
     if not completed:

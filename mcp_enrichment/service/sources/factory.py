@@ -42,12 +42,13 @@ _CLASSES = {
 NAMES = frozenset(_CLASSES)
 
 
-def sources(
+def create_sources(
     names: Sequence[str], own: Mapping[str, Source], keys: Mapping[str, SecretStr]
 ) -> Sequence[Source]:
     """The sources of these names in order: our own, and vendors with their keys."""
     return [
-        own[name] if name in own else vendor(name, keys[name].get_secret_value()) for name in names
+        own[name] if name in own else create_vendor(name, keys[name].get_secret_value())
+        for name in names
     ]
 
 
@@ -63,7 +64,7 @@ async def closing_sources(sources: Sequence[Source]) -> AsyncIterator[None]:
                     await source.aclose()
 
 
-def vendor(
+def create_vendor(
     name: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> HTTPVendor:
     """Create the vendor, to be closed by `aclose`. Raises `KeyError` for an unknown name."""

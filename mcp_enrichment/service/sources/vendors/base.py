@@ -136,22 +136,31 @@ class StartedJob(VendorModel):
 
 
 class HTTPVendor:
-    """A vendor with an HTTP API. A subclass sets the attributes and implements `read`."""
+    """A vendor with an HTTP API. A subclass sets the attributes without a default, and implements
+    `read`. `Terms` describes the prices and limits."""
 
     name: str
+    """The name of its module, and in ENRICHMENT_SOURCES."""
     url: str
+    """The root of its API."""
     prices: ClassVar[Mapping[EmailType, float]]
     """The price of an email in the vendor's own credits, for each type that it has."""
+    request: ClassVar[LookupRequest]
+    """The request of one lookup."""
+
     miss_price: float = 0.0
     at_once: int | None = None
     per_second: float | None = None
     idempotent_billing: bool = False
     verified_on: str | None = None
+    """The day on which it was last used with a real key (ISO 8601); None: never."""
     key_header: str = "x-api-key"
     key_format: str = "{}"
+    """The header's value, with the key in place of `{}`."""
     headers: ClassVar[Mapping[str, str]] = {}
+    """Further headers of each request."""
     status_map: ClassVar[StatusMap] = {}
-    request: ClassVar[LookupRequest]
+    """The vendor's own words for the state of an address."""
     started: ClassVar[type[StartedJob] | None] = None
     """The response to `request`, if it is only ever the start of a job."""
     poll_path: str | None = None

@@ -23,7 +23,7 @@ from mcp_enrichment.service.sources.base import (
     Miss,
     Unavailable,
 )
-from mcp_enrichment.service.sources.factory import NAMES, vendor
+from mcp_enrichment.service.sources.factory import NAMES, create_vendor
 from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def vendor_at_scripted_server(
 ) -> AsyncIterator[tuple[HTTPVendor, ScriptedServer]]:
     """A vendor with a scripted server."""
     async with scripted_server() as end:
-        asked = vendor(name, key, transport=ToFarEnd(end.port))
+        asked = create_vendor(name, key, transport=ToFarEnd(end.port))
         try:
             yield asked, end
         finally:

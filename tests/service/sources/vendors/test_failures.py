@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.factory import NAMES, vendor
+from mcp_enrichment.service.sources.factory import NAMES, create_vendor
 from mcp_enrichment.service.sources.vendors import transport
 from tests.service.sources.vendors.recorded import (
     CASES,
@@ -35,7 +35,7 @@ COLLECTS = {"salesfinity", "fullenrich", "wiza", "bettercontact", "dropcontact"}
 async def test_a_vendor_that_cannot_be_connected_to_has_charged_nothing(name: str) -> None:
     async with scripted_server() as end:
         port = end.port
-    asked = vendor(name, KEY, transport=ToFarEnd(port))
+    asked = create_vendor(name, KEY, transport=ToFarEnd(port))
     assert as_recorded(await asked.find(PROFILE, EmailType.WORK)) == AGAIN
     await asked.aclose()
 
@@ -95,7 +95,7 @@ async def test_a_proxy_that_cannot_be_used_is_a_setting_to_correct(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "nonsense://proxy.example")
-    asked = vendor("hunter", KEY)
+    asked = create_vendor("hunter", KEY)
     outcome = await asked.find(PROFILE, EmailType.WORK)
     assert as_recorded(outcome) == {"misconfigured": "sources-misconfigured"}
     await asked.aclose()

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.factory import NAMES, vendor
+from mcp_enrichment.service.sources.factory import NAMES, create_vendor
 from tests.service.sources.vendors.recorded import (
     CASES,
     KEY,
@@ -65,7 +65,7 @@ async def test_only_what_a_vendor_says_of_the_very_address_is_its_word_for_the_k
 def test_every_vendor_has_the_cases_that_all_must_have(name: str) -> None:
     cases = [case for case in CASES if case.vendor == name]
     assert {case.name for case in cases} >= ASKED_OF_ALL
-    assert {case.email_type for case in cases if case.ask == case.email_type} == vendor(
+    assert {case.email_type for case in cases if case.ask == case.email_type} == create_vendor(
         name, KEY
     ).email_types
 
@@ -81,7 +81,7 @@ async def test_a_name_of_another_script_is_asked_for_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_vendor_says_its_name_its_price_and_its_pace(name: str) -> None:
-    asked = vendor(name, KEY)
+    asked = create_vendor(name, KEY)
     assert asked.name == name
     assert asked.url.startswith("https://")
     assert asked.terms.hit == max(asked.prices.values()) > 0
