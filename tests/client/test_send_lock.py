@@ -10,6 +10,7 @@ import pytest
 
 from mcp_enrichment.client.state import send_lock
 from mcp_enrichment.client.state.send_lock import SendLock
+from mcp_enrichment.contract.errors import StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +84,17 @@ def test_an_old_file_is_removed_unless_its_client_lives(
     ours.hold()
     assert held.exists()
     assert not left.exists()
+
+
+def test_an_old_file_that_is_no_lock_is_removed(ours: SendLock, state_file: Path) -> None:
+    junk = state_file.with_name("memory.db.sending-0123.conflict")
+    junk.write_bytes(b"x" * 5000)
+    os.utime(junk, times=(0, 0))
+    ours.hold()
+    assert not junk.exists()
+
+
+def test_something_in_the_place_of_the_lock_is_a_fault_of_storage(ours: SendLock) -> None:
+    ours._file.mkdir()
+    with pytest.raises(StorageFailed):
+        ours.hold()

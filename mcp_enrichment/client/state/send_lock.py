@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.client.state.sqlite_file import translate_sqlite_errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -25,7 +27,8 @@ class SendLock:
     """The lock of one client, from its first POST until it is closed.
 
     A sender is named after the lock and the number of the POST: the client itself knows which of
-    its POSTs are under way. The methods raise errors of SQLite and of the file system.
+    its POSTs are under way. The methods raise `StorageFailed`: an error of SQLite would be taken
+    for damage of the state file, in whose transactions they run.
     """
 
     def __init__(self, state_file: Path) -> None:
@@ -46,6 +49,7 @@ class SendLock:
         finally:
             self._sending.remove(name)
 
+    @translate_sqlite_errors()
     def is_sending(self, sender: str) -> bool:
         """Whether this client, or another live one, is sending under this name."""
         name = sender.partition(".")[0]
@@ -53,6 +57,7 @@ class SendLock:
             return sender in self._sending
         return _is_held(_lock_file(self._state_file, name))
 
+    @translate_sqlite_errors()
     def hold(self) -> None:
         """Take the lock, if it is not held or its file was removed."""
         if self._held is not None and self._file.exists():
@@ -81,6 +86,9 @@ class SendLock:
 def _is_held(file: Path) -> bool:
     if not file.exists():
         return False
+    if file.stat().st_size:
+        _remove(file)  # ours is always empty: SQLite cannot lock another file
+        return False
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as db:
         try:
             db.execute("BEGIN EXCLUSIVE")
@@ -94,7 +102,7 @@ def _is_held(file: Path) -> bool:
 
 def _remove_stale(state_file: Path) -> None:
     for file in state_file.parent.glob(_lock_file(state_file, "*").name):
-        with suppress(OSError):
+        with suppress(OSError, sqlite3.Error):
             if time.time() - file.stat().st_mtime > STALE_SECONDS:
                 _is_held(file)
 
