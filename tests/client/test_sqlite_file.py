@@ -6,14 +6,23 @@ import logging
 import sqlite3
 import sys
 import threading
+import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from mcp_enrichment.client.state import sqlite_file
+from mcp_enrichment.client.state.records import (
+    PendingPost,
+    RequestRecord,
+    StoredRequest,
+    SubmitState,
+)
 from mcp_enrichment.client.state.requests import SCHEMA, RequestStore
+from mcp_enrichment.client.state.spending import Budget
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
@@ -261,3 +270,36 @@ async def test_a_memory_that_others_keep_locked_is_told_and_nothing_is_sent(
             await client.request(PROFILE, EmailType.WORK)
     assert caught.value.fault is StorageFault.BUSY
     assert not vendor.seen
+
+
+async def test_a_save_that_waits_when_the_client_is_closed_leaves_no_send_lock(
+    memory: Path,
+) -> None:
+    store = RequestStore(memory, "account")
+    await store.mark_idempotent()
+    with closing(sqlite3.connect(memory, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_save, store)
+            await anyio.wait_all_tasks_blocked()
+            store.close()
+            other.execute("ROLLBACK")
+    await anyio.to_thread.run_sync(store._file._thread.shutdown)
+    assert list(memory.parent.iterdir()) == [memory]
+    assert await _states(memory) == [SubmitState.ASKING]
+
+
+async def _save(store: RequestStore) -> None:
+    record = RequestRecord(
+        dedup_key="d", account="account", type=EmailType.WORK, key="k", asked_at=time.time()
+    )
+    with store.send_lock.sender() as sender:
+        post = PendingPost(dedup_key="d", key="k", sender=sender, since=time.time(), body="")
+        await store.save_before_post(
+            record, post, expected=StoredRequest(), budget=Budget(), snapshot=None
+        )
+
+
+async def _states(memory: Path) -> list[SubmitState]:
+    with closing(RequestStore(memory, "account")) as store:
+        return [record.state for record in await store.newest(9)]

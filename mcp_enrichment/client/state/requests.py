@@ -86,8 +86,8 @@ class RequestStore(SQLiteStore):
         self._supports_idempotency = False
 
     def close(self) -> None:
-        super().close()
-        self.send_lock.close()
+        # A transaction that waits for another process still takes the lock.
+        self._file.close(then=self.send_lock.close)
 
     @transaction
     def save_before_post(

@@ -28,7 +28,8 @@ class SendLock:
 
     A sender is named after the lock and the number of the POST: the client itself knows which of
     its POSTs are under way. The methods raise `StorageFailed`: an error of SQLite would be taken
-    for damage of the state file, in whose transactions they run.
+    for damage of the state file, in whose transactions they run. Only one thread may call `hold`
+    and `close`.
     """
 
     def __init__(self, state_file: Path) -> None:

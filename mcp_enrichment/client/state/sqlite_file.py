@@ -93,10 +93,12 @@ class SQLiteFile:
         except (sqlite3.Error, OSError, _OtherVersion):
             return await self.run(work)
 
-    def close(self) -> None:
-        """Close the connections, after the transactions that were started."""
+    def close(self, *, then: Callable[[], object] = lambda: None) -> None:
+        """Close the connections, after the transactions that were started. `then` is called last,
+        in the thread of the transactions."""
         self._reader.close()
         self._thread.submit(self._writer.close)
+        self._thread.submit(then)
 
     def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
