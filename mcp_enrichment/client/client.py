@@ -88,6 +88,11 @@ class EnrichmentClient:
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        # These run in reverse order, each even if the block was cancelled.
+        if self._webhooks:
+            self._exits.callback(self._webhooks.close)
+        self._exits.callback(self._store.close)
+        self._exits.push_async_callback(self._api.aclose)
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._poller = Poller(self._api, self._tasks, self._webhooks)
         if self._webhooks:
@@ -116,10 +121,6 @@ class EnrichmentClient:
     async def __aexit__(self, *exc_info: object) -> None:
         self._tasks.cancel_scope.cancel()
         await self._exits.aclose()
-        await self._api.aclose()
-        self._store.close()
-        if self._webhooks:
-            self._webhooks.close()
 
     async def request(
         self,

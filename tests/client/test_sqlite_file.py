@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import httpx
 import pytest
 
 from mcp_enrichment.client.state import sqlite_file
@@ -287,6 +288,23 @@ async def test_a_save_that_waits_when_the_client_is_closed_leaves_no_send_lock(
     await anyio.to_thread.run_sync(store._file._thread.shutdown)
     assert list(memory.parent.iterdir()) == [memory]
     assert await _states(memory) == [SubmitState.ASKING]
+
+
+async def test_a_client_whose_block_is_cancelled_leaves_no_send_lock(
+    new_client: NewClient, memory: Path
+) -> None:
+    async def cancel(_request: httpx.Request) -> httpx.Response:
+        assert len(list(memory.parent.iterdir())) == 2
+        tasks.cancel_scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    transport = httpx.MockTransport(cancel)
+    async with anyio.create_task_group() as tasks, new_client(transport=transport) as client:
+        store = client._store
+        await client.request(PROFILE, EmailType.WORK)
+    await anyio.to_thread.run_sync(store._file._thread.shutdown)
+    assert list(memory.parent.iterdir()) == [memory]
 
 
 async def _save(store: RequestStore) -> None:
