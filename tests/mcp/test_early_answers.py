@@ -16,6 +16,7 @@ import pytest
 
 from mcp_enrichment.mcp.stdio.early import MAX_READ
 from tests.mcp.pipes import environment, handshake, modern, request
+from tests.support.running_service import until
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class Held:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Held]:
+def held(folder: Path, *, stdout: int = subprocess.PIPE) -> Iterator[Held]:
     gate = folder / "gate"
     os.mkfifo(gate)
     command = [sys.executable, "-m", "tests.support.held_imports"]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    pipes = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     env = environment(folder) | {"GATE": str(gate)}
     with subprocess.Popen(command, bufsize=0, env=env, **pipes) as process:
         try:
@@ -182,6 +183,19 @@ def test_a_signal_ends_it_at_once_and_without_a_word(by: signal.Signals, tmp_pat
         server.process.send_signal(by)
         assert server.process.wait(HANG) == -by
         assert server.stderr() == b""
+
+
+@pytest.mark.anyio
+async def test_a_signal_leaves_the_shared_pipe_of_stdout_blocking(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as answers, os.fdopen(write_end, "wb"):
+        with held(tmp_path, stdout=write_end) as server:
+            server.send(request(1, "initialize", handshake()))
+            assert json.loads(answers.readline())["id"] == 1
+            await until(lambda: os.get_blocking(write_end))
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(HANG) == -signal.SIGTERM
+        assert os.get_blocking(write_end)
 
 
 def test_a_client_that_has_closed_stdout_ends_it(tmp_path: Path) -> None:

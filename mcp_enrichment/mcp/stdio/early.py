@@ -57,7 +57,7 @@ class EarlyAnswers:
 
     def _run(self) -> None:
         # A broken pipe is left to the server, which ends then.
-        with suppress(OSError), not_blocking(STDOUT):
+        with suppress(OSError):
             while self._exchange():
                 pass
 
@@ -97,7 +97,9 @@ class EarlyAnswers:
         return json.dumps(message).encode()
 
     def _write(self) -> None:
-        with suppress(BlockingIOError):
+        # Other processes may share the pipe, and a signal may end this one at any time. So the pipe
+        # is non-blocking no longer than a write takes.
+        with suppress(BlockingIOError), not_blocking(STDOUT):
             del self._unsent[: os.write(STDOUT, self._unsent)]
 
 
