@@ -29,9 +29,14 @@ _LOCK_ERRORS = _UNSUPPORTED | {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PERM}
 """The errors of locking a file that no other process uses."""
 
 
+def error_code(error: sqlite3.Error) -> int:
+    """SQLite's extended result code; 0 if Python has raised the error."""
+    return getattr(error, "sqlite_errorcode", 0)
+
+
 def is_unsupported(error: sqlite3.Error) -> bool:
     """Whether the error means that the file system lacks a feature."""
-    return error.sqlite_errorcode in _UNSUPPORTED
+    return error_code(error) in _UNSUPPORTED
 
 
 def require_locks(folder: Path, *, wal: bool = False) -> None:
@@ -44,7 +49,7 @@ def require_locks(folder: Path, *, wal: bool = False) -> None:
         with TemporaryDirectory(prefix="lock-test-", dir=folder, ignore_cleanup_errors=True) as own:
             _lock(Path(own) / "test.db", wal=wal)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode in _LOCK_ERRORS:
+        if error_code(error) in _LOCK_ERRORS:
             raise StorageFailed(StorageFault.NO_LOCKS) from error
     except OSError:
         return  # the next write reports the reason

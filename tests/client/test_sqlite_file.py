@@ -168,6 +168,19 @@ async def test_a_read_that_fails_leaves_the_file_unlocked(memory: Path) -> None:
             other.execute("BEGIN EXCLUSIVE")
 
 
+async def test_a_row_that_cannot_be_decoded_is_a_fault_and_leaves_the_file_unlocked(
+    memory: Path,
+) -> None:
+    not_utf8 = "INSERT INTO requests VALUES ('d', 'a', 'work', 'k', CAST(x'ff' AS TEXT), 'asking'"
+    with closing(RequestStore(memory, "a")) as store:
+        await store.mark_idempotent()
+        with closing(sqlite3.connect(memory, timeout=0, isolation_level=None)) as other:
+            other.execute(f"{not_utf8}, NULL, NULL, 0, NULL)")
+            with pytest.raises(StorageFailed):
+                await store.load("d")
+            other.execute("BEGIN EXCLUSIVE")
+
+
 def _overwrite(memory: Path) -> None:
     memory.write_bytes(b"x" * memory.stat().st_size)
 

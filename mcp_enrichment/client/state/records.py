@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,8 @@ def find_all(db: sqlite3.Connection, where: str, *values: str | int) -> list[Req
 
 def _as_dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    with closing(cursor):  # one that fails half-read would keep the file locked
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _record(row: dict[str, Any]) -> RequestRecord:

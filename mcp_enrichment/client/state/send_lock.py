@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.client.state.sqlite_file import translate_sqlite_errors
+from mcp_enrichment.file_locks import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def _is_held(file: Path) -> bool:
         try:
             db.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if error_code(error) != sqlite3.SQLITE_BUSY:
                 raise
             return True
     _remove(file)

@@ -15,7 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.file_locks import is_unsupported, require_locks
+from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -129,7 +129,7 @@ class SQLiteFile:
         except _OtherVersion:
             self._set_aside("other", "is of another version of mcp-enrichment")
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE not in _BROKEN:
+            if error_code(error) & _PRIMARY_CODE not in _BROKEN:
                 raise
             self._set_aside("broken", "was unreadable")
         self._writer.close()
@@ -273,7 +273,7 @@ def is_usable(path: Path, schema: Schema) -> bool:
             check: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE in _BROKEN:
+            if error_code(error) & _PRIMARY_CODE in _BROKEN:
                 return False
             raise
     return check == "ok" and version in (0, schema.version)
@@ -300,4 +300,4 @@ def translate_sqlite_errors() -> Iterator[None]:
 def _fault(error: sqlite3.DatabaseError) -> StorageFault:
     if is_unsupported(error):
         return StorageFault.NO_LOCKS
-    return _FAULTS.get(error.sqlite_errorcode & _PRIMARY_CODE, StorageFault.NOT_WRITABLE)
+    return _FAULTS.get(error_code(error) & _PRIMARY_CODE, StorageFault.NOT_WRITABLE)
