@@ -244,6 +244,16 @@ async def test_a_file_of_another_version_is_set_aside_whole_and_work_goes_on(
     assert (await client.request(PROFILE, EmailType.WORK)).reused
 
 
+async def test_a_file_that_another_version_makes_anew_is_told(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _of_version(memory, SCHEMA.version + 1)
+    monkeypatch.setattr(SQLiteFile, "_set_aside", lambda *_: None)
+    with closing(RequestStore(memory, "account")) as store, pytest.raises(StorageFailed) as caught:
+        await store.mark_idempotent()
+    assert caught.value.fault is StorageFault.BUSY
+
+
 @pytest.mark.parametrize("obstacle", ["a file", "no permission", "a folder"])
 async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_sent(
     new_client: NewClient, vendor: ScriptedServer, tmp_path: Path, obstacle: str

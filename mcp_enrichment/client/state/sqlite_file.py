@@ -133,7 +133,10 @@ class SQLiteFile:
                 raise
             self._set_aside("broken", "was unreadable")
         self._writer.close()
-        return self._run_in_transaction(work)
+        try:
+            return self._run_in_transaction(work)
+        except _OtherVersion as error:  # another version of the program has made the file anew
+            raise StorageFailed(StorageFault.BUSY) from error
 
     def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         db = self._writer.begin("IMMEDIATE", timeout=self._busy_timeout or BUSY_TIMEOUT)
