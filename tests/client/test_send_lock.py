@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,34 @@ def test_a_lock_whose_file_was_removed_is_taken_again(
     [file] = tmp_path.iterdir()
     file.unlink()
     with ours.sender() as sender:
+        ours.hold()
+        assert theirs.is_sending(sender)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_lock_whose_file_was_replaced_is_taken_again(ours: SendLock, theirs: SendLock) -> None:
+    ours.hold()
+    ours._file.unlink()
+    ours._file.touch()
+    with ours.sender() as sender:
+        ours.hold()
+        assert theirs.is_sending(sender)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_file_is_removed_while_it_is_locked(
+    ours: SendLock, theirs: SendLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove_unless_taken(file: Path) -> None:
+        with pytest.raises(StorageFailed):  # its client cannot take the lock that is removed
+            ours.hold()
+        file.unlink()
+
+    ours._file.touch()
+    with ours.sender() as sender:
+        monkeypatch.setattr(send_lock, "_remove", remove_unless_taken)
+        assert not theirs.is_sending(sender)
+        monkeypatch.undo()
         ours.hold()
         assert theirs.is_sending(sender)
 

@@ -7,13 +7,14 @@ when the process is killed; a process that is stopped (SIGSTOP) keeps it.
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 import uuid
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.client.state.sqlite_file import translate_sqlite_errors
+from mcp_enrichment.client.state.sqlite_file import inode_of, translate_sqlite_errors
 from mcp_enrichment.file_locks import error_code
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class SendLock:
         self._name = uuid.uuid4().hex
         self._file = _lock_file(state_file, self._name)
         self._held: sqlite3.Connection | None = None
+        self._inode: int | None = None
         self._numbers = count(1)
         self._sending: set[str] = set()
 
@@ -61,21 +63,13 @@ class SendLock:
 
     @translate_sqlite_errors()
     def hold(self) -> None:
-        """Take the lock, if it is not held or its file was removed."""
-        if self._held is not None and self._file.exists():
+        """Take the lock, if it is not held or its file was removed or replaced."""
+        if self._held is not None and self._inode == inode_of(self._file):
             return
         self.close()
         _remove_stale(self._state_file)
-        # Another thread than this one closes it.
-        self._held = sqlite3.connect(
-            self._file, timeout=0, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._held.execute("PRAGMA journal_mode = OFF")  # else a second file appears
-            self._held.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            self.close()
-            raise
+        self._held = _lock(self._file)
+        self._inode = inode_of(self._file)
 
     def close(self) -> None:
         """Release the lock."""
@@ -91,15 +85,34 @@ def _is_held(file: Path) -> bool:
     if file.stat().st_size:
         _remove(file)  # ours is always empty: SQLite cannot lock another file
         return False
-    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as db:
-        try:
-            db.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error_code(error) != sqlite3.SQLITE_BUSY:
-                raise
-            return True
-    _remove(file)
+    try:
+        lock = _lock(file)
+    except sqlite3.OperationalError as error:
+        if error_code(error) != sqlite3.SQLITE_BUSY:
+            raise
+        return True
+    with closing(lock):
+        _remove(file)  # before the unlock: its client may lock it again
+    if sys.platform == "win32":  # an open file cannot be removed there
+        _remove(file)
     return False
+
+
+def _lock(file: Path) -> sqlite3.Connection:
+    """Lock the file that is at the path, and is created there if need be."""
+    while True:
+        inode = inode_of(file)
+        # The thread that closes it may be another one.
+        db = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = OFF")  # else a second file appears
+            db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            db.close()
+            raise
+        if inode == inode_of(file):
+            return db
+        db.close()  # the file is new, or was removed or replaced meanwhile
 
 
 def _remove_stale(state_file: Path) -> None:

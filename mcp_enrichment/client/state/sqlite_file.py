@@ -198,7 +198,7 @@ class _Connection:
         """Begin a transaction in the file that is at the path now."""
         while True:
             if self._db is None:
-                self._inode = self._inode_at_path()
+                self._inode = inode_of(self._path)
                 self._db = _connect(self._path, timeout)
             self._db.execute(f"BEGIN {kind}")
             if self.is_current():
@@ -207,7 +207,7 @@ class _Connection:
 
     def is_current(self) -> bool:
         """Whether the file is still the one at the path."""
-        return self._inode == self._inode_at_path()
+        return self._inode == inode_of(self._path)
 
     def close(self) -> None:
         """Close the connection. A transaction that is open is rolled back."""
@@ -215,11 +215,13 @@ class _Connection:
             self._db.close()
             self._db = None
 
-    def _inode_at_path(self) -> int | None:
-        try:
-            return self._path.stat().st_ino
-        except FileNotFoundError:
-            return None
+
+def inode_of(path: Path) -> int | None:
+    """The number of the file that is at the path now; None if there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
