@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_enrichment.mcp.stdio import early, recorded
 from mcp_enrichment.mcp.stdio.early import MAX_READ
 from tests.mcp.pipes import environment, handshake, modern, request
 from tests.support.running_service import until
@@ -39,6 +40,16 @@ MORE_THAN_FIT = 50
 """Answers of 9 kB that no pipe holds at once."""
 FLOOD = 4 * MAX_READ
 """Bytes, more than the thread reads and the pipe holds."""
+
+WITH_MANY_DESCRIPTORS = """
+import os, resource, runpy
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+while os.dup(2) < 1024:
+    pass
+runpy.run_module("tests.support.held_imports", run_name="__main__")
+"""
+"""A program whose next descriptors are higher than `select.select` takes."""
 
 
 @dataclass
@@ -76,10 +87,15 @@ class Held:
 
 
 @contextmanager
-def held(folder: Path, *, stdout: int = subprocess.PIPE) -> Iterator[Held]:
+def held(
+    folder: Path,
+    *,
+    stdout: int = subprocess.PIPE,
+    program: tuple[str, ...] = ("-m", "tests.support.held_imports"),
+) -> Iterator[Held]:
     gate = folder / "gate"
     os.mkfifo(gate)
-    command = [sys.executable, "-m", "tests.support.held_imports"]
+    command = [sys.executable, *program]
     pipes = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     env = environment(folder) | {"GATE": str(gate)}
     with subprocess.Popen(command, bufsize=0, env=env, **pipes) as process:
@@ -146,6 +162,33 @@ def test_a_client_that_uses_one_id_again_gets_each_answer(tmp_path: Path) -> Non
         server.release()
         assert "prompts" in server.answer()["result"]
         assert server.end() == []
+
+
+def test_a_client_cannot_guess_the_ids_of_the_early_answers(tmp_path: Path) -> None:
+    guessed = [f"answered early: {number}" for number in range(2)]
+    with held(tmp_path) as server:
+        server.send(*OPENINGS["handshake"])
+        assert [server.answer()["id"] for _ in range(2)] == [1, 2]
+        server.send(*(request(one, "ping") for one in guessed))
+        server.release()
+        assert [answer["id"] for answer in server.end()] == guessed
+
+
+def test_a_process_that_inherits_many_descriptors_answers_early(tmp_path: Path) -> None:
+    with held(tmp_path, program=("-c", WITH_MANY_DESCRIPTORS)) as server:
+        server.send(*OPENINGS["handshake"])
+        assert [server.answer()["id"] for _ in range(2)] == [1, 2]
+        server.release()
+        assert server.end() == []
+
+
+def test_without_the_record_the_server_answers_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "isatty", lambda _fd: False)
+    monkeypatch.setattr(early, "are_pollable", lambda: True)
+    monkeypatch.setattr(recorded, "FILE", str(tmp_path / "missing.json"))
+    assert early.answer_early() is None
 
 
 def test_answers_that_stdout_has_no_room_for_are_sent_once_it_has(tmp_path: Path) -> None:

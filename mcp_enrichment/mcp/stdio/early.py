@@ -43,6 +43,7 @@ class EarlyAnswers:
         self._recorded = RecordedAnswers()
         self._received, self._partial_line, self._unsent = bytearray(), b"", bytearray()
         self._answered: set[str] = set()
+        self._id_prefix = f"answered early {os.urandom(8).hex()}:"  # no client's own
         self._stop_reader, self._stop_writer = os.pipe()
         self._thread = threading.Thread(target=self._run, name="early answers", daemon=True)
         self._thread.start()
@@ -64,16 +65,25 @@ class EarlyAnswers:
     def _exchange(self) -> bool:
         """Wait, then read or write once. Returns whether there is more to do."""
         held = len(self._received) + len(self._partial_line)
-        reads = [] if self._recorded.has_ended or held > MAX_READ else [STDIN]
-        writes = [STDOUT] if self._unsent else []
-        if not (reads or writes):
+        reads = not self._recorded.has_ended and held <= MAX_READ
+        if not (reads or self._unsent):
             return False
-        readable, writable, _ = select.select([self._stop_reader, *reads], writes, [])
-        if self._stop_reader in readable:
+        ready = self._wait(reads=reads, writes=bool(self._unsent))
+        if self._stop_reader in ready:
             return False
-        if writable:
+        if STDOUT in ready:
             self._write()
-        return STDIN not in readable or self._read()
+        return STDIN not in ready or self._read()
+
+    def _wait(self, *, reads: bool, writes: bool) -> set[int]:
+        """Wait until one of these is ready or broken, or `stop` is called."""
+        poll = select.poll()  # `select.select` refuses descriptors above 1023
+        poll.register(self._stop_reader, select.POLLIN)
+        if reads:
+            poll.register(STDIN, select.POLLIN)
+        if writes:
+            poll.register(STDOUT, select.POLLOUT)
+        return {fd for fd, _ in poll.poll()}
 
     def _read(self) -> bool:
         """Read, and answer the complete lines. Returns whether stdin is still open."""
@@ -92,7 +102,7 @@ class EarlyAnswers:
         self._unsent += response
         self._write()
         # The server's answer is known by this id, even if the client uses its own id again.
-        message["id"] = f"answered early: {len(self._answered)}"
+        message["id"] = f"{self._id_prefix} {len(self._answered)}"
         self._answered.add(message["id"])
         return json.dumps(message).encode()
 
@@ -104,7 +114,13 @@ class EarlyAnswers:
 
 
 def answer_early() -> EarlyAnswers | None:
-    """Start the thread; None if a server cannot wait for its pipes, and at a terminal."""
+    """Start the thread; None if a server cannot wait for its pipes, and at a terminal.
+
+    None also if the thread cannot start: the server then answers all requests.
+    """
     if sys.stdin is None or sys.stdout is None or os.isatty(STDIN) or os.isatty(STDOUT):
         return None
-    return EarlyAnswers() if are_pollable() else None
+    try:
+        return EarlyAnswers() if are_pollable() else None
+    except (OSError, ValueError, RuntimeError):  # its record, its pipe or its thread
+        return None

@@ -30,7 +30,7 @@ class StdoutWriter:
         """`early`: the answers that are given already are not sent again."""
         self._fd = fd
         self._unsent = bytearray(early.unsent if early else b"")
-        self._answered = early.answered if early else frozenset()
+        self._answered = set(early.answered if early else ())
         self._open_requests = 0
         self._broken: OSError | None = None
         self._is_stuck = anyio.Event()
@@ -46,6 +46,7 @@ class StdoutWriter:
         if isinstance(item.message, JSONRPCResponse | JSONRPCError):
             await self.request_finished()
             if item.message.id in self._answered:
+                self._answered.remove(item.message.id)
                 return
         if self._broken:
             raise anyio.BrokenResourceError
