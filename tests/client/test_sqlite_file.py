@@ -218,6 +218,38 @@ async def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_once_for_all
     assert len(list(memory.parent.glob("*.broken-*"))) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be renamed there")
+async def test_damage_that_is_met_after_a_write_does_not_harm_the_new_file_of_another_process(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage = sqlite3.DatabaseError("database disk image is malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    journal = memory.with_name("memory.db-journal")
+    set_aside = SQLiteFile._set_aside
+    others: list[sqlite3.Connection] = []
+
+    def then_another_writes(file: SQLiteFile, suffix: str, reason: str) -> None:
+        set_aside(file, suffix, reason)
+        others.append(sqlite3.connect(memory, isolation_level=None, check_same_thread=False))
+        others[0].executescript("BEGIN IMMEDIATE; CREATE TABLE theirs (id)")
+        assert journal.exists()
+
+    def meet_damage(db: sqlite3.Connection) -> bool:
+        if not others:
+            db.execute("INSERT INTO idempotent_accounts VALUES ('a')")
+            raise damage
+        return True
+
+    monkeypatch.setattr(SQLiteFile, "_set_aside", then_another_writes)
+    with closing(SQLiteFile(memory, SCHEMA, busy_timeout=0.05)) as file:
+        await file.run(lambda _db: None)
+        with pytest.raises(StorageFailed):  # the other process keeps the new file locked
+            await file.run(meet_damage)
+    with closing(others[0]) as other:
+        assert journal.exists()
+        other.execute("COMMIT")
+
+
 async def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(memory: Path) -> None:
     with closing(SQLiteFile(memory, SCHEMA)) as file:
         insert = "INSERT INTO idempotent_accounts VALUES ('a')"

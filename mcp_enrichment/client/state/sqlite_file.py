@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -158,12 +158,14 @@ class SQLiteFile:
     def _set_aside(self, suffix: str, reason: str) -> None:
         """Rename the file of the writer, unless another process has done so.
 
-        SQLite cannot lock a damaged file, so this is done under a lock on a second file. A
-        transaction that is open stays open meanwhile: no other process writes to the file.
+        SQLite cannot lock a damaged file, so this is done under a lock on a second file. The file
+        stays locked too, if it can be: no other process writes to it. What we have written is
+        rolled back first: later this would delete the journal of a new file.
         """
         aside = self._path.with_name(f"{self._path.name}.{suffix}-{time.time_ns()}")
         with closing(_connect(self._lock_file(), self._busy_timeout or BUSY_TIMEOUT)) as lock:
             lock.execute("BEGIN EXCLUSIVE")
+            self._writer.roll_back()
             if not self._writer.is_current():
                 return
             if sys.platform == "win32":  # an open file cannot be renamed there
@@ -197,13 +199,21 @@ class _Connection:
     def begin(self, kind: str, *, timeout: float) -> sqlite3.Connection:
         """Begin a transaction in the file that is at the path now."""
         while True:
-            if self._db is None:
+            db = self._db  # on Windows another thread may close it meanwhile
+            if db is None:
                 self._inode = inode_of(self._path)
-                self._db = _connect(self._path, timeout)
-            self._db.execute(f"BEGIN {kind}")
+                db = self._db = _connect(self._path, timeout)
+            db.execute(f"BEGIN {kind}")
             if self.is_current():
-                return self._db
+                return db
             self.close()  # the file is new, or was removed or replaced
+
+    def roll_back(self) -> None:
+        """Undo what the open transaction has written. The file stays locked, if it can be."""
+        with suppress(sqlite3.Error):  # none is open, or the damage prevents it
+            if self._db is not None:
+                self._db.execute("ROLLBACK")
+                self._db.execute("BEGIN IMMEDIATE")
 
     def is_current(self) -> bool:
         """Whether the file is still the one at the path."""
