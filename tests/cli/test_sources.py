@@ -13,7 +13,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.circuit_breaker import Circuit
-from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject, suppress
 from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import Hit, InProgress, Misconfigured, Miss, Unavailable
 from mcp_enrichment.settings import Settings
@@ -39,7 +39,7 @@ def hunter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedVendor:
     """A scripted vendor of this name, with its key set."""
     vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(factory, "NAMES", frozenset({"hunter", "people-data"}))
-    monkeypatch.setattr(factory, "vendor", lambda _name, _key: vendor)
+    monkeypatch.setattr(factory, "create_vendor", lambda _name, _key: vendor)
     monkeypatch.setenv("ENRICHMENT_SOURCES", "contacts, hunter")
     monkeypatch.setenv("ENRICHMENT_HUNTER_API_KEY", KEY)
     monkeypatch.setenv("ENRICHMENT_DATA_DIR", str(tmp_path))
@@ -114,7 +114,7 @@ def test_a_lookup_shows_the_address_masked_also_from_one_that_takes_its_time(
 def test_nobody_is_asked_about_a_person_who_asked_to_be_left_out(
     path: Path, hunter: ScriptedVendor, url: str
 ) -> None:
-    _suppress(path, Subject(profile=ADA))
+    _suppress(path, NamedSubject(profile=ADA))
     refused = run("check", "hunter", "--profile", url, "--yes")
     assert refused.exit_code == 2
     assert "on the suppression list" in refused.stderr
@@ -124,7 +124,7 @@ def test_nobody_is_asked_about_a_person_who_asked_to_be_left_out(
 def test_a_suppressed_address_is_not_shown_masked_either(
     path: Path, hunter: ScriptedVendor
 ) -> None:
-    _suppress(path, Subject(address=ADAS))
+    _suppress(path, NamedSubject(address=ADAS))
     hunter.says[0] = Hit(email=ADAS)
     done = run("check", "hunter", "--profile", ADA, "--yes")
     assert done.exit_code == 0
@@ -159,7 +159,7 @@ def test_a_vendor_without_credit_fails_the_check_and_stays_left_alone(
     database.close()
 
 
-def _suppress(path: Path, subject: Subject) -> None:
+def _suppress(path: Path, subject: NamedSubject) -> None:
     database = open_sqlite(path)
     suppress(database, subject, at=time.time())
     database.close()

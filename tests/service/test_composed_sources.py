@@ -36,7 +36,7 @@ def hunter(monkeypatch: pytest.MonkeyPatch) -> ScriptedVendor:
     """A scripted vendor of this name."""
     vendor = scripted_vendor(Miss(), name="hunter")
     monkeypatch.setattr(factory, "NAMES", frozenset({"hunter"}))
-    monkeypatch.setattr(factory, "vendor", lambda _name, _key: vendor)
+    monkeypatch.setattr(factory, "create_vendor", lambda _name, _key: vendor)
     return vendor
 
 

@@ -17,7 +17,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import subject_requests
-from mcp_enrichment.service.privacy.subject_requests import ErasureResult, Subject
+from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import (
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
-PROFILE, ADDRESS = Subject(profile=ADA), Subject(address="ADA@example.com")
+PROFILE, ADDRESS = NamedSubject(profile=ADA), NamedSubject(address="ADA@example.com")
 NAMED = re.compile("ada[-@.]|okafor", re.IGNORECASE)
 GRACE = replace(ADA_READ, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
 
 
-def erase(database: Database, subject: Subject, *, suppressing: bool = True) -> ErasureResult:
+def erase(database: Database, subject: NamedSubject, *, suppressing: bool = True) -> ErasureResult:
     return subject_requests.erase(database, subject, suppressing=suppressing, at=time.time())
 
 
@@ -61,7 +61,7 @@ def everything(place: Place) -> str:
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_what_was_asked_about_a_person_is_emptied_and_stays_paid(
-    place: Place, subject: Subject
+    place: Place, subject: NamedSubject
 ) -> None:
     async with (
         scripted_server() as receiver,
@@ -145,7 +145,7 @@ def test_of_a_shared_address_only_what_holds_it_is_erased(place: Place) -> None:
     shared = [replace(one, email="Office@example.com") for one in (ADA_READ, GRACE)]
     home = replace(ADA_READ, email="ada@freemail.example", email_type=EmailType.PERSONAL)
     database = with_contacts(place, *shared, home)
-    erased = erase(database, Subject(address="office@EXAMPLE.com"))
+    erased = erase(database, NamedSubject(address="office@EXAMPLE.com"))
     database.close()
     assert (erased.shared_by, erased.suppressed) == (2, 1)
     assert erased.removed == {"contacts": 2, "people": 2}
@@ -155,7 +155,7 @@ def test_of_a_shared_address_only_what_holds_it_is_erased(place: Place) -> None:
 @pytest.mark.parametrize("email", ["Ada@freemail.example", "Ada@example.com", "Ada@bücher.example"])
 def test_an_address_without_a_profile_goes_from_every_table(place: Place, email: str) -> None:
     database = with_contacts(place, replace(ADA_READ, profile=None, email=email), GRACE)
-    erase(database, Subject(address=email.lower()))
+    erase(database, NamedSubject(address=email.lower()))
     database.close()
     for table in ("contact_emails", "contact_persons"):
         assert rows(place, f"SELECT linkedin_url FROM {table}") == [(GRACE.profile,)]  # noqa: S608
@@ -196,7 +196,7 @@ async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(pla
         await it.final(await it.accepted())
         await it.final(await it.accepted(linkedin_url=GRACE.profile))
         told = subject_requests.export(it.service.database, PROFILE, at=6.0)
-        by_address = Subject(address="office@example.com")
+        by_address = NamedSubject(address="office@example.com")
         nobodys = subject_requests.export(it.service.database, by_address, at=7.0)
     assert "grace" not in json.dumps(told)
     assert (told["addresses_shared_by"], nobodys["addresses_shared_by"]) == (1, 2)

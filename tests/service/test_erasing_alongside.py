@@ -16,7 +16,7 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
-from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.queue.job import Job, JobKind
 from tests.support.databases import rows
 from tests.support.exports import ADA_READ
@@ -38,7 +38,7 @@ def erasing_before(statement: str, database: Database, url: str) -> Iterator[Non
     """Let another process erase her just before this statement, which runs once the erasure has
     ended or waits for a lock."""
     other = open_postgres(url)
-    subject = Subject(profile=ADA)
+    subject = NamedSubject(profile=ADA)
     erasing = Thread(
         target=lambda: subject_requests.erase(other, subject, suppressing=True, at=time.time())
     )

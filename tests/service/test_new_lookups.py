@@ -7,10 +7,12 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from sqlalchemy import Engine, event
 
-from mcp_enrichment.service.queue import sqlite_worker
+from mcp_enrichment.service.queue import handlers, sqlite_worker
+from mcp_enrichment.service.queue.job import JobKind
 from tests.support.running_service import (
     ADA,
     HIT,
@@ -116,4 +118,33 @@ async def test_a_request_whose_commit_is_unknown_is_looked_up_at_once(
         assert (await it.post()).status_code == 500
         await until(lambda: it.rows("SELECT status FROM requests") == [("completed",)])
         await until(lambda: it.rows(JOBS) == [])
+    ledger_is_exact(path)
+
+
+async def test_a_lookup_that_read_no_request_keeps_its_job(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its handler has read: a request without a job would never end."""
+    stale = anyio.Event()
+
+    async def sees_nothing(*_: object) -> None:
+        stale.set()
+
+    async with running_service(path, FixedSource(HIT), lease=0.5) as it:
+        with monkeypatch.context() as patched:
+            patched.setitem(handlers._HANDLERS, JobKind.LOOK_UP, sees_nothing)
+            request_id = await it.accepted()
+            await stale.wait()
+            await until(lambda: not it.engine._at_work)  # type: ignore[attr-defined]
+            assert it.rows("SELECT target_id FROM jobs") == [(request_id,)]
+        assert (await it.final(request_id))["status"] == "completed"
+    ledger_is_exact(path)
+
+
+async def test_requests_complete_also_after_each_readiness_check(path: Path) -> None:
+    async with running_service(path, FixedSource(HIT), credits=20) as it:
+        for number in range(20):
+            await it.service.database.check()
+            request_id = await it.accepted(linkedin_url=f"{ADA}-{number}")
+            assert (await it.final(request_id))["status"] == "completed"
     ledger_is_exact(path)

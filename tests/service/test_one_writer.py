@@ -1,15 +1,18 @@
-"""What all callers of a SQLite file rely on: writes of any kind that come at the same time share
-one commit, which costs none of them its result, and one that comes alone waits for no other."""
+"""Writes of any kind that come at the same time share one commit, which costs none of them its
+result. A write that comes alone waits for no other. A read sees every commit before it."""
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed, StorageFault
 from tests.support.databases import open_place
@@ -171,3 +174,73 @@ async def test_who_is_cancelled_meanwhile_costs_nobody_else_a_write(database: Da
         tasks_came.set()
     assert writes.outcomes == {"other": "other"}
     assert "other" in _names(database)
+
+
+def _swallows_a_full_disk(connection: Connection) -> str:
+    """SQLite undoes the whole transaction, and the function goes on as if one insert had failed."""
+    driver: Any = connection.connection.driver_connection
+    pages = driver.execute("PRAGMA page_count").fetchone()[0]
+    driver.execute(f"PRAGMA max_page_count={pages}")
+    with suppress(OperationalError):
+        connection.execute(ADD, {"name": "x" * 100_000})
+    driver.execute(f"PRAGMA max_page_count={1_000_000}")
+    return "stored"
+
+
+async def test_a_write_that_swallows_a_full_disk_is_reported_as_failed(database: Database) -> None:
+    with pytest.raises(StorageFailed):
+        await database.write(_swallows_a_full_disk)
+
+
+async def test_a_full_disk_that_one_of_many_swallows_is_reported_to_all(database: Database) -> None:
+    writes = Writes(database)
+    await writes.all_at_once(one=_adds("one"), full=_swallows_a_full_disk, two=_adds("two"))
+    failed = {name: type(outcome) for name, outcome in writes.outcomes.items()}
+    assert failed == dict.fromkeys(("one", "full", "two"), StorageFailed)
+    assert _names(database) == []
+
+
+async def test_a_result_that_is_not_read_hides_no_later_commit_from_reads(
+    database: Database,
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        unread = await database.read(lambda c: c.execute(text("SELECT 1 FROM jobs")))
+        await database.write(_adds("one"))
+        unread = await database.read(lambda c: c.execute(text(NAMES)))
+        await database.write(_adds("two"))
+        found = await database.read(lambda c: c.execute(text(NAMES)).scalars().all())
+    finally:
+        gc.enable()
+    assert found == ["one", "two"], unread
+
+
+async def test_a_write_that_is_cancelled_while_the_file_is_locked_is_not_made(
+    database: Database, path: Path
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(database.write, _adds("cancelled"))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        other.execute("COMMIT")
+    await database.write(_adds("later"))
+    assert _names(database) == ["later"]
+
+
+async def test_a_thread_that_cannot_be_started_fails_one_write_and_not_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", _no_more_threads)
+        with pytest.raises(RuntimeError):
+            await database.write(_adds("one"))
+    with anyio.fail_after(HANG):
+        await database.write(_adds("two"))
+    assert _names(database) == ["two"]
+
+
+def _no_more_threads(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

@@ -12,7 +12,7 @@ import pytest
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import ContactsSource
-from mcp_enrichment.service.privacy.subject_requests import Subject, suppress
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject, suppress
 from mcp_enrichment.service.sources.exports.records import Contact
 from tests.support.databases import open_place
 from tests.support.lookup_outcomes import OFFICE, RejectsRoleAddresses
@@ -57,13 +57,13 @@ async def test_the_address_of_an_office_does_not_hide_the_persons_own(place: Pla
 
 async def test_a_suppressed_address_does_not_hide_the_one_in_use(place: Place) -> None:
     async with known(place, OLD, OFFICE, ADAS) as (it, vendor):
-        suppress(it.service.database, Subject(address=OLD), at=time.time())
+        suppress(it.service.database, NamedSubject(address=OLD), at=time.time())
         body = await it.final(await it.accepted())
     assert (body["email"]["email"], body["source"], vendor.asked) == (ADAS, "contacts", [])
 
 
 async def test_where_none_may_be_told_the_next_source_is_asked(place: Place) -> None:
     async with known(place, OLD, OFFICE) as (it, vendor):
-        suppress(it.service.database, Subject(address=OLD), at=time.time())
+        suppress(it.service.database, NamedSubject(address=OLD), at=time.time())
         body = await it.final(await it.accepted())
     assert (body["source"], vendor.asked) == ("vendor", [ADA])

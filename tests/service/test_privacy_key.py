@@ -9,7 +9,7 @@ import pytest
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.privacy import subject_requests
-from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from tests.support.databases import open_place, rows
 from tests.support.running_service import ADA
 
@@ -23,7 +23,7 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 
 def suppressing(place: Place, key: bytes | None) -> bool:
     database = open_place(place, privacy_key=key)
-    new = subject_requests.suppress(database, Subject(profile=ADA), at=1.0)
+    new = subject_requests.suppress(database, NamedSubject(profile=ADA), at=1.0)
     database.close()
     return new
 

@@ -13,7 +13,7 @@ import pytest
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.postgres import migrate_postgres
 from mcp_enrichment.service.privacy import secure_vacuum, subject_requests
-from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADAS
@@ -38,7 +38,7 @@ OTHERS = [
     replace(ADA_READ, profile=f"{ADA_READ.profile}-{n}", email=f"other-{n}@example.com")
     for n in range(400)
 ]
-SUBJECT = Subject(profile=ZELDA.profile)
+SUBJECT = NamedSubject(profile=ZELDA.profile)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.privacy import subject_requests
-from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
@@ -165,7 +165,7 @@ async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Pla
                     c, "s", f"r-{i}", limit, now=n, lease=9
                 )
             )
-            if taken == 0:
+            if taken:
                 given.append(now)
             else:
                 it.service.database.write_now(
@@ -206,20 +206,20 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
     clock, limit = Clock(), LookupLimit(at_once=1)
     async with running_service(place, jobs=False, clock=clock) as it:
 
-        def take(request_id: str) -> float:
+        def take(request_id: str) -> bool:
             now, lease = clock.now, source_limiter.LEASE
             return it.service.database.write_now(
                 lambda c: source_slots.acquire(c, "s", request_id, limit, now=now, lease=lease)
             )
 
-        assert take("dead") == 0
-        assert take("living") > 0
+        assert take("dead")
+        assert not take("living")
         clock.now += source_limiter.LEASE - 1
-        assert take("living") > 0
-        assert take("dead") == 0, "a lookup that is taken over keeps its slot"
+        assert not take("living")
+        assert take("dead"), "a lookup that is taken over keeps its slot"
         clock.now += 1.5
-        assert take("living") == 0
-        assert take("another") > 0
+        assert take("living")
+        assert not take("another")
 
 
 async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
@@ -233,7 +233,7 @@ async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
         for waiting, name in enumerate(("two", "three"), start=1):
             ids.append(await it.accepted(linkedin_url=f"{ADA}-{name}"))
             await until(lambda n=waiting: it.rows(WAITING) == [(n,)])
-        gone = Subject(profile=f"{ADA}-two")
+        gone = NamedSubject(profile=f"{ADA}-two")
         subject_requests.erase(it.service.database, gone, suppressing=True, at=it.service.clock())
         four = await it.accepted(linkedin_url=f"{ADA}-four")
         await until(lambda: it.rows(WAITING) == [(3,)])

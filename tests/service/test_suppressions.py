@@ -14,7 +14,7 @@ from mcp_enrichment.contract.linkedin_url import canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.privacy import subject_requests
-from mcp_enrichment.service.privacy.subject_requests import Subject
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.base import Hit
 from mcp_enrichment.service.sources.exports.records import SkipReason
 from tests.support.databases import open_place
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
-PROFILE, ADDRESS = Subject(profile=ADA), Subject(address=ADAS)
+PROFILE, ADDRESS = NamedSubject(profile=ADA), NamedSubject(address=ADAS)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def receiver() -> AsyncIterator[ScriptedServer]:
         yield end
 
 
-def suppress(it: RunningService, subject: Subject) -> None:
+def suppress(it: RunningService, subject: NamedSubject) -> None:
     assert subject_requests.suppress(it.service.database, subject, at=time.time())
 
 
@@ -73,7 +73,7 @@ async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
     async with running_service(place, source) as it:
         suppress(
             it,
-            Subject(
+            NamedSubject(
                 profile=canonical_profile_url("https://www.linkedin.com/in/ADA-okafor-example/")
             ),
         )
@@ -93,7 +93,7 @@ async def test_a_suppressed_address_is_a_miss_of_its_source_alone(place: Place, 
     )
     async with running_service(place, first, second) as it:
         suppress(it, ADDRESS)
-        suppress(it, Subject(address="ADA@BÜCHER.example"))
+        suppress(it, NamedSubject(address="ADA@BÜCHER.example"))
         answer = await it.final(await it.accepted())
     assert answer["email"]["email"] == "ada@example.org"
 
@@ -107,7 +107,7 @@ async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
-    place: Place, subject: Subject
+    place: Place, subject: NamedSubject
 ) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
         request_id = await it.accepted()
@@ -153,7 +153,7 @@ async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
 async def test_a_callback_does_not_tell_what_was_suppressed_before_it_is_sent(
-    place: Place, receiver: ScriptedServer, subject: Subject
+    place: Place, receiver: ScriptedServer, subject: NamedSubject
 ) -> None:
     async with running_service(
         place, FixedSource(HIT), allow_private=True, delivery_delays=(0, 0, 0)
@@ -176,7 +176,10 @@ def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) 
     other = replace(ADA_READ, profile="https://www.linkedin.com/in/ada-2", email="ADA@example.com")
     third = replace(other, profile="https://www.linkedin.com/in/grace", email="grace@example.com")
     contacts = [replace(ADA_READ, email="ada@example.org"), other, third]
-    for subject in (Subject(profile=ADA_READ.profile), Subject(address="ada@example.com")):
+    for subject in (
+        NamedSubject(profile=ADA_READ.profile),
+        NamedSubject(address="ada@example.com"),
+    ):
         subject_requests.suppress(database, subject, at=1.0)
     report = import_contacts(database, contacts, source="linkedin")
     database.close()

@@ -137,16 +137,18 @@ class Database:
         if time.monotonic() > self._writable_until:
             await self.write(_write_something)
             self._writable_until = time.monotonic() + CHECK_EVERY
-        await self.read(lambda connection: connection.execute(select(1).select_from(teams)))
+        await self.read(lambda c: c.execute(select(1).select_from(teams)).first())
         if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
             raise StorageFailed(StorageFault.UNREACHABLE)
 
     def close(self) -> None:
         """Close every connection."""
-        for threads in (self._reader_threads, self._writer_thread):
-            if threads:
-                threads.close()
-        self._engine.dispose()
+        try:
+            for threads in (self._reader_threads, self._writer_thread):
+                if threads:
+                    threads.close()
+        finally:
+            self._engine.dispose()
 
     def _together(
         self,

@@ -63,6 +63,7 @@ def transaction(connection: Connection) -> Iterator[None]:
     `CommitUnknown` if it is unknown whether a commit was saved."""
     with connection.begin() as begun:
         yield
+        require_transaction(connection)
         try:
             begun.commit()
         except DBAPIError as error:
@@ -71,6 +72,14 @@ def transaction(connection: Connection) -> Iterator[None]:
                 failed = to_storage_failed(error)
                 raise CommitUnknown(failed.fault if failed else StorageFault.UNREACHABLE) from error
             raise
+
+
+def require_transaction(connection: Connection) -> None:
+    """Raise `StorageFailed` if SQLite has undone the whole transaction after an error, as on a full
+    disk: further statements would not be part of any transaction."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection) and not driver.in_transaction:
+        raise StorageFailed(StorageFault.FULL)
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_PAUSE = 0.01
+_CURSORS = "cursors"
+"""The key of a connection's open cursors."""
 KEY_FILE = "privacy.key"
 """The file beside the database with the key of its pseudonyms, if none is configured."""
 
@@ -104,6 +107,9 @@ def _sqlite_engine(path: Path) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "after_cursor_execute", _note_cursor)
+    for end in ("commit", "rollback"):
+        event.listen(engine, end, _close_cursors)
     return engine
 
 
@@ -136,3 +142,14 @@ def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _note_cursor(connection: Connection, cursor: sqlite3.Cursor, *_: object) -> None:
+    connection.info.setdefault(_CURSORS, WeakSet()).add(cursor)
+
+
+def _close_cursors(connection: Connection) -> None:
+    # A cursor that is not read to its end keeps the snapshot of its transaction: later
+    # transactions of this connection would not see what was committed since.
+    for cursor in connection.info.pop(_CURSORS, ()):
+        cursor.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -14,7 +15,11 @@ import anyio
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.db.errors import transaction, translate_db_errors
+from mcp_enrichment.service.db.errors import (
+    require_transaction,
+    transaction,
+    translate_db_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,15 +50,24 @@ class SQLiteThreads:
         self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once its transaction is committed. Raises `StorageFailed`."""
-        call = _Call(work)
+        """What `work` returns, once its transaction is committed. Raises `StorageFailed`.
+
+        A call that is cancelled before a thread has begun it is not made.
+        """
         self._start()
+        call = _Call(work)
         self._waiting.put(call)
-        with anyio.CancelScope(shield=True):  # a thread cannot be stopped
+        try:
             await call.done.wait()
-        if call.error:
-            raise call.error
-        return cast("T", call.result)
+        except asyncio.CancelledError:
+            if call.take():
+                raise
+            with anyio.CancelScope(shield=True):  # a thread cannot be stopped
+                await call.done.wait()
+            if anyio.current_effective_deadline() > -math.inf:
+                raise
+            # A cancelled scope cancels the next await, and the caller gets the result.
+        return cast("T", call.outcome())
 
     def close(self) -> None:
         """End the threads, and close their connections."""
@@ -67,12 +81,13 @@ class SQLiteThreads:
                 self._idle.pop().close()
 
     def _start(self) -> None:
-        if self._threads:
+        if len(self._threads) == self._number:
             return
         with self._starting:
-            for _ in range(self._number - len(self._threads)):
-                self._threads.append(Thread(target=self._serve, name="sqlite", daemon=True))
-                self._threads[-1].start()
+            while len(self._threads) < self._number:
+                thread = Thread(target=self._serve, name="sqlite", daemon=True)
+                thread.start()  # it raises if the system has no room for one more
+                self._threads.append(thread)
 
     def _serve(self) -> None:
         while first := self._waiting.get():
@@ -118,18 +133,30 @@ class SQLiteThreads:
 
 
 class _Call:
-    """A function that a task has called, and what has come of it."""
+    """A function that a task has called, with its result or its error."""
 
     def __init__(self, work: Callable[[Connection], Any]) -> None:
         self._work = work
         self._context = copy_context()
+        self._taken = Lock()
+        self._result: Any = None
         self.loop = asyncio.get_running_loop()
         self.done = anyio.Event()
-        self.result: Any = None
         self.error: BaseException | None = None
 
+    def take(self) -> bool:
+        """Take the call: a thread does to begin it, its task to withdraw it. Only the first can."""
+        return self._taken.acquire(blocking=False)
+
+    def outcome(self) -> Any:
+        """The result. Raises the error."""
+        error, self.error = self.error, None  # else the error would refer to itself
+        if error:
+            raise error
+        return self._result
+
     def run(self, connection: Connection) -> None:
-        self.result = self._context.run(self._work, connection)
+        self._result = self._context.run(self._work, connection)
 
     def run_in_savepoint(self, connection: Connection) -> None:
         """Run it so that it can be undone alone. Raises what ends the whole transaction."""
@@ -138,20 +165,21 @@ class _Call:
         try:
             with translate_db_errors():
                 self.run(connection)
-        except Exception as error:
-            if not driver.in_transaction:  # as after a full disk, which undoes all of it
-                raise
+        except Exception as error:  # noqa: BLE001 (its caller raises it)
+            require_transaction(connection)
             self.error = error
             driver.execute("ROLLBACK TO call")
+        require_transaction(connection)
         driver.execute("RELEASE call")
 
 
 def _run(connection: Connection, group: Sequence[_Call]) -> None:
     with transaction(connection):
-        if len(group) == 1:
-            group[0].run(connection)
+        begun = [call for call in group if call.take()]
+        if len(begun) == 1:
+            begun[0].run(connection)
         else:
-            for call in group:
+            for call in begun:
                 call.run_in_savepoint(connection)
 
 

@@ -16,6 +16,7 @@ import anyio
 from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import metrics
+from mcp_enrichment.service.db.errors import require_transaction
 from mcp_enrichment.service.lookup import circuit_breaker, source_call_table
 from mcp_enrichment.service.lookup.source_call_mapping import (
     from_row,
@@ -203,6 +204,7 @@ def _record_in_breaker(
     except Exception as defect:
         if getattr(defect, "connection_invalidated", False):
             raise  # the whole transaction is repeated
+        require_transaction(connection)
         logger.error("the circuit breaker of %s is not updated: %s", source, safe_traceback(defect))  # noqa: TRY400
 
 

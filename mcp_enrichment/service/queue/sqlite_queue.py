@@ -10,8 +10,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
+    not_,
     or_,
     select,
     tuple_,
@@ -19,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from mcp_enrichment.service.db.schema import jobs
+from mcp_enrichment.service.db.schema import NOT_FINAL, jobs, requests
 from mcp_enrichment.service.queue.job import Job, JobKind
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ _THIS_CLAIM = and_(
     jobs.c.attempts == bindparam("this_claim"),
 )
 _ADD = insert(jobs)
-_FINISH = delete(jobs).where(_THIS_CLAIM)
+_RUNNING_TARGET = exists().where(requests.c.id == jobs.c.target_id, NOT_FINAL)
+# The lookup of a request that is not final is never deleted, whatever its handler has read.
+_FINISH = delete(jobs).where(_THIS_CLAIM, not_(_RUNNING_TARGET))
 _RELEASED = {"lease_owner": None, "lease_until": None, "attempts": jobs.c.attempts - 1}
 _RESCHEDULE = (
     update(jobs)
@@ -221,7 +225,10 @@ def renew(connection: Connection, owner: str, held: Collection[Job], *, until: f
 
 
 def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
-    """Delete jobs that are done, unless another process has taken them over."""
+    """Delete jobs that are done, unless another process has taken them over.
+
+    A lookup whose request is not final stays: it is claimed again once its lease has ended.
+    """
     connection.execute(_FINISH, [_mine(owner, job) for job in done])
 
 

@@ -78,7 +78,7 @@ class SQLiteWorker:
         )
         self._note_claimed([job])
         service, _ = self._running
-        return LeasedLookup(self, job, self._lease_at(service.clock()))
+        return LeasedLookup(self, job, lambda: self._lease_at(service.clock()))
 
     def begin(self, job: Job) -> None:
         """Begin a job that is leased to this process. At the end of the process it is released."""
@@ -167,8 +167,16 @@ class SQLiteWorker:
             at_work=self._count(JobKind.DELIVER),
         )
 
+        look_up = partial(
+            self._claim_lookups,
+            service=service,
+            now=now,
+            at_work=self._count(JobKind.LOOK_UP),
+            served=list(self._served),
+        )
+
         def claim(connection: Connection) -> tuple[list[Job], float, bool]:
-            lookups, pause, others_wait = self._claim_lookups(connection, service, now)
+            lookups, pause, others_wait = look_up(connection)
             if lookups:
                 request_table.start(connection, [job.target_id for job in lookups])
             jobs = [replace(job, has_begun=True) for job in lookups] + [*deliver(connection)]
@@ -182,12 +190,16 @@ class SQLiteWorker:
         return [replace(job, delete_done=self._delete_done) for job in claimed], pause
 
     def _claim_lookups(
-        self, connection: Connection, service: ServiceContext, now: float
+        self,
+        connection: Connection,
+        service: ServiceContext,
+        now: float,
+        at_work: Counter[int],
+        served: list[int],
     ) -> tuple[list[Job], float, bool]:
         """Lookups that wait for a source's free slot, then others; the seconds until a slot may be
         free for those that still wait; and whether more may be due than there is room for."""
-        limits, at_work = service.source_limiter.limits, self._count(JobKind.LOOK_UP)
-        served = list(self._served)
+        limits = service.source_limiter.limits
         claimed: list[Job] = []
         pause = math.inf
 
@@ -295,11 +307,11 @@ class LeasedLookup:
 
     worker: SQLiteWorker
     job: Job
-    lease: sqlite_queue.Lease
+    lease_now: Callable[[], sqlite_queue.Lease]
     status = Status.PROCESSING
 
     def enqueue(self, connection: Connection, *, at: float) -> None:
-        sqlite_queue.enqueue_leased(connection, self.lease, self.job, at=at)
+        sqlite_queue.enqueue_leased(connection, self.lease_now(), self.job, at=at)
 
     def begin(self) -> None:
         self.worker.begin(self.job)
