@@ -153,6 +153,7 @@ async def test_the_post_of_a_killed_process_is_sent_again_with_its_key_and_its_b
     assert first.body == again.body
     assert (answer.external_id, answer.reused, answer.credits_charged) == ("mine", True, 0)
     assert answer.callback_dropped
+    await anyio.to_thread.run_sync(client._store._file._thread.shutdown)  # it removes the lock
     assert [file.name for file in memory.parent.iterdir()] == ["memory.db"]
 
 
