@@ -149,7 +149,7 @@ def _note_cursor(connection: Connection, cursor: sqlite3.Cursor, *_: object) -> 
 
 
 def _close_cursors(connection: Connection) -> None:
-    # A cursor that is not read to its end keeps the snapshot of its transaction: later
-    # transactions of this connection would not see what was committed since.
+    # A cursor that is not read to its end keeps the snapshot of its transaction. The next
+    # transaction of this connection would read that old snapshot.
     for cursor in connection.info.pop(_CURSORS, ()):
         cursor.close()
