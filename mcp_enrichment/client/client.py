@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import math
+import uuid
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from mcp_enrichment.client.concurrency import BatchLoader, SingleFlight
 from mcp_enrichment.client.http_api import HTTPApi
+from mcp_enrichment.client.lists import ListItem, ListPreview, ListRow, ListRun, preview_list
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
 from mcp_enrichment.client.post_sender import PostSender, Submission, Submitted
@@ -18,9 +22,9 @@ from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.state.body_cipher import BodyCipher
 from mcp_enrichment.client.state.records import dedup_key
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
-from mcp_enrichment.client.state.spending import Budget, CreditsView
+from mcp_enrichment.client.state.spending import Budget, CreditCap, CreditsView
 from mcp_enrichment.client.submitter import Submitter, is_recent
-from mcp_enrichment.client.validation import build_request, validate_id
+from mcp_enrichment.client.validation import build_request, validate_id, validate_list
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
@@ -34,7 +38,7 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import httpx
@@ -140,15 +144,87 @@ class EnrichmentClient:
         new request raises `NotConfirmed`, and nothing is sent.
         """
         body = build_request(linkedin_url, type, callback_url, external_id)
+        return await self._request(body, wait, may_spend=may_spend, force_refresh=force_refresh)
+
+    async def _request(
+        self,
+        body: EnrichmentRequest,
+        wait: float,
+        *,
+        may_spend: bool,
+        force_refresh: bool = False,
+        cap: CreditCap | None = None,
+    ) -> EnrichmentResult:
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
-        submission = Submission(dedup_key=key, body=body, may_spend=may_spend)
+        submission = Submission(dedup_key=key, body=body, may_spend=may_spend, cap=cap)
         until = anyio.current_time() + wait
         result, record = await self._submit(submission, refresh=force_refresh)
+        callback_url = body.callback_url
         is_dropped = callback_url not in (None, result.callback_url)
         if not result.is_final and wait:
             result = await self._wait_after(result, record, until - anyio.current_time())
         # An earlier request may have another caller's reference.
-        return replace(result, external_id=external_id, callback_dropped=is_dropped)
+        return replace(result, external_id=body.external_id, callback_dropped=is_dropped)
+
+    async def enrich_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType | str,  # noqa: A002
+        *,
+        external_ids: Iterable[str | None] | None = None,
+        max_credits: int | None = None,
+        list_id: str = "",
+        wait: float = math.inf,
+    ) -> AsyncGenerator[ListRow, None]:
+        """Request the emails of many profiles; yield a row for each, as they are answered.
+
+        At most `MAX_OPEN` are open at a time, and the iterable is read as they are begun. Each row
+        has a result or an error; after `wait` seconds, one that is not final, or neither.
+        Nothing is begun that could cost more than `max_credits` in all. Runs with the same
+        `list_id` share this number, in all processes. Raises `Unauthorized`, and
+        `ServiceUnavailable` if the service is down; then the same call again continues, and pays
+        for nothing twice.
+        """
+        kind = validate_list(type, max_credits)
+        until = anyio.current_time() + wait
+        cap, spent = None, 0
+        if max_credits is not None:
+            cap = CreditCap(list_id=list_id or uuid.uuid4().hex, max_credits=max_credits)
+            spent = await self._store.list_credits(cap.list_id)
+
+        async def request(
+            item: ListItem, *, may_spend: bool, cap: CreditCap | None
+        ) -> EnrichmentResult:
+            body = build_request(item.linkedin_url, kind, None, item.external_id)
+            left = max(until - anyio.current_time(), 0.0)
+            return await self._request(body, left, may_spend=may_spend, cap=cap)
+
+        items = starmap(ListItem, zip(linkedin_urls, external_ids or repeat(None), strict=False))
+        run = ListRun(items, request, cap=cap, already_spent=spent, until=until)
+        async with aclosing(run.rows(self._tasks)) as rows:
+            async for row in rows:
+                yield row
+
+    async def preview_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType | str,  # noqa: A002
+    ) -> ListPreview:
+        """Count what `enrich_many` would do. Free: only the saved state is read."""
+        return await preview_list(
+            linkedin_urls, validate_list(type), self._store.account, self._submitter.forecast
+        )
+
+    async def save_list(self, enrichment_ids: Sequence[str]) -> str:
+        """Save the ids of these requests under one id, which `list_ids` resolves."""
+        return await self._store.save_list(enrichment_ids)
+
+    async def list_ids(self, list_id: str) -> Sequence[str]:
+        """The ids of a saved list. Raises `UnknownEnrichment`."""
+        ids = await self._store.saved_list(list_id)
+        if ids is None:
+            raise UnknownEnrichment(enrichment_id=list_id)
+        return ids
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""

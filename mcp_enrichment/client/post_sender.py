@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.http_api import HTTPApi, PostResult
     from mcp_enrichment.client.state.body_cipher import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget
+    from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget, CreditCap
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import EnrichmentRequest
 
@@ -53,6 +53,8 @@ class Submission:
     body: EnrichmentRequest
     may_spend: bool
     """Whether a new POST may be sent for it."""
+    cap: CreditCap | None = None
+    """The cap of the list that it belongs to."""
 
 
 class Submitted(NamedTuple):
@@ -110,7 +112,12 @@ class PostSender:
         with self.store.send_lock.sender() as sender:
             post = _pending(record, sender, self.cipher.encrypt(body))
             if not await self.store.save_before_post(
-                record, post, expected=expected, budget=budget, snapshot=snapshot
+                record,
+                post,
+                expected=expected,
+                budget=budget,
+                snapshot=snapshot,
+                cap=submission.cap,
             ):
                 return None
             attempt = _Attempt(

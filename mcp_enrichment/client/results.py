@@ -69,7 +69,7 @@ def from_response(body: EnrichmentBody) -> EnrichmentResult:
         # Before the end, and without a find, it can only be a mask or a guess.
         email=body.email.email if body.email and is_found else None,
         type=_type_of(body),
-        linkedin_url=_canonical_or_none(body.linkedin_url),
+        linkedin_url=canonical_or_none(body.linkedin_url),
         external_id=_printable(body.external_id),
         asked_at=body.created_at,
         credits_charged=_charged(body),
@@ -86,7 +86,7 @@ def as_reused(result: EnrichmentResult) -> EnrichmentResult:
     return replace(result, reused=True, credits_charged=0)
 
 
-def _canonical_or_none(url: str) -> str | None:
+def canonical_or_none(url: str) -> str | None:
     try:
         return canonical_profile_url(url)
     except ProfileURLError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,7 +35,7 @@ from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
@@ -56,6 +57,19 @@ _FORGOTTEN = Explanation(
     for_person="Ask again for a new lookup.",
     for_assistant="Call request_email_enrichment again for a new lookup.",
 )
+
+
+class Forecast(Enum):
+    """How a request would be answered."""
+
+    KNOWN = auto()
+    """By an earlier one that is final. Free."""
+    RUNNING = auto()
+    """By an earlier one that runs, and whose credit counts already."""
+    UNKNOWN = auto()
+    """Not at all: the outcome of an earlier POST is unknown."""
+    NEW = auto()
+    """By a new one, which costs a credit if an email is found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +104,22 @@ class Submitter:
                 raise NotConfirmed
             if submitted := await self._post(submission, stored):
                 return submitted
+
+    async def forecast(self, dedup_keys: Sequence[str]) -> Sequence[Forecast]:
+        """How a request with each of these keys would be answered now."""
+        is_repeatable = await self._is_repeatable()
+        return [self._forecast(one, is_repeatable) for one in await self.store.load_all(dedup_keys)]
+
+    def _forecast(self, stored: StoredRequest, is_repeatable: bool) -> Forecast:
+        record = stored.record
+        if record is None:
+            return Forecast.NEW
+        if record.state is not SubmitState.ACCEPTED:
+            is_joined = is_repeatable or stored.is_being_sent
+            return Forecast.RUNNING if is_joined else Forecast.UNKNOWN
+        if record.status is None:
+            return Forecast.RUNNING
+        return Forecast.KNOWN if self._may_reuse(record) else Forecast.NEW
 
     async def match_result(self, result: EnrichmentResult) -> RequestRecord | None:
         """Find the saved request of unknown outcome that this result belongs to, and save its id.

@@ -40,6 +40,18 @@ def build_request(
     return body
 
 
+def validate_list(type: EmailType | str, max_credits: int | None = None) -> EmailType:  # noqa: A002
+    """The type of a list's requests. Raises `InvalidArguments`."""
+    if max_credits is not None and max_credits < 0:
+        raise InvalidArguments(_invalid("max_credits is negative.", "Give 0 or more."))
+    try:
+        return EmailType(type)
+    except ValueError:
+        raise InvalidArguments(
+            _invalid("type is neither work nor personal.", "Correct it and try again.")
+        ) from None
+
+
 def _problem(error: ValidationError) -> Explanation:
     """The argument that is wrong, without its value, which may be personal."""
     [first, *_] = error.errors(include_url=False, include_context=False, include_input=False)

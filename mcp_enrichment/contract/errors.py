@@ -9,6 +9,7 @@ EnrichmentError
 │   ├── Unauthorized           unauthorized
 │   ├── InsufficientCredits    insufficient_credits
 │   ├── BudgetExceeded         budget_exceeded
+│   │   ├── CreditCapReached
 │   │   └── NotConfirmed
 │   ├── UnknownEnrichment      unknown_enrichment
 │   ├── OutcomeUnknown         outcome_unknown      (it may have cost a credit)
@@ -161,6 +162,17 @@ class BudgetExceeded(PermanentError):
         money=NOTHING_SENT,
         for_person="Try again tomorrow, or raise the budget.",
         for_assistant="Tell the user; do not retry today unless the budget is raised.",
+    )
+
+
+class CreditCapReached(BudgetExceeded):
+    explanation = Explanation(
+        happened="The list may cost no more credits than its `max_credits`, and they are spent or "
+        "held by lookups that still run.",
+        money=NOTHING_SENT,
+        for_person="Raise `max_credits` to look up the rest.",
+        for_assistant="Tell the user; call again for the rest with a higher max_credits only if "
+        "the user agrees.",
     )
 
 

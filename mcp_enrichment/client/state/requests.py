@@ -7,6 +7,7 @@ sent. The file holds ids, states and times, but no email, name or API key.
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -43,13 +44,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.client.state.records import PendingPost
-    from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget
+    from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget, CreditCap
 
 KEEP = 365 * DAY
 """Seconds for which a request is kept."""
 
+LIST_PREFIX = "list-"
+"""The start of the id of a saved list."""
+
 SCHEMA = Schema(
-    version=2,
+    version=3,
     tables=records.TABLES
     + spending.TABLES
     + """
@@ -58,6 +62,9 @@ CREATE TABLE durations (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, seconds REAL NOT NULL
 ) STRICT;
 CREATE INDEX durations_by_account ON durations (account, id);
+CREATE TABLE saved_lists (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, enrichment_ids TEXT NOT NULL
+) STRICT;
 """,
     contains="the memory of past requests",
     if_lost="what it held may be paid for again",
@@ -99,6 +106,7 @@ class RequestStore(SQLiteStore):
         expected: StoredRequest,
         budget: Budget,
         snapshot: BalanceSnapshot | None,
+        cap: CreditCap | None = None,
     ) -> bool:
         """Save a request and count its credit, before its POST is sent.
 
@@ -112,7 +120,7 @@ class RequestStore(SQLiteStore):
         delete_orphan_posts(db)
         if not self._compare_and_set(db, record, post, expected):
             return False
-        spending.count_credit(db, self.account, record.key, budget, snapshot)
+        spending.count_credit(db, self.account, record.key, budget, snapshot, cap=cap)
         return True
 
     @transaction
@@ -147,6 +155,16 @@ class RequestStore(SQLiteStore):
     @read_transaction
     def load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
         """The rows of the request with this key; none if it is too old."""
+        return self._load(db, dedup_key)
+
+    @read_transaction
+    def load_all(
+        self, db: sqlite3.Connection, dedup_keys: Iterable[str]
+    ) -> Sequence[StoredRequest]:
+        """The rows of the requests with these keys, in their order."""
+        return [self._load(db, key) for key in dedup_keys]
+
+    def _load(self, db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
         stored = read_stored(db, dedup_key)
         if stored.record is None or stored.record.asked_at < time.time() - self._keep:
             return StoredRequest()
@@ -154,6 +172,28 @@ class RequestStore(SQLiteStore):
         if is_asking and stored.post and self.send_lock.is_sending(stored.post.sender):
             return replace(stored, is_being_sent=True)
         return stored
+
+    @read_transaction
+    def list_credits(self, db: sqlite3.Connection, list_id: str) -> int:
+        """The credits that a list has cost, or may still cost."""
+        return spending.list_credits(db, list_id)
+
+    @transaction
+    def save_list(self, db: sqlite3.Connection, enrichment_ids: Sequence[str]) -> str:
+        """Save these ids; return the id of the list."""
+        now = time.time()
+        db.execute("DELETE FROM saved_lists WHERE at < ?", (now - self._keep,))
+        list_id = f"{LIST_PREFIX}{uuid.uuid4().hex}"
+        values = (list_id, self.account, now, " ".join(enrichment_ids))
+        db.execute("INSERT INTO saved_lists VALUES (?, ?, ?, ?)", values)
+        return list_id
+
+    @read_transaction
+    def saved_list(self, db: sqlite3.Connection, list_id: str) -> Sequence[str] | None:
+        """The ids of a saved list; None if this account has no such list."""
+        mine = "SELECT enrichment_ids FROM saved_lists WHERE id = ? AND account = ?"
+        row = db.execute(mine, (list_id, self.account)).fetchone()
+        return None if row is None else row[0].split()
 
     @read_transaction
     def find_by_ids(

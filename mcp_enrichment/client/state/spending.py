@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.defaults import DAY
-from mcp_enrichment.contract.errors import BudgetExceeded
+from mcp_enrichment.contract.errors import BudgetExceeded, CreditCapReached
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
     import sqlite3
 
 KEPT_DAYS = 2
+LISTS_KEPT_DAYS = 365
+"""How long the credits of a list count against its cap."""
 
 TABLES = """
 CREATE TABLE spending (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, list TEXT
 ) STRICT;
 CREATE INDEX spending_by_day ON spending (account, at);
+CREATE INDEX spending_by_list ON spending (list) WHERE list IS NOT NULL;
 """
 
 MAY_BE_CHARGED = "reserved"
@@ -54,6 +57,14 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CreditCap:
+    """The credits that a list may cost, in all processes that work on it."""
+
+    list_id: str
+    max_credits: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CreditsView:
     """The credits of an account."""
 
@@ -78,17 +89,23 @@ def count_credit(
     key: str,
     budget: Budget,
     snapshot: BalanceSnapshot | None,
+    *,
+    cap: CreditCap | None,
 ) -> None:
     """Count a credit for the POST with this key. Raises `BudgetExceeded`."""
     now = time.time()
-    db.execute("DELETE FROM spending WHERE at < ?", (now - KEPT_DAYS * DAY,))
+    old = "DELETE FROM spending WHERE at < iif(list IS NULL, ?, ?)"
+    db.execute(old, (now - KEPT_DAYS * DAY, now - LISTS_KEPT_DAYS * DAY))
+    if cap is not None and list_credits(db, cap.list_id) >= cap.max_credits:
+        raise CreditCapReached
     if budget.daily is not None and spent_today(db, account) >= budget.daily:
         raise BudgetExceeded(_daily_budget_spent(budget.daily))
     if budget.reserve is not None and snapshot is not None:
         not_deducted = len(read_states(db, account).keys() - snapshot.deducted)
         if snapshot.balance - not_deducted - 1 < budget.reserve:
             raise BudgetExceeded(_reserve_reached(budget.reserve))
-    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?)", (key, account, now, MAY_BE_CHARGED))
+    counted = (key, account, now, MAY_BE_CHARGED, cap and cap.list_id)
+    db.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", counted)
 
 
 def set_state(db: sqlite3.Connection, key: str, state: str) -> None:
@@ -110,9 +127,17 @@ def spent_today(db: sqlite3.Connection, account: str) -> int:
     return found
 
 
+def list_credits(db: sqlite3.Connection, list_id: str) -> int:
+    """The credits that a list has cost, or may still cost."""
+    of_list = "SELECT count(*) FROM spending WHERE list = ?"
+    found: int = db.execute(of_list, (list_id,)).fetchone()[0]
+    return found
+
+
 def read_states(db: sqlite3.Connection, account: str) -> dict[str, str]:
-    """The state of each credit that counts, by its key."""
-    return dict(db.execute("SELECT key, state FROM spending WHERE account = ?", (account,)))
+    """The state of each credit that counts against the budget, by its key."""
+    since = "SELECT key, state FROM spending WHERE account = ? AND at >= ?"
+    return dict(db.execute(since, (account, time.time() - KEPT_DAYS * DAY)))
 
 
 def _daily_budget_spent(daily: int) -> Explanation:
