@@ -19,6 +19,7 @@ from mcp_enrichment.client.poller import NoResponseYet, Poller
 from mcp_enrichment.client.post_sender import PostSender, Submission, Submitted
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.retry import with_retries
+from mcp_enrichment.client.saved_lists import read_list, save_list
 from mcp_enrichment.client.state.body_cipher import BodyCipher
 from mcp_enrichment.client.state.records import dedup_key
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
@@ -215,16 +216,13 @@ class EnrichmentClient:
             linkedin_urls, validate_list(type), self._store.account, self._submitter.forecast
         )
 
-    async def save_list(self, enrichment_ids: Sequence[str]) -> str:
-        """Save the ids of these requests under one id, which `list_ids` resolves."""
-        return await self._store.save_list(enrichment_ids)
+    async def save_list(self, content: str) -> str:
+        """Save a text, encrypted; return an id by which `read_list` returns it."""
+        return await save_list(self._store, content)
 
-    async def list_ids(self, list_id: str) -> Sequence[str]:
-        """The ids of a saved list. Raises `UnknownEnrichment`."""
-        ids = await self._store.saved_list(list_id)
-        if ids is None:
-            raise UnknownEnrichment(enrichment_id=list_id)
-        return ids
+    async def read_list(self, list_id: str) -> str:
+        """The text that was saved under this id. Raises `UnknownEnrichment`."""
+        return await read_list(self._store, list_id)
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""

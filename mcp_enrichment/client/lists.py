@@ -46,8 +46,8 @@ MAX_FAILURES = 2 * MAX_OPEN
 """After so many transient errors in a row, the service counts as down and the list ends."""
 PREVIEW_CHUNK = 500
 """Rows that a preview reads at a time."""
-LATE_SECONDS = 0.5
-"""How long after the deadline of its wait a row may still be answered."""
+SUBMIT_SECONDS = 20.0
+"""How long a run without a wait may take to submit its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class ListRun:
         self._request = request
         self._cap = cap
         self._until = until
+        self._end = max(until, anyio.current_time() + SUBMIT_SECONDS)
         self._allowance = _Allowance(cap.max_credits - already_spent if cap else math.inf)
         self._failures = 0
         self._scope = anyio.CancelScope()
@@ -155,7 +156,7 @@ class ListRun:
     async def _row(self, index: int, item: ListItem) -> ListRow:
         result = None
         try:
-            with anyio.CancelScope(deadline=self._until + LATE_SECONDS):
+            with anyio.CancelScope(deadline=self._end):
                 result = await self._result(item)
         except Unauthorized:
             raise
@@ -170,13 +171,17 @@ class ListRun:
         if self._failures == MAX_FAILURES:
             raise error
 
-    async def _result(self, item: ListItem) -> EnrichmentResult:
+    async def _result(self, item: ListItem) -> EnrichmentResult | None:
+        """The result; None if no credit was left for it in time."""
         while True:
             if self._allowance.is_limited:
                 with suppress(NotConfirmed):  # raised if only a new lookup can answer it
                     return await self._request(item, may_spend=False, cap=None)
             if not self._allowance.take():
-                await self._allowance.wait()
+                with anyio.CancelScope(deadline=self._until) as waiting:
+                    await self._allowance.wait()
+                if waiting.cancelled_caught:
+                    return None
                 continue
             try:
                 return await self._spend(item)

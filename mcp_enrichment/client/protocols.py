@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mcp_enrichment.client.lists import ListPreview, ListRow
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.spending import CreditsView
     from mcp_enrichment.contract.models import EmailType
@@ -27,6 +28,27 @@ class EnrichmentBackend(Protocol):
         may_spend: bool = True,
         wait: float = 0,
     ) -> EnrichmentResult: ...
+
+    def enrich_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType,  # noqa: A002
+        *,
+        external_ids: Iterable[str | None] | None = None,
+        max_credits: int | None = None,
+        list_id: str = "",
+        wait: float = ...,
+    ) -> AsyncGenerator[ListRow, None]: ...
+
+    async def preview_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType,  # noqa: A002
+    ) -> ListPreview: ...
+
+    async def save_list(self, content: str) -> str: ...
+
+    async def read_list(self, list_id: str) -> str: ...
 
     async def get(self, enrichment_id: str) -> EnrichmentResult: ...
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import hmac
+import math
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,10 @@ from mcp_enrichment.contract.errors import Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from mcp_enrichment.client.client import EnrichmentClient
+    from mcp_enrichment.client.lists import ListPreview, ListRow
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.spending import CreditsView
     from mcp_enrichment.contract.models import EmailType
@@ -106,6 +109,47 @@ class ScopedClient:
             may_spend=may_spend,
             wait=wait,
         )
+        return self._signed(result, external_id)
+
+    async def enrich_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType,  # noqa: A002
+        *,
+        external_ids: Iterable[str | None] | None = None,
+        max_credits: int | None = None,
+        list_id: str = "",
+        wait: float = math.inf,
+    ) -> AsyncGenerator[ListRow, None]:
+        if not self.may_submit:
+            raise Unauthorized(MAY_NOT_SPEND)
+        rows = self.client.enrich_many(
+            linkedin_urls,
+            type,
+            external_ids=external_ids,
+            max_credits=max_credits,
+            list_id=list_id,
+            wait=wait,
+        )
+        async with aclosing(rows):
+            async for row in rows:
+                result = row.result and self._signed(row.result, row.item.external_id)
+                yield replace(row, result=result)
+
+    async def preview_many(
+        self,
+        linkedin_urls: Iterable[str],
+        type: EmailType,  # noqa: A002
+    ) -> ListPreview:
+        return await self.client.preview_many(linkedin_urls, type)
+
+    async def save_list(self, content: str) -> str:
+        return await self.client.save_list(content)
+
+    async def read_list(self, list_id: str) -> str:
+        return await self.client.read_list(list_id)
+
+    def _signed(self, result: EnrichmentResult, external_id: str | None) -> EnrichmentResult:
         signed_id = self.signer.sign(result.id, is_own=not result.reused)
         return replace(result, id=signed_id, external_id=external_id)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.client import lists
+from mcp_enrichment.client import lists, post_sender
 from mcp_enrichment.contract.errors import (
     CreditCapReached,
     InsufficientCredits,
@@ -23,6 +23,7 @@ from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from anyio.abc import SocketStream
 
@@ -249,6 +250,7 @@ async def test_a_service_that_is_down_ends_the_list_with_its_error(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "MAX_FAILURES", 5)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.05)
     vendor.always(replies(503))
     with pytest.raises(ServiceUnavailable):
         await rows_of(client, (hit(number) for number in range(10_000)))
@@ -309,11 +311,21 @@ async def test_a_preview_counts_what_a_list_would_do_and_sends_nothing(
     assert len(vendor.seen) == before
 
 
-async def test_a_saved_list_is_read_by_its_account_alone(
-    client: EnrichmentClient, new_client: NewClient, service: ListService
+async def test_a_saved_list_is_read_by_its_account_alone_and_is_not_readable_in_the_file(
+    client: EnrichmentClient, new_client: NewClient, memory: Path
 ) -> None:
-    list_id = await client.save_list(["e1", "e2"])
-    assert await client.list_ids(list_id) == ["e1", "e2"]
+    list_id = await client.save_list("ada and grace")
+    assert await client.read_list(list_id) == "ada and grace"
+    assert not any(b"grace" in path.read_bytes() for path in memory.parent.iterdir())
     async with new_client(api_key="another") as stranger:
         with pytest.raises(UnknownEnrichment):
-            await stranger.list_ids(list_id)
+            await stranger.read_list(list_id)
+
+
+async def test_without_a_wait_every_row_is_submitted_and_comes_back_with_its_id(
+    client: EnrichmentClient, service: ListService
+) -> None:
+    rows = await rows_of(client, [hit(number) for number in range(40)], wait=0)
+    assert [row.result and row.result.id for _, row in sorted(rows.items())] == [
+        f"hit-{number}" for number in range(40)
+    ]

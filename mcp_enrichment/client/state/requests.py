@@ -7,7 +7,6 @@ sent. The file holds ids, states and times, but no email, name or API key.
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
 KEEP = 365 * DAY
 """Seconds for which a request is kept."""
 
-LIST_PREFIX = "list-"
-"""The start of the id of a saved list."""
-
 SCHEMA = Schema(
     version=3,
     tables=records.TABLES
@@ -63,7 +59,7 @@ CREATE TABLE durations (
 ) STRICT;
 CREATE INDEX durations_by_account ON durations (account, id);
 CREATE TABLE saved_lists (
-    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, enrichment_ids TEXT NOT NULL
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL
 ) STRICT;
 """,
     contains="the memory of past requests",
@@ -179,21 +175,21 @@ class RequestStore(SQLiteStore):
         return spending.list_credits(db, list_id)
 
     @transaction
-    def save_list(self, db: sqlite3.Connection, enrichment_ids: Sequence[str]) -> str:
-        """Save these ids; return the id of the list."""
+    def save_list(self, db: sqlite3.Connection, hashed_id: str, encrypted: str) -> None:
+        """Save the content of a list."""
         now = time.time()
         db.execute("DELETE FROM saved_lists WHERE at < ?", (now - self._keep,))
-        list_id = f"{LIST_PREFIX}{uuid.uuid4().hex}"
-        values = (list_id, self.account, now, " ".join(enrichment_ids))
+        values = (hashed_id, self.account, now, encrypted)
         db.execute("INSERT INTO saved_lists VALUES (?, ?, ?, ?)", values)
-        return list_id
 
     @read_transaction
-    def saved_list(self, db: sqlite3.Connection, list_id: str) -> Sequence[str] | None:
-        """The ids of a saved list; None if this account has no such list."""
-        mine = "SELECT enrichment_ids FROM saved_lists WHERE id = ? AND account = ?"
-        row = db.execute(mine, (list_id, self.account)).fetchone()
-        return None if row is None else row[0].split()
+    def find_list(self, db: sqlite3.Connection, hashed_id: str) -> str | None:
+        """The content of a saved list; None if this account has no such list."""
+        mine = "SELECT content FROM saved_lists WHERE id = ? AND account = ?"
+        content: str | None
+        for (content,) in db.execute(mine, (hashed_id, self.account)):
+            return content
+        return None
 
     @read_transaction
     def find_by_ids(
