@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import Credits, EnrichmentBody, EnrichmentRequest
+    from mcp_enrichment.contract.price import CreditPrice
 
 READ_SECONDS = 10.0
 """How long a read that fails with a transient error is retried."""
@@ -77,11 +78,12 @@ class EnrichmentClient:
         supports_idempotency: bool = False,
         account: str = "",
         webhooks: Webhooks | None = None,
+        price: CreditPrice | None = None,
     ) -> None:
         """`url`: the root URL of the service. `memory`: the file that keeps past requests, for
         `keep` seconds. `supports_idempotency`: the service honours `Idempotency-Key`; if False, its
         responses decide. `account`: distinguishes accounts with the same URL and key. `webhooks`:
-        the vendor's callbacks trigger polls."""
+        the vendor's callbacks trigger polls. `price`: the most that a credit costs."""
         self._api = HTTPApi(url.rstrip("/"), api_key, transport)
         self._store = RequestStore(memory, account_key(url, api_key, account), keep=keep)
         self._cipher = BodyCipher(secret=sha256_of("body", url.rstrip("/"), api_key or "", account))
@@ -90,6 +92,7 @@ class EnrichmentClient:
         self._supports_idempotency = supports_idempotency
         self._has_durations = False
         self._webhooks = webhooks
+        self._price = price
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -215,6 +218,10 @@ class EnrichmentClient:
         return await preview_list(
             linkedin_urls, validate_list(type), self._store.account, self._submitter.forecast
         )
+
+    def cost(self, count: int) -> str | None:
+        """The most that this many credits cost in money; None if no price is known."""
+        return self._price.of(count) if self._price else None
 
     async def save_list(self, content: str) -> str:
         """Save a text, encrypted; return an id by which `read_list` returns it."""

@@ -141,7 +141,12 @@ class ScopedClient:
         linkedin_urls: Iterable[str],
         type: EmailType,  # noqa: A002
     ) -> ListPreview:
+        if not self.may_submit:
+            raise Unauthorized(MAY_NOT_SPEND)  # it tells what other callers have requested
         return await self.client.preview_many(linkedin_urls, type)
+
+    def cost(self, count: int) -> str | None:
+        return self.client.cost(count)
 
     async def save_list(self, content: str) -> str:
         return await self.client.save_list(content)

@@ -93,18 +93,24 @@ def _fault(where: tuple[int | str, ...], kind: str, model: type[Arguments]) -> s
 
 
 def _wanted(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return " or ".join(f"'{value}'" for value in schema["enum"])
-    if schema["type"] == "boolean":
-        return "true or false"
-    if schema["type"] == "number":
-        return f"a number from {schema['minimum']:g} to {schema['maximum']:g}"
-    if schema["type"] == "array":
-        return f"a list of {schema['minItems']} to {schema['maxItems']} ids"
-    if "pattern" in schema:
-        return "one id, as a tool returned it"
-    longest = schema.get("maxLength")
-    return f"a text of at most {longest} characters" if longest else "a text"
+    match schema:
+        case {"enum": values}:
+            wanted = " or ".join(f"'{value}'" for value in values)
+        case {"type": "boolean"}:
+            wanted = "true or false"
+        case {"type": "number", "minimum": least, "maximum": most}:
+            wanted = f"a number from {least:g} to {most:g}"
+        case {"type": "integer", "minimum": least}:
+            wanted = f"a whole number of at least {least}"
+        case {"type": "array", "minItems": fewest, "maxItems": most, "items": items}:
+            wanted = f"a list of {fewest} to {most} {'ids' if 'pattern' in items else 'texts'}"
+        case {"pattern": _}:
+            wanted = "one id, as a tool returned it"
+        case {"maxLength": longest}:
+            wanted = f"a text of at most {longest} characters"
+        case _:
+            wanted = "a text"
+    return wanted
 
 
 @cache

@@ -58,6 +58,23 @@ def reference(given: Any) -> Any:
     return str(given) if type(given) is int else given
 
 
+def texts(given: Any) -> Any:
+    """A list of texts, which may be one text with a separator between them."""
+    if isinstance(given, str):
+        read = _from_json(given)
+        return read if isinstance(read, list) else list(filter(None, _BETWEEN_IDS.split(given)))
+    return given
+
+
+def references(given: Any) -> Any:
+    """A list of `external_id`, each of which may be an integer or blank."""
+    if isinstance(given, str):
+        given = _from_json(given)
+    if not isinstance(given, list):
+        return given
+    return [None if is_nothing(one) else reference(one) for one in given]
+
+
 def ids(given: Any) -> Any:
     """A list of ids from nested lists, text with any separators, or enrichments."""
     return list(_each_id(given))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.state.spending import CreditsView
     from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.explanation import Explanation
+    from mcp_enrichment.mcp.lists import TableOutput
 
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
@@ -41,16 +42,20 @@ def to_enrichment(result: EnrichmentResult) -> EnrichmentOutput:
     )
 
 
-def to_wait_output(results: Sequence[EnrichmentResult], *, seconds: float) -> WaitOutput:
-    """The output of a wait that took this many seconds."""
+def to_wait_output(
+    results: Sequence[EnrichmentResult], *, seconds: float, table: TableOutput | None = None
+) -> WaitOutput:
+    """The output of a wait that took this many seconds. `table`: the rows of lists."""
     left = [next_step_of(result) for result in results if result.should_wait]
-    all_final = all(result.is_final for result in results)
+    steps = [_text(next_steps.next_step_of_wait(left)), table.next_step if table else None]
+    all_final = all(result.is_final for result in results) and (table is None or table.all_final)
     return WaitOutput(
         enrichments=[_to_waited(result) for result in results],
         all_final=all_final,
         waited_seconds=round(seconds, 1),
-        timeout_applied=bool(left),
-        next_step=_text(next_steps.next_step_of_wait(left)),
+        timeout_applied=bool(left) or not (table is None or table.all_final),
+        next_step=" ".join(filter(None, steps)) or None,
+        table=table.model_dump(mode="json") if table else None,
     )
 
 

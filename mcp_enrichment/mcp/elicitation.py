@@ -19,14 +19,10 @@ from pydantic import ValidationError
 
 from mcp_enrichment.contract.errors import NotConfirmed
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.contract.linkedin_url import canonical_profile_url
-from mcp_enrichment.mcp.models import RequestArguments
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
-
-    from mcp_enrichment.mcp.models import Arguments
 
 QUESTION = "spend"
 AGREED = "agreed"
@@ -37,8 +33,8 @@ _FORM: dict[str, Any] = {
     "properties": {
         AGREED: {
             "type": "boolean",
-            "title": "Spend one credit",
-            "description": "One credit is spent if an address is found.",
+            "title": "Spend credits",
+            "description": "One credit is spent for each address that is found.",
             "default": True,
         }
     },
@@ -94,21 +90,18 @@ def _is_yes(answer: object) -> bool:
 
 
 async def request_consent(
-    context: ServerRequestContext[Any], arguments: Arguments, *, seconds: float
+    context: ServerRequestContext[Any], message: str, *, seconds: float
 ) -> InputRequiredResult | None:
     """None once the user has consented; else the result that makes the client ask.
 
+    `message`: the question, with what it costs.
+
     Raises `NotConfirmed` if the user does not consent in time, or cannot be asked.
     """
-    assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other tool spends)
     if not is_modern(context) and not context.session.can_send_request:
         raise NotConfirmed(_NO_WAY_BACK)
     if not _can_ask(context):
         raise NotConfirmed(_CANNOT_ASK)
-    message = (
-        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
-        "It costs one credit when an address is found."
-    )
     if is_modern(context):  # the reply comes with a repeated call
         form = ElicitRequestFormParams(message=message, requested_schema=_FORM)
         return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})

@@ -142,6 +142,13 @@ class WaitOutput(BaseModel):
     waited_seconds: float
     timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
     next_step: str | None
+    table: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Of a list_id: as request_email_enrichments returns it.",
+            exclude_if=lambda value: value is None,
+        ),
+    ] = None
 
 
 class CreditsOutput(BaseModel):

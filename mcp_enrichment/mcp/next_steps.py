@@ -169,6 +169,25 @@ NO_CREDITS = Explanation(
     for_assistant="Tell the user.",
 )
 
+LIST_OPEN = Explanation(
+    happened="Some rows are not final yet.",
+    money=WAITING_IS_FREE,
+    for_person=NOT_FINAL.for_person,
+    for_assistant="Call wait_for_enrichment with ids=[list_id]. Do not request them again.",
+)
+LIST_REFUSED = Explanation(
+    happened="Some rows were not requested: their reason says why.",
+    money="They cost nothing.",
+    for_person="Ask for them again with more credits.",
+    for_assistant="Tell the user; call again with the same list for them only if the user agrees.",
+)
+PREVIEWED = Explanation(
+    happened="Nothing was requested.",
+    money=NOTHING_FOR_THIS,
+    for_person="Request the list to look up the new ones.",
+    for_assistant="Tell the user the cost, and call again without preview if the user agrees.",
+)
+
 
 def next_step(
     status: Status, reason: Reason | None, verification: Verification | None, age: float
@@ -194,3 +213,14 @@ def after_credits(balance: int, budget_left: int | None) -> Explanation | None:
     if not balance:
         return NO_CREDITS
     return BUDGET_SPENT if budget_left == 0 else None
+
+
+def after_list(*, is_open: bool, is_refused: bool, has_gaps: bool) -> str | None:
+    """The next step after a table. `has_gaps`: some rows have no email."""
+    steps = [LIST_OPEN.to_assistant()] * is_open + [LIST_REFUSED.to_assistant()] * is_refused
+    return " ".join([*steps, *[NO_GUESS] * has_gaps]) or None
+
+
+def after_preview(most_credits: int) -> str | None:
+    """The next step after a preview."""
+    return PREVIEWED.to_assistant() if most_credits else None

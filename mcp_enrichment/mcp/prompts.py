@@ -103,12 +103,13 @@ def _profiles_in(text: str) -> _Profiles:
 def _instructions(profiles: _Profiles, kind: str) -> str:
     many = len(profiles.urls)
     steps = [
-        f"Call get_credits. Each address found costs one credit, so this may cost up to {many}. "
-        "Where balance or budget_left is less, stop and ask me which people matter most.",
-        f"Call request_email_enrichment once for each profile, with type={kind} and "
-        "wait_seconds=0. Where one is refused for want of credits or budget, make no further ones.",
-        "Call wait_for_enrichment once with all the ids. Only where all_final is false call it "
-        "again, with the ids that are not final.",
+        f"Call request_email_enrichments with all of them, type={kind} and preview=true: it is "
+        "free and says how many credits the list can cost. Call get_credits. If fewer are left, "
+        "ask me which people matter most.",
+        "Call request_email_enrichments again with preview=false and max_credits set to that "
+        "number.",
+        "If all_final is false, call wait_for_enrichment with ids=[list_id], until all_final is "
+        "true.",
         "Show a table with one row for each profile: profile, email, status, credits charged. "
         f"Where email is null leave its cell empty and say why below the table. {NO_GUESS}",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,9 +21,9 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import elicitation, results, tasks
 from mcp_enrichment.mcp.arguments import ignored_names, parse
+from mcp_enrichment.mcp.call_context import CallContext, Progress
 from mcp_enrichment.mcp.progress import report_progress
 from mcp_enrichment.mcp.sdk import wants_progress
-from mcp_enrichment.mcp.tools import CallContext, Tool
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.mcp.models import Arguments
+    from mcp_enrichment.mcp.tools import Tool
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +69,15 @@ class _Call:
     params: CallToolRequestParams
     context: ServerRequestContext[Any]
     started_at: float
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the call came."""
         return anyio.current_time() - self.started_at
+
+    def for_handler(self, *, may_spend: bool) -> CallContext:
+        return CallContext(self.elapsed, may_spend, self.progress)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +101,7 @@ class ToolRunner:
         else:
             call = _Call(tool=tool, params=params, context=context, started_at=anyio.current_time())
             if wants_progress(context):
-                async with report_progress(context, parsed.cap):
+                async with report_progress(context, parsed.cap, call.progress):
                     result = await self._run_before_deadline(call, parsed)
             else:
                 result = await self._run_before_deadline(call, parsed)
@@ -136,14 +141,15 @@ class ToolRunner:
         client = await self.get_client()
         may_spend = not self.confirm or elicitation.has_agreed(call.params)
         try:
-            return await call.tool.run(client, arguments, CallContext(call.elapsed, may_spend))
+            return await call.tool.run(client, arguments, call.for_handler(may_spend=may_spend))
         except NotConfirmed:
             if may_spend:
                 raise
         left = arguments.cap - call.elapsed
-        if question := await elicitation.request_consent(call.context, arguments, seconds=left):
-            return question
-        return await call.tool.run(client, arguments, CallContext(call.elapsed))
+        question = await call.tool.question(client, arguments)
+        if form := await elicitation.request_consent(call.context, question, seconds=left):
+            return form
+        return await call.tool.run(client, arguments, call.for_handler(may_spend=True))
 
 
 def _to_result(output: BaseModel | InputRequiredResult) -> Result:

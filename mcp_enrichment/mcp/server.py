@@ -51,8 +51,9 @@ logger = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
     "Finds the work or personal email of a LinkedIn profile. Lookups take seconds to minutes and "
-    "cost credits. request_email_enrichment and wait_for_enrichment do the waiting: never poll, "
-    "never request the same person twice, and never construct an address that no tool returned."
+    "cost credits. request_email_enrichment, request_email_enrichments for a list, and "
+    "wait_for_enrichment do the waiting: never poll, never request the same person twice, and "
+    "never construct an address that no tool returned."
 )
 
 DISCOVERED = DiscoverResult(

@@ -29,6 +29,13 @@ from mcp_enrichment.contract.errors import EnrichmentError, UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp import results
 from mcp_enrichment.mcp.convert import to_enrichment, to_wait_output
+from mcp_enrichment.mcp.lists import (
+    ListArguments,
+    TableOutput,
+    read_lists,
+    split_ids,
+    to_table,
+)
 from mcp_enrichment.mcp.models import (
     MAX_IDS,
     EnrichmentOutput,
@@ -65,7 +72,7 @@ POLL_EVERY_FOR_EACH = 0.25
 """Seconds more for each enrichment."""
 POLL_SHARE = 0.05
 """The poll interval is at least this share of the task's age."""
-_ID_FORMAT = re.compile(r"([wrj])\.([0-9]{1,12})\.([A-Za-z0-9_.-]+)\.([0-9a-f]{32})")
+_ID_FORMAT = re.compile(r"([wrjl])\.([0-9]{1,12})\.([A-Za-z0-9_.-]+)\.([0-9a-f]{32})")
 
 
 class TaskKind(StrEnum):
@@ -75,6 +82,8 @@ class TaskKind(StrEnum):
     REQUEST = "r"
     JOINED = "j"
     """A request that an earlier one has answered, which costs nothing."""
+    LIST = "l"
+    """A list. Its only id is that of the saved list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,8 +156,10 @@ def require_support(context: ServerRequestContext[Any]) -> None:
 
 def may_defer(context: ServerRequestContext[Any], arguments: Arguments) -> bool:
     """Whether a task may replace the result: the call waits, and the client supports tasks."""
+    if isinstance(arguments, ListArguments) and arguments.max_credits is not None:
+        return False  # once the call has returned, nobody begins the rows that wait for a credit
     waits = isinstance(arguments, WaitArguments) or (
-        isinstance(arguments, RequestArguments) and arguments.wait_seconds > 0
+        isinstance(arguments, RequestArguments | ListArguments) and arguments.wait_seconds > 0
     )
     return waits and is_supported(context)
 
@@ -158,22 +169,28 @@ def with_short_wait(arguments: Arguments) -> Arguments:
     if isinstance(arguments, WaitArguments):
         seconds = min(arguments.timeout_seconds, look_seconds(len(arguments.ids)))
         return arguments.model_copy(update={"timeout_seconds": seconds})
-    assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other call may defer)
+    assert isinstance(arguments, RequestArguments | ListArguments)  # noqa: S101 (no other call may defer)
     seconds = min(arguments.wait_seconds, SHORT_WAIT)
     return arguments.model_copy(update={"wait_seconds": seconds})
 
 
 def is_final(output: BaseModel) -> bool:
     """Whether there is nothing to wait for."""
-    assert isinstance(output, WaitOutput | EnrichmentOutput)  # noqa: S101 (no other call may defer)
-    return output.all_final if isinstance(output, WaitOutput) else output.is_final
+    assert isinstance(output, WaitOutput | TableOutput | EnrichmentOutput)  # noqa: S101 (no other call may defer)
+    return output.is_final if isinstance(output, EnrichmentOutput) else output.all_final
 
 
 def to_task(output: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, Any] | None:
     """A task in place of this output, which is not final; None if no task can represent it."""
     now = int(time.time())
     if isinstance(output, WaitOutput):
-        task = Task(kind=TaskKind.WAIT, ids=[one.id for one in output.enrichments], created_at=now)
+        ids = [one.id for one in output.enrichments]
+        if output.table and output.table["list_id"]:
+            ids.append(output.table["list_id"])
+        task = Task(kind=TaskKind.WAIT, ids=ids, created_at=now)
+    elif isinstance(output, TableOutput):
+        assert output.list_id  # noqa: S101 (it is not final)
+        task = Task(kind=TaskKind.LIST, ids=[output.list_id], created_at=now)
     else:
         assert isinstance(output, EnrichmentOutput) and isinstance(arguments, RequestArguments)  # noqa: S101, PT018
         if output.reused and (arguments.external_id or arguments.callback_url):
@@ -245,9 +262,12 @@ class Tasks:
 
     async def poll(self, task_id: str) -> dict[str, Any]:
         """Read the enrichments of a task and return the task as JSON."""
-        task = await self.find(task_id)
+        task, client = await self.find(task_id), await self.get_client()
+        lists, ids = split_ids(task.ids)
         try:
-            found = await (await self.get_client()).wait(task.ids, look_seconds(len(task.ids)))
+            saved = await read_lists(client, lists, only_open=task.kind is TaskKind.WAIT)
+            every_id = [*ids, *saved.ids]
+            found = await client.wait(every_id, look_seconds(len(every_id)))
         except UnknownEnrichment as error:
             raise _unknown() from error
         except EnrichmentError as error:
@@ -258,7 +278,9 @@ class Tasks:
         if final < len(found) and not task.is_overdue:
             message = f"{final} of {len(found)} lookups have ended."
             return task.to_json(task_id, "working", statusMessage=message)
-        return _completed(task, task_id, results.from_output(_output(task, found)))
+        rows, found = found[len(ids) :], found[: len(ids)]
+        table = await to_table(client, saved.entries(rows)) if lists else None
+        return _completed(task, task_id, results.from_output(_output(task, found, table)))
 
 
 def _unknown() -> MCPError:
@@ -270,10 +292,12 @@ def _completed(task: Task, task_id: str, result: CallToolResult) -> dict[str, An
     return task.to_json(task_id, "completed", result=as_json)
 
 
-def _output(task: Task, found: Sequence[EnrichmentResult]) -> BaseModel:
+def _output(task: Task, found: Sequence[EnrichmentResult], table: TableOutput | None) -> BaseModel:
     """The output of the call that the task replaces."""
     if task.kind is TaskKind.WAIT:
-        return to_wait_output(found, seconds=task.age)
+        return to_wait_output(found, seconds=task.age, table=table)
+    if table:
+        return table
     [result] = found
     if task.kind is TaskKind.JOINED:
         result = replace(as_reused(result), external_id=None)  # the earlier request's

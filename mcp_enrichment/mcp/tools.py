@@ -1,4 +1,4 @@
-"""The four tools: each is one value with its schemas, annotations and handler."""
+"""The tools: each is one value with its schemas, annotations and handler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import anyio
 from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
+from mcp_enrichment.contract.linkedin_url import canonical_profile_url
 from mcp_enrichment.mcp.convert import to_credits, to_enrichment, to_wait_output
+from mcp_enrichment.mcp.lists import (
+    ListArguments,
+    TableOutput,
+    question,
+    read_lists,
+    request_list,
+    split_ids,
+    to_table,
+)
 from mcp_enrichment.mcp.models import (
     Arguments,
     CreditsArguments,
@@ -28,16 +38,18 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.mcp.call_context import CallContext
 
 
-@dataclass(frozen=True, slots=True)
-class CallContext:
-    """What a handler gets besides the arguments."""
+async def _no_question(_client: EnrichmentBackend, _arguments: Any) -> str:
+    raise AssertionError("a tool that spends nothing asks nothing")
 
-    elapsed: float = 0.0
-    """Seconds since the call came."""
-    may_spend: bool = True
-    """Whether a credit may be spent: not before the user has consented, if consent is required."""
+
+async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
+    return (
+        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
+        "It costs one credit when an address is found."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +64,8 @@ class Tool:
     run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
     """Whether a call may wait until its cap."""
+    question: Callable[[EnrichmentBackend, Any], Awaitable[str]] = _no_question
+    """What the user is asked before a credit is spent, if consent is required."""
 
     @property
     def spends(self) -> bool:
@@ -94,8 +108,13 @@ async def _wait(
     client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
 ) -> WaitOutput:
     began = anyio.current_time() - call.elapsed
-    results = await client.wait(arguments.ids, arguments.timeout_seconds - call.elapsed)
-    return to_wait_output(results, seconds=anyio.current_time() - began)
+    lists, ids = split_ids(arguments.ids)
+    saved = await read_lists(client, lists, only_open=True)
+    left = arguments.timeout_seconds - call.elapsed
+    results = await client.wait([*ids, *saved.ids], left)
+    table = await to_table(client, saved.entries(results[len(ids) :])) if lists else None
+    seconds = anyio.current_time() - began
+    return to_wait_output(results[: len(ids)], seconds=seconds, table=table)
 
 
 async def _credits(
@@ -118,15 +137,31 @@ TOOLS = (
             "Find the work or personal email of a LinkedIn profile, and wait for the final answer. "
             "Costs one credit when an address is found. The same question is never paid for twice: "
             "an earlier answer comes back with reused=true. If is_final is false, call "
-            "wait_for_enrichment with the id; never request again. For many people, request all "
-            "with wait_seconds=0, then wait for all ids in one call. Only an email given in an "
-            "answer is real: never construct one."
+            "wait_for_enrichment with the id; never request again. For many people use "
+            "request_email_enrichments. Only an email given in an answer is real: never construct "
+            "one."
         ),
         arguments=RequestArguments,
         answer=EnrichmentOutput,
         annotations=_SPENDS,
         run=_request,
         waits=True,
+        question=_question,
+    ),
+    Tool(
+        name="request_email_enrichments",
+        description=(
+            "Find the emails of many LinkedIn profiles: a table with one row each, in the order "
+            "given. Costs one credit for each address found, nothing for what is known already, "
+            "and never more than max_credits. preview=true counts first, free. If all_final is "
+            "false, call wait_for_enrichment with the list_id."
+        ),
+        arguments=ListArguments,
+        answer=TableOutput,
+        annotations=_SPENDS,
+        run=request_list,
+        waits=True,
+        question=question,
     ),
     Tool(
         name="get_enrichment",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +17,7 @@ from mcp_enrichment.contract.errors import (
     Unauthorized,
     UnknownEnrichment,
 )
+from tests.support.list_service import ListService, hit, miss
 from tests.support.scripted_server import ScriptedServer, replies, resets
 from tests.support.waiting import HANG
 
@@ -25,74 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from anyio.abc import SocketStream
-
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.lists import ListRow
     from mcp_enrichment.contract.models import Status
     from tests.client.conftest import NewClient
-    from tests.support.scripted_server import ReceivedRequest
 
 pytestmark = pytest.mark.anyio
-
-
-def hit(number: int) -> str:
-    """A profile that has an email at the service."""
-    return f"https://www.linkedin.com/in/hit-{number}"
-
-
-def miss(number: int) -> str:
-    return f"https://www.linkedin.com/in/miss-{number}"
-
-
-class ListService:
-    """Accepts requests for as long as there are credits, and ends each at its `ends`-th GET."""
-
-    def __init__(self, *, credits_left: int = 1000, ends: int = 1) -> None:
-        self.credits_left = credits_left
-        self.posted: list[str] = []
-        self.reads: dict[str, int] = {}
-        self.most_held = 0
-        self._ends = ends
-        self._held: set[str] = set()
-
-    @property
-    def charged(self) -> int:
-        return sum("hit" in one for one in self.posted if one not in self._held)
-
-    async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
-        if seen.method == "POST":
-            await self._post(stream, seen)
-        else:
-            await self._get(stream, seen)
-
-    async def _post(self, stream: SocketStream, seen: ReceivedRequest) -> None:
-        profile = json.loads(seen.body)["linkedin_url"]
-        if len(self._held) + self.charged >= self.credits_left:
-            await replies(402)(stream, seen)
-            return
-        name = profile.rpartition("/")[2]
-        self.posted.append(name)
-        self._held.add(name)
-        self.most_held = max(self.most_held, len(self._held) + self.charged)
-        await replies(201, {"_id": name, "status": "pending", "linkedin_url": profile})(
-            stream, seen
-        )
-
-    async def _get(self, stream: SocketStream, seen: ReceivedRequest) -> None:
-        name = seen.path.rpartition("/")[2]
-        self.reads[name] = self.reads.get(name, 0) + 1
-        body: dict[str, Any] = {
-            "_id": name,
-            "status": "pending",
-            "linkedin_url": f"https://www.linkedin.com/in/{name}",
-            "enrichment_type": "work_email",
-        }
-        if self.reads[name] >= self._ends:
-            self._held.discard(name)
-            email = {"email": f"{name}@example.com", "type": "work"} if "hit" in name else None
-            body |= {"status": "completed" if email else "not-found", "email": email}
-        await replies(200, body)(stream, seen)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from mcp.types import CallToolResult, Request, Result
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mcp import Client
     from mcp.client.extension import ClaimContext
     from mcp.client.session import ClientSession
@@ -51,6 +53,7 @@ class TaskClient(ClientExtension):
         self.news: list[dict[str, Any]] = []
         self.is_told = anyio.Event()
         self.patient = True
+        self.on_poll: Callable[[], None] = lambda: None
 
     def claims(self) -> list[ResultClaim[Any]]:
         return [ResultClaim(result_type="task", model=CreatedTask, resolve=self._resolve)]
@@ -65,6 +68,7 @@ class TaskClient(ClientExtension):
         while self.patient:
             now = await asked(context.session, "tasks/get", task.task_id)
             self.seen.append(now)
+            self.on_poll()
             if now["status"] == "completed":
                 return CallToolResult.model_validate(now["result"])
             await anyio.sleep(0.05)
