@@ -14,6 +14,8 @@ _MODULES = {
     "connect": "app.client",
     "EnrichmentClient": "client.client",
     "EnrichmentResult": "client.results",
+    "ListPreview": "client.lists",
+    "ListRow": "client.lists",
     "EmailType": "contract.models",
     "Status": "contract.models",
     "BadAnswer": "contract.errors",

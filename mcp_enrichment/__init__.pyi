@@ -1,5 +1,6 @@
 from mcp_enrichment.app.client import connect
 from mcp_enrichment.client.client import EnrichmentClient
+from mcp_enrichment.client.lists import ListPreview, ListRow
 from mcp_enrichment.client.results import EnrichmentResult
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -31,6 +32,8 @@ __all__ = [
     "InternalError",
     "InvalidArguments",
     "InvalidProfileURL",
+    "ListPreview",
+    "ListRow",
     "OutcomeUnknown",
     "RateLimited",
     "ServiceUnavailable",

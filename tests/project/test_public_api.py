@@ -23,6 +23,8 @@ PUBLIC = {
     "connect",
     "EnrichmentClient",
     "EnrichmentResult",
+    "ListPreview",
+    "ListRow",
     "EmailType",
     "Status",
     "BadAnswer",
