@@ -7,58 +7,19 @@ import io
 import json
 import os
 import re
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.service.db.sqlite import open_sqlite
+from tests.support.spending_history import PRICES, SETTINGS, store_history
 
 if TYPE_CHECKING:
     from tests.cli.commands import Shell
 
-SETTINGS = {
-    "SOURCES": "contacts,hunter,prospeo,inferred",
-    "HUNTER_API_KEY": "sk-1",
-    "PROSPEO_API_KEY": "sk-2",
-}
-PRICES = {"PRICES": "hunter=0.05,prospeo=0.02", "CURRENCY": "EUR"}
-REQUESTS = """
-INSERT INTO requests (id, team_id, linkedin_url, type, status, created_at, completed_at)
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-    SELECT i, 1, i, 'work', 'not-found', 0, 1 FROM n
-"""
-CALLS = """
-INSERT INTO source_calls (request_id, source, state, verification, claim_token, cost, attempts,
-    requested_at, answered_at) SELECT id, ?, ?, ?, '', ?, 1, 0, 1.25 FROM requests
-    WHERE CAST(id AS INTEGER) BETWEEN ? AND ?
-"""
-HISTORY = (
-    ("contacts", "hit", "own-data", 0, 1, 100),
-    ("contacts", "miss", None, 0, 101, 400),
-    ("inferred", "miss", None, 0, 101, 400),
-    ("hunter", "hit", "verified", 1, 101, 220),
-    ("hunter", "miss", None, 0.1, 221, 396),
-    ("hunter", "lost", None, 0, 397, 398),
-    ("hunter", "requested", None, 0, 399, 399),
-    ("prospeo", "hit", "verified", 1, 221, 290),
-    ("prospeo", "hit", "unverified", 1, 291, 300),
-    ("prospeo", "rejected", "verified", 1, 301, 301),
-    ("prospeo", "miss", None, 0, 302, 398),
-)
-"""The source, the state, the verification, the cost, and the first and the last request."""
-
 
 @pytest.fixture(autouse=True)
 def _history(shell: Shell) -> None:
-    open_sqlite(shell.database).close()
-    with closing(sqlite3.connect(shell.database)) as file, file:
-        file.execute(
-            "INSERT INTO teams (id, name, available, held, created_at) VALUES (1, 'x', 0, 0, 0)"
-        )
-        file.execute(REQUESTS)
-        file.executemany(CALLS, HISTORY)
+    store_history(shell.database)
 
 
 def report(shell: Shell, *options: str, **settings: str) -> str:
@@ -74,14 +35,14 @@ def test_in_a_pipe_it_is_an_aligned_table_with_a_total_and_the_cheapest_order(
     assert shown.startswith(
         """\
 source    asked  found  not found  lost  credits  spent (EUR)  one address (EUR)  median
-contacts    400    100        300     0        0         0.00             0.0000   1.2 s
-hunter      299    120        176     2    137.6         6.88             0.0573   1.2 s
-prospeo     178     80         98     0       81         1.62             0.0203   1.2 s
-inferred    300      0        300     0        0         0.00                  -   1.2 s
-total                                                    8.50
+contacts    400    100        300     0        0         0.00             0.0000   0.0 s
+wiza        299    120        176     2      536        26.80             0.2233  14.5 s
+prospeo     178     80         98     0       81         1.62             0.0203   0.8 s
+inferred    108      0        108     0        0         0.00                  -   0.0 s
+total                                                   28.42
 
-hunter: 3 calls have no answer. They may be on its invoice, with up to 3 credits more.
-The cheapest order for work addresses: contacts, prospeo, hunter. A lookup costs """
+wiza: 3 calls have no answer. They may be on its invoice, with up to 9 credits more.
+The cheapest order for work addresses: contacts, prospeo, wiza. A lookup costs """
     )
     assert re.search(r"\d EUR in place of 0\.\d{4}, a saving of .* \(90% interval\)\.", shown)
     assert shown.splitlines()[-1].startswith("A later source was asked only about people")
@@ -90,8 +51,8 @@ The cheapest order for work addresses: contacts, prospeo, hunter. A lookup costs
 def test_without_a_price_each_figure_is_in_credits_and_the_missing_price_is_named(
     shell: Shell,
 ) -> None:
-    lines = report(shell, PRICES="hunter=0.05").splitlines()
-    assert " ".join(lines[3].split()) == "prospeo 178 80 98 0 81 - 1.0125 credits 1.2 s"
+    lines = report(shell, PRICES="wiza=0.05").splitlines()
+    assert " ".join(lines[3].split()) == "prospeo 178 80 98 0 81 - 1.0125 credits 0.8 s"
     assert lines[5].split() == ["total", "-"]
     assert "No total in money: ENRICHMENT_PRICES has no price of prospeo." in lines
     needs = "The cheapest order for work addresses needs a price in ENRICHMENT_PRICES for prospeo."
@@ -99,32 +60,35 @@ def test_without_a_price_each_figure_is_in_credits_and_the_missing_price_is_name
 
 
 def test_a_source_that_few_were_asked_of_has_no_place_in_an_order_yet(shell: Shell) -> None:
-    settings = PRICES | {"SOURCES": "contacts,hunter,prospeo,wiza", "WIZA_API_KEY": "sk-3"}
-    prices = settings["PRICES"] + ",wiza=0.1"
-    lines = report(shell, **(settings | {"PRICES": prices})).splitlines()
-    assert "The cheapest order for work addresses needs 20 answers of each: wiza has 0." in lines
+    settings = {
+        "SOURCES": "contacts,wiza,hunter",
+        "HUNTER_API_KEY": "sk-3",
+        "PRICES": "wiza=0.05,hunter=0.1",
+    }
+    lines = report(shell, **settings).splitlines()
+    assert "The cheapest order for work addresses needs 20 answers of each: hunter has 0." in lines
 
 
 def test_a_program_gets_the_same_figures_as_json_with_exact_amounts(shell: Shell) -> None:
     told = json.loads(report(shell, "--format", "json", **PRICES))
-    assert (told["currency"], told["total"], told["not_priced"]) == ("EUR", "8.50", [])
+    assert (told["currency"], told["total"], told["not_priced"]) == ("EUR", "28.42", [])
     assert told["sources"][1] == {
-        "source": "hunter",
+        "source": "wiza",
         "asked": 299,
         "found": 120,
         "not_found": 176,
         "lost": 2,
         "open": 1,
-        "credits": "137.6",
-        "money": "6.88",
-        "credits_per_address": "1.1467",
-        "money_per_address": "0.0573",
-        "median_seconds": 1.25,
-        "unknown_credits": "3.0",
+        "credits": "536.0",
+        "money": "26.80",
+        "credits_per_address": "4.4667",
+        "money_per_address": "0.2233",
+        "median_seconds": 14.5,
+        "unknown_credits": "9.0",
     }
     [order] = told["orders"]
     assert (order["email_type"], order["order"]["is_present"]) == ("work", False)
-    assert order["order"]["sources"] == ["contacts", "prospeo", "hunter"]
+    assert order["order"]["sources"] == ["contacts", "prospeo", "wiza"]
 
 
 def test_a_spreadsheet_gets_the_sources_and_runs_no_cell(shell: Shell) -> None:
@@ -138,7 +102,7 @@ def test_a_spreadsheet_gets_the_sources_and_runs_no_cell(shell: Shell) -> None:
 def test_a_type_and_a_period_without_calls_have_empty_rows_and_no_order(shell: Shell) -> None:
     for options in (["--type", "personal"], ["--since", "30"]):
         lines = report(shell, *options, **PRICES).splitlines()
-        assert " ".join(lines[2].split()) == "hunter 0 0 0 0 0 0.00 - -"
+        assert " ".join(lines[2].split()) == "wiza 0 0 0 0 0 0.00 - -"
         assert lines[6:] == [""]
 
 
@@ -154,7 +118,7 @@ def test_a_terminal_gets_a_ruled_table_in_which_no_text_is_markup(shell: Shell) 
     text = re.sub(r"\x1b\[[\d;]*m", "", shown.decode())
     assert "───" in text
     assert "[b]:x:" in text.replace("\r\n", "").replace(" ", "")
-    assert "hunter" in text
+    assert "wiza" in text
 
 
 def _read(terminal: int) -> bytes:
