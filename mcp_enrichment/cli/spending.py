@@ -35,8 +35,19 @@ ROUGH = (
 
 
 @click.command()
-@click.option("--since", "days", type=click.FloatRange(0, 36_500), help="The last DAYS only.")
-@click.option("--type", "email_type", type=click.Choice(["work", "personal"]))
+@click.option(
+    "--since",
+    "days",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    help="Calls of the last DAYS only.",
+)
+@click.option(
+    "--type",
+    "email_type",
+    type=click.Choice(["work", "personal"]),
+    help="Calls for this type of address only.",
+)
 @click.option(
     "--format",
     "form",
@@ -81,7 +92,7 @@ def _print_csv(report: SpendingReport, currency: str | None) -> None:
     from mcp_enrichment.service.lookup.spending_report import SourceSpending
 
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(field.name for field in fields(SourceSpending)), "currency"])
     for source in report.sources:
         writer.writerow(map(_csv_cell, (*asdict(source).values(), currency)))
@@ -157,8 +168,11 @@ def _remarks(report: SpendingReport, currency: str | None) -> Iterator[str]:
 
 def _unknown_charges(source: SourceSpending, calls: int) -> str:
     most = source.unknown_credits
-    up_to = "" if most is None else f", with up to {most.normalize():f} credits more"
-    return f"{source.source}: {calls} calls have no answer. They may be on its invoice{up_to}."
+    up_to = "" if most is None else f"up to {most.normalize():f} of its credits "
+    return (
+        f"Not answered by {source.source}: {calls} of {source.asked}. "
+        f"Its invoice may be {up_to}higher."
+    )
 
 
 def _order(found: OrderReport, currency: str | None) -> str:

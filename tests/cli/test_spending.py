@@ -41,7 +41,7 @@ prospeo     178     80         98     0       81         1.62             0.0203
 inferred    108      0        108     0        0         0.00                  -   0.0 s
 total                                                   28.42
 
-wiza: 3 calls have no answer. They may be on its invoice, with up to 9 credits more.
+Not answered by wiza: 3 of 299. Its invoice may be up to 9 of its credits higher.
 The cheapest order for work addresses: contacts, prospeo, wiza. A lookup costs """
     )
     assert re.search(r"\d EUR in place of 0\.\d{4}, a saving of .* \(90% interval\)\.", shown)
