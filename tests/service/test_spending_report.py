@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.context import Retention
 from mcp_enrichment.service.lookup.call_history import Period
 from mcp_enrichment.service.lookup.spending_report import spending_report
+from mcp_enrichment.service.privacy.retention import delete_expired
 from mcp_enrichment.service.sources.base import Miss
 from tests.support.databases import change, open_place, settings_of
 from tests.support.invoicing_vendors import ANSWERS, LOST, InvoicingVendor
@@ -136,6 +138,16 @@ async def test_counts_and_times_are_those_of_the_period_and_the_type(place: Plac
         for types in (tuple(EmailType), (EmailType.WORK,), (EmailType.PERSONAL,))
     )
     assert (every.asked, work.asked, personal.asked) == (20, 15, 5)
+
+
+async def test_the_report_is_the_same_once_all_answers_are_deleted(place: Place) -> None:
+    clock = Clock()
+    await looked_up(place, *invoicing(lost=True), lookups=8, clock=clock)
+    before = report_of(place)
+    expired = Retention(answers=1.0)
+    async with running_service(place, jobs=False, clock=clock, retention=expired) as it:
+        assert await delete_expired(it.service) > 0
+    assert report_of(place) == before
 
 
 async def test_the_median_is_that_of_all_answers(place: Place) -> None:
