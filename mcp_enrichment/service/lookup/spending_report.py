@@ -106,7 +106,7 @@ def _spending(
         return sum(calls.count(*states) for calls in history.values())
 
     spent = sum((calls.credits for calls in history.values()), Decimal())
-    money = Decimal() if not spent else spent * price if price is not None else None
+    money = _money(spent, price)
     found = count(CallState.HIT)
     return SourceSpending(
         source=name,
@@ -122,6 +122,12 @@ def _spending(
         median_seconds=median_seconds(connection, name, period, answers=count(*ANSWERED)),
         unknown_credits=_unknown_credits(name, history),
     )
+
+
+def _money(spent: Decimal, price: Decimal | None) -> Decimal | None:
+    if not spent:
+        return Decimal()
+    return None if price is None else spent * price
 
 
 def _per_address(spent: Decimal | None, found: int) -> Decimal | None:
