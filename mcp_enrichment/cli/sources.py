@@ -10,6 +10,7 @@ import click
 
 from mcp_enrichment.cli.common import profile_url, service_database
 from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.spending import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 @click.group()
 def sources() -> None:
     """Where addresses come from: the sources of ENRICHMENT_SOURCES."""
+
+
+sources.add_command(report)
 
 
 @sources.command("list")

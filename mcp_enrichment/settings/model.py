@@ -24,6 +24,7 @@ from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, ResolvedKey, resolv
 from mcp_enrichment.settings.types import (
     Comma,
     Confirm,
+    Currency,
     DatabaseUrl,
     HostName,
     HttpsUrl,
@@ -36,12 +37,14 @@ from mcp_enrichment.settings.types import (
     SourceLimits,
     SourceNames,
     UserPath,
+    VendorPrices,
     WebhookSecret,
     database_label,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
 PROTECTIVE_SECRETS = frozenset({"push_secrets", "http_secret", "privacy_key"})
 """Secrets that protect something. A blank one is refused: read as unset, it would protect nothing,
@@ -123,6 +126,12 @@ class Settings(BaseSettings):
     source_limits: SourceLimits = Field(
         (),
         description="Lookups at a source: at once / begun in a second. `contacts=50/200,…`.",
+    )
+    prices: VendorPrices = Field(
+        (), description="Price of one credit of a vendor, for `sources report`: `hunter=0.02,…`."
+    )
+    currency: Currency | None = Field(
+        None, description="Currency of these prices, as reports show it: `EUR`."
     )
     stop_seconds: float = Field(
         8, ge=0, le=60, description="Seconds that a stopping process waits for a vendor's answer."
@@ -221,6 +230,11 @@ class Settings(BaseSettings):
     def vendor_keys(self) -> Mapping[str, SecretStr]:
         """The keys of the vendors among the sources, by name."""
         return {name: vendor_key(name) for name in self.sources if name not in KEYLESS_SOURCES}
+
+    @property
+    def credit_prices(self) -> Mapping[str, Decimal]:
+        """The price of one credit of each vendor that has one, by name."""
+        return {price.vendor: price.amount for price in self.prices}
 
     @property
     def server_url(self) -> str:

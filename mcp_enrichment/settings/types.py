@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -201,6 +202,49 @@ SourceLimits = Annotated[
     Comma[Annotated[SourceLimit, BeforeValidator(_limit)]], AfterValidator(_limits)
 ]
 """`contacts=50/200,…`: 50 concurrent lookups, 200 started in a second. Either may be left out."""
+
+
+class VendorPrice(BaseModel, frozen=True):
+    """The price of one credit of a vendor, in the currency of ENRICHMENT_CURRENCY."""
+
+    vendor: str
+    amount: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=12)]
+
+
+def _price(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    vendor, _, amount = map(strip_invisible, value.partition("="))
+    if not (vendor and amount):
+        raise ValueError("a price has the form vendor=price of a credit, as in hunter=0.02")
+    return {"vendor": vendor, "amount": amount}
+
+
+def _of_vendors(prices: tuple[VendorPrice, ...]) -> tuple[VendorPrice, ...]:
+    if names := [price.vendor for price in prices]:
+        from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
+
+        if not NAMES.issuperset(names):
+            raise ValueError(f"unknown vendor; the vendors are {', '.join(sorted(NAMES))}")
+    if len(set(names)) < len(names):
+        raise ValueError("a vendor is listed twice")
+    return prices
+
+
+VendorPrices = Annotated[
+    Comma[Annotated[VendorPrice, BeforeValidator(_price)]], AfterValidator(_of_vendors)
+]
+"""`hunter=0.02,…`: the price of a credit of each of these vendors."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it must be of printable characters")
+    return text
+
+
+Currency = Annotated[str, Field(max_length=8), AfterValidator(_printable)]
+"""The name or the sign of a currency."""
 
 
 class _CaseInsensitive(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,15 @@ def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
         ("oauth_team", " acme ", "acme"),
         ("sources", " contacts , inferred ,", ("contacts", "inferred")),
         ("callback_ports", "80, 443 ,", (80, 443)),
+        ("credit_prices", " ", {}),
+        ("credit_prices", "hunter=0.10", {"hunter": Decimal("0.10")}),
+        (
+            "credit_prices",
+            " hunter = .02 ,wiza=0,\r\n",
+            {"hunter": Decimal("0.02"), "wiza": Decimal(0)},
+        ),
+        ("currency", " €\r", "€"),
+        ("currency", "US$", "US$"),
         ("push_secrets", f"{SECRET},", (SecretStr(SECRET),)),
         ("push_secrets", f" , {SECRET} ,, {OTHER}\r\n", (SecretStr(SECRET), SecretStr(OTHER))),
     ],
@@ -56,7 +66,8 @@ def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
 def test_white_space_capitals_and_a_comma_too_many_are_no_mistakes(
     monkeypatch: pytest.MonkeyPatch, name: str, given: str, meant: object
 ) -> None:
-    assert getattr(read(monkeypatch, **{name.upper(): given}), name) == meant
+    variable = {"credit_prices": "PRICES"}.get(name, name.upper())
+    assert getattr(read(monkeypatch, **{variable: given}), name) == meant
 
 
 @pytest.mark.parametrize(
@@ -90,6 +101,20 @@ def test_white_space_capitals_and_a_comma_too_many_are_no_mistakes(
         ("PUSH_SECRETS", "whsec_" + "c2VjcmV0" * 11),
         ("PUSH_SECRETS", "${PUSH_SECRET}"),
         ("SOURCES", ","),
+        ("PRICES", ","),
+        ("PRICES", "wiza"),
+        ("PRICES", "hunter=0,02"),
+        ("PRICES", "hunter=cheap"),
+        ("PRICES", "hunter=-0.02"),
+        ("PRICES", "hunter=NaN"),
+        ("PRICES", "hunter=Infinity"),
+        ("PRICES", "hunter=1e9"),
+        ("PRICES", "hunter=1,hunter=2"),
+        ("PRICES", "contacts=0.02"),
+        ("PRICES", "hunt=0.02"),
+        ("CURRENCY", "${CURRENCY}"),
+        ("CURRENCY", "guineas ha'pence"),
+        ("CURRENCY", "E\tR"),
     ],
 )
 def test_what_cannot_be_the_value_is_refused_by_its_name_and_not_repeated(

@@ -81,5 +81,5 @@ async def test_the_start_pays_for_neither_the_database_nor_the_http_client(tmp_p
         assert await server.ends() == 0
     imported = set(re.findall(r"\|\s+([\w.]+)$", server.stderr(), re.MULTILINE))
     assert "mcp_enrichment.mcp.server" in imported
-    assert not imported & {"sqlalchemy", "alembic", "httpx", "keyring", "tomlkit"}
+    assert not imported & {"sqlalchemy", "alembic", "httpx", "keyring", "rich", "tomlkit"}
     assert not {name for name in imported if name.startswith("mcp_enrichment.service")}

@@ -36,7 +36,7 @@ OF_HTTP = ("public_url", "http_", "push_", "oauth_")
 """Prefixes of the settings of MCP over HTTP."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
 """Prefixes of the settings on how long personal data is kept."""
-OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_")
+OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_", "prices", "currency")
 """Prefixes of the settings of the sources."""
 PUBLISHED = {
     ROOT / "server.json": package_listings.server_json,

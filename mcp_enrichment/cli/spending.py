@@ -1,0 +1,206 @@
+"""Reporting what each source found and cost: a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import time
+from dataclasses import asdict, fields
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_enrichment.cli.common import service_database
+from mcp_enrichment.cli.errors import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_enrichment.service.lookup.order_report import OrderReport
+    from mcp_enrichment.service.lookup.source_order import CheapestOrder
+    from mcp_enrichment.service.lookup.spending_report import SourceSpending, SpendingReport
+
+PIPE_WIDTH = 10_000
+"""Characters of a line that goes to a file or another program: nothing is wrapped or cut off."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs a cell that begins with one of these."""
+ROUGH = (
+    "A later source was asked only about people whom the earlier ones missed: the figures of "
+    "another order are an estimate."
+)
+
+
+@click.command()
+@click.option(
+    "--since",
+    "days",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    help="Calls of the last DAYS only.",
+)
+@click.option(
+    "--type",
+    "email_type",
+    type=click.Choice(["work", "personal"]),
+    help="Calls for this type of address only.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="CSV has the sources only, JSON the orders too.",
+)
+def report(days: float | None, email_type: str | None, form: str) -> None:
+    """Report what each source was asked, found and cost, and the cheapest order of them.
+
+    Money is the credits of a vendor times its price in ENRICHMENT_PRICES.
+    """
+    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.service.lookup.call_history import Period
+    from mcp_enrichment.service.lookup.spending_report import spending_report
+
+    settings = load_settings()
+    period = Period(
+        since=0.0 if days is None else time.time() - days * 86_400,
+        email_types=(EmailType(email_type),) if email_type else tuple(EmailType),
+    )
+    with service_database() as database:
+        found = database.snapshot_now(
+            partial(
+                spending_report,
+                period=period,
+                configured=settings.sources,
+                prices=settings.credit_prices,
+            )
+        )
+    show = {"table": _print_table, "json": _print_json, "csv": _print_csv}[form]
+    show(found, settings.currency)
+
+
+def _print_json(report: SpendingReport, currency: str | None) -> None:
+    """Amounts are texts, as a number would be read as a binary fraction."""
+    click.echo(json.dumps({"currency": currency} | asdict(report), default=_decimal, indent=2))
+
+
+def _print_csv(report: SpendingReport, currency: str | None) -> None:
+    from mcp_enrichment.service.lookup.spending_report import SourceSpending
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*(field.name for field in fields(SourceSpending)), "currency"])
+    for source in report.sources:
+        writer.writerow(map(_csv_cell, (*asdict(source).values(), currency)))
+    click.echo(text.getvalue(), nl=False)
+
+
+def _csv_cell(value: object) -> str:
+    cell = "" if value is None else _decimal(value)
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
+
+def _decimal(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _print_table(report: SpendingReport, currency: str | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    is_terminal = sys.stdout.isatty()
+    unit = f" ({currency})" if currency else ""
+    table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=False)
+    table.add_column("source")
+    for title in ("asked", "found", "not found", "lost", "credits", f"spent{unit}"):
+        table.add_column(title, justify="right")
+    table.add_column(f"one address{unit}", justify="right")
+    table.add_column("median", justify="right")
+    for source in report.sources:
+        table.add_row(*_cells(source))
+    table.add_section()
+    table.add_row("total", *[""] * 5, _or_dash(report.total), "", "")
+    text = io.StringIO()
+    console = Console(
+        file=sys.stdout if is_terminal else text,
+        width=None if is_terminal else PIPE_WIDTH,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    console.print(table)
+    for line in (*text.getvalue().splitlines(), "", *_remarks(report, currency)):
+        click.echo(line.rstrip())
+
+
+def _cells(source: SourceSpending) -> Sequence[str]:
+    counts = (source.asked, source.found, source.not_found, source.lost)
+    per_address = _or_dash(source.money_per_address)
+    if source.money is None and source.credits_per_address is not None:
+        per_address = f"{source.credits_per_address:f} credits"
+    took = "-" if source.median_seconds is None else f"{source.median_seconds:.1f} s"
+    spent = f"{source.credits.normalize():f}"
+    return (source.source, *map(str, counts), spent, _or_dash(source.money), per_address, took)
+
+
+def _or_dash(amount: Decimal | None) -> str:
+    return "-" if amount is None else f"{amount:f}"
+
+
+def _remarks(report: SpendingReport, currency: str | None) -> Iterator[str]:
+    if report.not_priced:
+        yield (
+            f"No total in money: ENRICHMENT_PRICES has no price of {', '.join(report.not_priced)}."
+        )
+    for source in report.sources:
+        if unknown := source.lost + source.open:
+            yield _unknown_charges(source, unknown)
+    for order in report.orders:
+        yield _order(order, currency)
+    if any(order.order for order in report.orders):
+        yield ROUGH
+
+
+def _unknown_charges(source: SourceSpending, calls: int) -> str:
+    most = source.unknown_credits
+    up_to = "" if most is None else f"up to {most.normalize():f} of its credits "
+    return (
+        f"Not answered by {source.source}: {calls} of {source.asked}. "
+        f"Its invoice may be {up_to}higher."
+    )
+
+
+def _order(found: OrderReport, currency: str | None) -> str:
+    from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
+
+    kind = f"{found.email_type} addresses"
+    if found.not_priced:
+        return (
+            f"The cheapest order for {kind} needs a price in ENRICHMENT_PRICES for "
+            f"{', '.join(found.not_priced)}."
+        )
+    if found.order is None:
+        counts = ", ".join(f"{name} has {count}" for name, count in found.too_few.items())
+        return f"The cheapest order for {kind} needs {MIN_ANSWERED} answers of each: {counts}."
+    unit = f" {currency}" if currency else ""
+    return f"The cheapest order for {kind}: {_saving(found.order, unit)}"
+
+
+def _saving(order: CheapestOrder, unit: str) -> str:
+    from mcp_enrichment.service.lookup.source_order import DRAWS, INTERVAL
+
+    names = ", ".join(order.sources)
+    cost = f"A lookup costs {order.cost:.4f}{unit}"
+    sure = f"It is the cheapest in {order.certainty:.0%} of {DRAWS:,} draws."
+    if order.is_present:
+        return f"the present one, {names}. {cost}. {sure}"
+    saving = f"{order.least_saving:.4f} to {order.most_saving:.4f}"
+    return (
+        f"{names}. {cost} in place of {order.present_cost:.4f}, a saving of {saving} "
+        f"({INTERVAL:.0%} interval). {sure}"
+    )
