@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
     HTTPVendor,
     LookupRequest,
     ReadResult,
     VendorModel,
-    VendorResponse,
-    parse,
     require_fields,
+    statuses,
 )
+from mcp_enrichment.service.sources.vendors.transport import VendorResponse, parse
 
 
 class _Person(VendorModel):
@@ -40,16 +40,12 @@ class Apollo(HTTPVendor):
     url = "https://api.apollo.io/api/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 0.8  # of 50 a minute on the free plan
-    status_map: ClassVar = {
-        "verified": Verification.VERIFIED,
-        "guessed": Verification.INFERRED,
-        "extrapolated": Verification.INFERRED,
-        "unverified": Verification.UNVERIFIED,
-        "likely_to_engage": Verification.UNVERIFIED,
-        "unavailable": None,
-        "bounced": None,
-        "invalid": None,
-    }
+    status_map: ClassVar = statuses(
+        "unavailable",
+        verified="verified",
+        inferred="guessed extrapolated",
+        unverified="unverified likely_to_engage",
+    )
     request: ClassVar = LookupRequest(
         "POST",
         "/people/match",

@@ -12,17 +12,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Misconfigured, Miss
 from mcp_enrichment.service.sources.vendors.base import (
     HTTPVendor,
     LookupRequest,
     ReadResult,
     VendorModel,
-    VendorResponse,
-    parse,
+    at,
     require_fields,
+    statuses,
 )
+from mcp_enrichment.service.sources.vendors.transport import VendorResponse, parse
 
 Nothing = Annotated[list[object], Field(max_length=0)]
 """An empty object, as PHP encodes it."""
@@ -40,23 +41,21 @@ class _Found(VendorModel):
 
 class _Profile(VendorModel):
     url: str | None = None
-    full_name: Annotated[str | None, Field(alias="fullName")] = None
+    full_name: Annotated[str | None, at("fullName")] = None
 
 
 class _Work(VendorModel):
-    emails: Annotated[list[str] | None, Field(alias="work_email")] = None
-    status: Annotated[dict[str, str | None] | Nothing | None, Field(alias="work_email_status")] = (
-        None
-    )
+    emails: Annotated[list[str] | None, at("work_email")] = None
+    statuses: Annotated[dict[str, str | None] | Nothing | None, at("work_email_status")] = None
 
     @property
-    def statuses(self) -> dict[str, str | None]:
-        return self.status if isinstance(self.status, dict) else {}
+    def status_of(self) -> dict[str, str | None]:
+        return self.statuses if isinstance(self.statuses, dict) else {}
 
 
 class _Personal(VendorModel):
-    emails: Annotated[list[str] | None, Field(alias="personal_email")] = None
-    statuses: ClassVar[dict[str, str | None]] = {}
+    emails: Annotated[list[str] | None, at("personal_email")] = None
+    status_of: ClassVar[dict[str, str | None]] = {}
 
 
 class ContactOut(HTTPVendor):
@@ -66,12 +65,8 @@ class ContactOut(HTTPVendor):
     url = "https://api.contactout.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
     per_second = 16.0  # of 1,000 a minute
-    key_header = "token"
-    headers: ClassVar = {"authorization": "basic"}
-    status_map: ClassVar = {
-        "verified": Verification.VERIFIED,
-        "unverified": Verification.UNVERIFIED,
-    }
+    headers: ClassVar = {"token": "{key}", "authorization": "basic"}
+    status_map: ClassVar = statuses(verified="verified", unverified="unverified")
     request: ClassVar = LookupRequest(
         "GET",
         "/people/linkedin",
@@ -92,13 +87,11 @@ class ContactOut(HTTPVendor):
         record = parse(_Work, found.profile) if is_work else parse(_Personal, found.profile)
         if record.emails is None:
             require_fields(found.profile, "url", "fullName")
-        statuses = record.statuses
+        status_of = record.status_of
         best = min(
-            record.emails or (),
-            key=lambda email: self.rank(statuses.get(email)),
-            default=None,
+            record.emails or (), key=lambda email: self.rank(status_of.get(email)), default=None
         )
-        return self.address(best, statuses.get(best or ""), email_type)
+        return self.address(best, status_of.get(best or ""), email_type)
 
 
 def _is_sample(profile: _Profile, message: str) -> bool:

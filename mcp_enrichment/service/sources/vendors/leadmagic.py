@@ -11,18 +11,21 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    REFUSED,
     Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    UnreadableResponse,
     VendorModel,
-    VendorResponse,
     normalize_word,
+    statuses,
+)
+from mcp_enrichment.service.sources.vendors.transport import (
+    REFUSED,
+    UnreadableResponse,
+    VendorResponse,
 )
 
 PATHS = {
@@ -76,14 +79,9 @@ class LeadMagic(HTTPVendor):
     url = "https://api.leadmagic.io/v1"
     prices: ClassVar = {EmailType.WORK: 5.0, EmailType.PERSONAL: 2.0}
     per_second = 5.0
-    status_map: ClassVar = {
-        "valid": Verification.VERIFIED,
-        "valid_catch_all": Verification.CATCH_ALL,
-        "catch_all": Verification.CATCH_ALL,
-        "found": Verification.UNVERIFIED,
-        "unknown": Verification.UNVERIFIED,
-        "not_found": None,
-    }
+    status_map: ClassVar = statuses(
+        verified="valid", catch_all="valid_catch_all catch_all", unverified="found unknown"
+    )
     request: ClassVar = LookupRequest(
         "POST", PATHS, json=lambda profile, _: {"profile_url": profile}
     )

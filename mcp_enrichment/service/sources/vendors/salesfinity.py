@@ -19,10 +19,12 @@ from mcp_enrichment.contract.models import (
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import (
     DEFAULT_CONCURRENCY,
-    FAILED,
     HTTPVendor,
     LookupRequest,
     ReadResult,
+)
+from mcp_enrichment.service.sources.vendors.transport import (
+    FAILED,
     UnreadableResponse,
     VendorResponse,
 )
@@ -42,7 +44,6 @@ class Salesfinity(HTTPVendor):
             linkedin_url=profile, type=email_type
         ).model_dump(mode="json", exclude_none=True),
     )
-    poll_path = ENRICHMENTS
     poll_after = 5.0
     balance_path = CREDITS
     balance_keys = ("balance",)

@@ -11,25 +11,30 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss, Outcome
 from mcp_enrichment.service.sources.vendors.base import (
+    BEARER,
     DEFAULT_CONCURRENCY,
-    FAILED,
-    OUT_OF_CREDIT,
     Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    UnreadableResponse,
     VendorModel,
-    VendorResponse,
     mentions_address,
     normalize_word,
+    statuses,
+)
+from mcp_enrichment.service.sources.vendors.transport import (
+    FAILED,
+    OUT_OF_CREDIT,
+    UnreadableResponse,
+    VendorResponse,
     parse,
 )
 
-REVEALS = "/individual_reveals"
+NO_ADDRESS = frozenset({"invalid", "unfound"})
+"""The statuses of a reveal without an email."""
 
 
 class _Charged(VendorModel):
@@ -100,20 +105,13 @@ class Wiza(HTTPVendor):
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
     at_once = DEFAULT_CONCURRENCY
     miss_price = 1.0
-    key_header = "authorization"
-    key_format = "Bearer {}"
-    status_map: ClassVar = {
-        "valid": Verification.VERIFIED,
-        "catch_all": Verification.CATCH_ALL,
-        "accept_all": Verification.CATCH_ALL,
-        "risky": Verification.UNVERIFIED,
-        "unknown": Verification.UNVERIFIED,
-        "invalid": None,
-        "unfound": None,
-    }
+    headers = BEARER
+    status_map: ClassVar = statuses(
+        "unfound", verified="valid", catch_all="catch_all accept_all", unverified="risky unknown"
+    )
     request: ClassVar = LookupRequest(
         "POST",
-        REVEALS,
+        "/individual_reveals",
         json=lambda profile, email_type: {
             "individual_reveal": {"profile_url": profile},
             "enrichment_level": "partial",
@@ -123,7 +121,6 @@ class Wiza(HTTPVendor):
             },
         },
     )
-    poll_path = REVEALS
     poll_after = 10.0
     balance_path = "/meta/credits"
     balance_keys = ("credits", "api_credits")
@@ -132,8 +129,7 @@ class Wiza(HTTPVendor):
         data = response.parse(_Envelope).data
         reveal = parse(_Reveal, data)
         if reveal.status == "failed":
-            is_out_of_credit = reveal.fail_error == "billing_issue"
-            return OUT_OF_CREDIT if is_out_of_credit else FAILED
+            return OUT_OF_CREDIT if reveal.fail_error == "billing_issue" else FAILED
         if reveal.status != "finished":
             return self.in_progress(str(reveal.id))
         finished = parse(_Finished, data)
@@ -145,7 +141,7 @@ class Wiza(HTTPVendor):
         charged = reveal.charged
         fitting = [email for email in reveal.addresses if email.email_type in (email_type, None)]
         if not fitting:
-            return Miss(cost=self.prices[email_type] if charged is None else charged)
+            return Miss(cost=self.cost(email_type, charged))
         best = min(fitting, key=lambda email: self.rank(email.email_status))
         stated = email_type if best.email_type else None
         return self.address(
@@ -156,7 +152,6 @@ class Wiza(HTTPVendor):
         """A reveal without an email. `misplaced`: there is an address in another place."""
         charged, word = reveal.charged, normalize_word(reveal.email_status)
         is_paid = (charged or 0.0) > self.miss_price
-        is_known = word in self.status_map
-        if self.status_map.get(word) or (not is_known and (misplaced or is_paid)):
+        if self.status_map.get(word) or (word not in NO_ADDRESS and (misplaced or is_paid)):
             raise UnreadableResponse
         return Miss(cost=charged)
