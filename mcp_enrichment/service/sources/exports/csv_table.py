@@ -82,12 +82,12 @@ class Layout:
 
 
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
-    doubtful = place.status != _ABSENT and cells[place.status].strip().casefold() in _DOUBTFUL
-    if place.label == _ABSENT:
-        return RawEmail(cells[place.cell], place.email_type, doubtful)
     label = cells[place.label]
     return RawEmail(
-        cells[place.cell], email_type_of_label(label), doubtful, names_other_person(label)
+        text=cells[place.cell],
+        email_type=place.email_type if place.label == _ABSENT else email_type_of_label(label),
+        is_doubtful=cells[place.status].strip().casefold() in _DOUBTFUL,
+        is_others=names_other_person(label),
     )
 
 

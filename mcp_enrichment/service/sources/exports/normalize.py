@@ -34,11 +34,22 @@ _MARKS_OF_A_URL = ("linkedin.com", "://")
 """A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
-def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
-    """The contacts of a row, the main one first, and its skipped parts.
+def normalize_rows(
+    rows: Iterator[tuple[int, RawRow | SkipReason]], *, written_at: float
+) -> Iterator[Contact | Skipped]:
+    """The contacts of each row, the main one first, and its skipped parts. A row has its first line
+    number.
 
     `written_at`: the modification time of the file, for a row without one.
     """
+    for line, raw in rows:
+        if isinstance(raw, SkipReason):
+            yield Skipped(reason=raw, line=line)
+        else:
+            yield from _normalize_row(raw, line, written_at)
+
+
+def _normalize_row(raw: RawRow, line: int, written_at: float) -> Iterator[Contact | Skipped]:
     profile, lack = _profile(raw.profiles)
     first, last = clean_text(raw.first_name), clean_text(raw.last_name)
     if not first and not last:

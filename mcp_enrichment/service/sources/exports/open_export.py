@@ -15,20 +15,14 @@ from mcp_enrichment.service.sources.exports.csv_table import (
     read_table,
 )
 from mcp_enrichment.service.sources.exports.formats import FORMATS
-from mcp_enrichment.service.sources.exports.normalize import normalize_row
+from mcp_enrichment.service.sources.exports.normalize import normalize_rows
 from mcp_enrichment.service.sources.exports.open_text import (
     Progress,
     has_bytes,
     in_characters,
     open_text,
 )
-from mcp_enrichment.service.sources.exports.records import (
-    Contact,
-    InvalidExport,
-    RawRow,
-    Skipped,
-    SkipReason,
-)
+from mcp_enrichment.service.sources.exports.records import InvalidExport
 from mcp_enrichment.service.sources.exports.vcard import is_begin, read_vcards
 
 if TYPE_CHECKING:
@@ -37,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_enrichment.service.sources.exports.formats import ColumnMap
+    from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 
 MAX_LINE = 64 * 2**10
 """Characters. A longer line is read as several. It is below the csv module's limit of a field."""
@@ -78,7 +73,7 @@ def open_export(
         first = list(_up_to_text(lines))
         lines = chain(first, lines)
         if columns is None and is_begin("".join(first[-1:])):
-            yield Export(VCARD, _normalized(read_vcards(lines), written_at))
+            yield Export(VCARD, normalize_rows(read_vcards(lines), written_at=written_at))
             return
         decoder = _Decoder()
         lines = decoder.decode(lines)
@@ -87,7 +82,7 @@ def open_export(
         if layout is None:
             raise _unknown(path, columns, is_utf8=decoder.is_utf8)
         rows = read_table(lines, layout, formats)
-        yield Export(layout.format.name, _normalized(rows, written_at))
+        yield Export(layout.format.name, normalize_rows(rows, written_at=written_at))
 
 
 class _Decoder:
@@ -125,13 +120,3 @@ def _unknown(path: Path, columns: ColumnMap | None, *, is_utf8: bool) -> Invalid
 def _lines(text: TextIOWrapper) -> Iterator[str]:
     for line in iter(partial(text.readline, MAX_LINE), ""):
         yield line.replace("\0", "")
-
-
-def _normalized(
-    rows: Iterator[tuple[int, RawRow | SkipReason]], written_at: float
-) -> Iterator[Contact | Skipped]:
-    for line, raw in rows:
-        if isinstance(raw, SkipReason):
-            yield Skipped(reason=raw, line=line)
-        else:
-            yield from normalize_row(raw, line, written_at=written_at)
