@@ -57,8 +57,11 @@ class EmailChecks:
 
     async def find_defect(self, email: str) -> AddressDefect | None:
         from disposable_email_domains import blocklist
+        from email_validator import EmailNotValidError, validate_email
 
-        if not _is_valid(email):
+        try:
+            validate_email(email, check_deliverability=False)
+        except EmailNotValidError:
             return AddressDefect.SYNTAX
         local, _, domain = email.lower().rpartition("@")
         if _JOINT.sub("", local.partition("+")[0]) in _ROLES:
@@ -67,16 +70,6 @@ class EmailChecks:
         if any(".".join(labels[depth:]) in blocklist for depth in range(len(labels) - 1)):
             return AddressDefect.DISPOSABLE
         return await self._mx.find_defect(email) if self._mx else None
-
-
-def _is_valid(email: str) -> bool:
-    from email_validator import EmailNotValidError, validate_email
-
-    try:
-        validate_email(email, check_deliverability=False)
-    except EmailNotValidError:
-        return False
-    return True
 
 
 class MXCheck:
