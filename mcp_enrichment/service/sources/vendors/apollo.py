@@ -13,15 +13,13 @@ from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
+    VendorResponse,
     require_fields,
     statuses,
 )
-from mcp_enrichment.service.sources.vendors.transport import VendorResponse, parse
 
 
 class _Person(VendorModel):
@@ -56,7 +54,7 @@ class Apollo(HTTPVendor):
         record = response.parse(_Found).person
         if record is None:
             return Miss()
-        person = parse(_Person, record)
+        person = response.parse(_Person, record)
         if "email" not in record:
             require_fields(record, "id")
         return self.address(person.email, person.email_status, email_type)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import quote
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from mcp_enrichment.contract.models import Verification
 from mcp_enrichment.service.sources.base import (
+    HIDDEN,
+    REFUSED,
+    Failure,
     Hit,
     InProgress,
     Lost,
@@ -23,23 +25,24 @@ from mcp_enrichment.service.sources.base import (
     Unavailable,
 )
 from mcp_enrichment.service.sources.exports.email_address import clean_email
-from mcp_enrichment.service.sources.vendors.transport import (
-    HIDDEN,
-    REFUSED,
-    Failure,
+from mcp_enrichment.service.sources.vendors.responses import (
+    CREDITS,
+    StatusMap,
     UnreadableResponse,
     VendorResponse,
-    VendorTransport,
+    normalize_word,
+    parse_value,
+    statuses,
 )
+from mcp_enrichment.service.sources.vendors.transport import VendorTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import httpx
 
     from mcp_enrichment.contract.models import EmailType
 
-T = TypeVar("T")
 ReadResult = Outcome | InProgress | None
 """None: the job still runs."""
 DEFAULT_CONCURRENCY = 5
@@ -50,21 +53,11 @@ BEARER = {"authorization": "Bearer {key}"}
 _ACCEPT = {"accept": "application/json"}
 """Without it, a vendor may answer a program with its login page instead of a 401."""
 
-Credits = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-CREDITS: TypeAdapter[float] = TypeAdapter(Credits)
 _JOB_ID: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")])
 """The vendor's id of a job. An email address does not match."""
-One = Annotated[list[T], Field(min_length=1, max_length=1)]
-"""The records of a request about one person."""
-
 _MASK = re.compile(r"[*\u2022\u2026]|not_unlocked@", re.IGNORECASE)
 _SAMPLE_DOMAIN = re.compile(r"@(?:.+\.)?example\.(?:com|net|org)$", re.IGNORECASE)
 """Reserved domains (RFC 2606), which vendors show to a key without access."""
-_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
-_SEPARATORS = re.compile(r"[\s_-]+")
-
-_UNDELIVERABLE = "bounced invalid invalid_domain no_mx not_found undeliverable"
-_IMPERSONAL = "abuse disposable do_not_mail role spamtrap"
 _CLAIMS = {Verification.VERIFIED, Verification.CATCH_ALL, Verification.INFERRED}
 """What a status says of an address that was found."""
 _RANKS = (
@@ -74,31 +67,6 @@ _RANKS = (
     Verification.INFERRED,
 )
 """The best first, in the same order as among sources."""
-
-StatusMap = Mapping[str, Verification | None]
-"""The meaning of a vendor's normalized status words; None: the address is not usable."""
-
-
-def statuses(unusable: str = "", /, **words: str) -> StatusMap:
-    """The status words, separated by spaces, of each `Verification` and of an unusable address.
-
-    At any vendor some words mean that an address is undeliverable, or not a person's.
-    """
-    known = f"{_UNDELIVERABLE} {_IMPERSONAL} {unusable}"
-    stated = {word: Verification[name.upper()] for name in words for word in words[name].split()}
-    return dict.fromkeys(known.split()) | stated
-
-
-class VendorModel(BaseModel):
-    """A part of a response. A field that must be present is required, even if it may be null, so
-    that a changed schema is not read as a miss."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-def at(key: str, *inner: str | int) -> Any:
-    """The place of a field in a response: the keys and indexes that lead to it."""
-    return Field(validation_alias=AliasPath(key, *inner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +146,11 @@ class HTTPVendor:
 
     def read_job_id(self, response: VendorResponse) -> str:
         """The id of the started job. Raises `UnreadableResponse`."""
-        return _checked(_JOB_ID, response.body, self.job_id_key)
+        return parse_value(_JOB_ID, response.body, self.job_id_key)
 
     def read_balance(self, response: VendorResponse) -> float:
         """The credits that are left. Raises `UnreadableResponse`."""
-        return _checked(CREDITS, response.body, *self.balance_keys)
+        return parse_value(CREDITS, response.body, *self.balance_keys)
 
     async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
         return await self._look_up(profile, email_type)
@@ -289,30 +257,3 @@ class HTTPVendor:
     ) -> Outcome | InProgress:
         outcome = self.read(response, email_type)
         return self.in_progress(job_id) if outcome is None else outcome
-
-
-def _checked(expected: TypeAdapter[T], body: Any, *keys: str) -> T:
-    """The value at these keys. Raises `UnreadableResponse` if it is not as expected."""
-    for key in keys:
-        body = body.get(key) if isinstance(body, dict) else None
-    try:
-        return expected.validate_python(body, strict=True)
-    except ValidationError:
-        raise UnreadableResponse from None
-
-
-def normalize_word(word: str | None) -> str:
-    """A status word in one spelling: `No MX`, `no-mx` and `NO_MX` become `no_mx`."""
-    return _SEPARATORS.sub("_", (word or "").strip().lower())
-
-
-def mentions_address(body: object) -> bool:
-    """Whether the body contains an address anywhere. If so, an absent field is not a miss."""
-    return bool(_ADDRESS.search(str(body)))
-
-
-def require_fields(record: Mapping[str, object], *names: str) -> None:
-    """Raise `UnreadableResponse` for a record without an address field that has none of these
-    fields either, or has an address in another place."""
-    if mentions_address(record) or not any(name in record for name in names):
-        raise UnreadableResponse

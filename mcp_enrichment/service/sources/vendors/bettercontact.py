@@ -11,25 +11,17 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
     One,
-    ReadResult,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     at,
     normalize_word,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    OUT_OF_CREDIT,
-    REFUSED,
-    Failure,
-    UnreadableResponse,
-    VendorResponse,
 )
 
 JOB_STATES: dict[str, Failure | None] = {

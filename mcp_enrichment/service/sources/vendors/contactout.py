@@ -14,16 +14,14 @@ from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Misconfigured, Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
+    VendorResponse,
     at,
     require_fields,
     statuses,
 )
-from mcp_enrichment.service.sources.vendors.transport import VendorResponse, parse
 
 Nothing = Annotated[list[object], Field(max_length=0)]
 """An empty object, as PHP encodes it."""
@@ -42,6 +40,11 @@ class _Found(VendorModel):
 class _Profile(VendorModel):
     url: str | None = None
     full_name: Annotated[str | None, at("fullName")] = None
+
+    @property
+    def is_sample(self) -> bool:
+        slug = (self.url or "").rstrip("/").rpartition("/")[2]
+        return self.full_name == "Example Person" or slug == "example-person"
 
 
 class _Work(VendorModel):
@@ -81,10 +84,11 @@ class ContactOut(HTTPVendor):
         found = response.parse(_Found)
         if not isinstance(found.profile, dict):
             return Miss()
-        if _is_sample(parse(_Profile, found.profile), found.message or ""):
+        is_sample = "sample" in (found.message or "").lower()
+        if is_sample or response.parse(_Profile, found.profile).is_sample:
             return Misconfigured()
-        is_work = email_type is EmailType.WORK
-        record = parse(_Work, found.profile) if is_work else parse(_Personal, found.profile)
+        fields: type[_Work | _Personal] = _Work if email_type is EmailType.WORK else _Personal
+        record = response.parse(fields, found.profile)
         if record.emails is None:
             require_fields(found.profile, "url", "fullName")
         status_of = record.status_of
@@ -92,12 +96,3 @@ class ContactOut(HTTPVendor):
             record.emails or (), key=lambda email: self.rank(status_of.get(email)), default=None
         )
         return self.address(best, status_of.get(best or ""), email_type)
-
-
-def _is_sample(profile: _Profile, message: str) -> bool:
-    slug = (profile.url or "").rstrip("/").rpartition("/")[2]
-    return (
-        profile.full_name == "Example Person"
-        or slug == "example-person"
-        or "sample" in message.lower()
-    )

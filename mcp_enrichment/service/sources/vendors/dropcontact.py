@@ -9,21 +9,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
+from mcp_enrichment.service.sources.base import OUT_OF_CREDIT, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     One,
-    ReadResult,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     mentions_address,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    OUT_OF_CREDIT,
-    UnreadableResponse,
-    VendorResponse,
-    parse,
 )
 
 OTHER_PREFIXES = ("generic@", "invalid@", "random@")
@@ -82,7 +76,7 @@ class Dropcontact(HTTPVendor):
         if not response.parse(_Envelope).success:
             return None
         person = response.parse(_Ready).data[0]
-        emails = parse(_Contact, person).email or []
+        emails = response.parse(_Contact, person).email or []
         if not emails and mentions_address(person):
             raise UnreadableResponse  # an address in another place
         work = [email for email in emails if email.is_work]

@@ -10,20 +10,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    VendorModel,
-    statuses,
 )
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    OUT_OF_CREDIT,
+from mcp_enrichment.service.sources.vendors.responses import (
     UnreadableResponse,
+    VendorModel,
     VendorResponse,
+    statuses,
 )
 
 

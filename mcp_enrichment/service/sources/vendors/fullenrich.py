@@ -10,25 +10,21 @@ from typing import Any, ClassVar
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
-    Credits,
     HTTPVendor,
     LookupRequest,
-    One,
     ReadResult,
+)
+from mcp_enrichment.service.sources.vendors.responses import (
+    Credits,
+    One,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     mentions_address,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    OUT_OF_CREDIT,
-    REFUSED,
-    Failure,
-    UnreadableResponse,
-    VendorResponse,
-    parse,
 )
 
 FIELDS = {EmailType.WORK: "contact.work_emails", EmailType.PERSONAL: "contact.personal_emails"}
@@ -120,10 +116,8 @@ class FullEnrich(HTTPVendor):
             return JOB_STATES[status]
         if status != "FINISHED":
             raise UnreadableResponse
-        return self._finished(response.parse(_Finished), email_type)
-
-    def _finished(self, bulk: _Finished, email_type: EmailType) -> ReadResult:
-        info = parse(_Contact, bulk.data[0]).contact_info or _Info()
+        bulk = response.parse(_Finished)
+        info = response.parse(_Contact, bulk.data[0]).contact_info or _Info()
         best = min(info.candidates(email_type), key=self._rank, default=_Email())
         charged = (bulk.cost or _Cost()).credits
         found = {name: value for name, value in bulk.data[0].items() if name not in ECHOED}

@@ -15,17 +15,21 @@ from typing import Annotated, ClassVar
 from urllib.parse import unquote
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import InProgress, Miss, Outcome, Unavailable
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.service.sources.base import (
+    OUT_OF_CREDIT,
+    InProgress,
+    Miss,
+    Outcome,
+    Unavailable,
+)
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
     VendorModel,
+    VendorResponse,
     at,
     statuses,
 )
-from mcp_enrichment.service.sources.vendors.transport import OUT_OF_CREDIT, VendorResponse
 
 
 class _Verification(VendorModel):
@@ -41,14 +45,6 @@ class _Found(VendorModel):
     email: Annotated[str | None, at("data", "email")]
     verification: Annotated[_Verification | None, at("data", "verification")] = None
     sources: Annotated[list[_Source] | None, at("data", "sources")] = None
-
-    def status(self) -> str | None:
-        """The status of the email, lowered if its sources are unknown or generated."""
-        if self.sources is None:
-            return "unknown"
-        if any(source.type == "generated" for source in self.sources):
-            return "generated"
-        return self.verification.status if self.verification else None
 
 
 class _Errors(VendorModel):
@@ -104,7 +100,10 @@ class Hunter(HTTPVendor):
         verification = found.verification or _Verification()
         status = verification.status
         if found.email and self.verification(status) is not None:
-            status = found.status()
+            if found.sources is None:
+                status = "unknown"
+            elif any(source.type == "generated" for source in found.sources):
+                status = "generated"
         return self.address(
             found.email, status, email_type, checked_at=_timestamp(verification.date)
         )

@@ -12,20 +12,15 @@ import re
 from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.service.sources.base import REFUSED, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     normalize_word,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    REFUSED,
-    UnreadableResponse,
-    VendorResponse,
 )
 
 PATHS = {
@@ -93,8 +88,8 @@ class LeadMagic(HTTPVendor):
         if response.status in self.readable_statuses:
             detail = response.parse(_Problem).detail or ""
             return Miss() if _PROFILE.search(detail) else REFUSED
-        is_work = email_type is EmailType.WORK
-        found = response.parse(_Work) if is_work else response.parse(_Personal)
+        fields: type[_Work | _Personal] = _Work if email_type is EmailType.WORK else _Personal
+        found = response.parse(fields)
         if not found.address and not found.is_miss:
             raise UnreadableResponse
         return self.address(found.address, found.status, email_type, charged=found.credits_consumed)

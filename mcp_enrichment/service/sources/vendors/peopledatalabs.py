@@ -16,20 +16,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ValidationError
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.service.sources.base import HIDDEN, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     CREDITS,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     at,
     require_fields,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    HIDDEN,
-    UnreadableResponse,
-    VendorResponse,
 )
 
 FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}

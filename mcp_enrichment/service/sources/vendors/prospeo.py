@@ -14,26 +14,21 @@ import httpx
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import (
+    FAILED,
+    HIDDEN,
+    OUT_OF_CREDIT,
+    REFUSED,
     Misconfigured,
     Miss,
     Outcome,
     Unavailable,
 )
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
+    VendorResponse,
     require_fields,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    HIDDEN,
-    OUT_OF_CREDIT,
-    REFUSED,
-    VendorResponse,
-    parse,
 )
 
 ERRORS: dict[str, Outcome] = {
@@ -92,7 +87,7 @@ class Prospeo(HTTPVendor):
             unknown = FAILED if response.status == httpx.codes.OK else REFUSED
             return response.timed(ERRORS.get(response.parse(_Error).error_code, unknown))
         found = response.parse(_Found)
-        email = parse(_Person, found.person).email
+        email = response.parse(_Person, found.person).email
         charged = 0.0 if found.free_enrichment else None
         if email is None:
             require_fields(found.person, "person_id")

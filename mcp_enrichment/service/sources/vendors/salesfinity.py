@@ -16,18 +16,14 @@ from mcp_enrichment.contract.models import (
     EnrichmentRequest,
     Status,
 )
-from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.base import FAILED, Miss
 from mcp_enrichment.service.sources.vendors.base import (
     DEFAULT_CONCURRENCY,
     HTTPVendor,
     LookupRequest,
     ReadResult,
 )
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    UnreadableResponse,
-    VendorResponse,
-)
+from mcp_enrichment.service.sources.vendors.responses import UnreadableResponse, VendorResponse
 
 
 class Salesfinity(HTTPVendor):

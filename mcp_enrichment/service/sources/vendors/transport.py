@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER, parse_retry_after
-from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
-from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.base import (
+    FAILED,
+    OUT_OF_CREDIT,
+    REFUSED,
+    Failure,
+    Lost,
+    LostReason,
+    Misconfigured,
+    Unavailable,
+)
+from mcp_enrichment.service.sources.vendors.responses import UnreadableResponse, VendorResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Failure = Unavailable | Lost | Misconfigured
-
-OUT_OF_CREDIT = Misconfigured(reason=Reason.SOURCE_OUT_OF_CREDIT)
-HIDDEN = Misconfigured(reason=Reason.SOURCE_HIDES_ADDRESS)
-FAILED = Lost(why=LostReason.FAILED)
-REFUSED = Lost(why=LostReason.REFUSED)
 
 RESPONSE_SECONDS = 45.0
 """The limit for a response. Some vendors look for the person before they respond."""
@@ -45,43 +45,6 @@ _OUTCOMES: Mapping[int, Failure] = {
     **dict.fromkeys((400, 404, 409, 410, 413, 414, 422), REFUSED),
 }
 """The meaning of other statuses, unless the vendor declares another one."""
-
-
-class UnreadableResponse(Exception):
-    """The response has a schema that this version does not know."""
-
-
-def parse(model: type[M], body: Any) -> M:
-    """The body as this model. Raises `UnreadableResponse`, which quotes none of it."""
-    try:
-        return model.model_validate(body)
-    except ValidationError:
-        raise UnreadableResponse from None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VendorResponse:
-    """A response. `body` is None if it is not JSON, or too large."""
-
-    status: int
-    retry_after: float | None
-    """Seconds to wait before another attempt, as the headers say."""
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the status is 202: there is no result yet."""
-        return self.status == httpx.codes.ACCEPTED
-
-    def parse(self, model: type[M]) -> M:
-        """The body as this model. Raises `UnreadableResponse`."""
-        return parse(model, self.body)
-
-    def timed(self, outcome: T) -> T | Unavailable:
-        """The outcome; with the wait that the headers state, if it is `Unavailable`."""
-        is_wait = isinstance(outcome, Unavailable)
-        return Unavailable(retry_after=self.retry_after) if is_wait else outcome
 
 
 class VendorTransport:

@@ -12,25 +12,22 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss, Outcome
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss, Outcome
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
     DEFAULT_CONCURRENCY,
-    Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
+)
+from mcp_enrichment.service.sources.vendors.responses import (
+    Credits,
+    UnreadableResponse,
     VendorModel,
+    VendorResponse,
     mentions_address,
     normalize_word,
     statuses,
-)
-from mcp_enrichment.service.sources.vendors.transport import (
-    FAILED,
-    OUT_OF_CREDIT,
-    UnreadableResponse,
-    VendorResponse,
-    parse,
 )
 
 NO_ADDRESS = frozenset({"invalid", "unfound"})
@@ -50,12 +47,6 @@ class _Charged(VendorModel):
         parts = (self.email_credits, self.phone_credits, self.scrape_credits)
         present = [part for part in parts if part is not None]
         return sum(present) if self.total is None and present else self.total
-
-
-class _Bill(VendorModel):
-    """The `credits` of a reveal. Credits other than those of the API are ignored."""
-
-    api_credits: _Charged | None = None
 
 
 class _Reveal(VendorModel):
@@ -84,13 +75,6 @@ class _Finished(_Email):
             if one.email and not (has_status and one.email == self.email)
         ]
         return [self, *more] if self.email else more
-
-    @property
-    def charged(self) -> float | None:
-        if self.credits is None:
-            return None
-        bill = parse(_Bill, self.credits).api_credits or parse(_Charged, self.credits)
-        return bill.sum
 
 
 class _Envelope(VendorModel):
@@ -127,18 +111,21 @@ class Wiza(HTTPVendor):
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         data = response.parse(_Envelope).data
-        reveal = parse(_Reveal, data)
+        reveal = response.parse(_Reveal, data)
         if reveal.status == "failed":
             return OUT_OF_CREDIT if reveal.fail_error == "billing_issue" else FAILED
         if reveal.status != "finished":
             return self.in_progress(str(reveal.id))
-        finished = parse(_Finished, data)
+        finished = response.parse(_Finished, data)
+        bill = finished.credits or {}
+        # Credits other than those of the API are ignored.
+        of_api = bill.get("api_credits")
+        charged = response.parse(_Charged, bill if of_api is None else of_api).sum
         if finished.addresses:
-            return self._best(finished, email_type)
-        return self._miss(finished, misplaced=mentions_address(data))
+            return self._best(finished, email_type, charged)
+        return self._miss(finished, charged, misplaced=mentions_address(data))
 
-    def _best(self, reveal: _Finished, email_type: EmailType) -> Outcome:
-        charged = reveal.charged
+    def _best(self, reveal: _Finished, email_type: EmailType, charged: float | None) -> Outcome:
         fitting = [email for email in reveal.addresses if email.email_type in (email_type, None)]
         if not fitting:
             return Miss(cost=self.cost(email_type, charged))
@@ -148,9 +135,9 @@ class Wiza(HTTPVendor):
             best.email, best.email_status, email_type, charged=charged, stated=stated
         )
 
-    def _miss(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
+    def _miss(self, reveal: _Finished, charged: float | None, *, misplaced: bool) -> Outcome:
         """A reveal without an email. `misplaced`: there is an address in another place."""
-        charged, word = reveal.charged, normalize_word(reveal.email_status)
+        word = normalize_word(reveal.email_status)
         is_paid = (charged or 0.0) > self.miss_price
         if self.status_map.get(word) or (word not in NO_ADDRESS and (misplaced or is_paid)):
             raise UnreadableResponse
