@@ -180,7 +180,7 @@ def _service_context(
     from mcp_enrichment.service.context import Retention, ServiceContext
     from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-    from mcp_enrichment.service.sources.email_checks import address_check
+    from mcp_enrichment.service.sources.email_checks import EmailChecks
 
     policy = CallbackURLPolicy(networks=settings.callback_networks, ports=settings.callback_ports)
     return ServiceContext(
@@ -194,7 +194,7 @@ def _service_context(
         lease_lookup=engine.lease_lookup,
         source_limiter=_source_limiter(settings, sources),
         shutdown=GracefulShutdown(seconds),
-        check=address_check(check_mx=settings.check_mx),
+        check=EmailChecks(check_mx=settings.check_mx),
         sandbox=settings.sandbox,
         retention=Retention(
             answers=settings.answer_days * DAY,

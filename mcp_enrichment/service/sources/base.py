@@ -88,6 +88,11 @@ class Misconfigured:
 
 
 Outcome = Hit | Miss | Unavailable | Lost | Misconfigured
+Failure = Unavailable | Lost | Misconfigured
+OUT_OF_CREDIT = Misconfigured(reason=Reason.SOURCE_OUT_OF_CREDIT)
+HIDDEN = Misconfigured(reason=Reason.SOURCE_HIDES_ADDRESS)
+FAILED = Lost(why=LostReason.FAILED)
+REFUSED = Lost(why=LostReason.REFUSED)
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dns.asyncresolver import Resolver
-
-    from mcp_enrichment.service.sources.base import AddressCheck
 
 ROLES = """
 abuse accounting accounts admin administracion administration administrator all amministrazione
@@ -49,47 +47,29 @@ _JOINT = re.compile(r"[._-]")
 _ROLES = frozenset(_JOINT.sub("", role) for role in ROLES.split())
 
 
-def _is_invalid(email: str) -> bool:
-    from email_validator import EmailNotValidError, validate_email
-
-    try:
-        validate_email(email, check_deliverability=False)
-    except EmailNotValidError:
-        return True
-    return False
-
-
-def _is_role(email: str) -> bool:
-    local = email.rpartition("@")[0].partition("+")[0].lower()
-    return _JOINT.sub("", local) in _ROLES
-
-
-def _is_disposable(email: str) -> bool:
-    from disposable_email_domains import blocklist
-
-    labels = email.rpartition("@")[2].lower().split(".")
-    return any(".".join(labels[depth:]) in blocklist for depth in range(len(labels) - 1))
-
-
-CHECKS = {
-    AddressDefect.SYNTAX: _is_invalid,
-    AddressDefect.ROLE: _is_role,
-    AddressDefect.DISPOSABLE: _is_disposable,
-}
-"""In the order in which they are made. The first defect counts."""
-
-
-@dataclass(frozen=True, slots=True)
 class EmailChecks:
-    """These checks, and then another one that takes longer."""
+    """Checks of the address, and then the one that queries DNS, if it is on. The first defect
+    counts.
+    """
 
-    last: AddressCheck | None = None
+    def __init__(self, *, check_mx: bool = False) -> None:
+        self._mx = MXCheck() if check_mx else None
 
     async def find_defect(self, email: str) -> AddressDefect | None:
-        for defect, has_it in CHECKS.items():
-            if has_it(email):
-                return defect
-        return await self.last.find_defect(email) if self.last else None
+        from disposable_email_domains import blocklist
+        from email_validator import EmailNotValidError, validate_email
+
+        try:
+            validate_email(email, check_deliverability=False)
+        except EmailNotValidError:
+            return AddressDefect.SYNTAX
+        local, _, domain = email.lower().rpartition("@")
+        if _JOINT.sub("", local.partition("+")[0]) in _ROLES:
+            return AddressDefect.ROLE
+        labels = domain.split(".")
+        if any(".".join(labels[depth:]) in blocklist for depth in range(len(labels) - 1)):
+            return AddressDefect.DISPOSABLE
+        return await self._mx.find_defect(email) if self._mx else None
 
 
 class MXCheck:
@@ -106,62 +86,39 @@ class MXCheck:
         self._cache: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     async def find_defect(self, email: str) -> AddressDefect | None:
-        takes_mail = await self._of(email.rpartition("@")[2].lower())
+        domain, now = email.rpartition("@")[2].lower(), self._clock()
+        takes_mail, until = self._cache.get(domain, (None, now))
+        if until <= now:
+            takes_mail = None
+            with anyio.move_on_after(self._seconds):
+                takes_mail = await self._query(domain)
+            if takes_mail is not None:
+                self._cache[domain] = takes_mail, now + CACHE_SECONDS
+                self._cache.move_to_end(domain)
+                if len(self._cache) > CACHE_SIZE:
+                    self._cache.popitem(last=False)
         return AddressDefect.NO_MAIL if takes_mail is False else None
 
-    async def _of(self, domain: str) -> bool | None:
-        now = self._clock()
-        cached, until = self._cache.get(domain, (None, now))
-        if until > now:
-            return cached
-        takes_mail: bool | None = None
-        with anyio.move_on_after(self._seconds):
-            takes_mail = await self._query(domain)
-        if takes_mail is not None:
-            self._cache[domain] = takes_mail, now + CACHE_SECONDS
-            self._cache.move_to_end(domain)
-            if len(self._cache) > CACHE_SIZE:
-                self._cache.popitem(last=False)
-        return takes_mail
-
     async def _query(self, domain: str) -> bool | None:
+        """By its MX records or, without any, by its address (RFC 5321, 5.1). None: unknown."""
         import idna
         from dns.asyncresolver import Resolver
         from dns.exception import DNSException
+        from dns.name import root
         from dns.resolver import NXDOMAIN
 
         try:
             name = idna.encode(domain, uts46=True).decode() + "."
             # Raises here as well if the system has no resolver.
             self._resolver = self._resolver or Resolver()
-            return await self._has_server(self._resolver, name)
+            resolve = partial(
+                self._resolver.resolve, name, lifetime=self._seconds, raise_on_no_answer=False
+            )
+            if servers := list(await resolve("MX")):
+                # A single server "." means none (RFC 7505).
+                return any(server.exchange != root for server in servers)
+            return bool(list(await resolve("A")) or list(await resolve("AAAA")))
         except NXDOMAIN:
             return False
         except (DNSException, idna.IDNAError):
             return None
-
-    async def _has_server(self, resolver: Resolver, name: str) -> bool:
-        """By its MX records or, without any, by its address (RFC 5321, 5.1)."""
-        from dns.name import root
-        from dns.resolver import NoAnswer
-
-        try:
-            servers = await resolver.resolve(name, "MX", lifetime=self._seconds)
-        except NoAnswer:
-            return await self._has(resolver, name, "A") or await self._has(resolver, name, "AAAA")
-        # A single server "." means none (RFC 7505).
-        return any(server.exchange != root for server in servers)
-
-    async def _has(self, resolver: Resolver, name: str, kind: str) -> bool:
-        from dns.resolver import NoAnswer
-
-        try:
-            await resolver.resolve(name, kind, lifetime=self._seconds)
-        except NoAnswer:
-            return False
-        return True
-
-
-def address_check(*, check_mx: bool = False) -> AddressCheck:
-    """All checks. `check_mx` adds the one that queries DNS."""
-    return EmailChecks(MXCheck() if check_mx else None)

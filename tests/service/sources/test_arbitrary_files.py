@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOME = "https://www.linkedin.com/in/"
-AGENT_AT_END = re.compile(r"AGENT[^:\n]*:?\s*\Z")
+UNCLEAR_END = re.compile(r"(?:AGENT[^:\n]*:?|NOTE:BEGIN:VCARD)\s*\Z")
+"""After it, it is unclear whose the next card is. A line that ends with the mark begins a card."""
 MARKS = ("BEGIN:VCARD", "END:VCARD")
 
 
@@ -99,7 +100,7 @@ def pieces_of_cards(draw: st.DrawFn, number: int) -> Piece:
         case "cut":
             # After the mark at its beginning is complete, and before the one at its end is.
             end = draw(st.integers(len(MARKS[0]) + 3, len(text) - 1))
-            if not AGENT_AT_END.search(text[:end]):  # else it is unclear whose the next card is
+            if not UNCLEAR_END.search(text[:end]):
                 return Piece(text[:end], 1, ())
         case "rest":
             rest = "\r\n".join(("VERSION:2.1", f"EMAIL:{person.email}", MARKS[1]))

@@ -13,59 +13,55 @@ CENTURY = "20"
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
 _MONTHS = {name: number for number, name in enumerate(_ENGLISH, start=1)} | _GERMAN
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        r"(?P<day>\d{1,2})\.?[ -](?P<month>[^\W\d_]{3,9})\.?[ -](?P<year>\d{4}|\d{2})",
-        r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:[, ].*)?",
-        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})(?:[, ].*)?",
-        r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
-    )
+_FORMS = (
+    re.compile(r"(?P<day>\d{1,2})\.?[ -](?P<month>[^\W\d_]{3,9})\.?[ -](?P<year>\d{4}|\d{2})"),
+    re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})(?:[, ].*)?"),
+    re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})(?:[, ].*)?"),
+    re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"),
 )
 # Control characters and marks of text direction, but not the joiners in names of Persian and Indian
 # scripts.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau", "sir", "dame", "ing", "dipl"})
-_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "msc"})
-_PARTICLES = frozenset(
-    {"al", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "el"}
-    | {"la", "le", "ter", "van", "vom", "von", "zu", "zum", "zur"}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TITLES = _words("dr prof mr mrs ms herr frau sir dame ing dipl")
+_SUFFIXES = _words("jr sr ii iii iv phd md mba esq cpa msc")
+_PARTICLES = _words(
+    "al bin ben da de del della den der di do dos du el la le ter van vom von zu zum zur"
 )
 
 _PREFIX = re.compile(r"\A(?:x-apple:|@|/?in/)+", re.IGNORECASE)
 _HANDLE = re.compile(r"[^\s/@:;,|<>\"?#()\[\]{}\\.]{3,100}")
-_NOBODY = frozenset(
-    {
-        *("none", "null", "nan", "nil", "yes", "no", "true", "false", "unknown", "undefined"),
-        *("n-a", "not-found", "not-available", "missing", "error", "tbd", "todo", "test"),
-        *("private", "public", "linkedin", "profile", "username", "handle", "link", "url"),
-        *("website", "company", "other", "home", "work", "pub", "www", "http", "https", "---"),
-    }
+_NOBODY = _words(
+    "none null nan nil yes no true false unknown undefined n-a not-found not-available missing "
+    "error tbd todo test private public linkedin profile username handle link url website company "
+    "other home work pub www http https ---"
 )
 """Placeholders. As account names they would merge many people into one profile."""
 # Stems: `referr` matches referrer, referral and referred by.
 _ROLES = (
-    *("manager", "supervisor", "report(?:s|ing)? to", "owner", "assistant", "assistent", "referr"),
-    *("recommend", "introduc", "connector", "mentor", "sponsor", "champion", "recruiter"),
-    *("interviewer", "hiring", "sales ?rep", "seller", "account executive", "advis[eo]r", "spouse"),
-    *("partner", "husband", "sibling", "relative", "founder", "decision ?maker", "employer"),
-    *("colleague", "creator", "created by", "modified by", "added by", "assigned", "emergency"),
-    *("secretary", "delegate", "vorgesetzte", "assistenz", "inhaber", "besitzer", "empfohlen"),
-    *("sekretari?[aä]", "responsable", "propri[eé]taire", "parrain", "gerente", "propietario"),
-    *("asistente", "supervisor"),
+    r"manager|supervisor|report(?:s|ing)? to|owner|assistant|assistent|referr|recommend|introduc|"
+    r"connector|mentor|sponsor|champion|recruiter|interviewer|hiring|sales ?rep|seller|"
+    r"account executive|advis[eo]r|spouse|partner|husband|sibling|relative|founder|"
+    r"decision ?maker|employer|colleague|creator|created by|modified by|added by|assigned|"
+    r"emergency|secretary|delegate|vorgesetzte|assistenz|inhaber|besitzer|empfohlen|"
+    r"sekretari?[aä]|responsable|propri[eé]taire|parrain|gerente|propietario|asistente"
 )
 # Matched as whole words: `cto` is part of director.
 _SHORT_ROLES = (
-    *("boss", "buddy", "rep", "sdr", "bdr", "agent", "coach", "wife", "father", "mother", "parent"),
-    *("child", "brother", "sister", "friend", "ceo", "cto", "cfo", "coo", "chef", "jefe"),
+    r"(?<![^\W_])(?:boss|buddy|rep|sdr|bdr|agent|coach|wife|father|mother|parent|child|brother|"
+    r"sister|friend|ceo|cto|cfo|coo|chef|jefe)(?:'?s)?(?![^\W_])"
 )
 _ORGANISATIONS = (
-    *("company", "account", "organi[sz]ation", "business page", "school", "university", "firma"),
-    *("unternehmen", "entreprise", "empresa", "azienda", "bedrijf"),
+    r"company|account|organi[sz]ation|business page|school|university|firma|unternehmen|"
+    r"entreprise|empresa|azienda|bedrijf"
 )
-_WHOLE = rf"(?<![^\W_])(?:{'|'.join(_SHORT_ROLES)})(?:'?s)?(?![^\W_])"
-_PEOPLE = re.compile("|".join((*_ROLES, _WHOLE)), re.IGNORECASE)
-_OTHERS = re.compile("|".join((*_ROLES, *_ORGANISATIONS, _WHOLE)), re.IGNORECASE)
+_PEOPLE = re.compile(f"{_ROLES}|{_SHORT_ROLES}", re.IGNORECASE)
+_OTHERS = re.compile(f"{_ROLES}|{_ORGANISATIONS}|{_SHORT_ROLES}", re.IGNORECASE)
 
 
 def day_of(text: str) -> date | None:
@@ -73,9 +69,13 @@ def day_of(text: str) -> date | None:
 
     With slashes the month is first, as in LinkedIn's files. Months are English or German.
     """
-    for form in _FORMS:
-        if match := form.fullmatch(text):
-            return _date(**match.groupdict())
+    for found in filter(None, (form.fullmatch(text) for form in _FORMS)):
+        month = found["month"]
+        number = int(month) if month.isdecimal() else _MONTHS.get(month[:3].casefold(), 0)
+        try:
+            return date(int((CENTURY + found["year"])[-4:]), number, int(found["day"]))
+        except ValueError:
+            return None
     return None
 
 
@@ -95,14 +95,6 @@ def moment_of(text: str) -> float | None:
     return at if at > 0 else None
 
 
-def _date(day: str, month: str, year: str) -> date | None:
-    number = int(month) if month.isdecimal() else _MONTHS.get(month[:3].casefold(), 0)
-    try:
-        return date(int((CENTURY + year)[-4:]), number, int(day))
-    except ValueError:
-        return None
-
-
 def clean_text(cell: str) -> str:
     """Trim the text, and remove control characters and marks of text direction."""
     if cell.isprintable() and "  " not in cell:
@@ -118,21 +110,15 @@ def split_name(name: str) -> tuple[str, str]:
     before, _, after = name.partition(",")
     if after.strip() and not all(_bare(word) in _SUFFIXES for word in after.split()):
         return after.strip(), before.strip()
-    words = _without_titles(before.split())
-    if not words:
-        return "", ""
+    words = before.split()
+    while len(words) > 1 and _bare(words[0]) in _TITLES:
+        del words[0]
+    while len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
+        del words[-1]
     begin = max(1, len(words) - 1)
     while begin > 1 and words[begin - 1].casefold() in _PARTICLES:
         begin -= 1
     return " ".join(words[:begin]), " ".join(words[begin:])
-
-
-def _without_titles(words: list[str]) -> list[str]:
-    while len(words) > 1 and _bare(words[0]) in _TITLES:
-        words = words[1:]
-    while len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
-        words = words[:-1]
-    return words
 
 
 def _bare(word: str) -> str:

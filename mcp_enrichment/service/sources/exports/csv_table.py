@@ -16,10 +16,10 @@ from mcp_enrichment.service.sources.exports.cells import (
 )
 from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
 from mcp_enrichment.service.sources.exports.formats import ColumnMap, Titles, fold_title
-from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
+from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow, SkipReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from mcp_enrichment.contract.models import EmailType
 
@@ -35,6 +35,7 @@ _DELIMITERS = ",;\t|"
 _ABSENT = -1
 """The place of an absent column: each row gets an empty cell at its end."""
 _LINKEDIN = "linkedin"
+_IN_ANY_HEADER = "mail"
 _END = "end of the row"
 _HANDLE = re.compile(r"handle|slug|vanity|(?:user|screen|account).?name|username|\bids?\b|_id\b")
 """Words in a title with LinkedIn's name that mean an account name instead of a URL."""
@@ -81,12 +82,12 @@ class Layout:
 
 
 def _email(cells: list[str], place: _EmailPlace) -> RawEmail:
-    doubtful = place.status != _ABSENT and cells[place.status].strip().casefold() in _DOUBTFUL
-    if place.label == _ABSENT:
-        return RawEmail(cells[place.cell], place.email_type, doubtful)
     label = cells[place.label]
     return RawEmail(
-        cells[place.cell], email_type_of_label(label), doubtful, names_other_person(label)
+        text=cells[place.cell],
+        email_type=place.email_type if place.label == _ABSENT else email_type_of_label(label),
+        is_doubtful=cells[place.status].strip().casefold() in _DOUBTFUL,
+        is_others=names_other_person(label),
     )
 
 
@@ -100,33 +101,47 @@ def _site(cells: list[str], place: _SitePlace) -> str:
     return cell if f"{_LINKEDIN}." in cell.lower() else ""
 
 
-def find_layout(lines: Iterator[str], formats: Iterable[ColumnMap]) -> Layout | None:
+def find_layout(lines: Iterator[str], formats: Sequence[ColumnMap]) -> Layout | None:
     """Consume lines up to a header of one of the formats; None if the limits have none."""
     chars = 0
     for number, line in enumerate(islice(lines, MAX_HEADER_LINES), start=1):
-        if layout := _layout(line, number, formats):
-            return layout
+        for delimiter in _DELIMITERS:
+            cells = next(csv.reader([line], delimiter=delimiter), [])
+            if layout := _layout(cells, formats, delimiter, number):
+                return layout
         chars += len(line)
         if chars > MAX_HEADER_CHARS:
             break
     return None
 
 
-def _layout(line: str, number: int, formats: Iterable[ColumnMap]) -> Layout | None:
-    for delimiter in _DELIMITERS:
-        cells = next(csv.reader([line], delimiter=delimiter), [])
-        if layout := layout_from_header(cells, formats, delimiter=delimiter, line=number):
-            return layout
-    return None
+def read_table(
+    lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
+) -> Iterator[tuple[int, RawRow | SkipReason]]:
+    """Each row below the header with its first line number, or the reason to skip it."""
+    for line, cells in _CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
+        text = "".join(cells or ()).strip()
+        another = None
+        # A further header, in a file of several concatenated ones. Nearly all rows have an "@".
+        if cells and "@" not in text and _IN_ANY_HEADER in text.lower():
+            another = _layout(cells, formats, layout.delimiter, layout.line)
+        if cells is None:
+            yield line, SkipReason.UNREADABLE
+        elif not text:
+            yield line, SkipReason.EMPTY_ROW
+        elif another:
+            layout = another
+        else:
+            yield line, layout.raw(cells)
 
 
-def layout_from_header(
-    header: list[str], formats: Iterable[ColumnMap], *, delimiter: str, line: int
+def _layout(
+    header: list[str], formats: Sequence[ColumnMap], delimiter: str, line: int
 ) -> Layout | None:
     """The layout below these cells; None if they are not a header."""
     titles = [fold_title(cell) for cell in header]
     for known in formats:
-        if any(mark.issubset(titles) for mark in known.signatures):
+        if any(signature.issubset(titles) for signature in known.signatures):
             return _arranged(known, titles, delimiter, line)
     return None
 
@@ -164,17 +179,13 @@ def _websites(known: ColumnMap, titles: list[str]) -> Iterator[_SitePlace]:
     made = [_LINKEDIN in title and not names_other_entity(title) for title in titles]
     for place, title in sorted(enumerate(titles), key=lambda found: not made[found[0]]):
         if made[place] or title in known.websites:
-            label = _label_of(title, titles)
+            # `Website 1 - Label` for `Website 1 - Value`.
+            labels = [title.replace("value", of) for of in ("label", "type") if "value" in title]
+            label = next((titles.index(label) for label in labels if label in titles), _ABSENT)
             yield _SitePlace(place, label, bool(made[place] and _HANDLE.search(title)))
 
 
-def _label_of(title: str, titles: list[str]) -> int:
-    """The place of `Website 1 - Label` for `Website 1 - Value`."""
-    labels = [title.replace("value", word) for word in ("label", "type") if "value" in title]
-    return next((titles.index(label) for label in labels if label in titles), _ABSENT)
-
-
-class CsvRows:
+class _CsvRows:
     """Yields the first line number and the cells of each row; None for an unreadable row.
 
     An unclosed quotation mark costs only its own line: the lines that it swallowed, up to a mark

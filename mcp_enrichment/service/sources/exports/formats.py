@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment.contract.models import EmailType
@@ -56,66 +57,62 @@ class ColumnMap:
     """The time of the last change of the row, or of the last verification of its address."""
 
 
-def signatures(*alternatives: Iterable[str]) -> tuple[frozenset[str], ...]:
+def _titles(text: str) -> Titles:
+    """The titles that commas separate."""
+    return tuple(title.strip() for title in text.split(","))
+
+
+def _signatures(*texts: str) -> tuple[frozenset[str], ...]:
     """Sets of titles, each of which identifies a format."""
-    return tuple(frozenset(titles) for titles in alternatives)
+    return tuple(frozenset(_titles(text)) for text in texts)
+
+
+def _emails(text: str, email_type: EmailType | None = None) -> tuple[EmailColumn, ...]:
+    return tuple(EmailColumn(title, email_type) for title in _titles(text))
 
 
 WORK, PERSONAL = EmailType.WORK, EmailType.PERSONAL
 OTHER_EMAILS = (
-    EmailColumn("work email", WORK),
-    EmailColumn("work_email", WORK),
-    EmailColumn("business email", WORK),
-    EmailColumn("personal email", PERSONAL),
-    EmailColumn("personal_email", PERSONAL),
-    EmailColumn("primary email"),
-    EmailColumn("alternate email"),
-    EmailColumn("other email"),
+    *_emails("work email, work_email, business email", WORK),
+    *_emails("personal email, personal_email", PERSONAL),
+    *_emails("primary email, alternate email, other email"),
 )
 """Columns of addresses that people and programs add to a program's own."""
-PROFILES: Titles = (
-    *("linkedin url", "linkedin profile url", "linkedin profile", "linkedin"),
-    *("hs_linkedin_url", "linkedin_personal_url", "linkedin contact profile url"),
-    *("linkedin_profile__c", "linkedin_url__c", "linkedin__c", "contact linkedin url"),
-    *("linkedin_profile__pc", "linkedin_url__pc", "linkedin__pc", "primary linkedin"),
-    *("person linkedin url", "linkedin_url", "linkedinurl", "linkedinprofileurl"),
-    *("profile url", "profileurl"),
+PROFILES = _titles(
+    "linkedin url, linkedin profile url, linkedin profile, linkedin, hs_linkedin_url, "
+    "linkedin_personal_url, linkedin contact profile url, linkedin_profile__c, linkedin_url__c, "
+    "linkedin__c, contact linkedin url, linkedin_profile__pc, linkedin_url__pc, linkedin__pc, "
+    "primary linkedin, person linkedin url, linkedin_url, linkedinurl, linkedinprofileurl, "
+    "profile url, profileurl"
 )
 """Columns that people and programs add for the profile URL, without those of other URLs (`Company
 Linkedin Url`)."""
 
-_EMAILS = (
-    *("email address", "emailaddress", "e-mail-adresse", "adresse e-mail", "adresse email"),
-    *("dirección de correo electrónico", "correo electrónico", "indirizzo e-mail"),
-    *("indirizzo email", "endereço de e-mail", "endereço de email", "e-mailadres"),
+_EMAIL_TITLES = _titles(
+    "email address, emailaddress, e-mail-adresse, adresse e-mail, adresse email, "
+    "dirección de correo electrónico, correo electrónico, indirizzo e-mail, indirizzo email, "
+    "endereço de e-mail, endereço de email, e-mailadres"
 )
-_FIRST_NAMES = ("first name", "firstname", "vorname", "prénom", "nombre", "nome", "voornaam")
-_CONNECTED_ON = (
-    *("connected on", "connectedon", "verbunden am", "date de connexion", "connecté le"),
-    *("conectado el", "fecha de conexión", "collegato il", "data di collegamento"),
-    *("conectado em", "conectou-se em", "connectie gemaakt op"),
+_FIRST_NAMES = _titles("first name, firstname, vorname, prénom, nombre, nome, voornaam")
+_CONNECTED_ON = _titles(
+    "connected on, connectedon, verbunden am, date de connexion, connecté le, conectado el, "
+    "fecha de conexión, collegato il, data di collegamento, conectado em, conectou-se em, "
+    "connectie gemaakt op"
 )
 
 LINKEDIN = ColumnMap(
     name="linkedin",
-    signatures=signatures(
-        *(
-            {first, email, connected}
-            for first in _FIRST_NAMES
-            for email in _EMAILS
-            for connected in _CONNECTED_ON
-        )
-    ),
+    signatures=tuple(map(frozenset, product(_FIRST_NAMES, _EMAIL_TITLES, _CONNECTED_ON))),
     profiles=("url",),
-    emails=tuple(map(EmailColumn, _EMAILS)),
+    emails=tuple(map(EmailColumn, _EMAIL_TITLES)),
     first_name=_FIRST_NAMES,
-    last_name=(
-        *("last name", "lastname", "nachname", "nom", "apellidos", "apellido", "cognome"),
-        *("sobrenome", "apelido", "achternaam"),
+    last_name=_titles(
+        "last name, lastname, nachname, nom, apellidos, apellido, cognome, sobrenome, apelido, "
+        "achternaam"
     ),
     full_name=(),
-    company=("company", "unternehmen", "entreprise", "empresa", "azienda", "bedrijf"),
-    position=("position", "poste", "cargo", "posición", "puesto", "posizione", "functie"),
+    company=_titles("company, unternehmen, entreprise, empresa, azienda, bedrijf"),
+    position=_titles("position, poste, cargo, posición, puesto, posizione, functie"),
     connected_on=_CONNECTED_ON,
 )
 """LinkedIn's Connections.csv, as downloaded, unpacked or saved by Excel. Older files have no URL,
@@ -124,7 +121,7 @@ and people delete columns, so three titles identify it in any language."""
 
 APOLLO = ColumnMap(
     name="apollo",
-    signatures=signatures({"person linkedin url", "email"}),
+    signatures=_signatures("person linkedin url, email"),
     profiles=("person linkedin url",),
     emails=(
         EmailColumn("email", status="email status"),
@@ -132,8 +129,8 @@ APOLLO = ColumnMap(
         EmailColumn("tertiary email", status="tertiary email status"),
         *OTHER_EMAILS,
     ),
-    company=("company", "company name", "company name for emails"),
-    changed_at=("primary email last verified at", "email last verified at"),
+    company=_titles("company, company name, company name for emails"),
+    changed_at=_titles("primary email last verified at, email last verified at"),
 )
 """Apollo's export of people, which has the profile of the company as well."""
 
@@ -143,105 +140,92 @@ _MOST = range(1, 31)
 
 GOOGLE = ColumnMap(
     name="google-contacts",
-    signatures=signatures(
-        {"e-mail 1 - label", "e-mail 1 - value"},
-        {"e-mail 1 - type", "e-mail 1 - value"},
-        {"phonetic first name", "file as", "labels"},
-        {"given name", "family name", "group membership"},
+    signatures=_signatures(
+        "e-mail 1 - label, e-mail 1 - value",
+        "e-mail 1 - type, e-mail 1 - value",
+        "phonetic first name, file as, labels",
+        "given name, family name, group membership",
     ),
     profiles=(),
-    websites=(
-        *(f"website {number} - value" for number in _MOST),
-        *(f"custom field {number} - value" for number in _MOST),
-    ),
+    websites=tuple(f"{kind} {n} - value" for kind in ("website", "custom field") for n in _MOST),
     emails=tuple(
         EmailColumn(f"e-mail {n} - value", labels=(f"e-mail {n} - label", f"e-mail {n} - type"))
         for n in _MOST
     ),
-    first_name=("first name", "given name"),
-    last_name=("last name", "family name"),
-    company=("organization name", "organization 1 - name"),
-    position=("organization title", "organization 1 - title"),
+    first_name=_titles("first name, given name"),
+    last_name=_titles("last name, family name"),
+    company=_titles("organization name, organization 1 - name"),
+    position=_titles("organization title, organization 1 - title"),
 )
 """Google Contacts' CSV, current and before 2024."""
 
 
 OUTLOOK = ColumnMap(
     name="outlook",
-    signatures=signatures(
-        {"first name", "last name", "e-mail address", "e-mail 2 address"},
-        {"vorname", "nachname", "e-mail-adresse", "e-mail 2: adresse"},
+    signatures=_signatures(
+        "first name, last name, e-mail address, e-mail 2 address",
+        "vorname, nachname, e-mail-adresse, e-mail 2: adresse",
     ),
     profiles=PROFILES,
-    websites=("web page", "personal web page", "business web page", "webseite", "website"),
-    emails=(
-        EmailColumn("e-mail address"),
-        EmailColumn("e-mail 2 address"),
-        EmailColumn("e-mail 3 address"),
-        EmailColumn("e-mail-adresse"),
-        EmailColumn("e-mail 2: adresse"),
-        EmailColumn("e-mail 3: adresse"),
+    websites=_titles("web page, personal web page, business web page, webseite, website"),
+    emails=_emails(
+        "e-mail address, e-mail 2 address, e-mail 3 address, "
+        "e-mail-adresse, e-mail 2: adresse, e-mail 3: adresse"
     ),
-    first_name=("first name", "vorname"),
-    last_name=("last name", "nachname"),
-    company=("company", "firma"),
+    first_name=_titles("first name, vorname"),
+    last_name=_titles("last name, nachname"),
+    company=_titles("company, firma"),
     # Its `Title` is the form of address.
-    position=("job title", "position"),
+    position=_titles("job title, position"),
 )
 """Outlook's CSV of contacts, of the program or outlook.com, in English or German."""
 
 
 HUBSPOT = ColumnMap(
     name="hubspot",
-    signatures=signatures(
-        {"record id", "email"},
-        {"record id - contact", "email"},
-        {"contact id", "email", "lifecycle stage"},
-        {"hs_object_id", "email"},
-        {"hs_linkedin_url", "email"},
+    signatures=_signatures(
+        "record id, email",
+        "record id - contact, email",
+        "contact id, email, lifecycle stage",
+        "hs_object_id, email",
+        "hs_linkedin_url, email",
     ),
     profiles=PROFILES,
-    websites=("website url", "website"),
+    websites=_titles("website url, website"),
     emails=(
-        EmailColumn("email"),
-        EmailColumn("additional email addresses"),
-        EmailColumn("hs_additional_emails"),
-        EmailColumn("secondary email"),
+        *_emails("email, additional email addresses, hs_additional_emails, secondary email"),
         *OTHER_EMAILS,
     ),
-    company=("company name", "company", "associated company", "primary associated company"),
-    position=("job title", "jobtitle"),
-    changed_at=("last modified date", "lastmodifieddate"),
+    company=_titles("company name, company, associated company, primary associated company"),
+    position=_titles("job title, jobtitle"),
+    changed_at=_titles("last modified date, lastmodifieddate"),
 )
 """HubSpot's export of contacts, by property names or labels."""
 
 
 SALESFORCE = ColumnMap(
     name="salesforce",
-    signatures=signatures(
-        {"id", "firstname", "lastname", "email"},
-        {"accountid", "lastname", "email"},
-        {"contact id", "last name", "email"},
-        {"lead id", "last name", "email"},
-        {"lead owner", "last name", "email"},
-        {"contact owner", "last name", "email"},
-        {"company / account", "last name", "email"},
-        {"account name", "last name", "email"},
+    signatures=_signatures(
+        "id, firstname, lastname, email",
+        "accountid, lastname, email",
+        "contact id, last name, email",
+        "lead id, last name, email",
+        "lead owner, last name, email",
+        "contact owner, last name, email",
+        "company / account, last name, email",
+        "account name, last name, email",
     ),
     profiles=PROFILES,
     websites=("website",),
     emails=(
-        EmailColumn("email"),
-        EmailColumn("npe01__workemail__c", WORK),
-        EmailColumn("work_email__c", WORK),
-        EmailColumn("npe01__homeemail__c", PERSONAL),
-        EmailColumn("personal_email__c", PERSONAL),
-        EmailColumn("npe01__alternateemail__c"),
-        EmailColumn("secondary email"),
+        *_emails("email"),
+        *_emails("npe01__workemail__c, work_email__c", WORK),
+        *_emails("npe01__homeemail__c, personal_email__c", PERSONAL),
+        *_emails("npe01__alternateemail__c, secondary email"),
         *OTHER_EMAILS,
     ),
-    company=("account.name", "account name", "company", "company / account"),
-    changed_at=("lastmodifieddate", "last modified date"),
+    company=_titles("account.name, account name, company, company / account"),
+    changed_at=_titles("lastmodifieddate, last modified date"),
 )
 """Salesforce's contacts and leads: exported with API names, or as a report with labels."""
 
@@ -278,7 +262,7 @@ def parse_column_map(texts: Iterable[str]) -> ColumnMap | None:
 
     return ColumnMap(
         name="csv",
-        signatures=signatures(title for _, title in pairs),
+        signatures=(frozenset(title for _, title in pairs),),
         profiles=titles("url"),
         emails=tuple(
             EmailColumn(title, _EMAIL_FIELDS[f]) for f, title in pairs if f in _EMAIL_FIELDS

@@ -34,39 +34,42 @@ _MARKS_OF_A_URL = ("linkedin.com", "://")
 """A URL among addresses is of another row, which an unclosed quotation mark swallowed."""
 
 
-def normalize_row(raw: RawRow, line: int, *, written_at: float) -> Iterator[Contact | Skipped]:
-    """The contacts of a row, the main one first, and its skipped parts.
+def normalize_rows(
+    rows: Iterator[tuple[int, RawRow | SkipReason]], *, written_at: float
+) -> Iterator[Contact | Skipped]:
+    """The contacts of each row, the main one first, and its skipped parts. A row has its first line
+    number.
 
     `written_at`: the modification time of the file, for a row without one.
     """
+    for line, raw in rows:
+        if isinstance(raw, SkipReason):
+            yield Skipped(reason=raw, line=line)
+        else:
+            yield from _normalize_row(raw, line, written_at)
+
+
+def _normalize_row(raw: RawRow, line: int, written_at: float) -> Iterator[Contact | Skipped]:
+    profile, lack = _profile(raw.profiles)
+    first, last = clean_text(raw.first_name), clean_text(raw.last_name)
+    if not first and not last:
+        first, last = split_name(clean_text(raw.full_name))
+    company, seen_at = clean_text(raw.company), _seen_at(raw, written_at)
     if not raw.emails:
-        person = _person(raw, written_at)
+        person = None
+        if profile:
+            person = Person(
+                profile=profile, first_name=first, last_name=last, company=company, seen_at=seen_at
+            )
         yield Skipped(reason=SkipReason.NO_EMAIL, line=line, person=person)
         return
     found, reasons = _addresses(raw.emails)
-    profile = None
-    if found:
-        profile, lack = _profile(raw.profiles)
-        if lack:
-            # Work addresses are kept: the patterns of companies are learned from them.
-            found = {
-                email: email_type
-                for email, email_type in found.items()
-                if email_type is EmailType.WORK
-            }
-            reasons.insert(0, lack)
-    yield from _contacts(raw, profile, found, written_at)
-    for reason in reasons if found else reasons[:1]:
-        yield Skipped(reason=reason, line=line, is_part=bool(found))
-
-
-def _contacts(
-    raw: RawRow, profile: str | None, found: dict[str, EmailType], written_at: float
-) -> Iterator[Contact]:
-    first, last = _name(raw)
-    company, position = clean_text(raw.company), clean_text(raw.position)
+    if lack and found:
+        # Work addresses are kept: the patterns of companies are learned from them.
+        found = {email: of for email, of in found.items() if of is EmailType.WORK}
+        reasons.insert(0, lack)
+    position = clean_text(raw.position)
     connected_on = day_of(raw.connected_on.strip()) if raw.connected_on else None
-    seen_at = _seen_at(raw, written_at)
     for rank, (email, email_type) in enumerate(found.items()):
         yield Contact(
             profile=profile,
@@ -80,26 +83,8 @@ def _contacts(
             seen_at=seen_at,
             rank=rank,
         )
-
-
-def _person(raw: RawRow, written_at: float) -> Person | None:
-    """The person of a row without an address: one may be inferred later."""
-    profile, _ = _profile(raw.profiles)
-    first, last = _name(raw)
-    if not profile:
-        return None
-    return Person(
-        profile=profile,
-        first_name=first,
-        last_name=last,
-        company=clean_text(raw.company),
-        seen_at=_seen_at(raw, written_at),
-    )
-
-
-def _name(raw: RawRow) -> tuple[str, str]:
-    names = clean_text(raw.first_name), clean_text(raw.last_name)
-    return names if any(names) else split_name(clean_text(raw.full_name))
+    for reason in reasons if found else reasons[:1]:
+        yield Skipped(reason=reason, line=line, is_part=bool(found))
 
 
 def _seen_at(raw: RawRow, written_at: float) -> float:

@@ -11,33 +11,27 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.sources.exports.csv_table import (
     MAX_HEADER_LINES,
-    CsvRows,
     find_layout,
-    layout_from_header,
+    read_table,
 )
 from mcp_enrichment.service.sources.exports.formats import FORMATS
-from mcp_enrichment.service.sources.exports.normalize import normalize_row
+from mcp_enrichment.service.sources.exports.normalize import normalize_rows
 from mcp_enrichment.service.sources.exports.open_text import (
     Progress,
     has_bytes,
     in_characters,
     open_text,
 )
-from mcp_enrichment.service.sources.exports.records import (
-    Contact,
-    InvalidExport,
-    Skipped,
-    SkipReason,
-)
-from mcp_enrichment.service.sources.exports.vcard import is_begin, read_vcards, to_raw_row
+from mcp_enrichment.service.sources.exports.records import InvalidExport
+from mcp_enrichment.service.sources.exports.vcard import is_begin, read_vcards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from io import TextIOWrapper
     from pathlib import Path
 
-    from mcp_enrichment.service.sources.exports.csv_table import Layout
     from mcp_enrichment.service.sources.exports.formats import ColumnMap
+    from mcp_enrichment.service.sources.exports.records import Contact, Skipped
 
 MAX_LINE = 64 * 2**10
 """Characters. A longer line is read as several. It is below the csv module's limit of a field."""
@@ -48,7 +42,6 @@ _WHICH = (
 )
 _CHECK = "check the titles of its columns"
 _SAVE_AS_UTF8 = "save it again as CSV in UTF-8"
-_IN_ANY_HEADER = "mail"
 _BOM = "\ufeff"
 """Also inside a file, after files with one were concatenated."""
 _BLANK = string.whitespace + _BOM
@@ -80,7 +73,7 @@ def open_export(
         first = list(_up_to_text(lines))
         lines = chain(first, lines)
         if columns is None and is_begin("".join(first[-1:])):
-            yield Export(VCARD, _of_cards(lines, written_at))
+            yield Export(VCARD, normalize_rows(read_vcards(lines), written_at=written_at))
             return
         decoder = _Decoder()
         lines = decoder.decode(lines)
@@ -88,7 +81,8 @@ def open_export(
         layout = find_layout(lines, formats)
         if layout is None:
             raise _unknown(path, columns, is_utf8=decoder.is_utf8)
-        yield Export(layout.format.name, _of_table(lines, layout, formats, written_at))
+        rows = read_table(lines, layout, formats)
+        yield Export(layout.format.name, normalize_rows(rows, written_at=written_at))
 
 
 class _Decoder:
@@ -126,34 +120,3 @@ def _unknown(path: Path, columns: ColumnMap | None, *, is_utf8: bool) -> Invalid
 def _lines(text: TextIOWrapper) -> Iterator[str]:
     for line in iter(partial(text.readline, MAX_LINE), ""):
         yield line.replace("\0", "")
-
-
-def _of_table(
-    lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap], written_at: float
-) -> Iterator[Contact | Skipped]:
-    for line, cells in CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
-        if cells is None:
-            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
-        elif not (text := "".join(cells).strip()):
-            yield Skipped(reason=SkipReason.EMPTY_ROW, line=line)
-        elif another := _another(cells, text, layout, formats):
-            layout = another
-        else:
-            yield from normalize_row(layout.raw(cells), line, written_at=written_at)
-
-
-def _another(
-    cells: list[str], text: str, layout: Layout, formats: Sequence[ColumnMap]
-) -> Layout | None:
-    """The layout below a further header, in a file of several concatenated ones."""
-    if "@" in text or _IN_ANY_HEADER not in text.lower():  # nearly all rows
-        return None
-    return layout_from_header(cells, formats, delimiter=layout.delimiter, line=layout.line)
-
-
-def _of_cards(lines: Iterator[str], written_at: float) -> Iterator[Contact | Skipped]:
-    for line, card in read_vcards(lines):
-        if card is None:
-            yield Skipped(reason=SkipReason.UNREADABLE, line=line)
-        else:
-            yield from normalize_row(to_raw_row(card), line, written_at=written_at)

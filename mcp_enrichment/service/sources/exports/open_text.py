@@ -15,15 +15,18 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING
 
-from mcp_enrichment.service.sources.exports.records import InvalidExport
+from mcp_enrichment.service.sources.exports.records import EXPORT_AGAIN, InvalidExport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
+
+    _Kinds = type[Exception] | tuple[type[Exception], ...]
 
 
 Progress = Callable[[int, int], None]
@@ -42,6 +45,13 @@ AS_BYTES = "surrogateescape"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 # The errors of the zipfile module for damaged files.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
+_FAILURES: Mapping[_Kinds, tuple[str, str]] = {
+    (FileNotFoundError, NotADirectoryError): ("does not exist", "check the path"),
+    PermissionError: ("may not be read", "allow this program to read it"),
+    OSError: ("cannot be read", "copy it to a disk of this computer and pass the copy"),
+    _DAMAGED: ("is damaged", EXPORT_AGAIN),
+}
+"""The problem and the remedy for each error. The first one counts."""
 # In this order, as the mark of UTF-32 starts with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -53,7 +63,7 @@ _BY_ZEROS = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000
 """The start of an export is mostly ASCII, in which these bytes of four are zeros."""
 _CONNECTIONS_CSV = "connections.csv"
 _EXPORTS = (".csv", ".vcf")
-_MACOS_FOLDER = "__MACOSX"
+_MACOS_FOLDER = "__macosx"
 _OFFICE_MARK = "[Content_Types].xml"
 _ENCRYPTED = 0x1
 # Other methods do not limit the size that one read unpacks.
@@ -142,7 +152,7 @@ def _content(path: Path, stack: ExitStack) -> tuple[IO[bytes], int]:
     if not is_zip:
         return file, status.st_size
     archive = stack.enter_context(zipfile.ZipFile(file))
-    member = find_export_member(archive, path)
+    member = _find_export_member(archive, path)
     return stack.enter_context(archive.open(member)), member.file_size
 
 
@@ -172,51 +182,30 @@ def _as_invalid_export(path: Path) -> Iterator[None]:
         yield
     except InvalidExport:
         raise
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InvalidExport.because(path, "does not exist", "check the path") from error
-    except PermissionError as error:
-        raise InvalidExport.because(
-            path, "may not be read", "allow this program to read it"
-        ) from error
-    except OSError as error:
-        raise InvalidExport.because(
-            path, "cannot be read", "copy it to a disk of this computer and pass the copy"
-        ) from error
-    except _DAMAGED as error:
-        raise InvalidExport.because(path, "is damaged") from error
+    except (OSError, *_DAMAGED) as error:
+        problem, remedy = next(say for kind, say in _FAILURES.items() if isinstance(error, kind))
+        raise InvalidExport.because(path, problem, remedy) from error
 
 
-def find_export_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    """LinkedIn's Connections.csv in the topmost folder, else the only table or vCard.
-
-    Raises `InvalidExport` with the name of `path`.
-    """
-    found = [info for info in archive.infolist() if _is_export(info.filename)]
+def _find_export_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    """LinkedIn's Connections.csv in the topmost folder, else the only table or vCard."""
+    found = list[tuple[bool, int, zipfile.ZipInfo]]()
+    for info in archive.infolist():
+        *folders, name = re.split(r"[/\\]", info.filename.casefold())
+        if name.endswith(_EXPORTS) and _MACOS_FOLDER not in folders:
+            found.append((name != _CONNECTIONS_CSV, len(folders), info))
+    if not found and _OFFICE_MARK in archive.namelist():
+        raise InvalidExport.because(path, "is an Office document", "save it as CSV in UTF-8 there")
     if not found:
-        raise _without_export(archive, path)
-    member = min(found, key=lambda info: (not _is_connections_csv(info), info.filename.count("/")))
-    if len(found) > 1 and not _is_connections_csv(member):
+        raise InvalidExport.because(path, "holds neither a CSV file nor a vCard", _UNPACK)
+    is_any, _, member = min(found, key=itemgetter(0, 1))
+    if len(found) > 1 and is_any:
         raise InvalidExport.because(path, "holds several tables", _UNPACK)
     if member.flag_bits & _ENCRYPTED:
         raise InvalidExport.because(path, "is protected by a password", _UNPACK)
     if member.compress_type not in _BOUNDED_METHODS:
         raise InvalidExport.because(path, "is packed in a way that is not supported", _UNPACK)
     return member
-
-
-def _is_export(filename: str) -> bool:
-    *folders, name = re.split(r"[/\\]", filename)
-    return name.casefold().endswith(_EXPORTS) and _MACOS_FOLDER not in folders
-
-
-def _is_connections_csv(info: zipfile.ZipInfo) -> bool:
-    return re.split(r"[/\\]", info.filename)[-1].casefold() == _CONNECTIONS_CSV
-
-
-def _without_export(archive: zipfile.ZipFile, path: Path) -> InvalidExport:
-    if _OFFICE_MARK in archive.namelist():
-        return InvalidExport.because(path, "is an Office document", "save it as CSV in UTF-8 there")
-    return InvalidExport.because(path, "holds neither a CSV file nor a vCard", _UNPACK)
 
 
 def in_characters(line: str) -> str:

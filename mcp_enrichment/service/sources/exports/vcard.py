@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mcp_enrichment.service.sources.exports.cells import names_other_person, profile_url_for
 from mcp_enrichment.service.sources.exports.email_address import email_type_of_label
 from mcp_enrichment.service.sources.exports.open_text import decoded, in_characters
-from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow
+from mcp_enrichment.service.sources.exports.records import RawEmail, RawRow, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,72 +130,46 @@ def _parts(line: str) -> Iterator[str]:
         yield line
 
 
-def read_vcards(lines: Iterator[str]) -> Iterator[tuple[int, list[Property] | None]]:
-    """Each card with its first line number; None for a card without an end, and for the rest of one
-    without a start.
+def read_vcards(lines: Iterator[str]) -> Iterator[tuple[int, RawRow | SkipReason]]:
+    """Each card with its first line number. A card without an end, and the rest of one without a
+    start, are unreadable: a property of another card is another person's.
     """
-    reader = _Reader()
-    for number, line in unfold_lines(lines):
-        yield from reader.take(number, line)
-    yield from reader.cut()
+    begun = 0
+    """The first line of the open card, or of properties outside any card; or 0."""
+    card: list[Property] | None = None
+    for number, line in _without_agents(unfold_lines(lines)):
+        if line in (BEGIN, END):
+            if begun:
+                is_whole = line == END and _is_one(card)
+                yield begun, _to_raw_row(card or ()) if is_whole else SkipReason.UNREADABLE
+            begun, card = (number, []) if line == BEGIN else (0, None)
+        elif found := parse_property(line):
+            begun = begun or number
+            if card is not None and len(card) <= MAX_PROPERTIES:
+                card.append(found)
+    if begun:
+        yield begun, SkipReason.UNREADABLE
 
 
-class _Reader:
-    """Assigns lines to cards: a property of another card is another person's."""
-
-    def __init__(self) -> None:
-        self._begun = 0
-        """The first line of the open card, or 0."""
-        self._card = list[Property]()
-        self._nested = 0
-        """The number of open cards of agents (vCard 2.1) inside it."""
-        self._is_agent_next = False
-        self._loose = 0
-        """The first line of properties outside any card, or 0."""
-
-    def take(self, number: int, line: str) -> Iterator[tuple[int, list[Property] | None]]:
-        """The cards that this line ends."""
+def _without_agents(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines without the cards of agents (vCard 2.1) inside other cards."""
+    depth, is_agent_next = 0, False
+    for number, line in lines:
         if line == BEGIN:
-            yield from self._begin(number)
-        elif line == END:
-            yield from self._end()
-        elif not self._nested and (found := parse_property(line)):
-            self._keep(number, found)
+            depth = depth + 1 if depth and is_agent_next else 1
+        if depth <= 1:
+            yield number, line
+        if line == END:
+            depth = max(depth - 1, 0)
         if line.strip():
-            self._is_agent_next = _AGENT.fullmatch(line) is not None
+            is_agent_next = _AGENT.fullmatch(line) is not None
 
-    def cut(self) -> Iterator[tuple[int, None]]:
-        """The open card or properties, when another card starts or the file ends."""
-        if begun := self._begun or self._loose:
-            yield begun, None
 
-    def _begin(self, number: int) -> Iterator[tuple[int, None]]:
-        if self._begun and self._is_agent_next:
-            self._nested += 1
-            return
-        yield from self.cut()
-        self._begun, self._card, self._nested, self._loose = number, [], 0, 0
-
-    def _end(self) -> Iterator[tuple[int, list[Property] | None]]:
-        if self._nested:
-            self._nested -= 1
-        elif self._begun:
-            yield self._begun, self._card if self._is_one() else None
-            self._begun = 0
-        elif self._loose:
-            yield self._loose, None
-            self._loose = 0
-
-    def _keep(self, number: int, found: Property) -> None:
-        if not self._begun:
-            self._loose = self._loose or number
-        elif len(self._card) <= MAX_PROPERTIES:
-            self._card.append(found)
-
-    def _is_one(self) -> bool:
-        """Whether it is one card. Two versions mean two cards that lost the marks between them."""
-        versions = sum(found.name == "VERSION" for found in self._card)
-        return versions <= 1 and len(self._card) <= MAX_PROPERTIES
+def _is_one(card: list[Property] | None) -> bool:
+    """Whether it is one card. Two versions mean two cards that lost the marks between them."""
+    if card is None or len(card) > MAX_PROPERTIES:
+        return False
+    return sum(found.name == "VERSION" for found in card) <= 1
 
 
 class Property(NamedTuple):
@@ -212,6 +186,8 @@ class Property(NamedTuple):
     """From 1, the most preferred, to 100; `NO_PREFERENCE` if it has none."""
     user: str
     """The account name, which Apple writes beside its URL."""
+    charset: str | None
+    """The charset of a quoted-printable value."""
     value: str
     """Decoded, with backslash escapes."""
 
@@ -239,19 +215,17 @@ def parse_property(line: str) -> Property | None:
         return None
     if parsed.charset:
         value = decoded(quopri.decodestring(value.encode("utf-8", "replace")), parsed.charset)
-    return parsed.given._replace(value=value)
-
-
-class _Head(NamedTuple):
-    given: Property
-    charset: str | None
-    """The charset of a quoted-printable value."""
+    return parsed._replace(value=value)
 
 
 @lru_cache(maxsize=1024)  # the cards of a file have the same heads
-def _parse_head(head: str) -> _Head | None:
+def _parse_head(head: str) -> Property | None:
+    """The property without its value."""
     found = _HEAD.fullmatch(head)
-    if found is None or not _is_kept(found[2].upper()):
+    if found is None:
+        return None
+    name = found[2].upper()
+    if name not in KEPT and LINKEDIN not in name:
         return None
     parameters = [
         # Version 2.1 has values without names: EMAIL;WORK;QUOTED-PRINTABLE.
@@ -263,22 +237,16 @@ def _parse_head(head: str) -> _Head | None:
         word for name, value in parameters if name in ("TYPE", "LABEL") for word in _words(value)
     )
     named = dict(parameters)
-    return _Head(
-        given=Property(
-            group=(found[1] or "").lower(),
-            name=found[2].upper(),
-            words=words,
-            types=types,
-            preference=_preference(named.get("PREF", ""), types),
-            user=named.get("X-USER", "").strip(),
-            value="",
-        ),
+    return Property(
+        group=(found[1] or "").lower(),
+        name=name,
+        words=words,
+        types=types,
+        preference=_preference(named.get("PREF", ""), types),
+        user=named.get("X-USER", "").strip(),
         charset=named.get("CHARSET", "utf-8") if _QUOTED_PRINTABLE.lower() in words else None,
+        value="",
     )
-
-
-def _is_kept(name: str) -> bool:
-    return name in KEPT or LINKEDIN in name
 
 
 def _words(value: str) -> list[str]:
@@ -292,34 +260,34 @@ def _preference(stated: str, types: frozenset[str]) -> int:
     return 1 if "pref" in types else NO_PREFERENCE
 
 
-def to_raw_row(card: Sequence[Property]) -> RawRow:
+def _to_raw_row(card: Sequence[Property]) -> RawRow:
     """The raw row of a card. The most preferred address is the main one."""
+    first_of = {p.name: p for p in reversed(card)}
     labels = {p.group: p.text for p in card if p.name == "X-ABLABEL" and p.group}
-    last, first = (*_components(card, "N"), "", "")[:2]
+
+    def text(name: str) -> str:
+        return first_of[name].text if name in first_of else ""
+
+    def components(name: str) -> list[str]:
+        value = first_of[name].value if name in first_of else ""
+        return [unescaped(part) for part in _COMPONENTS.split(value)]
+
+    last, first = (*components("N"), "")[:2]
     emails = [p for p in card if p.name == "EMAIL" and p.value.strip()]
-    emails.sort(key=lambda p: p.preference)
     return RawRow(
         first_name=first,
         last_name=last,
-        full_name=_text(card, "FN"),
-        company=next(iter(_components(card, "ORG")), ""),
-        position=_text(card, "TITLE"),
+        full_name=text("FN"),
+        company=components("ORG")[0],
+        position=text("TITLE"),
         connected_on="",
-        changed_at=_text(card, "REV"),
+        changed_at=text("REV"),
         profiles=list(_profiles(card, labels)),
         emails=[
-            RawEmail(p.text, _kind(p, labels), is_others=_is_others(p, labels)) for p in emails
+            RawEmail(p.text, _kind(p, labels), is_others=_is_others(p, labels))
+            for p in sorted(emails, key=lambda p: p.preference)
         ],
     )
-
-
-def _text(card: Sequence[Property], name: str) -> str:
-    return next((p.text for p in card if p.name == name), "")
-
-
-def _components(card: Sequence[Property], name: str) -> list[str]:
-    value = next((p.value for p in card if p.name == name), "")
-    return [unescaped(part) for part in _COMPONENTS.split(value)]
 
 
 def _profiles(card: Sequence[Property], labels: dict[str, str]) -> Iterator[str]:

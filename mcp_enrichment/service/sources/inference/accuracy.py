@@ -134,46 +134,29 @@ def leave_one_out(
 
     `companies`: the domains of each company's addresses. `known_of`: the people of a domain.
     """
-    tallies = _Tallies()
+    known = 0
+    patterns: Counter[str] = Counter()
+    tested: Counter[tuple[InferenceKind, bool]] = Counter()
     elsewhere: dict[str, list[Name]] = defaultdict(list)
+
     for domain, people in domains:
-        tallies.known += len(people)
-        learned = DomainPatterns(people)
-        tallies.pattern_of(learned)
+        known += len(people)
+        learned, this_person = DomainPatterns(people), Counter([domain])
+        if found := majority(learned.patterns().items(), at_least=MIN_CONFIRMATIONS):
+            patterns[found[0]] += 1
         for person, inference in learned.leave_one_out():
-            meant = _without(companies.get(person.company, Counter()), domain)
-            if meant == domain:
-                tallies.count(inference, person.local)
-            elif meant:
+            meant = company_domain(companies.get(person.company, Counter()) - this_person)
+            if meant not in (domain, None):
                 elsewhere[meant].append(person.name)
+            elif meant and inference:
+                tested[inference_kind(inference), inference.local == person.local] += 1
     # A person with another domain than the colleagues is inferred wrongly, or not at all.
     for domain, names in elsewhere.items():
         learned = DomainPatterns(known_of(domain))
-        for name in names:
-            tallies.count(learned.infer(name), None)
-    return tallies.figures()
-
-
-def _without(colleagues: Counter[str], domain: str) -> str | None:
-    return company_domain(
-        {d: n - (d == domain) for d, n in colleagues.items() if n - (d == domain)}
-    )
-
-
-@dataclass(slots=True)
-class _Tallies:
-    known: int = 0
-    domains: Counter[str] = field(default_factory=Counter)
-    tallies: dict[InferenceKind, Tally] = field(default_factory=lambda: defaultdict(Tally))
-
-    def pattern_of(self, domain: DomainPatterns) -> None:
-        if found := majority(domain.patterns().items(), at_least=MIN_CONFIRMATIONS):
-            self.domains[found[0]] += 1
-
-    def count(self, inference: Inference | None, local: str | None) -> None:
-        if inference:
-            kind, right = inference_kind(inference), inference.local == local
-            self.tallies[kind] = self.tallies[kind].plus(Tally(1, int(right)))
-
-    def figures(self) -> Accuracy:
-        return Accuracy(known=self.known, domains=self.domains, tallies=self.tallies)
+        inferred = filter(None, map(learned.infer, names))
+        tested.update((inference_kind(inference), False) for inference in inferred)
+    tallies = {
+        kind: Tally(tested[kind, True] + tested[kind, False], tested[kind, True])
+        for kind, _ in tested
+    }
+    return Accuracy(known=known, domains=patterns, tallies=tallies)

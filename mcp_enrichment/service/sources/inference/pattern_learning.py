@@ -127,22 +127,17 @@ class _Person:
 
     def __init__(self, spelled: Spellings) -> None:
         self.spelled = spelled
-        self.results = dict(_results(spelled.forms))
+        self.results: dict[str, dict[str, int]] = {}
         """For each pattern the local parts, with a bit set of their spellings."""
+        for pattern, write in PATTERNS.items():
+            results = self.results[pattern] = defaultdict(int)
+            for (first, last), spellings in spelled.forms.items():
+                results[write(first, last)] |= spellings
 
     def seen(self, local: str) -> PatternMatch:
         """The patterns that match the person's address."""
         fits = ((p, results[local]) for p, results in self.results.items() if local in results)
         return PatternMatch(tuple(fits), self.spelled.scripts)
-
-
-def _results(forms: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, dict[str, int]]]:
-    for pattern, write in PATTERNS.items():
-        found: dict[str, int] = {}
-        for (first, last), spellings in forms.items():
-            local = write(first, last)
-            found[local] = found.get(local, 0) | spellings
-        yield pattern, found
 
 
 def _person(name: Name) -> _Person | None:

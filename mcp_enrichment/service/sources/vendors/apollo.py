@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
     VendorResponse,
-    parse,
     require_fields,
+    statuses,
 )
 
 
@@ -40,16 +38,12 @@ class Apollo(HTTPVendor):
     url = "https://api.apollo.io/api/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 0.8  # of 50 a minute on the free plan
-    status_map: ClassVar = {
-        "verified": Verification.VERIFIED,
-        "guessed": Verification.INFERRED,
-        "extrapolated": Verification.INFERRED,
-        "unverified": Verification.UNVERIFIED,
-        "likely_to_engage": Verification.UNVERIFIED,
-        "unavailable": None,
-        "bounced": None,
-        "invalid": None,
-    }
+    status_map: ClassVar = statuses(
+        "unavailable",
+        verified="verified",
+        inferred="guessed extrapolated",
+        unverified="unverified likely_to_engage",
+    )
     request: ClassVar = LookupRequest(
         "POST",
         "/people/match",
@@ -60,7 +54,7 @@ class Apollo(HTTPVendor):
         record = response.parse(_Found).person
         if record is None:
             return Miss()
-        person = parse(_Person, record)
+        person = response.parse(_Person, record)
         if "email" not in record:
             require_fields(record, "id")
         return self.address(person.email, person.email_status, email_type)

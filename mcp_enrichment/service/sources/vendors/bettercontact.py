@@ -10,32 +10,26 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
-
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    FAILED,
-    OUT_OF_CREDIT,
-    REFUSED,
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
-    StartedJob,
+    One,
     UnreadableResponse,
-    VendorJobId,
     VendorModel,
     VendorResponse,
+    at,
+    normalize_word,
+    statuses,
 )
 
-RUNNING = frozenset({"not_started", "not started", "in progress", "in_progress", "processing"})
-ON_HOLD = frozenset({"on_hold", "on hold"})
-STOPPED = frozenset({"failed", "error", "canceled", "cancelled"})
-
-
-class _Started(StartedJob):
-    job_id: Annotated[VendorJobId, Field(alias="id")]
+JOB_STATES: dict[str, Failure | None] = {
+    **dict.fromkeys(("not_started", "in_progress", "processing")),
+    "on_hold": OUT_OF_CREDIT,
+    **dict.fromkeys(("failed", "error", "canceled", "cancelled"), FAILED),
+}
+"""The states of a batch without a result. None: it is running."""
 
 
 class _Status(VendorModel):
@@ -44,13 +38,13 @@ class _Status(VendorModel):
 
 class _Contact(VendorModel):
     enriched: bool = True
-    email: Annotated[str | None, Field(alias="contact_email_address")]
-    email_status: Annotated[str | None, Field(alias="contact_email_address_status")] = None
+    email: Annotated[str | None, at("contact_email_address")]
+    email_status: Annotated[str | None, at("contact_email_address_status")] = None
 
 
 class _Terminated(VendorModel):
     credits_consumed: Credits | None = None
-    data: Annotated[list[_Contact], Field(min_length=1, max_length=1)]
+    data: One[_Contact]
 
 
 class BetterContact(HTTPVendor):
@@ -60,15 +54,9 @@ class BetterContact(HTTPVendor):
     url = "https://app.bettercontact.rocks/api/v2"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 1.0
-    status_map: ClassVar = {
-        "deliverable": Verification.VERIFIED,
-        "valid": Verification.VERIFIED,
-        "catch_all": Verification.CATCH_ALL,
-        "catch_all_safe": Verification.CATCH_ALL,
-        "catch_all_not_safe": None,
-        "undeliverable": None,
-        "not_found": None,
-    }
+    status_map: ClassVar = statuses(
+        "catch_all_not_safe", verified="deliverable valid", catch_all="catch_all catch_all_safe"
+    )
     request: ClassVar = LookupRequest(
         "POST",
         "/async",
@@ -78,8 +66,7 @@ class BetterContact(HTTPVendor):
             "enrich_phone_number": False,
         },
     )
-    started = _Started
-    poll_path = "/async"
+    job_id_key = "id"
     poll_after = 15.0
     balance_path = "/account"
     balance_keys = ("credits_left",)
@@ -88,13 +75,9 @@ class BetterContact(HTTPVendor):
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.is_accepted:
             return None
-        status = response.parse(_Status).status.lower()
-        if status in RUNNING:
-            return None
-        if status in ON_HOLD:
-            return OUT_OF_CREDIT
-        if status in STOPPED:
-            return FAILED
+        status = normalize_word(response.parse(_Status).status)
+        if status in JOB_STATES:
+            return JOB_STATES[status]
         if status != "terminated":
             raise UnreadableResponse
         batch = response.parse(_Terminated)

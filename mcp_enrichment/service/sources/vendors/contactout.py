@@ -12,16 +12,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import Misconfigured, Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
     VendorResponse,
-    parse,
+    at,
     require_fields,
+    statuses,
 )
 
 Nothing = Annotated[list[object], Field(max_length=0)]
@@ -40,23 +39,26 @@ class _Found(VendorModel):
 
 class _Profile(VendorModel):
     url: str | None = None
-    full_name: Annotated[str | None, Field(alias="fullName")] = None
+    full_name: Annotated[str | None, at("fullName")] = None
+
+    @property
+    def is_sample(self) -> bool:
+        slug = (self.url or "").rstrip("/").rpartition("/")[2]
+        return self.full_name == "Example Person" or slug == "example-person"
 
 
 class _Work(VendorModel):
-    emails: Annotated[list[str] | None, Field(alias="work_email")] = None
-    status: Annotated[dict[str, str | None] | Nothing | None, Field(alias="work_email_status")] = (
-        None
-    )
+    emails: Annotated[list[str] | None, at("work_email")] = None
+    statuses: Annotated[dict[str, str | None] | Nothing | None, at("work_email_status")] = None
 
     @property
-    def statuses(self) -> dict[str, str | None]:
-        return self.status if isinstance(self.status, dict) else {}
+    def status_of(self) -> dict[str, str | None]:
+        return self.statuses if isinstance(self.statuses, dict) else {}
 
 
 class _Personal(VendorModel):
-    emails: Annotated[list[str] | None, Field(alias="personal_email")] = None
-    statuses: ClassVar[dict[str, str | None]] = {}
+    emails: Annotated[list[str] | None, at("personal_email")] = None
+    status_of: ClassVar[dict[str, str | None]] = {}
 
 
 class ContactOut(HTTPVendor):
@@ -66,12 +68,8 @@ class ContactOut(HTTPVendor):
     url = "https://api.contactout.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
     per_second = 16.0  # of 1,000 a minute
-    key_header = "token"
-    headers: ClassVar = {"authorization": "basic"}
-    status_map: ClassVar = {
-        "verified": Verification.VERIFIED,
-        "unverified": Verification.UNVERIFIED,
-    }
+    headers: ClassVar = {"token": "{key}", "authorization": "basic"}
+    status_map: ClassVar = statuses(verified="verified", unverified="unverified")
     request: ClassVar = LookupRequest(
         "GET",
         "/people/linkedin",
@@ -86,25 +84,15 @@ class ContactOut(HTTPVendor):
         found = response.parse(_Found)
         if not isinstance(found.profile, dict):
             return Miss()
-        if _is_sample(parse(_Profile, found.profile), found.message or ""):
+        is_sample = "sample" in (found.message or "").lower()
+        if is_sample or response.parse(_Profile, found.profile).is_sample:
             return Misconfigured()
-        is_work = email_type is EmailType.WORK
-        record = parse(_Work, found.profile) if is_work else parse(_Personal, found.profile)
+        fields: type[_Work | _Personal] = _Work if email_type is EmailType.WORK else _Personal
+        record = response.parse(fields, found.profile)
         if record.emails is None:
             require_fields(found.profile, "url", "fullName")
-        statuses = record.statuses
+        status_of = record.status_of
         best = min(
-            record.emails or (),
-            key=lambda email: self.rank(statuses.get(email)),
-            default=None,
+            record.emails or (), key=lambda email: self.rank(status_of.get(email)), default=None
         )
-        return self.address(best, statuses.get(best or ""), email_type)
-
-
-def _is_sample(profile: _Profile, message: str) -> bool:
-    slug = (profile.url or "").rstrip("/").rpartition("/")[2]
-    return (
-        profile.full_name == "Example Person"
-        or slug == "example-person"
-        or "sample" in message.lower()
-    )
+        return self.address(best, status_of.get(best or ""), email_type)

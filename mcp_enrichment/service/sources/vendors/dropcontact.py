@@ -6,24 +6,18 @@ again. 403 means that the credits do not suffice.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    OUT_OF_CREDIT,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
-    StartedJob,
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import OUT_OF_CREDIT, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
+    One,
     UnreadableResponse,
-    VendorJobId,
     VendorModel,
     VendorResponse,
     mentions_address,
-    parse,
+    statuses,
 )
 
 OTHER_PREFIXES = ("generic@", "invalid@", "random@")
@@ -31,12 +25,7 @@ OTHER_SUFFIXES = ("@perso", "@invalid")
 """Qualifications of addresses that are not this person's work address."""
 
 
-class _Started(StartedJob):
-    success: Literal[True]
-    job_id: Annotated[VendorJobId, Field(alias="request_id")]
-
-
-class _Poll(VendorModel):
+class _Envelope(VendorModel):
     success: bool
 
 
@@ -55,7 +44,7 @@ class _Contact(VendorModel):
 
 
 class _Ready(VendorModel):
-    data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
+    data: One[dict[str, object]]
 
 
 class Dropcontact(HTTPVendor):
@@ -65,27 +54,29 @@ class Dropcontact(HTTPVendor):
     url = "https://api.dropcontact.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 60.0
-    key_header = "x-access-token"
-    status_map: ClassVar = {
-        "nominative@pro": Verification.VERIFIED,
-        "catch_all@pro": Verification.CATCH_ALL,
-        "non_confirm@pro": Verification.CATCH_ALL,
-    }
+    headers: ClassVar = {"x-access-token": "{key}"}
+    status_map: ClassVar = statuses(
+        verified="nominative@pro", catch_all="catch_all@pro non_confirm@pro"
+    )
     request: ClassVar = LookupRequest(
         "POST", "/enrich/all", json=lambda profile, _: {"data": [{"linkedin": profile}]}
     )
-    started = _Started
-    poll_path = "/enrich/all"
+    job_id_key = "request_id"
     poll_after = 30.0
     balance_path = "/account/credits"
     balance_keys = ("credits",)
     status_outcomes: ClassVar = {403: OUT_OF_CREDIT}
 
+    def read_job_id(self, response: VendorResponse) -> str:
+        if not response.parse(_Envelope).success:
+            raise UnreadableResponse
+        return super().read_job_id(response)
+
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
-        if not response.parse(_Poll).success:
+        if not response.parse(_Envelope).success:
             return None
         person = response.parse(_Ready).data[0]
-        emails = parse(_Contact, person).email or []
+        emails = response.parse(_Contact, person).email or []
         if not emails and mentions_address(person):
             raise UnreadableResponse  # an address in another place
         work = [email for email in emails if email.is_work]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    FAILED,
-    OUT_OF_CREDIT,
+    BEARER,
     HTTPVendor,
     LookupRequest,
     ReadResult,
+)
+from mcp_enrichment.service.sources.vendors.responses import (
     UnreadableResponse,
     VendorModel,
     VendorResponse,
+    statuses,
 )
 
 
@@ -48,9 +50,8 @@ class Findymail(HTTPVendor):
     url = "https://app.findymail.com/api"
     prices: ClassVar = {EmailType.WORK: 1.0}
     at_once = 30
-    key_header = "authorization"
-    key_format = "Bearer {}"
-    status_map: ClassVar = {"": Verification.VERIFIED}
+    headers = BEARER
+    status_map: ClassVar = statuses(verified="verified")
     request: ClassVar = LookupRequest(
         "POST", "/search/business-profile", json=lambda profile, _: {"linkedin_url": profile}
     )
@@ -73,4 +74,4 @@ class Findymail(HTTPVendor):
             return Miss()
         if not contact.email:
             raise UnreadableResponse
-        return self.address(contact.email, "", email_type)
+        return self.address(contact.email, "verified", email_type)

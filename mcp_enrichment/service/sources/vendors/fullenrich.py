@@ -6,39 +6,36 @@ documented: whether a cancelled bulk costs anything.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure
 from mcp_enrichment.service.sources.vendors.base import (
-    FAILED,
-    OUT_OF_CREDIT,
-    REFUSED,
-    Credits,
+    BEARER,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    StartedJob,
+)
+from mcp_enrichment.service.sources.vendors.responses import (
+    Credits,
+    One,
     UnreadableResponse,
-    VendorJobId,
     VendorModel,
     VendorResponse,
     mentions_address,
-    parse,
+    statuses,
 )
 
 FIELDS = {EmailType.WORK: "contact.work_emails", EmailType.PERSONAL: "contact.personal_emails"}
-RUNNING = frozenset({"CREATED", "IN_PROGRESS", "RATE_LIMIT"})
-STOPPED = frozenset({"CANCELED", "UNKNOWN"})
-BULKS = "/contact/enrich/bulk"
+JOB_STATES: dict[str, Failure | None] = {
+    **dict.fromkeys(("CREATED", "IN_PROGRESS", "RATE_LIMIT")),
+    "CREDITS_INSUFFICIENT": OUT_OF_CREDIT,
+    **dict.fromkeys(("CANCELED", "UNKNOWN"), FAILED),
+}
+"""The states of a bulk without a result. None: it is running."""
 ECHOED = frozenset({"input", "custom"})
 """Fields of a record that repeat the request."""
-
-
-class _Started(StartedJob):
-    job_id: Annotated[VendorJobId, Field(alias="enrichment_id")]
 
 
 class _Error(VendorModel):
@@ -81,7 +78,7 @@ class _Cost(VendorModel):
 
 class _Finished(VendorModel):
     cost: _Cost | None = None
-    data: Annotated[list[dict[str, object]], Field(min_length=1, max_length=1)]
+    data: One[dict[str, object]]
 
 
 class FullEnrich(HTTPVendor):
@@ -93,25 +90,17 @@ class FullEnrich(HTTPVendor):
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 3.0}
     at_once = 100
     per_second = 1.0
-    key_header = "authorization"
-    key_format = "Bearer {}"
-    status_map: ClassVar = {
-        "deliverable": Verification.VERIFIED,
-        "high_probability": Verification.CATCH_ALL,
-        "catch_all": Verification.CATCH_ALL,
-        "invalid": None,
-        "invalid_domain": None,
-    }
+    headers = BEARER
+    status_map: ClassVar = statuses(verified="deliverable", catch_all="high_probability catch_all")
     request: ClassVar = LookupRequest(
         "POST",
-        BULKS,
+        "/contact/enrich/bulk",
         json=lambda profile, email_type: {
             "name": PROGRAM,
             "data": [{"linkedin_url": profile, "enrich_fields": [FIELDS[email_type]]}],
         },
     )
-    started = _Started
-    poll_path = BULKS
+    job_id_key = "enrichment_id"
     poll_after = 45.0
     balance_path = "/account/credits"
     balance_keys = ("balance",)
@@ -123,18 +112,12 @@ class FullEnrich(HTTPVendor):
             is_running = "error.enrichment.in_progress" in (error.code, error.error)
             return None if is_running else REFUSED
         status = response.parse(_Status).status
-        if status in RUNNING:
-            return None
-        if status == "CREDITS_INSUFFICIENT":
-            return OUT_OF_CREDIT
-        if status in STOPPED:
-            return FAILED
+        if status in JOB_STATES:
+            return JOB_STATES[status]
         if status != "FINISHED":
             raise UnreadableResponse
-        return self._finished(response.parse(_Finished), email_type)
-
-    def _finished(self, bulk: _Finished, email_type: EmailType) -> ReadResult:
-        info = parse(_Contact, bulk.data[0]).contact_info or _Info()
+        bulk = response.parse(_Finished)
+        info = response.parse(_Contact, bulk.data[0]).contact_info or _Info()
         best = min(info.candidates(email_type), key=self._rank, default=_Email())
         charged = (bulk.cost or _Cost()).credits
         found = {name: value for name, value in bulk.data[0].items() if name not in ECHOED}

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
+from urllib.parse import unquote
 
-from pydantic import Field
-
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import InProgress, Miss, Outcome, Unavailable
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import (
     OUT_OF_CREDIT,
+    InProgress,
+    Miss,
+    Outcome,
+    Unavailable,
+)
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
     VendorModel,
     VendorResponse,
-    profile_slug,
-    verification_for,
+    at,
+    statuses,
 )
 
 
@@ -39,49 +41,24 @@ class _Source(VendorModel):
     type: str | None = None
 
 
-class _Person(VendorModel):
-    email: str | None
-    verification: _Verification | None = None
-    sources: list[_Source] | None = None
-
-
 class _Found(VendorModel):
-    data: _Person
-
-
-class _Error(VendorModel):
-    id: str
+    email: Annotated[str | None, at("data", "email")]
+    verification: Annotated[_Verification | None, at("data", "verification")] = None
+    sources: Annotated[list[_Source] | None, at("data", "sources")] = None
 
 
 class _Errors(VendorModel):
-    errors: Annotated[list[_Error], Field(min_length=1)]
+    id: Annotated[str, at("errors", 0, "id")]
 
 
 class _Counter(VendorModel):
     used: Credits
     available: Credits
 
-    @property
-    def left(self) -> float:
-        return max(self.available - self.used, 0.0)
-
-
-class _Requests(VendorModel):
-    searches: _Counter
-    credits: _Counter | None = None
-
-
-class _Plan(VendorModel):
-    requests: _Requests
-
 
 class _Account(VendorModel):
-    data: _Plan
-
-    @property
-    def left(self) -> float:
-        requests = self.data.requests
-        return (requests.credits or requests.searches).left
+    searches: Annotated[_Counter, at("data", "requests", "searches")]
+    credits: Annotated[_Counter | None, at("data", "requests", "credits")] = None
 
 
 class Hunter(HTTPVendor):
@@ -92,15 +69,13 @@ class Hunter(HTTPVendor):
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 8.0  # of 15 a second and 500 a minute
     poll_after = 5.0
-    status_map: ClassVar = {
-        "valid": Verification.VERIFIED,
-        "accept_all": Verification.CATCH_ALL,
-        "generated": Verification.INFERRED,
-        "unknown": Verification.UNVERIFIED,
-        "webmail": None,
-        "disposable": None,
-        "invalid": None,
-    }
+    status_map: ClassVar = statuses(
+        "webmail",
+        verified="valid",
+        catch_all="accept_all",
+        inferred="generated",
+        unverified="unknown",
+    )
     request: ClassVar = LookupRequest(
         "GET", "/email-finder", params=lambda slug, _: {"linkedin_handle": slug}
     )
@@ -109,7 +84,7 @@ class Hunter(HTTPVendor):
     readable_statuses = frozenset({404, 451})
 
     async def find(self, profile: str, email_type: EmailType) -> Outcome | InProgress:
-        return await self.collect(profile_slug(profile), email_type)
+        return await self.collect(unquote(profile.rpartition("/")[2]), email_type)
 
     async def collect(self, job_id: str, email_type: EmailType) -> Outcome | InProgress:
         """A poll repeats the request, so the job id is the name in the profile's URL."""
@@ -121,26 +96,22 @@ class Hunter(HTTPVendor):
         if response.status in self.readable_statuses:
             response.parse(_Errors)
             return Miss()
-        person = response.parse(_Found).data
-        verification = person.verification or _Verification()
+        found = response.parse(_Found)
+        verification = found.verification or _Verification()
+        status = verification.status
+        if found.email and self.verification(status) is not None:
+            if found.sources is None:
+                status = "unknown"
+            elif any(source.type == "generated" for source in found.sources):
+                status = "generated"
         return self.address(
-            person.email,
-            self._status(person, verification.status),
-            email_type,
-            checked_at=_timestamp(verification.date),
+            found.email, status, email_type, checked_at=_timestamp(verification.date)
         )
 
     def read_balance(self, response: VendorResponse) -> float:
-        return response.parse(_Account).left
-
-    def _status(self, person: _Person, status: str | None) -> str | None:
-        """The status of the email, lowered if its sources are unknown or generated."""
-        if not person.email or verification_for(status, self.status_map) is None:
-            return status
-        if person.sources is None:
-            return "unknown"
-        is_guess = any(source.type == "generated" for source in person.sources)
-        return "generated" if is_guess else status
+        account = response.parse(_Account)
+        counter = account.credits or account.searches
+        return max(counter.available - counter.used, 0.0)
 
 
 def _timestamp(date: str | None) -> float | None:

@@ -11,18 +11,16 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
-    REFUSED,
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import REFUSED, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     Credits,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
     UnreadableResponse,
     VendorModel,
     VendorResponse,
     normalize_word,
+    statuses,
 )
 
 PATHS = {
@@ -76,14 +74,9 @@ class LeadMagic(HTTPVendor):
     url = "https://api.leadmagic.io/v1"
     prices: ClassVar = {EmailType.WORK: 5.0, EmailType.PERSONAL: 2.0}
     per_second = 5.0
-    status_map: ClassVar = {
-        "valid": Verification.VERIFIED,
-        "valid_catch_all": Verification.CATCH_ALL,
-        "catch_all": Verification.CATCH_ALL,
-        "found": Verification.UNVERIFIED,
-        "unknown": Verification.UNVERIFIED,
-        "not_found": None,
-    }
+    status_map: ClassVar = statuses(
+        verified="valid", catch_all="valid_catch_all catch_all", unverified="found unknown"
+    )
     request: ClassVar = LookupRequest(
         "POST", PATHS, json=lambda profile, _: {"profile_url": profile}
     )
@@ -95,8 +88,8 @@ class LeadMagic(HTTPVendor):
         if response.status in self.readable_statuses:
             detail = response.parse(_Problem).detail or ""
             return Miss() if _PROFILE.search(detail) else REFUSED
-        is_work = email_type is EmailType.WORK
-        found = response.parse(_Work) if is_work else response.parse(_Personal)
+        fields: type[_Work | _Personal] = _Work if email_type is EmailType.WORK else _Personal
+        found = response.parse(fields)
         if not found.address and not found.is_miss:
             raise UnreadableResponse
         return self.address(found.address, found.status, email_type, charged=found.credits_consumed)

@@ -11,33 +11,27 @@ the plan does not show.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationError
 
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.sources.base import Miss
-from mcp_enrichment.service.sources.vendors.base import (
+from mcp_enrichment.service.sources.base import HIDDEN, Miss
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     CREDITS,
-    HIDDEN,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
     UnreadableResponse,
     VendorModel,
     VendorResponse,
+    at,
     require_fields,
 )
 
 FIELDS = {EmailType.WORK: "work_email", EmailType.PERSONAL: "recommended_personal_email"}
 
 
-class _Error(VendorModel):
-    type: Literal["not_found"]
-
-
 class _NotFound(VendorModel):
-    error: _Error
+    type: Annotated[Literal["not_found"], at("error", "type")]
 
 
 class _Found(VendorModel):
@@ -75,7 +69,7 @@ class PeopleDataLabs(HTTPVendor):
             return Miss(cost=cost)
         if not isinstance(email, str) or not email:
             raise UnreadableResponse
-        return self.address(email, None, email_type, price=cost)
+        return self.address(email, None, email_type, charged=cost)
 
 
 def _cost(response: VendorResponse, price: float) -> float:

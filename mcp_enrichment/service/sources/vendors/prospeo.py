@@ -12,29 +12,32 @@ from typing import ClassVar
 
 import httpx
 
-from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import (
-    Lost,
-    LostReason,
+    FAILED,
+    HIDDEN,
+    OUT_OF_CREDIT,
+    REFUSED,
     Misconfigured,
     Miss,
     Outcome,
     Unavailable,
 )
-from mcp_enrichment.service.sources.vendors.base import (
-    HIDDEN,
-    OUT_OF_CREDIT,
-    HTTPVendor,
-    LookupRequest,
-    ReadResult,
+from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
+from mcp_enrichment.service.sources.vendors.responses import (
     VendorModel,
     VendorResponse,
-    parse,
     require_fields,
+    statuses,
 )
 
-RETRYABLE = frozenset({"RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR"})
-KEY_REFUSED = frozenset({"INVALID_API_KEY", "ACCOUNT_RESTRICTED"})
+ERRORS: dict[str, Outcome] = {
+    "NO_MATCH": Miss(),
+    "INSUFFICIENT_CREDITS": OUT_OF_CREDIT,
+    **dict.fromkeys(("INVALID_API_KEY", "ACCOUNT_RESTRICTED"), Misconfigured()),
+    **dict.fromkeys(("RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR"), Unavailable()),
+}
+"""The meaning of `error_code`."""
 
 
 class _Error(VendorModel):
@@ -68,12 +71,8 @@ class Prospeo(HTTPVendor):
     prices: ClassVar = {EmailType.WORK: 1.0}
     per_second = 4.8  # of 5 a second and 300 a minute
     idempotent_billing = True
-    key_header = "x-key"
-    status_map: ClassVar = {
-        "verified": Verification.VERIFIED,
-        "unverified": Verification.UNVERIFIED,
-        "unavailable": None,
-    }
+    headers: ClassVar = {"x-key": "{key}"}
+    status_map: ClassVar = statuses("unavailable", verified="verified", unverified="unverified")
     request: ClassVar = LookupRequest(
         "POST",
         "/enrich-person",
@@ -85,26 +84,14 @@ class Prospeo(HTTPVendor):
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         if response.parse(_Envelope).error:
-            return _failure(response.parse(_Error).error_code, response)
+            unknown = FAILED if response.status == httpx.codes.OK else REFUSED
+            return response.timed(ERRORS.get(response.parse(_Error).error_code, unknown))
         found = response.parse(_Found)
-        email = parse(_Person, found.person).email
-        price = 0.0 if found.free_enrichment else self.prices[email_type]
+        email = response.parse(_Person, found.person).email
+        charged = 0.0 if found.free_enrichment else None
         if email is None:
             require_fields(found.person, "person_id")
-            return Miss(cost=price)
+            return Miss(cost=self.cost(email_type, charged))
         if not email.revealed:
             return HIDDEN
-        return self.address(email.email, email.status, email_type, price=price)
-
-
-def _failure(code: str, response: VendorResponse) -> Outcome:
-    if code == "NO_MATCH":
-        return Miss()
-    if code == "INSUFFICIENT_CREDITS":
-        return OUT_OF_CREDIT
-    if code in RETRYABLE:
-        return Unavailable(retry_after=response.retry_after)
-    if code in KEY_REFUSED:
-        return Misconfigured()
-    is_success = response.status == httpx.codes.OK
-    return Lost(why=LostReason.FAILED if is_success else LostReason.REFUSED)
+        return self.address(email.email, email.status, email_type, charged=charged)

@@ -16,16 +16,14 @@ from mcp_enrichment.contract.models import (
     EnrichmentRequest,
     Status,
 )
-from mcp_enrichment.service.sources.base import Miss
+from mcp_enrichment.service.sources.base import FAILED, Miss
 from mcp_enrichment.service.sources.vendors.base import (
     DEFAULT_CONCURRENCY,
-    FAILED,
     HTTPVendor,
     LookupRequest,
     ReadResult,
-    UnreadableResponse,
-    VendorResponse,
 )
+from mcp_enrichment.service.sources.vendors.responses import UnreadableResponse, VendorResponse
 
 
 class Salesfinity(HTTPVendor):
@@ -42,7 +40,6 @@ class Salesfinity(HTTPVendor):
             linkedin_url=profile, type=email_type
         ).model_dump(mode="json", exclude_none=True),
     )
-    poll_path = ENRICHMENTS
     poll_after = 5.0
     balance_path = CREDITS
     balance_keys = ("balance",)

@@ -4,88 +4,47 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from mcp_enrichment.contract.http import MAX_RETRY_AFTER, parse_retry_after
-from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, PRE_SEND_ERRORS, exchange, http_client
-from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
+from mcp_enrichment.service.sources.base import (
+    FAILED,
+    OUT_OF_CREDIT,
+    REFUSED,
+    Failure,
+    Lost,
+    LostReason,
+    Misconfigured,
+    Unavailable,
+)
+from mcp_enrichment.service.sources.vendors.responses import UnreadableResponse, VendorResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Failure = Unavailable | Lost | Misconfigured
-
-OUT_OF_CREDIT = Misconfigured(reason=Reason.SOURCE_OUT_OF_CREDIT)
-HIDDEN = Misconfigured(reason=Reason.SOURCE_HIDES_ADDRESS)
-FAILED = Lost(why=LostReason.FAILED)
-REFUSED = Lost(why=LostReason.REFUSED)
 
 RESPONSE_SECONDS = 45.0
 """The limit for a response. Some vendors look for the person before they respond."""
 
-READABLE_STATUSES = frozenset({200, 201, 202})
+_READABLE_STATUSES = frozenset({200, 201, 202})
 """Statuses whose body is the result."""
-_RETRYABLE = frozenset({408, 425, 429, 503})
-"""Nothing was done, and a later attempt may succeed."""
-_OUTAGE = _RETRYABLE - {429}
-"""Those that do not mean too many requests."""
-_REFUSED_REQUEST = frozenset({400, 404, 409, 410, 413, 414, 422})
-"""This request is refused, for an unknown reason: neither a fault of the key nor a miss."""
-
-
-class UnreadableResponse(Exception):
-    """The response has a schema that this version does not know."""
-
-
-def parse(model: type[M], body: Any) -> M:
-    """The body as this model. Raises `UnreadableResponse`, which quotes none of it."""
-    try:
-        return model.model_validate(body)
-    except ValidationError:
-        raise UnreadableResponse from None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VendorRequest:
-    """One request to a vendor."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] | None = None
-    json: Any = None
-    may_charge: bool = True
-    """Whether it may cost credits. If so, it is not sent again after a lost response."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VendorResponse:
-    """A response. `body` is None if it is not JSON, or too large."""
-
-    status: int
-    retry_after: float | None
-    """Seconds to wait before another attempt, as the headers say."""
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the status is 202: there is no result yet."""
-        return self.status == httpx.codes.ACCEPTED
-
-    def parse(self, model: type[M]) -> M:
-        """The body as this model. Raises `UnreadableResponse`."""
-        return parse(model, self.body)
+_OUTAGES = (408, 425, 503)
+"""Nothing was done, and a later attempt may succeed. As with 429, too many requests."""
+_OUTCOMES: Mapping[int, Failure] = {
+    **dict.fromkeys((*_OUTAGES, 429), Unavailable()),
+    402: OUT_OF_CREDIT,
+    # For an unknown reason: neither a fault of the key nor a miss.
+    **dict.fromkeys((400, 404, 409, 410, 413, 414, 422), REFUSED),
+}
+"""The meaning of other statuses, unless the vendor declares another one."""
 
 
 class VendorTransport:
@@ -102,8 +61,9 @@ class VendorTransport:
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """`headers` contain the key."""
-        self._status_outcomes = status_outcomes
-        self._readable = READABLE_STATUSES | readable_statuses
+        self._readable = _READABLE_STATUSES | readable_statuses
+        usual = {code: what for code, what in _OUTCOMES.items() if code not in self._readable}
+        self._outcomes = usual | dict(status_outcomes)
         self._http: httpx.AsyncClient | None = None
         """None: these settings allow no request."""
         if api_key_problem(api_key):
@@ -116,68 +76,60 @@ class VendorTransport:
             await self._http.aclose()
 
     async def send(
-        self, request: VendorRequest, reader: Callable[[VendorResponse], T]
+        self,
+        method: str,
+        path: str,
+        reader: Callable[[VendorResponse], T],
+        *,
+        may_charge: bool = False,
+        **content: Any,
     ) -> T | Failure:
-        """The result of `reader` for the response, or the failure."""
+        """The result of `reader` for the response, or the failure.
+
+        `may_charge`: it may cost credits, and is not sent again after a lost response. `content`:
+        the `params` and the `json` of httpx.
+        """
         if self._http is None:
             return Misconfigured()
         try:
-            response = await _exchange(self._http, request)
+            response = await _exchange(self._http, method, path, content)
         except PRE_SEND_ERRORS:
             return Unavailable()
         except httpx.DecodingError:
             return Lost(why=LostReason.UNREADABLE)
         except Exception:  # noqa: BLE001 (the request may have been sent and charged)
-            return _lost(request, LostReason.NO_ANSWER)
-        return self._read(request, response, reader)
+            return Lost(why=LostReason.NO_ANSWER) if may_charge else Unavailable()
+        return self._result(response, reader, may_charge=may_charge)
 
-    def _read(
-        self,
-        request: VendorRequest,
-        response: VendorResponse,
-        reader: Callable[[VendorResponse], T],
+    def _result(
+        self, response: VendorResponse, reader: Callable[[VendorResponse], T], *, may_charge: bool
     ) -> T | Failure:
-        if outcome := self._status_outcomes.get(response.status):
-            is_wait = isinstance(outcome, Unavailable)
-            return Unavailable(retry_after=response.retry_after) if is_wait else outcome
+        if outcome := self._outcomes.get(response.status):
+            return response.timed(outcome)
         if response.status not in self._readable:
-            return _failure_for_status(request, response)
+            return _failure(response.status, may_charge=may_charge)
         try:
             return reader(response)
         except UnreadableResponse:
             return Lost(why=LostReason.UNREADABLE)
 
 
-def _lost(request: VendorRequest, why: LostReason) -> Failure:
-    return Lost(why=why) if request.may_charge else Unavailable()
-
-
-def _failure_for_status(request: VendorRequest, response: VendorResponse) -> Failure:
-    if response.status in _RETRYABLE:
-        return Unavailable(retry_after=response.retry_after)
-    if response.status == httpx.codes.PAYMENT_REQUIRED:
-        return OUT_OF_CREDIT
-    if response.status in _REFUSED_REQUEST:
-        return REFUSED
-    if httpx.codes.is_client_error(response.status):
+def _failure(status: int, *, may_charge: bool) -> Failure:
+    """The meaning of a status that is not in a table."""
+    if httpx.codes.is_client_error(status):
         return Misconfigured()
-    if httpx.codes.is_server_error(response.status):
-        return _lost(request, LostReason.FAILED)
+    if httpx.codes.is_server_error(status):
+        return FAILED if may_charge else Unavailable()
     return Lost(why=LostReason.UNREADABLE)
 
 
-async def _exchange(http: httpx.AsyncClient, request: VendorRequest) -> VendorResponse:
-    response, body = await exchange(
-        http,
-        request.method,
-        request.path,
-        seconds=RESPONSE_SECONDS,
-        params=request.params,
-        json=request.json,
-    )
+async def _exchange(
+    http: httpx.AsyncClient, method: str, path: str, content: Mapping[str, Any]
+) -> VendorResponse:
+    response, body = await exchange(http, method, path, seconds=RESPONSE_SECONDS, **content)
     return VendorResponse(
         status=response.status_code,
-        retry_after=retry_wait(response.headers, is_limit=response.status_code not in _OUTAGE),
+        retry_after=retry_wait(response.headers, is_limit=response.status_code not in _OUTAGES),
         body=_parse_json(body),
         headers=response.headers,
     )
@@ -207,50 +159,36 @@ def retry_wait(headers: Mapping[str, str], *, is_limit: bool) -> float | None:
     if is_limit:
         stated.append(_window_end(headers))
     present = [seconds for seconds in stated if seconds is not None]
-    if present:
-        return max(present)
-    return _reset(headers) if is_limit else None
+    if present or not is_limit:
+        return max(present, default=None)
+    resets = (_seconds(headers.get(name)) for name in _RESETS)
+    return next((seconds for seconds in resets if seconds is not None), None)
 
 
 def _window_end(headers: Mapping[str, str]) -> float | None:
     """The end of the longest window that is used up. If none is stated as such, of the shortest."""
     ends = [
-        (
-            _seconds(headers.get(f"x-{window}-reset-seconds")),
-            headers.get(f"x-{window}-request-left"),
-        )
+        (end, headers.get(f"x-{window}-request-left"))
         for window in _WINDOWS
+        if (end := _seconds(headers.get(f"x-{window}-reset-seconds"))) is not None
     ]
-    used_up = [end for end, left in ends if end is not None and left == "0"]
-    unstated = [end for end, left in ends if end is not None and left is None]
-    return max(used_up, default=None) if used_up else min(unstated, default=None)
-
-
-def _reset(headers: Mapping[str, str]) -> float | None:
-    stated = (_seconds(headers.get(name)) for name in _RESETS)
-    return next((seconds for seconds in stated if seconds is not None), None)
+    used_up = [end for end, left in ends if left == "0"]
+    unstated = [end for end, left in ends if left is None]
+    return max(used_up) if used_up else min(unstated, default=None)
 
 
 def _seconds(value: str | None) -> float | None:
     """Seconds from now, for a number of seconds, a time since 1970 or a date (ISO 8601 or HTTP)."""
-    number = _number(value)
-    if number is None:
-        return _until_date(value)
-    if number >= _EPOCH:
-        number = (number / 1000 if number >= _EPOCH_MS else number) - time.time()
-    return min(max(number, 0.0), MAX_RETRY_AFTER)
-
-
-def _number(value: str | None) -> float | None:
-    digits = (value or "").strip()
-    is_number = digits.isascii() and digits.replace(".", "", 1).isdecimal()
-    return float(digits) if is_number else None
-
-
-def _until_date(value: str | None) -> float | None:
-    try:
-        date = datetime.fromisoformat((value or "").strip())
-        at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return parse_retry_after(value)
+    text = (value or "").strip()
+    if text.isascii() and text.replace(".", "", 1).isdecimal():
+        number = float(text)
+        if number < _EPOCH:
+            return min(number, MAX_RETRY_AFTER)
+        at = number / 1000 if number >= _EPOCH_MS else number
+    else:
+        try:
+            date = datetime.fromisoformat(text)
+            at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return parse_retry_after(value)
     return min(max(at - time.time(), 0.0), MAX_RETRY_AFTER)

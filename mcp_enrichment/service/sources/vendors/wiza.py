@@ -11,25 +11,27 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mcp_enrichment.contract.models import EmailType, Verification
-from mcp_enrichment.service.sources.base import Miss, Outcome
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss, Outcome
 from mcp_enrichment.service.sources.vendors.base import (
+    BEARER,
     DEFAULT_CONCURRENCY,
-    FAILED,
-    OUT_OF_CREDIT,
-    Credits,
     HTTPVendor,
     LookupRequest,
     ReadResult,
+)
+from mcp_enrichment.service.sources.vendors.responses import (
+    Credits,
     UnreadableResponse,
     VendorModel,
     VendorResponse,
     mentions_address,
     normalize_word,
-    parse,
+    statuses,
 )
 
-REVEALS = "/individual_reveals"
+NO_ADDRESS = frozenset({"invalid", "unfound"})
+"""The statuses of a reveal without an email."""
 
 
 class _Charged(VendorModel):
@@ -45,12 +47,6 @@ class _Charged(VendorModel):
         parts = (self.email_credits, self.phone_credits, self.scrape_credits)
         present = [part for part in parts if part is not None]
         return sum(present) if self.total is None and present else self.total
-
-
-class _Bill(VendorModel):
-    """The `credits` of a reveal. Credits other than those of the API are ignored."""
-
-    api_credits: _Charged | None = None
 
 
 class _Reveal(VendorModel):
@@ -80,13 +76,6 @@ class _Finished(_Email):
         ]
         return [self, *more] if self.email else more
 
-    @property
-    def charged(self) -> float | None:
-        if self.credits is None:
-            return None
-        bill = parse(_Bill, self.credits).api_credits or parse(_Charged, self.credits)
-        return bill.sum
-
 
 class _Envelope(VendorModel):
     data: dict[str, object]
@@ -100,20 +89,13 @@ class Wiza(HTTPVendor):
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
     at_once = DEFAULT_CONCURRENCY
     miss_price = 1.0
-    key_header = "authorization"
-    key_format = "Bearer {}"
-    status_map: ClassVar = {
-        "valid": Verification.VERIFIED,
-        "catch_all": Verification.CATCH_ALL,
-        "accept_all": Verification.CATCH_ALL,
-        "risky": Verification.UNVERIFIED,
-        "unknown": Verification.UNVERIFIED,
-        "invalid": None,
-        "unfound": None,
-    }
+    headers = BEARER
+    status_map: ClassVar = statuses(
+        "unfound", verified="valid", catch_all="catch_all accept_all", unverified="risky unknown"
+    )
     request: ClassVar = LookupRequest(
         "POST",
-        REVEALS,
+        "/individual_reveals",
         json=lambda profile, email_type: {
             "individual_reveal": {"profile_url": profile},
             "enrichment_level": "partial",
@@ -123,40 +105,40 @@ class Wiza(HTTPVendor):
             },
         },
     )
-    poll_path = REVEALS
     poll_after = 10.0
     balance_path = "/meta/credits"
     balance_keys = ("credits", "api_credits")
 
     def read(self, response: VendorResponse, email_type: EmailType) -> ReadResult:
         data = response.parse(_Envelope).data
-        reveal = parse(_Reveal, data)
+        reveal = response.parse(_Reveal, data)
         if reveal.status == "failed":
-            is_out_of_credit = reveal.fail_error == "billing_issue"
-            return OUT_OF_CREDIT if is_out_of_credit else FAILED
+            return OUT_OF_CREDIT if reveal.fail_error == "billing_issue" else FAILED
         if reveal.status != "finished":
             return self.in_progress(str(reveal.id))
-        finished = parse(_Finished, data)
+        finished = response.parse(_Finished, data)
+        bill = finished.credits or {}
+        # Credits other than those of the API are ignored.
+        of_api = bill.get("api_credits")
+        charged = response.parse(_Charged, bill if of_api is None else of_api).sum
         if finished.addresses:
-            return self._best(finished, email_type)
-        return self._miss(finished, misplaced=mentions_address(data))
+            return self._best(finished, email_type, charged)
+        return self._miss(finished, charged, misplaced=mentions_address(data))
 
-    def _best(self, reveal: _Finished, email_type: EmailType) -> Outcome:
-        charged = reveal.charged
+    def _best(self, reveal: _Finished, email_type: EmailType, charged: float | None) -> Outcome:
         fitting = [email for email in reveal.addresses if email.email_type in (email_type, None)]
         if not fitting:
-            return Miss(cost=self.prices[email_type] if charged is None else charged)
+            return Miss(cost=self.cost(email_type, charged))
         best = min(fitting, key=lambda email: self.rank(email.email_status))
         stated = email_type if best.email_type else None
         return self.address(
             best.email, best.email_status, email_type, charged=charged, stated=stated
         )
 
-    def _miss(self, reveal: _Finished, *, misplaced: bool) -> Outcome:
+    def _miss(self, reveal: _Finished, charged: float | None, *, misplaced: bool) -> Outcome:
         """A reveal without an email. `misplaced`: there is an address in another place."""
-        charged, word = reveal.charged, normalize_word(reveal.email_status)
+        word = normalize_word(reveal.email_status)
         is_paid = (charged or 0.0) > self.miss_price
-        is_known = word in self.status_map
-        if self.status_map.get(word) or (not is_known and (misplaced or is_paid)):
+        if self.status_map.get(word) or (word not in NO_ADDRESS and (misplaced or is_paid)):
             raise UnreadableResponse
         return Miss(cost=charged)
