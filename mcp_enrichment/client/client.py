@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from mcp_enrichment.client.concurrency import BatchLoader, SingleFlight
+from mcp_enrichment.client.concurrency import BatchLoader
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
-from mcp_enrichment.client.post_sender import PostSender, Submission, Submitted
-from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
+from mcp_enrichment.client.post_sender import PostSender
+from mcp_enrichment.client.results import EnrichmentResult, from_response
 from mcp_enrichment.client.retry import with_retries
-from mcp_enrichment.client.state.body_cipher import BodyCipher
-from mcp_enrichment.client.state.records import dedup_key
+from mcp_enrichment.client.state.records import BodyCipher
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
 from mcp_enrichment.client.state.spending import Budget, CreditsView
-from mcp_enrichment.client.submitter import Submitter, is_recent
+from mcp_enrichment.client.submitter import Submission, Submitter, is_recent
 from mcp_enrichment.client.validation import build_request, validate_id
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
-    InvalidArguments,
     ServiceUnavailable,
     TransientError,
     UnknownEnrichment,
@@ -34,14 +32,14 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import httpx
 
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
-    from mcp_enrichment.contract.models import Credits, EnrichmentBody, EnrichmentRequest
+    from mcp_enrichment.contract.models import Credits, EnrichmentBody
 
 READ_SECONDS = 10.0
 """How long a read that fails with a transient error is retried."""
@@ -78,11 +76,15 @@ class EnrichmentClient:
         responses decide. `account`: distinguishes accounts with the same URL and key. `webhooks`:
         the vendor's callbacks trigger polls."""
         self._api = HTTPApi(url.rstrip("/"), api_key, transport)
-        self._store = RequestStore(memory, account_key(url, api_key, account), keep=keep)
+        self._store = RequestStore(
+            memory,
+            account_key(url, api_key, account),
+            keep=keep,
+            supports_idempotency=supports_idempotency,
+        )
         self._cipher = BodyCipher(secret=sha256_of("body", url.rstrip("/"), api_key or "", account))
         self._keep_misses = keep_misses
         self._budget = budget
-        self._supports_idempotency = supports_idempotency
         self._has_durations = False
         self._webhooks = webhooks
         self._exits = AsyncExitStack()
@@ -97,26 +99,21 @@ class EnrichmentClient:
         self._poller = Poller(self._api, self._tasks, self._webhooks)
         if self._webhooks:
             self._tasks.start_soon(self._webhooks.watch, self._poller)
-        self._in_flight: SingleFlight[Submitted] = SingleFlight(self._tasks)
-        self._submitted_bodies: dict[Hashable, EnrichmentRequest] = {}
         # Many requests may become final at once.
         self._outcomes = BatchLoader(self._store.save_outcomes, self._tasks)
-        self._submitter = self._new_submitter()
-        return self
-
-    def _new_submitter(self) -> Submitter:
         sender = PostSender(
             api=self._api, store=self._store, cipher=self._cipher, webhooks=self._webhooks
         )
-        return Submitter(
+        self._submitter = Submitter(
             sender=sender,
             store=self._store,
             budget=self._budget,
             keep_misses=self._keep_misses,
-            supports_idempotency=self._supports_idempotency,
             read=self._get,
-            credits=self._credits,
+            read_credits=self._credits,
+            tasks=self._tasks,
         )
+        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._tasks.cancel_scope.cancel()
@@ -140,13 +137,12 @@ class EnrichmentClient:
         new request raises `NotConfirmed`, and nothing is sent.
         """
         body = build_request(linkedin_url, type, callback_url, external_id)
-        key = dedup_key(self._store.account, body.linkedin_url, body.type)
-        submission = Submission(dedup_key=key, body=body, may_spend=may_spend)
         until = anyio.current_time() + wait
-        result, record = await self._submit(submission, refresh=force_refresh)
+        submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend)
+        result, record = await self._submitter.submit(submission)
         is_dropped = callback_url not in (None, result.callback_url)
         if not result.is_final and wait:
-            result = await self._wait_after(result, record, until - anyio.current_time())
+            result = await self._wait_after(result, record, until)
         # An earlier request may have another caller's reference.
         return replace(result, external_id=external_id, callback_dropped=is_dropped)
 
@@ -166,14 +162,12 @@ class EnrichmentClient:
         for enrichment_id in ids:
             validate_id(enrichment_id)
         records = await self._store.find_by_ids(ids)
-        await self._learn_durations()
-        left = max(until - anyio.current_time(), 0.0)
         if len(ids) == 1:  # the usual case needs no task
-            return [await self._wait_for(ids[0], left, records.get(ids[0]))]
-        return await self._wait_for_all(ids, left, records)
+            return [await self._wait_for(ids[0], until, records.get(ids[0]))]
+        return await self._wait_for_all(ids, until, records)
 
     async def _wait_for_all(
-        self, ids: Sequence[str], seconds: float, records: Mapping[str, RequestRecord]
+        self, ids: Sequence[str], until: float, records: Mapping[str, RequestRecord]
     ) -> list[EnrichmentResult]:
         results: dict[str, EnrichmentResult] = {}
         fatal: list[EnrichmentError] = []
@@ -181,7 +175,7 @@ class EnrichmentClient:
         async def wait_for_one(enrichment_id: str) -> None:
             record = records.get(enrichment_id)
             try:
-                results[enrichment_id] = await self._wait_for(enrichment_id, seconds, record)
+                results[enrichment_id] = await self._wait_for(enrichment_id, until, record)
             except (TransientError, BadAnswer) as error:
                 pending = _as_pending(record, enrichment_id)
                 results[enrichment_id] = replace(pending, read_error=error)
@@ -212,36 +206,8 @@ class EnrichmentClient:
         """End all waits now with the last response: the process is shutting down."""
         self._poller.release_waiters()
 
-    async def _submit(self, submission: Submission, *, refresh: bool) -> Submitted:
-        """Submit the request, or join another caller's that is being submitted now."""
-        key = (submission.dedup_key, refresh, submission.may_spend)
-
-        async def submit() -> Submitted:
-            try:
-                return await self._submitter.submit(submission, refresh=refresh)
-            finally:
-                del self._submitted_bodies[key]
-
-        while True:
-            body = self._submitted_bodies.setdefault(key, submission.body)
-            try:
-                submitted = await self._in_flight.join(key, submit)
-            except InvalidArguments:
-                if body == submission.body:
-                    raise  # else the other caller's callback_url may have been refused
-            else:
-                if body is submission.body:
-                    return submitted
-                return submitted._replace(result=as_reused(submitted.result))
-
     async def _credits(self) -> Credits:
         return await with_retries(self._api.credits, seconds=READ_SECONDS)
-
-    async def _learn_durations(self) -> None:
-        """Read the saved durations of lookups, at the first wait."""
-        if not self._has_durations:
-            self._poller.schedule = PollSchedule(await self._store.durations())
-            self._has_durations = True
 
     async def _get(
         self, enrichment_id: str, record: RequestRecord | None = None
@@ -252,26 +218,27 @@ class EnrichmentClient:
         return await self._complete(got.enrichment, record, duration=None)
 
     async def _wait_after(
-        self, first: EnrichmentResult, record: RequestRecord | None, seconds: float
+        self, first: EnrichmentResult, record: RequestRecord | None, until: float
     ) -> EnrichmentResult:
         """Wait for a submitted request. An error returns its first state, so that its id is not
         lost: the next wait raises the error."""
-        until = anyio.current_time() + seconds
         try:
-            await self._learn_durations()
-            left = max(until - anyio.current_time(), 0.0)
-            later = await self._wait_for(first.id, left, record)
+            later = await self._wait_for(first.id, until, record)
         except EnrichmentError:
             return first
         charged = 0 if first.reused else later.credits_charged
         return replace(later, reused=first.reused, credits_charged=charged)
 
     async def _wait_for(
-        self, enrichment_id: str, seconds: float, record: RequestRecord | None
+        self, enrichment_id: str, until: float, record: RequestRecord | None
     ) -> EnrichmentResult:
+        """Wait until this time of the event loop's clock."""
+        if not self._has_durations:
+            self._poller.schedule = PollSchedule(await self._store.durations())
+            self._has_durations = True
         asked_at = record.asked_at if record else None
         try:
-            waited = await self._poller.wait(enrichment_id, seconds, asked_at=asked_at)
+            waited = await self._poller.wait(enrichment_id, until, asked_at=asked_at)
         except NoResponseYet:
             if record is None:
                 raise
@@ -291,20 +258,15 @@ class EnrichmentClient:
         if record is None:
             return result
         if result.is_final and record.ended_at is None:
-            await self._save_outcome(result, record, duration)
+            charged = bool(result.credits_charged)
+            outcome = FinalRequest(
+                record=record, status=result.status, charged=charged, duration=duration
+            )
+            with anyio.move_on_after(SAVE_SECONDS):
+                await self._outcomes.add([outcome])
+            if duration is not None:
+                self._poller.schedule.learn(duration)
         return replace(result, asked_at=record.asked_at, type=result.type or record.type)
-
-    async def _save_outcome(
-        self, result: EnrichmentResult, record: RequestRecord, duration: float | None
-    ) -> None:
-        charged = bool(result.credits_charged)
-        outcome = FinalRequest(
-            record=record, status=result.status, charged=charged, duration=duration
-        )
-        with anyio.move_on_after(SAVE_SECONDS):
-            await self._outcomes.add([outcome])
-        if duration is not None:
-            self._poller.schedule.learn(duration)
 
 
 def account_key(url: str, api_key: str | None, account: str = "") -> str:

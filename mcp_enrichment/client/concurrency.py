@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mcp_enrichment.contract.errors import OutcomeUnknown, ServiceUnavailable
+from mcp_enrichment.contract.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -40,30 +40,6 @@ class SharedCall(asyncio.Future[T]):
         """Raise the error in all callers, if there are any."""
         self.set_exception(error)
         self.exception()  # else asyncio logs an error that no caller has read
-
-
-class SingleFlight(Generic[T]):
-    """Concurrent calls with the same key share one run of the work."""
-
-    def __init__(self, tasks: TaskGroup) -> None:
-        self._tasks = tasks
-        self._running: dict[Hashable, SharedCall[T]] = {}
-
-    async def join(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Return or raise what `work` does: started now, or by an earlier caller with this key."""
-        call = self._running.get(key)
-        if call is None:
-            call = self._running[key] = SharedCall()
-            self._tasks.start_soon(self._run, key, call, work)
-        return await call.result_or_error()
-
-    async def _run(
-        self, key: Hashable, call: SharedCall[T], work: Callable[[], Awaitable[T]]
-    ) -> None:
-        try:
-            await call.run(work(), when_cancelled=OutcomeUnknown)
-        finally:
-            del self._running[key]
 
 
 class BatchLoader(Generic[I, T]):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.client import poll_schedule
-from mcp_enrichment.client.state.webhook_store import WebhookStore
-from mcp_enrichment.client.webhooks import Webhooks
+from mcp_enrichment.client.webhooks import Webhooks, WebhookStore
 from tests.support.running_service import until
 from tests.support.waiting import HANG
 

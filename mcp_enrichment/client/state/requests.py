@@ -19,10 +19,7 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
     delete_orphan_posts,
-    delete_post,
     find_all,
-    find_one,
-    find_post,
     read_stored,
     replace_rows,
 )
@@ -78,12 +75,20 @@ class FinalRequest:
 class RequestStore(SQLiteStore):
     """The requests of one account. Every method raises `StorageFailed`."""
 
-    def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        *,
+        keep: float = KEEP,
+        supports_idempotency: bool = False,
+    ) -> None:
+        """`supports_idempotency`: as for `EnrichmentClient`."""
         self.account = account
         self.send_lock = SendLock(path)
         self._file = SQLiteFile(path, SCHEMA)
         self._keep = keep
-        self._supports_idempotency = False
+        self._supports_idempotency = supports_idempotency
 
     def close(self) -> None:
         # A transaction that waits for another process still takes the lock.
@@ -106,10 +111,9 @@ class RequestStore(SQLiteStore):
         saves nothing.
         """
         before = time.time() - self._keep
-        db.execute(
-            "DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, before)
-        )
-        delete_orphan_posts(db)
+        old = "DELETE FROM requests WHERE account = ? AND asked_at < ?"
+        if db.execute(old, (self.account, before)).rowcount:
+            delete_orphan_posts(db)
         if not self._compare_and_set(db, record, post, expected):
             return False
         spending.count_credit(db, self.account, record.key, budget, snapshot)
@@ -161,7 +165,7 @@ class RequestStore(SQLiteStore):
     ) -> Mapping[str, RequestRecord]:
         """The requests with these ids of the service."""
         mine = "enrichment_id = ? AND account = ?"
-        return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
+        return {i: row for i in set(ids) for row in find_all(db, mine, i, self.account)}
 
     @transaction
     def mark_accepted(
@@ -176,19 +180,20 @@ class RequestStore(SQLiteStore):
             " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
         )
         if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
-            delete_post(db, record.dedup_key)
+            db.execute("DELETE FROM pending_posts WHERE dedup_key = ?", (record.dedup_key,))
             return True
-        return find_one(db, "dedup_key = ? AND key = ?", *mine) is None
+        return not find_all(db, "dedup_key = ? AND key = ?", *mine)
 
     @transaction
     def mark_unknown(
         self, db: sqlite3.Connection, record: RequestRecord, post: PendingPost
     ) -> None:
         """Save that the POST may have arrived, unless another process is sending it again."""
-        stored = find_post(db, post.dedup_key)
-        if stored and stored.sender == post.sender:
-            unknown = "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
-            db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
+        unknown = (
+            "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
+            " AND dedup_key IN (SELECT dedup_key FROM pending_posts WHERE sender = ?)"
+        )
+        db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key, post.sender))
 
     @transaction
     def save_body(self, db: sqlite3.Connection, post: PendingPost, body: str) -> None:
@@ -219,12 +224,11 @@ class RequestStore(SQLiteStore):
         sender = stored.post.sender if stored.post else None
         if sender == (post.sender if post else None) and stored.record == record:
             replace_rows(db, record.dedup_key, before.record, before.post)
-        now = find_one(db, "dedup_key = ?", record.dedup_key)
-        if now is None or now.key != record.key:
+        if not find_all(db, "dedup_key = ? AND key = ?", record.dedup_key, record.key):
             spending.release(db, record.key)
 
     async def supports_idempotency(self) -> bool:
-        """Whether the service of this account has shown that it honours `Idempotency-Key`."""
+        """Whether the service of this account is known to honour `Idempotency-Key`."""
         self._supports_idempotency = self._supports_idempotency or await self._is_idempotent()
         return self._supports_idempotency
 
