@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import anyio
+from pydantic import ValidationError
 
-from mcp_enrichment.client.concurrency import BatchLoader
+from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
@@ -19,17 +21,26 @@ from mcp_enrichment.client.state.records import BodyCipher
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
 from mcp_enrichment.client.state.spending import Budget, CreditsView
 from mcp_enrichment.client.submitter import Submission, Submitter, is_recent
-from mcp_enrichment.client.validation import build_request, validate_id
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
+    InvalidArguments,
+    InvalidProfileURL,
     ServiceUnavailable,
     TransientError,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import EmailType, Status
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.contract.http import ENRICHMENT_ID
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
+from mcp_enrichment.contract.models import (
+    MAX_EXTERNAL_ID,
+    EmailType,
+    EnrichmentRequest,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -98,9 +109,7 @@ class EnrichmentClient:
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._poller = Poller(self._api, self._tasks, self._webhooks)
         if self._webhooks:
-            self._tasks.start_soon(self._webhooks.watch, self._poller)
-        # Many requests may become final at once.
-        self._outcomes = BatchLoader(self._store.save_outcomes, self._tasks)
+            self._tasks.start_soon(self._poller.watch, self._webhooks)
         sender = PostSender(
             api=self._api, store=self._store, cipher=self._cipher, webhooks=self._webhooks
         )
@@ -136,7 +145,7 @@ class EnrichmentClient:
         if an email is found. `force_refresh` repeats a lookup that is final. Without `may_spend` a
         new request raises `NotConfirmed`, and nothing is sent.
         """
-        body = build_request(linkedin_url, type, callback_url, external_id)
+        body = _build_request(linkedin_url, type, callback_url, external_id)
         until = anyio.current_time() + wait
         submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend)
         result, record = await self._submitter.submit(submission)
@@ -148,7 +157,7 @@ class EnrichmentClient:
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""
-        validate_id(enrichment_id)
+        _validate_id(enrichment_id)
         return await self._get(enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
@@ -160,7 +169,7 @@ class EnrichmentClient:
         ids = [enrichment_ids] if isinstance(enrichment_ids, str) else list(enrichment_ids)
         until = anyio.current_time() + seconds
         for enrichment_id in ids:
-            validate_id(enrichment_id)
+            _validate_id(enrichment_id)
         records = await self._store.find_by_ids(ids)
         if len(ids) == 1:  # the usual case needs no task
             return [await self._wait_for(ids[0], until, records.get(ids[0]))]
@@ -262,8 +271,10 @@ class EnrichmentClient:
             outcome = FinalRequest(
                 record=record, status=result.status, charged=charged, duration=duration
             )
+            saved = SharedCall[None]()
+            self._tasks.start_soon(saved.run, lambda: self._store.save_outcome(outcome))
             with anyio.move_on_after(SAVE_SECONDS):
-                await self._outcomes.add([outcome])
+                await saved.result_or_error()
             if duration is not None:
                 self._poller.schedule.learn(duration)
         return replace(result, asked_at=record.asked_at, type=result.type or record.type)
@@ -272,6 +283,52 @@ class EnrichmentClient:
 def account_key(url: str, api_key: str | None, account: str = "") -> str:
     """The hash that identifies an account in the state file, without its API key."""
     return sha256_of(url.rstrip("/"), api_key or "", account)
+
+
+def _build_request(
+    linkedin_url: str,
+    type: EmailType | str,  # noqa: A002
+    callback_url: str | None,
+    external_id: str | None,
+) -> EnrichmentRequest:
+    """The body of the POST. Raises `InvalidArguments` and `InvalidProfileURL`."""
+    if not isinstance(linkedin_url, str):
+        raise InvalidProfileURL
+    try:
+        profile = canonical_profile_url(linkedin_url)
+    except ProfileURLError as error:
+        raise InvalidProfileURL(error.explanation) from None
+    try:
+        body = EnrichmentRequest(
+            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
+        )
+        body.model_dump_json()  # a lone surrogate is a valid str, but cannot be sent
+    except ValidationError as error:
+        raise InvalidArguments(_problem(error)) from None
+    except ValueError:
+        raise InvalidArguments from None
+    if "\0" in (external_id or ""):
+        raise InvalidArguments(_invalid("external_id holds a NUL character.", "Leave it out."))
+    return body
+
+
+def _problem(error: ValidationError) -> Explanation:
+    """The argument that is wrong, without its value, which may be personal."""
+    [first, *_] = error.errors(include_url=False, include_context=False, include_input=False)
+    if first["type"] == "string_too_long":
+        too_long = f"{first['loc'][0]} is longer than {MAX_EXTERNAL_ID} characters."
+        return _invalid(too_long, "Shorten it.")
+    return _invalid(f"{first['loc'][0]}: {first['msg']}.", "Correct it and try again.")
+
+
+def _invalid(happened: str, advice: str) -> Explanation:
+    return Explanation(happened=happened, money=NOTHING_SENT, for_person=advice)
+
+
+def _validate_id(enrichment_id: str) -> None:
+    """Raise `UnknownEnrichment` for anything that is no id, or would change the path of the URL."""
+    if not (isinstance(enrichment_id, str) and re.fullmatch(ENRICHMENT_ID, enrichment_id)):
+        raise UnknownEnrichment
 
 
 def _check_any_was_read(results: Collection[EnrichmentResult]) -> None:

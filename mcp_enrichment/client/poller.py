@@ -90,14 +90,17 @@ class Poller:
             if poll.last is None:
                 poll.request.cancel()  # it is sent again and not held
 
-    def is_idle(self) -> bool:
-        """Whether nobody waits for anything."""
-        return not self._running
-
-    def poll_now(self, enrichment_id: str) -> None:
-        """Poll this request as soon as possible, if anybody waits for it."""
-        if poll := self._running.get(enrichment_id):
-            poll.poll_now.set()
+    async def watch(self, webhooks: Webhooks) -> None:
+        """Poll each request whose webhook arrives, if anybody waits for it. Never returns."""
+        number = 0
+        while True:
+            await webhooks.arrival()
+            if not self._running:
+                continue
+            number, ids = await webhooks.arrived_since(number)
+            for enrichment_id in ids:
+                if poll := self._running.get(enrichment_id):
+                    poll.poll_now.set()
 
     async def wait(
         self, enrichment_id: str, until: float, *, asked_at: float | None = None

@@ -164,7 +164,7 @@ class Submitter:
         self, key: Hashable, call: SharedCall[Submitted], submission: Submission
     ) -> None:
         try:
-            await call.run(self._reuse_or_post(submission), when_cancelled=OutcomeUnknown)
+            await call.run(lambda: self._reuse_or_post(submission), OutcomeUnknown)
         finally:
             del self._running[key]
 
@@ -289,7 +289,7 @@ class Submitter:
         plain = self._sender.without_callback_url(sent, record.key)
         with self._store.send_lock.sender() as name:
             post = self._sender.pending(record, name, sent)
-            if not await self._store.save_before_repeat(record, post, expected=stored):
+            if not await self._store.save_before_post(record, post, expected=stored, budget=None):
                 return None
             attempt = Attempt(
                 record=record,

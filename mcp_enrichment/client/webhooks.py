@@ -10,8 +10,7 @@ import logging
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -67,18 +66,7 @@ CREATE TABLE missed (at REAL NOT NULL) STRICT;
 )
 
 
-class Polling(Protocol):
-    """The poller that webhooks trigger."""
-
-    def poll_now(self, enrichment_id: str) -> None:
-        """Poll this request, if anybody waits for it."""
-
-    def is_idle(self) -> bool:
-        """Whether nobody waits for anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """A request whose webhook is expected."""
 
     last: EnrichmentBody | None = None
@@ -87,8 +75,7 @@ class Expected:
     """Seconds until it is polled anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cached:
+class _Cached(NamedTuple):
     body: EnrichmentBody
     at: float
 
@@ -171,24 +158,18 @@ class Webhooks:
         """Close the file. A later webhook opens it again."""
         self._file.close()
 
-    async def watch(self, poller: Polling) -> None:
-        """Poll each request whose webhook arrived, in this process or another. Never returns."""
-        number = 0
-        while True:
-            with anyio.move_on_after(CHECK_INTERVAL):
-                await self._arrived.wait()
-            self._arrived = anyio.Event()
-            if not poller.is_idle():
-                number = await self._trigger(poller, number)
+    async def arrival(self) -> None:
+        """Wait until a webhook has arrived, or another process may have received one."""
+        with anyio.move_on_after(CHECK_INTERVAL):
+            await self._arrived.wait()
+        self._arrived = anyio.Event()
 
-    async def _trigger(self, poller: Polling, number: int) -> int:
+    async def arrived_since(self, number: int) -> tuple[int, Sequence[str]]:
+        """The ids of the webhooks that came after this number, and the number to pass next."""
         try:
-            number, ids = await self._file.notified_since(number)
+            return await self._file.notified_since(number)
         except StorageFailed:
-            return number  # each wait still polls, if later
-        for enrichment_id in ids:
-            poller.poll_now(enrichment_id)
-        return number
+            return number, []  # each wait still polls, if later
 
     def _save_in_cache(self, body: EnrichmentBody) -> None:
         self._cache.pop(body.id, None)

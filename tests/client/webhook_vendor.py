@@ -49,5 +49,5 @@ async def waiting(
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await until(lambda: not client._poller.is_idle())
+            await until(lambda: bool(client._poller._running))
             yield answers

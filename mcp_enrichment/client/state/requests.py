@@ -102,50 +102,25 @@ class RequestStore(SQLiteStore):
         post: PendingPost,
         *,
         expected: StoredRequest,
-        budget: Budget,
-        snapshot: BalanceSnapshot | None,
+        budget: Budget | None,
+        snapshot: BalanceSnapshot | None = None,
     ) -> bool:
-        """Save a request and count its credit, before its POST is sent.
+        """Save a request before its POST is sent, and count its credit against the budget.
 
-        False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
-        saves nothing.
+        `budget`: None if an earlier POST is sent again, whose credit counts already. False if
+        another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then saves
+        nothing.
         """
         before = time.time() - self._keep
         old = "DELETE FROM requests WHERE account = ? AND asked_at < ?"
         if db.execute(old, (self.account, before)).rowcount:
             delete_orphan_posts(db)
-        if not self._compare_and_set(db, record, post, expected):
-            return False
-        spending.count_credit(db, self.account, record.key, budget, snapshot)
-        return True
-
-    @transaction
-    def save_before_repeat(
-        self,
-        db: sqlite3.Connection,
-        record: RequestRecord,
-        post: PendingPost,
-        *,
-        expected: StoredRequest,
-    ) -> bool:
-        """Save that an earlier POST, whose credit counts already, is sent again.
-
-        False if another caller has changed the `expected` rows.
-        """
-        return self._compare_and_set(db, record, post, expected)
-
-    def _compare_and_set(
-        self,
-        db: sqlite3.Connection,
-        new: RequestRecord,
-        post: PendingPost,
-        expected: StoredRequest,
-    ) -> bool:
-        """Replace the rows of a request if they are as `expected`; return whether they were."""
-        if read_stored(db, new.dedup_key) != replace(expected, is_being_sent=False):
+        if read_stored(db, record.dedup_key) != replace(expected, is_being_sent=False):
             return False
         self.send_lock.hold()
-        replace_rows(db, new.dedup_key, new, post)
+        replace_rows(db, record.dedup_key, record, post)
+        if budget is not None:
+            spending.count_credit(db, self.account, record.key, budget, snapshot)
         return True
 
     @read_transaction
@@ -202,10 +177,22 @@ class RequestStore(SQLiteStore):
         db.execute(changed, (body, post.dedup_key, post.sender))
 
     @transaction
-    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[FinalRequest]) -> None:
-        """Save how these requests became final. Saving one twice changes nothing."""
-        for outcome in outcomes:
-            _save_outcome(db, self.account, outcome)
+    def save_outcome(self, db: sqlite3.Connection, outcome: FinalRequest) -> None:
+        """Save how a request became final. Saving it twice changes nothing."""
+        update = (
+            "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
+            " AND ended_at IS NULL"
+        )
+        record = outcome.record
+        values = (outcome.status, time.time(), record.dedup_key, record.key)
+        if not db.execute(update, values).rowcount:
+            return
+        if outcome.charged:
+            spending.set_state(db, record.key, spending.CHARGED)
+        else:
+            spending.release(db, record.key)
+        if outcome.duration is not None:
+            _add_duration(db, self.account, outcome.duration)
 
     @transaction
     def release(
@@ -215,7 +202,7 @@ class RequestStore(SQLiteStore):
         post: PendingPost | None,
         before: StoredRequest,
     ) -> None:
-        """Undo `save_before_post` or `save_before_repeat` after the service has refused the POST.
+        """Undo `save_before_post` after the service has refused the POST.
 
         It leaves the rows that another process has written since, and the credit of a POST that
         another process is sending again.
@@ -281,23 +268,6 @@ class RequestStore(SQLiteStore):
         """Delete the requests of all accounts; return how many there were."""
         db.execute("DELETE FROM pending_posts")
         return db.execute("DELETE FROM requests").rowcount
-
-
-def _save_outcome(db: sqlite3.Connection, account: str, outcome: FinalRequest) -> None:
-    update = (
-        "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
-        " AND ended_at IS NULL"
-    )
-    record = outcome.record
-    values = (outcome.status, time.time(), record.dedup_key, record.key)
-    if not db.execute(update, values).rowcount:
-        return
-    if outcome.charged:
-        spending.set_state(db, record.key, spending.CHARGED)
-    else:
-        spending.release(db, record.key)
-    if outcome.duration is not None:
-        _add_duration(db, account, outcome.duration)
 
 
 def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:

@@ -8,18 +8,18 @@ import os
 import sqlite3
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
 
 P = ParamSpec("P")
@@ -55,12 +55,20 @@ class Schema:
     """For the log: the consequence of a lost file."""
 
 
+class _Call(NamedTuple):
+    """A transaction, and the future of its result."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    done: Future[Any]
+
+
 class SQLiteFile:
     """Runs short transactions in a file that several processes use. A crash loses none of them.
 
-    Two connections stay open: a thread writes by one, and the event loop reads by the other. A file
-    that is damaged, or of another version, is renamed, and a new one is created. Each transaction
-    therefore begins by checking that its file is still the one at the path.
+    Two connections stay open: a thread writes by one, and the event loop reads by the other. Calls
+    that wait for the thread at the same time share one commit. A file that is damaged, or of
+    another version, is renamed, and a new one is created. Each transaction therefore begins by
+    checking that its file is still the one at the path.
     """
 
     def __init__(self, path: Path, schema: Schema, *, busy_timeout: float | None = None) -> None:
@@ -70,14 +78,21 @@ class SQLiteFile:
         self._is_lockable = False
         self._writer = _Connection(path, schema)
         self._reader = _Connection(path, schema)
+        self._waiting: deque[_Call] = deque()
         self._last_started: Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction and return its result. Raises `StorageFailed`."""
+        """Run `work` in a transaction; return its result once that is committed.
+
+        `work` changes nothing but the file: it runs again if another call of its group fails.
+        Raises `StorageFailed`.
+        """
         # A cancelled call does not wait for the thread, which another process may hold up.
-        started = self._last_started = self._thread.submit(self._write, work)
-        return await asyncio.wrap_future(started)
+        self._last_started = done = Future[T]()
+        self._waiting.append(_Call(work, done))
+        self._thread.submit(self._write_waiting)
+        return await asyncio.wrap_future(done)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`, which changes nothing, in one transaction. Raises `StorageFailed`.
@@ -102,8 +117,32 @@ class SQLiteFile:
         self._thread.submit(self._writer.close)
         self._thread.submit(then)
 
+    def _write_waiting(self) -> None:
+        """Run all calls that wait, in one transaction."""
+        group = []
+        while self._waiting:
+            call = self._waiting.popleft()
+            if call.done.set_running_or_notify_cancel():
+                group.append(call)
+        if group:
+            self._write_group(group)
+
+    def _write_group(self, group: Sequence[_Call]) -> None:
+        try:
+            results = self._write(lambda db: [call.work(db) for call in group])
+        except BaseException as error:  # noqa: BLE001 (raised again in each caller)
+            is_locked = isinstance(error, StorageFailed) and error.fault is StorageFault.BUSY
+            if len(group) > 1 and not is_locked:
+                for call in group:  # only the one that fails gets its error
+                    self._write_group([call])
+                return
+            for call in group:
+                call.done.set_exception(error)
+        else:
+            for call, result in zip(group, results, strict=True):
+                call.done.set_result(result)
+
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the thread of the transactions. All of them pass here, one by one."""
         timeout = self._busy_timeout or BUSY_TIMEOUT
         try:
             with translate_sqlite_errors():
