@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -151,7 +151,11 @@ class EnrichmentClient:
         result, record = await self._submitter.submit(submission)
         is_dropped = callback_url not in (None, result.callback_url)
         if not result.is_final and wait:
-            result = await self._wait_after(result, record, until)
+            # An error returns the first state, with its id: the next wait raises the error.
+            with suppress(EnrichmentError):
+                later = await self._wait_for(result.id, until, record)
+                charged = 0 if result.reused else later.credits_charged
+                result = replace(later, reused=result.reused, credits_charged=charged)
         # An earlier request may have another caller's reference.
         return replace(result, external_id=external_id, callback_dropped=is_dropped)
 
@@ -225,18 +229,6 @@ class EnrichmentClient:
         if record is None:
             record = (await self._store.find_by_ids([enrichment_id])).get(enrichment_id)
         return await self._complete(got.enrichment, record, duration=None)
-
-    async def _wait_after(
-        self, first: EnrichmentResult, record: RequestRecord | None, until: float
-    ) -> EnrichmentResult:
-        """Wait for a submitted request. An error returns its first state, so that its id is not
-        lost: the next wait raises the error."""
-        try:
-            later = await self._wait_for(first.id, until, record)
-        except EnrichmentError:
-            return first
-        charged = 0 if first.reused else later.credits_charged
-        return replace(later, reused=first.reused, credits_charged=charged)
 
     async def _wait_for(
         self, enrichment_id: str, until: float, record: RequestRecord | None

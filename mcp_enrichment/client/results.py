@@ -72,7 +72,9 @@ def from_response(body: EnrichmentBody) -> EnrichmentResult:
         email=body.email.email if body.email and is_found else None,
         type=(body.email and body.email.type) or _TYPES.get(body.enrichment_type or ""),
         linkedin_url=_canonical_or_none(body.linkedin_url),
-        external_id=_printable(body.external_id),
+        # Text from outside, bounded and in one line.
+        external_id=body.external_id
+        and "".join(c for c in body.external_id[:MAX_EXTERNAL_ID] if c.isprintable()),
         asked_at=body.created_at,
         credits_charged=1 if charges_silently else body.credits_charged,
         reason=body.reason,
@@ -93,8 +95,3 @@ def _canonical_or_none(url: str) -> str | None:
         return canonical_profile_url(url)
     except ProfileURLError:
         return None
-
-
-def _printable(external_id: str | None) -> str | None:
-    """Text from outside, bounded and in one line."""
-    return external_id and "".join(c for c in external_id[:MAX_EXTERNAL_ID] if c.isprintable())

@@ -255,7 +255,7 @@ class Submitter:
             account=self._store.account,
             type=body.type,
             key=uuid.uuid4().hex,
-            reference=_hash_external_id(body.external_id),
+            reference=body.external_id and sha256_of(body.external_id),
             asked_at=time.time(),
         )
         is_repeatable = await self._store.supports_idempotency()
@@ -349,15 +349,9 @@ def _is_being_sent(stored: StoredRequest) -> bool:
 def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: RequestRecord) -> bool:
     if _is_being_sent(stored):
         return False
-    reference = _hash_external_id(result.external_id)
-    if reference and record.reference:
-        return reference == record.reference
+    if result.external_id and record.reference:
+        return sha256_of(result.external_id) == record.reference
     return result.type is record.type
-
-
-def _hash_external_id(external_id: str | None) -> str | None:
-    """The hash by which a request is recognised by the caller's own reference."""
-    return external_id and sha256_of(external_id)
 
 
 def _to_result(attempt: Attempt, posted: PostResult) -> EnrichmentResult:
