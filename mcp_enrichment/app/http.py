@@ -20,8 +20,7 @@ from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
 from mcp_enrichment.app.service import database, running_service
 from mcp_enrichment.client.scoped import IdSigner, ScopedClient
-from mcp_enrichment.client.state.webhook_store import WebhookStore
-from mcp_enrichment.client.webhooks import Webhooks
+from mcp_enrichment.client.webhooks import Webhooks, WebhookStore
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation

@@ -3,50 +3,59 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Self
 
 import anyio
+from pydantic import ValidationError
 
-from mcp_enrichment.client.concurrency import BatchLoader, SingleFlight
+from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.lists import ListItem, ListPreview, ListRow, ListRun, preview_list
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import NoResponseYet, Poller
-from mcp_enrichment.client.post_sender import PostSender, Submission, Submitted
-from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
+from mcp_enrichment.client.post_sender import PostSender
+from mcp_enrichment.client.results import EnrichmentResult, from_response
 from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.saved_lists import read_list, save_list
-from mcp_enrichment.client.state.body_cipher import BodyCipher
-from mcp_enrichment.client.state.records import dedup_key
+from mcp_enrichment.client.state.records import BodyCipher
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
 from mcp_enrichment.client.state.spending import Budget, CreditCap, CreditsView
-from mcp_enrichment.client.submitter import Submitter, is_recent
-from mcp_enrichment.client.validation import build_request, validate_id, validate_list
+from mcp_enrichment.client.submitter import Submission, Submitter, is_recent
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
     InvalidArguments,
+    InvalidProfileURL,
     ServiceUnavailable,
     TransientError,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.models import EmailType, Status
+from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
+from mcp_enrichment.contract.http import ENRICHMENT_ID
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
+from mcp_enrichment.contract.models import (
+    MAX_EXTERNAL_ID,
+    EmailType,
+    EnrichmentRequest,
+    Status,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import httpx
 
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
-    from mcp_enrichment.contract.models import Credits, EnrichmentBody, EnrichmentRequest
+    from mcp_enrichment.contract.models import Credits, EnrichmentBody
     from mcp_enrichment.contract.price import CreditPrice
 
 READ_SECONDS = 10.0
@@ -85,11 +94,15 @@ class EnrichmentClient:
         responses decide. `account`: distinguishes accounts with the same URL and key. `webhooks`:
         the vendor's callbacks trigger polls. `price`: the most that a credit costs."""
         self._api = HTTPApi(url.rstrip("/"), api_key, transport)
-        self._store = RequestStore(memory, account_key(url, api_key, account), keep=keep)
+        self._store = RequestStore(
+            memory,
+            account_key(url, api_key, account),
+            keep=keep,
+            supports_idempotency=supports_idempotency,
+        )
         self._cipher = BodyCipher(secret=sha256_of("body", url.rstrip("/"), api_key or "", account))
         self._keep_misses = keep_misses
         self._budget = budget
-        self._supports_idempotency = supports_idempotency
         self._has_durations = False
         self._webhooks = webhooks
         self._price = price
@@ -104,27 +117,20 @@ class EnrichmentClient:
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._poller = Poller(self._api, self._tasks, self._webhooks)
         if self._webhooks:
-            self._tasks.start_soon(self._webhooks.watch, self._poller)
-        self._in_flight: SingleFlight[Submitted] = SingleFlight(self._tasks)
-        self._submitted_bodies: dict[Hashable, EnrichmentRequest] = {}
-        # Many requests may become final at once.
-        self._outcomes = BatchLoader(self._store.save_outcomes, self._tasks)
-        self._submitter = self._new_submitter()
-        return self
-
-    def _new_submitter(self) -> Submitter:
+            self._tasks.start_soon(self._poller.watch, self._webhooks)
         sender = PostSender(
             api=self._api, store=self._store, cipher=self._cipher, webhooks=self._webhooks
         )
-        return Submitter(
+        self._submitter = Submitter(
             sender=sender,
             store=self._store,
             budget=self._budget,
             keep_misses=self._keep_misses,
-            supports_idempotency=self._supports_idempotency,
             read=self._get,
-            credits=self._credits,
+            read_credits=self._credits,
+            tasks=self._tasks,
         )
+        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._tasks.cancel_scope.cancel()
@@ -147,28 +153,22 @@ class EnrichmentClient:
         if an email is found. `force_refresh` repeats a lookup that is final. Without `may_spend` a
         new request raises `NotConfirmed`, and nothing is sent.
         """
-        body = build_request(linkedin_url, type, callback_url, external_id)
-        return await self._request(body, wait, may_spend=may_spend, force_refresh=force_refresh)
+        body = _build_request(linkedin_url, type, callback_url, external_id)
+        submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend)
+        return await self._request(submission, wait)
 
-    async def _request(
-        self,
-        body: EnrichmentRequest,
-        wait: float,
-        *,
-        may_spend: bool,
-        force_refresh: bool = False,
-        cap: CreditCap | None = None,
-    ) -> EnrichmentResult:
-        key = dedup_key(self._store.account, body.linkedin_url, body.type)
-        submission = Submission(dedup_key=key, body=body, may_spend=may_spend, cap=cap)
+    async def _request(self, submission: Submission, wait: float) -> EnrichmentResult:
         until = anyio.current_time() + wait
-        result, record = await self._submit(submission, refresh=force_refresh)
-        callback_url = body.callback_url
-        is_dropped = callback_url not in (None, result.callback_url)
+        result, record = await self._submitter.submit(submission)
+        is_dropped = submission.body.callback_url not in (None, result.callback_url)
         if not result.is_final and wait:
-            result = await self._wait_after(result, record, until - anyio.current_time())
+            # An error returns the first state, with its id: the next wait raises the error.
+            with suppress(EnrichmentError):
+                later = await self._wait_for(result.id, until, record)
+                charged = 0 if result.reused else later.credits_charged
+                result = replace(later, reused=result.reused, credits_charged=charged)
         # An earlier request may have another caller's reference.
-        return replace(result, external_id=body.external_id, callback_dropped=is_dropped)
+        return replace(result, external_id=submission.body.external_id, callback_dropped=is_dropped)
 
     async def enrich_many(
         self,
@@ -189,7 +189,7 @@ class EnrichmentClient:
         `ServiceUnavailable` if the service is down; then the same call again continues, and pays
         for nothing twice.
         """
-        kind = validate_list(type, max_credits)
+        kind = _list_type(type, max_credits)
         until = anyio.current_time() + wait
         cap, spent = None, 0
         if max_credits is not None:
@@ -199,9 +199,9 @@ class EnrichmentClient:
         async def request(
             item: ListItem, *, may_spend: bool, cap: CreditCap | None
         ) -> EnrichmentResult:
-            body = build_request(item.linkedin_url, kind, None, item.external_id)
-            left = max(until - anyio.current_time(), 0.0)
-            return await self._request(body, left, may_spend=may_spend, cap=cap)
+            body = _build_request(item.linkedin_url, kind, None, item.external_id)
+            submission = Submission(body=body, refresh=False, may_spend=may_spend, cap=cap)
+            return await self._request(submission, max(until - anyio.current_time(), 0.0))
 
         items = starmap(ListItem, zip(linkedin_urls, external_ids or repeat(None), strict=False))
         run = ListRun(items, request, cap=cap, already_spent=spent, until=until)
@@ -216,7 +216,7 @@ class EnrichmentClient:
     ) -> ListPreview:
         """Count what `enrich_many` would do. Free: only the saved state is read."""
         return await preview_list(
-            linkedin_urls, validate_list(type), self._store.account, self._submitter.forecast
+            linkedin_urls, _list_type(type), self._store.account, self._submitter.forecast
         )
 
     def cost(self, count: int) -> str | None:
@@ -233,7 +233,7 @@ class EnrichmentClient:
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""
-        validate_id(enrichment_id)
+        _validate_id(enrichment_id)
         return await self._get(enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
@@ -245,16 +245,14 @@ class EnrichmentClient:
         ids = [enrichment_ids] if isinstance(enrichment_ids, str) else list(enrichment_ids)
         until = anyio.current_time() + seconds
         for enrichment_id in ids:
-            validate_id(enrichment_id)
+            _validate_id(enrichment_id)
         records = await self._store.find_by_ids(ids)
-        await self._learn_durations()
-        left = max(until - anyio.current_time(), 0.0)
         if len(ids) == 1:  # the usual case needs no task
-            return [await self._wait_for(ids[0], left, records.get(ids[0]))]
-        return await self._wait_for_all(ids, left, records)
+            return [await self._wait_for(ids[0], until, records.get(ids[0]))]
+        return await self._wait_for_all(ids, until, records)
 
     async def _wait_for_all(
-        self, ids: Sequence[str], seconds: float, records: Mapping[str, RequestRecord]
+        self, ids: Sequence[str], until: float, records: Mapping[str, RequestRecord]
     ) -> list[EnrichmentResult]:
         results: dict[str, EnrichmentResult] = {}
         fatal: list[EnrichmentError] = []
@@ -262,7 +260,7 @@ class EnrichmentClient:
         async def wait_for_one(enrichment_id: str) -> None:
             record = records.get(enrichment_id)
             try:
-                results[enrichment_id] = await self._wait_for(enrichment_id, seconds, record)
+                results[enrichment_id] = await self._wait_for(enrichment_id, until, record)
             except (TransientError, BadAnswer) as error:
                 pending = _as_pending(record, enrichment_id)
                 results[enrichment_id] = replace(pending, read_error=error)
@@ -293,36 +291,8 @@ class EnrichmentClient:
         """End all waits now with the last response: the process is shutting down."""
         self._poller.release_waiters()
 
-    async def _submit(self, submission: Submission, *, refresh: bool) -> Submitted:
-        """Submit the request, or join another caller's that is being submitted now."""
-        key = (submission.dedup_key, refresh, submission.may_spend)
-
-        async def submit() -> Submitted:
-            try:
-                return await self._submitter.submit(submission, refresh=refresh)
-            finally:
-                del self._submitted_bodies[key]
-
-        while True:
-            body = self._submitted_bodies.setdefault(key, submission.body)
-            try:
-                submitted = await self._in_flight.join(key, submit)
-            except InvalidArguments:
-                if body == submission.body:
-                    raise  # else the other caller's callback_url may have been refused
-            else:
-                if body is submission.body:
-                    return submitted
-                return submitted._replace(result=as_reused(submitted.result))
-
     async def _credits(self) -> Credits:
         return await with_retries(self._api.credits, seconds=READ_SECONDS)
-
-    async def _learn_durations(self) -> None:
-        """Read the saved durations of lookups, at the first wait."""
-        if not self._has_durations:
-            self._poller.schedule = PollSchedule(await self._store.durations())
-            self._has_durations = True
 
     async def _get(
         self, enrichment_id: str, record: RequestRecord | None = None
@@ -332,27 +302,16 @@ class EnrichmentClient:
             record = (await self._store.find_by_ids([enrichment_id])).get(enrichment_id)
         return await self._complete(got.enrichment, record, duration=None)
 
-    async def _wait_after(
-        self, first: EnrichmentResult, record: RequestRecord | None, seconds: float
-    ) -> EnrichmentResult:
-        """Wait for a submitted request. An error returns its first state, so that its id is not
-        lost: the next wait raises the error."""
-        until = anyio.current_time() + seconds
-        try:
-            await self._learn_durations()
-            left = max(until - anyio.current_time(), 0.0)
-            later = await self._wait_for(first.id, left, record)
-        except EnrichmentError:
-            return first
-        charged = 0 if first.reused else later.credits_charged
-        return replace(later, reused=first.reused, credits_charged=charged)
-
     async def _wait_for(
-        self, enrichment_id: str, seconds: float, record: RequestRecord | None
+        self, enrichment_id: str, until: float, record: RequestRecord | None
     ) -> EnrichmentResult:
+        """Wait until this time of the event loop's clock."""
+        if not self._has_durations:
+            self._poller.schedule = PollSchedule(await self._store.durations())
+            self._has_durations = True
         asked_at = record.asked_at if record else None
         try:
-            waited = await self._poller.wait(enrichment_id, seconds, asked_at=asked_at)
+            waited = await self._poller.wait(enrichment_id, until, asked_at=asked_at)
         except NoResponseYet:
             if record is None:
                 raise
@@ -372,25 +331,79 @@ class EnrichmentClient:
         if record is None:
             return result
         if result.is_final and record.ended_at is None:
-            await self._save_outcome(result, record, duration)
+            charged = bool(result.credits_charged)
+            outcome = FinalRequest(
+                record=record, status=result.status, charged=charged, duration=duration
+            )
+            saved = SharedCall[None]()
+            self._tasks.start_soon(saved.run, lambda: self._store.save_outcome(outcome))
+            with anyio.move_on_after(SAVE_SECONDS):
+                await saved.result_or_error()
+            if duration is not None:
+                self._poller.schedule.learn(duration)
         return replace(result, asked_at=record.asked_at, type=result.type or record.type)
-
-    async def _save_outcome(
-        self, result: EnrichmentResult, record: RequestRecord, duration: float | None
-    ) -> None:
-        charged = bool(result.credits_charged)
-        outcome = FinalRequest(
-            record=record, status=result.status, charged=charged, duration=duration
-        )
-        with anyio.move_on_after(SAVE_SECONDS):
-            await self._outcomes.add([outcome])
-        if duration is not None:
-            self._poller.schedule.learn(duration)
 
 
 def account_key(url: str, api_key: str | None, account: str = "") -> str:
     """The hash that identifies an account in the state file, without its API key."""
     return sha256_of(url.rstrip("/"), api_key or "", account)
+
+
+def _build_request(
+    linkedin_url: str,
+    type: EmailType | str,  # noqa: A002
+    callback_url: str | None,
+    external_id: str | None,
+) -> EnrichmentRequest:
+    """The body of the POST. Raises `InvalidArguments` and `InvalidProfileURL`."""
+    if not isinstance(linkedin_url, str):
+        raise InvalidProfileURL
+    try:
+        profile = canonical_profile_url(linkedin_url)
+    except ProfileURLError as error:
+        raise InvalidProfileURL(error.explanation) from None
+    try:
+        body = EnrichmentRequest(
+            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
+        )
+        body.model_dump_json()  # a lone surrogate is a valid str, but cannot be sent
+    except ValidationError as error:
+        raise InvalidArguments(_problem(error)) from None
+    except ValueError:
+        raise InvalidArguments from None
+    if "\0" in (external_id or ""):
+        raise InvalidArguments(_invalid("external_id holds a NUL character.", "Leave it out."))
+    return body
+
+
+def _list_type(type: EmailType | str, max_credits: int | None = None) -> EmailType:  # noqa: A002
+    """The type of a list's requests. Raises `InvalidArguments`."""
+    if max_credits is not None and max_credits < 0:
+        raise InvalidArguments(_invalid("max_credits is negative.", "Give 0 or more."))
+    try:
+        return EmailType(type)
+    except ValueError:
+        wrong = _invalid("type is neither work nor personal.", "Correct it and try again.")
+        raise InvalidArguments(wrong) from None
+
+
+def _problem(error: ValidationError) -> Explanation:
+    """The argument that is wrong, without its value, which may be personal."""
+    [first, *_] = error.errors(include_url=False, include_context=False, include_input=False)
+    if first["type"] == "string_too_long":
+        too_long = f"{first['loc'][0]} is longer than {MAX_EXTERNAL_ID} characters."
+        return _invalid(too_long, "Shorten it.")
+    return _invalid(f"{first['loc'][0]}: {first['msg']}.", "Correct it and try again.")
+
+
+def _invalid(happened: str, advice: str) -> Explanation:
+    return Explanation(happened=happened, money=NOTHING_SENT, for_person=advice)
+
+
+def _validate_id(enrichment_id: str) -> None:
+    """Raise `UnknownEnrichment` for anything that is no id, or would change the path of the URL."""
+    if not (isinstance(enrichment_id, str) and re.fullmatch(ENRICHMENT_ID, enrichment_id)):
+        raise UnknownEnrichment
 
 
 def _check_any_was_read(results: Collection[EnrichmentResult]) -> None:

@@ -124,7 +124,16 @@ class HTTPApi:
         called = "enrichment" if model is EnrichmentBody else "credits"
         spends = method == "POST"
         with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
-            response, body = await self._exchange(method, url, spends=spends, **options)
+            left = self._rate_limited_until - anyio.current_time()
+            if left > 0:  # a 429 holds for the account
+                raise RateLimited(retry_after=left)
+            options["headers"] = options.get("headers", {}) | tracing.headers()
+            try:
+                async with self._in_flight:
+                    response, body = await exchange(self._http, method, url, **options)
+            except Exception as error:  # after any exception a POST may have been sent
+                raise errors.from_exception(error, spends=spends) from error
+            tracing.annotate({"http.response.status_code": response.status_code})
             if not response.is_success:
                 names_an_id = model is EnrichmentBody and not spends
                 refused = errors.error_from_response(
@@ -142,25 +151,6 @@ class HTTPApi:
             except ValidationError as error:
                 # The request was accepted, but its id is lost.
                 raise (OutcomeUnknown if spends else BadAnswer)() from error
-
-    async def _exchange(
-        self, method: str, url: httpx.URL | str, *, spends: bool, **options: Any
-    ) -> tuple[httpx.Response, bytes]:
-        self._check_rate_limit()
-        options["headers"] = options.get("headers", {}) | tracing.headers()
-        try:
-            async with self._in_flight:
-                response, body = await exchange(self._http, method, url, **options)
-        except Exception as error:  # after any exception a POST may have been sent
-            raise errors.from_exception(error, spends=spends) from error
-        tracing.annotate({"http.response.status_code": response.status_code})
-        return response, body
-
-    def _check_rate_limit(self) -> None:
-        """A 429 holds for the account: no call is sent before its time is over."""
-        left = self._rate_limited_until - anyio.current_time()
-        if left > 0:
-            raise RateLimited(retry_after=left)
 
     def _save_rate_limit(self, refused: EnrichmentError) -> None:
         if isinstance(refused, RateLimited):

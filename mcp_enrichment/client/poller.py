@@ -90,30 +90,37 @@ class Poller:
             if poll.last is None:
                 poll.request.cancel()  # it is sent again and not held
 
-    def is_idle(self) -> bool:
-        """Whether nobody waits for anything."""
-        return not self._running
-
-    def poll_now(self, enrichment_id: str) -> None:
-        """Poll this request as soon as possible, if anybody waits for it."""
-        if poll := self._running.get(enrichment_id):
-            poll.poll_now.set()
+    async def watch(self, webhooks: Webhooks) -> None:
+        """Poll each request whose webhook arrives, if anybody waits for it. Never returns."""
+        number = 0
+        while True:
+            await webhooks.arrival()
+            if not self._running:
+                continue
+            number, ids = await webhooks.arrived_since(number)
+            for enrichment_id in ids:
+                if poll := self._running.get(enrichment_id):
+                    poll.poll_now.set()
 
     async def wait(
-        self, enrichment_id: str, seconds: float, *, asked_at: float | None = None
+        self, enrichment_id: str, until: float, *, asked_at: float | None = None
     ) -> WaitResult:
-        """The request once it is final, or its last response after `seconds`.
+        """The request once it is final, or its last response at this time of the loop's clock.
 
         Raises permanent errors at once; `ServiceUnavailable` or `RateLimited` if no response came
         in that time; `NoResponseYet` if, besides, no poll has failed.
         """
-        scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        scope = anyio.CancelScope(deadline=until)
         poll = self._join(enrichment_id, asked_at, scope)
         try:
             with scope:
                 await poll.done.wait()
         finally:
-            self._leave(poll, scope)
+            poll.waits.remove(scope)
+            if not poll.waits:
+                poll.scope.cancel()
+                if self._running.get(enrichment_id) is poll:
+                    del self._running[enrichment_id]
         if poll.last is None or (poll.done.is_set() and not poll.last.status.is_final):
             raise poll.error or NoResponseYet()
         return WaitResult(poll.last, None if asked_at is None else poll.duration)
@@ -131,38 +138,21 @@ class Poller:
             poll.request.cancel()  # it is sent again with a shorter hold
         return poll
 
-    def _leave(self, poll: _Poll, scope: anyio.CancelScope) -> None:
-        poll.waits.remove(scope)
-        if not poll.waits:
-            poll.scope.cancel()
-            if self._running.get(poll.enrichment_id) is poll:
-                del self._running[poll.enrichment_id]
-
     async def _run(self, poll: _Poll) -> None:
-        polls = 0
+        polls, pause = 0, 0.0
         with poll.scope:
-            pause = await self._first_pause(poll, self._webhooks) if self._webhooks else 0.0
+            if self._webhooks and (expected := await self._webhooks.expected(poll.enrichment_id)):
+                poll.expects_webhook, poll.last, pause = True, expected.last, expected.pause
             while not poll.done.is_set():
-                await self._pause(poll, pause)
+                if poll.failures:
+                    await anyio.sleep(pause)  # a webhook does not shorten `Retry-After`
+                else:
+                    with anyio.move_on_after(pause):
+                        await poll.poll_now.wait()
+                    if poll.poll_now.is_set():
+                        poll.poll_now, poll.expects_webhook = anyio.Event(), False
                 pause = await self._poll_once(poll, polls)
                 polls += 1
-
-    async def _first_pause(self, poll: _Poll, webhooks: Webhooks) -> float:
-        """Seconds until the first poll: longer than 0 only if a webhook is expected."""
-        expected = await webhooks.expected(poll.enrichment_id)
-        if expected is None:
-            return 0.0
-        poll.expects_webhook, poll.last = True, expected.last
-        return expected.pause
-
-    async def _pause(self, poll: _Poll, seconds: float) -> None:
-        if poll.failures:
-            await anyio.sleep(seconds)  # a webhook does not shorten `Retry-After`
-            return
-        with anyio.move_on_after(seconds):
-            await poll.poll_now.wait()
-        if poll.poll_now.is_set():
-            poll.poll_now, poll.expects_webhook = anyio.Event(), False
 
     async def _poll_once(self, poll: _Poll, polls: int) -> float:
         """Poll; return the seconds until the next poll."""

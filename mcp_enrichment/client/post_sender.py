@@ -1,72 +1,36 @@
-"""Sends the POST of a request and saves its outcome."""
+"""Sends a POST, and retries it if that cannot cost a second credit."""
 
 from __future__ import annotations
 
-import logging
 import time
-import uuid
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mcp_enrichment.client.http_api import validate_email
-from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
-from mcp_enrichment.client.retry import with_retries
-from mcp_enrichment.client.state.records import (
-    PendingPost,
-    RequestRecord,
-    StoredRequest,
-    SubmitState,
-)
-from mcp_enrichment.contract.digests import sha256_of
+import anyio
+
+from mcp_enrichment.client.retry import Retries
+from mcp_enrichment.client.state.records import PendingPost, RequestRecord, StoredRequest
 from mcp_enrichment.contract.errors import (
-    BadAnswer,
     EnrichmentError,
     IdempotencyConflict,
     InvalidArguments,
     OutcomeUnknown,
-    StorageFailed,
-    UnusableAddress,
+    ServiceUnavailable,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mcp_enrichment.client.http_api import HTTPApi, PostResult
-    from mcp_enrichment.client.state.body_cipher import BodyCipher
+    from mcp_enrichment.client.state.records import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget, CreditCap
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import EnrichmentRequest
-
-logger = logging.getLogger(__name__)
 
 POST_RETRY_SECONDS = 15.0
 """How long a POST that was refused, or never sent, is retried."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
-    """A request of a caller."""
-
-    dedup_key: str
-    body: EnrichmentRequest
-    may_spend: bool
-    """Whether a new POST may be sent for it."""
-    cap: CreditCap | None = None
-    """The cap of the list that it belongs to."""
-
-
-class Submitted(NamedTuple):
-    """A submitted request."""
-
-    result: EnrichmentResult
-    record: RequestRecord | None
-    """Its saved row; None if its id could not be saved."""
-
-
 @dataclass(kw_only=True, slots=True)
-class _Attempt:
+class Attempt:
     """One POST and its retries."""
 
     record: RequestRecord
@@ -90,204 +54,69 @@ class _Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostSender:
-    """Saves each POST, under a lock that ends with its process, before it sends it."""
+    """Sends POSTs. `store` keeps the encrypted body of each until its outcome is known."""
 
     api: HTTPApi
     store: RequestStore
     cipher: BodyCipher = field(repr=False)
     webhooks: Webhooks | None = None
 
-    async def first(
-        self,
-        submission: Submission,
-        *,
-        expected: StoredRequest,
-        budget: Budget,
-        snapshot: BalanceSnapshot | None,
-        is_repeatable: bool,
-    ) -> Submitted | None:
-        """Send a new POST; None if another caller has changed the `expected` rows meanwhile."""
-        record = self._new_record(submission)
-        body = self._with_callback_url(submission.body, record.key)
-        with self.store.send_lock.sender() as sender:
-            post = _pending(record, sender, self.cipher.encrypt(body))
-            if not await self.store.save_before_post(
-                record,
-                post,
-                expected=expected,
-                budget=budget,
-                snapshot=snapshot,
-                cap=submission.cap,
-            ):
-                return None
-            attempt = _Attempt(
-                record=record,
-                post=post,
-                before=expected,
-                is_repeatable=is_repeatable,
-                plain=submission.body,
-                body=body,
-            )
-            return await self._send_and_save(attempt)
-
-    async def repeat(self, submission: Submission, stored: StoredRequest) -> Submitted | None:
-        """Send a POST of unknown outcome again, with the same key and body.
-
-        The service recognises it by its key. None if another caller was faster.
-        """
-        assert stored.record  # noqa: S101 (the caller has checked it)
-        record = replace(stored.record, state=SubmitState.ASKING)
-        saved = self._saved_body(submission, stored.post)
-        body = saved or self._with_callback_url(submission.body, record.key)
-        plain = self._without_callback_url(body, record.key)
-        with self.store.send_lock.sender() as sender:
-            post = _pending(record, sender, self.cipher.encrypt(body))
-            if not await self.store.save_before_repeat(record, post, expected=stored):
-                return None
-            attempt = _Attempt(
-                record=record,
-                post=post,
-                before=stored,
-                is_repeatable=True,
-                plain=plain,
-                body=body,
-                is_own=_is_same(submission.body, plain),
-            )
-            return await self._send_and_save(attempt)
-
-    def _new_record(self, submission: Submission) -> RequestRecord:
-        return RequestRecord(
-            dedup_key=submission.dedup_key,
-            account=self.store.account,
-            type=submission.body.type,
-            key=uuid.uuid4().hex,
-            reference=hash_external_id(submission.body.external_id),
-            asked_at=time.time(),
-        )
-
-    async def _send_and_save(self, attempt: _Attempt) -> Submitted:
-        try:
-            posted = await self._send_with_retries(attempt)
-        except OutcomeUnknown:
-            with _log_storage_errors():
-                await self.store.mark_unknown(attempt.record, attempt.post)
-            raise
-        except EnrichmentError as error:
-            await self._save_refusal(attempt, error)
-            raise
-        is_first, record = True, None
-        with _log_storage_errors():
-            accepted_id = posted.enrichment.id
-            is_first = await self.store.mark_accepted(attempt.record, accepted_id)
-            record = replace(attempt.record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
-            if posted.supports_idempotency and not attempt.is_repeatable:
-                await self.store.mark_idempotent()
-        result = _to_result(attempt, posted)
-        return Submitted(result if is_first and attempt.is_own else as_reused(result), record)
-
-    async def _save_refusal(self, attempt: _Attempt, error: EnrichmentError) -> None:
-        if isinstance(error, IdempotencyConflict) and not attempt.is_repeat:
-            # Nobody else has this key: the service knows it from this very request.
-            with _log_storage_errors():
-                await self.store.mark_unknown(attempt.record, attempt.post)
-            raise OutcomeUnknown from error
-        with _log_storage_errors():
-            await self.store.release(attempt.record, attempt.post, attempt.before)
-
-    async def _send_with_retries(self, attempt: _Attempt) -> PostResult:
+    async def send(self, attempt: Attempt) -> PostResult:
         """Send the POST; retry it if that cannot cost a second credit."""
-        may_have_arrived = False
-
-        async def send() -> PostResult:
-            nonlocal may_have_arrived
+        retries, may_have_arrived = Retries(POST_RETRY_SECONDS), False
+        while True:
             try:
-                return await self._send(attempt)
-            except OutcomeUnknown:
+                return await self._send_once(attempt)
+            except OutcomeUnknown as error:
                 may_have_arrived = True
-                raise
+                as_transient = ServiceUnavailable(retry_after=error.retry_after)
+                pause = retries.pause_after(as_transient) if attempt.is_repeatable else None
+                if pause is None:
+                    raise
+            except EnrichmentError as error:
+                pause = retries.pause_after(error)
+                # The refusal of a retry says nothing about the first POST, which may have arrived.
+                # Nobody else has the key of a new POST: a conflict shows that it has arrived.
+                is_conflict = isinstance(error, IdempotencyConflict) and not attempt.is_repeat
+                if pause is None and (may_have_arrived or is_conflict):
+                    raise OutcomeUnknown(retry_after=error.retry_after) from error
+                if pause is None:
+                    raise
+            await anyio.sleep(pause)
 
-        try:
-            return await with_retries(
-                send,
-                seconds=POST_RETRY_SECONDS,
-                may_repeat=lambda error: (
-                    attempt.is_repeatable and isinstance(error, OutcomeUnknown)
-                ),
-            )
-        except EnrichmentError as error:
-            # The refusal of a retry says nothing about the first POST, which may have arrived.
-            if may_have_arrived and not isinstance(error, OutcomeUnknown):
-                raise OutcomeUnknown(retry_after=error.retry_after) from error
-            raise
-
-    async def _send(self, attempt: _Attempt) -> PostResult:
+    async def _send_once(self, attempt: Attempt) -> PostResult:
         """Send one POST; a second one without our callback URL if that may be refused."""
+        key = attempt.record.key
         if self.webhooks is None or attempt.body is attempt.plain:
-            return await self.api.post(attempt.body, key=attempt.record.key)
+            return await self.api.post(attempt.body, key=key)
         try:
-            posted = await self.api.post(attempt.body, key=attempt.record.key)
+            posted = await self.api.post(attempt.body, key=key)
         except IdempotencyConflict:
             raise
         except InvalidArguments:  # nothing was started
             await self.store.save_body(attempt.post, self.cipher.encrypt(attempt.plain))
             attempt.body = attempt.plain
-            posted = await self.api.post(attempt.plain, key=attempt.record.key)
+            posted = await self.api.post(attempt.plain, key=key)
             self.webhooks.disable()
             return posted
-        await self.webhooks.expect(attempt.record.key, posted.enrichment)
+        await self.webhooks.expect(key, posted.enrichment)
         return posted
 
-    def _saved_body(
-        self, submission: Submission, post: PendingPost | None
-    ) -> EnrichmentRequest | None:
-        return self.cipher.decrypt(post.body, submission.body) if post else None
+    def pending(self, record: RequestRecord, sender: str, body: EnrichmentRequest) -> PendingPost:
+        """The row of this POST, with the body encrypted."""
+        return PendingPost(
+            dedup_key=record.dedup_key,
+            key=record.key,
+            sender=sender,
+            since=time.time(),
+            body=self.cipher.encrypt(body),
+        )
 
-    def _with_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
+    def with_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
+        """The body with our callback URL, if webhooks are in use and the caller has set none."""
         return self.webhooks.with_callback_url(body, key) if self.webhooks else body
 
-    def _without_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
+    def without_callback_url(self, body: EnrichmentRequest, key: str) -> EnrichmentRequest:
         """The body without our callback URL; one of the caller's own stays."""
         plain = body.model_copy(update={"callback_url": None})
-        return plain if body != plain and self._with_callback_url(plain, key) == body else body
-
-
-def hash_external_id(external_id: str | None) -> str | None:
-    """The hash by which a request is recognised by the caller's own reference."""
-    return external_id and sha256_of(external_id)
-
-
-def _pending(record: RequestRecord, sender: str, body: str) -> PendingPost:
-    return PendingPost(
-        dedup_key=record.dedup_key, key=record.key, sender=sender, since=time.time(), body=body
-    )
-
-
-def _is_same(requested: EnrichmentRequest, sent: EnrichmentRequest) -> bool:
-    has_its_callback = requested.callback_url in (None, sent.callback_url)
-    return has_its_callback and requested.external_id == sent.external_id
-
-
-def _to_result(attempt: _Attempt, posted: PostResult) -> EnrichmentResult:
-    try:
-        validate_email(posted.enrichment)
-    except BadAnswer as error:
-        raise UnusableAddress from error
-    result = from_response(posted.enrichment)
-    return replace(
-        result,
-        asked_at=attempt.record.asked_at,
-        type=result.type or attempt.record.type,
-        callback_url=attempt.plain.callback_url,
-    )
-
-
-@contextmanager
-def _log_storage_errors() -> Iterator[None]:
-    """Log a failure to save the outcome of a POST: the caller still gets the outcome.
-
-    The row stays as it was saved before the POST, and later counts as an unknown outcome.
-    """
-    try:
-        yield
-    except StorageFailed:
-        logger.warning("the outcome of a request could not be saved")
+        return plain if body != plain and self.with_callback_url(plain, key) == body else body

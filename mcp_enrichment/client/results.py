@@ -62,17 +62,21 @@ class EnrichmentResult:
 
 def from_response(body: EnrichmentBody) -> EnrichmentResult:
     """The result of a response alone."""
-    is_found = body.email is not None and body.status is Status.COMPLETED
+    is_completed = body.status is Status.COMPLETED
+    is_found = body.email is not None and is_completed
+    charges_silently = is_completed and body.credits_charged is None
     return EnrichmentResult(
         id=body.id,
         status=body.status,
         # Before the end, and without a find, it can only be a mask or a guess.
         email=body.email.email if body.email and is_found else None,
-        type=_type_of(body),
+        type=(body.email and body.email.type) or _TYPES.get(body.enrichment_type or ""),
         linkedin_url=canonical_or_none(body.linkedin_url),
-        external_id=_printable(body.external_id),
+        # Text from outside, bounded and in one line.
+        external_id=body.external_id
+        and "".join(c for c in body.external_id[:MAX_EXTERNAL_ID] if c.isprintable()),
         asked_at=body.created_at,
-        credits_charged=_charged(body),
+        credits_charged=1 if charges_silently else body.credits_charged,
         reason=body.reason,
         source=body.source if is_found else None,
         verification=body.verification if is_found else None,
@@ -87,24 +91,8 @@ def as_reused(result: EnrichmentResult) -> EnrichmentResult:
 
 
 def canonical_or_none(url: str) -> str | None:
+    """The canonical URL of a profile; None for another text."""
     try:
         return canonical_profile_url(url)
     except ProfileURLError:
         return None
-
-
-def _printable(external_id: str | None) -> str | None:
-    """Text from outside, bounded and in one line."""
-    return external_id and "".join(c for c in external_id[:MAX_EXTERNAL_ID] if c.isprintable())
-
-
-def _type_of(body: EnrichmentBody) -> EmailType | None:
-    if body.email and body.email.type:
-        return body.email.type
-    return _TYPES.get(body.enrichment_type or "")
-
-
-def _charged(body: EnrichmentBody) -> int | None:
-    if body.credits_charged is None and body.status is Status.COMPLETED:
-        return 1
-    return body.credits_charged

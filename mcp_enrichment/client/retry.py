@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
+from mcp_enrichment.contract.errors import EnrichmentError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,31 +30,29 @@ def backoff(error: EnrichmentError, failures: int) -> float | None:
     return max(random.uniform(0, bound), error.retry_after or 0.0)  # noqa: S311
 
 
-def _never(_error: EnrichmentError) -> bool:
-    return False
+class Retries:
+    """The pauses between the attempts of one call, which all begin within some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = anyio.current_time() + seconds
+        self._failures = 0
+
+    def pause_after(self, error: EnrichmentError) -> float | None:
+        """Seconds until the next attempt; None if it cannot help, or would begin too late."""
+        self._failures += 1
+        pause = backoff(error, self._failures)
+        is_late = pause is not None and anyio.current_time() + pause > self._deadline
+        return None if is_late else pause
 
 
-async def with_retries(
-    call: Callable[[], Awaitable[T]],
-    *,
-    seconds: float,
-    may_repeat: Callable[[EnrichmentError], bool] = _never,
-) -> T:
-    """Call until it succeeds; raise the last error once the next pause would end too late.
-
-    `may_repeat`: whether a repetition is safe after an error that is not retryable by itself.
-    """
-    deadline, failures = anyio.current_time() + seconds, 0
+async def with_retries(call: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    """Call until it succeeds; raise the last error once the next pause would end too late."""
+    retries = Retries(seconds)
     while True:
         try:
             return await call()
         except EnrichmentError as error:
-            failures += 1
-            pause = backoff(_as_transient(error) if may_repeat(error) else error, failures)
-            if pause is None or anyio.current_time() + pause > deadline:
+            pause = retries.pause_after(error)
+            if pause is None:
                 raise
         await anyio.sleep(pause)
-
-
-def _as_transient(error: EnrichmentError) -> EnrichmentError:
-    return ServiceUnavailable(retry_after=error.retry_after)

@@ -1,22 +1,24 @@
-"""Decides how a request is answered: from the saved state, by a new POST, or by a repeated one."""
+"""Submits a request: reuses an earlier one, or records a new one, counts its credit and sends it.
+
+Each POST is saved, under a lock that ends with its process, before it is sent.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass, field, replace
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS
-from mcp_enrichment.client.post_sender import (
-    POST_RETRY_SECONDS,
-    Submission,
-    Submitted,
-    hash_external_id,
-)
-from mcp_enrichment.client.results import EnrichmentResult, as_reused
+from mcp_enrichment.client.concurrency import SharedCall
+from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, validate_email
+from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
+from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
     RequestRecord,
     StoredRequest,
@@ -24,23 +26,33 @@ from mcp_enrichment.client.state.records import (
     dedup_key,
 )
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
+from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
+    EnrichmentError,
     InvalidArguments,
     NotConfirmed,
     OutcomeUnknown,
     ServiceUnavailable,
+    StorageFailed,
     UnknownEnrichment,
+    UnusableAddress,
 )
 from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 
+    from anyio.abc import TaskGroup
+
+    from mcp_enrichment.client.http_api import PostResult
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import Budget
-    from mcp_enrichment.contract.models import Credits
+    from mcp_enrichment.client.state.spending import Budget, CreditCap
+    from mcp_enrichment.contract.models import Credits, EnrichmentRequest
+
+logger = logging.getLogger(__name__)
 
 CONCURRENT_SEND_SECONDS = 10.0
 """How long to wait for another process that is sending the same POST."""
@@ -72,43 +84,89 @@ class Forecast(Enum):
     """By a new one, which costs a credit if an email is found."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission(NamedTuple):
+    """A request of a caller."""
+
+    body: EnrichmentRequest
+    refresh: bool
+    """Whether to repeat a lookup that is final."""
+    may_spend: bool
+    """Whether a new POST may be sent for it."""
+    cap: CreditCap | None = None
+    """The cap of the list that it belongs to."""
+
+
+class Submitted(NamedTuple):
+    """A submitted request."""
+
+    result: EnrichmentResult
+    record: RequestRecord | None
+    """Its saved row; None if its id could not be saved."""
+
+
+class _Running(NamedTuple):
+    """A submission that several callers may wait for."""
+
+    body: EnrichmentRequest
+    """The body of the first caller."""
+    call: SharedCall[Submitted]
+
+
 class Submitter:
     """Answers a request from the saved state if it can, and by one POST if it must."""
 
-    sender: PostSender
-    store: RequestStore
-    budget: Budget
-    keep_misses: float
-    """Seconds for which a saved `not-found` is reused."""
-    supports_idempotency: bool
-    """The service is known to honour `Idempotency-Key` before any response shows it."""
-    read: Callable[[str, RequestRecord], Awaitable[EnrichmentResult]] = field(repr=False)
-    """Reads a request by its id, with retries, and saves its outcome in this row."""
-    credits: Callable[[], Awaitable[Credits]] = field(repr=False)
-    """Reads the balance, with retries."""
-    slots: anyio.CapacityLimiter = field(
-        default_factory=lambda: anyio.CapacityLimiter(2 * MAX_IN_FLIGHT), repr=False
-    )
-    """Bounds the saved requests whose POST still waits for a connection."""
+    def __init__(
+        self,
+        *,
+        sender: PostSender,
+        store: RequestStore,
+        budget: Budget,
+        keep_misses: float,
+        read: Callable[[str, RequestRecord], Awaitable[EnrichmentResult]],
+        read_credits: Callable[[], Awaitable[Credits]],
+        tasks: TaskGroup,
+    ) -> None:
+        """`keep_misses`: seconds for which a saved `not-found` is reused. `read`: reads a request
+        by its id, with retries, and saves its outcome in this row. `read_credits`: the same for the
+        balance."""
+        self._sender = sender
+        self._store = store
+        self._budget = budget
+        self._keep_misses = keep_misses
+        self._read = read
+        self._read_credits = read_credits
+        self._tasks = tasks
+        self._running: dict[Hashable, _Running] = {}
+        # Bounds the saved requests whose POST still waits for a connection.
+        self._slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
 
-    async def submit(self, submission: Submission, *, refresh: bool) -> Submitted:
-        """Return the earlier request for this submission, or a new one."""
+    async def submit(self, submission: Submission) -> Submitted:
+        """Return the earlier request about this profile and type, or a new one.
+
+        Concurrent calls share one submission, which goes on when its callers are cancelled.
+        """
+        body = submission.body
+        key = (body.linkedin_url, body.type, submission.refresh, submission.may_spend)
         while True:
-            stored = await self._wait_until_sent(submission.dedup_key)
-            if stored.record and (
-                reused := await self._reuse(submission, stored, stored.record, refresh=refresh)
-            ):
-                return reused
-            if not submission.may_spend:
-                raise NotConfirmed
-            if submitted := await self._post(submission, stored):
-                return submitted
+            running = self._running.get(key)
+            if running is None:
+                running = self._running[key] = _Running(body, SharedCall())
+                self._tasks.start_soon(self._run, key, running.call, submission)
+            try:
+                submitted = await running.call.result_or_error()
+            except InvalidArguments:
+                if running.body == body:
+                    raise  # else the other caller's callback_url may have been refused
+            else:
+                is_first = running.body is body
+                result = submitted.result
+                return submitted if is_first else submitted._replace(result=as_reused(result))
 
     async def forecast(self, dedup_keys: Sequence[str]) -> Sequence[Forecast]:
         """How a request with each of these keys would be answered now."""
-        is_repeatable = await self._is_repeatable()
-        return [self._forecast(one, is_repeatable) for one in await self.store.load_all(dedup_keys)]
+        is_repeatable = await self._store.supports_idempotency()
+        stored = await self._store.load_all(dedup_keys)
+        return [self._forecast(one, is_repeatable) for one in stored]
 
     def _forecast(self, stored: StoredRequest, is_repeatable: bool) -> Forecast:
         record = stored.record
@@ -119,7 +177,8 @@ class Submitter:
             return Forecast.RUNNING if is_joined else Forecast.UNKNOWN
         if record.status is None:
             return Forecast.RUNNING
-        return Forecast.KNOWN if self._may_reuse(record) else Forecast.NEW
+        ended_at = record.ended_at or record.asked_at
+        return Forecast.KNOWN if self._may_reuse(record.status, ended_at) else Forecast.NEW
 
     async def match_result(self, result: EnrichmentResult) -> RequestRecord | None:
         """Find the saved request of unknown outcome that this result belongs to, and save its id.
@@ -127,13 +186,35 @@ class Submitter:
         Profile and type identify it. If the type is not known yet, the `external_id` does.
         """
         for kind in (result.type,) if result.type else EmailType:
-            key = dedup_key(self.store.account, result.linkedin_url or "", kind)
-            stored = await self.store.load(key)
+            key = dedup_key(self._store.account, result.linkedin_url or "", kind)
+            stored = await self._store.load(key)
             record = stored.record
             if record and record.enrichment_id is None and _belongs_to(result, stored, record):
-                await self.store.mark_accepted(record, result.id)
-                return (await self.store.load(key)).record
+                await self._store.mark_accepted(record, result.id)
+                return (await self._store.load(key)).record
         return None
+
+    async def _run(
+        self, key: Hashable, call: SharedCall[Submitted], submission: Submission
+    ) -> None:
+        try:
+            await call.run(lambda: self._reuse_or_post(submission), OutcomeUnknown)
+        finally:
+            del self._running[key]
+
+    async def _reuse_or_post(self, submission: Submission) -> Submitted:
+        body, refresh, may_spend, cap = submission
+        key = dedup_key(self._store.account, body.linkedin_url, body.type)
+        while True:
+            stored = await self._wait_until_sent(key)
+            reused = stored.record and await self._reuse(body, stored, stored.record, refresh)
+            if reused:
+                return reused
+            if not may_spend:
+                raise NotConfirmed
+            async with self._slots:
+                if submitted := await self._post(body, key, cap, expected=stored):
+                    return submitted
 
     async def _wait_until_sent(self, key: str) -> StoredRequest:
         """Wait until no live process is sending the POST; return the saved state.
@@ -141,89 +222,160 @@ class Submitter:
         Raises `ServiceUnavailable` after `CONCURRENT_SEND_SECONDS`.
         """
         with anyio.move_on_after(CONCURRENT_SEND_SECONDS):
-            while _is_being_sent(stored := await self.store.load(key)):  # noqa: ASYNC110 (another process ends it)
+            while _is_being_sent(stored := await self._store.load(key)):  # noqa: ASYNC110 (another process ends it)
                 await anyio.sleep(CHECK_INTERVAL)
             return stored
         raise ServiceUnavailable
 
-    async def _post(self, submission: Submission, stored: StoredRequest) -> Submitted | None:
-        async with self.slots:
-            snapshot, is_repeatable = await self._balance_snapshot(), await self._is_repeatable()
-            return await self.sender.first(
-                submission,
-                expected=stored,
-                budget=self.budget,
-                snapshot=snapshot,
-                is_repeatable=is_repeatable,
-            )
+    async def _reuse(
+        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord, refresh: bool
+    ) -> Submitted | None:
+        """The saved request; None if a new POST is needed."""
+        if record.state is SubmitState.ACCEPTED:
+            return await self._read_accepted(record, refresh=refresh)
+        if await self._store.supports_idempotency():
+            try:
+                async with self._slots:
+                    return await self._repeat(body, stored, record)
+            except InvalidArguments as error:  # the key is another caller's, or had another body
+                if not refresh:
+                    raise OutcomeUnknown from error
+        elif not refresh:
+            raise OutcomeUnknown
+        return None
 
-    async def _balance_snapshot(self) -> BalanceSnapshot | None:
-        if self.budget.reserve is None:
+    async def _read_accepted(self, record: RequestRecord, *, refresh: bool) -> Submitted | None:
+        """The request as the service returns it now; None if it may not be reused.
+
+        A request that is saved as final is judged before it is read: the service cannot change
+        its outcome.
+        """
+        was_final = record.status is not None
+        ended_at = record.ended_at or record.asked_at
+        if was_final and (refresh or not self._may_reuse(record.status, ended_at)):
             return None
-        states = await self.store.credit_states()
-        credits_now = await self.credits()
+        assert record.enrichment_id  # noqa: S101 (every accepted request has one)
+        try:
+            result = await self._read(record.enrichment_id, record)
+        except UnknownEnrichment:
+            if is_recent(record):
+                raise ServiceUnavailable from None
+            await self._store.release(record, None, StoredRequest())
+            raise UnknownEnrichment(_FORGOTTEN) from None
+        if result.reason in (Reason.ERASED, Reason.EXPIRED):
+            return None  # the email was deleted: this is no `not-found` to reuse
+        has_just_ended = result.is_final and not was_final
+        if has_just_ended and (refresh or not self._may_reuse(result.status, time.time())):
+            return None
+        return Submitted(as_reused(result), record)
+
+    def _may_reuse(self, status: Status | None, ended_at: float) -> bool:
+        """Whether a final request answers a new one: not if it failed, or is an old miss."""
+        if status is Status.NOT_FOUND:
+            return time.time() - ended_at < self._keep_misses
+        return status is not Status.FAILED
+
+    async def _post(
+        self,
+        body: EnrichmentRequest,
+        key: str,
+        cap: CreditCap | None,
+        *,
+        expected: StoredRequest,
+    ) -> Submitted | None:
+        """Record a new request, count its credit, and send it.
+
+        None if another caller has changed the `expected` rows meanwhile.
+        """
+        has_reserve = self._budget.reserve is not None
+        snapshot = await self._balance_snapshot() if has_reserve else None
+        record = RequestRecord(
+            dedup_key=key,
+            account=self._store.account,
+            type=body.type,
+            key=uuid.uuid4().hex,
+            reference=body.external_id and sha256_of(body.external_id),
+            asked_at=time.time(),
+        )
+        is_repeatable = await self._store.supports_idempotency()
+        sent = self._sender.with_callback_url(body, record.key)
+        with self._store.send_lock.sender() as name:
+            post = self._sender.pending(record, name, sent)
+            if not await self._store.save_before_post(
+                record,
+                post,
+                expected=expected,
+                budget=self._budget,
+                snapshot=snapshot,
+                cap=cap,
+            ):
+                return None
+            attempt = Attempt(
+                record=record,
+                post=post,
+                before=expected,
+                is_repeatable=is_repeatable,
+                plain=body,
+                body=sent,
+            )
+            return await self._send_and_save(attempt)
+
+    async def _repeat(
+        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord
+    ) -> Submitted | None:
+        """Send a POST of unknown outcome again, with the same key and body.
+
+        The service recognises it by its key. None if another caller was faster.
+        """
+        record = replace(record, state=SubmitState.ASKING)
+        saved = self._sender.cipher.decrypt(stored.post.body, body) if stored.post else None
+        sent = saved or self._sender.with_callback_url(body, record.key)
+        plain = self._sender.without_callback_url(sent, record.key)
+        with self._store.send_lock.sender() as name:
+            post = self._sender.pending(record, name, sent)
+            if not await self._store.save_before_post(record, post, expected=stored, budget=None):
+                return None
+            attempt = Attempt(
+                record=record,
+                post=post,
+                before=stored,
+                is_repeatable=True,
+                plain=plain,
+                body=sent,
+                is_own=body.callback_url in (None, plain.callback_url)
+                and body.external_id == plain.external_id,
+            )
+            return await self._send_and_save(attempt)
+
+    async def _balance_snapshot(self) -> BalanceSnapshot:
+        states = await self._store.credit_states()
+        credits_now = await self._read_credits()
         # A service that holds credits has already deducted those of accepted requests.
         already = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
         deducted = frozenset(key for key, state in states.items() if state in already)
         return BalanceSnapshot(balance=credits_now.balance, deducted=deducted)
 
-    async def _reuse(
-        self,
-        submission: Submission,
-        stored: StoredRequest,
-        record: RequestRecord,
-        *,
-        refresh: bool,
-    ) -> Submitted | None:
-        """The saved request; None if a new POST is needed."""
-        if record.state is SubmitState.ACCEPTED:
-            return await self._read_accepted(record, refresh=refresh)
-        if await self._is_repeatable():
-            return await self._repeat(submission, stored, refresh=refresh)
-        if refresh:
-            return None
-        raise OutcomeUnknown
-
-    async def _read_accepted(self, record: RequestRecord, *, refresh: bool) -> Submitted | None:
-        is_over = record.status is not None
-        if record.enrichment_id is None or (is_over and (refresh or not self._may_reuse(record))):
-            return None
+    async def _send_and_save(self, attempt: Attempt) -> Submitted:
+        record = attempt.record
         try:
-            result = await self.read(record.enrichment_id, record)
-        except UnknownEnrichment:
-            if is_recent(record):
-                raise ServiceUnavailable from None
-            await self.store.release(record, None, StoredRequest())
-            raise UnknownEnrichment(_FORGOTTEN) from None
-        if result.reason in (Reason.ERASED, Reason.EXPIRED):
-            return None  # the email was deleted: this is no `not-found` to reuse
-        current = replace(record, status=result.status, ended_at=record.ended_at or time.time())
-        # One that was saved as final is reused whatever status the service returns now; one that
-        # has just become final may be too old, or have failed.
-        if result.is_final and not record.status and (refresh or not self._may_reuse(current)):
-            return None
-        return Submitted(as_reused(result), record)
-
-    async def _repeat(
-        self, submission: Submission, stored: StoredRequest, *, refresh: bool
-    ) -> Submitted | None:
-        try:
-            async with self.slots:
-                return await self.sender.repeat(submission, stored)
-        except InvalidArguments as error:  # the key is another caller's, or had another body
-            if refresh:
-                return None
-            raise OutcomeUnknown from error
-
-    async def _is_repeatable(self) -> bool:
-        """Whether a POST may be repeated with its `Idempotency-Key`."""
-        return self.supports_idempotency or await self.store.supports_idempotency()
-
-    def _may_reuse(self, record: RequestRecord) -> bool:
-        """Whether the saved request answers a new one: not if it failed, or is an old miss."""
-        if record.status is Status.NOT_FOUND:
-            return time.time() - (record.ended_at or record.asked_at) < self.keep_misses
-        return record.status is not Status.FAILED
+            posted = await self._sender.send(attempt)
+        except OutcomeUnknown:
+            with _log_storage_errors():
+                await self._store.mark_unknown(record, attempt.post)
+            raise
+        except EnrichmentError:
+            with _log_storage_errors():
+                await self._store.release(record, attempt.post, attempt.before)
+            raise
+        is_first, accepted = True, None
+        with _log_storage_errors():
+            accepted_id = posted.enrichment.id
+            is_first = await self._store.mark_accepted(record, accepted_id)
+            accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
+            if posted.supports_idempotency and not attempt.is_repeatable:
+                await self._store.mark_idempotent()
+        result = _to_result(attempt, posted)
+        return Submitted(result if is_first and attempt.is_own else as_reused(result), accepted)
 
 
 def is_recent(record: RequestRecord) -> bool:
@@ -233,8 +385,6 @@ def is_recent(record: RequestRecord) -> bool:
 
 def _is_being_sent(stored: StoredRequest) -> bool:
     """Whether a live process waits for the response to the POST, within its lease."""
-    if stored.record is None or stored.record.state is not SubmitState.ASKING:
-        return False
     if stored.post is None or not stored.is_being_sent:
         return False
     return 0 <= time.time() - stored.post.since < SEND_LEASE_SECONDS
@@ -243,7 +393,32 @@ def _is_being_sent(stored: StoredRequest) -> bool:
 def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: RequestRecord) -> bool:
     if _is_being_sent(stored):
         return False
-    reference = hash_external_id(result.external_id)
-    if reference and record.reference:
-        return reference == record.reference
+    if result.external_id and record.reference:
+        return sha256_of(result.external_id) == record.reference
     return result.type is record.type
+
+
+def _to_result(attempt: Attempt, posted: PostResult) -> EnrichmentResult:
+    try:
+        validate_email(posted.enrichment)
+    except BadAnswer as error:
+        raise UnusableAddress from error
+    result = from_response(posted.enrichment)
+    return replace(
+        result,
+        asked_at=attempt.record.asked_at,
+        type=result.type or attempt.record.type,
+        callback_url=attempt.plain.callback_url,
+    )
+
+
+@contextmanager
+def _log_storage_errors() -> Iterator[None]:
+    """Log a failure to save the outcome of a POST: the caller still gets the outcome.
+
+    The row stays as it was saved before the POST, and later counts as an unknown outcome.
+    """
+    try:
+        yield
+    except StorageFailed:
+        logger.warning("the outcome of a request could not be saved")

@@ -8,18 +8,29 @@ from __future__ import annotations
 import hmac
 import logging
 import re
+import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from mcp_enrichment.client import poll_schedule
+from mcp_enrichment.client.state.sqlite_file import (
+    Schema,
+    SQLiteFile,
+    SQLiteStore,
+    read_transaction,
+    transaction,
+)
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of
 from mcp_enrichment.contract.errors import StorageFailed
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.state.webhook_store import WebhookStore
+    import sqlite3
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from mcp_enrichment.contract.models import EnrichmentBody, EnrichmentRequest
 
 logger = logging.getLogger(__name__)
@@ -30,20 +41,32 @@ MAX_CACHED = 10_000
 """Requests whose last response is cached, so that a new wait need not start with a poll."""
 TAG_BYTES = 16
 _TOKEN = re.compile(rf"([A-Za-z0-9_-]{{1,128}})\.[0-9a-f]{{{2 * TAG_BYTES}}}")
+BUSY_TIMEOUT = 2.0
+"""Seconds that one process waits for another's transaction."""
+KEPT_SECONDS = DAY
+"""After which rows are deleted, and a webhook is no longer expected."""
+MAX_NOTIFICATIONS = 10
+"""Webhooks of one request that are saved; a vendor makes three attempts."""
+
+SCHEMA = Schema(
+    version=2,
+    tables="""
+CREATE TABLE expected (
+    key TEXT PRIMARY KEY, enrichment_id TEXT NOT NULL, at REAL NOT NULL
+) STRICT;
+CREATE INDEX expected_by_id ON expected (enrichment_id);
+CREATE TABLE notified (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL
+) STRICT;
+CREATE INDEX notified_by_key ON notified (key);
+CREATE TABLE missed (at REAL NOT NULL) STRICT;
+""",
+    contains="the record of expected webhooks",
+    if_lost="the lookups in it are polled",
+)
 
 
-class Polling(Protocol):
-    """The poller that webhooks trigger."""
-
-    def poll_now(self, enrichment_id: str) -> None:
-        """Poll this request, if anybody waits for it."""
-
-    def is_idle(self) -> bool:
-        """Whether nobody waits for anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """A request whose webhook is expected."""
 
     last: EnrichmentBody | None = None
@@ -52,8 +75,7 @@ class Expected:
     """Seconds until it is polled anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cached:
+class _Cached(NamedTuple):
     body: EnrichmentBody
     at: float
 
@@ -136,24 +158,18 @@ class Webhooks:
         """Close the file. A later webhook opens it again."""
         self._file.close()
 
-    async def watch(self, poller: Polling) -> None:
-        """Poll each request whose webhook arrived, in this process or another. Never returns."""
-        number = 0
-        while True:
-            with anyio.move_on_after(CHECK_INTERVAL):
-                await self._arrived.wait()
-            self._arrived = anyio.Event()
-            if not poller.is_idle():
-                number = await self._trigger(poller, number)
+    async def arrival(self) -> None:
+        """Wait until a webhook has arrived, or another process may have received one."""
+        with anyio.move_on_after(CHECK_INTERVAL):
+            await self._arrived.wait()
+        self._arrived = anyio.Event()
 
-    async def _trigger(self, poller: Polling, number: int) -> int:
+    async def arrived_since(self, number: int) -> tuple[int, Sequence[str]]:
+        """The ids of the webhooks that came after this number, and the number to pass next."""
         try:
-            number, ids = await self._file.notified_since(number)
+            return await self._file.notified_since(number)
         except StorageFailed:
-            return number  # each wait still polls, if later
-        for enrichment_id in ids:
-            poller.poll_now(enrichment_id)
-        return number
+            return number, []  # each wait still polls, if later
 
     def _save_in_cache(self, body: EnrichmentBody) -> None:
         self._cache.pop(body.id, None)
@@ -163,3 +179,61 @@ class Webhooks:
 
     def _tag(self, key: str) -> str:
         return mac_of(self._secret, "webhook", key, size=TAG_BYTES).hex()
+
+
+class WebhookStore(SQLiteStore):
+    """The webhooks that are expected and those that have arrived, for all processes of one machine.
+
+    Every method raises `StorageFailed`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = SQLiteFile(path, SCHEMA, busy_timeout=BUSY_TIMEOUT)
+
+    @transaction
+    def expect(self, db: sqlite3.Connection, key: str, enrichment_id: str) -> None:
+        """Save the id of the request that was made with this key."""
+        now = time.time()
+        for table in ("expected", "notified", "missed"):
+            db.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT_SECONDS,))  # noqa: S608
+        db.execute("INSERT OR REPLACE INTO expected VALUES (?, ?, ?)", (key, enrichment_id, now))
+
+    @transaction
+    def notify(self, db: sqlite3.Connection, key: str) -> None:
+        """Save a webhook for the request of this key. The id may not be known yet."""
+        few = "(SELECT count(*) FROM notified WHERE key = ?) < ?"
+        db.execute(
+            f"INSERT INTO notified (key, at) SELECT ?, ? WHERE {few}",
+            (key, time.time(), key, MAX_NOTIFICATIONS),
+        )
+
+    @transaction
+    def miss(self, db: sqlite3.Connection) -> None:
+        """Save that a request became final and no webhook came."""
+        db.execute("INSERT INTO missed VALUES (?)", (time.time(),))
+
+    @read_transaction
+    def is_expected(self, db: sqlite3.Connection, enrichment_id: str) -> bool:
+        """Whether a webhook for this request is still to come.
+
+        False after one was missed, until another one arrives.
+        """
+        query = """
+            SELECT EXISTS (SELECT 1 FROM expected WHERE enrichment_id = :id)
+            AND NOT EXISTS (
+                SELECT 1 FROM notified JOIN expected USING (key) WHERE enrichment_id = :id
+            )
+            AND coalesce((SELECT max(at) FROM missed), 0)
+                <= coalesce((SELECT max(at) FROM notified), 0)"""
+        return bool(db.execute(query, {"id": enrichment_id}).fetchone()[0])
+
+    @read_transaction
+    def notified_since(self, db: sqlite3.Connection, number: int) -> tuple[int, Sequence[str]]:
+        """The ids of the webhooks that came after this number, and the number to pass next."""
+        query = (
+            "SELECT number, enrichment_id FROM notified LEFT JOIN expected USING (key)"
+            " WHERE number > ?"
+        )
+        found = db.execute(query, (number,)).fetchall()
+        last = max((row[0] for row in found), default=number)
+        return last, [row[1] for row in found if row[1] is not None]

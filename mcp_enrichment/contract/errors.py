@@ -33,7 +33,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from mcp_enrichment.contract.explanation import NOTHING_DONE, NOTHING_SENT, Explanation
-from mcp_enrichment.contract.storage_errors import EXPLANATION_BY_FAULT, TRANSIENT
+from mcp_enrichment.contract.storage_errors import TRANSIENT
 from mcp_enrichment.contract.storage_errors import StorageFault as StorageFault  # noqa: PLC0414 (a re-export)
 
 
@@ -283,7 +283,7 @@ class StorageFailed(ServiceUnavailable):
     """The transaction was rolled back. `done`: the effect of earlier ones on money."""
 
     def __init__(self, fault: StorageFault, *, done: str = NOTHING_DONE) -> None:
-        super().__init__(replace(EXPLANATION_BY_FAULT[fault], money=done))
+        super().__init__(replace(fault.explanation, money=done))
         self.fault = fault
         self.retryable = fault in TRANSIENT
 

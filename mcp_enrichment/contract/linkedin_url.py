@@ -10,9 +10,65 @@ import string
 from unicodedata import category, normalize
 from urllib.parse import quote, unquote
 
-from mcp_enrichment.contract.linkedin_url_errors import ProfileURLError, URLProblem, require
+from mcp_enrichment.contract.explanation import NOTHING_SENT, ExplainedEnum, Explanation
 
-__all__ = ["ProfileURLError", "URLProblem", "canonical_profile_url"]
+_PASTE = "paste one of the form https://www.linkedin.com/in/<username>."
+_COPY = "open the person's public profile and copy the address, which contains /in/, from there."
+
+
+class URLProblem(ExplainedEnum):
+    """The problem of the text, with its sentence: what is wrong, and what to paste instead."""
+
+    EMPTY = "empty", f"There is no URL; {_PASTE}"
+    TOO_LONG = "too-long", f"That is too long to be one profile URL; {_PASTE}"
+    BAD_CHARS = (
+        "bad-chars",
+        "The URL holds a space, an invisible character, a backslash or another character that no "
+        f"URL may hold; {_PASTE}",
+    )
+    SCHEME = "scheme", f"The URL is neither http nor https; {_PASTE}"
+    USERINFO = "userinfo", f"The URL has a user name or an e-mail address in it; {_PASTE}"
+    HOST = "host", f"The URL is not on linkedin.com; {_PASTE}"
+    PORT = "port", f"The URL asks for an unusual port; {_PASTE}"
+    NOT_A_PROFILE = "not-a-profile", f"The URL is on LinkedIn but names no profile; {_COPY}"
+    NOT_A_PERSON = "not-a-person", f"The URL is on LinkedIn but is not that of a person; {_COPY}"
+    SALES_NAVIGATOR = "sales-navigator", f"The URL is one of Sales Navigator; {_COPY}"
+    RECRUITER = "recruiter", f"The URL is one of LinkedIn Recruiter; {_COPY}"
+    OPAQUE_MEMBER_ID = (
+        "opaque-member-id",
+        f"The URL holds an internal member id instead of a name; {_COPY}",
+    )
+    BAD_PUB = "bad-pub", f"The URL is not a complete /pub/ address of one person; {_COPY}"
+    EMPTY_SLUG = "empty-slug", f"The URL ends before the name of the profile; {_PASTE}"
+    SLUG_LENGTH = "slug-length", f"The name after /in/ does not have 3 to 100 characters; {_COPY}"
+    SLUG_CHARS = "slug-chars", f"The name after /in/ is not one that LinkedIn gives; {_COPY}"
+
+
+class ProfileURLError(ValueError):
+    """The text is not the URL of one person's profile."""
+
+    def __init__(self, kind: URLProblem) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    @property
+    def advice(self) -> str:
+        """The problem and what to paste instead."""
+        return self.kind.text
+
+    @property
+    def explanation(self) -> Explanation:
+        """The same as an explanation."""
+        return Explanation(
+            happened=self.advice,
+            money=NOTHING_SENT,
+            for_person="Correct it and try again.",
+            for_assistant="Correct it, or ask the user for the profile's URL.",
+        )
+
+    def __str__(self) -> str:
+        return self.advice
+
 
 _PROFILES = "https://www.linkedin.com/in/"
 _MAX_TEXT = 2048
@@ -104,8 +160,8 @@ def _bare(text: str) -> str:
 
 def _path(address: str) -> str:
     """The part after the host. Checks that all before it is LinkedIn's."""
-    require(address, URLProblem.EMPTY)
-    require(len(address) <= _MAX_TEXT, URLProblem.TOO_LONG)
+    _require(address, URLProblem.EMPTY)
+    _require(len(address) <= _MAX_TEXT, URLProblem.TOO_LONG)
     parts = _ADDRESS.fullmatch(address)
     if parts is None or _hides_something(address):
         raise ProfileURLError(URLProblem.BAD_CHARS)
@@ -123,10 +179,10 @@ def _check_origin(scheme: str, authority: str) -> None:
     """Only LinkedIn's hosts in ASCII: an internationalized look-alike is another host."""
     userinfo, _, place = authority.rpartition("@")
     host, _, port = place.partition(":")
-    require(scheme in _DEFAULT_PORTS, URLProblem.SCHEME)
-    require(not userinfo, URLProblem.USERINFO)
-    require(_HOST.fullmatch(host), URLProblem.HOST)
-    require(port in ("", _DEFAULT_PORTS[scheme]), URLProblem.PORT)
+    _require(scheme in _DEFAULT_PORTS, URLProblem.SCHEME)
+    _require(not userinfo, URLProblem.USERINFO)
+    _require(_HOST.fullmatch(host), URLProblem.HOST)
+    _require(port in ("", _DEFAULT_PORTS[scheme]), URLProblem.PORT)
 
 
 def _slug(path: str) -> str:
@@ -145,9 +201,9 @@ def _slug_of_in(rest: str) -> str:
     if inner := _inner(rest):
         return _slug(inner)
     segment, *subpages = rest.split("/")
-    require(segment, URLProblem.EMPTY_SLUG)
+    _require(segment, URLProblem.EMPTY_SLUG)
     name = decode_segment(segment)
-    require(not name.startswith(_MEMBER_IDS), URLProblem.OPAQUE_MEMBER_ID)
+    _require(not name.startswith(_MEMBER_IDS), URLProblem.OPAQUE_MEMBER_ID)
     slug = normalize_slug(name)
     _check_subpages([unquote(page).lower() for page in subpages])
     return slug
@@ -165,7 +221,7 @@ def _check_subpages(pages: list[str]) -> None:
     5.2.4), and so do two URLs in one.
     """
     two = "in" in pages or any(LINKEDIN in page for page in pages)
-    require(not two and _DOT_SEGMENTS.isdisjoint(pages), URLProblem.NOT_A_PROFILE)
+    _require(not two and _DOT_SEGMENTS.isdisjoint(pages), URLProblem.NOT_A_PROFILE)
 
 
 def _slug_of_pub(rest: str) -> str:
@@ -193,8 +249,8 @@ def decode_segment(segment: str) -> str:
 def normalize_slug(name: str) -> str:
     """The canonical form of a decoded slug: NFC and lower case."""
     slug = _folded(name)
-    require(len(slug) in _LENGTHS, URLProblem.SLUG_LENGTH)
-    require(_could_be_given(slug) and not _is_cut_badly(slug), URLProblem.SLUG_CHARS)
+    _require(len(slug) in _LENGTHS, URLProblem.SLUG_LENGTH)
+    _require(_could_be_given(slug) and not _is_cut_badly(slug), URLProblem.SLUG_CHARS)
     return slug
 
 
@@ -236,3 +292,9 @@ def _looks_like_a_delimiter(char: str, kind: str) -> bool:
     return char in _SLASHES or (
         kind != "Sk" and any(c.isascii() and c not in _PUNCTUATION for c in plain)
     )
+
+
+def _require(condition: object, problem: URLProblem) -> None:
+    """Raise `ProfileURLError` unless the condition is true."""
+    if not condition:
+        raise ProfileURLError(problem)

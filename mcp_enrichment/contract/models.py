@@ -13,7 +13,6 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
     model_validator,
 )
 
@@ -207,13 +206,8 @@ class Credits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     balance: Annotated[int, Field(ge=0)]
-    held: Annotated[int, Field(ge=0)] | None = None
+    held: Annotated[Annotated[int, Field(ge=0)] | None, WrapValidator(_or_none)] = None
     """Additive: credits held for running requests. The balance does not include them."""
-
-    @field_validator("held", mode="wrap")
-    @classmethod
-    def _wrong_is_absent(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-        return _or_none(value, read)
 
 
 class LedgerEntryKind(StrEnum):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_enrichment.contract.storage_errors import EXPLANATION_BY_FAULT, StorageFault
+from mcp_enrichment.contract.errors import StorageFault
 from tests.cli.commands import ADA, SAMPLE, Done, Shell
 from tests.support.waiting import HANG
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Run = Callable[..., Done]
 
 SHIM = Path(__file__).parents[1] / "support" / "unlockable.c"
-CAUSE = EXPLANATION_BY_FAULT[StorageFault.NO_LOCKS].happened
+CAUSE = StorageFault.NO_LOCKS.explanation.happened
 LOCKS = ("ENOLCK", "EOPNOTSUPP", "EPERM", "EACCES")
 """The errors with which file systems refuse a lock. SQLite reports each in its own way: the first
 and the last as busy, which is the case of NFS without its lock service."""

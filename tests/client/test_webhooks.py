@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.client import poll_schedule
-from mcp_enrichment.client.state.webhook_store import MAX_NOTIFICATIONS
+from mcp_enrichment.client.webhooks import MAX_NOTIFICATIONS
 from mcp_enrichment.contract.errors import RateLimited
 from mcp_enrichment.contract.models import EmailType, EnrichmentBody, Status
 from tests.client.polled import until_answered

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_enrichment.client import poll_schedule
-from mcp_enrichment.client.state.webhook_store import WebhookStore
-from mcp_enrichment.client.webhooks import Webhooks
+from mcp_enrichment.client.webhooks import Webhooks, WebhookStore
 from tests.support.running_service import until
 from tests.support.waiting import HANG
 
@@ -50,5 +49,5 @@ async def waiting(
     with anyio.fail_after(HANG):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await until(lambda: not client._poller.is_idle())
+            await until(lambda: bool(client._poller._running))
             yield answers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.contract.errors import RateLimited, StorageFailed, StorageFault
-from mcp_enrichment.contract.linkedin_url_errors import ProfileURLError, URLProblem
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, URLProblem
 from mcp_enrichment.mcp.tools import TOOLS
 from tests.support.explanations import every_explanation, next_step_explanations
 

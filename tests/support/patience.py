@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_enrichment.client import client as client_module
-from mcp_enrichment.client import submitter
+from mcp_enrichment.client import submitter, webhooks
 from mcp_enrichment.client.poller import Poller
-from mcp_enrichment.client.state import sqlite_file, webhook_store
+from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.mcp import models
 from tests.support.waiting import HANG
 
@@ -24,7 +24,7 @@ def be_patient(change: Callable[[Any, str, float], None] = setattr) -> None:
     """A busy machine may need seconds for a lock or a write of the state file."""
     change(submitter, "CONCURRENT_SEND_SECONDS", HANG)
     change(sqlite_file, "BUSY_TIMEOUT", HANG)
-    change(webhook_store, "BUSY_TIMEOUT", HANG)
+    change(webhooks, "BUSY_TIMEOUT", HANG)
     change(client_module, "SAVE_SECONDS", HANG)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -12,6 +15,8 @@ from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from mcp_enrichment.contract.models import EnrichmentRequest
 
 TABLES = """
 CREATE TABLE requests (
@@ -92,6 +97,46 @@ class StoredRequest:
     """The process that sends the POST is alive."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BodyCipher:
+    """Encrypts the body of a POST of one account until its outcome is known.
+
+    A repeated POST must have the same body. The caller that repeats it knows the profile and the
+    type. The other two fields may hold an email or a secret, so they are encrypted. The encryption
+    key is derived from the account's API key and the profile, and is not stored. The embedded
+    service has no API key: there the encryption key is derived from the profile, the type and the
+    name of the database. All can be guessed, so this encryption keeps the fields from a casual
+    reader only.
+    """
+
+    secret: str
+
+    def encrypt(self, body: EnrichmentRequest) -> str:
+        """The `callback_url` and the `external_id`, encrypted; an empty text without them."""
+        fields = {"callback_url": body.callback_url, "external_id": body.external_id}
+        if not any(fields.values()):
+            return ""
+        from cryptography.fernet import Fernet  # noqa: PLC0415 (it takes 50 ms to import)
+
+        return Fernet(self._key(body)).encrypt(json.dumps(fields).encode()).decode()
+
+    def decrypt(self, saved: str, like: EnrichmentRequest) -> EnrichmentRequest | None:
+        """The body that was sent about the profile and type of `like`; None if it is damaged."""
+        if not saved:
+            return like.model_copy(update={"callback_url": None, "external_id": None})
+        from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415
+
+        try:
+            fields = json.loads(Fernet(self._key(like)).decrypt(saved))
+        except InvalidToken:
+            return None
+        return like.model_copy(update=fields)
+
+    def _key(self, body: EnrichmentRequest) -> bytes:
+        derived_from = json.dumps([self.secret, body.linkedin_url, body.type])
+        return base64.urlsafe_b64encode(hashlib.sha256(derived_from.encode()).digest())
+
+
 def dedup_key(account: str, profile: str, kind: EmailType) -> str:
     """The key of a request: the same account, profile and type give the same key."""
     return sha256_of(account, profile, kind)
@@ -99,9 +144,10 @@ def dedup_key(account: str, profile: str, kind: EmailType) -> str:
 
 def read_stored(db: sqlite3.Connection, dedup_key: str) -> StoredRequest:
     """Read the rows of this request."""
-    record, post = find_one(db, "dedup_key = ?", dedup_key), find_post(db, dedup_key)
-    is_its = post is not None and record is not None and post.key == record.key
-    return StoredRequest(record=record, post=post if is_its else None)
+    record = next(iter(find_all(db, "dedup_key = ?", dedup_key)), None)
+    posts = _select(db, "SELECT * FROM pending_posts WHERE dedup_key = ?", dedup_key)
+    its_posts = (PendingPost(**row) for row in posts if record and row["key"] == record.key)
+    return StoredRequest(record=record, post=next(its_posts, None))
 
 
 def replace_rows(
@@ -116,40 +162,21 @@ def replace_rows(
             db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)  # noqa: S608 (fixed)
 
 
-def delete_post(db: sqlite3.Connection, dedup_key: str) -> None:
-    """Delete the pending POST: its outcome is known."""
-    db.execute("DELETE FROM pending_posts WHERE dedup_key = ?", (dedup_key,))
-
-
 def delete_orphan_posts(db: sqlite3.Connection) -> None:
     """Delete the pending POSTs whose request is deleted."""
     db.execute("DELETE FROM pending_posts WHERE dedup_key NOT IN (SELECT dedup_key FROM requests)")
 
 
-def find_post(db: sqlite3.Connection, dedup_key: str) -> PendingPost | None:
-    """The pending POST of this request."""
-    found = db.execute("SELECT * FROM pending_posts WHERE dedup_key = ?", (dedup_key,))
-    return next((PendingPost(**row) for row in _as_dicts(found)), None)
-
-
-def find_one(db: sqlite3.Connection, where: str, *values: str) -> RequestRecord | None:
-    """The first request that meets this condition."""
-    return next(iter(find_all(db, where, *values)), None)
-
-
 def find_all(db: sqlite3.Connection, where: str, *values: str | int) -> list[RequestRecord]:
     """The requests that meet this condition."""
-    found = db.execute(f"SELECT * FROM requests WHERE {where}", values)  # noqa: S608 (fixed text)
-    return [_record(row) for row in _as_dicts(found)]
+    rows = _select(db, f"SELECT * FROM requests WHERE {where}", *values)  # noqa: S608 (fixed text)
+    for row in rows:
+        row["type"], row["state"] = EmailType(row["type"]), SubmitState(row["state"])
+        row["status"] = row["status"] and Status(row["status"])
+    return [RequestRecord(**row) for row in rows]
 
 
-def _as_dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    names = [column[0] for column in cursor.description]
-    with closing(cursor):  # one that fails half-read would keep the file locked
+def _select(db: sqlite3.Connection, query: str, *values: str | int) -> list[dict[str, Any]]:
+    with closing(db.execute(query, values)) as cursor:  # else a failure keeps the file locked
+        names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def _record(row: dict[str, Any]) -> RequestRecord:
-    status = row["status"] and Status(row["status"])
-    typed = {"type": EmailType(row["type"]), "state": SubmitState(row["state"]), "status": status}
-    return RequestRecord(**row | typed)

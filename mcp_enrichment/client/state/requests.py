@@ -19,10 +19,7 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
     delete_orphan_posts,
-    delete_post,
     find_all,
-    find_one,
-    find_post,
     read_stored,
     replace_rows,
 )
@@ -81,12 +78,20 @@ class FinalRequest:
 class RequestStore(SQLiteStore):
     """The requests of one account. Every method raises `StorageFailed`."""
 
-    def __init__(self, path: Path, account: str, *, keep: float = KEEP) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        *,
+        keep: float = KEEP,
+        supports_idempotency: bool = False,
+    ) -> None:
+        """`supports_idempotency`: as for `EnrichmentClient`."""
         self.account = account
         self.send_lock = SendLock(path)
         self._file = SQLiteFile(path, SCHEMA)
         self._keep = keep
-        self._supports_idempotency = False
+        self._supports_idempotency = supports_idempotency
 
     def close(self) -> None:
         # A transaction that waits for another process still takes the lock.
@@ -100,52 +105,26 @@ class RequestStore(SQLiteStore):
         post: PendingPost,
         *,
         expected: StoredRequest,
-        budget: Budget,
-        snapshot: BalanceSnapshot | None,
+        budget: Budget | None,
+        snapshot: BalanceSnapshot | None = None,
         cap: CreditCap | None = None,
     ) -> bool:
-        """Save a request and count its credit, before its POST is sent.
+        """Save a request before its POST is sent, and count its credit against the budget.
 
-        False if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then
-        saves nothing.
+        `budget`: None if an earlier POST is sent again, whose credit counts already. False if
+        another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then saves
+        nothing.
         """
         before = time.time() - self._keep
-        db.execute(
-            "DELETE FROM requests WHERE account = ? AND asked_at < ?", (self.account, before)
-        )
-        delete_orphan_posts(db)
-        if not self._compare_and_set(db, record, post, expected):
-            return False
-        spending.count_credit(db, self.account, record.key, budget, snapshot, cap=cap)
-        return True
-
-    @transaction
-    def save_before_repeat(
-        self,
-        db: sqlite3.Connection,
-        record: RequestRecord,
-        post: PendingPost,
-        *,
-        expected: StoredRequest,
-    ) -> bool:
-        """Save that an earlier POST, whose credit counts already, is sent again.
-
-        False if another caller has changed the `expected` rows.
-        """
-        return self._compare_and_set(db, record, post, expected)
-
-    def _compare_and_set(
-        self,
-        db: sqlite3.Connection,
-        new: RequestRecord,
-        post: PendingPost,
-        expected: StoredRequest,
-    ) -> bool:
-        """Replace the rows of a request if they are as `expected`; return whether they were."""
-        if read_stored(db, new.dedup_key) != replace(expected, is_being_sent=False):
+        old = "DELETE FROM requests WHERE account = ? AND asked_at < ?"
+        if db.execute(old, (self.account, before)).rowcount:
+            delete_orphan_posts(db)
+        if read_stored(db, record.dedup_key) != replace(expected, is_being_sent=False):
             return False
         self.send_lock.hold()
-        replace_rows(db, new.dedup_key, new, post)
+        replace_rows(db, record.dedup_key, record, post)
+        if budget is not None:
+            spending.count_credit(db, self.account, record.key, budget, snapshot, cap=cap)
         return True
 
     @read_transaction
@@ -197,7 +176,7 @@ class RequestStore(SQLiteStore):
     ) -> Mapping[str, RequestRecord]:
         """The requests with these ids of the service."""
         mine = "enrichment_id = ? AND account = ?"
-        return {i: row for i in set(ids) if (row := find_one(db, mine, i, self.account))}
+        return {i: row for i in set(ids) for row in find_all(db, mine, i, self.account)}
 
     @transaction
     def mark_accepted(
@@ -212,19 +191,20 @@ class RequestStore(SQLiteStore):
             " WHERE dedup_key = ? AND key = ? AND enrichment_id IS NULL"
         )
         if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
-            delete_post(db, record.dedup_key)
+            db.execute("DELETE FROM pending_posts WHERE dedup_key = ?", (record.dedup_key,))
             return True
-        return find_one(db, "dedup_key = ? AND key = ?", *mine) is None
+        return not find_all(db, "dedup_key = ? AND key = ?", *mine)
 
     @transaction
     def mark_unknown(
         self, db: sqlite3.Connection, record: RequestRecord, post: PendingPost
     ) -> None:
         """Save that the POST may have arrived, unless another process is sending it again."""
-        stored = find_post(db, post.dedup_key)
-        if stored and stored.sender == post.sender:
-            unknown = "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
-            db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key))
+        unknown = (
+            "UPDATE requests SET state = ? WHERE dedup_key = ? AND key = ?"
+            " AND dedup_key IN (SELECT dedup_key FROM pending_posts WHERE sender = ?)"
+        )
+        db.execute(unknown, (SubmitState.UNKNOWN, record.dedup_key, record.key, post.sender))
 
     @transaction
     def save_body(self, db: sqlite3.Connection, post: PendingPost, body: str) -> None:
@@ -233,10 +213,22 @@ class RequestStore(SQLiteStore):
         db.execute(changed, (body, post.dedup_key, post.sender))
 
     @transaction
-    def save_outcomes(self, db: sqlite3.Connection, outcomes: Iterable[FinalRequest]) -> None:
-        """Save how these requests became final. Saving one twice changes nothing."""
-        for outcome in outcomes:
-            _save_outcome(db, self.account, outcome)
+    def save_outcome(self, db: sqlite3.Connection, outcome: FinalRequest) -> None:
+        """Save how a request became final. Saving it twice changes nothing."""
+        update = (
+            "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
+            " AND ended_at IS NULL"
+        )
+        record = outcome.record
+        values = (outcome.status, time.time(), record.dedup_key, record.key)
+        if not db.execute(update, values).rowcount:
+            return
+        if outcome.charged:
+            spending.set_state(db, record.key, spending.CHARGED)
+        else:
+            spending.release(db, record.key)
+        if outcome.duration is not None:
+            _add_duration(db, self.account, outcome.duration)
 
     @transaction
     def release(
@@ -246,7 +238,7 @@ class RequestStore(SQLiteStore):
         post: PendingPost | None,
         before: StoredRequest,
     ) -> None:
-        """Undo `save_before_post` or `save_before_repeat` after the service has refused the POST.
+        """Undo `save_before_post` after the service has refused the POST.
 
         It leaves the rows that another process has written since, and the credit of a POST that
         another process is sending again.
@@ -255,12 +247,11 @@ class RequestStore(SQLiteStore):
         sender = stored.post.sender if stored.post else None
         if sender == (post.sender if post else None) and stored.record == record:
             replace_rows(db, record.dedup_key, before.record, before.post)
-        now = find_one(db, "dedup_key = ?", record.dedup_key)
-        if now is None or now.key != record.key:
+        if not find_all(db, "dedup_key = ? AND key = ?", record.dedup_key, record.key):
             spending.release(db, record.key)
 
     async def supports_idempotency(self) -> bool:
-        """Whether the service of this account has shown that it honours `Idempotency-Key`."""
+        """Whether the service of this account is known to honour `Idempotency-Key`."""
         self._supports_idempotency = self._supports_idempotency or await self._is_idempotent()
         return self._supports_idempotency
 
@@ -313,23 +304,6 @@ class RequestStore(SQLiteStore):
         """Delete the requests of all accounts; return how many there were."""
         db.execute("DELETE FROM pending_posts")
         return db.execute("DELETE FROM requests").rowcount
-
-
-def _save_outcome(db: sqlite3.Connection, account: str, outcome: FinalRequest) -> None:
-    update = (
-        "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
-        " AND ended_at IS NULL"
-    )
-    record = outcome.record
-    values = (outcome.status, time.time(), record.dedup_key, record.key)
-    if not db.execute(update, values).rowcount:
-        return
-    if outcome.charged:
-        spending.set_state(db, record.key, spending.CHARGED)
-    else:
-        spending.release(db, record.key)
-    if outcome.duration is not None:
-        _add_duration(db, account, outcome.duration)
 
 
 def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:

@@ -8,18 +8,18 @@ import os
 import sqlite3
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
 
 P = ParamSpec("P")
@@ -55,12 +55,20 @@ class Schema:
     """For the log: the consequence of a lost file."""
 
 
+class _Call(NamedTuple):
+    """A transaction, and the future of its result."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    done: Future[Any]
+
+
 class SQLiteFile:
     """Runs short transactions in a file that several processes use. A crash loses none of them.
 
-    Two connections stay open: a thread writes by one, and the event loop reads by the other. A file
-    that is damaged, or of another version, is renamed, and a new one is created. Each transaction
-    therefore begins by checking that its file is still the one at the path.
+    Two connections stay open: a thread writes by one, and the event loop reads by the other. Calls
+    that wait for the thread at the same time share one commit. A file that is damaged, or of
+    another version, is renamed, and a new one is created. Each transaction therefore begins by
+    checking that its file is still the one at the path.
     """
 
     def __init__(self, path: Path, schema: Schema, *, busy_timeout: float | None = None) -> None:
@@ -68,16 +76,23 @@ class SQLiteFile:
         self._schema = schema
         self._busy_timeout = busy_timeout
         self._is_lockable = False
-        self._writer = _Connection(path)
-        self._reader = _Connection(path)
+        self._writer = _Connection(path, schema)
+        self._reader = _Connection(path, schema)
+        self._waiting: deque[_Call] = deque()
         self._last_started: Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction and return its result. Raises `StorageFailed`."""
+        """Run `work` in a transaction; return its result once that is committed.
+
+        `work` changes nothing but the file: it runs again if another call of its group fails.
+        Raises `StorageFailed`.
+        """
         # A cancelled call does not wait for the thread, which another process may hold up.
-        started = self._last_started = self._thread.submit(self._run, work)
-        return await asyncio.wrap_future(started)
+        self._last_started = done = Future[T]()
+        self._waiting.append(_Call(work, done))
+        self._thread.submit(self._write_waiting)
+        return await asyncio.wrap_future(done)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`, which changes nothing, in one transaction. Raises `StorageFailed`.
@@ -86,12 +101,14 @@ class SQLiteFile:
         If the file is locked, has a fault, or is being written by this process, the other thread
         reads it in its turn.
         """
-        if self._last_started and not self._last_started.done():
-            return await self.run(work)
-        try:
-            return self._read_now(work)
-        except (sqlite3.Error, OSError, _OtherVersion):
-            return await self.run(work)
+        if self._last_started is None or self._last_started.done():
+            try:
+                return self._reader.run(work, "DEFERRED", timeout=0)
+            except BaseException as error:
+                self._reader.close()
+                if not isinstance(error, sqlite3.Error | OSError | _OtherVersion):
+                    raise
+        return await self.run(work)
 
     def close(self, *, then: Callable[[], object] = lambda: None) -> None:
         """Close the connections, after the transactions that were started. `then` is called last,
@@ -100,60 +117,52 @@ class SQLiteFile:
         self._thread.submit(self._writer.close)
         self._thread.submit(then)
 
-    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            db = self._reader.begin("DEFERRED", timeout=0)
-            self._check_version(db)
-            result = work(db)
-            db.execute("COMMIT")
-        except BaseException:
-            self._reader.close()
-            raise
-        return result
+    def _write_waiting(self) -> None:
+        """Run all calls that wait, in one transaction."""
+        group = []
+        while self._waiting:
+            call = self._waiting.popleft()
+            if call.done.set_running_or_notify_cancel():
+                group.append(call)
+        if group:
+            self._write_group(group)
 
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write_group(self, group: Sequence[_Call]) -> None:
+        try:
+            results = self._write(lambda db: [call.work(db) for call in group])
+        except BaseException as error:  # noqa: BLE001 (raised again in each caller)
+            is_locked = isinstance(error, StorageFailed) and error.fault is StorageFault.BUSY
+            if len(group) > 1 and not is_locked:
+                for call in group:  # only the one that fails gets its error
+                    self._write_group([call])
+                return
+            for call in group:
+                call.done.set_exception(error)
+        else:
+            for call, result in zip(group, results, strict=True):
+                call.done.set_result(result)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        timeout = self._busy_timeout or BUSY_TIMEOUT
         try:
             with translate_sqlite_errors():
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not self._is_lockable:
                     require_locks(self._path.parent)
                     self._is_lockable = True
-                return self._run_in_valid_file(work)
+                try:
+                    return self._writer.run(work, "IMMEDIATE", timeout=timeout)
+                except _OtherVersion:
+                    self._set_aside("other", "is of another version of mcp-enrichment")
+                except sqlite3.DatabaseError as error:
+                    if error_code(error) & _PRIMARY_CODE not in _BROKEN:
+                        raise
+                    self._set_aside("broken", "was unreadable")
+                self._writer.close()
+                return self._writer.run(work, "IMMEDIATE", timeout=timeout)
         except BaseException:
             self._writer.close()  # this rolls back
             raise
-
-    def _run_in_valid_file(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return self._run_in_transaction(work)
-        except _OtherVersion:
-            self._set_aside("other", "is of another version of mcp-enrichment")
-        except sqlite3.DatabaseError as error:
-            if error_code(error) & _PRIMARY_CODE not in _BROKEN:
-                raise
-            self._set_aside("broken", "was unreadable")
-        self._writer.close()
-        try:
-            return self._run_in_transaction(work)
-        except _OtherVersion as error:  # another version of the program has made the file anew
-            raise StorageFailed(StorageFault.BUSY) from error
-
-    def _run_in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = self._writer.begin("IMMEDIATE", timeout=self._busy_timeout or BUSY_TIMEOUT)
-        if self._check_version(db) == 0:
-            for statement in self._schema.tables.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {self._schema.version}")
-        result = work(db)
-        db.execute("COMMIT")
-        return result
-
-    def _check_version(self, db: sqlite3.Connection) -> int:
-        """The version of the file; 0 if it has no tables yet. Raises `_OtherVersion`."""
-        version: int = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, self._schema.version):
-            raise _OtherVersion
-        return version
 
     def _set_aside(self, suffix: str, reason: str) -> None:
         """Rename the file of the writer, unless another process has done so.
@@ -191,13 +200,17 @@ class SQLiteFile:
 class _Connection:
     """A connection that stays open as long as its file is at the path."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
+        self._schema = schema
         self._db: sqlite3.Connection | None = None
         self._inode: int | None = None
 
-    def begin(self, kind: str, *, timeout: float) -> sqlite3.Connection:
-        """Begin a transaction in the file that is at the path now."""
+    def run(self, work: Callable[[sqlite3.Connection], T], kind: str, *, timeout: float) -> T:
+        """Run `work` in one transaction in the file that is at the path now.
+
+        If it is `IMMEDIATE`, a new file gets its tables. After an error the transaction stays open.
+        """
         while True:
             db = self._db  # on Windows another thread may close it meanwhile
             if db is None:
@@ -205,8 +218,18 @@ class _Connection:
                 db = self._db = _connect(self._path, timeout)
             db.execute(f"BEGIN {kind}")
             if self.is_current():
-                return db
+                break
             self.close()  # the file is new, or was removed or replaced
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, self._schema.version):
+            raise _OtherVersion
+        if version == 0 and kind == "IMMEDIATE":
+            for statement in self._schema.tables.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {self._schema.version}")
+        result = work(db)
+        db.execute("COMMIT")
+        return result
 
     def roll_back(self) -> None:
         """Undo what the open transaction has written. The file stays locked, if it can be."""
@@ -307,12 +330,10 @@ def translate_sqlite_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise StorageFailed(_fault(error)) from error
+        primary = error_code(error) & _PRIMARY_CODE
+        fault = _FAULTS.get(primary, StorageFault.NOT_WRITABLE)
+        raise StorageFailed(StorageFault.NO_LOCKS if is_unsupported(error) else fault) from error
+    except _OtherVersion as error:  # another version of the program has made the file anew
+        raise StorageFailed(StorageFault.BUSY) from error
     except OSError as error:
         raise StorageFailed(StorageFault.NOT_WRITABLE) from error
-
-
-def _fault(error: sqlite3.DatabaseError) -> StorageFault:
-    if is_unsupported(error):
-        return StorageFault.NO_LOCKS
-    return _FAULTS.get(error_code(error) & _PRIMARY_CODE, StorageFault.NOT_WRITABLE)
