@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.callbacks.callback_job import begin as begin_deliver
 from mcp_enrichment.service.callbacks.callback_job import deliver
 from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
 from mcp_enrichment.service.db.schema import callbacks, requests
+from mcp_enrichment.service.lookup.lookup_job import begin as begin_look_ups
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, exponential_backoff
+from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from mcp_enrichment.service.callbacks.callback_job import Attempt
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job, NewLookup
 
@@ -56,6 +62,30 @@ class Engine(Protocol):
 
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then release the unfinished jobs."""
+
+
+def begin_claimed(
+    connection: Connection, service: ServiceContext, claimed: Sequence[Job]
+) -> list[Job]:
+    """The jobs with what their handlers start from, in the transaction that claims them: requests
+    are set to `processing`, and attempts of callbacks are stored."""
+    lookups = [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]
+    started = request_table.start(connection, lookups) if lookups else ()
+    running = begin_look_ups(connection, service.database.pseudonyms, started)
+    begun: dict[str, Any] = {each.request.id: each for each in running}
+    for job in claimed:
+        if job.kind is JobKind.DELIVER:
+            begun[job.target_id] = _begin_deliver(connection, service, job)
+    return [replace(job, begun=begun.get(job.target_id)) for job in claimed]
+
+
+def _begin_deliver(connection: Connection, service: ServiceContext, job: Job) -> Attempt | None:
+    try:
+        return begin_deliver(connection, service, job.target_id)
+    except (StorageFailed, DBAPIError):
+        raise
+    except Exception:  # noqa: BLE001 (its handler raises it again: it stops no other job's claim)
+        return None
 
 
 async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:

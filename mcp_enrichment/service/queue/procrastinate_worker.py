@@ -254,7 +254,6 @@ class _Worker:
             target_id=target_id,
             team_id=team_id,
             attempts=context.job.attempts + 1,
-            has_begun=True,
             slot_at=self._source,
             engine_id=context.job.id,
             delete_done=self.manager.delete_done,

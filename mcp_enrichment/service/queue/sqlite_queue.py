@@ -25,7 +25,7 @@ from mcp_enrichment.service.db.schema import NOT_FINAL, jobs, requests
 from mcp_enrichment.service.queue.job import Job, JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Select, Update
 
@@ -130,6 +130,43 @@ class Lease:
     until: float
 
 
+class Turns:
+    """Whose turn it is: the team with the fewest jobs under way, so that no team's backlog delays
+    another team. Among equal teams the order is: not served, served earliest, longest overdue."""
+
+    def __init__(
+        self, share: int, at_work: Mapping[int, int] | None = None, served: Iterable[int] = ()
+    ) -> None:
+        """`share`: the most jobs of one team under way; `at_work`: their number by team; `served`:
+        teams whose jobs were claimed, the least recent first."""
+        self._share = share
+        self._at_work = Counter(at_work)
+        self._served = dict.fromkeys(served)
+
+    @property
+    def at_work(self) -> int:
+        """The jobs under way."""
+        return self._at_work.total()
+
+    def room(self, team_id: int) -> int:
+        """How many more jobs of this team may be under way."""
+        return self._share - self._at_work[team_id]
+
+    def order(self, due: Mapping[int, float]) -> Sequence[int]:
+        """The teams with room, in turn; `due`: since when a job of each is due."""
+        places = {team_id: place for place, team_id in enumerate(self._served)}
+        return sorted(
+            (team_id for team_id in due if self.room(team_id) > 0),
+            key=lambda team_id: (self._at_work[team_id], places.get(team_id, -1), due[team_id]),
+        )
+
+    def take(self, team_id: int, jobs: int) -> None:
+        """So many jobs of this team are under way, too."""
+        self._at_work[team_id] += jobs
+        self._served.pop(team_id, None)
+        self._served[team_id] = None
+
+
 def enqueue(
     connection: Connection,
     kind: JobKind,
@@ -144,10 +181,15 @@ def enqueue(
     connection.execute(_ADD, row | {"run_at": at + delay, "attempts": 0})
 
 
-def enqueue_leased(connection: Connection, lease: Lease, job: Job, *, at: float) -> None:
-    """Add a job that is claimed already."""
-    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id, "run_at": at}
-    row |= {"attempts": job.attempts, "lease_owner": lease.owner, "lease_until": lease.until}
+def enqueue_leased(connection: Connection, lease: Lease, job: Job) -> None:
+    """Add a job that is due now and claimed already."""
+    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id}
+    row |= {
+        "run_at": lease.now,
+        "attempts": job.attempts,
+        "lease_owner": lease.owner,
+        "lease_until": lease.until,
+    }
     connection.execute(_ADD, row)
 
 
@@ -190,28 +232,21 @@ def claim_fairly(
     connection: Connection,
     lease: Lease,
     kind: JobKind,
+    turns: Turns,
     *,
     limit: int,
-    share: int,
-    at_work: Mapping[int, int],
-    served: Sequence[int] = (),
     waits_for: str | None = None,
-) -> Sequence[Job]:
-    """`claim`, with at most `share` jobs of any one team; `at_work` counts those under way by team.
-
-    The team with the fewest comes first, so that no team's backlog delays another team. Among equal
-    teams the order is: not in `served`, earliest in `served`, longest overdue.
-    """
+) -> list[Job]:
+    """`claim`, team by team. The jobs count in `turns` from then on."""
     claimed: list[Job] = []
-    counts, order = Counter(at_work), {team_id: place for place, team_id in enumerate(served)}
     due = _due_since(connection, kind, lease.now, waits_for) if limit > 0 else {}
-    while (teams := [one for one in due if counts[one] < share]) and len(claimed) < limit:
-        team_id = min(teams, key=lambda one: (counts[one], order.get(one, -1), due[one]))
-        room = min(share - counts[team_id], limit - len(claimed)) if len(teams) == 1 else 1
+    while (teams := turns.order(due)) and len(claimed) < limit:
+        team_id, room = teams[0], 1
+        if len(teams) == 1:
+            room = min(turns.room(team_id), limit - len(claimed))
         its = claim(connection, lease, kind, limit=room, team_id=team_id, waits_for=waits_for)
         claimed += its
-        counts[team_id] += len(its)
-        order[team_id] = len(order) + len(claimed)
+        turns.take(team_id, len(its))
         if len(its) < room:
             del due[team_id]
     return claimed
@@ -261,12 +296,6 @@ def release(connection: Connection, owner: str) -> None:
 def next_run_at(connection: Connection, *, after: float) -> float | None:
     """When the next job becomes claimable, by its time or the end of its lease; None: never."""
     return connection.execute(_NEXT_RUN_AT, {"after": after}).scalar()
-
-
-def is_any_due(connection: Connection, *, now: float) -> bool:
-    """Whether there is a job that may be claimed, or waits for a source."""
-    due = next_run_at(connection, after=0.0)
-    return due is not None and due <= now
 
 
 def waiting(connection: Connection) -> dict[str, int]:
