@@ -88,7 +88,7 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
         lease = Lease(owner="one", now=100, until=130)
         turns = Turns(4, {teams[0]: 1, teams[2]: 3})
         claimed = await write(
-            lambda c: sqlite_queue.claim_fairly(c, lease, JobKind.DELIVER, turns, limit=6)
+            lambda c: sqlite_queue.claim(c, lease, JobKind.DELIVER, turns, limit=6)
         )
     assert [job.target_id for job in claimed] == ["b0", "a0", "b1", "a1", "b2", "c0"]
 
@@ -100,9 +100,9 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
 
         def look(connection: Connection) -> list[str]:
             with statements(connection) as said:
-                sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, limit=9)
+                sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, Turns(4), limit=9)
                 _put(connection, "due", it.team_id, run_at=1)
-                sqlite_queue.claim_fairly(connection, lease, JobKind.DELIVER, Turns(4), limit=9)
+                sqlite_queue.claim(connection, lease, JobKind.DELIVER, Turns(4), limit=9)
                 sqlite_queue.next_run_at(connection, after=100)
             return [step for one in said for step in _plan(connection, *one)]
 

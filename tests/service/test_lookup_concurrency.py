@@ -69,9 +69,8 @@ async def test_a_process_without_room_claims_nothing(path: Path) -> None:
         lease = Lease(owner="full", now=it.service.clock(), until=it.service.clock() + 30)
         for room in (0, -1, -100):
             for claim in (
-                partial(sqlite_queue.claim, limit=room),
-                partial(sqlite_queue.claim_fairly, turns=Turns(4), limit=room),
-                partial(sqlite_queue.claim_fairly, turns=Turns(room), limit=4),
+                partial(sqlite_queue.claim, turns=Turns(4), limit=room),
+                partial(sqlite_queue.claim, turns=Turns(room), limit=4),
             ):
                 claimed = it.service.database.write_now(
                     lambda c, claim=claim: claim(c, lease, JobKind.LOOK_UP)

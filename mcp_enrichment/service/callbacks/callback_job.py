@@ -102,10 +102,6 @@ async def _send(
     return await service.sender.send(attempt.callback.url, body, headers)
 
 
-async def give_up(_service: ServiceContext, _job: Job) -> None:
-    """Nothing is left to do: the stored attempts show what happened."""
-
-
 def redeliver(
     connection: Connection, queue: Queue, team_id: int, callback_id: str, *, at: float
 ) -> None:

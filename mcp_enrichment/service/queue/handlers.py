@@ -13,7 +13,6 @@ from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceba
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.callbacks.callback_job import begin as begin_deliver
 from mcp_enrichment.service.callbacks.callback_job import deliver
-from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
 from mcp_enrichment.service.db.schema import callbacks, requests
 from mcp_enrichment.service.lookup.lookup_job import begin as begin_look_ups
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
@@ -43,10 +42,6 @@ _TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
 _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | None]]] = {
     JobKind.LOOK_UP: look_up,
     JobKind.DELIVER: deliver,
-}
-_ABANDON_HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[None]]] = {
-    JobKind.LOOK_UP: give_up_look_up,
-    JobKind.DELIVER: give_up_deliver,
 }
 
 
@@ -117,7 +112,9 @@ async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None
     raised = await service.database.write(lambda c: count_failure(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
         return Reschedule(exponential_backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
+    if job.kind is JobKind.DELIVER:
+        return None  # the stored attempts show what happened
     with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
-        await _ABANDON_HANDLERS[job.kind](service, job)
+        await give_up_look_up(service, job)
         return None
     return Reschedule(LONGEST_FAILURE_BACKOFF)

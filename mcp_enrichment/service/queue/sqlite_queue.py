@@ -27,7 +27,7 @@ from mcp_enrichment.service.queue.job import Job, JobKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Select, Update
+    from sqlalchemy import Connection, Select
 
 # Statements that requests and lookups execute are built once: building one costs SQLAlchemy several
 # times as much as SQLite needs to execute it.
@@ -69,24 +69,22 @@ _CLAIMABLE = and_(
 )
 
 
-def _claim_oldest(claimable: Select[Any]) -> Update:
-    """Leases the oldest of these jobs."""
-    oldest = claimable.order_by(jobs.c.run_at).limit(bindparam("at_most"))
-    leased = {
-        "lease_owner": bindparam("owner"),
-        "lease_until": bindparam("until"),
-        "attempts": jobs.c.attempts + 1,
-        "waits_for": None,
-    }
-    claimed = update(jobs).where(
-        jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(oldest)
+_OLDEST_OF_TEAM = (
+    select(jobs.c.target_id)
+    .where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
+    .order_by(jobs.c.run_at)
+    .limit(bindparam("at_most"))
+)
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(_OLDEST_OF_TEAM))
+    .values(
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        attempts=jobs.c.attempts + 1,
+        waits_for=None,
     )
-    return claimed.values(leased).returning(jobs.c.target_id, jobs.c.team_id, jobs.c.attempts)
-
-
-_CLAIM = _claim_oldest(select(jobs.c.target_id).where(_CLAIMABLE))
-_CLAIM_OF_TEAM = _claim_oldest(
-    select(jobs.c.target_id).where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
+    .returning(jobs.c.target_id, jobs.c.team_id, jobs.c.attempts)
 )
 
 
@@ -210,44 +208,29 @@ def claim(
     connection: Connection,
     lease: Lease,
     kind: JobKind,
-    *,
-    limit: int,
-    team_id: int | None = None,
-    waits_for: str | None = None,
-) -> Sequence[Job]:
-    """Lease up to `limit` due jobs of a kind that are free, of all teams or of one: those that wait
-    for no source, or those that wait for this one. A limit below 1 claims none."""
-    if limit < 1:
-        return []  # SQLite reads a negative LIMIT as no limit
-    which = {"this_kind": kind, "this_source": waits_for, "now": lease.now, "at_most": limit}
-    leased = which | {"owner": lease.owner, "until": lease.until}
-    if team_id is None:
-        rows = connection.execute(_CLAIM, leased)
-    else:
-        rows = connection.execute(_CLAIM_OF_TEAM, leased | {"this_team": team_id})
-    return [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
-
-
-def claim_fairly(
-    connection: Connection,
-    lease: Lease,
-    kind: JobKind,
     turns: Turns,
     *,
     limit: int,
     waits_for: str | None = None,
 ) -> list[Job]:
-    """`claim`, team by team. The jobs count in `turns` from then on."""
+    """Lease up to `limit` due jobs of a kind that are free: those that wait for no source, or those
+    that wait for this one. The teams take turns, and the jobs count in `turns` from then on."""
+    if limit < 1:
+        return []
+    which = {"this_kind": kind, "this_source": waits_for, "now": lease.now}
+    teams = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
+    due = {team_id: run_at for team_id, run_at in teams if run_at is not None}
+    leased = which | {"owner": lease.owner, "until": lease.until}
     claimed: list[Job] = []
-    due = _due_since(connection, kind, lease.now, waits_for) if limit > 0 else {}
-    while (teams := turns.order(due)) and len(claimed) < limit:
-        team_id, room = teams[0], 1
-        if len(teams) == 1:
-            room = min(turns.room(team_id), limit - len(claimed))
-        its = claim(connection, lease, kind, limit=room, team_id=team_id, waits_for=waits_for)
-        claimed += its
-        turns.take(team_id, len(its))
-        if len(its) < room:
+    while (in_turn := turns.order(due)) and len(claimed) < limit:
+        team_id, at_most = in_turn[0], 1
+        if len(in_turn) == 1:
+            at_most = min(turns.room(team_id), limit - len(claimed))
+        of_team = leased | {"this_team": team_id, "at_most": at_most}
+        rows = connection.execute(_CLAIM, of_team).all()
+        claimed += [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
+        turns.take(team_id, len(rows))
+        if len(rows) < at_most:
             del due[team_id]
     return claimed
 
@@ -307,15 +290,6 @@ def waiting(connection: Connection) -> dict[str, int]:
 def oldest_run_at(connection: Connection) -> float | None:
     """The earliest time at which a job is due; None if there is no job."""
     return connection.execute(select(func.min(jobs.c.run_at))).scalar()
-
-
-def _due_since(
-    connection: Connection, kind: JobKind, now: float, waits_for: str | None
-) -> dict[int, float]:
-    """The teams that have claimable jobs, and since when the oldest of each is due."""
-    which = {"this_kind": kind, "this_source": waits_for, "now": now}
-    rows = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
-    return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 
 def _mine(owner: str, job: Job) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
 from mcp_enrichment.service.queue.handlers import begin_claimed, run_job
 from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, Job, JobKind
-from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns, claim_fairly
+from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
     from sqlalchemy import Connection
@@ -99,18 +99,13 @@ class SQLiteWorker:
         """Work until cancelled; then release what is unfinished and not protected."""
         limiter = service.source_limiter
         limiter.on_release = lambda _source: self.wake()
+        renew = partial(self._renew_and_release, service)
         loops = (
-            partial(
-                repeat,
-                self._lease / 3,
-                partial(self._renew_and_release, service),
-                logger,
-                "no lease is renewed",
-            ),
+            partial(repeat, self._lease / 3, renew, logger, "no lease is renewed"),
             partial(limiter.keep, service.database, service.clock),
         )
         with log_and_continue(logger, "no lookup is released"):
-            await self._renew_and_release(service)
+            await renew()
         try:
             async with run_alongside(*loops), anyio.create_task_group() as tasks:
                 self._running = service, tasks
@@ -164,7 +159,7 @@ class SQLiteWorker:
 
         def claim(connection: Connection) -> _Claimed:
             jobs, slot_due = self._claim_lookups(connection, service, lease, lookups)
-            jobs += claim_fairly(connection, lease, JobKind.DELIVER, deliveries, limit=room)
+            jobs += sqlite_queue.claim(connection, lease, JobKind.DELIVER, deliveries, limit=room)
             due = sqlite_queue.next_run_at(connection, after=0.0)
             is_left = due is not None and due <= lease.now
             if is_left:
@@ -205,7 +200,7 @@ class SQLiteWorker:
             claimed += jobs
             slot_due = slot_due if wait is None else min(slot_due, lease.now + wait)
         room = self._concurrency - turns.at_work
-        claimed += claim_fairly(connection, lease, JobKind.LOOK_UP, turns, limit=room)
+        claimed += sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, turns, limit=room)
         return claimed, slot_due
 
     def _note_claimed(self, claimed: Sequence[Job]) -> None:
@@ -242,18 +237,15 @@ class SQLiteWorker:
             self._deleted.discard(job)
 
     async def _settle(self, service: ServiceContext, job: Job, again: Reschedule | None) -> None:
-        settle: Callable[[Connection], None] | None = None
-        if again and again.waits_for:
-            settle = partial(
-                sqlite_queue.wait_for, owner=self._owner, job=job, source=again.waits_for
-            )
-        elif again:
+        write, owner = service.database.write, self._owner
+        if again is None:
+            if job not in self._deleted:
+                await write(lambda c: sqlite_queue.finish(c, owner, [job]))
+        elif source := again.waits_for:
+            await write(lambda c: sqlite_queue.wait_for(c, owner, job, source))
+        else:
             run_at = service.clock() + again.seconds
-            settle = partial(sqlite_queue.reschedule, owner=self._owner, job=job, run_at=run_at)
-        elif job not in self._deleted:
-            settle = partial(sqlite_queue.finish, owner=self._owner, done=[job])
-        if settle:
-            await service.database.write(settle)
+            await write(lambda c: sqlite_queue.reschedule(c, owner, job, run_at=run_at))
 
     async def _renew_and_release(self, service: ServiceContext) -> None:
         """Renew the leases; and release lookups that wait for a source without a limit."""
@@ -284,7 +276,9 @@ class _Claimed:
 
 def _claim_waiting(connection: Connection, lease: Lease, turns: Turns, source: str) -> Job | None:
     """The next lookup that waits for this source."""
-    claimed = claim_fairly(connection, lease, JobKind.LOOK_UP, turns, limit=1, waits_for=source)
+    claimed = sqlite_queue.claim(
+        connection, lease, JobKind.LOOK_UP, turns, limit=1, waits_for=source
+    )
     return claimed[0] if claimed else None
 
 
