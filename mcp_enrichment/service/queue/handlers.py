@@ -64,10 +64,11 @@ def begin_claimed(
 ) -> list[Job]:
     """The jobs with what their handlers start from, in the transaction that claims them: requests
     are set to `processing`, and attempts of callbacks are stored."""
-    lookups = [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]
-    started = request_table.start(connection, lookups) if lookups else ()
-    running = begin_look_ups(connection, service.database.pseudonyms, started)
-    begun: dict[str, Any] = {each.request.id: each for each in running}
+    begun: dict[str, Any] = {}
+    if lookups := [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]:
+        started = request_table.start(connection, lookups)
+        running = begin_look_ups(connection, service.database.pseudonyms, started)
+        begun = {each.request.id: each for each in running}
     for job in claimed:
         if job.kind is JobKind.DELIVER:
             begun[job.target_id] = _begin_deliver(connection, service, job)
