@@ -92,8 +92,8 @@ class ServiceContext:
 
     def place_lookup(self, request_id: str, team_id: int) -> NewLookup:
         """The lookup of a new request: in this process if it has room, else for any process."""
-        queued = QueuedLookup(self.database.queue, self.wake, request_id, team_id)
-        return self.lease_lookup(request_id, team_id) or queued
+        leased = self.lease_lookup(request_id, team_id)
+        return leased or QueuedLookup(self.database.queue, self.wake)
 
     def sandbox_case(self, profile: str) -> SandboxCase | None:
         """The scripted result of this profile, in the sandbox."""

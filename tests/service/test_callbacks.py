@@ -19,6 +19,7 @@ from tests.support.databases import rows
 from tests.support.fake_resolver import FakeResolver
 from tests.support.openapi import must_be
 from tests.support.running_service import (
+    ADA,
     ADAS,
     HIT,
     MISS,
@@ -199,6 +200,23 @@ async def test_a_callback_to_a_name_that_turns_out_private_is_tried_once_and_rea
         assert it.rows(TRIES) == [(1, "address-refused", None)]
     assert receiver.seen == []
     assert ADAS not in caplog.text
+
+
+async def test_a_callback_that_cannot_be_read_stops_no_other_one(
+    place: Place, receiver: ScriptedServer
+) -> None:
+    receiver.will(replies(200))
+    async with running_service(place, FixedSource(MISS), jobs=False, allow_private=True) as it:
+        await _ended_with_a_callback(it, receiver.url)
+        newer = "UPDATE requests SET reason = 'a-reason-of-a-newer-version'"
+        it.service.database.write_now(lambda c: c.exec_driver_sql(newer))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.engine.run, it.service)
+            await it.final(await it.accepted(linkedin_url=f"{ADA}-2", callback_url=receiver.url))
+            await until(lambda: it.rows(TRIES) == [(1, "delivered", 200)])
+            errors = "SELECT handler_errors FROM callbacks ORDER BY handler_errors"
+            await until(lambda: it.rows(errors) == [(0,), (1,)])
+            tasks.cancel_scope.cancel()
 
 
 async def _ended_with_a_callback(it: RunningService, url: str) -> Job:

@@ -16,8 +16,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.db.data_version import DataVersion
-from mcp_enrichment.service.db.sqlite import open_sqlite
+from mcp_enrichment.service.db.sqlite import DataVersion, open_sqlite
 from mcp_enrichment.service.requests import completion_waiter, request_table
 from tests.support.running_service import HIT, FixedSource, RunningService, running_service, until
 

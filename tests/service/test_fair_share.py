@@ -16,7 +16,7 @@ from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.queue import procrastinate_queue, sqlite_queue, sqlite_worker
 from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH_FAIRLY
-from mcp_enrichment.service.queue.sqlite_queue import Lease
+from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.running_service import (
     ADA,
@@ -86,11 +86,9 @@ async def test_the_team_with_the_fewest_callbacks_under_way_comes_first(path: Pa
             await write(lambda c, n=number: _put(c, f"b{n}", teams[1], run_at=50 + n))
             await write(lambda c, n=number: _put(c, f"c{n}", teams[2], run_at=60 + n))
         lease = Lease(owner="one", now=100, until=130)
-        at_work = {teams[0]: 1, teams[2]: 3}
+        turns = Turns(4, {teams[0]: 1, teams[2]: 3})
         claimed = await write(
-            lambda c: sqlite_queue.claim_fairly(
-                c, lease, JobKind.DELIVER, limit=6, share=4, at_work=at_work
-            )
+            lambda c: sqlite_queue.claim(c, lease, JobKind.DELIVER, turns, limit=6)
         )
     assert [job.target_id for job in claimed] == ["b0", "a0", "b1", "a1", "b2", "c0"]
 
@@ -102,11 +100,9 @@ async def test_looking_for_work_costs_the_same_whatever_the_backlog(path: Path) 
 
         def look(connection: Connection) -> list[str]:
             with statements(connection) as said:
-                sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, limit=9)
+                sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, Turns(4), limit=9)
                 _put(connection, "due", it.team_id, run_at=1)
-                sqlite_queue.claim_fairly(
-                    connection, lease, JobKind.DELIVER, limit=9, share=4, at_work={}
-                )
+                sqlite_queue.claim(connection, lease, JobKind.DELIVER, Turns(4), limit=9)
                 sqlite_queue.next_run_at(connection, after=100)
             return [step for one in said for step in _plan(connection, *one)]
 

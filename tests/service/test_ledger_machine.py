@@ -218,8 +218,9 @@ class Ledger(RuleBasedStateMachine):
     def take(self, owner: str, limit: int) -> Sequence[Job]:
         now = self.clock()
         lease = sqlite_queue.Lease(owner=owner, now=now, until=now + LEASE)
+        turns = sqlite_queue.Turns(limit)
         return self.database.write_now(
-            lambda c: sqlite_queue.claim(c, lease, JobKind.LOOK_UP, limit=limit)
+            lambda c: sqlite_queue.claim(c, lease, JobKind.LOOK_UP, turns, limit=limit)
         )
 
     def finish(self, owner: str, job: Job) -> None:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.service.db import postgres
-from mcp_enrichment.service.db.data_version import DataVersion
+from mcp_enrichment.service.db.sqlite import DataVersion
 from mcp_enrichment.service.requests import completion_waiter
 from tests.support.databases import rows
 from tests.support.running_service import (

@@ -12,7 +12,7 @@ from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.job import JobKind
-from mcp_enrichment.service.queue.sqlite_queue import Lease
+from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
 from tests.support.running_service import ADA, ledger_is_exact, running_service, until
@@ -69,9 +69,8 @@ async def test_a_process_without_room_claims_nothing(path: Path) -> None:
         lease = Lease(owner="full", now=it.service.clock(), until=it.service.clock() + 30)
         for room in (0, -1, -100):
             for claim in (
-                partial(sqlite_queue.claim, limit=room),
-                partial(sqlite_queue.claim_fairly, limit=room, share=4, at_work={}),
-                partial(sqlite_queue.claim_fairly, limit=4, share=room, at_work={}),
+                partial(sqlite_queue.claim, turns=Turns(4), limit=room),
+                partial(sqlite_queue.claim, turns=Turns(room), limit=4),
             ):
                 claimed = it.service.database.write_now(
                     lambda c, claim=claim: claim(c, lease, JobKind.LOOK_UP)

@@ -22,6 +22,7 @@ from tests.support.running_service import (
     running_service,
     until,
 )
+from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 JOBS = "SELECT lease_owner FROM jobs ORDER BY run_at"
+DELIVERED = "SELECT outcome FROM callback_attempts"
 
 
 @contextmanager
@@ -60,6 +62,22 @@ async def test_a_lookup_with_room_takes_the_writes_of_its_request_and_of_its_out
         assert begun.count("write") == 2
         assert it.rows(JOBS) == []
     ledger_is_exact(path)
+
+
+async def test_its_callback_takes_the_writes_of_its_attempt_and_of_the_outcome(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_worker, "POLL_EVERY", 3600)
+    async with (
+        scripted_server() as receiver,
+        running_service(path, FixedSource(HIT), lease=3600, allow_private=True) as it,
+    ):
+        receiver.will(replies(200))
+        await until(it.is_idle)
+        with _transactions() as begun:
+            await it.accepted(callback_url=receiver.url)
+            await until(lambda: it.rows(DELIVERED) == [("delivered",)] and it.rows(JOBS) == [])
+        assert begun.count("write") == 4
 
 
 async def test_an_idle_process_only_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,11 @@ from procrastinate.jobs import Status
 from psycopg_pool import AsyncConnectionPool
 
 from mcp_enrichment.service.queue import procrastinate_adapter
-from mcp_enrichment.service.queue.capacity import Capacity
-from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
+from mcp_enrichment.service.queue.procrastinate_adapter import (
+    Capacity,
+    RetryingConnector,
+    TrackingJobManager,
+)
 from tests.support.databases import rows
 from tests.support.running_service import ADA, running_service, until
 from tests.support.waiting import HANG

@@ -13,6 +13,7 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import sqlite
 from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
 from mcp_enrichment.service.queue.job import Job, JobKind
+from mcp_enrichment.service.queue.sqlite_queue import Turns
 from tests.support.running_service import (
     ADA,
     ADAS,
@@ -38,7 +39,7 @@ JOBS = "SELECT lease_owner, run_at, attempts FROM jobs"
 async def _claim(it: RunningService, owner: str, *, now: float, lease: float = 30) -> Sequence[Job]:
     lent = sqlite_queue.Lease(owner=owner, now=now, until=now + lease)
     return await it.service.database.write(
-        lambda c: sqlite_queue.claim(c, lent, JobKind.LOOK_UP, limit=100)
+        lambda c: sqlite_queue.claim(c, lent, JobKind.LOOK_UP, Turns(100), limit=100)
     )
 
 

@@ -94,7 +94,7 @@ async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_d
         vendor = vendor_with_outcome("verified", "vendor")
         vendor.terms = Terms(hit=1, idempotent_billing=True)
         request_id, sources = await it.accepted(), [vendor]
-        await _die(it, request_id, sources, steps=6)
+        await _die(it, request_id, sources, steps=4)
         assert len(vendor.asked) == 1
         clock.now += vendor_calls.ABANDONED_SECONDS
         again = replace(it, service=replace(it.service, sources=sources))
@@ -107,7 +107,7 @@ async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
     async with running_service(place, jobs=False, clock=clock) as it:
         sources = [vendor_with_outcome("verified", "vendor")]
         request_id = await it.accepted()
-        await _die(it, request_id, sources, steps=6)
+        await _die(it, request_id, sources, steps=4)
         again = replace(it, service=replace(it.service, sources=sources))
         ended = await run_to_completion(again, request_id, clock)
     assert (ended.status, ended.reason) == ("failed", "answer-lost")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.callbacks.callback_table import Callback
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
     from mcp_enrichment.service.queue.job import Job, Queue
     from mcp_enrichment.service.requests.request_table import Request
 
@@ -43,7 +42,9 @@ LONGEST_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Attempt:
+class Attempt:
+    """An attempt that is stored, and what is sent in it."""
+
     callback: Callback
     number: int
     request: Request
@@ -53,57 +54,52 @@ class _Attempt:
 async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     """Make one attempt. It is stored before it is sent: a crash in between costs the attempt, and
     never leads to a fourth one."""
-    pseudonyms = service.database.pseudonyms
-    claimed = await service.database.write(
-        lambda c: _claim(c, job.target_id, pseudonyms, at=service.clock())
+    attempt: Attempt | None = job.begun or await service.database.write(
+        lambda c: begin(c, service, job.target_id)
     )
-    if claimed is None:
+    if attempt is None:
         return None
-    body = body_of(claimed.request, claimed.callback)
+    body = body_of(attempt.request, attempt.callback)
     headers = standard_webhooks.headers(
-        message_id=f"msg_{claimed.callback.id}",
+        message_id=f"msg_{attempt.callback.id}",
         at=service.clock(),
         body=body,
-        signing_secrets=claimed.secrets,
+        signing_secrets=attempt.secrets,
     )
     with tracing.span(
-        "deliver callback", tracing.SpanKind.CLIENT, parent=claimed.request.traceparent
+        "deliver callback", tracing.SpanKind.CLIENT, parent=attempt.request.traceparent
     ):
-        sent = await _send(service, claimed, body, headers | tracing.headers())
-        tracing.annotate({"callback.attempt": claimed.number, "callback.outcome": sent.outcome})
+        sent = await _send(service, attempt, body, headers | tracing.headers())
+        tracing.annotate({"callback.attempt": attempt.number, "callback.outcome": sent.outcome})
 
     def close(connection: Connection) -> Reschedule | None:
         callback_table.close_attempt(
             connection,
-            claimed.callback,
-            claimed.number,
+            attempt.callback,
+            attempt.number,
             at=service.clock(),
             outcome=sent.outcome,
             http_status=sent.http_status,
         )
-        again = _retry_delay(service, sent, claimed.number)
-        if again and _is_redelivered(connection, claimed.callback):
+        again = _retry_delay(service, sent, attempt.number)
+        if again and _is_redelivered(connection, attempt.callback):
             again = None  # the new round has its own job
         if again is None:
             delete_done(connection, [job])
         return again
 
     again = await service.database.write(close)
-    CALLBACK_ATTEMPTS.labels(number=str(claimed.number), outcome=sent.outcome).inc()
+    CALLBACK_ATTEMPTS.labels(number=str(attempt.number), outcome=sent.outcome).inc()
     return again
 
 
 async def _send(
-    service: ServiceContext, claimed: _Attempt, body: bytes, headers: Mapping[str, str]
+    service: ServiceContext, attempt: Attempt, body: bytes, headers: Mapping[str, str]
 ) -> DeliveryResult:
-    case = service.sandbox_case(claimed.request.linkedin_url)
-    if case and case.fails_attempt(claimed.number):
+    case = service.sandbox_case(attempt.request.linkedin_url)
+    if case and case.fails_attempt(attempt.number):
         return DeliveryResult(outcome=callback_table.AttemptOutcome.HTTP_ERROR, http_status=503)
-    return await service.sender.send(claimed.callback.url, body, headers)
-
-
-async def give_up(_service: ServiceContext, _job: Job) -> None:
-    """Nothing is left to do: the stored attempts show what happened."""
+    return await service.sender.send(attempt.callback.url, body, headers)
 
 
 def redeliver(
@@ -124,19 +120,20 @@ def body_of(request: Request, callback: Callback) -> bytes:
     return json.dumps(to_response(with_its_reference).to_json(), ensure_ascii=False).encode()
 
 
-def _claim(
-    connection: Connection, callback_id: str, pseudonyms: Pseudonyms, *, at: float
-) -> _Attempt | None:
+def begin(connection: Connection, service: ServiceContext, callback_id: str) -> Attempt | None:
+    """Store the next attempt; None if the round is over."""
     callback = callback_table.get(connection, callback_id)
     request = request_table.get(connection, callback.request_id) if callback else None
     if callback is None or request is None:
         return None
+    at = service.clock()
+    redacted = redact_if_suppressed(connection, service.database.pseudonyms, request)
+    secrets = signing_secrets(connection, request.team_id, at=at)
+    # Last: if something before it raises, no attempt is lost.
     number = callback_table.claim_attempt(connection, callback, at=at)
     if number is None:
         return None
-    secrets = signing_secrets(connection, request.team_id, at=at)
-    redacted = redact_if_suppressed(connection, pseudonyms, request)
-    return _Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
+    return Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
 
 
 def _is_redelivered(connection: Connection, callback: Callback) -> bool:

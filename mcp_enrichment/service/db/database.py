@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -11,7 +12,6 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.service.db.batcher import Batcher
 from mcp_enrichment.service.db.errors import transaction, translate_db_errors
 from mcp_enrichment.service.db.schema import teams, write_checks
 from mcp_enrichment.service.db.upsert import upsert
@@ -19,7 +19,7 @@ from mcp_enrichment.service.privacy.secure_vacuum import scrub
 from mcp_enrichment.service.queue import sqlite_queue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
     from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
@@ -178,6 +178,48 @@ class Database:
                 if self._may_run_again(error):
                     raise _TransactionConflict from error
                 raise
+
+
+class Batcher(Generic[T, R]):
+    """Group commit: items that come while a group is processed are the next group."""
+
+    def __init__(self, do: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+        """`do`: processes a group, and returns the results in the order of the items."""
+        self._do = do
+        self._next: dict[asyncio.Future[R], T] = {}
+        self._turn = anyio.Lock()
+
+    async def __call__(self, one: T) -> R:
+        """Add one item to the next group; return its result or raise its error."""
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._next[result] = one
+        if len(self._next) == 1:
+            # The first item's task leads the group, so it must not be cancelled.
+            with anyio.CancelScope(shield=True):
+                async with self._turn:
+                    group, self._next = self._next, {}
+                    await self._process(group)
+        return await result
+
+    async def _process(self, group: Mapping[asyncio.Future[R], T]) -> None:
+        outcomes: Sequence[R | Exception]
+        try:
+            outcomes = await self._do(list(group.values()))
+        except StorageFailed as failure:
+            outcomes = [failure] * len(group)
+        except Exception as defect:  # noqa: BLE001 (of one item: each is processed alone)
+            if len(group) > 1:
+                for result, one in group.items():
+                    await self._process({result: one})
+                return
+            outcomes = [defect]
+        for result, outcome in zip(group, outcomes, strict=True):
+            if result.done():
+                continue  # its task was cancelled
+            if isinstance(outcome, Exception):
+                result.set_exception(outcome)
+            else:
+                result.set_result(outcome)
 
 
 class _TransactionConflict(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
-from mcp_enrichment.service.db.data_version import DataVersion
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, READERS, Database, run_write
-from mcp_enrichment.service.db.errors import is_busy
+from mcp_enrichment.service.db.errors import is_busy, translate_db_errors
 from mcp_enrichment.service.db.migrate import upgrade
 from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, is_bound, pin_key
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BUSY_PAUSE = 0.01
 _CURSORS = "cursors"
-"""The key of a connection's open cursors."""
+"""The key of the cursors of a connection's transaction."""
 KEY_FILE = "privacy.key"
 """The file beside the database with the key of its pseudonyms, if none is configured."""
 
@@ -67,6 +67,36 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
     except BaseException:
         engine.dispose()
         raise
+
+
+class DataVersion:
+    """SQLite's `PRAGMA data_version`, on a connection of its own that is kept open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which must exist. Raises `StorageFailed`."""
+        with translate_db_errors():
+            self._connection = sqlite3.connect(
+                path,
+                timeout=0,  # no read waits for a lock
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        # A connection that is closed during its statement crashes the process.
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        """A number that changes with each commit of any other connection, in any process.
+
+        It may be called from any thread. Raises `StorageFailed`.
+        """
+        with translate_db_errors(), self._lock:
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def close(self) -> None:
+        """Close the connection. Each later call raises `sqlite3.ProgrammingError`."""
+        with self._lock:
+            self._connection.close()
 
 
 def _migrate_and_pin_key(
@@ -142,10 +172,11 @@ def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.info[_CURSORS] = WeakSet()
 
 
 def _note_cursor(connection: Connection, cursor: sqlite3.Cursor, *_: object) -> None:
-    connection.info.setdefault(_CURSORS, WeakSet()).add(cursor)
+    connection.info[_CURSORS].add(cursor)
 
 
 def _close_cursors(connection: Connection) -> None:

@@ -93,8 +93,15 @@ class SQLiteThreads:
         while first := self._waiting.get():
             group = [first, *self._others()]
             try:
-                with translate_db_errors(), self._connection() as connection:
-                    _run(connection, group)
+                with (
+                    translate_db_errors(),
+                    self._connection() as connection,
+                    transaction(connection),
+                ):
+                    begun = [call for call in group if call.take()]
+                    run = _Call.run if len(begun) == 1 else _Call.run_in_savepoint
+                    for call in begun:
+                        run(call, connection)
             except BaseException as error:  # noqa: BLE001 (each caller raises it)
                 for call in group:
                     call.error = call.error or error
@@ -171,16 +178,6 @@ class _Call:
             driver.execute("ROLLBACK TO call")
         require_transaction(connection)
         driver.execute("RELEASE call")
-
-
-def _run(connection: Connection, group: Sequence[_Call]) -> None:
-    with transaction(connection):
-        begun = [call for call in group if call.take()]
-        if len(begun) == 1:
-            begun[0].run(connection)
-        else:
-            for call in begun:
-                call.run_in_savepoint(connection)
 
 
 def _report(group: Sequence[_Call]) -> None:

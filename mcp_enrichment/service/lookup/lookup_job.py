@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.error_logging import log_and_continue
@@ -21,7 +21,7 @@ from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -46,11 +46,19 @@ LONGEST_WAIT_WITH_HIT = 60.0
 SUPPRESSED = LookupOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 
+class RunningRequest(NamedTuple):
+    """A request whose lookup runs."""
+
+    request: Request
+    is_suppressed: bool
+    """Whether its profile may not be looked up."""
+
+
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
     """Complete a request. Run twice, or in two processes at once, it changes nothing."""
     try:
-        started = await _start_request(service, job)
-        return await _look_up(service, job, *started) if started else None
+        running = job.begun or await _running_request(service, job.target_id)
+        return await _look_up(service, job, running) if running else None
     finally:
         await _release_unused_slot(service, job)
 
@@ -62,12 +70,11 @@ async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
         await limiter.release(job.slot_at, job.target_id, database=service.database)
 
 
-async def _look_up(
-    service: ServiceContext, job: Job, request: Request, is_listed: bool
-) -> Reschedule | None:
+async def _look_up(service: ServiceContext, job: Job, running: RunningRequest) -> Reschedule | None:
+    request = running.request
     with tracing.span("look up", parent=request.traceparent):
         try:
-            result = await _query_unless_suppressed(service, request, is_listed)
+            result = await _query_unless_suppressed(service, running)
         except AtCapacity as full:
             return Reschedule(0.0, waits_for=full.source)
         verdict = result.verdict
@@ -124,36 +131,35 @@ def _failed_outcome(calls: Mapping[str, SourceCall]) -> LookupOutcome:
 
 
 async def _query_unless_suppressed(
-    service: ServiceContext, request: Request, is_listed: bool
+    service: ServiceContext, running: RunningRequest
 ) -> LookupResult:
-    if is_listed:
+    if running.is_suppressed:
         return LookupResult(verdict=SUPPRESSED, free_calls=())
-    return await query_sources(service, request)
+    return await query_sources(service, running.request)
 
 
-async def _start_request(service: ServiceContext, job: Job) -> tuple[Request, bool] | None:
-    """Set the job's request to `processing`; the request, and whether its profile is suppressed.
-    None if it is completed."""
+async def _running_request(service: ServiceContext, request_id: str) -> RunningRequest | None:
+    """The request as its lookup starts from it; None if it is final or missing."""
     database = service.database
-    if not job.has_begun:
-        await database.write_grouped(request_table.start, job.target_id)
-    return await database.read_grouped(_running, (job.target_id, database.pseudonyms))
+    return await database.read_grouped(_running_requests, (request_id, database.pseudonyms))
 
 
-def _running(
+def _running_requests(
     connection: Connection, asked: Sequence[tuple[str, Pseudonyms]]
-) -> Sequence[tuple[Request, bool] | None]:
-    """Each request that is running, and whether its profile is suppressed."""
+) -> Sequence[RunningRequest | None]:
     found = request_table.running(connection, [request_id for request_id, _ in asked])
-    profiles = [
-        pseudonyms.of_profile(request.linkedin_url) if request else ""
-        for request, (_, pseudonyms) in zip(found, asked, strict=True)
-    ]
-    suppressed = which_listed(connection, profiles)
-    return [
-        (request, listed) if request else None
-        for request, listed in zip(found, suppressed, strict=True)
-    ]
+    _, pseudonyms = asked[0]
+    running = {each.request.id: each for each in begin(connection, pseudonyms, found)}
+    return [running.get(request_id) for request_id, _ in asked]
+
+
+def begin(
+    connection: Connection, pseudonyms: Pseudonyms, requests: Iterable[Request | None]
+) -> Sequence[RunningRequest]:
+    """The requests as their lookups start from them. None stands for one that is final."""
+    running = [request for request in requests if request]
+    profiles = [pseudonyms.of_profile(request.linkedin_url) for request in running]
+    return list(map(RunningRequest, running, which_listed(connection, profiles)))
 
 
 async def _finish(

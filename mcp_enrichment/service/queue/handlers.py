@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.error_logging import log_and_continue, safe_traceback
 from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.service.callbacks.callback_job import begin as begin_deliver
 from mcp_enrichment.service.callbacks.callback_job import deliver
-from mcp_enrichment.service.callbacks.callback_job import give_up as give_up_deliver
 from mcp_enrichment.service.db.schema import callbacks, requests
+from mcp_enrichment.service.lookup.lookup_job import begin as begin_look_ups
 from mcp_enrichment.service.lookup.lookup_job import give_up as give_up_look_up
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, exponential_backoff
+from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from mcp_enrichment.service.callbacks.callback_job import Attempt
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job, NewLookup
 
@@ -38,10 +43,6 @@ _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | 
     JobKind.LOOK_UP: look_up,
     JobKind.DELIVER: deliver,
 }
-_ABANDON_HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[None]]] = {
-    JobKind.LOOK_UP: give_up_look_up,
-    JobKind.DELIVER: give_up_deliver,
-}
 
 
 class Engine(Protocol):
@@ -56,6 +57,31 @@ class Engine(Protocol):
 
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then release the unfinished jobs."""
+
+
+def begin_claimed(
+    connection: Connection, service: ServiceContext, claimed: Sequence[Job]
+) -> list[Job]:
+    """The jobs with what their handlers start from, in the transaction that claims them: requests
+    are set to `processing`, and attempts of callbacks are stored."""
+    begun: dict[str, Any] = {}
+    if lookups := [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]:
+        started = request_table.start(connection, lookups)
+        running = begin_look_ups(connection, service.database.pseudonyms, started)
+        begun = {each.request.id: each for each in running}
+    for job in claimed:
+        if job.kind is JobKind.DELIVER:
+            begun[job.target_id] = _begin_deliver(connection, service, job)
+    return [replace(job, begun=begun.get(job.target_id)) for job in claimed]
+
+
+def _begin_deliver(connection: Connection, service: ServiceContext, job: Job) -> Attempt | None:
+    try:
+        return begin_deliver(connection, service, job.target_id)
+    except (StorageFailed, DBAPIError):
+        raise
+    except Exception:  # noqa: BLE001 (its handler raises it again: it stops no other job's claim)
+        return None
 
 
 async def run_job(service: ServiceContext, job: Job) -> Reschedule | None:
@@ -87,7 +113,9 @@ async def _after_failure(service: ServiceContext, job: Job) -> Reschedule | None
     raised = await service.database.write(lambda c: count_failure(c, job.kind, job.target_id))
     if raised < MAX_FAILURES:
         return Reschedule(exponential_backoff(FAILURE_BACKOFF, raised, LONGEST_FAILURE_BACKOFF))
+    if job.kind is JobKind.DELIVER:
+        return None  # the stored attempts show what happened
     with log_and_continue(logger, f"job {job.kind} of {job.target_id} cannot be given up"):
-        await _ABANDON_HANDLERS[job.kind](service, job)
+        await give_up_look_up(service, job)
         return None
     return Reschedule(LONGEST_FAILURE_BACKOFF)

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mcp_enrichment.contract.models import Status
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
+
+    from mcp_enrichment.service.requests.request_table import Request
 
     DeleteDone: TypeAlias = Callable[[Connection, Sequence["Job"]], None]
 
@@ -41,14 +43,14 @@ class Job:
     """The request of a lookup, the callback of a delivery."""
     team_id: int
     attempts: int = 1
-    has_begun: bool = field(default=False, compare=False)
-    """The claim has set a lookup's request to `processing`."""
     slot_at: str | None = field(default=None, compare=False)
     """The source at which a lookup got its slot with the claim."""
     engine_id: int | None = field(default=None, compare=False)
     """The id of the job in procrastinate."""
     delete_done: DeleteDone | None = field(default=None, compare=False, repr=False)
     """Deletes jobs of this engine, in the transaction that completes their work."""
+    begun: Any = field(default=None, compare=False, repr=False)
+    """What its handler starts from: on SQLite the transaction of the claim has read it."""
 
 
 def delete_done(connection: Connection, done: Sequence[Job]) -> None:
@@ -68,7 +70,7 @@ class NewLookup(Protocol):
     def status(self) -> Status:
         """The status of the new request."""
 
-    def enqueue(self, connection: Connection, *, at: float) -> None:
+    def enqueue(self, connection: Connection, request: Request) -> None:
         """Add its job, in the transaction that stores the request."""
 
     def begin(self) -> None:
@@ -84,13 +86,15 @@ class QueuedLookup:
 
     queue: Queue
     wake: Callable[[], None]
-    request_id: str
-    team_id: int
     status = Status.PENDING
 
-    def enqueue(self, connection: Connection, *, at: float) -> None:
+    def enqueue(self, connection: Connection, request: Request) -> None:
         self.queue.enqueue(
-            connection, JobKind.LOOK_UP, self.request_id, team_id=self.team_id, at=at
+            connection,
+            JobKind.LOOK_UP,
+            request.id,
+            team_id=request.team_id,
+            at=request.created_at,
         )
 
     def begin(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, deque
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,14 +20,13 @@ from mcp_enrichment.service.queue import procrastinate_queue
 from mcp_enrichment.service.queue.job import DELIVERIES_PER_TEAM, JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from procrastinate.connector import Notify
     from procrastinate.jobs import Status
     from procrastinate.manager import NotificationCallback
 
     from mcp_enrichment.service.queue import job as ours
-    from mcp_enrichment.service.queue.capacity import Capacity
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -112,6 +112,33 @@ class RetryingConnector(PsycopgConnector):
 
 def _is_outage(error: ConnectorException) -> bool:
     return isinstance(error.__cause__, psycopg.OperationalError)
+
+
+class Capacity:
+    """The number of jobs of one kind that this process runs at once, over several workers."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._reserved = 0
+        self.workers: list[TrackingJobManager] = []
+
+    @contextmanager
+    def reserve(self, most: int) -> Iterator[int]:
+        """Reserve room for a fetch: the number of jobs that may be fetched within it."""
+        at_work = sum(len(worker.at_work) for worker in self.workers)
+        room = max(min(most, self._total - at_work - self._reserved), 0)
+        self._reserved += room
+        try:
+            yield room
+        finally:
+            self._reserved -= room
+
+    async def offer(self) -> None:
+        """Let the workers that found no room fetch again."""
+        for worker in self.workers:
+            if worker.found_no_room:
+                worker.found_no_room = False
+                await worker.look_again()
 
 
 class TrackingJobManager(JobManager):

@@ -112,8 +112,11 @@ RELEASE = f"""{_THIS_OR_DROPPED}, given_back AS (
 """Release a job as if it had not been fetched, into this queue. It keeps its place."""
 
 _FAIR_PRIORITY = """
-    SELECT -least(2147483647, teams.held + 1 + coalesce((
-        SELECT min(-first.priority) FROM (
+    -- A lookup goes behind the next one, by as many places as its team has lookups running. So
+    -- teams take turns, each in the order of its own requests, and a team with a single request
+    -- is next. An empty queue starts at 0 again.
+    WITH next AS (
+        SELECT first.priority FROM (
             SELECT 'look-up' UNION ALL SELECT 'look-up/' || source FROM source_rate
         ) AS queues (name) CROSS JOIN LATERAL (
             SELECT priority FROM procrastinate_jobs
@@ -121,12 +124,14 @@ _FAIR_PRIORITY = """
             AND (scheduled_at IS NULL OR scheduled_at <= now())
             ORDER BY priority DESC, id LIMIT 1
         ) AS first
-    ), 0))
+    )
+    SELECT greatest(
+        -2147483647, coalesce((SELECT max(priority) FROM next), 0) - teams.held - 1
+    )
     FROM requests JOIN teams ON teams.id = requests.team_id WHERE requests.id = :target_id
 """
-"""The priority of a lookup: as many places behind the next one as its team has running. So teams
-take turns, each in the order of its own requests, and a team with a single request is next. An
-empty queue starts at 0 again."""
+"""The priority of a lookup: the higher is fetched first. All are 0 or less."""
+
 _DEFER = text(f"""
     SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
         CAST(:kind AS varchar), CAST(:kind AS varchar), coalesce(({_FAIR_PRIORITY}), 0), NULL, NULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.queue.capacity import Capacity
-    from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector
+    from mcp_enrichment.service.queue.procrastinate_adapter import Capacity, RetryingConnector
 
 
 class SourceJobManager(TrackingJobManager):
@@ -60,10 +60,7 @@ class SourceJobManager(TrackingJobManager):
 
     async def claim(self, worker_id: int, room: int) -> Sequence[dict[str, Any]]:
         """Fetch the lookups for which the source has a slot, up to `room`."""
-
-        def hand_out(connection: Connection) -> tuple[list[dict[str, Any]], float | None]:
-            return self._hand_out(connection, worker_id, room)
-
+        hand_out = partial(self._hand_out, worker_id=worker_id, room=room)
         try:
             rows, self._wait = await self._service.database.write(hand_out)
         except StorageFailed:

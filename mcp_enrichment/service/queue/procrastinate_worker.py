@@ -23,10 +23,13 @@ from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.db.postgres import NETWORK
 from mcp_enrichment.service.queue import procrastinate_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
-from mcp_enrichment.service.queue.capacity import Capacity
 from mcp_enrichment.service.queue.handlers import run_job
 from mcp_enrichment.service.queue.job import CONCURRENCY, Job, JobKind
-from mcp_enrichment.service.queue.procrastinate_adapter import RetryingConnector, TrackingJobManager
+from mcp_enrichment.service.queue.procrastinate_adapter import (
+    Capacity,
+    RetryingConnector,
+    TrackingJobManager,
+)
 from mcp_enrichment.service.queue.procrastinate_source_queue import SourceJobManager
 
 if TYPE_CHECKING:
@@ -254,7 +257,6 @@ class _Worker:
             target_id=target_id,
             team_id=team_id,
             attempts=context.job.attempts + 1,
-            has_begun=True,
             slot_at=self._source,
             engine_id=context.job.id,
             delete_done=self.manager.delete_done,

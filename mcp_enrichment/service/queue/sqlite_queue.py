@@ -25,9 +25,9 @@ from mcp_enrichment.service.db.schema import NOT_FINAL, jobs, requests
 from mcp_enrichment.service.queue.job import Job, JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Select, Update
+    from sqlalchemy import Connection, Select
 
 # Statements that requests and lookups execute are built once: building one costs SQLAlchemy several
 # times as much as SQLite needs to execute it.
@@ -69,24 +69,22 @@ _CLAIMABLE = and_(
 )
 
 
-def _claim_oldest(claimable: Select[Any]) -> Update:
-    """Leases the oldest of these jobs."""
-    oldest = claimable.order_by(jobs.c.run_at).limit(bindparam("at_most"))
-    leased = {
-        "lease_owner": bindparam("owner"),
-        "lease_until": bindparam("until"),
-        "attempts": jobs.c.attempts + 1,
-        "waits_for": None,
-    }
-    claimed = update(jobs).where(
-        jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(oldest)
+_OLDEST_OF_TEAM = (
+    select(jobs.c.target_id)
+    .where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
+    .order_by(jobs.c.run_at)
+    .limit(bindparam("at_most"))
+)
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(_OLDEST_OF_TEAM))
+    .values(
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        attempts=jobs.c.attempts + 1,
+        waits_for=None,
     )
-    return claimed.values(leased).returning(jobs.c.target_id, jobs.c.team_id, jobs.c.attempts)
-
-
-_CLAIM = _claim_oldest(select(jobs.c.target_id).where(_CLAIMABLE))
-_CLAIM_OF_TEAM = _claim_oldest(
-    select(jobs.c.target_id).where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
+    .returning(jobs.c.target_id, jobs.c.team_id, jobs.c.attempts)
 )
 
 
@@ -130,6 +128,43 @@ class Lease:
     until: float
 
 
+class Turns:
+    """Whose turn it is: the team with the fewest jobs under way, so that no team's backlog delays
+    another team. Among equal teams the order is: not served, served earliest, longest overdue."""
+
+    def __init__(
+        self, share: int, at_work: Mapping[int, int] | None = None, served: Iterable[int] = ()
+    ) -> None:
+        """`share`: the most jobs of one team under way; `at_work`: their number by team; `served`:
+        teams whose jobs were claimed, the least recent first."""
+        self._share = share
+        self._at_work = Counter(at_work)
+        self._served = dict.fromkeys(served)
+
+    @property
+    def at_work(self) -> int:
+        """The jobs under way."""
+        return self._at_work.total()
+
+    def room(self, team_id: int) -> int:
+        """How many more jobs of this team may be under way."""
+        return self._share - self._at_work[team_id]
+
+    def order(self, due: Mapping[int, float]) -> Sequence[int]:
+        """The teams with room, in turn; `due`: since when a job of each is due."""
+        places = {team_id: place for place, team_id in enumerate(self._served)}
+        return sorted(
+            (team_id for team_id in due if self.room(team_id) > 0),
+            key=lambda team_id: (self._at_work[team_id], places.get(team_id, -1), due[team_id]),
+        )
+
+    def take(self, team_id: int, jobs: int) -> None:
+        """So many jobs of this team are under way, too."""
+        self._at_work[team_id] += jobs
+        self._served.pop(team_id, None)
+        self._served[team_id] = None
+
+
 def enqueue(
     connection: Connection,
     kind: JobKind,
@@ -144,10 +179,15 @@ def enqueue(
     connection.execute(_ADD, row | {"run_at": at + delay, "attempts": 0})
 
 
-def enqueue_leased(connection: Connection, lease: Lease, job: Job, *, at: float) -> None:
-    """Add a job that is claimed already."""
-    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id, "run_at": at}
-    row |= {"attempts": job.attempts, "lease_owner": lease.owner, "lease_until": lease.until}
+def enqueue_leased(connection: Connection, lease: Lease, job: Job) -> None:
+    """Add a job that is due now and claimed already."""
+    row = {"kind": job.kind, "target_id": job.target_id, "team_id": job.team_id}
+    row |= {
+        "run_at": lease.now,
+        "attempts": job.attempts,
+        "lease_owner": lease.owner,
+        "lease_until": lease.until,
+    }
     connection.execute(_ADD, row)
 
 
@@ -168,51 +208,29 @@ def claim(
     connection: Connection,
     lease: Lease,
     kind: JobKind,
+    turns: Turns,
     *,
     limit: int,
-    team_id: int | None = None,
     waits_for: str | None = None,
-) -> Sequence[Job]:
-    """Lease up to `limit` due jobs of a kind that are free, of all teams or of one: those that wait
-    for no source, or those that wait for this one. A limit below 1 claims none."""
+) -> list[Job]:
+    """Lease up to `limit` due jobs of a kind that are free: those that wait for no source, or those
+    that wait for this one. The teams take turns, and the jobs count in `turns` from then on."""
     if limit < 1:
-        return []  # SQLite reads a negative LIMIT as no limit
-    which = {"this_kind": kind, "this_source": waits_for, "now": lease.now, "at_most": limit}
+        return []
+    which = {"this_kind": kind, "this_source": waits_for, "now": lease.now}
+    teams = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
+    due = {team_id: run_at for team_id, run_at in teams if run_at is not None}
     leased = which | {"owner": lease.owner, "until": lease.until}
-    if team_id is None:
-        rows = connection.execute(_CLAIM, leased)
-    else:
-        rows = connection.execute(_CLAIM_OF_TEAM, leased | {"this_team": team_id})
-    return [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
-
-
-def claim_fairly(
-    connection: Connection,
-    lease: Lease,
-    kind: JobKind,
-    *,
-    limit: int,
-    share: int,
-    at_work: Mapping[int, int],
-    served: Sequence[int] = (),
-    waits_for: str | None = None,
-) -> Sequence[Job]:
-    """`claim`, with at most `share` jobs of any one team; `at_work` counts those under way by team.
-
-    The team with the fewest comes first, so that no team's backlog delays another team. Among equal
-    teams the order is: not in `served`, earliest in `served`, longest overdue.
-    """
     claimed: list[Job] = []
-    counts, order = Counter(at_work), {team_id: place for place, team_id in enumerate(served)}
-    due = _due_since(connection, kind, lease.now, waits_for) if limit > 0 else {}
-    while (teams := [one for one in due if counts[one] < share]) and len(claimed) < limit:
-        team_id = min(teams, key=lambda one: (counts[one], order.get(one, -1), due[one]))
-        room = min(share - counts[team_id], limit - len(claimed)) if len(teams) == 1 else 1
-        its = claim(connection, lease, kind, limit=room, team_id=team_id, waits_for=waits_for)
-        claimed += its
-        counts[team_id] += len(its)
-        order[team_id] = len(order) + len(claimed)
-        if len(its) < room:
+    while (in_turn := turns.order(due)) and len(claimed) < limit:
+        team_id, at_most = in_turn[0], 1
+        if len(in_turn) == 1:
+            at_most = min(turns.room(team_id), limit - len(claimed))
+        of_team = leased | {"this_team": team_id, "at_most": at_most}
+        rows = connection.execute(_CLAIM, of_team).all()
+        claimed += [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
+        turns.take(team_id, len(rows))
+        if len(rows) < at_most:
             del due[team_id]
     return claimed
 
@@ -263,12 +281,6 @@ def next_run_at(connection: Connection, *, after: float) -> float | None:
     return connection.execute(_NEXT_RUN_AT, {"after": after}).scalar()
 
 
-def is_any_due(connection: Connection, *, now: float) -> bool:
-    """Whether there is a job that may be claimed, or waits for a source."""
-    due = next_run_at(connection, after=0.0)
-    return due is not None and due <= now
-
-
 def waiting(connection: Connection) -> dict[str, int]:
     """The number of unfinished jobs by kind."""
     rows = connection.execute(select(jobs.c.kind, func.count()).group_by(jobs.c.kind))
@@ -278,15 +290,6 @@ def waiting(connection: Connection) -> dict[str, int]:
 def oldest_run_at(connection: Connection) -> float | None:
     """The earliest time at which a job is due; None if there is no job."""
     return connection.execute(select(func.min(jobs.c.run_at))).scalar()
-
-
-def _due_since(
-    connection: Connection, kind: JobKind, now: float, waits_for: str | None
-) -> dict[int, float]:
-    """The teams that have claimable jobs, and since when the oldest of each is due."""
-    which = {"this_kind": kind, "this_source": waits_for, "now": now}
-    rows = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
-    return {team_id: run_at for team_id, run_at in rows if run_at is not None}
 
 
 def _mine(owner: str, job: Job) -> dict[str, Any]:

@@ -14,21 +14,23 @@ import anyio
 
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Status
-from mcp_enrichment.service.lookup import source_limiter, source_slots
+from mcp_enrichment.service.lookup import lookup_job, source_limiter, source_slots
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.background import repeat, run_alongside
-from mcp_enrichment.service.queue.handlers import run_job
+from mcp_enrichment.service.queue.handlers import begin_claimed, run_job
 from mcp_enrichment.service.queue.job import CONCURRENCY, DELIVERIES_PER_TEAM, Job, JobKind
-from mcp_enrichment.service.requests import request_table
+from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
     from mcp_enrichment.service.queue.job import Reschedule
+    from mcp_enrichment.service.requests.request_table import Request
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ class SQLiteWorker:
         self._wake = anyio.Event()
         self._others_wait = True
         """Whether unclaimed lookups may be due. A new one is then queued behind them."""
-        self._left_due = False
-        """Whether the last claim left due jobs: the end of a job makes room for them."""
+        self._left_due = True
+        """Whether jobs may be due that no claim has taken: the end of a job makes room for them."""
         self._running: tuple[ServiceContext, TaskGroup] | None = None
 
     def wake(self) -> None:
@@ -73,12 +75,11 @@ class SQLiteWorker:
             kind=JobKind.LOOK_UP,
             target_id=request_id,
             team_id=team_id,
-            has_begun=True,
             delete_done=self._delete_done,
         )
         self._note_claimed([job])
         service, _ = self._running
-        return LeasedLookup(self, job, lambda: self._lease_at(service.clock()))
+        return LeasedLookup(self, service.database.pseudonyms, job)
 
     def begin(self, job: Job) -> None:
         """Begin a job that is leased to this process. At the end of the process it is released."""
@@ -90,26 +91,21 @@ class SQLiteWorker:
 
     def withdraw(self, job: Job) -> None:
         """Give the room of a job back that was not stored."""
-        if self._makes_room(job):
-            self.wake()
         self._at_work.discard(job)
+        if self._left_due:
+            self.wake()
 
     async def run(self, service: ServiceContext) -> None:
         """Work until cancelled; then release what is unfinished and not protected."""
         limiter = service.source_limiter
         limiter.on_release = lambda _source: self.wake()
+        renew = partial(self._renew_and_release, service)
         loops = (
-            partial(
-                repeat,
-                self._lease / 3,
-                partial(self._renew_and_release, service),
-                logger,
-                "no lease is renewed",
-            ),
+            partial(repeat, self._lease / 3, renew, logger, "no lease is renewed"),
             partial(limiter.keep, service.database, service.clock),
         )
         with log_and_continue(logger, "no lookup is released"):
-            await self._renew_and_release(service)
+            await renew()
         try:
             async with run_alongside(*loops), anyio.create_task_group() as tasks:
                 self._running = service, tasks
@@ -144,97 +140,68 @@ class SQLiteWorker:
         """Start due jobs; the seconds until there may be more to start."""
         self._wake = anyio.Event()
         with log_and_continue(logger, "no job can be claimed"):
-            now = service.clock()
-            claimed, pause = await self._claim(service, now)
-            self._note_claimed(claimed)
-            for job in claimed:
+            claimed = await self._claim(service)
+            self._note_claimed(claimed.jobs)
+            for job in claimed.jobs:
                 if job.slot_at:
                     service.source_limiter.note_held(job.slot_at, job.target_id)
                 self.begin(job)
             # Due jobs that were left wait for capacity: the end of a job wakes this process.
-            return min(pause, POLL_EVERY)
+            return max(min(claimed.next_due - service.clock(), POLL_EVERY), 0.0)
         return POLL_EVERY
 
-    async def _claim(self, service: ServiceContext, now: float) -> tuple[Sequence[Job], float]:
-        """Claim jobs, and set the requests of lookups to `processing`, in one transaction; and the
-        seconds until there may be more."""
-        deliver = partial(
-            sqlite_queue.claim_fairly,
-            lease=self._lease_at(now),
-            kind=JobKind.DELIVER,
-            limit=self._concurrency - self._count(JobKind.DELIVER).total(),
-            share=DELIVERIES_PER_TEAM,
-            at_work=self._count(JobKind.DELIVER),
-        )
+    async def _claim(self, service: ServiceContext) -> _Claimed:
+        """Claim jobs for which there is room, and begin them in the same transaction."""
+        lease = self.lease_at(service.clock())
+        lookups = Turns(self._concurrency, self._count(JobKind.LOOK_UP), self._served)
+        deliveries = Turns(DELIVERIES_PER_TEAM, self._count(JobKind.DELIVER))
+        room = self._concurrency - deliveries.at_work
 
-        look_up = partial(
-            self._claim_lookups,
-            service=service,
-            now=now,
-            at_work=self._count(JobKind.LOOK_UP),
-            served=list(self._served),
-        )
+        def claim(connection: Connection) -> _Claimed:
+            jobs, slot_due = self._claim_lookups(connection, service, lease, lookups)
+            jobs += sqlite_queue.claim(connection, lease, JobKind.DELIVER, deliveries, limit=room)
+            due = sqlite_queue.next_run_at(connection, after=0.0)
+            is_left = due is not None and due <= lease.now
+            if is_left:
+                due = sqlite_queue.next_run_at(connection, after=lease.now)
+            begun = begin_claimed(connection, service, jobs)
+            return _Claimed(
+                jobs=[replace(job, delete_done=self._delete_done) for job in begun],
+                is_full=lookups.at_work >= self._concurrency,
+                is_any_left=is_left,
+                next_due=min(slot_due, math.inf if due is None else due),
+            )
 
-        def claim(connection: Connection) -> tuple[list[Job], float, bool]:
-            lookups, pause, others_wait = look_up(connection)
-            if lookups:
-                request_table.start(connection, [job.target_id for job in lookups])
-            jobs = [replace(job, has_begun=True) for job in lookups] + [*deliver(connection)]
-            self._left_due = sqlite_queue.is_any_due(connection, now=now)
-            due = sqlite_queue.next_run_at(connection, after=now)
-            pause = min(pause, math.inf if due is None else max(due - service.clock(), 0.0))
-            return jobs, pause, others_wait
-
-        self._others_wait = True  # meanwhile the claim has all the room there is
-        claimed, pause, self._others_wait = await service.database.write(claim)
-        return [replace(job, delete_done=self._delete_done) for job in claimed], pause
+        # Until it is known what the claim leaves.
+        self._others_wait = self._left_due = True
+        claimed = await service.database.write(claim)
+        self._others_wait, self._left_due = claimed.is_full, claimed.is_any_left
+        return claimed
 
     def _claim_lookups(
-        self,
-        connection: Connection,
-        service: ServiceContext,
-        now: float,
-        at_work: Counter[int],
-        served: list[int],
-    ) -> tuple[list[Job], float, bool]:
-        """Lookups that wait for a source's free slot, then others; the seconds until a slot may be
-        free for those that still wait; and whether more may be due than there is room for."""
-        limits = service.source_limiter.limits
+        self, connection: Connection, service: ServiceContext, lease: Lease, turns: Turns
+    ) -> tuple[list[Job], float]:
+        """Lookups that wait for a source's free slot, then others; and when a slot may be free for
+        those that still wait."""
         claimed: list[Job] = []
-        pause = math.inf
-
-        def claim(limit: int, waits_for: str | None = None) -> list[Job]:
-            found = sqlite_queue.claim_fairly(
-                connection,
-                self._lease_at(now),
-                JobKind.LOOK_UP,
-                limit=limit,
-                share=self._concurrency,
-                at_work=at_work,
-                served=served,
-                waits_for=waits_for,
-            )
-            at_work.update(job.team_id for job in found)
-            served.extend(job.team_id for job in found)
-            return [*found]
-
-        for source, limit in limits.items():
+        slot_due = math.inf
+        for source, limit in service.source_limiter.limits.items():
             if not sqlite_queue.has_waiting(connection, source):
                 continue
             jobs, wait = source_slots.hand_out(
                 connection,
                 source,
                 limit,
-                lambda source=source: next(iter(claim(1, source)), None),  # type: ignore[misc]
-                most=self._concurrency - at_work.total(),
-                now=now,
+                partial(_claim_waiting, connection, lease, turns, source),
+                most=self._concurrency - turns.at_work,
+                now=lease.now,
                 lease=source_limiter.LEASE,
             )
             claimed += jobs
-            pause = pause if wait is None else min(pause, wait)
-        room = self._concurrency - at_work.total()
-        others = claim(room)
-        return [*claimed, *others], pause, len(others) >= room
+            slot_due = slot_due if wait is None else min(slot_due, lease.now + wait)
+        room = self._concurrency - turns.at_work
+        claimed += sqlite_queue.claim(connection, lease, JobKind.LOOK_UP, turns, limit=room)
+        return claimed, slot_due
 
     def _note_claimed(self, claimed: Sequence[Job]) -> None:
         self._at_work.update(claimed)
@@ -243,8 +210,9 @@ class SQLiteWorker:
                 self._served.pop(job.team_id, None)
                 self._served[job.team_id] = None
 
-    def _lease_at(self, now: float) -> sqlite_queue.Lease:
-        return sqlite_queue.Lease(owner=self._owner, now=now, until=now + self._lease)
+    def lease_at(self, now: float) -> Lease:
+        """A lease of this process that begins now."""
+        return Lease(owner=self._owner, now=now, until=now + self._lease)
 
     def _delete_done(self, connection: Any, done: Sequence[Job]) -> None:
         sqlite_queue.finish(connection, self._owner, done)
@@ -263,29 +231,21 @@ class SQLiteWorker:
                 again = await run_job(service, job)
                 await self._settle(service, job, again)
         finally:
-            if again or self._left_due or self._makes_room(job):
+            if again or self._left_due:
                 self.wake()
             self._at_work.remove(job)
             self._deleted.discard(job)
 
-    def _makes_room(self, job: Job) -> bool:
-        at_work = self._count(job.kind)
-        share = DELIVERIES_PER_TEAM if job.kind is JobKind.DELIVER else self._concurrency
-        return at_work.total() >= self._concurrency or at_work[job.team_id] >= share
-
     async def _settle(self, service: ServiceContext, job: Job, again: Reschedule | None) -> None:
-        settle: Callable[[Connection], None] | None = None
-        if again and again.waits_for:
-            settle = partial(
-                sqlite_queue.wait_for, owner=self._owner, job=job, source=again.waits_for
-            )
-        elif again:
+        write, owner = service.database.write, self._owner
+        if again is None:
+            if job not in self._deleted:
+                await write(lambda c: sqlite_queue.finish(c, owner, [job]))
+        elif source := again.waits_for:
+            await write(lambda c: sqlite_queue.wait_for(c, owner, job, source))
+        else:
             run_at = service.clock() + again.seconds
-            settle = partial(sqlite_queue.reschedule, owner=self._owner, job=job, run_at=run_at)
-        elif job not in self._deleted:
-            settle = partial(sqlite_queue.finish, owner=self._owner, done=[job])
-        if settle:
-            await service.database.write(settle)
+            await write(lambda c: sqlite_queue.reschedule(c, owner, job, run_at=run_at))
 
     async def _renew_and_release(self, service: ServiceContext) -> None:
         """Renew the leases; and release lookups that wait for a source without a limit."""
@@ -301,20 +261,45 @@ class SQLiteWorker:
             await service.database.write(lambda c: sqlite_queue.release(c, self._owner))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claimed:
+    """The result of a claim."""
+
+    jobs: Sequence[Job]
+    is_full: bool
+    """Whether this process has all the lookups that it may have; more may be due."""
+    is_any_left: bool
+    """Whether a job is due that was not claimed."""
+    next_due: float
+    """When the next job becomes due, or may get a slot at a source; infinity: never."""
+
+
+def _claim_waiting(connection: Connection, lease: Lease, turns: Turns, source: str) -> Job | None:
+    """The next lookup that waits for this source."""
+    claimed = sqlite_queue.claim(
+        connection, lease, JobKind.LOOK_UP, turns, limit=1, waits_for=source
+    )
+    return claimed[0] if claimed else None
+
+
 class LeasedLookup:
     """The lookup of a new request, leased to this process with its job."""
 
-    worker: SQLiteWorker
-    job: Job
-    lease_now: Callable[[], sqlite_queue.Lease]
     status = Status.PROCESSING
 
-    def enqueue(self, connection: Connection, *, at: float) -> None:
-        sqlite_queue.enqueue_leased(connection, self.lease_now(), self.job, at=at)
+    def __init__(self, worker: SQLiteWorker, pseudonyms: Pseudonyms, job: Job) -> None:
+        self._worker = worker
+        self._pseudonyms = pseudonyms
+        self._job = job
+
+    def enqueue(self, connection: Connection, request: Request) -> None:
+        lease = self._worker.lease_at(request.created_at)
+        sqlite_queue.enqueue_leased(connection, lease, self._job)
+        [running] = lookup_job.begin(connection, self._pseudonyms, [request])
+        self._job = replace(self._job, begun=running)
 
     def begin(self) -> None:
-        self.worker.begin(self.job)
+        self._worker.begin(self._job)
 
     def withdraw(self) -> None:
-        self.worker.withdraw(self.job)
+        self._worker.withdraw(self._job)

@@ -89,7 +89,7 @@ async def accept(
     try:
         accepted = await service.database.write(lambda c: _create_or_join(c, lookup, new, url, key))
     except CommitUnknown:
-        lookup.begin()  # it may be stored; if it is not, the lookup finds no request
+        lookup.begin()  # it may be stored; if it is not, the lookup can store nothing
         raise
     except BaseException:
         lookup.withdraw()
@@ -249,7 +249,7 @@ def _add_callback(
 
 def _create(connection: Connection, lookup: NewLookup, new: Request) -> Request:
     request_table.add(connection, new)
-    lookup.enqueue(connection, at=new.created_at)
+    lookup.enqueue(connection, new)
     return new
 
 
