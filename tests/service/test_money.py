@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Outcome
     from tests.support.databases import Place
 
+REFUSED_BY_TABLES = (IntegrityError, sqlite3.IntegrityError)
 pytestmark = pytest.mark.anyio
 HISTORY = "SELECT kind FROM ledger WHERE request_id = ? ORDER BY id"
 
@@ -116,7 +118,7 @@ async def test_the_tables_themselves_refuse_a_second_end(place: Place) -> None:
             end = ledger.HoldOutcome(
                 team_id=it.team_id, request_id=request_id, is_settled=is_settled
             )
-            with pytest.raises(IntegrityError):
+            with pytest.raises(REFUSED_BY_TABLES):
                 await it.service.database.write(
                     lambda c, end=end: ledger.close_holds(c, [end], at=0)
                 )
@@ -154,7 +156,7 @@ async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> No
 @pytest.mark.parametrize("amount", [0, -1])
 async def test_a_grant_of_nothing_or_less_is_refused_as_a_whole(place: Place, amount: int) -> None:
     async with running_service(place, jobs=False) as it:
-        with pytest.raises(IntegrityError):
+        with pytest.raises(REFUSED_BY_TABLES):
             await it.service.database.write(lambda c: credit.grant(c, it.team_id, amount, at=0))
         assert await it.balance() == 10
     ledger_is_exact(place)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.models import LedgerEntryKind
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import ledger, teams
 
 if TYPE_CHECKING:
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# Built once, as every request and every lookup executes them.
 _COLUMNS = ("available", "held", "granted", "corrected", "settled", "released")
-_MOVE = (
+_MOVE = Prepared(
     update(teams)
     .where(teams.c.id == bindparam("team"), teams.c.available + bindparam("by_available") >= 0)
     .values({name: teams.c[name] + bindparam(f"by_{name}") for name in _COLUMNS})
 )
-_BALANCE = select(teams.c.available, teams.c.held).where(teams.c.id == bindparam("team"))
+_BALANCE = Prepared(select(teams.c.available, teams.c.held).where(teams.c.id == bindparam("team")))
 _AVAILABLE = select(teams.c.available).where(teams.c.id == bindparam("team")).scalar_subquery()
-_ENTER = insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later"))
+_ENTER = Prepared(
+    insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later")),
+    ("team_id", "kind", "amount", "at", "request_id", "reason"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +65,7 @@ class Entry:
 
 def balance(connection: Connection, team_id: int) -> Balance:
     """The team's credits."""
-    available, held = connection.execute(_BALANCE, {"team": team_id}).one()
+    [(available, held)] = _BALANCE.rows(connection, {"team": team_id})
     return Balance(available=available, held=held)
 
 
@@ -117,7 +120,7 @@ def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: 
         )
         for team_id in sorted(settled | released)
     ]
-    connection.execute(_MOVE, moves)
+    _MOVE.change(connection, *moves)
     entries = []
     # The balance is changed already: each entry subtracts the releases that follow it.
     for outcome in outcomes:
@@ -125,17 +128,17 @@ def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: 
         released[outcome.team_id] -= not outcome.is_settled
         entry = _entry(outcome.team_id, kind, 1, at=at, request_id=outcome.request_id)
         entries.append(entry | {"entered_later": released[outcome.team_id]})
-    connection.execute(_ENTER, entries)
+    _ENTER.change(connection, *entries)
 
 
 def _move(connection: Connection, team_id: int, **by: int) -> bool:
-    return connection.execute(_MOVE, _movement(team_id, **by)).rowcount == 1
+    return _MOVE.change(connection, _movement(team_id, **by)) == 1
 
 
 def _enter(
     connection: Connection, team_id: int, kind: LedgerEntryKind, amount: int, **what: Any
 ) -> None:
-    connection.execute(_ENTER, _entry(team_id, kind, amount, **what))
+    _ENTER.change(connection, _entry(team_id, kind, amount, **what))
 
 
 def _movement(team_id: int, **by: int) -> dict[str, int]:
