@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from mcp_enrichment.service.accounts.teams import embedded_team
-from mcp_enrichment.service.billing import credits as credit
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.billing.ledger import Balance
 from mcp_enrichment.service.lookup.lookup_job import look_up
@@ -40,7 +39,7 @@ HISTORY = "SELECT kind FROM ledger WHERE request_id = ? ORDER BY id"
 
 
 async def _figures(it: RunningService) -> Balance:
-    return await credit.balance(it.service.database, it.team_id)
+    return await it.service.database.read(lambda c: ledger.balance(c, it.team_id))
 
 
 @pytest.mark.parametrize(
@@ -139,14 +138,16 @@ async def test_a_new_installation_is_granted_250_credits_once(place: Place) -> N
         it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM teams"))
         team_ids = {await it.service.database.write(partial(embedded_team, at=0)) for _ in range(3)}
         (team_id,) = team_ids
-        assert await credit.balance(it.service.database, team_id) == Balance(available=250, held=0)
+        assert await it.service.database.read(lambda c: ledger.balance(c, team_id)) == Balance(
+            available=250, held=0
+        )
         assert it.rows("SELECT kind, amount FROM ledger") == [("grant", 250)]
 
 
 async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> None:
     async with running_service(place, jobs=False, credits=0) as it:
         assert (await it.post()).status_code == 402
-        after = await it.service.database.write(lambda c: credit.grant(c, it.team_id, 5, at=0))
+        after = await it.service.database.write(lambda c: ledger.grant(c, it.team_id, 5, at=0))
         assert after == Balance(available=5, held=0)
         assert (await it.post()).status_code == 201
         assert await it.balance() == 4
@@ -157,6 +158,6 @@ async def test_a_grant_adds_to_the_balance_and_to_the_ledger(place: Place) -> No
 async def test_a_grant_of_nothing_or_less_is_refused_as_a_whole(place: Place, amount: int) -> None:
     async with running_service(place, jobs=False) as it:
         with pytest.raises(REFUSED_BY_TABLES):
-            await it.service.database.write(lambda c: credit.grant(c, it.team_id, amount, at=0))
+            await it.service.database.write(lambda c: ledger.grant(c, it.team_id, amount, at=0))
         assert await it.balance() == 10
     ledger_is_exact(place)

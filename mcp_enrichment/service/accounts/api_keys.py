@@ -59,12 +59,6 @@ class ApiKey:
     revoked_at: float | None
 
 
-def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at: float) -> None:
-    """Store a new key."""
-    row = {"id": key_id, "team_id": team_id, "hash": key_hash, "created_at": at}
-    connection.execute(insert(api_keys).values(row))
-
-
 def list_all(connection: Connection) -> Sequence[ApiKey]:
     """All keys, the oldest first."""
     rows = connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))
@@ -90,7 +84,8 @@ def create(connection: Connection, team: str, *, at: float) -> NewKey:
     team_id = team_id_of(connection, team)
     key_id = secrets.token_hex(ID_BYTES)
     key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"
-    add(connection, key_id=key_id, team_id=team_id, key_hash=_hash(key), at=at)
+    row = {"id": key_id, "team_id": team_id, "hash": _hash(key), "created_at": at}
+    connection.execute(insert(api_keys).values(row))
     return NewKey(id=key_id, key=key)
 
 

@@ -1,4 +1,4 @@
-"""SQL of credits. Each movement changes the team's balance and adds an entry, or does neither."""
+"""Credits and their SQL. Each movement changes the team's balance and adds an entry, or neither."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.contract.models import LedgerEntryKind
 from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import ledger, teams
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+MAX_REASON = 200
+_NO_CORRECTION = Explanation(
+    happened="The correction has no amount or no reason.",
+    money=NOTHING_CHANGED,
+    for_person=f"Give an amount other than 0 and a reason of 1 to {MAX_REASON} characters.",
+)
+_TOO_FEW = Explanation(
+    happened="The team has fewer credits available than would be taken.",
+    money=NOTHING_CHANGED,
+    for_person="Take fewer, or wait until the lookups that hold credits have ended.",
+)
 _COLUMNS = ("available", "held", "granted", "corrected", "settled", "released")
 _MOVE = Prepared(
     update(teams)
@@ -80,20 +93,26 @@ def history(
     return [Entry(**row._mapping) for row in rows]
 
 
-def grant(
-    connection: Connection, team_id: int, amount: int, *, at: float, reason: str | None = None
-) -> None:
-    """Add credits, at least one."""
+def grant(connection: Connection, team_id: int, amount: int, *, at: float) -> Balance:
+    """Add credits, at least one; the balance that follows."""
     _move(connection, team_id, available=amount, granted=amount)
-    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at, reason=reason)
+    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at)
+    return balance(connection, team_id)
 
 
-def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
-    """Add or take credits by hand; False if fewer are available than would be taken."""
+def correct(
+    connection: Connection, team_id: int, amount: int, *, at: float, reason: str
+) -> Balance:
+    """Add or, with a negative amount, take credits by hand; the balance that follows.
+
+    Raises `InvalidArguments` for nothing to correct, no reason, or fewer credits than are taken.
+    """
+    if not amount or not reason.strip() or len(reason) > MAX_REASON:
+        raise InvalidArguments(_NO_CORRECTION)
     if not _move(connection, team_id, available=amount, corrected=amount):
-        return False
+        raise InvalidArguments(_TOO_FEW)
     _enter(connection, team_id, LedgerEntryKind.CORRECT, amount, at=at, reason=reason)
-    return True
+    return balance(connection, team_id)
 
 
 def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
