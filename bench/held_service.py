@@ -18,7 +18,6 @@ from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.h11_protocol import BoundedProtocol
 from mcp_enrichment.service.queue.sqlite_worker import SQLiteWorker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
@@ -50,7 +49,7 @@ async def serve(file: Path, port: int, *, works: bool) -> None:
         wake=runner.wake,
     )
     team_id = await database.write(lambda c: embedded_team(c, at=time.time()))
-    app = create_app(service, OneTeam(team_id))
+    app = create_app(service, team_id)
     config = uvicorn.Config(app, http=BoundedProtocol, port=port, log_config=None, access_log=False)
     async with anyio.create_task_group() as tasks:
         if works:

@@ -21,7 +21,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.mcp.results import structured_content
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.service.accounts.teams import embedded_team
-from mcp_enrichment.service.billing.credits import grant
+from mcp_enrichment.service.billing.ledger import grant
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from mcp_enrichment.service.sources.exports.records import Contact

@@ -40,7 +40,6 @@ from mcp_enrichment.mcp.subscriptions import StreamLimits
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.accounts.teams import id_of, local_team
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.settings.types import Confirm
@@ -127,7 +126,7 @@ class _Teams:
     @asynccontextmanager
     async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
         """A client that acts for the team."""
-        app = create_app(self._service, OneTeam(team_id))
+        app = create_app(self._service, team_id)
         embedded = await self._service.database.read(lambda c: id_of(c, DEFAULT_TEAM))
         # The embedded team shares its memory with the server on stdio.
         team = "" if team_id == embedded else f"#{team_id}"

@@ -80,7 +80,6 @@ async def service_app(
     Without `jobs`, other processes run the jobs. Raises `StorageFailed`.
     """
     from mcp_enrichment.service.http.app import create_app
-    from mcp_enrichment.service.http.auth import ByKey
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
     async with (
@@ -88,8 +87,7 @@ async def service_app(
         running_service(settings, opened, jobs=jobs) as service,
     ):
         limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
-        by_key = ByKey(service.database)
-        app = create_app(service, by_key, rate_limit=limit, metrics=settings.metrics)
+        app = create_app(service, rate_limit=limit, metrics=settings.metrics)
         service.shutdown.on_begin(service.completion_waiter.release_waiters)
         yield app, service.shutdown
 
@@ -99,13 +97,12 @@ async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The service for this process only: one team, no key. Raises `StorageFailed`."""
     from mcp_enrichment.service.accounts.teams import embedded_team
     from mcp_enrichment.service.http.app import create_app
-    from mcp_enrichment.service.http.auth import OneTeam
 
     async with database(settings) as opened:
         team_id = await opened.write(partial(embedded_team, at=time.time()))
         seconds = min(settings.stop_seconds, EMBEDDED_STOP_SECONDS)
         async with running_service(settings, opened, seconds=seconds) as service:
-            yield create_app(service, OneTeam(team_id))
+            yield create_app(service, team_id)
 
 
 @asynccontextmanager

@@ -113,11 +113,11 @@ def credits_group(context: click.Context) -> None:
 def grant(amount: int, team: str) -> None:
     """Add AMOUNT credits."""
     from mcp_enrichment.service.accounts.teams import local_team
-    from mcp_enrichment.service.billing import credits  # noqa: A004 (the module)
+    from mcp_enrichment.service.billing import ledger
 
     with service_database() as database:
         now = database.write_now(
-            lambda c: credits.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
+            lambda c: ledger.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
         )
     click.echo(now.available)
 
@@ -129,11 +129,11 @@ def grant(amount: int, team: str) -> None:
 def correct(amount: int, reason: str, team: str) -> None:
     """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
     from mcp_enrichment.service.accounts.teams import local_team
-    from mcp_enrichment.service.billing import credits  # noqa: A004 (the module)
+    from mcp_enrichment.service.billing import ledger
 
     with service_database() as database:
         now = database.write_now(
-            lambda c: credits.correct(
+            lambda c: ledger.correct(
                 c, local_team(c, team, at=time.time()), amount, at=time.time(), reason=reason
             )
         )

@@ -49,7 +49,7 @@ class JsonFormatter(logging.Formatter):
     """A record as a JSON object: time, level, logger, message and its extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from mcp_enrichment.service.http.middleware import current_request_id
+        from mcp_enrichment.service.http.service_app import current_request_id
 
         line = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),

@@ -191,7 +191,7 @@ async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
         read_export.append(None)
         raise ValueError
 
-    monkeypatch.setattr("mcp_enrichment.service.billing.credits.balance", broken)
+    monkeypatch.setattr("mcp_enrichment.service.billing.ledger.balance", broken)
     refused = await assistant.call_tool("get_credits", {})
     assert refused.meta
     error = refused.meta["error"]

@@ -63,6 +63,10 @@ def database(place: Place) -> Iterator[Database]:
 
 async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -> None:
     source, commits = Knows(), list[object]()
+
+    def counts(connection: Connection) -> bool:
+        return isinstance(place, str) or bool(connection.get_execution_options().get("writes"))
+
     async with running_service(place, source, jobs=False, credits=MANY) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(MANY)]
         engine = it.service.database._engine
@@ -71,11 +75,11 @@ async def test_lookups_that_end_at_the_same_time_are_few_commits(place: Place) -
                 job = Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
                 tasks.start_soon(look_up, it.service, job)
             await until(lambda: source.asked_for == MANY)
-            event.listen(engine, "commit", commits.append)
+            event.listen(engine, "commit", lambda c: commits.append(c) if counts(c) else None)
             with statements(engine) as said:
                 source.may_answer.set()
                 await until(lambda: it.rows(UNFINISHED) == [(0,)])
-        assert len(commits) < MANY / 2, "reads are counted too"
+        assert len(commits) < MANY / 2, "on Postgres reads are counted, too"
         ends = [statement for statement, _ in said if statement.startswith("UPDATE requests")]
         assert len(ends) <= len(commits), "one for all that share a commit"
         for number, request_id in enumerate(ids):

@@ -10,7 +10,7 @@ import pytest
 
 import mcp_enrichment
 from mcp_enrichment.contract.http import HISTORY
-from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import ledger
 from tests.cli.commands import Shell
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
@@ -47,8 +47,8 @@ async def _used(it: RunningService) -> str:
             await http.get(where, headers={"prefer": "wait=60"})
     team_id = it.rows("SELECT id FROM teams WHERE name = 'lumen'")[0][0]
     write = it.service.database.write
-    await write(lambda c: credit.grant(c, team_id, 10, at=5))
-    await write(lambda c: credit.correct(c, team_id, -4, at=6, reason="granted twice"))
+    await write(lambda c: ledger.grant(c, team_id, 10, at=5))
+    await write(lambda c: ledger.correct(c, team_id, -4, at=6, reason="granted twice"))
     return key
 
 

@@ -130,7 +130,7 @@ async def test_the_requests_are_read_only_after_a_change(
     reads: list[object] = []
     read = request_table.final_among
     monkeypatch.setattr(
-        request_table, "final_among", lambda *these: reads.append(these) or read(*these)
+        request_table, "final_among", lambda c, ids: reads.append(ids) or read(c, ids)
     )
     async with watching(path) as (it, looks), waiting(it) as woken:
         await looks.several_more()

@@ -8,7 +8,7 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.privacy.retention import delete_expired_keys
 from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
 from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
@@ -86,7 +86,7 @@ async def test_twenty_at_once_with_one_key_make_one_request(place: Place) -> Non
 async def test_a_key_that_was_refused_for_want_of_credits_may_be_used_again(place: Place) -> None:
     async with running_service(place, jobs=False, credits=0) as it:
         assert (await it.post(headers=KEY)).status_code == 402
-        await it.service.database.write(lambda c: credit.grant(c, it.team_id, 1, at=0))
+        await it.service.database.write(lambda c: ledger.grant(c, it.team_id, 1, at=0))
         assert (await it.post(headers=KEY)).headers["idempotent-replayed"] == "false"
     ledger_is_exact(place)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS, MAX_CALLBACKS
 from tests.support.running_service import (
     ADA,
@@ -205,4 +204,4 @@ async def test_a_key_is_each_teams_own(place: Place) -> None:
 
 async def _become_another_team(it: RunningService) -> None:
     team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
-    it.http._transport.app.state.authenticate = OneTeam(team_id)  # type: ignore[attr-defined]
+    it.http._transport.app.team_id = team_id  # type: ignore[attr-defined]

@@ -30,7 +30,7 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.models import EmailType, EnrichmentRequest, Verification
 from mcp_enrichment.service.accounts import teams
-from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
@@ -167,7 +167,7 @@ class Ledger(RuleBasedStateMachine):
     def grant(self, team: str, amount: int) -> None:
         before = self.figures(team)
         team_id = self.ids[team]
-        after = self.database.write_now(lambda c: credit.grant(c, team_id, amount, at=1))
+        after = self.database.write_now(lambda c: ledger.grant(c, team_id, amount, at=1))
         assert after.available == before[0] + amount
 
     @rule(team=st.sampled_from(TEAMS), amount=st.integers(-3, 3).filter(bool))
@@ -175,7 +175,7 @@ class Ledger(RuleBasedStateMachine):
         before, team_id = self.figures(team), self.ids[team]
         try:
             self.database.write_now(
-                lambda c: credit.correct(c, team_id, amount, at=1, reason="drawn")
+                lambda c: ledger.correct(c, team_id, amount, at=1, reason="drawn")
             )
         except InvalidArguments:
             assert before[0] + amount < 0

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from mcp_enrichment.cli.callbacks import callbacks as command
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.service import metrics
-from mcp_enrichment.service.billing import credits as credit
+from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.monitoring import totals
@@ -56,7 +56,7 @@ async def test_the_totals_of_the_ledger_are_those_of_its_entries(place: Place) -
         await create_key(it, "lumen", credits=5)
 
         def correct(connection: Connection) -> None:
-            credit.correct(connection, it.team_id, -3, at=1, reason="a mistake")
+            ledger.correct(connection, it.team_id, -3, at=1, reason="a mistake")
 
         await it.service.database.write(correct)
         found = (await totals(it.service)).credits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from mcp_enrichment.contract.models import Status
+from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.db.postgres import open_postgres
 from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.queue.procrastinate_queue import FETCH
@@ -42,7 +42,7 @@ def _plans_of_a_lookup(connection: Connection) -> list[str]:
         request_table.start(connection, [ONE])
         request_table.running(connection, [ONE])
         source_call_table.lock_if_running(connection, ONE)
-        request_table.complete(connection, ONE, Status.NOT_FOUND, at=0)
+        request_table.complete(connection, ONE, Status.NOT_FOUND, at=0, reason=Reason.ERASED)
     return [_plan(connection.exec_driver_sql(f"EXPLAIN {text}", values)) for text, values in said]
 
 

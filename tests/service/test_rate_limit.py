@@ -12,7 +12,7 @@ from mcp_enrichment.cli.logs import JsonFormatter
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.http import rate_limit
+from mcp_enrichment.service.http import app, rate_limit
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.openapi import must_be
@@ -98,13 +98,13 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    valid = api_keys.find_valid
+    team_of = api_keys.team_of
 
-    def counted(connection: Any, key_id: str) -> tuple[str | None, int | None]:
-        read.append(key_id)
-        return valid(connection, key_id)
+    def counted(connection: Any, key: str) -> int | None:
+        read.append(key)
+        return team_of(connection, key)
 
-    monkeypatch.setattr(api_keys, "find_valid", counted)
+    monkeypatch.setattr(app, "team_of", counted)
     async with running_service(place, jobs=False) as it:
         ours, new = await create_key(it, "lumen"), await create_key(it, "lumen")
         limit = RateLimit(quota=3, clock=Clock())
@@ -254,7 +254,7 @@ async def test_each_answer_and_its_log_line_bear_one_id(
     formatter, lines = JsonFormatter(), []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(formatter.format(record))  # type: ignore[method-assign]
-    logger = logging.getLogger("mcp_enrichment.service.http.middleware")
+    logger = logging.getLogger("mcp_enrichment.service.http.service_app")
     logger.addHandler(handler)
     try:
         async with (

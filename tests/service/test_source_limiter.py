@@ -10,7 +10,6 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
-from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
@@ -316,4 +315,4 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given:
 
 async def _as_another_team(it: RunningService) -> None:
     team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
-    it.http._transport.app.state.authenticate = OneTeam(team_id)  # type: ignore[attr-defined]
+    it.http._transport.app.team_id = team_id  # type: ignore[attr-defined]

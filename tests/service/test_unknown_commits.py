@@ -15,7 +15,6 @@ from mcp_enrichment.contract.errors import CommitUnknown, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import OneTeam
 from tests.support.commit_proxy import commit_proxy
 from tests.support.databases import rows
 from tests.support.running_service import ADA, HIT, RunningService, ledger_is_exact, running_service
@@ -146,7 +145,7 @@ async def test_a_grant_that_was_cut_off_at_commit_is_not_said_to_have_failed(
 
 
 def _client(it: RunningService, folder: Path, *, keys: bool) -> EnrichmentClient:
-    app = create_app(it.service, OneTeam(it.team_id))
+    app = create_app(it.service, it.team_id)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return EnrichmentClient(
         "http://it.example",

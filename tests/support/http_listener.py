@@ -11,7 +11,6 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import ByKey
 from mcp_enrichment.service.http.h11_protocol import BoundedProtocol
 from tests.support.waiting import HANG
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def listening(it: RunningService) -> AsyncIterator[int]:
     """The port of loopback where it listens."""
-    config = uvicorn.Config(create_app(it.service, ByKey(it.service.database)), log_config=None)
+    config = uvicorn.Config(create_app(it.service), log_config=None)
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
     server = await loop.create_server(

@@ -9,7 +9,6 @@ import httpx
 
 from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import ByKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +32,7 @@ async def keyed_client(
     it: RunningService, key: str | None = None, **options: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service's app; `options` are those of `create_app`."""
-    app = create_app(it.service, ByKey(it.service.database), **options)
+    app = create_app(it.service, **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"x-api-key": key} if key else {}
     async with httpx.AsyncClient(

@@ -21,7 +21,6 @@ from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
 from mcp_enrichment.service.http.app import create_app
-from mcp_enrichment.service.http.auth import OneTeam
 from mcp_enrichment.service.queue.procrastinate_worker import ProcrastinateWorkers
 from mcp_enrichment.service.queue.sqlite_worker import LEASE, SQLiteWorker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
@@ -163,7 +162,7 @@ async def running_service(
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
-    app = create_app(service, OneTeam(team_id))
+    app = create_app(service, team_id)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     hooks = {"response": [holds_to_contract]}
     try:

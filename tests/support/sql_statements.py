@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import event
+
+from mcp_enrichment.service.db.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +36,26 @@ def statements(of: Connection | Engine) -> Iterator[list[tuple[str, Any]]]:
 
     event.listen(of, "before_cursor_execute", hear)
     try:
-        yield said
+        with _directly_executed(said):
+            yield said
     finally:
         event.remove(of, "before_cursor_execute", hear)
+
+
+@contextmanager
+def _directly_executed(said: list[tuple[str, Any]]) -> Iterator[None]:
+    """Adds those that SQLite's driver executes without SQLAlchemy."""
+
+    def heard(execute: Any) -> Any:
+        def method(self: Prepared, connection: Connection, *each: Any) -> Any:
+            if connection.dialect.name == "sqlite":
+                text, values_of = self._on_sqlite
+                said.append((text, tuple(values_of(each[0]))))
+            return execute(self, connection, *each)
+
+        return method
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("rows", "change"):
+            patch.setattr(Prepared, name, heard(getattr(Prepared, name)))
+        yield

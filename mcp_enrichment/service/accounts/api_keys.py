@@ -7,25 +7,27 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from mcp_enrichment.service.accounts.teams import team_id_of
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import api_keys, teams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
 
-T = TypeVar("T")
-# Built once, as every request executes it.
-_VALID = select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
-    api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
+_VALID = Prepared(
+    select(func.max(api_keys.c.hash), func.max(api_keys.c.team_id)).where(
+        api_keys.c.id == bindparam("id"), api_keys.c.revoked_at.is_(None)
+    )
 )
+"""One row in any case, so that the time does not reveal whether an id exists."""
 _KEYS = select(
     api_keys.c.id,
     api_keys.c.team_id,
@@ -57,21 +59,6 @@ class ApiKey:
     revoked_at: float | None
 
 
-def add(connection: Connection, *, key_id: str, team_id: int, key_hash: str, at: float) -> None:
-    """Store a new key."""
-    row = {"id": key_id, "team_id": team_id, "hash": key_hash, "created_at": at}
-    connection.execute(insert(api_keys).values(row))
-
-
-def find_valid(connection: Connection, key_id: str) -> tuple[str | None, int | None]:
-    """The hash and the team of the valid key with this id, both None if there is none.
-
-    It is one row in any case, so that the time does not reveal whether an id exists.
-    """
-    stored, team_id = connection.execute(_VALID, {"id": key_id}).one()
-    return stored, team_id
-
-
 def list_all(connection: Connection) -> Sequence[ApiKey]:
     """All keys, the oldest first."""
     rows = connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))
@@ -97,33 +84,19 @@ def create(connection: Connection, team: str, *, at: float) -> NewKey:
     team_id = team_id_of(connection, team)
     key_id = secrets.token_hex(ID_BYTES)
     key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"
-    add(connection, key_id=key_id, team_id=team_id, key_hash=_hash(key), at=at)
+    row = {"id": key_id, "team_id": team_id, "hash": _hash(key), "created_at": at}
+    connection.execute(insert(api_keys).values(row))
     return NewKey(id=key_id, key=key)
 
 
 async def authenticate(database: Database, key: str) -> int | None:
+    """`team_of` in a transaction of its own. A malformed key needs none."""
+    return await database.read_few(lambda c: team_of(c, key)) if key_id_of(key) else None
+
+
+def team_of(connection: Connection, key: str) -> int | None:
     """The team of a key; None for an unknown, revoked or malformed key."""
-    verified = await authenticate_and_read(database, key, lambda _connection, _team_id: None)
-    return verified and verified[0]
-
-
-async def authenticate_and_read(
-    database: Database, key: str, read: Callable[[Connection, int], T]
-) -> tuple[int, T] | None:
-    """The team of a key, and what `read` returns for it, in the same transaction; None as in
-    `authenticate`."""
-    if not key_id_of(key):
-        return None
-
-    def work(connection: Connection) -> tuple[int, T] | None:
-        team_id = _team_of(connection, key)
-        return None if team_id is None else (team_id, read(connection, team_id))
-
-    return await database.read(work)
-
-
-def _team_of(connection: Connection, key: str) -> int | None:
-    stored, team_id = find_valid(connection, key_id_of(key))
+    [(stored, team_id)] = _VALID.rows(connection, {"id": key_id_of(key)})
     # An unknown key is compared, too, so that both take the same time.
     return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
 

@@ -13,6 +13,7 @@ from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.billing import ledger
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import callback_secrets, teams
 
 if TYPE_CHECKING:
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
 
 FIRST_GRANT = 250
 """Credits that a new installation starts with."""
-# Built once, as every callback executes it.
-_NEWEST_SECRETS = (
+SECRETS_VALID = 2
+"""A callback is signed with each of the newest two, so that a receiver can change over."""
+_VALID_SECRETS = Prepared(
     select(callback_secrets.c.secret)
     .where(callback_secrets.c.team_id == bindparam("team_id"))
     .order_by(callback_secrets.c.id.desc())
-    .limit(bindparam("at_most"))
+    .limit(SECRETS_VALID)
 )
-SECRETS_VALID = 2
-"""A callback is signed with each of the newest two, so that a receiver can change over."""
 
 _NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no trailing space, which is invisible
 
@@ -45,13 +45,6 @@ class Team:
     held: int
 
 
-def _insert(connection: Connection, name: str, *, at: float) -> int:
-    """The id of a new team, without credits."""
-    row = {"name": name, "available": 0, "held": 0, "created_at": at}
-    added = connection.execute(insert(teams).values(row).returning(teams.c.id))
-    return int(added.scalar_one())
-
-
 def id_of(connection: Connection, name: str) -> int | None:
     """The team of this name."""
     return connection.execute(select(teams.c.id).where(teams.c.name == name)).scalar()
@@ -61,24 +54,6 @@ def list_all(connection: Connection) -> Sequence[Team]:
     """All teams, by name."""
     columns = select(teams.c.id, teams.c.name, teams.c.available, teams.c.held)
     return [Team(**row._mapping) for row in connection.execute(columns.order_by(teams.c.name))]
-
-
-def add_secret(connection: Connection, team_id: int, secret: str, *, at: float) -> None:
-    """Store a new secret for the team's callbacks."""
-    row = {"team_id": team_id, "secret": secret, "created_at": at}
-    connection.execute(insert(callback_secrets).values(row))
-
-
-def lock(connection: Connection, team_id: int) -> None:
-    """Lock the team until the transaction ends."""
-    this = select(teams.c.id).where(teams.c.id == team_id)
-    connection.execute(this.with_for_update(key_share=True))
-
-
-def newest_secrets(connection: Connection, team_id: int, limit: int) -> Sequence[str]:
-    """The newest secrets of the team's callbacks, the latest first."""
-    which = {"team_id": team_id, "at_most": limit}
-    return connection.execute(_NEWEST_SECRETS, which).scalars().all()
 
 
 def credit_totals(connection: Connection) -> dict[str, int]:
@@ -130,23 +105,26 @@ def local_team(connection: Connection, name: str, *, at: float) -> int:
 
 def signing_secrets(connection: Connection, team_id: int, *, at: float) -> Sequence[str]:
     """The secrets of the team's callbacks that are valid now, the newest first; one at least."""
-    if valid := newest_secrets(connection, team_id, SECRETS_VALID):
-        return valid
-    lock(connection, team_id)  # only one process creates the first secret
-    return newest_secrets(connection, team_id, SECRETS_VALID) or [
-        rotate_secret(connection, team_id, at=at)
-    ]
+    mine = {"team_id": team_id}
+    if not (valid := _VALID_SECRETS.rows(connection, mine)):
+        # The team is locked: only one process creates the first secret.
+        this = select(teams.c.id).where(teams.c.id == team_id)
+        connection.execute(this.with_for_update(key_share=True))
+        valid = _VALID_SECRETS.rows(connection, mine)
+    return [secret for (secret,) in valid] or [rotate_secret(connection, team_id, at=at)]
 
 
 def rotate_secret(connection: Connection, team_id: int, *, at: float) -> str:
     """A new secret; the one before stays valid until the next rotation."""
     secret = standard_webhooks.new_secret()
-    add_secret(connection, team_id, secret, at=at)
+    row = {"team_id": team_id, "secret": secret, "created_at": at}
+    connection.execute(insert(callback_secrets).values(row))
     return secret
 
 
 def _with_credits(connection: Connection, name: str, credits: int, *, at: float) -> int:  # noqa: A002
-    team_id = _insert(connection, name, at=at)
+    row = {"name": name, "available": 0, "held": 0, "created_at": at}
+    team_id: int = connection.execute(insert(teams).values(row).returning(teams.c.id)).scalar_one()
     if credits:
         ledger.grant(connection, team_id, credits, at=at)
     return team_id

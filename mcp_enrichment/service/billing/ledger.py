@@ -1,4 +1,4 @@
-"""SQL of credits. Each movement changes the team's balance and adds an entry, or does neither."""
+"""Credits and their SQL. Each movement changes the team's balance and adds an entry, or neither."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from mcp_enrichment.contract.errors import InvalidArguments
+from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.contract.models import LedgerEntryKind
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import ledger, teams
 
 if TYPE_CHECKING:
@@ -16,16 +19,29 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# Built once, as every request and every lookup executes them.
+MAX_REASON = 200
+_NO_CORRECTION = Explanation(
+    happened="The correction has no amount or no reason.",
+    money=NOTHING_CHANGED,
+    for_person=f"Give an amount other than 0 and a reason of 1 to {MAX_REASON} characters.",
+)
+_TOO_FEW = Explanation(
+    happened="The team has fewer credits available than would be taken.",
+    money=NOTHING_CHANGED,
+    for_person="Take fewer, or wait until the lookups that hold credits have ended.",
+)
 _COLUMNS = ("available", "held", "granted", "corrected", "settled", "released")
-_MOVE = (
+_MOVE = Prepared(
     update(teams)
     .where(teams.c.id == bindparam("team"), teams.c.available + bindparam("by_available") >= 0)
     .values({name: teams.c[name] + bindparam(f"by_{name}") for name in _COLUMNS})
 )
-_BALANCE = select(teams.c.available, teams.c.held).where(teams.c.id == bindparam("team"))
+_BALANCE = Prepared(select(teams.c.available, teams.c.held).where(teams.c.id == bindparam("team")))
 _AVAILABLE = select(teams.c.available).where(teams.c.id == bindparam("team")).scalar_subquery()
-_ENTER = insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later"))
+_ENTER = Prepared(
+    insert(ledger).values(available_after=_AVAILABLE - bindparam("entered_later")),
+    ("team_id", "kind", "amount", "at", "request_id", "reason"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +78,7 @@ class Entry:
 
 def balance(connection: Connection, team_id: int) -> Balance:
     """The team's credits."""
-    available, held = connection.execute(_BALANCE, {"team": team_id}).one()
+    [(available, held)] = _BALANCE.rows(connection, {"team": team_id})
     return Balance(available=available, held=held)
 
 
@@ -77,20 +93,26 @@ def history(
     return [Entry(**row._mapping) for row in rows]
 
 
-def grant(
-    connection: Connection, team_id: int, amount: int, *, at: float, reason: str | None = None
-) -> None:
-    """Add credits, at least one."""
+def grant(connection: Connection, team_id: int, amount: int, *, at: float) -> Balance:
+    """Add credits, at least one; the balance that follows."""
     _move(connection, team_id, available=amount, granted=amount)
-    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at, reason=reason)
+    _enter(connection, team_id, LedgerEntryKind.GRANT, amount, at=at)
+    return balance(connection, team_id)
 
 
-def correct(connection: Connection, team_id: int, amount: int, *, at: float, reason: str) -> bool:
-    """Add or take credits by hand; False if fewer are available than would be taken."""
+def correct(
+    connection: Connection, team_id: int, amount: int, *, at: float, reason: str
+) -> Balance:
+    """Add or, with a negative amount, take credits by hand; the balance that follows.
+
+    Raises `InvalidArguments` for nothing to correct, no reason, or fewer credits than are taken.
+    """
+    if not amount or not reason.strip() or len(reason) > MAX_REASON:
+        raise InvalidArguments(_NO_CORRECTION)
     if not _move(connection, team_id, available=amount, corrected=amount):
-        return False
+        raise InvalidArguments(_TOO_FEW)
     _enter(connection, team_id, LedgerEntryKind.CORRECT, amount, at=at, reason=reason)
-    return True
+    return balance(connection, team_id)
 
 
 def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
@@ -117,7 +139,7 @@ def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: 
         )
         for team_id in sorted(settled | released)
     ]
-    connection.execute(_MOVE, moves)
+    _MOVE.change(connection, *moves)
     entries = []
     # The balance is changed already: each entry subtracts the releases that follow it.
     for outcome in outcomes:
@@ -125,17 +147,17 @@ def close_holds(connection: Connection, outcomes: Sequence[HoldOutcome], *, at: 
         released[outcome.team_id] -= not outcome.is_settled
         entry = _entry(outcome.team_id, kind, 1, at=at, request_id=outcome.request_id)
         entries.append(entry | {"entered_later": released[outcome.team_id]})
-    connection.execute(_ENTER, entries)
+    _ENTER.change(connection, *entries)
 
 
 def _move(connection: Connection, team_id: int, **by: int) -> bool:
-    return connection.execute(_MOVE, _movement(team_id, **by)).rowcount == 1
+    return _MOVE.change(connection, _movement(team_id, **by)) == 1
 
 
 def _enter(
     connection: Connection, team_id: int, kind: LedgerEntryKind, amount: int, **what: Any
 ) -> None:
-    connection.execute(_ENTER, _entry(team_id, kind, amount, **what))
+    _ENTER.change(connection, _entry(team_id, kind, amount, **what))
 
 
 def _movement(team_id: int, **by: int) -> dict[str, int]:

@@ -17,6 +17,7 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.file_locks import require_locks
 from mcp_enrichment.service.db.database import BUSY_TIMEOUT, READERS, Database, run_write
 from mcp_enrichment.service.db.errors import is_busy, translate_db_errors
+from mcp_enrichment.service.db.inline_reader import InlineReader
 from mcp_enrichment.service.db.migrate import upgrade
 from mcp_enrichment.service.db.sqlite_threads import SQLiteThreads
 from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms, is_bound, pin_key
@@ -59,6 +60,7 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         return Database(
             engine,
             pseudonyms,
+            inline_reader=InlineReader(engine),
             reader_threads=SQLiteThreads(engine, threads=READERS),
             writer_thread=SQLiteThreads(writes, threads=1, groups=True),
             is_in_place=_same_file_check(path),

@@ -5,39 +5,34 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History, HistoryEntry
-from mcp_enrichment.service.billing import credits  # noqa: A004 (the module)
+from mcp_enrichment.service.accounts.api_keys import key_id_of, team_of
+from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http import health
-from mcp_enrichment.service.http.errors import on_defect, on_domain_error, on_http_error
-from mcp_enrichment.service.http.middleware import RequestMiddleware
 from mcp_enrichment.service.http.openapi import document
 from mcp_enrichment.service.http.parsing import (
+    KEY_HEADER,
     enrichment_request,
     idempotency_key,
     json_body,
     preferred_wait,
     whole_number,
 )
-from mcp_enrichment.service.http.rate_limit import AnonymousLimit
+from mcp_enrichment.service.http.service_app import Endpoint, ServiceApp
 from mcp_enrichment.service.requests import submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.http.auth import Authenticator, Caller
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
 T = TypeVar("T")
@@ -47,42 +42,32 @@ HISTORY_PAGE = 100
 
 def create_app(
     service: ServiceContext,
-    authenticate: Authenticator,
+    team_id: int | None = None,
     *,
     rate_limit: RateLimit | None = None,
     metrics: bool = False,
-) -> Starlette:
-    """The ASGI application of one service. `metrics` adds `/metrics`, without a key."""
+) -> ServiceApp:
+    """The ASGI application of one service.
+
+    `team_id`: the team of every caller, for a service within its own process; without it, callers
+    send the keys of their teams. `metrics` adds `/metrics`, without a key.
+    """
     routes = [
-        Route(ENRICHMENTS, _post, methods=["POST"]),
-        Route(ENRICHMENTS + "/{id}", _get, methods=["GET"]),
-        Route(CREDITS, _credits, methods=["GET"]),
-        Route(HISTORY, _history, methods=["GET"]),
-        Route("/openapi.json", _openapi, methods=["GET"]),
+        Route(ENRICHMENTS, Endpoint(_post), methods=["POST"]),
+        Route(ENRICHMENTS + "/{id}", Endpoint(_get), methods=["GET"]),
+        Route(CREDITS, Endpoint(_credits), methods=["GET"]),
+        Route(HISTORY, Endpoint(_history), methods=["GET"]),
+        Route("/openapi.json", Endpoint(_openapi), methods=["GET"]),
         *health.routes(metrics=metrics),
     ]
-    handlers = {
-        EnrichmentError: on_domain_error,
-        HTTPException: on_http_error,
-        Exception: on_defect,
-    }
-    app = Starlette(
-        routes=routes, exception_handlers=handlers, middleware=[Middleware(RequestMiddleware)]
-    )
-    app.router.redirect_slashes = False  # the contract has no redirects: an empty id is a 404
-    app.state.service, app.state.authenticate = service, authenticate
-    app.state.rate_limit = rate_limit
-    app.state.anonymous_limit = AnonymousLimit(rate_limit) if rate_limit else None
-    return app
+    return ServiceApp(routes, service, team_id, rate_limit)
 
 
 async def _post(request: Request) -> Response:
-    caller = await _authenticate_and_count(request)
+    team_id, _ = await _authenticated(request, _nothing)
     key = idempotency_key(request)
     submitted = enrichment_request(await json_body(request))
-    accepted = await submission.accept(
-        _service(request), caller.team_id, submitted, idempotency_key=key
-    )
+    accepted = await submission.accept(request.app.service, team_id, submitted, idempotency_key=key)
     body = submission.to_response(
         submission.as_first_answered(accepted.request, submitted.external_id)
     )
@@ -91,26 +76,26 @@ async def _post(request: Request) -> Response:
 
 
 async def _get(request: Request) -> Response:
-    service, request_id = _service(request), request.path_params["id"]
-    caller, found = await _authenticate_and_read(request, submission.reader(service, request_id))
+    service: ServiceContext = request.app.service
+    get = submission.reader(service, request.path_params["id"])
+    team_id, found = await _authenticated(request, get)
     wait = preferred_wait(request)
-    found = await submission.wait_until_final(service, caller.team_id, found, wait or 0)
+    found = await submission.wait_until_final(service, team_id, found, wait or 0)
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     return JSONResponse(submission.to_response(found).to_json(), headers=applied)
 
 
 async def _credits(request: Request) -> Response:
-    caller = await _authenticate_and_count(request)
-    balance = await credits.balance(_service(request).database, caller.team_id)
+    _, balance = await _authenticated(request, ledger.balance)
     return JSONResponse(Credits(balance=balance.available, held=balance.held).model_dump())
 
 
 async def _history(request: Request) -> Response:
-    caller = await _authenticate_and_count(request)
+    team_id, _ = await _authenticated(request, _nothing)
     limit = whole_number(request, "limit", default=HISTORY_PAGE, most=HISTORY_PAGE)
     before = whole_number(request, "before", default=None)
-    entries = await credits.history(
-        _service(request).database, caller.team_id, limit=limit or HISTORY_PAGE, before=before
+    entries = await request.app.service.database.read(
+        lambda c: ledger.history(c, team_id, limit=limit or HISTORY_PAGE, before=before)
     )
     page = History(entries=[HistoryEntry.model_validate(entry) for entry in entries])
     return JSONResponse(page.model_dump(mode="json"))
@@ -120,41 +105,31 @@ async def _openapi(_request: Request) -> Response:
     return JSONResponse(document())
 
 
-async def _authenticate_and_count(request: Request) -> Caller:
-    """Authenticate the caller and count the request."""
-    with _authenticating(request):
-        caller: Caller = await request.app.state.authenticate(request)
-    _count(request, caller)
-    return caller
+async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tuple[int, T]:
+    """The caller's team, and what `read` returns for it from the same transaction. Counts the
+    request."""
+    app: ServiceApp = request.app
+    team_id, database = app.team_id, app.service.database
+    if team_id is not None:
+        return team_id, await database.read_few(lambda connection: read(connection, team_id))
+    key = request.headers.get(KEY_HEADER, "")
+    with app.anonymous_limit.authenticating(request) if app.anonymous_limit else nullcontext():
+        if not key_id_of(key):
+            raise Unauthorized
 
+        def work(connection: Any) -> tuple[int, T]:
+            if (caller := team_of(connection, key)) is None:
+                raise Unauthorized
+            return caller, read(connection, caller)
 
-async def _authenticate_and_read(
-    request: Request, read: Callable[[Any, int], T]
-) -> tuple[Caller, T]:
-    """The same, with what `read` returns for the caller's team, from the same transaction."""
-    authenticate: Authenticator = request.app.state.authenticate
-    with _authenticating(request):
-        caller, found = await authenticate.and_read(request, _service(request).database, read)
-    _count(request, caller)
-    return caller, found
-
-
-def _authenticating(request: Request) -> AbstractContextManager[None]:
-    """Within it the caller is authenticated. Too many invalid keys from one address: 429."""
-    anonymous_limit: AnonymousLimit | None = request.app.state.anonymous_limit
-    return anonymous_limit.authenticating(request) if anonymous_limit else nullcontext()
-
-
-def _count(request: Request, caller: Caller) -> None:
-    """Count the request. Every response has the rest of the quota."""
-    limit: RateLimit | None = request.app.state.rate_limit
-    if limit:
+        found = await database.read_few(work)
+    if app.rate_limit:
         try:
-            limit.take(caller.name)
-        finally:
-            request.state.quota = limit.headers(caller.name)
+            app.rate_limit.take(key_id_of(key))
+        finally:  # every response has the rest of the quota
+            request.state.quota = app.rate_limit.headers(key_id_of(key))
+    return found
 
 
-def _service(request: Request) -> ServiceContext:
-    service: ServiceContext = request.app.state.service
-    return service
+def _nothing(_connection: Any, _team_id: int) -> None:
+    """Only the key is verified."""

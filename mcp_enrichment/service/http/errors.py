@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING
 
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from mcp_enrichment import PROGRAM
-from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import (
     CallbackRefused,
     CommitUnknown,
@@ -29,10 +26,7 @@ from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.models import ErrorBody, ErrorDetail, NoCreditBody
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.types import Scope
-
-logger = logging.getLogger(__name__)
+    from collections.abc import Mapping
 
 STATUS = {
     InvalidArguments: 400,
@@ -126,40 +120,19 @@ def _explained(error: EnrichmentError) -> Explanation:
     return _FOR_CALLERS.get(type(error), error.explanation)
 
 
-def http_error_response(status: int) -> JSONResponse:
+def http_error_response(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The response to an error of HTTP itself."""
     code, message = _OF_HTTP.get(status, ("refused", "The request was refused."))
-    return _body(status, code, message)
+    return _body(status, code, message, headers)
 
 
-async def on_domain_error(_request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for the service's errors."""
-    assert isinstance(error, EnrichmentError)  # noqa: S101 (registered for that class alone)
-    return error_response(error)
+def defect_response() -> JSONResponse:
+    """The response to a bug."""
+    return _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
 
 
-async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for errors of HTTP itself."""
-    assert isinstance(error, HTTPException)  # noqa: S101 (registered for that class alone)
-    response = http_error_response(error.status_code)
-    response.headers.update(error.headers or {})
-    return response
-
-
-async def on_defect(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for a bug: its type and place are logged, and the caller sees neither."""
-    logger.error("a request raised %s", safe_traceback(error))
-    response = _body(500, "internal_error", "The service failed. Report it with the X-Request-Id.")
-    response.headers.update(common_headers(request.scope))  # it is outside of every middleware
-    return response
-
-
-def common_headers(scope: Scope) -> dict[str, str]:
-    """The headers of every response: the request's id, and the rest of the quota."""
-    state = scope["state"]
-    return {REQUEST_ID: state["request_id"], **state.get("quota", {})}
-
-
-def _body(status: int, code: str, message: str) -> JSONResponse:
+def _body(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     body = ErrorBody(error=ErrorDetail(code=code, message=message))
-    return JSONResponse(body.model_dump(), status)
+    return JSONResponse(body.model_dump(), status, headers=headers)

@@ -75,8 +75,8 @@ class BoundedProtocol(H11Protocol):
         self.transport.close()
 
     def _refuse(self, status: int) -> None:
-        request_id, answer = secrets.token_hex(8), http_error_response(status)
-        answer.headers.update({REQUEST_ID: request_id, "Connection": "close"})
+        request_id = secrets.token_hex(8)
+        answer = http_error_response(status, {REQUEST_ID: request_id, "Connection": "close"})
         head = h11.Response(status_code=status, headers=answer.raw_headers)
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import metrics
+from mcp_enrichment.service.http.service_app import Endpoint
 from mcp_enrichment.service.monitoring import Totals, check_database, totals
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 def routes(*, metrics: bool) -> Sequence[Route]:
     """`/health` and `/ready`; `/metrics` if it is enabled, as totals are not public."""
-    always = [Route("/health", _health), Route("/ready", _ready)]
-    return [*always, Route("/metrics", _metrics)] if metrics else always
+    always = {"/health": _health, "/ready": _ready}
+    served = always | {"/metrics": _metrics} if metrics else always
+    return [Route(path, Endpoint(serve), methods=["GET"]) for path, serve in served.items()]
 
 
 async def _health(_request: Request) -> Response:
@@ -33,7 +35,7 @@ async def _ready(request: Request) -> Response:
     """The database can be written. A `StorageFailed` becomes a 503."""
     _limited(request)
     try:
-        await check_database(request.app.state.service)
+        await check_database(request.app.service)
     except CommitUnknown as error:  # it is not ready, whether or not the write is saved
         raise StorageFailed(error.fault) from error
     return JSONResponse({"status": "ready"})
@@ -41,14 +43,14 @@ async def _ready(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     _limited(request)
-    _show(await totals(request.app.state.service))
+    _show(await totals(request.app.service))
     body = generate_latest(metrics.REGISTRY)
     return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
 def _limited(request: Request) -> None:
     """Raise `RateLimited` before the database is read, as no key is needed."""
-    if anonymous_limit := request.app.state.anonymous_limit:
+    if anonymous_limit := request.app.anonymous_limit:
         anonymous_limit.take_probe(request)
 
 

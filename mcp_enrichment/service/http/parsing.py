@@ -16,6 +16,7 @@ from mcp_enrichment.contract.models import EnrichmentRequest
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+KEY_HEADER = "x-api-key"
 MAX_BODY = 64 * 1024
 """The largest body, in bytes."""
 MAX_WAIT = 60

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.errors import RateLimited, Unauthorized
 from mcp_enrichment.service.accounts.api_keys import key_id_of
-from mcp_enrichment.service.http.auth import KEY_HEADER
+from mcp_enrichment.service.http.parsing import KEY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -45,17 +45,18 @@ SourceOutcome = Outcome | AddressRejected
 def storable(outcome: Outcome | InProgress) -> Outcome | InProgress:
     """The result as a row can hold it: `Lost` if its text does not fit, without numbers that are
     not finite."""
-    if isinstance(outcome, Hit):
-        checked_at = _finite(outcome.checked_at)
-        hit = replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
-        return hit if _fits(hit.email, MAX_EMAIL) else Lost(why=LostReason.UNREADABLE)
-    if isinstance(outcome, Miss):
-        return replace(outcome, cost=_valid_cost(outcome.cost))
-    if isinstance(outcome, InProgress):
-        working = replace(outcome, poll_after=_finite(outcome.poll_after) or 0.0)
-        return working if _fits(outcome.job_id, MAX_JOB_ID) else Lost(why=LostReason.UNREADABLE)
-    if isinstance(outcome, Unavailable):
-        return replace(outcome, retry_after=_finite(outcome.retry_after))
+    match outcome:
+        case Hit() if _fits(outcome.email, MAX_EMAIL):
+            checked_at = _finite(outcome.checked_at)
+            return replace(outcome, cost=_valid_cost(outcome.cost), checked_at=checked_at)
+        case Miss():
+            return replace(outcome, cost=_valid_cost(outcome.cost))
+        case InProgress() if _fits(outcome.job_id, MAX_JOB_ID):
+            return replace(outcome, poll_after=_finite(outcome.poll_after) or 0.0)
+        case Hit() | InProgress():
+            return Lost(why=LostReason.UNREADABLE)
+        case Unavailable():
+            return replace(outcome, retry_after=_finite(outcome.retry_after))
     return outcome
 
 
@@ -70,8 +71,7 @@ def _finite(number: float | None) -> float | None:
 
 
 def _valid_cost(cost: float | None) -> float | None:
-    stated = _finite(cost)
-    return stated if stated is not None and stated >= 0 else None
+    return cost if cost is not None and 0 <= cost < math.inf else None
 
 
 def match_email_type(hit: Hit, wanted: EmailType, terms: Terms) -> Hit | Miss:
@@ -83,69 +83,62 @@ def match_email_type(hit: Hit, wanted: EmailType, terms: Terms) -> Hit | Miss:
 
 def to_columns(outcome: Outcome | InProgress, terms: Terms | None, *, now: float) -> dict[str, Any]:
     """The columns that store a result. `terms`: those of a vendor."""
-    if isinstance(outcome, InProgress):
-        next_poll_at = now + outcome.poll_after
-        return {
-            "state": CallState.WORKING,
-            "vendor_job_id": outcome.job_id,
-            "next_poll_at": next_poll_at,
-        }
-    return {"answered_at": now} | _final_columns(outcome, terms, now=now)
-
-
-def _final_columns(outcome: Outcome, terms: Terms | None, *, now: float) -> dict[str, Any]:
-    if isinstance(outcome, Hit):
-        return {
-            "state": CallState.HIT,
-            "email": outcome.email,
-            "verification": outcome.verification,
-            "checked_at": outcome.checked_at,
-            "evidence": outcome.evidence and outcome.evidence[:MAX_EVIDENCE],
-            "reason": outcome.reason,
-            "cost": _cost(outcome.cost, terms.hit if terms else 0.0),
-        }
-    if isinstance(outcome, Miss):
-        cost = _cost(outcome.cost, terms.miss if terms else 0.0)
-        return {"state": CallState.MISS, "reason": outcome.reason, "cost": cost}
-    if isinstance(outcome, Unavailable):
-        return {"state": CallState.UNAVAILABLE, "next_poll_at": now + (outcome.retry_after or 0.0)}
-    if isinstance(outcome, Lost):
-        return {"state": CallState.LOST, "reason": outcome.why}
-    return {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
+    columns: dict[str, Any]
+    match outcome:
+        case InProgress(job_id=job_id, poll_after=poll_after):
+            working = CallState.WORKING
+            return {"state": working, "vendor_job_id": job_id, "next_poll_at": now + poll_after}
+        case Hit():
+            columns = {
+                "state": CallState.HIT,
+                "email": outcome.email,
+                "verification": outcome.verification,
+                "checked_at": outcome.checked_at,
+                "evidence": outcome.evidence and outcome.evidence[:MAX_EVIDENCE],
+                "reason": outcome.reason,
+                "cost": _cost(outcome.cost, terms.hit if terms else 0.0),
+            }
+        case Miss():
+            cost = _cost(outcome.cost, terms.miss if terms else 0.0)
+            columns = {"state": CallState.MISS, "reason": outcome.reason, "cost": cost}
+        case Unavailable():
+            next_poll_at = now + (outcome.retry_after or 0.0)
+            columns = {"state": CallState.UNAVAILABLE, "next_poll_at": next_poll_at}
+        case Lost():
+            columns = {"state": CallState.LOST, "reason": outcome.why}
+        case Misconfigured():
+            columns = {"state": CallState.MISCONFIGURED, "reason": outcome.reason}
+    return columns | {"answered_at": now}
 
 
 def from_row(call: SourceCall, *, now: float) -> SourceOutcome | Reschedule:
     """The result in a row; `Reschedule` if there is none yet."""
-    if call.state is CallState.HIT and call.email is not None:
-        return _hit(call, call.email)
-    if call.state is CallState.MISS:
-        return Miss(reason=call.typed_reason)
-    if call.state is CallState.MISCONFIGURED:
-        return Misconfigured(reason=call.typed_reason or Reason.SOURCES_MISCONFIGURED)
-    return _from_row_without_address(call, wait=max((call.next_poll_at or now) - now, 0.0))
-
-
-def _hit(call: SourceCall, email: str) -> Hit:
-    return Hit(
-        email=email,
-        verification=call.verification or Verification.UNVERIFIED,
-        checked_at=call.checked_at,
-        evidence=call.evidence,
-        reason=call.typed_reason,
-    )
-
-
-def _from_row_without_address(call: SourceCall, *, wait: float) -> SourceOutcome | Reschedule:
-    """The result in a row without an address."""
-    if call.state is CallState.REJECTED:
-        return AddressRejected(AddressDefect(str(call.reason)))
-    if call.state is CallState.UNAVAILABLE:
-        return Unavailable(retry_after=wait)
-    if call.state is CallState.LOST:
-        return Lost(why=LostReason(str(call.reason)))
-    if call.state is CallState.HIT:  # the request is completed, and its addresses are deleted
-        return Lost(why=LostReason.NO_ANSWER)
-    return Reschedule(wait)
+    wait = max((call.next_poll_at or now) - now, 0.0)
+    result: SourceOutcome | Reschedule
+    match call.state:
+        case CallState.HIT if call.email is not None:
+            result = Hit(
+                email=call.email,
+                verification=call.verification or Verification.UNVERIFIED,
+                checked_at=call.checked_at,
+                evidence=call.evidence,
+                reason=call.typed_reason,
+            )
+        case CallState.HIT:  # the request is completed, and its addresses are deleted
+            result = Lost(why=LostReason.NO_ANSWER)
+        case CallState.MISS:
+            result = Miss(reason=call.typed_reason)
+        case CallState.MISCONFIGURED:
+            result = Misconfigured(reason=call.typed_reason or Reason.SOURCES_MISCONFIGURED)
+        case CallState.REJECTED:
+            result = AddressRejected(AddressDefect(str(call.reason)))
+        case CallState.UNAVAILABLE:
+            result = Unavailable(retry_after=wait)
+        case CallState.LOST:
+            result = Lost(why=LostReason(str(call.reason)))
+        case _:
+            result = Reschedule(wait)
+    return result
 
 
 def _cost(stated: float | None, price: float) -> float:

@@ -6,7 +6,7 @@ outlives the process that paid.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import NOT_FINAL, requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.db.upsert import upsert_of
@@ -122,7 +123,7 @@ def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | N
 
     `replacing`: the earlier row, which the call replaces.
     """
-    values = asdict(call)
+    values = _row(call)
     if replacing is None:
         return bool(connection.execute(_insert_new(connection.dialect.name), values).rowcount)
     unchanged = _this(replacing.request_id, replacing.source) | {
@@ -149,8 +150,8 @@ def reject_address(connection: Connection, request_id: str, source: str, defect:
 def upsert_free_calls(connection: Connection, answered: Sequence[SourceCall]) -> None:
     """Store the results of sources that cost nothing, for completed requests."""
     if answered:
-        rows = [asdict(call) | {"email": None, "evidence": None} for call in answered]
-        connection.execute(_upsert(connection.dialect.name), rows)
+        rows = [_row(call) | {"email": None, "evidence": None} for call in answered]
+        _upsert(connection.dialect.name).change(connection, *rows)
 
 
 def clear_emails(connection: Connection, request_ids: Collection[str]) -> None:
@@ -164,16 +165,20 @@ def lock_if_running(connection: Connection, request_id: str) -> bool:
 
 
 @cache
-def _upsert(dialect: str) -> Insert:
+def _upsert(dialect: str) -> Prepared:
     new = upsert_of(dialect, calls)
     fresh: dict[str, Any] = {c.name: new.excluded[c.name] for c in calls.c if not c.primary_key}
     fresh["attempts"] = calls.c.attempts + 1
-    return new.on_conflict_do_update(index_elements=_KEY, set_=fresh)
+    return Prepared(new.on_conflict_do_update(index_elements=_KEY, set_=fresh), calls.c.keys())
 
 
 @cache
 def _insert_new(dialect: str) -> Insert:
     return upsert_of(dialect, calls).on_conflict_do_nothing()
+
+
+def _row(call: SourceCall) -> dict[str, Any]:
+    return {name: getattr(call, name) for name in calls.c.keys()}  # noqa: SIM118 (no dict)
 
 
 def _this(request_id: str, source: str) -> dict[str, Any]:

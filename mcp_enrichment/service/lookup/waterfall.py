@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.error_logging import log_and_continue
@@ -23,12 +23,13 @@ from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.lookup.resolution import LookupOutcome, Unresolved
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
     from mcp_enrichment.service.requests.request_table import Request
-    from mcp_enrichment.service.sources.base import AddressDefect, Source
+    from mcp_enrichment.service.sources.base import AddressDefect, Source, Vendor
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +43,6 @@ class LookupResult:
     """Results of sources that cost nothing: stored with the outcome."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Waterfall:
-    """One pass over the sources, for one request."""
-
-    service: ServiceContext
-    request: Request
-    known: Mapping[str, SourceCall]
-    """Earlier calls of vendors."""
-    free_calls: list[SourceCall] = field(default_factory=list)
-
-
 async def query_sources(service: ServiceContext, request: Request) -> LookupResult:
     """Query the sources until one has a verified address, or all were queried.
 
@@ -64,53 +54,70 @@ async def query_sources(service: ServiceContext, request: Request) -> LookupResu
         for source in service.sources_for(request.linkedin_url)
         if not is_vendor(source) or request.type in source.email_types
     ]
-    known = await _stored_calls(service, request, sources)
-    waterfall = _Waterfall(service=service, request=request, known=known)
+    known: Mapping[str, SourceCall] = {}
+    if any(map(is_vendor, sources)):
+        known = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
     answers: list[SourceAnswer] = []
+    free_calls: list[SourceCall] = []
     for source in sources:
-        result = await _disclosable_answer(waterfall, source)
+        if is_vendor(source):
+            result = await _vendor_answer(service, request, source, known.get(source.name))
+        else:
+            result, call = await _free_answer(service, request, source)
+            free_calls.append(call)
         if isinstance(result, Reschedule):
-            return LookupResult(verdict=result, free_calls=waterfall.free_calls)
+            return LookupResult(verdict=result, free_calls=free_calls)
         answers.append(SourceAnswer(source.name, result))
         if is_decisive(result):
             break
-    return LookupResult(verdict=resolve(answers), free_calls=waterfall.free_calls)
+    return LookupResult(verdict=resolve(answers), free_calls=free_calls)
 
 
-async def _stored_calls(
-    service: ServiceContext, request: Request, sources: Sequence[Source]
-) -> Mapping[str, SourceCall]:
-    if not any(map(is_vendor, sources)):
-        return {}
-    return await service.database.read(lambda c: source_call_table.of_request(c, request.id))
-
-
-async def _disclosable_answer(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    """A source's result, stored or new. An address that may not be disclosed becomes a miss."""
-    result = await _stored_or_new_answer(waterfall, source)
-    usable = (
-        await _check_disclosable(waterfall.service, result) if isinstance(result, Hit) else result
-    )
+async def _vendor_answer(
+    service: ServiceContext, request: Request, vendor: Vendor, stored: SourceCall | None
+) -> SourceOutcome | Reschedule:
+    """A vendor's result, stored or new. An address that may not be disclosed becomes a miss."""
+    if stored and stored.state in source_call_table.ANSWERED:
+        result = from_row(stored, now=service.clock())
+    else:
+        async with _slot(service, request, vendor):
+            result = await vendor_calls.call_vendor(service, vendor, request)
+    if not isinstance(result, Hit):
+        return result
+    usable = await _check_disclosable(service, result)
     if isinstance(usable, AddressRejected):
-        defect = usable.defect
-        if is_vendor(source):
-            refuse, request_id = source_call_table.reject_address, waterfall.request.id
-            await waterfall.service.database.write(
-                lambda c: refuse(c, request_id, source.name, defect)
-            )
-        else:
-            waterfall.free_calls[-1] = replace(
-                waterfall.free_calls[-1], state=CallState.REJECTED, reason=defect
-            )
+        refuse, defect = source_call_table.reject_address, usable.defect
+        await service.database.write(lambda c: refuse(c, request.id, vendor.name, defect))
     return usable
 
 
-async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
-    """The hit, unless its address may not be disclosed."""
-    if await is_address_suppressed(service.database, hit.email):
-        return Miss(reason=Reason.SUPPRESSED)
-    defect = await _defect(service, hit.email)
-    return AddressRejected(defect) if defect else hit
+async def _free_answer(
+    service: ServiceContext, request: Request, source: Source
+) -> tuple[SourceOutcome | Reschedule, SourceCall]:
+    """The result of a source that costs nothing, and the call that is stored with the outcome."""
+    requested_at = service.clock()
+    async with _slot(service, request, source):
+        found = storable(await source.find(request.linkedin_url, request.type))
+        usable = await _check_disclosable(service, found) if isinstance(found, Hit) else found
+    stored = usable if isinstance(usable, Hit) else found
+    now = service.clock()
+    columns = to_columns(stored, None, now=now)
+    if isinstance(usable, AddressRejected):
+        columns |= {"state": CallState.REJECTED, "reason": usable.defect}
+    call = SourceCall(
+        request_id=request.id, source=source.name, requested_at=requested_at, **columns
+    )
+    if isinstance(found, Hit) and isinstance(usable, Miss):
+        return usable, call  # the address is suppressed
+    return from_row(call, now=now), call
+
+
+def _slot(
+    service: ServiceContext, request: Request, source: Source
+) -> AbstractAsyncContextManager[None]:
+    """Within it the source may be queried, if it has a limit."""
+    slot = service.source_limiter.slot
+    return slot(source.name, request.id, database=service.database, clock=service.clock)
 
 
 async def disclosable_hits(
@@ -127,49 +134,17 @@ async def disclosable_hits(
     return found
 
 
-async def _stored_or_new_answer(
-    waterfall: _Waterfall, source: Source
-) -> SourceOutcome | Reschedule:
-    now = waterfall.service.clock()
-    stored = waterfall.known.get(source.name) if is_vendor(source) else None
-    if stored and stored.state in source_call_table.ANSWERED:
-        return from_row(stored, now=now)
-    return await _query(waterfall, source)
-
-
-async def _query(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    """Query a source, with a slot there if it has a limit."""
-    service, slot = waterfall.service, waterfall.service.source_limiter.slot
-    async with slot(
-        source.name, waterfall.request.id, database=service.database, clock=service.clock
-    ):
-        if is_vendor(source):
-            return await vendor_calls.call_vendor(waterfall.service, source, waterfall.request)
-        return await _query_free(waterfall, source)
-
-
-async def _query_free(waterfall: _Waterfall, source: Source) -> SourceOutcome | Reschedule:
-    requested_at = waterfall.service.clock()
-    found = await source.find(waterfall.request.linkedin_url, waterfall.request.type)
-    outcome = storable(
-        await _first_disclosable(waterfall.service, found) if isinstance(found, Hit) else found
-    )
-    now = waterfall.service.clock()
-    values = to_columns(outcome, None, now=now)
-    call = SourceCall(
-        request_id=waterfall.request.id, source=source.name, requested_at=requested_at, **values
-    )
-    waterfall.free_calls.append(call)
-    return from_row(call, now=now)
-
-
-async def _first_disclosable(service: ServiceContext, hit: Hit) -> Hit:
-    """The first of its addresses that may be disclosed; the hit itself if none may."""
-    for one in hit.others and (hit, *hit.others):
-        suppressed = await is_address_suppressed(service.database, one.email)
-        if not suppressed and await _defect(service, one.email) is None:
+async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
+    """The first of its addresses that may be disclosed; if none may, why the first one may not."""
+    refusals: list[Miss | AddressRejected] = []
+    for one in (hit, *hit.others):
+        if await is_address_suppressed(service.database, one.email):
+            refusals.append(Miss(reason=Reason.SUPPRESSED))
+        elif defect := await _defect(service, one.email):
+            refusals.append(AddressRejected(defect))
+        else:
             return one
-    return hit
+    return refusals[0]
 
 
 async def _defect(service: ServiceContext, email: str) -> AddressDefect | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, insert, or_, select
 
 from mcp_enrichment.contract.models import Reason
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import suppressions
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 _AMONG = select(suppressions.c.pseudonym).where(
     suppressions.c.pseudonym.in_(bindparam("pseudonyms", expanding=True))
 )
-_EITHER = select(suppressions.c.kind).where(
-    or_(
-        suppressions.c.pseudonym == bindparam("one"), suppressions.c.pseudonym == bindparam("other")
+_EITHER = Prepared(
+    select(suppressions.c.kind).where(
+        or_(
+            suppressions.c.pseudonym == bindparam("one"),
+            suppressions.c.pseudonym == bindparam("other"),
+        )
     )
 )
 
@@ -67,7 +71,7 @@ def is_any_listed(connection: Connection, pseudonyms: Collection[str]) -> bool:
 
 def is_either_listed(connection: Connection, one: str, other: str) -> bool:
     """Whether one of the two hashes is on the list."""
-    return connection.execute(_EITHER, {"one": one, "other": other}).first() is not None
+    return _EITHER.first(connection, {"one": one, "other": other}) is not None
 
 
 def list_hashes(connection: Connection) -> set[str]:

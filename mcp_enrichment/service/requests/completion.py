@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.service.billing import ledger
@@ -54,7 +54,7 @@ def complete_batch(
     # and the lock on a team's balance is short.
     in_order = sorted(completions, key=lambda completion: completion.request.id)
     at = completions[0].service.clock()
-    outcomes = {one.request.id: asdict(one.outcome) for one in in_order}
+    outcomes = {one.request.id: one.outcome for one in in_order}
     completed = request_table.complete_all(connection, outcomes, at=at)
     if len(completions) > 1 and completed < len(completions):
         raise _CompletedBefore

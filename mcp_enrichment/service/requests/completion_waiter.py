@@ -16,9 +16,7 @@ from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-
-    from sqlalchemy import Connection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from mcp_enrichment.service.db.database import Database
 
@@ -65,7 +63,11 @@ class CompletionWaiter:
                 await self._notify_final([request_id])
                 await is_final.wait()
         finally:
-            self._forget(request_id, is_final)
+            self._waiting[request_id].discard(is_final)
+            if not self._waiting[request_id]:
+                del self._waiting[request_id]
+            if not self._waiting:
+                self._has_waiters = anyio.Event()
 
     def notify(self, request_id: str) -> None:
         """Wake the waiters of this request, which is final."""
@@ -142,20 +144,8 @@ class CompletionWaiter:
         """Notify of all waited-for requests that are final."""
         await self._notify_final(list(self._waiting))
 
-    async def _notify_final(self, ids: list[str]) -> None:
+    async def _notify_final(self, ids: Sequence[str]) -> None:
         for start in range(0, len(ids), IDS_A_QUERY):
-            await self._notify_final_batch(ids[start : start + IDS_A_QUERY])
-
-    async def _notify_final_batch(self, ids: Iterable[str]) -> None:
-        def final(connection: Connection) -> set[str]:
-            return request_table.final_among(connection, list(ids))
-
-        for request_id in await self._database.read(final):
-            self.notify(request_id)
-
-    def _forget(self, request_id: str, is_final: anyio.Event) -> None:
-        self._waiting[request_id].discard(is_final)
-        if not self._waiting[request_id]:
-            del self._waiting[request_id]
-        if not self._waiting:
-            self._has_waiters = anyio.Event()
+            final_among = partial(request_table.final_among, ids=ids[start : start + IDS_A_QUERY])
+            for request_id in await self._database.read(final_among):
+                self.notify(request_id)

@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select, tuple_
 
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import idempotency_keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Built once, as every request executes them.
-_GET = select(idempotency_keys).where(
-    idempotency_keys.c.team_id == bindparam("team_id"), idempotency_keys.c.key == bindparam("key")
+_GET = Prepared(
+    select(
+        idempotency_keys.c.body_hash, idempotency_keys.c.request_id, idempotency_keys.c.created_at
+    ).where(
+        idempotency_keys.c.team_id == bindparam("team_id"),
+        idempotency_keys.c.key == bindparam("key"),
+    )
 )
-_DELETE_EXPIRED = delete(idempotency_keys).where(
-    idempotency_keys.c.team_id == bindparam("of_team"),
-    idempotency_keys.c.key == bindparam("this_key"),
-    idempotency_keys.c.created_at < bindparam("before"),
+_DELETE_EXPIRED = Prepared(
+    delete(idempotency_keys).where(
+        idempotency_keys.c.team_id == bindparam("team_id"),
+        idempotency_keys.c.key == bindparam("key"),
+        idempotency_keys.c.created_at < bindparam("before"),
+    )
 )
-_ADD = insert(idempotency_keys)
+_ADD = Prepared(insert(idempotency_keys), idempotency_keys.c.keys())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +55,14 @@ def delete_older(connection: Connection, before: float, *, limit: int) -> int:
 def get(connection: Connection, team_id: int, key: str, *, since: float) -> StoredKey | None:
     """The use of the team's key since this time. An older one is deleted: the key may be used
     again."""
-    row = connection.execute(_GET, {"team_id": team_id, "key": key}).first()
+    row = _GET.first(connection, {"team_id": team_id, "key": key})
     if row is None:
         return None
-    if row.created_at < since:
-        connection.execute(_DELETE_EXPIRED, {"of_team": team_id, "this_key": key, "before": since})
+    body_hash, request_id, created_at = row
+    if created_at < since:
+        _DELETE_EXPIRED.change(connection, {"team_id": team_id, "key": key, "before": since})
         return None
-    return StoredKey(body_hash=row.body_hash, request_id=row.request_id)
+    return StoredKey(body_hash=body_hash, request_id=request_id)
 
 
 def add(
@@ -68,4 +76,4 @@ def add(
         "request_id": request_id,
         "created_at": at,
     }
-    connection.execute(_ADD, row)
+    _ADD.change(connection, row)

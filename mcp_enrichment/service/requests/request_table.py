@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import NOT_FINAL, RUNNING, requests
+from mcp_enrichment.service.lookup.resolution import LookupOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
-# Built once, as every request, poll and lookup executes them.
-_GET = select(requests).where(requests.c.id == bindparam("id"))
-_GET_OF_TEAM = _GET.where(requests.c.team_id == bindparam("team_id"))
-_RUNNING_DUPLICATE = (
+_COLUMNS = requests.c.keys()
+"""In the order of the fields of `Request`."""
+_THIS = select(requests).where(requests.c.id == bindparam("id"))
+_GET = Prepared(_THIS)
+_GET_OF_TEAM = Prepared(_THIS.where(requests.c.team_id == bindparam("team_id")))
+_RUNNING_DUPLICATE = Prepared(
     select(requests)
     .where(*(requests.c[name] == bindparam(name) for name in ("team_id", "linkedin_url", "type")))
     .where(RUNNING)
     .with_for_update(key_share=True)
 )
-_ADD = insert(requests)
+_ADD = Prepared(insert(requests), _COLUMNS)
 _RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), NOT_FINAL)
 _START = (
     update(requests)
@@ -35,7 +39,19 @@ _START = (
 _FINAL_AMONG = select(requests.c.id).where(
     requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
 )
-_COMPLETE = update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL)
+_OUTCOME = (
+    "status",
+    "email",
+    "source",
+    "verification",
+    "checked_at",
+    "evidence",
+    "reason",
+)
+_COMPLETE = Prepared(
+    update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL),
+    ("completed_at", *_OUTCOME),
+)
 _COUNT_SOURCE_ATTEMPT = (
     update(requests)
     .where(requests.c.id == bindparam("this"))
@@ -76,19 +92,19 @@ class Request:
 
 def add(connection: Connection, request: Request) -> None:
     """Insert it. The index rejects a second running one for the same profile and type."""
-    connection.execute(_ADD, asdict(request))
+    _ADD.change(connection, {name: getattr(request, name) for name in _COLUMNS})
 
 
 def get(connection: Connection, request_id: str) -> Request | None:
     """The request with this id, of any team."""
-    row = connection.execute(_GET, {"id": request_id}).first()
+    row = _GET.first(connection, {"id": request_id})
     return _request(row) if row else None
 
 
 def get_of_team(connection: Connection, team_id: int, request_id: str) -> Request | None:
     """The team's request with this id. Another team's is never loaded: so it cannot be told from a
     missing one, also not by the time."""
-    row = connection.execute(_GET_OF_TEAM, {"id": request_id, "team_id": team_id}).first()
+    row = _GET_OF_TEAM.first(connection, {"id": request_id, "team_id": team_id})
     return _request(row) if row else None
 
 
@@ -97,8 +113,8 @@ def find_running_duplicate(connection: Connection, request: Request) -> Request 
 
     It stays running until the transaction ends: a callback that joins it is sent.
     """
-    question = {"linkedin_url": request.linkedin_url, "type": request.type}
-    row = connection.execute(_RUNNING_DUPLICATE, question | {"team_id": request.team_id}).first()
+    same = {"linkedin_url": request.linkedin_url, "type": request.type, "team_id": request.team_id}
+    row = _RUNNING_DUPLICATE.first(connection, same)
     return _request(row) if row else None
 
 
@@ -119,20 +135,23 @@ def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | No
 
 
 def complete(
-    connection: Connection, request_id: str, status: Status, *, at: float, **found: Any
+    connection: Connection, request_id: str, status: Status, *, at: float, reason: Reason
 ) -> bool:
-    """pending or processing → a final status; False if it was final before."""
-    row = {"this": request_id, "status": status, "completed_at": at, **found}
-    return connection.execute(_COMPLETE, row).rowcount == 1
+    """pending or processing → a final status without an email; False if it was final before."""
+    outcome = LookupOutcome(status=status, reason=reason)
+    return complete_all(connection, {request_id: outcome}, at=at) == 1
 
 
 def complete_all(
-    connection: Connection, outcomes: Mapping[str, Mapping[str, Any]], *, at: float
+    connection: Connection, outcomes: Mapping[str, LookupOutcome], *, at: float
 ) -> int:
-    """`complete` with an outcome for each id, by one statement in the order of the ids; the number
-    of those that were not final before."""
-    rows = [{"this": this, "completed_at": at, **found} for this, found in outcomes.items()]
-    return connection.execute(_COMPLETE, rows).rowcount
+    """pending or processing → an outcome for each id, by one statement in the order of the ids; the
+    number of those that were not final before."""
+    rows = [
+        {name: getattr(outcome, name) for name in _OUTCOME} | {"this": this, "completed_at": at}
+        for this, outcome in outcomes.items()
+    ]
+    return _COMPLETE.change(connection, *rows)
 
 
 def count_source_attempt(connection: Connection, request_id: str) -> int:
@@ -145,13 +164,13 @@ def final_among(connection: Connection, ids: Collection[str]) -> set[str]:
     return set(connection.execute(_FINAL_AMONG, {"ids": list(ids)}).scalars())
 
 
-def _each(ids: Sequence[str], rows: Iterable[Row[Any]]) -> Sequence[Request | None]:
-    found = {row.id: _request(row) for row in rows}
+def _each(ids: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sequence[Request | None]:
+    found = {request.id: request for request in map(_request, rows)}
     return [found.get(one) for one in ids]
 
 
-def _request(row: Row[Any]) -> Request:
-    values = dict(row._mapping)
+def _request(row: Sequence[Any]) -> Request:
+    values = dict(zip(_COLUMNS, row, strict=True))
     values["type"] = EmailType(values["type"])
     values["status"] = Status(values["status"])
     values["email"] = values["email"] or None  # empty if it was redacted

@@ -1,0 +1,47 @@
+"""A few rows are read on the event loop, which never waits: what cannot be read at once is read by
+a thread."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_enrichment.service.db.sqlite import open_sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_writer_does_not_delay_a_read_on_the_event_loop(path: Path) -> None:
+    database = open_sqlite(path)
+    with closing(sqlite3.connect(path)) as another:
+        another.execute("BEGIN EXCLUSIVE")
+        assert await database.read_few(lambda _c: threading.current_thread()) == _loops()
+    database.close()
+
+
+async def test_a_read_that_would_wait_is_repeated_by_a_thread(path: Path) -> None:
+    database = open_sqlite(path)
+    read_by: list[threading.Thread] = []
+
+    def work(connection: Connection) -> int:
+        read_by.append(threading.current_thread())
+        if read_by[-1] is _loops():
+            raise sqlite3.OperationalError("database is locked")
+        return int(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    assert await database.read_few(work) == 1
+    assert [thread is _loops() for thread in read_by] == [True, False]
+    database.close()
+
+
+def _loops() -> threading.Thread:
+    return threading.main_thread()
