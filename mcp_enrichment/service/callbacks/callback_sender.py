@@ -13,7 +13,8 @@ import anyio
 import anyio.to_thread
 import httpcore
 import httpx
-from anyio.abc import ByteStream
+from anyio.abc import ByteReceiveStream
+from anyio.streams.stapled import StapledByteStream
 from anyio.streams.tls import TLSStream
 
 from mcp_enrichment.contract.http import parse_retry_after
@@ -23,7 +24,9 @@ from mcp_enrichment.service.context import DeliveryResult
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anyio.abc import ByteStream
 
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 
@@ -38,11 +41,13 @@ _HEADERS = {
     "user-agent": USER_AGENT,
     "connection": "close",
 }
-
-
 MAX_READ = 64 * 1024
 """The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+_NO_RESPONSE = (
+    *(httpcore.NetworkError, httpcore.ProtocolError, httpx.InvalidURL, OSError),
+    UnicodeError,  # of a host that is no name
+)
 CONNECT_SECONDS = 3.0
 """The timeout of every address but the last one; then the next one is tried."""
 
@@ -63,7 +68,7 @@ class CallbackSender:
             return DeliveryResult(outcome=AttemptOutcome.ADDRESS_REFUSED, may_try_again=False)
         except (TimeoutError, httpcore.TimeoutException):
             return DeliveryResult(outcome=AttemptOutcome.TIMED_OUT)
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, httpx.InvalidURL):
+        except _NO_RESPONSE:
             return DeliveryResult(outcome=AttemptOutcome.UNREACHABLE)
 
     async def _post(self, url: httpx.URL, body: bytes, signed: Mapping[str, str]) -> DeliveryResult:
@@ -95,16 +100,15 @@ class CallbackSender:
 def _result(response: httpcore.Response) -> DeliveryResult:
     if response.status in _SUCCESS:
         return DeliveryResult(outcome=AttemptOutcome.DELIVERED, http_status=response.status)
-    retry_header = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
     return DeliveryResult(
         outcome=AttemptOutcome.HTTP_ERROR,
         http_status=response.status,
         may_try_again=response.status != GONE,
-        retry_after=parse_retry_after(retry_header.decode("latin-1") if retry_header else None),
+        retry_after=parse_retry_after(httpx.Headers(response.headers).get("retry-after")),
     )
 
 
-class ReadLimitedStream(ByteStream):
+class ReadLimitedStream(ByteReceiveStream):
     """A stream that fails when more than `MAX_READ` bytes are read.
 
     It is below TLS, where a receiver may send without end, too.
@@ -121,18 +125,8 @@ class ReadLimitedStream(ByteStream):
         self._left -= len(received)
         return received
 
-    async def send(self, item: bytes) -> None:
-        await self._stream.send(item)
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
-
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._stream.extra_attributes
 
 
 class Connection(httpcore.AsyncNetworkStream):
@@ -216,11 +210,12 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
 
 
 async def _connect(address: str, port: int) -> Connection:
-    return Connection(ReadLimitedStream(await anyio.connect_tcp(address, port)))
+    stream = await anyio.connect_tcp(address, port)
+    return Connection(StapledByteStream(stream, ReadLimitedStream(stream)))
 
 
 async def _resolve(host: str, port: int) -> Sequence[Any]:
-    """The addresses of the name, in the system's order. Raises `OSError`.
+    """The addresses of the name, in the system's order. Raises `OSError` or `UnicodeError`.
 
     Each look-up has a daemon thread of its own: a name server that hangs delays neither other
     look-ups, as in a pool, nor the end of the process.
@@ -235,7 +230,5 @@ def _resolve_into(found: Future[Sequence[Any]], host: str, port: int) -> None:
         return
     try:
         found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         found.set_exception(error)
-    except UnicodeError:  # it is not a host name
-        found.set_exception(OSError("not a host name"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
@@ -77,14 +77,8 @@ def add(
     connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
 ) -> None:
     """Store a callback."""
-    row = {
-        "id": callback_id,
-        "request_id": request_id,
-        "url": url,
-        "external_id": external_id,
-        "round": 1,
-    }
-    connection.execute(_ADD, row)
+    row = {"id": callback_id, "request_id": request_id, "url": url, "external_id": external_id}
+    connection.execute(_ADD, row | {"round": 1})
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
@@ -107,17 +101,13 @@ def start_round(connection: Connection, callback_id: str) -> None:
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """Store the next attempt and return its number; None if the round is over."""
-    outcomes = connection.execute(_OUTCOMES, _round(callback)).scalars().all()
+    this_round = {"this_callback": callback.id, "this_round": callback.round}
+    outcomes = connection.execute(_OUTCOMES, this_round).scalars().all()
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None
     number = len(outcomes) + 1
-    row = {
-        "callback_id": callback.id,
-        "round": callback.round,
-        "number": number,
-        "started_at": at,
-    }
-    connection.execute(_ADD_ATTEMPT, row)
+    row = {"callback_id": callback.id, "round": callback.round, "number": number}
+    connection.execute(_ADD_ATTEMPT, row | {"started_at": at})
     return number
 
 
@@ -131,7 +121,7 @@ def close_attempt(
     http_status: int | None,
 ) -> None:
     """Store the outcome of an attempt."""
-    this = _round(callback) | {"this_number": number}
+    this = {"this_callback": callback.id, "this_round": callback.round, "this_number": number}
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
     connection.execute(_CLOSE_ATTEMPT, this | end)
 
@@ -161,7 +151,3 @@ def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[
         .limit(limit)
     )
     return [Delivery(**row._mapping) for row in rows]
-
-
-def _round(callback: Callback) -> dict[str, Any]:
-    return {"this_callback": callback.id, "this_round": callback.round}
