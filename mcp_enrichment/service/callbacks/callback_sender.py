@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,6 @@ _HEADERS = {
 MAX_READ = 64 * 1024
 """The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
-_NO_RESPONSE = (
-    *(httpcore.NetworkError, httpcore.ProtocolError, httpx.InvalidURL, OSError),
-    UnicodeError,  # of a host that is no name
-)
 CONNECT_SECONDS = 3.0
 """The timeout of every address but the last one; then the next one is tried."""
 
@@ -68,7 +65,7 @@ class CallbackSender:
             return DeliveryResult(outcome=AttemptOutcome.ADDRESS_REFUSED, may_try_again=False)
         except (TimeoutError, httpcore.TimeoutException):
             return DeliveryResult(outcome=AttemptOutcome.TIMED_OUT)
-        except _NO_RESPONSE:
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, httpx.InvalidURL):
             return DeliveryResult(outcome=AttemptOutcome.UNREACHABLE)
 
     async def _post(self, url: httpx.URL, body: bytes, signed: Mapping[str, str]) -> DeliveryResult:
@@ -108,36 +105,37 @@ def _result(response: httpcore.Response) -> DeliveryResult:
     )
 
 
+@dataclass(eq=False, slots=True)
 class ReadLimitedStream(ByteReceiveStream):
     """A stream that fails when more than `MAX_READ` bytes are read.
 
     It is below TLS, where a receiver may send without end, too.
     """
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._left = MAX_READ
+    stream: ByteStream
+    left: int = MAX_READ
+    """Bytes that may still be read."""
 
     async def receive(self, max_bytes: int = MAX_READ) -> bytes:
-        if not self._left:
+        if not self.left:
             raise anyio.BrokenResourceError
-        received = await self._stream.receive(min(max_bytes, self._left))
-        self._left -= len(received)
+        received = await self.stream.receive(min(max_bytes, self.left))
+        self.left -= len(received)
         return received
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        await self.stream.aclose()
 
 
+@dataclass(eq=False, slots=True)
 class Connection(httpcore.AsyncNetworkStream):
     """A stream for httpcore. The time limit of the whole attempt is outside."""
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
+    stream: ByteStream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         try:
-            return await self._stream.receive(max_bytes)
+            return await self.stream.receive(max_bytes)
         except anyio.EndOfStream:
             return b""
         except _BROKEN as error:
@@ -145,12 +143,12 @@ class Connection(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         try:
-            await self._stream.send(buffer)
+            await self.stream.send(buffer)
         except _BROKEN as error:
             raise httpcore.WriteError from error
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        await self.stream.aclose()
 
     async def start_tls(
         self,
@@ -160,13 +158,13 @@ class Connection(httpcore.AsyncNetworkStream):
     ) -> Connection:
         try:
             encrypted = await TLSStream.wrap(
-                self._stream,
+                self.stream,
                 ssl_context=ssl_context,
                 hostname=server_hostname,
                 standard_compatible=False,
             )
         except BaseException as error:
-            await anyio.aclose_forcefully(self._stream)
+            await anyio.aclose_forcefully(self.stream)
             if isinstance(error, (*_BROKEN, anyio.EndOfStream)):
                 raise httpcore.ConnectError from error
             raise
@@ -177,11 +175,11 @@ class AddressRefused(Exception):
     """The name resolves to an address that callbacks may not connect to."""
 
 
+@dataclass(eq=False, slots=True)
 class PinnedNetwork(httpcore.AsyncNetworkBackend):
     """Resolves a name once, and connects to the addresses that were checked."""
 
-    def __init__(self, policy: CallbackURLPolicy) -> None:
-        self._policy = policy
+    policy: CallbackURLPolicy
 
     async def connect_tcp(
         self,
@@ -204,7 +202,7 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
         found = await _resolve(host, port)
         addresses = [str(entry[4][0]).split("%")[0] for entry in found]
         # One private address among public ones is rejected, too.
-        if not all(self._policy.allows(ipaddress.ip_address(a)) for a in addresses):
+        if not all(self.policy.allows(ipaddress.ip_address(a)) for a in addresses):
             raise AddressRefused
         return list(dict.fromkeys(addresses))
 
@@ -215,7 +213,7 @@ async def _connect(address: str, port: int) -> Connection:
 
 
 async def _resolve(host: str, port: int) -> Sequence[Any]:
-    """The addresses of the name, in the system's order. Raises `OSError` or `UnicodeError`.
+    """The addresses of the name, in the system's order. Raises `OSError`.
 
     Each look-up has a daemon thread of its own: a name server that hangs delays neither other
     look-ups, as in a pool, nor the end of the process.
@@ -230,5 +228,7 @@ def _resolve_into(found: Future[Sequence[Any]], host: str, port: int) -> None:
         return
     try:
         found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         found.set_exception(error)
+    except UnicodeError:  # it is not a host name
+        found.set_exception(OSError("not a host name"))

@@ -34,8 +34,6 @@ _CLOSE_ATTEMPT = update(attempts).where(_THIS_ROUND, attempts.c.number == bindpa
 
 
 class AttemptOutcome(StrEnum):
-    """The outcome of one attempt of a callback."""
-
     DELIVERED = "delivered"
     """The receiver answered with a 2xx."""
     HTTP_ERROR = "http-error"
@@ -49,8 +47,6 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Callback:
-    """A callback of a request."""
-
     id: str
     request_id: str
     url: str
@@ -76,19 +72,16 @@ class Delivery:
 def add(
     connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
 ) -> None:
-    """Store a callback."""
     row = {"id": callback_id, "request_id": request_id, "url": url, "external_id": external_id}
     connection.execute(_ADD, row | {"round": 1})
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
-    """The callback with this id."""
     row = connection.execute(_GET, {"id": callback_id}).first()
     return Callback(**row._mapping) if row else None
 
 
 def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequence[Callback]:
-    """The callbacks of requests."""
     rows = connection.execute(_OF_REQUESTS, {"request_ids": request_ids})
     return [Callback(**row._mapping) for row in rows]
 
@@ -120,7 +113,6 @@ def close_attempt(
     outcome: AttemptOutcome,
     http_status: int | None,
 ) -> None:
-    """Store the outcome of an attempt."""
     this = {"this_callback": callback.id, "this_round": callback.round, "this_number": number}
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
     connection.execute(_CLOSE_ATTEMPT, this | end)

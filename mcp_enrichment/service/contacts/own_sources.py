@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.inference.accuracy import Accuracy
     from mcp_enrichment.service.sources.inference.pattern_learning import Inference
 
 MAX_ROWS = 50
@@ -81,17 +80,15 @@ class InferredSource:
         if found is None:
             return Miss()
         domain, inference = found
-        if not (await self._accuracy()).offers(inference_kind(inference)):
+        async with self._computing:
+            accuracy = await anyio.to_thread.run_sync(person_records.last_figures, self.database)
+        if not accuracy.offers(inference_kind(inference)):
             return Miss()
         return Hit(
             email=f"{inference.local}@{domain}",
             verification=Verification.INFERRED,
             evidence=inference.evidence(domain),
         )
-
-    async def _accuracy(self) -> Accuracy:
-        async with self._computing:
-            return await anyio.to_thread.run_sync(person_records.last_figures, self.database)
 
 
 def _infer(connection: Connection, profile: str) -> tuple[str, Inference] | None:

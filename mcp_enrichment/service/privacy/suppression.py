@@ -34,8 +34,6 @@ _EITHER = select(suppressions.c.kind).where(
 
 
 class SubjectKind(StrEnum):
-    """The kind of a pseudonym."""
-
     PROFILE = "profile"
     ADDRESS = "address"
 
