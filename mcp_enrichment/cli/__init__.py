@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 
 import click
 
 from mcp_enrichment import PROGRAM, __version__
-from mcp_enrichment.cli.accounts import credits_group, keys, teams
-from mcp_enrichment.cli.callbacks import callbacks
-from mcp_enrichment.cli.contacts import contacts
-from mcp_enrichment.cli.doctor import doctor
-from mcp_enrichment.cli.enrich import demo, enrich
 from mcp_enrichment.cli.errors import PlainErrors
-from mcp_enrichment.cli.key import key
-from mcp_enrichment.cli.memory import memory
-from mcp_enrichment.cli.privacy import privacy
-from mcp_enrichment.cli.serve import serve, serve_stdio
-from mcp_enrichment.cli.service import migrate, service, worker
-from mcp_enrichment.cli.setup import setup
-from mcp_enrichment.cli.sources import sources
+from mcp_enrichment.cli.serve import serve_stdio
 
+COMMANDS = {
+    "callbacks": "callbacks.callbacks",
+    "contacts": "contacts.contacts",
+    "credits": "accounts.credits_group",
+    "demo": "enrich.demo",
+    "doctor": "doctor.doctor",
+    "enrich": "enrich.enrich",
+    "key": "key.key",
+    "keys": "accounts.keys",
+    "memory": "memory.memory",
+    "migrate": "service.migrate",
+    "privacy": "privacy.privacy",
+    "serve": "serve.serve",
+    "service": "service.service",
+    "setup": "setup.setup",
+    "sources": "sources.sources",
+    "teams": "accounts.teams",
+    "worker": "service.worker",
+}
+"""Each command, and the module and the name that it is imported from."""
 EXAMPLES = """\b
 Examples:
   mcp-enrichment                                    serve MCP over stdio
@@ -35,8 +45,22 @@ Examples:
 """
 
 
+class Commands(PlainErrors):
+    """Imports a command when it is used, so that the server on stdio starts without the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(".")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
+        return command
+
+
 @click.group(
-    cls=PlainErrors,
+    cls=Commands,
     invoke_without_command=True,
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,12 +83,3 @@ def _escape_unprintable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-_COMMANDS = (
-    *(contacts, sources, credits_group, enrich, demo),
-    *(setup, key, doctor),
-    *(serve, service, worker, migrate, teams, keys, callbacks, memory, privacy),
-)
-for _command in _COMMANDS:
-    main.add_command(_command)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import call_with_client, format_time, service_database, team_option
+from mcp_enrichment.cli.common import (
+    call_with_client,
+    format_time,
+    limit_option,
+    print_row,
+    team_option,
+    with_service_database,
+)
+from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.accounts import teams as team_store
+from mcp_enrichment.service.billing import ledger
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.db.database import Database
 
 MAX_AMOUNT = 1_000_000
 """A limit for typing errors."""
@@ -21,38 +34,31 @@ def teams() -> None:
 @teams.command("add")
 @click.argument("name")
 @click.option("--credits", "amount", default=0, show_default=True, type=click.IntRange(0, 10**9))
-def add_team(name: str, amount: int) -> None:
+@with_service_database
+def add_team(database: Database, name: str, amount: int) -> None:
     """Add a team."""
-    from mcp_enrichment.service.accounts.teams import add
-
-    with service_database() as database:
-        database.write_now(lambda c: add(c, name, amount, at=time.time()))
+    database.write_now(lambda c: team_store.add(c, name, amount, at=time.time()))
     click.echo(f"Added {name} with {amount} credits. Next: mcp-enrichment keys create {name!r}")
 
 
 @teams.command("list")
-def list_teams() -> None:
+@with_service_database
+def list_teams(database: Database) -> None:
     """List the teams with their credits."""
-    from mcp_enrichment.service.accounts.teams import list_all
-
-    with service_database() as database:
-        found = database.read_now(list_all)
-    for team in found:
-        click.echo(f"{team.name}\t{team.available} available\t{team.held} held")
+    for team in database.read_now(team_store.list_all):
+        print_row(team.name, f"{team.available} available", f"{team.held} held")
 
 
 @teams.command("secret")
 @click.argument("name")
 @click.option("--rotate", is_flag=True, help="Make a new one; the last one stays valid beside it.")
-def show_secret(name: str, rotate: bool) -> None:
+@with_service_database
+def show_secret(database: Database, name: str, rotate: bool) -> None:
     """Show the secrets that sign the team's callbacks, the newest first."""
-    from mcp_enrichment.service.accounts.teams import rotate_secret, signing_secrets, team_id_of
-
-    with service_database() as database:
-        team_id = database.read_now(lambda c: team_id_of(c, name))
-        if rotate:
-            database.write_now(lambda c: rotate_secret(c, team_id, at=time.time()))
-        valid = database.write_now(lambda c: signing_secrets(c, team_id, at=time.time()))
+    team_id = database.read_now(lambda c: team_store.team_id_of(c, name))
+    if rotate:
+        database.write_now(lambda c: team_store.rotate_secret(c, team_id, at=time.time()))
+    valid = database.write_now(lambda c: team_store.signing_secrets(c, team_id, at=time.time()))
     for secret in valid:
         click.echo(secret)
 
@@ -64,37 +70,29 @@ def keys() -> None:
 
 @keys.command("create")
 @click.argument("team")
-def create_key(team: str) -> None:
+@with_service_database
+def create_key(database: Database, team: str) -> None:
     """Make a key for TEAM. It is shown this once."""
-    from mcp_enrichment.service.accounts import api_keys
-
-    with service_database() as database:
-        made = database.write_now(partial(api_keys.create, team=team, at=time.time()))
+    made = database.write_now(lambda c: api_keys.create(c, team=team, at=time.time()))
     click.echo(made.key)
     click.echo("Keep it now: only its hash is stored, and it cannot be shown again.", err=True)
 
 
 @keys.command("list")
-def list_keys() -> None:
+@with_service_database
+def list_keys(database: Database) -> None:
     """List the keys by id; the keys themselves are not stored."""
-    from mcp_enrichment.service.accounts import api_keys
-
-    with service_database() as database:
-        found = database.read_now(api_keys.list_all)
-    for key in found:
+    for key in database.read_now(api_keys.list_all):
         state = f"revoked {format_time(key.revoked_at)}" if key.revoked_at else "valid"
-        click.echo(f"{key.id}\t{key.team}\tmade {format_time(key.created_at)}\t{state}")
+        print_row(key.id, key.team, f"made {format_time(key.created_at)}", state)
 
 
 @keys.command("revoke")
 @click.argument("key_id")
-def revoke_key(key_id: str) -> None:
+@with_service_database
+def revoke_key(database: Database, key_id: str) -> None:
     """Revoke the key with this id, at once and for good; `keys list` shows the ids."""
-    from mcp_enrichment.service.accounts import api_keys
-
-    with service_database() as database:
-        ended = database.write_now(lambda c: api_keys.revoke(c, key_id, at=time.time()))
-    if not ended:
+    if not database.write_now(lambda c: api_keys.revoke(c, key_id, at=time.time())):
         raise click.ClickException("There is no valid key with this id: `keys list` shows them.")
     click.echo(f"Revoked {key_id}.")
 
@@ -110,49 +108,42 @@ def credits_group(context: click.Context) -> None:
 @credits_group.command()
 @click.argument("amount", type=click.IntRange(1, MAX_AMOUNT))
 @team_option
-def grant(amount: int, team: str) -> None:
+@with_service_database
+def grant(database: Database, amount: int, team: str) -> None:
     """Add AMOUNT credits."""
-    from mcp_enrichment.service.accounts.teams import local_team
-    from mcp_enrichment.service.billing import ledger
-
-    with service_database() as database:
-        now = database.write_now(
-            lambda c: ledger.grant(c, local_team(c, team, at=time.time()), amount, at=time.time())
-        )
-    click.echo(now.available)
+    at = time.time()
+    balance = database.write_now(
+        lambda c: ledger.grant(c, team_store.local_team(c, team, at=at), amount, at=at)
+    )
+    click.echo(balance.available)
 
 
 @credits_group.command(context_settings={"ignore_unknown_options": True})
 @click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
 @click.option("--reason", required=True, help="Why; recorded in the ledger.")
 @team_option
-def correct(amount: int, reason: str, team: str) -> None:
+@with_service_database
+def correct(database: Database, amount: int, reason: str, team: str) -> None:
     """Add AMOUNT credits, or take them away if it is negative, to correct a mistake."""
-    from mcp_enrichment.service.accounts.teams import local_team
-    from mcp_enrichment.service.billing import ledger
-
-    with service_database() as database:
-        now = database.write_now(
-            lambda c: ledger.correct(
-                c, local_team(c, team, at=time.time()), amount, at=time.time(), reason=reason
-            )
+    at = time.time()
+    balance = database.write_now(
+        lambda c: ledger.correct(
+            c, team_store.local_team(c, team, at=at), amount, at=at, reason=reason
         )
-    click.echo(now.available)
+    )
+    click.echo(balance.available)
 
 
 @credits_group.command()
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@limit_option()
 @team_option
-def history(limit: int, team: str) -> None:
+@with_service_database
+def history(database: Database, limit: int, team: str) -> None:
     """List the movements that explain the balance, the newest first."""
-    from mcp_enrichment.service.accounts.teams import local_team
-    from mcp_enrichment.service.billing import ledger
-
-    with service_database() as database:
-        entries = database.write_now(
-            lambda c: ledger.history(c, local_team(c, team, at=time.time()), limit=limit)
-        )
+    entries = database.write_now(
+        lambda c: ledger.history(c, team_store.local_team(c, team, at=time.time()), limit=limit)
+    )
     for entry in entries:
+        movement, available = f"{entry.kind} {entry.amount}", f"{entry.available_after} available"
         why = entry.reason or entry.request_id or ""
-        signed = f"{entry.kind} {entry.amount}"
-        click.echo(f"{format_time(entry.at)}\t{signed}\t{entry.available_after} available\t{why}")
+        print_row(format_time(entry.at), movement, available, why)

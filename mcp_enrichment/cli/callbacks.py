@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import format_time, service_database, team_option
+from mcp_enrichment.cli.common import (
+    format_time,
+    limit_option,
+    print_row,
+    team_option,
+    with_service_database,
+)
+from mcp_enrichment.service.accounts.teams import team_id_of
+from mcp_enrichment.service.callbacks import callback_table
+from mcp_enrichment.service.callbacks.callback_job import redeliver
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.db.database import Database
 
 MAX_ATTEMPT_SECONDS = 15.0
 """Seconds. An older attempt without an outcome was cut off with its process."""
@@ -19,22 +32,17 @@ def callbacks() -> None:
 
 @callbacks.command("list")
 @team_option
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-def list_callbacks(team: str, limit: int) -> None:
+@limit_option(10_000)
+@with_service_database
+def list_callbacks(database: Database, team: str, limit: int) -> None:
     """List the callbacks, those attempted last first."""
-    from mcp_enrichment.service.accounts.teams import team_id_of
-    from mcp_enrichment.service.callbacks import callback_table
-
-    with service_database() as database:
-        found = database.read_now(
-            lambda c: callback_table.deliveries(c, team_id=team_id_of(c, team), limit=limit)
-        )
+    found = database.read_now(
+        lambda c: callback_table.deliveries(c, team_id=team_id_of(c, team), limit=limit)
+    )
     for one in found:
         status = f" ({one.http_status})" if one.http_status else ""
         outcome = f"{one.outcome or _open_attempt(one.at)}{status}"
-        click.echo(
-            f"{one.id}\t{one.request_id}\t{one.attempts} attempts\t{outcome}\t{format_time(one.at)}"
-        )
+        print_row(one.id, one.request_id, f"{one.attempts} attempts", outcome, format_time(one.at))
 
 
 def _open_attempt(began: float | None) -> str:
@@ -46,14 +54,11 @@ def _open_attempt(began: float | None) -> str:
 @callbacks.command("retry")
 @team_option
 @click.argument("callback_id", metavar="ID")
-def retry(team: str, callback_id: str) -> None:
+@with_service_database
+def retry(database: Database, team: str, callback_id: str) -> None:
     """Have the running service deliver the callback ID again, with three new attempts."""
-    from mcp_enrichment.service.accounts.teams import team_id_of
-    from mcp_enrichment.service.callbacks.callback_job import redeliver
-
-    with service_database() as database:
-        queue = database.queue
-        database.write_now(
-            lambda c: redeliver(c, queue, team_id_of(c, team), callback_id, at=time.time())
-        )
+    queue = database.queue
+    database.write_now(
+        lambda c: redeliver(c, queue, team_id_of(c, team), callback_id, at=time.time())
+    )
     click.echo("It will be delivered by the running service, or when one is started.")

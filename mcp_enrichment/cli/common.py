@@ -1,24 +1,35 @@
-"""What several commands share: options, formats, the database, and the client."""
+"""What several commands share: options, the form of their output, the database, and the client."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+import anyio
 import click
 
+from mcp_enrichment.app.client import lazy_client, request_memory
+from mcp_enrichment.app.service import open_database
 from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.logs import configure_logs
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.contract.error_logging import UnexpectedError, safe_traceback
+from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.service.db.database import Database
 
-
+P = ParamSpec("P")
 T = TypeVar("T")
+Command = TypeVar("Command", bound="Callable[..., object]")
 
 logger = logging.getLogger(__name__)
 
@@ -27,50 +38,64 @@ team_option = click.option(
 )
 
 
+def limit_option(most: int = 100_000) -> Callable[[Command], Command]:
+    """The option `--limit` of a list: how many lines are printed."""
+    return click.option("--limit", default=50, show_default=True, type=click.IntRange(1, most))
+
+
 def profile_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     """A click callback: canonicalize the URL of a profile, or reject it."""
-    from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
-
     try:
         return None if url is None else canonical_profile_url(url)
     except ProfileURLError as error:
         raise click.BadParameter(error.advice) from error
 
 
+def print_row(*cells: object) -> None:
+    """Print a row of a list."""
+    click.echo("\t".join(map(str, cells)))
+
+
 def format_time(at: float | None) -> str:
     """A time in UTC for people, or `-`."""
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
 
 
-@contextmanager
-def service_database() -> Iterator[Database]:
-    """The database, for a command that runs where the service runs. Ends the command elsewhere."""
-    _require_local()
-    with local_database() as database:
-        yield database
+def format_day(at: float | None) -> str:
+    """The day of a time in UTC, or `-`."""
+    return format_time(at)[:10]
+
+
+def with_service_database(
+    command: Callable[Concatenate[Database, P], None],
+) -> Callable[P, None]:
+    """Pass the database to a command that runs where the service runs. End it elsewhere."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        if not load_settings().is_embedded:
+            raise click.UsageError(
+                "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "
+                "unset. If the keyring holds a key, run `mcp-enrichment key forget` first."
+            )
+        with local_database() as database:
+            command(database, *args, **kwargs)
+
+    return run
 
 
 @contextmanager
 def local_database() -> Iterator[Database]:
     """The database of the local service."""
-    from mcp_enrichment.app.service import open_database
-
-    database = open_database(load_settings())
-    try:
+    with closing(open_database(load_settings())) as database:
         yield database
-    finally:
-        database.close()
 
 
-def _require_local() -> None:
-    """End the command if the settings name a service elsewhere."""
-    if not load_settings().is_embedded:
-        raise click.UsageError(
-            "Run this where the service runs, with ENRICHMENT_API_KEY and ENRICHMENT_API_URL "
-            "unset. If the keyring holds a key, run `mcp-enrichment key forget` first."
-        )
+@contextmanager
+def stored_requests() -> Iterator[RequestStore]:
+    """The stored requests of the account that the settings name."""
+    with closing(request_memory(load_settings())) as store:
+        yield store
 
 
 def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:
@@ -78,13 +103,6 @@ def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:
 
     Raises `EnrichmentError`. A bug raises `UnexpectedError`, and its traceback is logged.
     """
-    import anyio
-
-    from mcp_enrichment.app.client import lazy_client
-    from mcp_enrichment.cli.logs import configure_logs
-    from mcp_enrichment.contract.error_logging import UnexpectedError, safe_traceback
-    from mcp_enrichment.contract.errors import EnrichmentError
-
     settings = load_settings()
     configure_logs(settings)
 

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import format_time, local_database
+from mcp_enrichment.cli.common import format_day, limit_option, local_database, print_row
+from mcp_enrichment.service.contacts import person_records
+from mcp_enrichment.service.contacts.contact_import import (
+    ImportReport,
+    first_contacts,
+    import_contacts,
+)
+from mcp_enrichment.service.sources.exports.formats import InvalidColumnMap, parse_column_map
+from mcp_enrichment.service.sources.exports.open_export import open_export
+from mcp_enrichment.service.sources.exports.records import Contact
+from mcp_enrichment.service.sources.inference.accuracy import MIN_PRECISION, MIN_TESTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mcp_enrichment.service.contacts.contact_import import ImportReport
     from mcp_enrichment.service.sources.exports.formats import ColumnMap
     from mcp_enrichment.service.sources.exports.open_export import Export
-    from mcp_enrichment.service.sources.exports.records import Contact, Skipped
+    from mcp_enrichment.service.sources.exports.records import Skipped
     from mcp_enrichment.service.sources.inference.accuracy import Accuracy, Tally
 
 DRY_RUN_ROWS = 10
@@ -60,17 +69,15 @@ def import_file(file: Path, pairs: tuple[str, ...], dry_run: bool) -> None:
 
 
 @contacts.command("list")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@limit_option()
 def list_contacts(limit: int) -> None:
     """List the imported contacts that have an address."""
-    from mcp_enrichment.service.contacts.contact_import import first_contacts
-
     with local_database() as database:
         rows, total = first_contacts(database, limit)
     for row in rows:
         name = f"{row.first_name} {row.last_name}".strip()
-        known = f"{name}\t{row.type}\t{row.email}\t{row.linkedin_url or '-'}"
-        click.echo(f"{known}\t{row.source}\t{format_time(row.seen_at)[:10]}")
+        profile, day = row.linkedin_url or "-", format_day(row.seen_at)
+        print_row(name, row.type, row.email, profile, row.source, day)
     if not total:
         click.echo(
             "No contacts yet: run `mcp-enrichment contacts import Connections.csv`.", err=True
@@ -80,8 +87,6 @@ def list_contacts(limit: int) -> None:
 
 
 def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
-    from mcp_enrichment.service.sources.exports.formats import InvalidColumnMap, parse_column_map
-
     try:
         return parse_column_map(pairs)
     except InvalidColumnMap as refusal:
@@ -90,8 +95,6 @@ def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
 
 @contextmanager
 def _opened(file: Path, columns: ColumnMap | None) -> Iterator[Export]:
-    from mcp_enrichment.service.sources.exports.open_export import open_export
-
     with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -103,8 +106,6 @@ def _opened(file: Path, columns: ColumnMap | None) -> Iterator[Export]:
 
 
 def _store(export: Export) -> ImportReport:
-    from mcp_enrichment.service.contacts.contact_import import import_contacts
-
     first = list(islice(export.rows, 1))  # raises for an unknown file before a database is created
     with local_database() as database:
         return import_contacts(database, chain(first, export.rows), source=export.name)
@@ -112,8 +113,6 @@ def _store(export: Export) -> ImportReport:
 
 def _preview(export: Export) -> tuple[list[str], ImportReport]:
     """Lines for the first rows. The others are counted."""
-    from mcp_enrichment.service.contacts.contact_import import ImportReport
-
     first, report = list(islice(export.rows, DRY_RUN_ROWS)), ImportReport()
     for _ in report.contacts_among(chain(first, export.rows)):
         pass
@@ -122,12 +121,10 @@ def _preview(export: Export) -> tuple[list[str], ImportReport]:
 
 
 def _line_on(row: Contact | Skipped) -> str:
-    from mcp_enrichment.service.sources.exports.records import Contact
-
     if isinstance(row, Contact):
         name = f"{row.first_name} {row.last_name}".strip()
         cells = (name, row.email_type, row.email, row.profile or "-", row.company, row.position)
-        return "\t".join((*map(_shortened, cells), format_time(row.seen_at)[:10]))
+        return "\t".join((*map(_shortened, cells), format_day(row.seen_at)))
     if row.is_part:
         return f"  left out: {row.reason.text}"
     return f"(line {row.line} skipped: {row.reason.text})"
@@ -160,10 +157,8 @@ def report() -> None:
 
     Each known work address is left out in turn, inferred from the others, and compared.
     """
-    from mcp_enrichment.service.contacts.person_records import figures
-
     with local_database() as database:
-        found = figures(database)
+        found = person_records.figures(database)
     for line in _accuracy_lines(found):
         click.echo(line)
 
@@ -180,7 +175,7 @@ def _accuracy_lines(figures: Accuracy) -> Iterator[str]:
             "pattern (of precise levels)", figures.by_pattern(), figures.domains
         )
     yield ""
-    yield from _offered(figures)
+    yield _offered(figures)
     yield ENABLE_INFERENCE
 
 
@@ -196,18 +191,15 @@ def _accuracy_table(
         yield row + (f"  {domains.get(name, 0):7,}" if domains else "")
 
 
-def _offered(figures: Accuracy) -> Iterator[str]:
-    from mcp_enrichment.service.sources.inference.accuracy import MIN_PRECISION, MIN_TESTED
-
+def _offered(figures: Accuracy) -> str:
     offered = figures.offered()
     if not offered.tested:
-        yield (
+        return (
             f"Nothing is offered: no level has {MIN_TESTED} inferred addresses of which "
             f"{MIN_PRECISION:.0%} are right."
         )
-        return
     part = offered.tested / figures.known
-    yield (
+    return (
         f"Offered: precision {offered.precision:.1%}, coverage {part:.1%} "
         f"({offered.right:,} of {offered.tested:,} right). Below {MIN_PRECISION:.0%} nothing is."
     )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import click
 
 from mcp_enrichment.cli.common import call_with_client
+from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.mcp.convert import next_step_of, to_enrichment
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
@@ -34,13 +40,12 @@ def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
 
     Exit code 0: an address was found. 3: the lookup ended without one. 1: it could not be made.
     """
-    from mcp_enrichment.mcp.convert import next_step_of
-
     answer = call_with_client(lambda client: _final(client, url, email_type, refresh=refresh))
     step = next_step_of(answer)
     sentence = step.to_person() if step else None
     if as_json:
-        click.echo(_as_json(answer, sentence))
+        shown = to_enrichment(answer).model_dump(mode="json") | {"next_step": sentence}
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     elif answer.email:
         click.echo(answer.email)
     if sentence and not (as_json and answer.email):
@@ -49,20 +54,9 @@ def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
         sys.exit(EXIT_NO_EMAIL)
 
 
-def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
-    from mcp_enrichment.mcp.convert import to_enrichment
-
-    shown = to_enrichment(answer).model_dump(mode="json") | {"next_step": next_step}
-    return json.dumps(shown, ensure_ascii=False, indent=2)
-
-
 async def _final(
     client: EnrichmentBackend, url: str, email_type: str, *, refresh: bool
 ) -> EnrichmentResult:
-    from dataclasses import replace
-
-    from mcp_enrichment.contract.models import EmailType
-
     request = await client.request(
         url, EmailType(email_type), force_refresh=refresh, wait=WAIT_SECONDS
     )
@@ -81,12 +75,7 @@ def demo() -> None:
 
     Nothing of yours is read or written, and nothing leaves this machine.
     """
-    import tempfile
-    from pathlib import Path
-
-    import anyio
-
-    from mcp_enrichment.mcp.demo import run_demo
+    from mcp_enrichment.mcp.demo import run_demo  # it imports the MCP SDK
 
     with tempfile.TemporaryDirectory(
         prefix="mcp-enrichment-", ignore_cleanup_errors=True

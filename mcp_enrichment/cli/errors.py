@@ -1,4 +1,5 @@
-"""Errors of commands become one line on stderr and an exit code. No user sees a traceback."""
+"""Errors of commands, also in settings, become one line on stderr and an exit code. No user sees a
+traceback."""
 
 from __future__ import annotations
 
@@ -54,3 +55,14 @@ def load_settings() -> Settings:
         return settings.load_settings()
     except settings.InvalidSettings as error:
         raise click.UsageError(str(error)) from None
+
+
+def load_server_settings() -> Settings:
+    """Load and check the settings of a server or a worker, and configure its logs."""
+    from mcp_enrichment.app.preflight import check_settings
+    from mcp_enrichment.cli.logs import configure_json_logs
+
+    loaded = load_settings()
+    check_settings(loaded)
+    configure_json_logs(loaded)
+    return loaded

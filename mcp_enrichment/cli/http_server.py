@@ -76,7 +76,10 @@ async def serve_app(
     BoundedProtocol.most = connections_within(_raise_file_limit())
     logger.setLevel(logging.INFO)  # this line is logged at every level
     logger.info("%s (Ctrl-C ends it)", start_line)
-    _survive_signals()
+    # uvicorn shuts down gracefully at a signal and raises it again afterwards. That would kill the
+    # process before its unfinished jobs are released.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     await _Server(config, shutdown).serve(sockets=[listening])
 
 
@@ -119,10 +122,3 @@ def _raise_file_limit() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
-
-
-def _survive_signals() -> None:
-    # uvicorn shuts down gracefully at a signal and raises it again afterwards. That would kill the
-    # process before its unfinished jobs are released.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)

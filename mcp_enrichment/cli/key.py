@@ -9,6 +9,7 @@ import click
 
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.contract.pasted_text import API_KEY_FORMAT, secret_problem, strip_invisible
+from mcp_enrichment.credentials import system_keyring
 
 
 @click.group()
@@ -23,15 +24,16 @@ def key() -> None:
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def set_key(arguments: tuple[str, ...]) -> None:
     """Store a key. It is asked for, or read from stdin; it is never an argument."""
-    from mcp_enrichment.credentials import system_keyring
-
     if arguments:  # click's own error would repeat it
         raise click.UsageError(
             "Do not pass a key as an argument: other users and the shell's history would see it. "
             "Run `mcp-enrichment key set` and paste it there. It is safest to replace this one."
         )
     url = load_settings().server_url
-    typed = _typed()
+    if sys.stdin.isatty():
+        typed = strip_invisible(click.prompt("API key", hide_input=True, err=True))
+    else:
+        typed = strip_invisible(sys.stdin.readline())
     if not API_KEY_FORMAT.fullmatch(typed):
         raise click.ClickException(
             "That is not an API key: it is empty, or holds a space or a character that no key has. "
@@ -49,16 +51,7 @@ def set_key(arguments: tuple[str, ...]) -> None:
 @key.command()
 def forget() -> None:
     """Remove the key."""
-    from mcp_enrichment.credentials import system_keyring
-
     url = load_settings().server_url
     if not system_keyring.forget(url):
         raise click.ClickException(f"The keyring holds no key for {url}.")
     click.echo(f"Removed the key for {url} from the keyring.")
-
-
-def _typed() -> str:
-    if sys.stdin.isatty():
-        typed: str = click.prompt("API key", hide_input=True, err=True)
-        return strip_invisible(typed)
-    return strip_invisible(sys.stdin.readline())

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
 from datetime import UTC, datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import click
 
-from mcp_enrichment.cli.common import format_time, profile_url, service_database
-from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.common import (
+    format_time,
+    limit_option,
+    print_row,
+    profile_url,
+    stored_requests,
+    with_service_database,
+)
+from mcp_enrichment.service.privacy import audit_log, subject_requests, suppression
+from mcp_enrichment.service.privacy.subject_requests import NamedSubject
+from mcp_enrichment.service.sources.exports.email_address import clean_email
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
-    from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
+    from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.privacy.subject_requests import ErasureResult
 
 NOT_VACUUMED = (
     "The rows are deleted, but the files could not be rewritten and may still hold them: another "
@@ -30,93 +41,81 @@ def privacy() -> None:
 
 
 def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--email", metavar="ADDRESS", help="An address of the person.")(command)
-    return click.option(
+    """Pass the person whom one of two options names to the command."""
+
+    @click.option(
         "--profile", metavar="URL", callback=profile_url, help="The person's LinkedIn profile."
-    )(command)
+    )
+    @click.option("--email", metavar="ADDRESS", help="An address of the person.")
+    @wraps(command)
+    def run(profile: str | None, email: str | None, **options: Any) -> None:
+        command(subject=_subject(profile, email), **options)
+
+    return run
 
 
 @privacy.command()
 @_of_a_person
-def suppress(profile: str | None, email: str | None) -> None:
+@with_service_database
+def suppress(database: Database, subject: NamedSubject) -> None:
     """Never look up this profile again, or never give out this address."""
-    from mcp_enrichment.service.privacy import subject_requests
-
-    subject = _subject(profile, email)
-    with service_database() as database:
-        new = subject_requests.suppress(database, subject, at=time.time())
+    new = subject_requests.suppress(database, subject, at=time.time())
     click.echo("Suppressed." if new else "It was suppressed already.")
 
 
 @privacy.command()
 @_of_a_person
-def lift(profile: str | None, email: str | None) -> None:
+@with_service_database
+def lift(database: Database, subject: NamedSubject) -> None:
     """Take this profile or address off the suppression list."""
-    from mcp_enrichment.service.privacy import subject_requests
-
-    subject = _subject(profile, email)
-    with service_database() as database:
-        was_there = subject_requests.unsuppress(database, subject, at=time.time())
+    was_there = subject_requests.unsuppress(database, subject, at=time.time())
     click.echo("Lifted." if was_there else "It was not suppressed.")
 
 
 @privacy.command()
 @_of_a_person
 @click.option("--without-suppressing", is_flag=True, help="The person may be looked up again.")
-def erase(profile: str | None, email: str | None, without_suppressing: bool) -> None:
+@with_service_database
+def erase(database: Database, subject: NamedSubject, without_suppressing: bool) -> None:
     """Remove all that is stored about a person, and suppress them.
 
     Requests about them keep their ids, ends and credits. A service may run meanwhile.
     """
-    from mcp_enrichment.service.privacy import subject_requests
-
-    subject = _subject(profile, email)
-    with service_database() as database:
-        done = subject_requests.erase(
-            database, subject, suppressing=not without_suppressing, at=time.time()
-        )
-        is_scrubbed = database.scrub_now()
-    _print_report(done, forgotten=_forget(done.profiles))
+    done = subject_requests.erase(
+        database, subject, suppressing=not without_suppressing, at=time.time()
+    )
+    is_scrubbed = database.scrub_now()
+    with stored_requests() as store:
+        forgotten = anyio.run(store.forget_profiles, done.profiles)
+    _print_report(done, forgotten=forgotten)
     if not is_scrubbed:
         raise click.ClickException(NOT_VACUUMED)
 
 
 @privacy.command()
 @_of_a_person
-def export(profile: str | None, email: str | None) -> None:
+@with_service_database
+def export(database: Database, subject: NamedSubject) -> None:
     """Print all that is stored about a person, as JSON."""
-    from mcp_enrichment.service.privacy import subject_requests
-
-    subject = _subject(profile, email)
-    with service_database() as database:
-        found = subject_requests.export(database, subject, at=time.time())
+    found = subject_requests.export(database, subject, at=time.time())
     click.echo(json.dumps(_with_dates(found), indent=2, ensure_ascii=False))
 
 
 @privacy.command("list")
-def list_suppressed() -> None:
+@with_service_database
+def list_suppressed(database: Database) -> None:
     """List the suppression list, as hashes: whom an entry is about is not stored."""
-    from mcp_enrichment.service.privacy import suppression
-
-    with service_database() as database:
-        found = database.read_now(suppression.list_entries)
-    for subject, kind, at in found:
-        click.echo(f"{format_time(at)}\t{kind}\t{subject}")
+    for subject, kind, at in database.read_now(suppression.list_entries):
+        print_row(format_time(at), kind, subject)
 
 
 @privacy.command("audit")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-def show_audit(limit: int) -> None:
+@limit_option()
+@with_service_database
+def show_audit(database: Database, limit: int) -> None:
     """Show who did what to how many rows, the newest first."""
-    from mcp_enrichment.service.privacy import audit_log
-
-    with service_database() as database:
-        found = database.read_now(lambda c: audit_log.newest(c, limit=limit))
-    for one in found:
-        click.echo(
-            f"{format_time(one.at)}\t{one.actor}\t{one.action}\t"
-            f"{one.pseudonym or '-'}\t{one.counts}"
-        )
+    for one in database.read_now(lambda c: audit_log.newest(c, limit=limit)):
+        print_row(format_time(one.at), one.actor, one.action, one.pseudonym or "-", one.counts)
 
 
 def _with_dates(exported: Any, name: str = "") -> Any:
@@ -131,9 +130,6 @@ def _with_dates(exported: Any, name: str = "") -> Any:
 
 
 def _subject(profile: str | None, email: str | None) -> NamedSubject:
-    from mcp_enrichment.service.privacy.subject_requests import NamedSubject
-    from mcp_enrichment.service.sources.exports.email_address import clean_email
-
     if profile and email:
         raise click.UsageError("Name the person by --profile or by --email, not both.")
     if profile is email is None:
@@ -145,16 +141,6 @@ def _subject(profile: str | None, email: str | None) -> NamedSubject:
             "--email is not an email address; pass one like ada@example.com."
         )
     return NamedSubject(address=address)
-
-
-def _forget(profiles: Collection[str]) -> int:
-    """Forget the stored requests of this user about these profiles."""
-    import anyio
-
-    from mcp_enrichment.app.client import request_memory
-
-    with closing(request_memory(load_settings())) as kept:
-        return anyio.run(kept.forget_profiles, profiles)
 
 
 def _print_report(done: ErasureResult, *, forgotten: int) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.cli.logs import configure_json_logs, configure_logs, make_nonblocking
+from mcp_enrichment.cli.errors import load_server_settings, load_settings
+from mcp_enrichment.cli.logs import configure_logs, make_nonblocking
 from mcp_enrichment.cli.otel import export_spans
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
@@ -59,13 +59,10 @@ def serve(early: EarlyAnswers | None, over_http: bool, host: str, port: int) -> 
 def _serve_http(host: str, port: int) -> None:
     import anyio
 
-    from mcp_enrichment.app.preflight import check_settings
     from mcp_enrichment.cli.http_server import listening_socket
 
     gc.set_threshold(*GC_THRESHOLDS)
-    settings = load_settings()
-    check_settings(settings)
-    configure_json_logs(settings)
+    settings = load_server_settings()
     with listening_socket(host, port) as listening, export_spans():
         anyio.run(_serve_app, settings, listening, host)
 

@@ -6,11 +6,14 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+import anyio
 import click
 
-from mcp_enrichment.cli.errors import load_settings
-from mcp_enrichment.cli.logs import configure_json_logs
+from mcp_enrichment.app.service import job_worker, service_app
+from mcp_enrichment.app.service import migrate as migrate_database
+from mcp_enrichment.cli.errors import load_server_settings, load_settings
 from mcp_enrichment.cli.otel import export_spans
+from mcp_enrichment.service.db.migrate import HEAD
 
 if TYPE_CHECKING:
     import socket
@@ -33,11 +36,9 @@ def service(host: str, port: int, no_jobs: bool) -> None:
 
     Callers need an API key: `mcp-enrichment teams add NAME`, then `… keys create NAME`.
     """
-    import anyio
+    from mcp_enrichment.cli.http_server import listening_socket  # a worker does without uvicorn
 
-    from mcp_enrichment.cli.http_server import listening_socket
-
-    settings = _start()
+    settings = load_server_settings()
     with listening_socket(host, port) as listening, export_spans():
         anyio.run(_serve_contract, settings, listening, not no_jobs)
 
@@ -48,9 +49,7 @@ def worker() -> None:
 
     Any number of them may run. `mcp-enrichment service --no-jobs` serves without working.
     """
-    import anyio
-
-    settings = _start()
+    settings = load_server_settings()
     with export_spans():
         anyio.run(_run_worker, settings)
 
@@ -62,26 +61,12 @@ def migrate() -> None:
     On Postgres this is done once, before the processes of a new version are started. A SQLite file
     is migrated when it is opened.
     """
-    from mcp_enrichment.app.service import migrate as migrate_database
-    from mcp_enrichment.service.db.migrate import HEAD
-
     migrate_database(load_settings())
     click.echo(f"The database is at revision {HEAD}.")
 
 
-def _start() -> Settings:
-    """Load and check the settings, and configure the logs."""
-    from mcp_enrichment.app.preflight import check_settings
-
-    settings = load_settings()
-    check_settings(settings)
-    configure_json_logs(settings)
-    return settings
-
-
 async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bool) -> None:
     """Serve the contract until a signal arrives. Then finish open responses and release leases."""
-    from mcp_enrichment.app.service import service_app
     from mcp_enrichment.cli.http_server import root_url, serve_app
 
     async with service_app(settings, jobs=jobs) as (app, shutdown):
@@ -91,10 +76,6 @@ async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bo
 async def _run_worker(settings: Settings) -> None:
     """Work until a signal arrives. Unfinished jobs are released after the grace period, or at the
     second signal."""
-    import anyio
-
-    from mcp_enrichment.app.service import job_worker
-
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with job_worker(settings) as shutdown:
             logger.setLevel(logging.INFO)  # this line is logged at every level

@@ -12,6 +12,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.setup import config_file
+from mcp_enrichment.setup.clients import CLIENTS, Machine
+from mcp_enrichment.setup.entry import (
+    first_missing_key,
+    has_entry,
+    holds_secrets,
+    is_secret,
+    kept_variables,
+    launch_command,
+    new_entry,
+    settings_to_pass_on,
+    with_entry,
+    without_entry,
+    without_secrets,
+)
+from mcp_enrichment.setup.formats import JSON, ConfigHasComments, UnreadableConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +35,13 @@ if TYPE_CHECKING:
     from mcp_enrichment.setup.clients import ChatClient
     from mcp_enrichment.setup.config_file import ConfigFile
 
-NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "codex")
 REDACTED = "(not shown)"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk, of a used-up quota, and of a file that may not grow."""
 
 
 @click.command()
-@click.argument("client", type=click.Choice(NAMES))
+@click.argument("client", type=click.Choice(list(CLIENTS)))
 @click.option("--print", "only_print", is_flag=True, help="Show the entry, and change nothing.")
 @click.option("--undo", is_flag=True, help="Remove the entry.")
 @click.option(
@@ -48,8 +63,6 @@ def setup(
     are set in the environment go into the entry, except keys and other secrets: keep the key with
     `mcp-enrichment key set`, or in a file that ENRICHMENT_API_KEY_FILE names.
     """
-    from mcp_enrichment.setup.clients import CLIENTS
-
     chosen = CLIENTS[client]
     if undo and only_print:
         raise click.UsageError("--print changes nothing, and --undo does: give one of them.")
@@ -62,8 +75,6 @@ def setup(
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
-    from mcp_enrichment.setup.entry import is_secret, with_entry
-
     if environment := entry.get("env"):
         shown = {name: REDACTED if is_secret(name, v) else v for name, v in environment.items()}
         entry = entry | {"env": shown}
@@ -71,8 +82,6 @@ def _print(client: ChatClient, entry: dict[str, Any]) -> None:
 
 
 def _set_up(client: ChatClient, config: Path | None, *, with_key: bool | None) -> None:
-    from mcp_enrichment.setup.entry import kept_variables, with_entry, without_secrets
-
     with _configuration(client, config) as file:
         _require_editable(client, file)
         entry = _entry(client, with_key=with_key)
@@ -95,8 +104,6 @@ def _write(
 ) -> None:
     """Write the text. `before`: what is kept of the file, unless a copy from before our first
     change is there."""
-    from mcp_enrichment.setup.entry import has_entry, holds_secrets
-
     backup, kept = None, "as it was"
     if not has_entry(client, file.text) or file.backup_text() is None:
         backup = file.content or b""
@@ -110,9 +117,6 @@ def _write(
 
 
 def _remove_secrets_from_backup(client: ChatClient, file: ConfigFile) -> None:
-    from mcp_enrichment.setup.entry import without_secrets
-    from mcp_enrichment.setup.formats import UnreadableConfig
-
     kept = file.backup_text() or ""
     try:
         clean = without_secrets(client, kept)
@@ -128,8 +132,6 @@ def _remove_secrets_from_backup(client: ChatClient, file: ConfigFile) -> None:
 def _require_editable(client: ChatClient, file: ConfigFile) -> None:
     """Check that the file can be changed, before any other question. A file with comments is left
     to its owner, and the entry is printed."""
-    from mcp_enrichment.setup.formats import ConfigHasComments
-
     try:
         client.format.load_editable(file.text or "")
     except ConfigHasComments:
@@ -138,8 +140,6 @@ def _require_editable(client: ChatClient, file: ConfigFile) -> None:
 
 
 def _undo(client: ChatClient, config: Path | None) -> None:
-    from mcp_enrichment.setup.entry import has_entry, without_entry
-
     with _configuration(client, config, by_hand="remove the entry by hand") as file:
         if file.text is None or not has_entry(client, file.text):
             raise click.ClickException(
@@ -155,19 +155,16 @@ def _undo(client: ChatClient, config: Path | None) -> None:
 
 
 def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
-    from mcp_enrichment.setup.entry import (
-        first_missing_key,
-        is_secret,
-        launch_command,
-        new_entry,
-        settings_to_pass_on,
-    )
-
     chosen = load_settings()
     environment = settings_to_pass_on(chosen)
-    if secrets := [] if with_key else [n for n, v in environment.items() if is_secret(n, v)]:
-        if with_key is None:
-            raise _undecided(secrets)
+    secrets = [name for name, value in environment.items() if is_secret(name, value)]
+    if secrets and with_key is None:
+        raise click.UsageError(
+            f"{' and '.join(secrets)} {'are' if secrets[1:] else 'is'} set. Pass --with-key to "
+            "write that into the configuration, where other programs can read it, or "
+            "--without-key; `mcp-enrichment key set` keeps a key safer."
+        )
+    if secrets and not with_key:
         environment = {name: v for name, v in environment.items() if name not in secrets}
         click.echo(f"Left out: {', '.join(secrets)}.", err=True)
     if missing := first_missing_key(chosen, environment):
@@ -178,23 +175,11 @@ def _entry(client: ChatClient, *, with_key: bool | None) -> dict[str, Any]:
     return new_entry(client, launch_command(), environment)
 
 
-def _undecided(secrets: list[str]) -> click.UsageError:
-    return click.UsageError(
-        f"{' and '.join(secrets)} {'are' if secrets[1:] else 'is'} set. Pass --with-key to write "
-        "that into the configuration, where other programs can read it, or --without-key; "
-        "`mcp-enrichment key set` keeps a key safer."
-    )
-
-
 @contextmanager
 def _configuration(
     client: ChatClient, config: Path | None, *, by_hand: str = "add by hand what --print shows"
 ) -> Iterator[ConfigFile]:
     """The client's configuration. Errors of reading and writing it become one sentence."""
-    from mcp_enrichment.setup import config_file
-    from mcp_enrichment.setup.clients import Machine
-    from mcp_enrichment.setup.formats import JSON, ConfigHasComments, UnreadableConfig
-
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
         path = config or client.file(machine)

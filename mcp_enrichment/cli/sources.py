@@ -6,18 +6,52 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 import click
 
-from mcp_enrichment.cli.common import profile_url, service_database
+from mcp_enrichment.cli.common import (
+    format_day,
+    format_time,
+    print_row,
+    profile_url,
+    with_service_database,
+)
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.cli.spending import report
+from mcp_enrichment.contract.models import EmailType, Reason
+from mcp_enrichment.service.lookup import circuit_breaker
+from mcp_enrichment.service.lookup.source_report import (
+    balance_of,
+    keyless_sources,
+    source_report,
+    trial_lookup,
+)
+from mcp_enrichment.service.privacy.suppression import is_suppressed
+from mcp_enrichment.service.sources import factory
+from mcp_enrichment.service.sources.base import (
+    Hit,
+    Lost,
+    Misconfigured,
+    Miss,
+    Unavailable,
+    is_vendor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.lookup.source_report import SourceReport
     from mcp_enrichment.service.sources.base import Outcome, Source
+
+PAUSE_REASONS = {
+    "unavailable": "it is not available",
+    "no-answer": "it does not answer",
+    "unreadable": "its answers cannot be read",
+    "failed": "it reports a failure",
+    "sources-misconfigured": "it refuses its key or its settings",
+}
+"""Why a source is paused. Every other reason is printed as it is."""
 
 
 @click.group()
@@ -29,21 +63,20 @@ sources.add_command(report)
 
 
 @sources.command("list")
-def list_sources() -> None:
+@with_service_database
+def list_sources(database: Database) -> None:
     """List the sources in the order of asking: what each was asked, found, and charged.
 
     Prices and spending are in each vendor's own credits.
     """
-    from mcp_enrichment.cli import source_format as lines
-    from mcp_enrichment.service.lookup.source_report import source_report
-
-    with service_database() as database:
-        for number, source in enumerate(_chosen(database), start=1):
-            figures = database.read_now(partial(source_report, source=source.name))
-            cells = [lines.state(figures, now=time.time()), lines.price(source)]
-            click.echo("\t".join([f"{number}. {source.name}", *cells, lines.figures(figures)]))
-            if remark := lines.untested_warning(source):
-                click.echo(f"   {remark}")
+    for number, source in enumerate(_chosen(database), start=1):
+        report = database.read_now(partial(source_report, source=source.name))
+        print_row(f"{number}. {source.name}", _state(report), _price(source), _figures(report))
+        if is_vendor(source) and source.verified_on is None:
+            click.echo(
+                "   Built from the vendor's documents and not tried with a real key: check it "
+                "first."
+            )
 
 
 @sources.command()
@@ -53,48 +86,31 @@ def list_sources() -> None:
 )
 @click.option("--type", "email_type", type=click.Choice(["work", "personal"]), default="work")
 @click.option("--yes", is_flag=True, help="Do not ask before a lookup that costs something.")
-def check(name: str, profile: str | None, email_type: str, yes: bool) -> None:
+@with_service_database
+def check(database: Database, name: str, profile: str | None, email_type: str, yes: bool) -> None:
     """Ask the source NAME for its balance, which is free, and with --profile for one address.
 
     The address is shown masked, and neither kept nor counted. A source that answers is no longer
     paused. Exit code 1: it does not answer as it should, or has no credit left.
     """
-    import anyio
-
-    from mcp_enrichment.cli import source_format as lines
-    from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup import circuit_breaker
-    from mcp_enrichment.service.sources.base import is_vendor
-
-    with service_database() as database:
-        source = _named(name, _chosen(database))
-        _require_may_ask(database, source, profile, EmailType(email_type))
-        click.echo(f"{name}: {lines.price(source)}")
-        if profile and is_vendor(source) and not yes:
-            click.confirm("Make one lookup at this price?", abort=True, err=True)
-        outcomes = anyio.run(_tried, database, source, profile, EmailType(email_type))
-        if not all(map(lines.is_healthy, outcomes)):
-            raise SystemExit(1)
-        if outcomes:
-            database.write_now(lambda c: circuit_breaker.close(c, name))
-
-
-def _named(name: str, among: Sequence[Source]) -> Source:
-    for source in among:
-        if source.name == name:
-            return source
-    raise click.UsageError(f"{name} is not in ENRICHMENT_SOURCES: add it there.")
+    source = next((one for one in _chosen(database) if one.name == name), None)
+    if source is None:
+        raise click.UsageError(f"{name} is not in ENRICHMENT_SOURCES: add it there.")
+    _require_may_ask(database, source, profile, EmailType(email_type))
+    click.echo(f"{name}: {_price(source)}")
+    if profile and is_vendor(source) and not yes:
+        click.confirm("Make one lookup at this price?", abort=True, err=True)
+    outcomes = anyio.run(_tried, database, source, profile, EmailType(email_type))
+    if not all(map(_is_healthy, outcomes)):
+        raise SystemExit(1)
+    if outcomes:
+        database.write_now(lambda c: circuit_breaker.close(c, name))
 
 
 def _require_may_ask(
     database: Database, source: Source, profile: str | None, email_type: EmailType
 ) -> None:
     """End the command if the source has no such emails, or the person is suppressed."""
-    import anyio
-
-    from mcp_enrichment.service.privacy.suppression import is_suppressed
-    from mcp_enrichment.service.sources.base import is_vendor
-
     if is_vendor(source) and email_type not in source.email_types:
         raise click.UsageError(f"{source.name} has no {email_type} addresses.")
     if profile and anyio.run(partial(is_suppressed, database, profile=profile)):
@@ -107,25 +123,68 @@ async def _tried(
     database: Database, source: Source, profile: str | None, email_type: EmailType
 ) -> Sequence[Outcome | float]:
     """The balance and the outcome of the source, which are printed too."""
-    from mcp_enrichment.cli import source_format as lines
-    from mcp_enrichment.service.lookup.source_report import balance_of, trial_lookup
-    from mcp_enrichment.service.sources.factory import closing_sources
-
     outcomes: list[Outcome | float] = []
-    async with closing_sources([source]):
+    async with factory.closing_sources([source]):
         if (balance := await balance_of(source)) is not None:
             outcomes.append(balance)
-            click.echo(f"balance: {lines.balance(balance)}")
+            left = f"{balance:g}" if isinstance(balance, int | float) else _answer(balance)
+            click.echo(f"balance: {left}")
         if profile:
             click.echo("asking …", err=True)
             outcomes.append(answer := await trial_lookup(database, source, profile, email_type))
-            click.echo(f"lookup: {lines.answer(answer)}")
+            click.echo(f"lookup: {_answer(answer)}")
     return outcomes
 
 
 def _chosen(database: Database) -> Sequence[Source]:
-    from mcp_enrichment.service.lookup.source_report import keyless_sources
-    from mcp_enrichment.service.sources import factory
-
     now = load_settings()
     return factory.create_sources(now.sources, keyless_sources(database), now.vendor_keys)
+
+
+def _price(source: Source) -> str:
+    if not is_vendor(source):
+        return "free"
+    hit, miss = source.terms.hit, source.terms.miss
+    return f"{hit:g} of its credits for an address, {miss:g} for a miss"
+
+
+def _state(report: SourceReport) -> str:
+    health = report.health
+    if health is None:
+        return "ready"
+    reason = PAUSE_REASONS.get(health.reason, health.reason)
+    if health.open_until is None or health.open_until <= time.time():
+        return f"ready after {health.failures} failures in a row: {reason}"
+    return f"paused until {format_time(health.open_until)}: {reason}"
+
+
+def _figures(report: SourceReport) -> str:
+    took = "-" if report.median_seconds is None else f"{report.median_seconds:.1f} s"
+    return (
+        f"asked {report.asked}, {report.hits} hits, {report.misses} misses, "
+        f"{report.lost} answers lost, spent {report.spent:g}, median {took}"
+    )
+
+
+def _answer(outcome: Outcome) -> str:
+    """The outcome of a lookup, with a masked email that only a person who knows it recognises."""
+    match outcome:
+        case Hit():
+            local, _, domain = outcome.email.partition("@")
+            checked = f", checked {format_day(outcome.checked_at)}" if outcome.checked_at else ""
+            return f"{local[:1]}***@{domain}, {outcome.verification}{checked}"
+        case Miss(reason=Reason.SUPPRESSED):
+            return "it has no address that may be told"
+        case Miss():
+            return "it has no address"
+        case Unavailable():
+            return "not available now; nothing was charged"
+        case Lost():
+            return f"its answer is lost ({outcome.why}); it may have charged"
+        case Misconfigured():
+            return f"refused ({outcome.reason}); nothing was charged"
+
+
+def _is_healthy(outcome: Outcome | float) -> bool:
+    """Whether the source works, and has credits left."""
+    return outcome > 0 if isinstance(outcome, int | float) else isinstance(outcome, Hit | Miss)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import service_database
+from mcp_enrichment.cli.common import with_service_database
 from mcp_enrichment.cli.errors import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.lookup.order_report import OrderReport
     from mcp_enrichment.service.lookup.source_order import CheapestOrder
     from mcp_enrichment.service.lookup.spending_report import SourceSpending, SpendingReport
@@ -56,7 +57,8 @@ ROUGH = (
     show_default=True,
     help="CSV has the sources only, JSON the orders too.",
 )
-def report(days: float | None, email_type: str | None, form: str) -> None:
+@with_service_database
+def report(database: Database, days: float | None, email_type: str | None, form: str) -> None:
     """Report what each source was asked, found and cost, and the cheapest order of them.
 
     Money is the credits of a vendor times its price in ENRICHMENT_PRICES.
@@ -70,15 +72,14 @@ def report(days: float | None, email_type: str | None, form: str) -> None:
         since=0.0 if days is None else time.time() - days * 86_400,
         email_types=(EmailType(email_type),) if email_type else tuple(EmailType),
     )
-    with service_database() as database:
-        found = database.snapshot_now(
-            partial(
-                spending_report,
-                period=period,
-                configured=settings.sources,
-                prices=settings.credit_prices,
-            )
+    found = database.snapshot_now(
+        partial(
+            spending_report,
+            period=period,
+            configured=settings.sources,
+            prices=settings.credit_prices,
         )
+    )
     show = {"table": _print_table, "json": _print_json, "csv": _print_csv}[form]
     show(found, settings.currency)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 
 class Level(StrEnum):
-    """The level of a finding."""
-
     OK = "ok"
     NOTE = "note"
     """For information."""
@@ -25,16 +24,6 @@ class Finding:
     says: str
 
 
-def ok(what: str, says: str) -> Finding:
-    """A finding without a problem."""
-    return Finding(Level.OK, what, says)
-
-
-def note(what: str, says: str) -> Finding:
-    """A finding for information."""
-    return Finding(Level.NOTE, what, says)
-
-
-def wrong(what: str, says: str) -> Finding:
-    """A finding that requires an action."""
-    return Finding(Level.WRONG, what, says)
+ok = partial(Finding, Level.OK)
+note = partial(Finding, Level.NOTE)
+wrong = partial(Finding, Level.WRONG)

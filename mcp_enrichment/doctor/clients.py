@@ -19,7 +19,7 @@ from mcp_enrichment.setup.entry import is_ours
 from mcp_enrichment.setup.formats import UnreadableConfig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from mcp_enrichment.setup.clients import ChatClient
 
@@ -37,21 +37,20 @@ INITIALIZE_REQUEST = (
 )
 INVALID_SETTINGS_EXIT = 2
 """The exit code of a server with invalid settings."""
-_AGAIN = "Run `mcp-enrichment setup {name}` again."
 
 
-async def client_findings() -> AsyncIterator[Finding]:
+def client_findings() -> Iterator[Finding]:
     """One finding for each client that has our entry, or a configuration that cannot be read."""
     is_there = False
     for name, client in CLIENTS.items():
-        if (found := await _examined(name, client)) is not None:
+        if found := _examined(name, client):
             is_there = True
             yield found
     if not is_there:
         yield note("client", "none has an entry yet: `mcp-enrichment setup --help` names them")
 
 
-async def _examined(name: str, client: ChatClient) -> Finding | None:
+def _examined(name: str, client: ChatClient) -> Finding | None:
     machine = Machine(platform=sys.platform, home=Path.home(), environment=os.environ)
     try:
         file = config_file.read(client.file(machine))
@@ -65,11 +64,11 @@ async def _examined(name: str, client: ChatClient) -> Finding | None:
         )
     if not is_ours(entry):
         return None
-    outcome = await _fault_of(client, entry)
+    outcome = anyio.run(_fault_of, client, entry)
     where = f"{client.title}, {file.path}"
     if isinstance(outcome, float):
         return ok("client", f"{where}: its entry starts the server, in {outcome:.1f} s")
-    return wrong("client", f"{where}: {outcome} {_AGAIN.format(name=name)}")
+    return wrong("client", f"{where}: {outcome} Run `mcp-enrichment setup {name}` again.")
 
 
 async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
@@ -89,8 +88,11 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
         return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
     except (OSError, ValueError):
         return "its entry names a command that is missing, or cannot be run."
-    if done.returncode == INVALID_SETTINGS_EXIT and (error := _error_line(done.stderr)):
-        return f"its entry starts a server that refuses every call: {error}"
+    if done.returncode == INVALID_SETTINGS_EXIT:
+        for line in done.stderr.decode(errors="replace").splitlines():
+            if line.startswith("Error: "):
+                error = line.removeprefix("Error: ")
+                return f"its entry starts a server that refuses every call: {error}"
     if b'"mcp-enrichment"' not in done.stdout:
         return "its entry starts something that does not answer as this server does."
     return time.monotonic() - began
@@ -104,9 +106,3 @@ def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]
         if not (client.fills_placeholders and text_problem(str(value))):
             given[name] = str(value)
     return given
-
-
-def _error_line(stderr: bytes) -> str:
-    """The error that a server with invalid settings prints."""
-    lines = stderr.decode(errors="replace").splitlines()
-    return next((line[7:] for line in lines if line.startswith("Error: ")), "")

@@ -104,7 +104,9 @@ def _folder(what: str, folder: Path, variable: str, *, wal: bool = False) -> Fin
 
 def unknown_variables() -> Iterator[Finding]:
     """Variables with our prefix that are not settings."""
-    known = _known()
+    keys = [key_variable(vendor) for vendor in NAMES]
+    fields = [f"ENRICHMENT_{name.upper()}" for name in Settings.model_fields]
+    known = {*fields, *keys, *(f"{key}_FILE" for key in keys)}
     # A file of variables may start with a byte order mark, and names may have spaces.
     names = [name for name in os.environ if strip_invisible(name).upper().startswith("ENRICHMENT_")]
     if unknown := sorted(strip_invisible(name) for name in names if name.upper() not in known):
@@ -128,9 +130,3 @@ def network(settings: Settings) -> Iterator[Finding]:
     """Invalid variables for proxies and certificates."""
     if fault := network_fault(settings):
         yield wrong("network", fault)
-
-
-def _known() -> set[str]:
-    keys = {key_variable(vendor) for vendor in NAMES}
-    fields = {f"ENRICHMENT_{name.upper()}" for name in Settings.model_fields}
-    return fields | keys | {f"{key}_FILE" for key in keys}

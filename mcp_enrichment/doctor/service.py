@@ -7,6 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import anyio
+
 from mcp_enrichment.app.service import read_teams
 from mcp_enrichment.client.probe import Obstacle, ProbeResult, diagnose, probe
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
@@ -20,12 +22,12 @@ from mcp_enrichment.contract.errors import (
 )
 from mcp_enrichment.contract.http import is_loopback
 from mcp_enrichment.contract.pasted_text import api_key_problem
-from mcp_enrichment.credentials.keys import KeyOrigin, ResolvedKey
+from mcp_enrichment.credentials.keys import KeyOrigin
 from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_enrichment.settings import Settings
@@ -49,19 +51,15 @@ _OBSTACLES = {
 def key(settings: Settings) -> Iterator[Finding]:
     """The origin of the key, and whether it is safe there and in transit. Raises `Unauthorized` if
     it cannot be read."""
-    if settings.key is None:
+    found = settings.key
+    if found is None:
         yield note("key", "none")
-    else:
-        yield from _found_key(settings.key, settings)
-
-
-def _found_key(found: ResolvedKey, settings: Settings) -> Iterator[Finding]:
+        return
+    file = settings.api_key_file if found.origin is KeyOrigin.FILE else None
     if fault := api_key_problem(found.key.get_secret_value()):
         yield wrong("key", f"of {found.origin}: {fault}")
-    elif (
-        found.origin is KeyOrigin.FILE and settings.api_key_file and _is_open(settings.api_key_file)
-    ):
-        yield wrong("key", f"others can read it: chmod 600 {settings.api_key_file}")
+    elif file and _is_open(file):
+        yield wrong("key", f"others can read it: chmod 600 {file}")
     else:
         yield ok("key", f"from {found.origin}")
     url = urlsplit(settings.server_url)
@@ -72,20 +70,17 @@ def _found_key(found: ResolvedKey, settings: Settings) -> Iterator[Finding]:
 def embedded(settings: Settings) -> Iterator[Finding]:
     """The balance of the embedded service, read from its database. The service is not started, as
     it would resume lookups that cost credits."""
-    yield note("reach", f"the service is embedded, {_sources_sentence(settings)}")
+    asked = "on contacts of your own: nobody else is asked"
+    if vendors := ", ".join(settings.vendor_keys):
+        asked = (
+            f"and sends profiles to {vendors}: `mcp-enrichment sources list` shows how they are "
+            "doing"
+        )
+    yield note("reach", f"the service is embedded, {asked}")
     if settings.database_url or settings.database_file.exists():
         yield _stored_balance(settings)
     else:
         yield note("balance", f"{FIRST_GRANT} credits to count with, from the first use on")
-
-
-def _sources_sentence(settings: Settings) -> str:
-    if not settings.vendor_keys:
-        return "on contacts of your own: nobody else is asked"
-    vendors = ", ".join(settings.vendor_keys)
-    return (
-        f"and sends profiles to {vendors}: `mcp-enrichment sources list` shows how they are doing"
-    )
 
 
 def _stored_balance(settings: Settings) -> Finding:
@@ -111,11 +106,11 @@ def _unreadable_database(failure: StorageFailed, settings: Settings) -> Finding:
     return wrong("balance", f"{where}: {failure.to_person()}")
 
 
-async def remote(settings: Settings) -> AsyncIterator[Finding]:
+def remote(settings: Settings) -> Iterator[Finding]:
     """The result of one free request: reach, key, balance and clock."""
+    secret = settings.key.key.get_secret_value() if settings.key else None
     try:
-        secret = settings.key.key.get_secret_value() if settings.key else None
-        seen = await probe(settings.server_url, secret)
+        seen = anyio.run(probe, settings.server_url, secret)
     except EnrichmentError as error:
         yield _not_answered(error, settings)
         return

@@ -43,7 +43,7 @@ def launch_command() -> list[str]:
     """The command that starts the running installation from any folder, by its absolute path."""
     prefix = Path(sys.prefix)
     if any(part.startswith(EPHEMERAL_FOLDERS) for part in prefix.parts):
-        return _uvx_command(with_keyring=system_keyring.is_installed())
+        return _uvx_command()
     suffix = ".exe" if sys.platform == "win32" else ""
     script = Path(sys.executable).with_name(PROGRAM + suffix)
     if script.exists():
@@ -76,13 +76,11 @@ def settings_to_pass_on(settings: Settings) -> dict[str, str]:
         raw = strip_invisible(os.environ.get(variable, ""))
         if raw and not name.startswith(HTTP_ONLY_PREFIXES):
             environment[variable] = str(value) if isinstance(value, Path) else raw
-    return environment | _vendor_keys_to_pass_on(settings)
-
-
-def _vendor_keys_to_pass_on(settings: Settings) -> dict[str, str]:
     keys = [key_variable(vendor) for vendor in settings.vendor_keys]
-    names = [*keys, *(f"{key}_FILE" for key in keys)]
-    return {name: raw for name in names if (raw := strip_invisible(os.environ.get(name, "")))}
+    for variable in (*keys, *(f"{key}_FILE" for key in keys)):
+        if raw := strip_invisible(os.environ.get(variable, "")):
+            environment[variable] = raw
+    return environment
 
 
 def first_missing_key(settings: Settings, environment: dict[str, str]) -> str | None:
@@ -91,11 +89,11 @@ def first_missing_key(settings: Settings, environment: dict[str, str]) -> str | 
     return next((k for k in keys if not {k, f"{k}_FILE"} & set(environment)), None)
 
 
-def _uvx_command(*, with_keyring: bool) -> list[str]:
+def _uvx_command() -> list[str]:
     uv = os.environ.get("UV")
     beside = Path(uv).with_name("uvx" + Path(uv).suffix) if uv else None
     command = str(beside) if beside and beside.exists() else shutil.which("uvx") or "uvx"
-    extra = ["--from", f"{PROGRAM}[keyring]"] if with_keyring else []
+    extra = ["--from", f"{PROGRAM}[keyring]"] if system_keyring.is_installed() else []
     return [command, *extra, PROGRAM]
 
 

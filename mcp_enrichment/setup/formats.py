@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -57,9 +58,9 @@ class Format(ABC):
     def load(self, text: str) -> dict[str, Any]:
         """Parse the text as the client does."""
 
-    @abstractmethod
     def load_editable(self, text: str) -> dict[str, Any]:
         """Parse a text that can be changed without loss. Raises `ConfigHasComments` for another."""
+        return self.load(text)
 
     @abstractmethod
     def put(self, text: str, path: KeyPath, value: object) -> str:
@@ -203,9 +204,6 @@ class Toml(Format):
         except ValueError:  # Python converts no integer of over 4,300 digits
             raise UnreadableConfig("a number is too long") from None
 
-    def load_editable(self, text: str) -> dict[str, Any]:
-        return self.load(text)
-
     def put(self, text: str, path: KeyPath, value: object) -> str:
         expected = self.load(text)
         changed = _put_toml(text, path, value)
@@ -242,8 +240,10 @@ def _put_toml(text: str, path: KeyPath, value: object) -> str:
     document: Any = _toml_document(text)
     holder = _holder(document, path, "a table", lambda: table(is_super_table=True))
     if path[-1] not in holder and isinstance(value, dict):
-        appended = _appended(text, path, value)
-        if _is_toml(appended):
+        # A table that is appended after an inline one of its name is invalid.
+        with suppress(tomllib.TOMLDecodeError):
+            appended = _appended(text, path, value)
+            tomllib.loads(appended)
             return appended
     holder[path[-1]] = value
     return dumps(document)
@@ -269,15 +269,6 @@ def _appended(text: str, path: KeyPath, value: dict[str, Any]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "" if not text else newline if text.endswith("\n") else newline * 2
     return text + gap + dumps(whole).replace("\n", newline)
-
-
-def _is_toml(text: str) -> bool:
-    """Whether the text is valid: a table appended after an inline one of its name is not."""
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
 
 
 STRICT_JSON, JSON, TOML = StrictJson(), EditorJson(), Toml()

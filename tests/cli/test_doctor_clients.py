@@ -7,8 +7,6 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from mcp_enrichment.doctor.clients import client_findings
 from mcp_enrichment.setup.clients import CLIENTS
 from mcp_enrichment.setup.entry import launch_command, new_entry
@@ -17,10 +15,11 @@ from tests.cli.test_setup import LINUX, home, pytestmark
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from mcp_enrichment.doctor import Finding
 
-__all__ = ["home"]
-pytestmark = [pytestmark, pytest.mark.anyio]
+__all__ = ["home", "pytestmark"]
 
 
 def written(home: Path, client: str, **changes: Any) -> Path:
@@ -31,24 +30,24 @@ def written(home: Path, client: str, **changes: Any) -> Path:
     return file
 
 
-async def examined() -> list[Finding]:
-    return [found async for found in client_findings()]
+def examined() -> list[Finding]:
+    return list(client_findings())
 
 
-async def test_without_any_entry_one_line_says_how_to_write_one(home: Path) -> None:
+def test_without_any_entry_one_line_says_how_to_write_one(home: Path) -> None:
     (home / LINUX["cursor"][0]).write_text('{"mcpServers": {"other": {"command": "other"}}}')
-    [found] = await examined()
+    [found] = examined()
     assert found.state == "note"
     assert "setup --help" in found.says
 
 
-async def test_each_clients_entry_is_started_with_its_own_settings_and_told(
+def test_each_clients_entry_is_started_with_its_own_settings_and_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_LOG_LEVEL", "of this terminal, which no client has")
     cursor = written(home, "cursor")
     desktop = written(home, "claude-desktop", env={"ENRICHMENT_API_KEY": "${API_KEY}"})
-    told = {found.says.partition(",")[0]: found for found in await examined()}
+    told = {found.says.partition(",")[0]: found for found in examined()}
     assert told["Cursor"].state == "ok"
     assert str(cursor) in told["Cursor"].says
     assert told["Claude Desktop"].state == "wrong"
@@ -56,27 +55,27 @@ async def test_each_clients_entry_is_started_with_its_own_settings_and_told(
     assert "refuses every call: ENRICHMENT_API_KEY: it holds" in told["Claude Desktop"].says
 
 
-async def test_a_value_that_the_client_fills_in_is_no_mistake(home: Path) -> None:
+def test_a_value_that_the_client_fills_in_is_no_mistake(home: Path) -> None:
     written(home, "vscode", env={"ENRICHMENT_API_KEY": "${input:key}"})
-    [found] = await examined()
+    [found] = examined()
     assert found.state == "ok"
 
 
-async def test_an_entry_whose_command_is_gone_or_is_another_is_told(home: Path) -> None:
+def test_an_entry_whose_command_is_gone_or_is_another_is_told(home: Path) -> None:
     written(home, "cursor", command=str(home / "gone" / "mcp-enrichment"))
     other = home / "mcp-enrichment"
     other.write_text(f"#!{sys.executable}\nprint('hello')\n")
     other.chmod(stat.S_IRWXU)
     written(home, "windsurf", command=str(other))
-    gone, another = await examined()
+    gone, another = examined()
     assert "missing" in gone.says
     assert "`mcp-enrichment setup cursor`" in gone.says
     assert "does not answer as this server" in another.says
 
 
-async def test_a_configuration_that_its_client_cannot_read_is_told(home: Path) -> None:
+def test_a_configuration_that_its_client_cannot_read_is_told(home: Path) -> None:
     file = home / LINUX["claude-desktop"][0]
     file.write_text('{"mcpServers": {}, // mine\n}')
-    [found] = await examined()
+    [found] = examined()
     assert found.state == "wrong"
     assert f"Claude Desktop cannot read {file}" in found.says

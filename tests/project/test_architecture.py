@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tasks
-from mcp_enrichment.cli import main
+from mcp_enrichment.cli import COMMANDS
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
 
@@ -66,7 +66,7 @@ def _exists(quoted: str, files: list[Path]) -> bool:
     if quoted.startswith("ENRICHMENT_"):
         return quoted.removeprefix("ENRICHMENT_").lower() in Settings.model_fields
     if first == "mcp-enrichment":
-        return not others or others[0] in main.commands
+        return not others or others[0] in COMMANDS
     if task := re.match(r"(?:python3\S* )?tasks\.py (\w+)", quoted):
         return task[1] in tasks.COMMANDS
     if IS_PATH.fullmatch(quoted):

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from mcp_enrichment.cli.setup import NAMES
+from mcp_enrichment.cli.setup import setup
 from mcp_enrichment.setup.clients import CLIENTS, Machine
 from mcp_enrichment.setup.config_file import SetupError
 
@@ -80,7 +80,7 @@ def as_text(paths: list[PurePath]) -> list[str]:
 
 
 @pytest.mark.parametrize("platform", HOMES)
-@pytest.mark.parametrize("client", NAMES)
+@pytest.mark.parametrize("client", CLIENTS)
 def test_each_client_is_looked_for_where_it_keeps_its_configuration(
     client: str, platform: str
 ) -> None:
@@ -97,7 +97,8 @@ def test_a_folder_that_the_user_has_moved_is_followed(
 
 
 def test_the_command_offers_every_client_that_there_is() -> None:
-    assert tuple(CLIENTS) == NAMES
+    [client] = [one for one in setup.params if one.name == "client"]
+    assert client.to_info_dict()["type"]["choices"] == tuple(CLIENTS)
 
 
 def test_a_packaged_claude_desktop_is_preferred_to_what_an_older_one_left(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import anyio
 import anyio.to_thread
 import httpcore
 import httpx
-from anyio.abc import ByteStream
+from anyio.abc import ByteReceiveStream
+from anyio.streams.stapled import StapledByteStream
 from anyio.streams.tls import TLSStream
 
 from mcp_enrichment.contract.http import parse_retry_after
@@ -23,7 +25,9 @@ from mcp_enrichment.service.context import DeliveryResult
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anyio.abc import ByteStream
 
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 
@@ -38,8 +42,6 @@ _HEADERS = {
     "user-agent": USER_AGENT,
     "connection": "close",
 }
-
-
 MAX_READ = 64 * 1024
 """The most bytes that are read of one connection: TLS, 1xx responses, headers and bodies."""
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
@@ -95,55 +97,45 @@ class CallbackSender:
 def _result(response: httpcore.Response) -> DeliveryResult:
     if response.status in _SUCCESS:
         return DeliveryResult(outcome=AttemptOutcome.DELIVERED, http_status=response.status)
-    retry_header = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
     return DeliveryResult(
         outcome=AttemptOutcome.HTTP_ERROR,
         http_status=response.status,
         may_try_again=response.status != GONE,
-        retry_after=parse_retry_after(retry_header.decode("latin-1") if retry_header else None),
+        retry_after=parse_retry_after(httpx.Headers(response.headers).get("retry-after")),
     )
 
 
-class ReadLimitedStream(ByteStream):
+@dataclass(eq=False, slots=True)
+class ReadLimitedStream(ByteReceiveStream):
     """A stream that fails when more than `MAX_READ` bytes are read.
 
     It is below TLS, where a receiver may send without end, too.
     """
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._left = MAX_READ
+    stream: ByteStream
+    left: int = MAX_READ
+    """Bytes that may still be read."""
 
     async def receive(self, max_bytes: int = MAX_READ) -> bytes:
-        if not self._left:
+        if not self.left:
             raise anyio.BrokenResourceError
-        received = await self._stream.receive(min(max_bytes, self._left))
-        self._left -= len(received)
+        received = await self.stream.receive(min(max_bytes, self.left))
+        self.left -= len(received)
         return received
 
-    async def send(self, item: bytes) -> None:
-        await self._stream.send(item)
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
-
     async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._stream.extra_attributes
+        await self.stream.aclose()
 
 
+@dataclass(eq=False, slots=True)
 class Connection(httpcore.AsyncNetworkStream):
     """A stream for httpcore. The time limit of the whole attempt is outside."""
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
+    stream: ByteStream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         try:
-            return await self._stream.receive(max_bytes)
+            return await self.stream.receive(max_bytes)
         except anyio.EndOfStream:
             return b""
         except _BROKEN as error:
@@ -151,12 +143,12 @@ class Connection(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         try:
-            await self._stream.send(buffer)
+            await self.stream.send(buffer)
         except _BROKEN as error:
             raise httpcore.WriteError from error
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        await self.stream.aclose()
 
     async def start_tls(
         self,
@@ -166,13 +158,13 @@ class Connection(httpcore.AsyncNetworkStream):
     ) -> Connection:
         try:
             encrypted = await TLSStream.wrap(
-                self._stream,
+                self.stream,
                 ssl_context=ssl_context,
                 hostname=server_hostname,
                 standard_compatible=False,
             )
         except BaseException as error:
-            await anyio.aclose_forcefully(self._stream)
+            await anyio.aclose_forcefully(self.stream)
             if isinstance(error, (*_BROKEN, anyio.EndOfStream)):
                 raise httpcore.ConnectError from error
             raise
@@ -183,11 +175,11 @@ class AddressRefused(Exception):
     """The name resolves to an address that callbacks may not connect to."""
 
 
+@dataclass(eq=False, slots=True)
 class PinnedNetwork(httpcore.AsyncNetworkBackend):
     """Resolves a name once, and connects to the addresses that were checked."""
 
-    def __init__(self, policy: CallbackURLPolicy) -> None:
-        self._policy = policy
+    policy: CallbackURLPolicy
 
     async def connect_tcp(
         self,
@@ -210,13 +202,14 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
         found = await _resolve(host, port)
         addresses = [str(entry[4][0]).split("%")[0] for entry in found]
         # One private address among public ones is rejected, too.
-        if not all(self._policy.allows(ipaddress.ip_address(a)) for a in addresses):
+        if not all(self.policy.allows(ipaddress.ip_address(a)) for a in addresses):
             raise AddressRefused
         return list(dict.fromkeys(addresses))
 
 
 async def _connect(address: str, port: int) -> Connection:
-    return Connection(ReadLimitedStream(await anyio.connect_tcp(address, port)))
+    stream = await anyio.connect_tcp(address, port)
+    return Connection(StapledByteStream(stream, ReadLimitedStream(stream)))
 
 
 async def _resolve(host: str, port: int) -> Sequence[Any]:

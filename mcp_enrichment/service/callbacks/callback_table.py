@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
@@ -34,8 +34,6 @@ _CLOSE_ATTEMPT = update(attempts).where(_THIS_ROUND, attempts.c.number == bindpa
 
 
 class AttemptOutcome(StrEnum):
-    """The outcome of one attempt of a callback."""
-
     DELIVERED = "delivered"
     """The receiver answered with a 2xx."""
     HTTP_ERROR = "http-error"
@@ -49,8 +47,6 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Callback:
-    """A callback of a request."""
-
     id: str
     request_id: str
     url: str
@@ -76,25 +72,16 @@ class Delivery:
 def add(
     connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
 ) -> None:
-    """Store a callback."""
-    row = {
-        "id": callback_id,
-        "request_id": request_id,
-        "url": url,
-        "external_id": external_id,
-        "round": 1,
-    }
-    connection.execute(_ADD, row)
+    row = {"id": callback_id, "request_id": request_id, "url": url, "external_id": external_id}
+    connection.execute(_ADD, row | {"round": 1})
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
-    """The callback with this id."""
     row = connection.execute(_GET, {"id": callback_id}).first()
     return Callback(**row._mapping) if row else None
 
 
 def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequence[Callback]:
-    """The callbacks of requests."""
     rows = connection.execute(_OF_REQUESTS, {"request_ids": request_ids})
     return [Callback(**row._mapping) for row in rows]
 
@@ -107,17 +94,13 @@ def start_round(connection: Connection, callback_id: str) -> None:
 
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """Store the next attempt and return its number; None if the round is over."""
-    outcomes = connection.execute(_OUTCOMES, _round(callback)).scalars().all()
+    this_round = {"this_callback": callback.id, "this_round": callback.round}
+    outcomes = connection.execute(_OUTCOMES, this_round).scalars().all()
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None
     number = len(outcomes) + 1
-    row = {
-        "callback_id": callback.id,
-        "round": callback.round,
-        "number": number,
-        "started_at": at,
-    }
-    connection.execute(_ADD_ATTEMPT, row)
+    row = {"callback_id": callback.id, "round": callback.round, "number": number}
+    connection.execute(_ADD_ATTEMPT, row | {"started_at": at})
     return number
 
 
@@ -130,8 +113,7 @@ def close_attempt(
     outcome: AttemptOutcome,
     http_status: int | None,
 ) -> None:
-    """Store the outcome of an attempt."""
-    this = _round(callback) | {"this_number": number}
+    this = {"this_callback": callback.id, "this_round": callback.round, "this_number": number}
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
     connection.execute(_CLOSE_ATTEMPT, this | end)
 
@@ -161,7 +143,3 @@ def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[
         .limit(limit)
     )
     return [Delivery(**row._mapping) for row in rows]
-
-
-def _round(callback: Callback) -> dict[str, Any]:
-    return {"this_callback": callback.id, "this_round": callback.round}

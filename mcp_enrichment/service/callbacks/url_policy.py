@@ -31,7 +31,6 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 """A label of a host name. RFC 1123 has no underscores, but they are resolved."""
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 MAX_NAME = 253
-_NO_HOST = "has a host that is neither a name nor an address"
 _NOT_PUBLIC = [
     ipaddress.ip_network(network)
     for network in (
@@ -75,8 +74,11 @@ class CallbackURLPolicy:
     def check_url(self, url: str) -> None:
         """Raise `CallbackRefused` for what the URL shows. A name is checked once it is resolved."""
         parts = _parts_of(url)
-        host = _host_of(parts)
-        address = _literal(host, bracketed=parts.netloc.startswith("["))
+        try:
+            host = _host_of(parts)
+            address = _literal(host, bracketed=parts.netloc.startswith("["))
+        except (OSError, ValueError) as error:
+            raise _refused("has a host that is neither a name nor an address") from error
         port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
         if port not in self.ports:
             raise _refused(f"uses another port than {', '.join(map(str, sorted(self.ports)))}")
@@ -103,44 +105,29 @@ def _parts_of(url: str) -> SplitResult:
 
 
 def _host_of(parts: SplitResult) -> str:
-    """The host as it is resolved: ASCII, in lower case."""
+    """The host as it is resolved: ASCII, in lower case. Raises `ValueError` if there is none."""
     host = parts.hostname or ""
-    try:
-        ascii_host = host if host.isascii() else idna.encode(host).decode()
-    except idna.IDNAError as error:
-        raise _refused(_NO_HOST) from error
-    return ascii_host.removesuffix(".")
+    return (host if host.isascii() else idna.encode(host).decode()).removesuffix(".")
 
 
 def _literal(host: str, *, bracketed: bool) -> Address | None:
-    """The host as an address; None for a name. Raises `CallbackRefused` for neither.
+    """The host as an address; None for a name. Raises `OSError` or `ValueError` for neither.
 
     Numbers are read as resolvers do: decimal, octal and hex, in one to four parts.
     """
-    try:
-        if bracketed:
-            return IPv6Address(host if "%" not in host else "")  # a zone is local to a machine
-        if _NUMERIC.fullmatch(host):
-            return IPv4Address(socket.inet_aton(host))
-    except (OSError, ValueError) as error:
-        raise _refused(_NO_HOST) from error
-    if not _is_name(host):
-        raise _refused(_NO_HOST)
-    return None
-
-
-def _is_name(host: str) -> bool:
+    if bracketed:
+        return IPv6Address(host if "%" not in host else "")  # a zone is local to a machine
+    if _NUMERIC.fullmatch(host):
+        return IPv4Address(socket.inet_aton(host))
     labels = host.split(".")
     if len(host) > MAX_NAME or _NUMBER.fullmatch(labels[-1]):
-        return False
-    return all(_LABEL.fullmatch(label) and _is_known_to_idna(label) for label in labels)
-
-
-def _is_known_to_idna(label: str) -> bool:
-    try:
-        return not label.startswith("xn--") or bool(idna.ulabel(label))
-    except idna.IDNAError:
-        return False
+        raise ValueError
+    for label in labels:
+        if not _LABEL.fullmatch(label):
+            raise ValueError
+        if label.startswith("xn--"):
+            idna.ulabel(label)  # raises for one that no name has
+    return None
 
 
 def _refused(what: str) -> CallbackRefused:

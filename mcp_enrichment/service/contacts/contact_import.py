@@ -10,12 +10,19 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import func, select
+
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.contacts import contact_table, person_records
-from mcp_enrichment.service.contacts.person_records import address_of, figures, to_person_rows
+from mcp_enrichment.service.contacts.person_records import (
+    address_of,
+    figures,
+    to_person_rows,
+    upsert_persons,
+)
 from mcp_enrichment.service.contacts.staging import EMAIL, PROFILE, RANK, Staging, email_row
-from mcp_enrichment.service.db import upsert
+from mcp_enrichment.service.db.schema import contact_emails
+from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, tune_sqlite, upsert
 from mcp_enrichment.service.privacy import audit_log
 from mcp_enrichment.service.privacy.audit_log import Action
 from mcp_enrichment.service.privacy.subject_requests import lock_for_import
@@ -29,16 +36,12 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.contacts.staging import Values
     from mcp_enrichment.service.db.database import Database
-
+    from mcp_enrichment.service.privacy.pseudonyms import Pseudonyms
 
 logger = logging.getLogger(__name__)
 
 BATCH = 6000
 """Rows of one transaction: other writers wait for a fraction of a second."""
-
-
-def _none_suppressed(_profile: str, _email: str) -> bool:
-    return False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,10 +60,8 @@ class ImportReport:
     """Rows that were not stored, by reason. With the stored ones they are all rows read."""
     left_out: Counter[SkipReason] = field(default_factory=Counter)
     """Parts of stored rows that were not stored, by reason."""
-    is_left_out: Callable[[str, str], bool] = field(
-        default=_none_suppressed, repr=False, compare=False
-    )
-    """Whether this profile, or this address, is on the suppression list."""
+    is_left_out: Callable[[str, str], bool] | None = field(default=None, repr=False, compare=False)
+    """Whether this profile, or this address, is on the suppression list; None: neither is."""
 
     def contacts_among(self, rows: Iterable[Contact | Skipped]) -> Iterator[Contact | Person]:
         """The contacts among the rows, and people without an address. All rows are counted."""
@@ -77,7 +78,7 @@ class ImportReport:
 
     def _contacts_of(self, row: Contact) -> Iterator[Contact]:
         self.read += row.rank == 0
-        if self.is_left_out(row.profile or "", row.email):
+        if self.is_left_out and self.is_left_out(row.profile or "", row.email):
             (self.left_out if row.rank else self.skipped)[SkipReason.SUPPRESSED] += 1
             return
         self.stored += row.rank == 0
@@ -88,7 +89,7 @@ class ImportReport:
 def import_contacts(
     database: Database, rows: Iterable[Contact | Skipped], *, source: str
 ) -> ImportReport:
-    """Store the contacts among the rows, in the calling thread: none where reading them raises.
+    """Store the contacts among the rows, in the calling thread: none if reading them raises.
 
     All rows are staged before the first is written. They are written in order, which costs least,
     and in batches, so that others can write in between. After an interruption, importing the same
@@ -97,12 +98,10 @@ def import_contacts(
     now = time.time()
     is_left_out = database.read_now(partial(suppression_filter, pseudonyms=database.pseudonyms))
     report = ImportReport(is_left_out=is_left_out)
-    writer = ImportWriter(database)
     with Staging() as staged:
         found = report.contacts_among(rows)
         staged.add_emails(email_row(row, source=source, at=now) for row in found)
-        writer.write(staged)
-    report.new = writer.new
+        report.new = _write(database, staged)
     counts = {"contacts": report.stored, "suppressed": report.skipped[SkipReason.SUPPRESSED]}
     database.write_now(partial(audit_log.record, action=Action.IMPORT, at=now, counts=counts))
     with log_and_continue(
@@ -112,63 +111,78 @@ def import_contacts(
     return report
 
 
-def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
-    """The first contacts by name, and the number of all."""
-    return database.read_now(lambda c: (contact_table.page(c, limit=limit), contact_table.count(c)))
-
-
-@dataclass(slots=True)
-class ImportWriter:
-    """Writes rows in the order of their keys, so that few pages are written twice."""
-
-    database: Database
-    rows: int = 0
-    """Rows of the export of which an address is stored."""
-    new: int = 0
-    """Addresses that were not stored before."""
-
-    def write(self, staged: Staging) -> None:
-        """Write all staged rows, and the persons named in them. Raises `StorageFailed`."""
-        try:
-            for batch in staged.emails(BATCH):
-                staged.add_persons(to_person_rows(self._write_emails(batch)))
-            for batch in staged.persons(BATCH):
-                self.database.write_now(partial(self._upsert_persons, batch))
-        except StorageFailed as failure:
-            raise self._interrupted(failure) from failure
-
-    def _interrupted(self, failure: StorageFailed) -> StorageFailed:
-        if not self.rows:
-            return failure
-        return StorageFailed(
+def _write(database: Database, staged: Staging) -> int:
+    """Write all staged rows, and the persons named in them; the number of addresses that were not
+    stored before. Raises `StorageFailed`."""
+    pseudonyms = database.pseudonyms
+    stored = new = 0
+    try:
+        for batch in staged.emails(BATCH):
+            kept, added = database.write_now(
+                partial(_upsert_emails, rows=batch, pseudonyms=pseudonyms)
+            )
+            stored += sum(1 for row in kept if row[EMAIL] and not row[RANK])
+            new += added
+            staged.add_persons(to_person_rows(kept))
+        for batch in staged.persons(BATCH):
+            database.write_now(partial(_upsert_persons, rows=batch, pseudonyms=pseudonyms))
+    except StorageFailed as failure:
+        if not stored:
+            raise
+        raise StorageFailed(
             failure.fault,
-            done=f"{self.rows:,} rows with an address are stored, and nothing was charged: "
+            done=f"{stored:,} rows with an address are stored, and nothing was charged: "
             "importing the file again adds the rest, and nothing twice.",
-        )
+        ) from failure
+    return new
 
-    def _write_emails(self, batch: list[Values]) -> list[Values]:
-        """The rows of the batch that are not suppressed."""
-        kept, new = self.database.write_now(partial(self._upsert_emails, batch))
-        self.rows += sum(1 for row in kept if row[EMAIL] and not row[RANK])
-        self.new += new
-        return kept
 
-    def _upsert_emails(
-        self, batch: list[Values], connection: Connection
-    ) -> tuple[list[Values], int]:
-        kept = self._not_suppressed(connection, batch, itemgetter(EMAIL))
-        addressed = [row for row in kept if row[EMAIL]]
-        return kept, contact_table.upsert_contacts(connection, addressed) if addressed else 0
+def _upsert_emails(
+    connection: Connection, rows: list[Values], pseudonyms: Pseudonyms
+) -> tuple[list[Values], int]:
+    """Upsert the rows of addresses: newer ones replace older ones of the same source. The rows that
+    are not suppressed, and the number of new addresses, also with concurrent imports."""
+    kept = _not_suppressed(connection, rows, itemgetter(EMAIL), pseudonyms)
+    addressed = [row for row in kept if row[EMAIL]]
+    if not addressed:
+        return kept, 0
+    new = upsert(connection, contact_emails)
+    added = execute_for_each(connection, new.on_conflict_do_nothing(), addressed)
+    if added < len(addressed):
+        key = [column.name for column in contact_emails.primary_key]
+        fresh = {c.name: new.excluded[c.name] for c in contact_emails.c if not c.primary_key}
+        newer = (new.excluded.seen_at > contact_emails.c.seen_at) | is_renewed(new, contact_emails)
+        statement = new.on_conflict_do_update(index_elements=key, set_=fresh, where=newer)
+        execute_for_each(connection, statement, addressed)
+    return kept, added
 
-    def _upsert_persons(self, batch: list[Values], connection: Connection) -> None:
-        if kept := self._not_suppressed(connection, batch, address_of):
-            person_records.upsert_persons(connection, kept)
 
-    def _not_suppressed(
-        self, connection: Connection, rows: list[Values], email_of: Callable[[Values], str]
-    ) -> list[Values]:
-        upsert.tune_sqlite(connection)
-        # Checked again: a person may have been erased since the rows were read.
-        lock_for_import(connection)
-        is_left_out = suppression_filter(connection, self.database.pseudonyms)
-        return [row for row in rows if not is_left_out(row[PROFILE], email_of(row))]
+def _upsert_persons(connection: Connection, rows: list[Values], pseudonyms: Pseudonyms) -> None:
+    if kept := _not_suppressed(connection, rows, address_of, pseudonyms):
+        upsert_persons(connection, kept)
+
+
+def _not_suppressed(
+    connection: Connection,
+    rows: list[Values],
+    email_of: Callable[[Values], str],
+    pseudonyms: Pseudonyms,
+) -> list[Values]:
+    tune_sqlite(connection)
+    # Checked again: a person may have been erased since the rows were read.
+    lock_for_import(connection)
+    is_left_out = suppression_filter(connection, pseudonyms)
+    return [row for row in rows if not is_left_out(row[PROFILE], email_of(row))]
+
+
+def first_contacts(database: Database, limit: int) -> tuple[Sequence[Row[Any]], int]:
+    """The first contacts by name, the newest of a person first, and the number of all addresses,
+    each counted for each source."""
+    c = contact_emails.c
+    by_name = (c.last_name, c.first_name, c.linkedin_url)
+    newest = (c.type, c.seen_at.desc(), c.rank)
+    page = select(contact_emails).order_by(*by_name, *newest).limit(limit)
+    count = select(func.count()).select_from(contact_emails)
+    return database.read_now(
+        lambda connection: (connection.execute(page).all(), connection.execute(count).scalar_one())
+    )

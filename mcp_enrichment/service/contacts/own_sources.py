@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from sqlalchemy import bindparam, exists, select
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
-from mcp_enrichment.service.contacts import contact_table, person_records
+from mcp_enrichment.service.contacts import person_records
+from mcp_enrichment.service.db.schema import contact_emails
 from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.inference.accuracy import company_domain, inference_kind
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns
@@ -18,8 +20,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.sources.inference.accuracy import Accuracy
     from mcp_enrichment.service.sources.inference.pattern_learning import Inference
+
+MAX_ROWS = 50
+"""The most rows that are read of one person."""
+_contacts = contact_emails.c
+# Built once, as every lookup executes them.
+_EMAILS_OF = (
+    select(_contacts.email, _contacts.seen_at)
+    .where(_contacts.linkedin_url == bindparam("linkedin_url"), _contacts.type == bindparam("type"))
+    .order_by(
+        _contacts.seen_at.desc(), _contacts.imported_at.desc(), _contacts.rank, _contacts.email
+    )
+    .limit(MAX_ROWS)
+)
+_HAS_PROFILES = select(exists(select(_contacts.type).where(_contacts.linkedin_url > "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +45,21 @@ class ContactsSource:
     name: str = "contacts"
 
     async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
-        def read(connection: Connection) -> tuple[dict[str, float], bool]:
-            emails = contact_table.emails_of(connection, profile, email_type)
-            return emails, bool(emails) or contact_table.any_stored(connection)
+        def read(connection: Connection) -> Hit | Miss:
+            of_person = {"linkedin_url": profile, "type": email_type}
+            emails: dict[str, float] = {}  # the newest first
+            for row in connection.execute(_EMAILS_OF, of_person):
+                emails.setdefault(row.email, row.seen_at)  # several sources may have the same one
+            if not emails:
+                has_profiles = connection.execute(_HAS_PROFILES).scalar()
+                return Miss() if has_profiles else Miss(reason=Reason.NO_CONTACTS)
+            hit, *others = (
+                Hit(email=email, verification=Verification.OWN_DATA, checked_at=seen_at)
+                for email, seen_at in emails.items()
+            )
+            return replace(hit, others=tuple(others))
 
-        emails, has_contacts = await self.database.read(read)
-        if not has_contacts:
-            return Miss(reason=Reason.NO_CONTACTS)
-        hits = [_own(email, seen_at) for email, seen_at in emails.items()]
-        return replace(hits[0], others=tuple(hits[1:])) if hits else Miss()
-
-
-def _own(email: str, seen_at: float) -> Hit:
-    return Hit(email=email, verification=Verification.OWN_DATA, checked_at=seen_at)
+        return await self.database.read(read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +80,15 @@ class InferredSource:
         if found is None:
             return Miss()
         domain, inference = found
-        if not (await self._accuracy()).offers(inference_kind(inference)):
+        async with self._computing:
+            accuracy = await anyio.to_thread.run_sync(person_records.last_figures, self.database)
+        if not accuracy.offers(inference_kind(inference)):
             return Miss()
         return Hit(
             email=f"{inference.local}@{domain}",
             verification=Verification.INFERRED,
             evidence=inference.evidence(domain),
         )
-
-    async def _accuracy(self) -> Accuracy:
-        async with self._computing:
-            return await anyio.to_thread.run_sync(person_records.last_figures, self.database)
 
 
 def _infer(connection: Connection, profile: str) -> tuple[str, Inference] | None:

@@ -194,8 +194,9 @@ def figures(database: Database) -> Accuracy:
     if row.computed_at_write == row.writes and (read := Accuracy.read(json.loads(row.accuracy))):
         return read
     found = database.snapshot_now(compute_accuracy)
-    encoded = json.dumps(found.to_json())
-    database.write_now(lambda c: _store_accuracy(c, row.writes, encoded))
+    kept = {"computed_at_write": row.writes, "accuracy": json.dumps(found.to_json())}
+    store = update(inference_accuracy).values(kept)
+    database.write_now(lambda connection: connection.execute(store))
     return found
 
 
@@ -211,8 +212,3 @@ def _stored_accuracy(connection: Connection) -> Named | None:
     """The accuracy that was computed last, the number of writes before it, and that of writes so
     far: the accuracy is current until the next one. None: nothing was written yet."""
     return connection.execute(select(*inference_accuracy.c)).first()
-
-
-def _store_accuracy(connection: Connection, computed_at_write: int, worked_out: str) -> None:
-    kept = {"computed_at_write": computed_at_write, "accuracy": worked_out}
-    connection.execute(update(inference_accuracy).values(kept))

@@ -47,12 +47,10 @@ class Staging:
         self._database.close()
 
     def add_emails(self, rows: Iterable[Values]) -> None:
-        """Add rows of `contact_emails`."""
         with _disk_errors():
             self._database.executemany(_ADD_EMAIL, rows)
 
     def add_persons(self, rows: Iterable[Values]) -> None:
-        """Add rows of `contact_persons`."""
         with _disk_errors():
             self._database.executemany(_ADD_PERSON, rows)
 
@@ -67,12 +65,8 @@ class Staging:
     def _batches(self, query: str, batch: int) -> Iterator[list[Values]]:
         with _disk_errors():
             cursor = self._database.execute(query)
-        while True:
-            with _disk_errors():
-                rows = cursor.fetchmany(batch)
-            if not rows:
-                return
-            yield rows
+            while rows := cursor.fetchmany(batch):
+                yield rows
 
 
 def email_row(row: Contact | Person, *, source: str, at: float) -> Values:

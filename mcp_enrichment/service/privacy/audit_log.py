@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 class Actor(StrEnum):
-    """The actor of an entry."""
-
     OPERATOR = "operator"
     """A person at the command line."""
     SERVICE = "service"
@@ -27,8 +25,6 @@ class Actor(StrEnum):
 
 
 class Action(StrEnum):
-    """The action of an entry."""
-
     SUPPRESS = "suppress"
     LIFT = "lift"
     ERASE = "erase"
@@ -58,7 +54,6 @@ def record(
     pseudonym: str | None = None,
     actor: Actor = Actor.OPERATOR,
 ) -> None:
-    """Add an entry."""
     row = {"at": at, "actor": actor, "action": action, "pseudonym": pseudonym}
     connection.execute(insert(audit_log).values(row | {"counts": json.dumps(dict(counts))}))
 

@@ -6,19 +6,19 @@ are in neither `PERSONAL` nor `NOT_PERSONAL`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, case, delete, false, or_, select, update
+from sqlalchemy import Column, ColumnElement, Table, case, delete, false, or_, select, update
 
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import Reason
 
@@ -69,13 +69,8 @@ PERSONAL: Sequence[PersonalTable] = (
         table=schema.contact_persons,
         label="people",
         columns=(
-            "linkedin_url",
-            "first_name",
-            "last_name",
-            "company",
-            "company_key",
-            "email_local",
-            "email_domain",
+            *("linkedin_url", "first_name", "last_name", "company", "company_key"),
+            *("email_local", "email_domain"),
         ),
         profile=_people.linkedin_url,
         address=_people.email_local + "@" + _people.email_domain,
@@ -133,31 +128,30 @@ NOT_PERSONAL = {
 }
 """Columns that only sound personal, and what they hold."""
 
-RowFilter = Callable[[PersonalTable], ColumnElement[bool] | None]
-"""Selects rows of a table by their own columns; None: it selects none."""
+Selection = Mapping[Table, ColumnElement[bool]]
+"""Selects rows of each table by their own columns; of a table that it lacks, none."""
 
 
-def mentioning(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
+def mentioning(profiles: Collection[str], spellings: Collection[str]) -> Selection:
     """Rows of one of the profiles, or with one of these spellings of an address."""
-
-    def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
+    selected: dict[Table, ColumnElement[bool]] = {}
+    for held in PERSONAL:
         by = [(held.profile, profiles), (held.address, spellings)]
-        return or_(false(), *(column.in_(these) for column, these in by if column is not None))
+        matches = [column.in_(these) for column, these in by if column is not None]
+        selected[held.table] = or_(false(), *matches)
+    return selected
 
-    return chosen
 
-
-def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> RowFilter:
+def attributable_to(profiles: Collection[str], spellings: Collection[str]) -> Selection:
     """The rows of `mentioning` without those of another profile: an address may belong to an office
     or a family."""
-
-    def chosen(held: PersonalTable) -> ColumnElement[bool] | None:
-        if held.profile is None or held.address is None:
-            return None
-        nobodys = (held.profile == "") | held.profile.startswith(NO_PROFILE)
-        return held.profile.in_(profiles) | (held.address.in_(spellings) & nobodys)
-
-    return chosen
+    selected: dict[Table, ColumnElement[bool]] = {}
+    for held in PERSONAL:
+        if held.profile is not None and held.address is not None:
+            is_nobodys = (held.profile == "") | held.profile.startswith(NO_PROFILE)
+            by_address = held.address.in_(spellings) & is_nobodys
+            selected[held.table] = held.profile.in_(profiles) | by_address
+    return selected
 
 
 def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]:
@@ -172,61 +166,60 @@ def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]
     return found
 
 
-def addresses_of(connection: Connection, choice: RowFilter) -> set[str]:
+def addresses_of(connection: Connection, selection: Selection) -> set[str]:
     """The normalised addresses in the selected rows."""
-    return {normalize_address(one) for one in _values(connection, choice, "address")}
+    return {normalize_address(one) for one in _values(connection, selection, "address")}
 
 
-def profiles_of(connection: Connection, choice: RowFilter) -> set[str]:
+def profiles_of(connection: Connection, selection: Selection) -> set[str]:
     """The profiles in the selected rows."""
-    found = _values(connection, choice, "profile")
+    found = _values(connection, selection, "profile")
     return {one for one in found if not one.startswith(NO_PROFILE)}
 
 
 def remove(
-    connection: Connection, choice: RowFilter, *, at: float, reason: Reason
+    connection: Connection, selection: Selection, *, at: float, reason: Reason
 ) -> dict[str, int]:
     """Delete or redact the selected rows and those linked to them; the number by table."""
     why = {"redacted_at": at, "reason": reason}
     counts = {}
     for held in reversed(PERSONAL):
-        chosen = _chosen(held, choice)
+        selected = _selected(held, selection)
         redaction = why if "redacted_at" in held.table.c else {}
         change = (
-            update(held.table).where(chosen).values(**held.emptied, **redaction)
+            update(held.table).where(selected).values(**held.emptied, **redaction)
             if held.emptied
-            else delete(held.table).where(chosen)
+            else delete(held.table).where(selected)
         )
         if rows := connection.execute(change).rowcount:
             counts[held.name] = rows
     return counts
 
 
-def export(connection: Connection, choice: RowFilter) -> dict[str, list[dict[str, Any]]]:
+def export(connection: Connection, selection: Selection) -> dict[str, list[dict[str, Any]]]:
     """The exported columns of the selected rows, by table."""
     exported_rows = {}
     for held in PERSONAL:
         if held.exported:
             columns = [held.table.c[name] for name in held.exported]
-            rows = connection.execute(select(*columns).where(_chosen(held, choice)))
+            rows = connection.execute(select(*columns).where(_selected(held, selection)))
             exported_rows[held.name] = [dict(row._mapping) for row in rows]
     return exported_rows
 
 
-def _values(connection: Connection, choice: RowFilter, role: str) -> set[str]:
+def _values(connection: Connection, selection: Selection, role: str) -> set[str]:
     found: set[str] = set()
     for held in PERSONAL:
         if (column := getattr(held, role)) is not None:
-            chosen = select(column).where(_chosen(held, choice)).distinct()
-            found.update(filter(None, connection.execute(chosen).scalars()))
+            these = select(column).where(_selected(held, selection)).distinct()
+            found.update(filter(None, connection.execute(these).scalars()))
     return found
 
 
-def _chosen(held: PersonalTable, choice: RowFilter) -> ColumnElement[bool]:
-    own = choice(held)
-    condition = false() if own is None else own
+def _selected(held: PersonalTable, selection: Selection) -> ColumnElement[bool]:
+    condition = selection.get(held.table, false())
     if held.link is None:
         return condition
     here, there = held.link
     owner = next(one for one in PERSONAL if one.table is there.table)
-    return or_(condition, here.in_(select(there).where(_chosen(owner, choice))))
+    return or_(condition, here.in_(select(there).where(_selected(owner, selection))))

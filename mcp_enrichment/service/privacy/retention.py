@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection
 
     from mcp_enrichment.service.context import Retention, ServiceContext
-    from mcp_enrichment.service.privacy.personal_data_inventory import RowFilter
+    from mcp_enrichment.service.privacy.personal_data_inventory import Selection
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ BATCH = 500
 async def delete_expired(service: ServiceContext) -> int:
     """Delete or redact all expired rows; the number of rows. Other processes may do so at once."""
     kept, total = service.retention, 0
-    while await service.database.read(partial(_is_due, kept=kept, now=service.clock())):
+    while await service.database.read(partial(_expired, kept=kept, now=service.clock(), limit=1)):
         delete = partial(_delete_batch, kept=kept, now=service.clock())
         total += await service.database.write(delete)
     return total
@@ -51,55 +51,44 @@ async def delete_expired_keys(service: ServiceContext) -> int:
     return total
 
 
-def _is_due(connection: Connection, *, kept: Retention, now: float) -> bool:
-    return _expired(connection, kept, now, limit=1) is not None
-
-
 def _delete_batch(connection: Connection, *, kept: Retention, now: float) -> int:
-    choice = _expired(connection, kept, now, limit=BATCH)
-    if choice is None:
+    expired = _expired(connection, kept=kept, now=now, limit=BATCH)
+    if not expired:
         return 0
-    removed = personal_data_inventory.remove(connection, choice, at=now, reason=Reason.EXPIRED)
+    removed = personal_data_inventory.remove(connection, expired, at=now, reason=Reason.EXPIRED)
     audit_log.record(connection, Action.EXPIRE, actor=Actor.SERVICE, at=now, counts=removed)
     return sum(removed.values())
 
 
-def _expired(
-    connection: Connection, kept: Retention, now: float, *, limit: int
-) -> RowFilter | None:
-    """The rows that are deleted next."""
-    found = None
+def _expired(connection: Connection, *, kept: Retention, now: float, limit: int) -> Selection:
+    """The rows that are deleted next, all of one table; empty if there are none."""
+    selected: Selection = {}
     if kept.answers is not None:
-        found = completed_before(connection, now - kept.answers, limit=limit)
-    if found is None and kept.contacts is not None:
-        found = imported_before(connection, now - kept.contacts, limit=limit)
-    return found
+        completed = schema.requests.c.completed_at
+        is_due = (completed < now - kept.answers) & schema.REDACTABLE
+        selected = _first(connection, completed, is_due, limit)
+    if not selected and kept.contacts is not None:
+        selected = imported_before(connection, now - kept.contacts, limit=limit)
+    return selected
 
 
-def completed_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first requests that were completed before this time and are not redacted; None: none."""
-    completed = schema.requests.c.completed_at
-    return _first(connection, completed, (completed < before) & schema.REDACTABLE, limit)
-
-
-def imported_before(connection: Connection, before: float, *, limit: int) -> RowFilter | None:
-    """The first rows that were imported before this time; None: none."""
+def imported_before(connection: Connection, before: float, *, limit: int) -> Selection:
+    """The first rows that were imported before this time; empty if there are none."""
     for table in (schema.contact_emails, schema.contact_persons):
         imported = table.c.imported_at
-        if found := _first(connection, imported, imported < before, limit):
-            return found
-    return None
+        if selected := _first(connection, imported, imported < before, limit):
+            return selected
+    return {}
 
 
 def _first(
     connection: Connection, at: Column[Any], condition: ColumnElement[bool], limit: int
-) -> RowFilter | None:
-    table = at.table
-    key = tuple_(*table.primary_key)
-    these = select(*table.primary_key).where(condition).order_by(at).limit(limit)
+) -> Selection:
+    key = at.table.primary_key
+    these = select(*key).where(condition).order_by(at).limit(limit)
     # A process that deletes them at the same time is waited for.
     keys = [tuple(row) for row in connection.execute(these.with_for_update())]
-    return (lambda held: key.in_(keys) if held.table is table else None) if keys else None
+    return {at.table: tuple_(*key).in_(keys)} if keys else {}
 
 
 async def run_retention(service: ServiceContext) -> None:

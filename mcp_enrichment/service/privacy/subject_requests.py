@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.privacy import audit_log, personal_data_inventory, suppression
+from mcp_enrichment.service.privacy import audit_log, suppression
+from mcp_enrichment.service.privacy import personal_data_inventory as inventory
 from mcp_enrichment.service.privacy.audit_log import Action
 from mcp_enrichment.service.privacy.pseudonyms import normalize_address
 from mcp_enrichment.service.privacy.suppression import SubjectKind
@@ -40,7 +40,7 @@ class NamedSubject:
         return {pseudonyms.of_address(self.address or ""): SubjectKind.ADDRESS}
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class KnownPerson:
     """The profiles and addresses known to be one person's. Addresses are normalised."""
 
@@ -48,11 +48,8 @@ class KnownPerson:
     addresses: frozenset[str]
     spellings: frozenset[str]
     """The addresses as they are stored."""
-
-    @cached_property
-    def choice(self) -> personal_data_inventory.RowFilter:
-        """The rows about this person."""
-        return personal_data_inventory.mentioning(self.profiles, self.spellings)
+    shared_by: int
+    """Other profiles with these addresses."""
 
     def hashes(self, pseudonyms: Pseudonyms) -> dict[str, SubjectKind]:
         profiles = {pseudonyms.of_profile(one): SubjectKind.PROFILE for one in self.profiles}
@@ -103,11 +100,26 @@ def erase(
 ) -> ErasureResult:
     """Delete what is stored about a person, in one transaction. `Database.scrub_now` then removes
     the remains from the database's files."""
-    return database.write_now(
-        partial(
-            _erase, pseudonyms=database.pseudonyms, subject=subject, at=at, suppressing=suppressing
+    pseudonyms = database.pseudonyms
+
+    def delete(connection: Connection) -> ErasureResult:
+        _lock_for_erasure(connection)
+        person = _person(connection, subject)
+        _cancel_running(connection, person, at=at)
+        about = inventory.mentioning(person.profiles, person.spellings)
+        removed = inventory.remove(connection, about, at=at, reason=Reason.ERASED)
+        hashes = person.hashes(pseudonyms)
+        listed = suppression.add(connection, hashes, at=at) if suppressing else 0
+        counts = removed | {"suppressions": listed}
+        _write(connection, Action.ERASE, subject.hashes(pseudonyms), at=at, counts=counts)
+        return ErasureResult(
+            profiles=person.profiles,
+            removed=removed,
+            suppressed=listed,
+            shared_by=person.shared_by,
         )
-    )
+
+    return database.write_now(delete)
 
 
 def export(database: Database, subject: NamedSubject, *, at: float) -> dict[str, Any]:
@@ -115,44 +127,23 @@ def export(database: Database, subject: NamedSubject, *, at: float) -> dict[str,
     pseudonyms = database.pseudonyms
 
     def tell(connection: Connection) -> dict[str, Any]:
-        person, shared_by = _person(connection, subject)
+        person = _person(connection, subject)
         hashes = person.hashes(pseudonyms)
-        exported_rows = personal_data_inventory.export(
-            connection, personal_data_inventory.attributable_to(person.profiles, person.spellings)
-        )
+        about = inventory.attributable_to(person.profiles, person.spellings)
+        exported_rows = inventory.export(connection, about)
         history = audit_log.about(connection, hashes)
         counts = {table: len(rows) for table, rows in exported_rows.items() if rows}
         _write(connection, Action.EXPORT, subject.hashes(pseudonyms), at=at, counts=counts)
         return {
             "profiles": sorted(person.profiles),
             "addresses": sorted(person.addresses),
-            "addresses_shared_by": shared_by,
-            "suppressed": suppression.is_any_listed(connection, hashes),
+            "addresses_shared_by": person.shared_by,
+            "suppressed": any(suppression.which_listed(connection, list(hashes))),
             **exported_rows,
             "audit": [{"at": entry.at, "action": entry.action} for entry in history],
         }
 
     return database.write_now(tell)
-
-
-def _erase(
-    connection: Connection,
-    *,
-    pseudonyms: Pseudonyms,
-    subject: NamedSubject,
-    suppressing: bool,
-    at: float,
-) -> ErasureResult:
-    lock_for_erasure(connection)
-    person, shared_by = _person(connection, subject)
-    _cancel_running(connection, person, at=at)
-    removed = personal_data_inventory.remove(connection, person.choice, at=at, reason=Reason.ERASED)
-    listed = suppression.add(connection, person.hashes(pseudonyms), at=at) if suppressing else 0
-    counts = removed | {"suppressions": listed}
-    _write(connection, Action.ERASE, subject.hashes(pseudonyms), at=at, counts=counts)
-    return ErasureResult(
-        profiles=person.profiles, removed=removed, suppressed=listed, shared_by=shared_by
-    )
 
 
 def _cancel_running(connection: Connection, person: KnownPerson, *, at: float) -> None:
@@ -168,37 +159,28 @@ def _cancel_running(connection: Connection, person: KnownPerson, *, at: float) -
         ledger.close_holds(connection, ended, at=at)
 
 
-def _person(connection: Connection, subject: NamedSubject) -> tuple[KnownPerson, int]:
-    """The person, and the number of other profiles with the person's addresses. If the named
-    address belongs to several profiles, none of them is taken for the person's."""
+def _person(connection: Connection, subject: NamedSubject) -> KnownPerson:
+    """The person. If the named address belongs to several profiles, none of them is taken for the
+    person's."""
     profiles = {subject.profile} if subject.profile is not None else set()
     addresses = {normalize_address(subject.address)} if subject.address is not None else set()
     if addresses:
-        known_for = _known_for(connection, addresses)
+        _, known_for = _known_for(connection, addresses)
         profiles = known_for if len(known_for) == 1 else set()
-    addresses |= personal_data_inventory.addresses_of(
-        connection, personal_data_inventory.mentioning(profiles, ())
-    )
-    spellings = personal_data_inventory.spellings_of(connection, addresses)
-    others = (
-        personal_data_inventory.profiles_of(
-            connection, personal_data_inventory.mentioning((), spellings)
-        )
-        - profiles
-    )
-    person = KnownPerson(
+    addresses |= inventory.addresses_of(connection, inventory.mentioning(profiles, ()))
+    spellings, known_for = _known_for(connection, addresses)
+    return KnownPerson(
         profiles=frozenset(profiles),
         addresses=frozenset(addresses),
         spellings=frozenset(spellings),
+        shared_by=len(known_for - profiles),
     )
-    return person, len(others)
 
 
-def _known_for(connection: Connection, addresses: set[str]) -> set[str]:
-    spellings = personal_data_inventory.spellings_of(connection, addresses)
-    return personal_data_inventory.profiles_of(
-        connection, personal_data_inventory.mentioning((), spellings)
-    )
+def _known_for(connection: Connection, addresses: set[str]) -> tuple[set[str], set[str]]:
+    """The stored spellings of the addresses, and the profiles that have them."""
+    spellings = inventory.spellings_of(connection, addresses)
+    return spellings, inventory.profiles_of(connection, inventory.mentioning((), spellings))
 
 
 def _write(
@@ -213,7 +195,7 @@ def _write(
         audit_log.record(connection, action, at=at, pseudonym=one, counts=counts)
 
 
-def lock_for_erasure(connection: Connection) -> None:
+def _lock_for_erasure(connection: Connection) -> None:
     """Let no other transaction add or change contacts or requests until this one ends.
 
     SQLite has one writer at a time. On Postgres a transaction that read before an erasure could

@@ -13,7 +13,7 @@ from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -23,30 +23,33 @@ if TYPE_CHECKING:
 
 
 # Built once: each lookup executes the first, each response the second.
-_AMONG = select(suppressions.c.pseudonym).where(
+_LISTED = select(suppressions.c.pseudonym).where(
     suppressions.c.pseudonym.in_(bindparam("pseudonyms", expanding=True))
 )
 _EITHER = Prepared(
     select(suppressions.c.kind).where(
         or_(
-            suppressions.c.pseudonym == bindparam("one"),
-            suppressions.c.pseudonym == bindparam("other"),
+            suppressions.c.pseudonym == bindparam("profile"),
+            suppressions.c.pseudonym == bindparam("address"),
         )
     )
 )
 
 
 class SubjectKind(StrEnum):
-    """The kind of a pseudonym."""
-
     PROFILE = "profile"
     ADDRESS = "address"
 
 
 def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: float) -> int:
     """Add hashes to the list; the number of new ones."""
-    new = pseudonyms.keys() - _among(connection, pseudonyms)
-    rows = [{"pseudonym": one, "kind": pseudonyms[one], "at": at} for one in sorted(new)]
+    ordered = sorted(pseudonyms)
+    listed = which_listed(connection, ordered)
+    rows = [
+        {"pseudonym": one, "kind": pseudonyms[one], "at": at}
+        for one, is_listed in zip(ordered, listed, strict=True)
+        if not is_listed
+    ]
     if rows:
         connection.execute(insert(suppressions), rows)
     return len(rows)
@@ -60,23 +63,8 @@ def remove(connection: Connection, pseudonym: str) -> bool:
 
 def which_listed(connection: Connection, pseudonyms: Sequence[str]) -> Sequence[bool]:
     """Whether each hash is on the list."""
-    listed = _among(connection, pseudonyms)
+    listed = set(connection.execute(_LISTED, {"pseudonyms": list(pseudonyms)}).scalars())
     return [one in listed for one in pseudonyms]
-
-
-def is_any_listed(connection: Connection, pseudonyms: Collection[str]) -> bool:
-    """Whether one of the hashes is on the list."""
-    return bool(_among(connection, pseudonyms))
-
-
-def is_either_listed(connection: Connection, one: str, other: str) -> bool:
-    """Whether one of the two hashes is on the list."""
-    return _EITHER.first(connection, {"one": one, "other": other}) is not None
-
-
-def list_hashes(connection: Connection) -> set[str]:
-    """All hashes on the list."""
-    return set(connection.execute(select(suppressions.c.pseudonym)).scalars())
 
 
 def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
@@ -84,10 +72,6 @@ def list_entries(connection: Connection) -> Sequence[tuple[str, str, float]]:
     columns = (suppressions.c.pseudonym, suppressions.c.kind, suppressions.c.at)
     rows = connection.execute(select(*columns).order_by(suppressions.c.at.desc()))
     return [(row.pseudonym, row.kind, row.at) for row in rows]
-
-
-def _among(connection: Connection, pseudonyms: Collection[str]) -> set[str]:
-    return set(connection.execute(_AMONG, {"pseudonyms": list(pseudonyms)}).scalars())
 
 
 async def is_suppressed(database: Database, *, profile: str) -> bool:
@@ -107,11 +91,11 @@ def redact_if_suppressed(
     suppressed since. The stored row stays."""
     if request.email is None:
         return request
-    profile, address = (
-        pseudonyms.of_profile(request.linkedin_url),
-        pseudonyms.of_address(request.email),
-    )
-    if not is_either_listed(connection, profile, address):
+    subject = {
+        "profile": pseudonyms.of_profile(request.linkedin_url),
+        "address": pseudonyms.of_address(request.email),
+    }
+    if _EITHER.first(connection, subject) is None:
         return request
     return replace(request, email=None, reason=Reason.SUPPRESSED)
 
@@ -120,7 +104,7 @@ def suppression_filter(
     connection: Connection, pseudonyms: Pseudonyms
 ) -> Callable[[str, str], bool]:
     """A function that says whether a contact of this profile and address may not be imported."""
-    listed = list_hashes(connection)
+    listed = set(connection.execute(select(suppressions.c.pseudonym)).scalars())
     if not listed:
         return lambda _profile, _email: False
     of_profile, of_address = pseudonyms.of_profile, pseudonyms.of_address
