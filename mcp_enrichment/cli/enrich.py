@@ -34,10 +34,10 @@ def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
 
     Exit code 0: an address was found. 3: the lookup ended without one. 1: it could not be made.
     """
-    from mcp_enrichment.mcp.convert import next_step_of
+    from mcp_enrichment.mcp.next_steps import next_step
 
     answer = call_with_client(lambda client: _final(client, url, email_type, refresh=refresh))
-    step = next_step_of(answer)
+    step = next_step(answer)
     sentence = step.to_person() if step else None
     if as_json:
         click.echo(_as_json(answer, sentence))
@@ -50,7 +50,7 @@ def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
 
 
 def _as_json(answer: EnrichmentResult, next_step: str | None) -> str:
-    from mcp_enrichment.mcp.convert import to_enrichment
+    from mcp_enrichment.mcp.outputs import to_enrichment
 
     shown = to_enrichment(answer).model_dump(mode="json") | {"next_step": next_step}
     return json.dumps(shown, ensure_ascii=False, indent=2)

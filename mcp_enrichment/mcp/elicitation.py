@@ -20,13 +20,13 @@ from pydantic import ValidationError
 from mcp_enrichment.contract.errors import NotConfirmed
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 from mcp_enrichment.contract.linkedin_url import canonical_profile_url
-from mcp_enrichment.mcp.models import RequestArguments
+from mcp_enrichment.mcp.arguments import RequestArguments
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
-    from mcp_enrichment.mcp.models import Arguments
+    from mcp_enrichment.mcp.arguments import Arguments
 
 QUESTION = "spend"
 AGREED = "agreed"
@@ -63,6 +63,14 @@ _NO_WAY_BACK = Explanation(
 )
 
 
+class ConsentRequired(Exception):
+    """The client must ask the user, and repeat the call with the reply."""
+
+    def __init__(self, form: ElicitRequestFormParams) -> None:
+        super().__init__()
+        self.question = InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
+
+
 def has_agreed(params: CallToolRequestParams) -> bool:
     """Whether this call carries the user's consent. Raises `NotConfirmed` if it was denied."""
     responses = params.input_responses or {}
@@ -94,11 +102,12 @@ def _is_yes(answer: object) -> bool:
 
 
 async def request_consent(
-    context: ServerRequestContext[Any], arguments: Arguments, *, seconds: float
-) -> InputRequiredResult | None:
-    """None once the user has consented; else the result that makes the client ask.
+    context: ServerRequestContext[Any], arguments: Arguments, deadline: float
+) -> None:
+    """Return once the user has consented.
 
-    Raises `NotConfirmed` if the user does not consent in time, or cannot be asked.
+    Raises `ConsentRequired` if the client must ask and call again, and `NotConfirmed` if the user
+    does not consent before the deadline, or cannot be asked.
     """
     assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other tool spends)
     if not is_modern(context) and not context.session.can_send_request:
@@ -109,12 +118,12 @@ async def request_consent(
         f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
         "It costs one credit when an address is found."
     )
-    if is_modern(context):  # the reply comes with a repeated call
+    if is_modern(context):
         form = ElicitRequestFormParams(message=message, requested_schema=_FORM)
-        return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
-    with anyio.move_on_after(seconds):
+        raise ConsentRequired(form)
+    with anyio.move_on_after(deadline - anyio.current_time()):
         if _is_yes(await _elicit(context, message)):
-            return None
+            return
     raise NotConfirmed
 
 

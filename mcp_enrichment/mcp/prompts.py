@@ -18,8 +18,7 @@ from mcp.types import (
 
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.mcp import coercion
-from mcp_enrichment.mcp.models import MAX_IDS
+from mcp_enrichment.mcp.arguments import MAX_IDS, email_type
 from mcp_enrichment.mcp.next_steps import NO_GUESS
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ async def get_prompt(
 
 
 def _text(arguments: Mapping[str, str]) -> str:
-    kind = coercion.email_type(arguments.get("type", "")) or EmailType.WORK
+    kind = email_type(arguments.get("type", "")) or EmailType.WORK
     if kind not in set(EmailType):
         raise MCPError(INVALID_PARAMS, "type: work or personal.")
     profiles = _profiles_in(arguments.get("profiles", ""))

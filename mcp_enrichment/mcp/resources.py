@@ -19,7 +19,7 @@ from mcp.types import (
 
 from mcp_enrichment.contract.errors import UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
-from mcp_enrichment.mcp.convert import to_credits, to_enrichment
+from mcp_enrichment.mcp.outputs import to_credits, to_enrichment
 from mcp_enrichment.mcp.results import with_protocol_errors
 from mcp_enrichment.mcp.sdk import is_modern
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mcp_enrichment.client.protocols import GetClient
-    from mcp_enrichment.mcp.models import EnrichmentOutput
+    from mcp_enrichment.mcp.outputs import EnrichmentOutput
 
 SCHEME = "enrichment://"
 CREDITS = SCHEME + "credits"
@@ -64,7 +64,7 @@ TEMPLATES = ListResourceTemplatesResult(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Resources:
     """The methods `resources/list`, `resources/templates/list` and `resources/read`."""
 

@@ -18,7 +18,7 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp.models import READ_CAP
+from mcp_enrichment.mcp.arguments import READ_CAP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

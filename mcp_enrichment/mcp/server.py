@@ -9,9 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 from mcp.types import (
-    INVALID_PARAMS,
     CallToolRequestParams,
     DiscoverResult,
     ListToolsResult,
@@ -26,9 +24,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import prompts
-from mcp_enrichment.mcp.arguments import normalize_arguments
+from mcp_enrichment.mcp.middleware import TracingMiddleware, normalize_arguments
 from mcp_enrichment.mcp.resources import Resources
-from mcp_enrichment.mcp.runner import Result, ToolRunner
+from mcp_enrichment.mcp.runner import ToolRunner
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from mcp_enrichment.mcp.stdio.transport import transport
 from mcp_enrichment.mcp.subscriptions import (
@@ -39,7 +37,6 @@ from mcp_enrichment.mcp.subscriptions import (
 )
 from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
-from mcp_enrichment.mcp.tracing import TracingMiddleware
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -67,7 +64,8 @@ DISCOVERED = DiscoverResult(
     instructions=INSTRUCTIONS,
 )
 
-_BY_NAME = {tool.name: tool for tool in TOOLS}
+LISTED = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
+_INPUT_SCHEMAS = {tool.name: tool.input_schema for tool in LISTED.tools}
 
 
 def create_server(
@@ -83,35 +81,17 @@ def create_server(
     can send notifications outside a request: stdio can, stateless HTTP cannot. `limits`: when a
     stream of `subscriptions/listen` ends; None: never.
     """
-    listing = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
-    runner = ToolRunner(get_client=get_client, confirm=confirm)
-
-    async def list_tools(
-        _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-    ) -> ListToolsResult:
-        return listing
-
-    async def call_tool(
-        context: ServerRequestContext[Any], params: CallToolRequestParams
-    ) -> Result:
-        tool = _BY_NAME.get(params.name)
-        if tool is None:
-            raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
-        return await runner.call(tool, params, context)
-
-    resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
-    subscriptions = Subscriptions(get_client=get_client)
-    listening = SubscriptionsListen(
-        get_client=get_client, tasks=tasks, limits=limits or StreamLimits()
-    )
+    resources, tasks = Resources(get_client), Tasks(get_client)
+    subscriptions = Subscriptions(get_client)
+    listening = SubscriptionsListen(get_client, tasks, limits or StreamLimits())
     server = Server(
         PROGRAM,
         version=__version__,
         instructions=INSTRUCTIONS,
         lifespan=background_tasks,
         # Each call over HTTP reads it; the SDK's default would build the list of tools each time.
-        get_tool_input_schema={tool.name: tool.input_schema for tool in listing.tools}.get,
-        on_list_tools=list_tools,
+        get_tool_input_schema=_INPUT_SCHEMAS.get,
+        on_list_tools=_list_tools,
         on_list_resources=resources.list,
         on_list_resource_templates=resources.templates,
         on_read_resource=resources.read,
@@ -122,13 +102,20 @@ def create_server(
         on_get_prompt=prompts.get_prompt,
     )
     # Not an argument of Server: its type does not allow a task as the result.
-    server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+    runner = ToolRunner(get_client, confirm)
+    server.add_request_handler("tools/call", CallToolRequestParams, runner.call)
     server.add_request_handler("server/discover", RequestParams, _discover)
     tasks.serve_on(server)
-    spans = take_tracing_middleware(server)
-    traced = TracingMiddleware(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
+    names = [*_INPUT_SCHEMAS, prompts.NAME]
+    traced = TracingMiddleware(take_tracing_middleware(server), methods=METHODS, names=names)
     server.middleware = [traced, normalize_arguments]
     return server
+
+
+async def _list_tools(
+    _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
+) -> ListToolsResult:
+    return LISTED
 
 
 async def _discover(_context: ServerRequestContext[Any], _params: RequestParams) -> DiscoverResult:

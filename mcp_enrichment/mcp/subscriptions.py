@@ -31,7 +31,7 @@ from pydantic import BaseModel
 from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.mcp import resources
-from mcp_enrichment.mcp.models import MAX_IDS
+from mcp_enrichment.mcp.arguments import MAX_IDS
 from mcp_enrichment.mcp.results import with_protocol_errors
 from mcp_enrichment.mcp.sdk import connection_of
 from mcp_enrichment.mcp.tasks import require_support
@@ -101,7 +101,7 @@ async def background_tasks(_server: object) -> AsyncIterator[TaskGroup]:
         tasks.cancel_scope.cancel()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Subscriptions:
     """`resources/subscribe` and `resources/unsubscribe`."""
 
@@ -184,7 +184,7 @@ class StreamLimits:
     """Whether the client may still be notified. Called before each notification."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SubscriptionsListen:
     """`subscriptions/listen`: notifies on the request's own stream."""
 

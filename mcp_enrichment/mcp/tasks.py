@@ -28,15 +28,14 @@ from mcp_enrichment.client.results import as_reused
 from mcp_enrichment.contract.errors import EnrichmentError, UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp import results
-from mcp_enrichment.mcp.convert import to_enrichment, to_wait_output
-from mcp_enrichment.mcp.models import (
-    MAX_IDS,
-    EnrichmentOutput,
-    RequestArguments,
-    WaitArguments,
-    WaitOutput,
-)
+from mcp_enrichment.mcp.arguments import MAX_IDS, RequestArguments, WaitArguments
 from mcp_enrichment.mcp.next_steps import MAX_WAIT_SECONDS
+from mcp_enrichment.mcp.outputs import (
+    EnrichmentOutput,
+    WaitOutput,
+    to_enrichment,
+    to_wait_output,
+)
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.client.results import EnrichmentResult
-    from mcp_enrichment.mcp.models import Arguments
+    from mcp_enrichment.mcp.arguments import Arguments
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
@@ -145,22 +144,18 @@ def require_support(context: ServerRequestContext[Any]) -> None:
         )
 
 
-def may_defer(context: ServerRequestContext[Any], arguments: Arguments) -> bool:
-    """Whether a task may replace the result: the call waits, and the client supports tasks."""
-    waits = isinstance(arguments, WaitArguments) or (
-        isinstance(arguments, RequestArguments) and arguments.wait_seconds > 0
-    )
-    return waits and is_supported(context)
-
-
-def with_short_wait(arguments: Arguments) -> Arguments:
-    """The same call with the wait that precedes a task."""
+def with_short_wait(context: ServerRequestContext[Any], arguments: Arguments) -> Arguments | None:
+    """The same call with the wait that precedes a task; None if no task may replace its result: the
+    call does not wait, or the client does not support tasks."""
+    if not is_supported(context):
+        return None
     if isinstance(arguments, WaitArguments):
         seconds = min(arguments.timeout_seconds, look_seconds(len(arguments.ids)))
         return arguments.model_copy(update={"timeout_seconds": seconds})
-    assert isinstance(arguments, RequestArguments)  # noqa: S101 (no other call may defer)
-    seconds = min(arguments.wait_seconds, SHORT_WAIT)
-    return arguments.model_copy(update={"wait_seconds": seconds})
+    if isinstance(arguments, RequestArguments) and arguments.wait_seconds > 0:
+        seconds = min(arguments.wait_seconds, SHORT_WAIT)
+        return arguments.model_copy(update={"wait_seconds": seconds})
+    return None
 
 
 def is_final(output: BaseModel) -> bool:
@@ -199,7 +194,7 @@ class UpdateParams(TaskParams):
     input_responses: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tasks:
     """The methods of the extension."""
 

@@ -9,16 +9,20 @@ import anyio
 from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
-from mcp_enrichment.mcp.convert import to_credits, to_enrichment, to_wait_output
-from mcp_enrichment.mcp.models import (
+from mcp_enrichment.mcp.arguments import (
     Arguments,
     CreditsArguments,
-    CreditsOutput,
-    EnrichmentOutput,
     GetArguments,
     RequestArguments,
     WaitArguments,
+)
+from mcp_enrichment.mcp.outputs import (
+    CreditsOutput,
+    EnrichmentOutput,
     WaitOutput,
+    to_credits,
+    to_enrichment,
+    to_wait_output,
 )
 from mcp_enrichment.mcp.schema import input_schema, output_schema
 
@@ -34,8 +38,8 @@ if TYPE_CHECKING:
 class CallContext:
     """What a handler gets besides the arguments."""
 
-    elapsed: float = 0.0
-    """Seconds since the call came."""
+    started_at: float
+    """When the call came, by the clock of the event loop: its waits count from then."""
     may_spend: bool = True
     """Whether a credit may be spent: not before the user has consented, if consent is required."""
 
@@ -79,7 +83,7 @@ async def _request(
         external_id=arguments.external_id,
         force_refresh=arguments.force_refresh,
         may_spend=call.may_spend,
-        wait=max(arguments.wait_seconds - call.elapsed, 0.0),
+        wait=max(call.started_at + arguments.wait_seconds - anyio.current_time(), 0.0),
     )
     return to_enrichment(result)
 
@@ -93,9 +97,9 @@ async def _get(
 async def _wait(
     client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
 ) -> WaitOutput:
-    began = anyio.current_time() - call.elapsed
-    results = await client.wait(arguments.ids, arguments.timeout_seconds - call.elapsed)
-    return to_wait_output(results, seconds=anyio.current_time() - began)
+    deadline = call.started_at + arguments.timeout_seconds
+    results = await client.wait(arguments.ids, deadline - anyio.current_time())
+    return to_wait_output(results, seconds=anyio.current_time() - call.started_at)
 
 
 async def _credits(

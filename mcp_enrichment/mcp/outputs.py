@@ -1,27 +1,70 @@
-"""Converts the client's results into the models of tools, resources and tasks."""
+"""The outputs of the tools: their models, and how the client's results become them.
+
+Resources and tasks have the same outputs. The published output schemas are made from these models.
+"""
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import BaseModel, Field
+
+from mcp_enrichment.contract.models import EmailType, Status, Verification
 from mcp_enrichment.mcp import next_steps
-from mcp_enrichment.mcp.models import CreditsOutput, EnrichmentOutput, WaitOutput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.spending import CreditsView
-    from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.explanation import Explanation
 
 _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 
 
+class EnrichmentOutput(BaseModel):
+    id: str
+    status: Status
+    is_final: Annotated[bool, Field(description="False: the answer is still to come.")]
+    email: Annotated[str | None, Field(description="Null: no address may be assumed.")]
+    type: EmailType | None
+    linkedin_url: str | None
+    external_id: str | None
+    reused: Annotated[bool, Field(description="An earlier request, not paid for again.")]
+    asked_at: datetime | None
+    credits_charged: Annotated[
+        Literal[0, 1] | None, Field(description="Null: not known, or not yet.")
+    ]
+    source: Annotated[str | None, Field(description="Who has the address.")]
+    verification: Verification | None
+    checked_at: datetime | None
+    evidence: Annotated[str | None, Field(description="What it was inferred from.")]
+    next_step: Annotated[str | None, Field(description="What to do now.")]
+
+
+class WaitOutput(BaseModel):
+    enrichments: list[EnrichmentOutput]
+    all_final: bool
+    waited_seconds: float
+    timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
+    next_step: str | None
+
+
+class CreditsOutput(BaseModel):
+    balance: Annotated[int, Field(description="Credits; one pays for one address found.")]
+    spent_today: Annotated[int, Field(description="Since midnight UTC; running lookups count.")]
+    budget_left: Annotated[
+        int | None, Field(description="What the user's budget leaves. Null: none is set.")
+    ]
+    next_step: str | None
+
+
 def to_enrichment(result: EnrichmentResult) -> EnrichmentOutput:
     """One enrichment with its next step."""
+    step = _text(next_steps.next_step(result))
+    if result.callback_dropped:
+        step = " ".join(filter(None, (next_steps.CALLBACK_DROPPED, step)))
     return EnrichmentOutput(
         id=result.id,
         status=result.status,
@@ -37,17 +80,16 @@ def to_enrichment(result: EnrichmentResult) -> EnrichmentOutput:
         verification=result.verification,
         checked_at=_to_datetime(result.checked_at),
         evidence=result.evidence,
-        next_step=_next_step_text(result),
+        next_step=step,
     )
 
 
 def to_wait_output(results: Sequence[EnrichmentResult], *, seconds: float) -> WaitOutput:
     """The output of a wait that took this many seconds."""
-    left = [next_step_of(result) for result in results if result.should_wait]
-    all_final = all(result.is_final for result in results)
+    left = [result for result in results if result.should_wait]
     return WaitOutput(
         enrichments=[_to_waited(result) for result in results],
-        all_final=all_final,
+        all_final=all(result.is_final for result in results),
         waited_seconds=round(seconds, 1),
         timeout_applied=bool(left),
         next_step=_text(next_steps.next_step_of_wait(left)),
@@ -59,7 +101,8 @@ def _to_waited(result: EnrichmentResult) -> EnrichmentOutput:
     if result.is_final:
         return one
     # The next step of those that are not final is given once, for all of them.
-    return one.model_copy(update={"next_step": _text(_read_error_step(result.read_error))})
+    step = next_steps.after_read_error(result.read_error)
+    return one.model_copy(update={"next_step": _text(step)})
 
 
 def to_credits(credits_view: CreditsView) -> CreditsOutput:
@@ -70,25 +113,6 @@ def to_credits(credits_view: CreditsView) -> CreditsOutput:
         budget_left=credits_view.left,
         next_step=_text(next_steps.after_credits(credits_view.balance, credits_view.left)),
     )
-
-
-def next_step_of(result: EnrichmentResult) -> Explanation | None:
-    """What to do next; None if there is nothing to do."""
-    age = 0.0 if result.asked_at is None else time.time() - result.asked_at
-    return next_steps.next_step(result.status, result.reason, result.verification, age)
-
-
-def _next_step_text(result: EnrichmentResult) -> str | None:
-    step = _text(next_step_of(result))
-    if not result.callback_dropped:
-        return step
-    return " ".join(filter(None, (next_steps.CALLBACK_DROPPED, step)))
-
-
-def _read_error_step(error: EnrichmentError | None) -> Explanation | None:
-    if error is None:
-        return None
-    return next_steps.NOT_READ if error.retryable else next_steps.ANSWER_UNUSABLE
 
 
 def _text(step: Explanation | None) -> str | None:
