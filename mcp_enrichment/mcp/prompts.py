@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp.server.context import ServerRequestContext
-    from mcp.types import GetPromptRequestParams, PaginatedRequestParams
+    from mcp.types import GetPromptRequestParams
 
 NAME = "find_emails"
 PROMPTS = ListPromptsResult(
@@ -56,12 +56,6 @@ class _Profiles(NamedTuple):
     urls: Sequence[str]
     refused: Sequence[int]
     """The positions of the entries that are no profiles, from 1."""
-
-
-async def list_prompts(
-    _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-) -> ListPromptsResult:
-    return PROMPTS
 
 
 async def get_prompt(

@@ -111,7 +111,9 @@ class ToolRunner:
             cap = call.arguments.cap
             async with _progress(context, cap) if wants_progress(context) else nullcontext():
                 result = await self._result_before_deadline(call)
-        return results.with_ignored_names(result, ignored_names(tool.arguments, given))
+        if (names := ignored_names(tool.arguments, given)) and isinstance(result, CallToolResult):
+            return results.with_ignored_names(result, names)
+        return result
 
     async def _result_before_deadline(self, call: _Call) -> Result:
         with _Deadline(call.started_at + call.arguments.cap):

@@ -203,31 +203,20 @@ class Tasks:
     def serve_on(self, server: Server[Any]) -> None:
         """Add the methods to the server."""
         server.add_request_handler(GET, TaskParams, self.get)
-        server.add_request_handler(UPDATE, UpdateParams, self.update)
-        server.add_request_handler(CANCEL, TaskParams, self.cancel)
+        server.add_request_handler(UPDATE, UpdateParams, self.acknowledge)
+        server.add_request_handler(CANCEL, TaskParams, self.acknowledge)
 
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
         """The current state of the task, with its result if it has one."""
         require_support(context)
         return await results.with_protocol_errors(GET, self.poll(params.task_id))
 
-    async def update(
-        self, context: ServerRequestContext[Any], params: UpdateParams
-    ) -> dict[str, Any]:
-        """Does nothing: no task asks for input."""
-        return await self._acknowledge(UPDATE, context, params)
-
-    async def cancel(
+    async def acknowledge(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        """Does nothing: between two polls nobody waits."""
-        return await self._acknowledge(CANCEL, context, params)
-
-    async def _acknowledge(
-        self, method: str, context: ServerRequestContext[Any], params: TaskParams
-    ) -> dict[str, Any]:
+        """Does nothing to the task: none asks for input, and between two polls nobody waits."""
         require_support(context)
-        await results.with_protocol_errors(method, self.find(params.task_id))
+        await results.with_protocol_errors(context.method, self.find(params.task_id))
         return {}
 
     async def find(self, task_id: str) -> Task:
