@@ -17,6 +17,7 @@ from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -52,13 +53,11 @@ async def connect() -> AsyncIterator[EnrichmentClient]:
         yield client
 
 
-@asynccontextmanager
-async def lazy_client(
+def lazy_client(
     settings: Settings,
-) -> AsyncIterator[Callable[[], Awaitable[EnrichmentClient]]]:
+) -> AbstractAsyncContextManager[Callable[[], Awaitable[EnrichmentClient]]]:
     """Yield a function that returns the client. Its first call opens it."""
-    async with lazy(lambda: open_client(settings)) as client:
-        yield client
+    return lazy(partial(open_client, settings))
 
 
 @asynccontextmanager
@@ -71,7 +70,10 @@ async def open_client(
     """
     # A keyring may prompt the user for longer than the caller waits.
     if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
-        async with _embedded_client(settings) as client:
+        async with (
+            lazy(partial(embedded_service, settings)) as service,
+            in_process_client(_lazy_app(service), settings) as client,
+        ):
             yield client
         return
     from mcp_enrichment.client.client import EnrichmentClient
@@ -99,15 +101,6 @@ def request_memory(settings: Settings) -> RequestStore:
         else account_key(settings.server_url, _api_key(settings))
     )
     return RequestStore(settings.memory_file, account)
-
-
-@asynccontextmanager
-async def _embedded_client(settings: Settings) -> AsyncIterator[EnrichmentClient]:
-    async with (
-        lazy(partial(embedded_service, settings)) as service,
-        in_process_client(_lazy_app(service), settings) as client,
-    ):
-        yield client
 
 
 def in_process_client(app: ASGIApp, settings: Settings, *, team: str = "") -> EnrichmentClient:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,11 +29,14 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
 from mcp_enrichment.mcp.http.app import MCP_PATH, HTTPConfig, http_app
 from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
-from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, Challenges
+from mcp_enrichment.mcp.http.auth.authenticator import (
+    Authenticator,
+    Challenges,
+    ProtectedResource,
+)
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope, current_request
-from mcp_enrichment.mcp.http.auth.resource_metadata import ProtectedResource
-from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request import HTTPError
 from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.subscriptions import StreamLimits
@@ -102,43 +105,35 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 return _scoped_client(client, caller, secret)
 
             team_of = partial(api_keys.authenticate, service.database)
-            service.shutdown.on_begin(teams.release_waiters)
             yield Accounts(team_of=team_of, client_of=client_of, shutdown=service.shutdown)
 
 
+@dataclass(frozen=True, slots=True)
 class _Teams:
     """The teams of the embedded service, each with its client."""
 
-    def __init__(self, settings: Settings, service: ServiceContext) -> None:
-        self._settings = settings
-        self._service = service
-        self._ids: dict[str, int] = {}
-        self._clients: set[EnrichmentClient] = set()
+    settings: Settings
+    service: ServiceContext
+    _ids: dict[str, int] = field(default_factory=dict)
 
     async def named(self, name: str) -> int:
         """The id of a team. Raises `InvalidArguments` for an unknown name."""
         if name not in self._ids:
-            self._ids[name] = await self._service.database.write(
+            self._ids[name] = await self.service.database.write(
                 lambda connection: local_team(connection, name, at=time.time())
             )
         return self._ids[name]
 
     @asynccontextmanager
     async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
-        """A client that acts for the team."""
-        app = create_app(self._service, team_id)
-        embedded = await self._service.database.read(lambda c: id_of(c, DEFAULT_TEAM))
+        """A client that acts for the team. All its waits end when the service shuts down."""
+        app = create_app(self.service, team_id)
+        embedded = await self.service.database.read(lambda c: id_of(c, DEFAULT_TEAM))
         # The embedded team shares its memory with the server on stdio.
         team = "" if team_id == embedded else f"#{team_id}"
-        async with in_process_client(app, self._settings, team=team) as client:
-            self._clients.add(client)
+        async with in_process_client(app, self.settings, team=team) as client:
+            self.service.shutdown.on_begin(client.release_waiters)
             yield client
-            self._clients.remove(client)
-
-    def release_waiters(self) -> None:
-        """End all waits of all teams."""
-        for client in self._clients:
-            client.release_waiters()
 
 
 @asynccontextmanager
@@ -203,12 +198,15 @@ async def mcp_http_app(
     )
     opening = embedded_accounts if settings.is_embedded else remote_accounts
     async with opening(settings) as accounts:
-        confirm = settings.confirm is Confirm.ALWAYS
+        is_over = anyio.Event()
+        accounts.shutdown.on_begin(is_over.set)
         server = create_server(
-            lambda: _client_for_caller(accounts),
-            confirm=confirm,
+            partial(_client_for_caller, accounts),
+            confirm=settings.confirm is Confirm.ALWAYS,
             keeps_connections=False,
-            limits=_stream_limits(accounts.shutdown),
+            limits=StreamLimits(
+                seconds=SUBSCRIPTION_SECONDS, is_over=is_over, is_authorized=_may_still_read
+            ),
         )
         async with http_app(server, _http_config(settings, names, accounts)) as app:
             yield app, accounts.shutdown
@@ -219,14 +217,6 @@ async def _client_for_caller(accounts: Accounts) -> EnrichmentBackend:
     if request.over_limit:
         raise request.over_limit
     return await accounts.client_of(request.principal)
-
-
-def _stream_limits(shutdown: GracefulShutdown) -> StreamLimits:
-    is_over = anyio.Event()
-    shutdown.on_begin(is_over.set)
-    return StreamLimits(
-        seconds=SUBSCRIPTION_SECONDS, is_over=is_over, is_authorized=_may_still_read
-    )
 
 
 async def _may_still_read() -> bool:
@@ -247,6 +237,10 @@ def _http_config(settings: Settings, names: AllowedHosts, accounts: Accounts) ->
     )
     limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
     peers = limit.for_peers()
+    webhooks = None
+    if accounts.webhooks:
+        secrets = [secret.get_secret_value() for secret in settings.push_secrets]
+        webhooks = WebhookRoute(notify=accounts.webhooks.notify, secrets=secrets)
     return HTTPConfig(
         names=names,
         authenticator=authenticator,
@@ -254,15 +248,8 @@ def _http_config(settings: Settings, names: AllowedHosts, accounts: Accounts) ->
         count_wrong=lambda address: peers.take(peer_of(address)),
         public_url=settings.public_root,
         resource=resource,
-        webhooks=_webhook_receiver(settings, accounts),
+        webhooks=webhooks,
     )
-
-
-def _webhook_receiver(settings: Settings, accounts: Accounts) -> WebhookRoute | None:
-    if accounts.webhooks is None:
-        return None
-    secrets = [secret.get_secret_value() for secret in settings.push_secrets]
-    return WebhookRoute(notify=accounts.webhooks.notify, secrets=secrets)
 
 
 def _resource(settings: Settings) -> ProtectedResource | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -21,60 +22,32 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class _Lazy(Generic[T]):
-    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[T]]) -> None:
-        self._opening = opening
-        self._wanted = anyio.Event()
-        self._opened: SharedCall[T] = SharedCall()
-
-    async def get(self) -> T:
-        """Return the resource. Raises the error of opening it; the next call then tries again."""
-        self._wanted.set()
-        return await self._opened.result_or_error()
-
-    async def keep(self) -> None:
-        """Open the resource once it is wanted, and again after it has failed."""
-        # One task opens and closes it: a cancel scope may not move to another task.
-        while True:
-            await self._wanted.wait()
-            try:
-                async with self._opening() as resource:
-                    self._opened.set_result(resource)
-                    await anyio.sleep_forever()
-            except Exception as error:  # noqa: BLE001 (raised again in each caller)
-                if not isinstance(error, EnrichmentError):
-                    logger.error("opening a resource raised %s", safe_traceback(error))  # noqa: TRY400
-                self._start_over(error)
-
-    def _start_over(self, error: Exception) -> None:
-        opened, self._opened, self._wanted = self._opened, SharedCall(), anyio.Event()
-        if not opened.done():
-            opened.fail(error)
-
-
 @asynccontextmanager
 async def lazy(
     opening: Callable[[], AbstractAsyncContextManager[T]],
 ) -> AsyncIterator[Callable[[], Awaitable[T]]]:
     """Yield a function that returns the resource of `opening`; its first call opens it."""
     async with lazy_by_key(lambda _key: opening()) as get:
-        yield lambda: get(None)
+        yield partial(get, None)
 
 
 @asynccontextmanager
 async def lazy_by_key(
     opening: Callable[[K], AbstractAsyncContextManager[T]],
 ) -> AsyncIterator[Callable[[K], Awaitable[T]]]:
-    """Yield a function that returns the resource of a key; the first call with the key opens it."""
-    resources: dict[K, _Lazy[T]] = {}
+    """Yield a function that returns the resource of a key; the first call with the key opens it.
+
+    It raises the error of opening the resource. After an error, the next call opens it again.
+    """
+    calls: dict[K, SharedCall[T]] = {}
     raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
 
         async def get(key: K) -> T:
-            if key not in resources:
-                resources[key] = _Lazy(lambda: opening(key))
-                tasks.start_soon(resources[key].keep)
-            return await resources[key].get()
+            if key not in calls:
+                calls[key] = SharedCall()
+                tasks.start_soon(_keep, calls, key, opening)
+            return await calls[key].result_or_error()
 
         try:
             yield get
@@ -83,3 +56,20 @@ async def lazy_by_key(
         tasks.cancel_scope.cancel()
     if raised:
         raise raised
+
+
+async def _keep(
+    calls: dict[K, SharedCall[T]], key: K, opening: Callable[[K], AbstractAsyncContextManager[T]]
+) -> None:
+    # One task opens and closes it: a cancel scope may not move to another task.
+    call = calls[key]
+    try:
+        async with opening(key) as resource:
+            call.set_result(resource)
+            await anyio.sleep_forever()
+    except Exception as error:  # noqa: BLE001 (raised again in each caller)
+        del calls[key]
+        if not isinstance(error, EnrichmentError):
+            logger.error("opening a resource raised %s", safe_traceback(error))  # noqa: TRY400
+        if not call.done():
+            call.fail(error)

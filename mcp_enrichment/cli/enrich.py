@@ -14,7 +14,8 @@ import click
 
 from mcp_enrichment.cli.common import call_with_client
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.mcp.convert import next_step_of, to_enrichment
+from mcp_enrichment.mcp.next_steps import next_step
+from mcp_enrichment.mcp.outputs import to_enrichment
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.protocols import EnrichmentBackend
@@ -41,7 +42,7 @@ def enrich(url: str, email_type: str, refresh: bool, as_json: bool) -> None:
     Exit code 0: an address was found. 3: the lookup ended without one. 1: it could not be made.
     """
     answer = call_with_client(lambda client: _final(client, url, email_type, refresh=refresh))
-    step = next_step_of(answer)
+    step = next_step(answer)
     sentence = step.to_person() if step else None
     if as_json:
         shown = to_enrichment(answer).model_dump(mode="json") | {"next_step": sentence}

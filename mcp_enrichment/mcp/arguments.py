@@ -1,56 +1,279 @@
-"""Parses the arguments of a call, and explains what is wrong with them in one sentence."""
+"""The arguments of the tools: their models, the forms that are accepted, and their errors.
+
+The published input schemas are made from these models.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.mcp import coercion, elicitation
+from mcp_enrichment.contract.http import ENRICHMENT_ID
+from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType
 from mcp_enrichment.mcp.schema import inlined_schema
 
 if TYPE_CHECKING:
-    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from collections.abc import Iterator
 
-    from mcp_enrichment.mcp.models import Arguments
-
+WAIT_CAP = 50
+"""Seconds that a call may wait, at most: clients time out at 60."""
+READ_CAP = 20
+"""Seconds that a call without a wait may take, at most."""
+MAX_IDS = 100
 MOST_FAULTS = 5
 """Invalid arguments that one sentence names, at most."""
 MOST_NAMES = 20
 """Unknown arguments that a result names, at most."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 """The names that a result repeats: any other text may contain personal data."""
-_WITH_ARGUMENTS = {"tools/call", "prompts/get"}
-_REPLIES = "inputResponses"
-_NO_OBJECT = (
-    "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "
-    "charged. Send them as an object."
-)
+_BETWEEN_IDS = re.compile(r"[\s,;\[\]()\"'\u200b\ufeff]+")
+"""The separators of ids: none of them may be part of an id."""
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-async def normalize_arguments(
-    ctx: ServerRequestContext[Any, Any], call_next: CallNext
-) -> HandlerResult:
-    """Middleware: convert what clients send for arguments to an object, and a malformed reply to a
-    question to none. The SDK would refuse all else before the handler runs, and not say that
-    nothing was charged."""
-    if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
-        given = coercion.arguments_object(ctx.params.get("arguments"))
-        if not isinstance(given, dict):
-            raise MCPError(INVALID_PARAMS, _NO_OBJECT)
-        given = {name: value for name, value in given.items() if value is not None}
-        params = {**ctx.params, "arguments": given}
-        if params.get(_REPLIES) is not None:
-            params[_REPLIES] = elicitation.readable_replies(params[_REPLIES])
-        ctx = replace(ctx, params=params)
-    return await call_next(ctx)
+def arguments_object(given: Any) -> Any:
+    """The arguments of a call as an object. Null, an empty text and an empty list mean none; some
+    clients send JSON text."""
+    given = _from_json(given)
+    return {} if _is_nothing(given) or given == [] else given
+
+
+def _from_json(given: Any) -> Any:
+    """The value of a JSON text; any other value as it is."""
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        return given
+
+
+def _is_nothing(given: Any) -> bool:
+    return given is None or (isinstance(given, str) and not given.strip())
+
+
+# Each of these converts the forms in which clients and models write a value. A value that cannot be
+# converted is returned as it is: the model then refuses it.
+
+
+def word(given: Any) -> Any:
+    """A word of an enumeration, in lower case."""
+    return given.strip().lower() if isinstance(given, str) else given
+
+
+def email_type(given: Any) -> Any:
+    """An email type. The contract's responses write `work_email` for `work`."""
+    return word(given).removesuffix("_email") if isinstance(given, str) else given
+
+
+def _number(given: Any) -> Any:
+    if isinstance(given, str) and _NUMBER.fullmatch(text := given.strip()):
+        return float(text)
+    return given
+
+
+def _reference(given: Any) -> Any:
+    return str(given) if type(given) is int else given
+
+
+def _references(given: Any) -> Any:
+    given = _from_json(given)
+    if not isinstance(given, list):
+        return given
+    return [None if _is_nothing(one) else _reference(one) for one in given]
+
+
+def _texts(given: Any) -> Any:
+    """The texts in a list, or in one text with any separators."""
+    read = _from_json(given)
+    return list(filter(None, _BETWEEN_IDS.split(read))) if isinstance(read, str) else read
+
+
+def _ids(given: Any) -> list[Any]:
+    """The ids in nested lists, in text with any separators, or in enrichments."""
+    return list(_each_id(given))
+
+
+def _one_id(given: Any) -> Any:
+    each = _ids(given)
+    return each[0] if len(each) == 1 else given
+
+
+def _each_id(given: Any) -> Iterator[Any]:
+    left = [given]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left.extend(reversed(one))
+        elif isinstance(one, dict) and "id" in one:
+            left.append(one["id"])
+        elif isinstance(one, str):
+            yield from filter(None, _BETWEEN_IDS.split(one))
+        elif one is not None:
+            yield one
+
+
+Id = Annotated[str, Field(pattern=ENRICHMENT_ID)]
+Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""Strict: `true` is not a number."""
+
+
+class Arguments(BaseModel):
+    """The base of all arguments. Null and blank texts count as missing, and unknown arguments are
+    ignored: clients add both."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothings(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if not _is_nothing(value)}
+
+    @property
+    def cap(self) -> float:
+        """Seconds that the call may take, at most."""
+        return READ_CAP
+
+
+class RequestArguments(Arguments):
+    linkedin_url: Annotated[
+        str, Field(description="The person's profile: https://www.linkedin.com/in/<username>")
+    ]
+    type: Annotated[
+        EmailType,
+        Field(description="Which address is wanted."),
+        BeforeValidator(email_type),
+    ]
+    callback_url: Annotated[
+        Annotated[str, StringConstraints(strip_whitespace=True)] | None,
+        Field(description="Public https URL that a new request's end is POSTed to."),
+    ] = None
+    external_id: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_EXTERNAL_ID,
+            description=f"Your own reference, echoed. At most {MAX_EXTERNAL_ID} characters.",
+        ),
+        BeforeValidator(_reference),
+    ] = None
+    wait_seconds: Annotated[
+        Seconds,
+        Field(
+            ge=0,
+            le=WAIT_CAP,
+            description=f"Seconds to wait for the final answer, 0 to {WAIT_CAP}. Default 10.",
+        ),
+        BeforeValidator(_number),
+    ] = 10
+    force_refresh: Annotated[
+        bool,
+        Field(
+            description="Look up anew what was answered before. May cost a credit. Default false."
+        ),
+        BeforeValidator(word),
+    ] = False
+
+    @property
+    def cap(self) -> float:
+        return WAIT_CAP
+
+
+class GetArguments(Arguments):
+    id: Annotated[Id, Field(description="As returned by the request."), BeforeValidator(_one_id)]
+
+
+class WaitArguments(Arguments):
+    ids: Annotated[
+        list[Id],
+        Field(
+            min_length=1,
+            max_length=MAX_IDS,
+            description=f"As returned by the requests. At most {MAX_IDS}.",
+        ),
+        BeforeValidator(_ids),
+    ]
+    timeout_seconds: Annotated[
+        Seconds,
+        Field(ge=1, le=WAIT_CAP, description=f"Seconds to wait, 1 to {WAIT_CAP}. Default 45."),
+        BeforeValidator(_number),
+    ] = 45
+
+    @property
+    def cap(self) -> float:
+        return self.timeout_seconds
+
+
+class ListArguments(Arguments):
+    linkedin_urls: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=MAX_IDS,
+            description=f"Profiles like https://www.linkedin.com/in/<username>. At most {MAX_IDS}.",
+        ),
+        BeforeValidator(_texts),
+    ]
+    type: Annotated[
+        EmailType,
+        Field(description="Which address is wanted."),
+        BeforeValidator(email_type),
+    ]
+    preview: Annotated[
+        bool,
+        Field(description="Only count what is known and what the rest can cost. Free."),
+        BeforeValidator(word),
+    ] = False
+    max_credits: Annotated[
+        int | None,
+        Field(ge=0, description="The most that this call may cost, in credits."),
+        BeforeValidator(_number),
+    ] = None
+    wait_seconds: Annotated[
+        Seconds,
+        Field(ge=0, le=WAIT_CAP, description=f"Seconds to wait, 0 to {WAIT_CAP}. Default 45."),
+        BeforeValidator(_number),
+    ] = 45
+    external_ids: Annotated[
+        list[Annotated[str | None, Field(max_length=MAX_EXTERNAL_ID)]] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_IDS,
+            description="Your own references, one for each profile, echoed.",
+        ),
+        BeforeValidator(_references),
+    ] = None
+
+    @field_validator("external_ids")
+    @classmethod
+    def _one_for_each(
+        cls, references: list[str | None] | None, info: ValidationInfo
+    ) -> list[str | None] | None:
+        urls = info.data.get("linkedin_urls")
+        if references and urls and len(references) != len(urls):
+            raise ValueError
+        return references
+
+    @property
+    def cap(self) -> float:
+        return WAIT_CAP
+
+
+class CreditsArguments(Arguments):
+    pass
 
 
 def parse(model: type[Arguments], given: dict[str, Any]) -> Arguments:

@@ -20,8 +20,8 @@ class Progress:
 class CallContext:
     """One call of a tool."""
 
-    elapsed: float = 0.0
-    """Seconds since the call came."""
+    started_at: float
+    """When the call came, by the clock of the event loop: its waits count from then."""
     may_spend: bool = True
     """Whether a credit may be spent: not before the user has consented, if consent is required."""
     progress: Progress = field(default_factory=Progress)

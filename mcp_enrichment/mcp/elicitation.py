@@ -24,6 +24,7 @@ from mcp_enrichment.mcp.sdk import is_modern
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
+
 QUESTION = "spend"
 AGREED = "agreed"
 """The form's only field. It is optional: accepting the form means consent, unless it is false."""
@@ -59,6 +60,14 @@ _NO_WAY_BACK = Explanation(
 )
 
 
+class ConsentRequired(Exception):
+    """The client must ask the user, and repeat the call with the reply."""
+
+    def __init__(self, form: ElicitRequestFormParams) -> None:
+        super().__init__()
+        self.question = InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
+
+
 def has_agreed(params: CallToolRequestParams) -> bool:
     """Whether this call carries the user's consent. Raises `NotConfirmed` if it was denied."""
     responses = params.input_responses or {}
@@ -90,24 +99,23 @@ def _is_yes(answer: object) -> bool:
 
 
 async def request_consent(
-    context: ServerRequestContext[Any], message: str, *, seconds: float
-) -> InputRequiredResult | None:
-    """None once the user has consented; else the result that makes the client ask.
+    context: ServerRequestContext[Any], message: str, deadline: float
+) -> None:
+    """Return once the user has consented. `message`: the question, with what it costs.
 
-    `message`: the question, with what it costs.
-
-    Raises `NotConfirmed` if the user does not consent in time, or cannot be asked.
+    Raises `ConsentRequired` if the client must ask and call again, and `NotConfirmed` if the user
+    does not consent before the deadline, or cannot be asked.
     """
     if not is_modern(context) and not context.session.can_send_request:
         raise NotConfirmed(_NO_WAY_BACK)
     if not _can_ask(context):
         raise NotConfirmed(_CANNOT_ASK)
-    if is_modern(context):  # the reply comes with a repeated call
+    if is_modern(context):
         form = ElicitRequestFormParams(message=message, requested_schema=_FORM)
-        return InputRequiredResult(input_requests={QUESTION: ElicitRequest(params=form)})
-    with anyio.move_on_after(seconds):
+        raise ConsentRequired(form)
+    with anyio.move_on_after(deadline - anyio.current_time()):
         if _is_yes(await _elicit(context, message)):
-            return None
+            return
     raise NotConfirmed
 
 

@@ -12,7 +12,8 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+import anyio
+from pydantic import BaseModel, Field
 
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, canonical_or_none
 from mcp_enrichment.client.saved_lists import PREFIX
@@ -23,15 +24,16 @@ from mcp_enrichment.contract.errors import (
     InvalidProfileURL,
     NotConfirmed,
 )
-from mcp_enrichment.contract.models import MAX_EXTERNAL_ID, EmailType, Status
-from mcp_enrichment.mcp import coercion, next_steps
-from mcp_enrichment.mcp.models import MAX_IDS, WAIT_CAP, Arguments, Seconds
+from mcp_enrichment.contract.models import Status
+from mcp_enrichment.mcp import next_steps
+from mcp_enrichment.mcp.arguments import WAIT_CAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mcp_enrichment.client.lists import ListPreview, ListRow
     from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.mcp.arguments import ListArguments
     from mcp_enrichment.mcp.call_context import CallContext
 
 SPARE_SECONDS = 3.0
@@ -57,61 +59,6 @@ COLUMNS = (
     "reason",
 )
 _STATUS, _CHARGED, _REUSED = map(COLUMNS.index, ("status", "credits_charged", "reused"))
-
-
-class ListArguments(Arguments):
-    linkedin_urls: Annotated[
-        list[str],
-        Field(
-            min_length=1,
-            max_length=MAX_IDS,
-            description=f"Profiles like https://www.linkedin.com/in/<username>. At most {MAX_IDS}.",
-        ),
-        BeforeValidator(coercion.texts),
-    ]
-    type: Annotated[
-        EmailType,
-        Field(description="Which address is wanted."),
-        BeforeValidator(coercion.email_type),
-    ]
-    preview: Annotated[
-        bool,
-        Field(description="Only count what is known and what the rest can cost. Free."),
-        BeforeValidator(coercion.word),
-    ] = False
-    max_credits: Annotated[
-        int | None,
-        Field(ge=0, description="The most that this call may cost, in credits."),
-        BeforeValidator(coercion.number),
-    ] = None
-    wait_seconds: Annotated[
-        Seconds,
-        Field(ge=0, le=WAIT_CAP, description=f"Seconds to wait, 0 to {WAIT_CAP}. Default 45."),
-        BeforeValidator(coercion.number),
-    ] = 45
-    external_ids: Annotated[
-        list[Annotated[str | None, Field(max_length=MAX_EXTERNAL_ID)]] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_IDS,
-            description="Your own references, one for each profile, echoed.",
-        ),
-        BeforeValidator(coercion.references),
-    ] = None
-
-    @field_validator("external_ids")
-    @classmethod
-    def _one_reference_each(
-        cls, references: list[str | None] | None, info: ValidationInfo
-    ) -> list[str | None] | None:
-        urls = info.data.get("linkedin_urls")
-        if references and urls and len(references) != len(urls):
-            raise ValueError
-        return references
-
-    @property
-    def cap(self) -> float:
-        return WAIT_CAP
 
 
 class PreviewOutput(BaseModel):
@@ -245,13 +192,13 @@ def split_ids(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 async def _request_all(
     client: EnrichmentBackend, arguments: ListArguments, call: CallContext
 ) -> Sequence[Entry]:
-    wait = min(arguments.wait_seconds, WAIT_CAP - SPARE_SECONDS) - call.elapsed
+    until = call.started_at + min(arguments.wait_seconds, WAIT_CAP - SPARE_SECONDS)
     rows = client.enrich_many(
         arguments.linkedin_urls,
         arguments.type,
         external_ids=arguments.external_ids,
         max_credits=arguments.max_credits if call.may_spend else 0,
-        wait=max(wait, 0.0),
+        wait=max(until - anyio.current_time(), 0.0),
     )
     answered: dict[int, ListRow] = {}
     call.progress.set(0, total=len(arguments.linkedin_urls))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.contract.models import Reason, Status, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.contract.errors import EnrichmentError
 
 NO_GUESS = "Do not construct or guess an address."
 
@@ -55,7 +59,7 @@ FAILED = Explanation(
     for_person="Ask again later.",
     for_assistant=f"Tell the user; it can be requested again later. {NO_GUESS}",
 )
-BY_REASON = {
+BY_REASON: Mapping[Reason | None, Explanation] = {
     Reason.NO_CONTACTS: Explanation(
         happened="Nothing can be found before contacts are imported.",
         money=NOT_CHARGED,
@@ -117,7 +121,7 @@ BY_REASON = {
         for_assistant=f"It can be requested again, which may cost a credit. {NO_GUESS}",
     ),
 }
-BY_VERIFICATION = {
+BY_VERIFICATION: Mapping[Verification | None, Explanation] = {
     Verification.UNVERIFIED: _found("The address is not verified."),
     Verification.CATCH_ALL: _found(
         "The address cannot be verified, as its domain accepts any address."
@@ -189,23 +193,31 @@ PREVIEWED = Explanation(
 )
 
 
-def next_step(
-    status: Status, reason: Reason | None, verification: Verification | None, age: float
-) -> Explanation | None:
-    """The next step for an enrichment in this state, of this age in seconds; None if there is
-    nothing to do."""
-    if not status.is_final:
+def next_step(result: EnrichmentResult) -> Explanation | None:
+    """The next step for an enrichment; None if there is nothing to do."""
+    if not result.is_final:
+        age = 0.0 if result.asked_at is None else time.time() - result.asked_at
         return COME_BACK if age >= MAX_WAIT_SECONDS else NOT_FINAL
-    found = BY_VERIFICATION.get(verification) if verification else None
-    general = {Status.COMPLETED: found, Status.NOT_FOUND: NOT_FOUND, Status.FAILED: FAILED}[status]
-    return BY_REASON.get(reason, general) if reason else general
+    if result.reason in BY_REASON:
+        return BY_REASON[result.reason]
+    if result.status is Status.COMPLETED:
+        return BY_VERIFICATION.get(result.verification)
+    return NOT_FOUND if result.status is Status.NOT_FOUND else FAILED
 
 
-def next_step_of_wait(left: Sequence[Explanation | None]) -> Explanation | None:
-    """The next step after a wait, from the next steps of the enrichments that are not final."""
+def next_step_of_wait(left: Sequence[EnrichmentResult]) -> Explanation | None:
+    """The next step after a wait that has left these to wait for."""
     if not left:
         return None
-    return ALL_COME_BACK if all(step == COME_BACK for step in left) else SOME_NOT_FINAL
+    all_come_back = all(next_step(result) == COME_BACK for result in left)
+    return ALL_COME_BACK if all_come_back else SOME_NOT_FINAL
+
+
+def after_read_error(error: EnrichmentError | None) -> Explanation | None:
+    """The next step for an enrichment whose state could not be read in a wait."""
+    if error is None:
+        return None
+    return NOT_READ if error.retryable else ANSWER_UNUSABLE
 
 
 def after_credits(balance: int, budget_left: int | None) -> Explanation | None:

@@ -18,15 +18,14 @@ from mcp.types import (
 
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.mcp import coercion
-from mcp_enrichment.mcp.models import MAX_IDS
+from mcp_enrichment.mcp.arguments import MAX_IDS, email_type
 from mcp_enrichment.mcp.next_steps import NO_GUESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp.server.context import ServerRequestContext
-    from mcp.types import GetPromptRequestParams, PaginatedRequestParams
+    from mcp.types import GetPromptRequestParams
 
 NAME = "find_emails"
 PROMPTS = ListPromptsResult(
@@ -59,12 +58,6 @@ class _Profiles(NamedTuple):
     """The positions of the entries that are no profiles, from 1."""
 
 
-async def list_prompts(
-    _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-) -> ListPromptsResult:
-    return PROMPTS
-
-
 async def get_prompt(
     _context: ServerRequestContext[Any], params: GetPromptRequestParams
 ) -> GetPromptResult:
@@ -76,7 +69,7 @@ async def get_prompt(
 
 
 def _text(arguments: Mapping[str, str]) -> str:
-    kind = coercion.email_type(arguments.get("type", "")) or EmailType.WORK
+    kind = email_type(arguments.get("type", "")) or EmailType.WORK
     if kind not in set(EmailType):
         raise MCPError(INVALID_PARAMS, "type: work or personal.")
     profiles = _profiles_in(arguments.get("profiles", ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcp.shared.exceptions import MCPError
@@ -19,17 +18,17 @@ from mcp.types import (
 
 from mcp_enrichment.contract.errors import UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
-from mcp_enrichment.mcp.convert import to_credits, to_enrichment
+from mcp_enrichment.mcp.outputs import to_credits, to_enrichment
 from mcp_enrichment.mcp.results import with_protocol_errors
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
-    from mcp.types import PaginatedRequestParams, ReadResourceRequestParams
+    from mcp.types import ReadResourceRequestParams
     from pydantic import BaseModel
 
     from mcp_enrichment.client.protocols import GetClient
-    from mcp_enrichment.mcp.models import EnrichmentOutput
+    from mcp_enrichment.mcp.outputs import EnrichmentOutput
 
 SCHEME = "enrichment://"
 CREDITS = SCHEME + "credits"
@@ -64,33 +63,23 @@ TEMPLATES = ListResourceTemplatesResult(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
-    """The methods `resources/list`, `resources/templates/list` and `resources/read`."""
+async def read_resource(
+    get_client: GetClient, context: ServerRequestContext[Any], params: ReadResourceRequestParams
+) -> ReadResourceResult:
+    """The resource as JSON. Raises `MCPError`."""
+    return await with_protocol_errors("resources/read", _read(get_client, context, params.uri))
 
-    get_client: GetClient
 
-    async def list(
-        self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-    ) -> ListResourcesResult:
-        return LISTED
-
-    async def templates(
-        self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-    ) -> ListResourceTemplatesResult:
-        return TEMPLATES
-
-    async def read(
-        self, context: ServerRequestContext[Any], params: ReadResourceRequestParams
-    ) -> ReadResourceResult:
-        """The resource as JSON."""
-        return await with_protocol_errors("resources/read", self._read(context, params.uri))
-
-    async def _read(self, context: ServerRequestContext[Any], uri: str) -> ReadResourceResult:
-        if uri == CREDITS:
-            client = await self.get_client()
-            return _as_json(uri, to_credits(await client.credits()))
-        return _as_json(uri, await enrichment_at(uri, context, self.get_client))
+async def _read(
+    get_client: GetClient, context: ServerRequestContext[Any], uri: str
+) -> ReadResourceResult:
+    if uri == CREDITS:
+        client = await get_client()
+        output: BaseModel = to_credits(await client.credits())
+    else:
+        output = await enrichment_at(uri, context, get_client)
+    text = output.model_dump_json()
+    return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])
 
 
 async def enrichment_at(
@@ -117,8 +106,3 @@ def id_in(uri: str) -> str | None:
 def _unknown(context: ServerRequestContext[Any]) -> MCPError:
     code = INVALID_PARAMS if is_modern(context) else LEGACY_NOT_FOUND
     return MCPError(code=code, message=f"There is no such resource: read {SCHEME}<id>.")
-
-
-def _as_json(uri: str, model: BaseModel) -> ReadResourceResult:
-    text = model.model_dump_json()
-    return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])

@@ -18,7 +18,7 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.explanation import Explanation
-from mcp_enrichment.mcp.models import READ_CAP
+from mcp_enrichment.mcp.arguments import READ_CAP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -62,10 +62,8 @@ def error_data(error: EnrichmentError) -> dict[str, Any]:
     }
 
 
-def with_ignored_names(result: T, names: list[str]) -> T:
+def with_ignored_names(result: CallToolResult, names: list[str]) -> CallToolResult:
     """Add the names of ignored arguments to the `_meta` of a tool result."""
-    if not names or not isinstance(result, CallToolResult):
-        return result
     return result.model_copy(update={"meta": (result.meta or {}) | {"ignored_arguments": names}})
 
 

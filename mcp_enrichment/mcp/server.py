@@ -6,16 +6,16 @@ It serves protocol versions with a handshake and those without one.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
+from mcp.server.stdio import stdio_server
 from mcp.types import (
-    INVALID_PARAMS,
     CallToolRequestParams,
     DiscoverResult,
     ListToolsResult,
-    PaginatedRequestParams,
     PromptsCapability,
     RequestParams,
     ResourcesCapability,
@@ -25,27 +25,25 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import PROGRAM, __version__
-from mcp_enrichment.mcp import prompts
-from mcp_enrichment.mcp.arguments import normalize_arguments
-from mcp_enrichment.mcp.resources import Resources
-from mcp_enrichment.mcp.runner import Result, ToolRunner
+from mcp_enrichment.mcp import prompts, resources, subscriptions
+from mcp_enrichment.mcp.middleware import TracingMiddleware, normalize_arguments
+from mcp_enrichment.mcp.runner import ToolRunner
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
-from mcp_enrichment.mcp.stdio.transport import transport
-from mcp_enrichment.mcp.subscriptions import (
-    StreamLimits,
-    Subscriptions,
-    SubscriptionsListen,
-    background_tasks,
-)
+from mcp_enrichment.mcp.subscriptions import StreamLimits, SubscriptionsListen
 from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
-from mcp_enrichment.mcp.tracing import TracingMiddleware
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
     from mcp.server.context import ServerRequestContext
 
     from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.mcp.sdk import Streams
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +66,8 @@ DISCOVERED = DiscoverResult(
     instructions=INSTRUCTIONS,
 )
 
-_BY_NAME = {tool.name: tool for tool in TOOLS}
+LISTED = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
+_INPUT_SCHEMAS = {tool.name: tool.input_schema for tool in LISTED.tools}
 
 
 def create_server(
@@ -84,56 +83,41 @@ def create_server(
     can send notifications outside a request: stdio can, stateless HTTP cannot. `limits`: when a
     stream of `subscriptions/listen` ends; None: never.
     """
-    listing = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
-    runner = ToolRunner(get_client=get_client, confirm=confirm)
-
-    async def list_tools(
-        _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-    ) -> ListToolsResult:
-        return listing
-
-    async def call_tool(
-        context: ServerRequestContext[Any], params: CallToolRequestParams
-    ) -> Result:
-        tool = _BY_NAME.get(params.name)
-        if tool is None:
-            raise MCPError(code=INVALID_PARAMS, message="There is no tool of this name.")
-        return await runner.call(tool, params, context)
-
-    resources, tasks = Resources(get_client=get_client), Tasks(get_client=get_client)
-    subscriptions = Subscriptions(get_client=get_client)
-    listening = SubscriptionsListen(
-        get_client=get_client, tasks=tasks, limits=limits or StreamLimits()
-    )
+    tasks, runner = Tasks(get_client), ToolRunner(get_client, confirm)
+    listening = SubscriptionsListen(get_client, tasks, limits or StreamLimits())
+    subscribe = partial(subscriptions.subscribe, get_client)
     server = Server(
         PROGRAM,
         version=__version__,
         instructions=INSTRUCTIONS,
-        lifespan=background_tasks,
+        lifespan=subscriptions.background_tasks,
         # Each call over HTTP reads it; the SDK's default would build the list of tools each time.
-        get_tool_input_schema={tool.name: tool.input_schema for tool in listing.tools}.get,
-        on_list_tools=list_tools,
-        on_list_resources=resources.list,
-        on_list_resource_templates=resources.templates,
-        on_read_resource=resources.read,
-        on_subscribe_resource=subscriptions.subscribe if keeps_connections else None,
+        get_tool_input_schema=_INPUT_SCHEMAS.get,
+        on_list_tools=_always(LISTED),
+        on_list_resources=_always(resources.LISTED),
+        on_list_resource_templates=_always(resources.TEMPLATES),
+        on_read_resource=partial(resources.read_resource, get_client),
+        on_subscribe_resource=subscribe if keeps_connections else None,
         on_unsubscribe_resource=subscriptions.unsubscribe if keeps_connections else None,
         on_subscriptions_listen=listening.listen,
-        on_list_prompts=prompts.list_prompts,
+        on_list_prompts=_always(prompts.PROMPTS),
         on_get_prompt=prompts.get_prompt,
     )
     # Not an argument of Server: its type does not allow a task as the result.
-    server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
-    server.add_request_handler("server/discover", RequestParams, _discover)
+    server.add_request_handler("tools/call", CallToolRequestParams, runner.call)
+    server.add_request_handler("server/discover", RequestParams, _always(DISCOVERED))
     tasks.serve_on(server)
-    spans = take_tracing_middleware(server)
-    traced = TracingMiddleware(spans, methods=METHODS, names=[*_BY_NAME, prompts.NAME])
+    names = [*_INPUT_SCHEMAS, prompts.NAME]
+    traced = TracingMiddleware(take_tracing_middleware(server), methods=METHODS, names=names)
     server.middleware = [traced, normalize_arguments]
     return server
 
 
-async def _discover(_context: ServerRequestContext[Any], _params: RequestParams) -> DiscoverResult:
-    return DISCOVERED
+def _always(result: T) -> Callable[[ServerRequestContext[Any], Any], Awaitable[T]]:
+    async def handle(_context: ServerRequestContext[Any], _params: Any) -> T:
+        return result
+
+    return handle
 
 
 async def serve(
@@ -145,7 +129,17 @@ async def serve(
     """
     server = create_server(get_client, confirm=confirm)
     try:
-        async with transport(early) as (incoming, outgoing):
+        async with _transport(early) as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:
         logger.info("the client has closed stdout before all responses were sent")
+
+
+def _transport(early: EarlyAnswers | None) -> AbstractAsyncContextManager[Streams]:
+    """Our transport, unless an event loop cannot wait for stdin and stdout."""
+    if sys.platform != "win32":
+        from mcp_enrichment.mcp.stdio import fds, streams  # noqa: PLC0415 (not on Windows)
+
+        if fds.are_pollable():
+            return streams.stdio_streams(early)
+    return stdio_server()

@@ -31,7 +31,7 @@ from pydantic import BaseModel
 from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.mcp import resources
-from mcp_enrichment.mcp.models import MAX_IDS
+from mcp_enrichment.mcp.arguments import MAX_IDS
 from mcp_enrichment.mcp.results import with_protocol_errors
 from mcp_enrichment.mcp.sdk import connection_of
 from mcp_enrichment.mcp.tasks import require_support
@@ -101,40 +101,33 @@ async def background_tasks(_server: object) -> AsyncIterator[TaskGroup]:
         tasks.cancel_scope.cancel()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subscriptions:
-    """`resources/subscribe` and `resources/unsubscribe`."""
+async def subscribe(
+    get_client: GetClient, context: ServerRequestContext[TaskGroup], params: SubscribeRequestParams
+) -> EmptyResult:
+    """Notify this connection once the enrichment is final."""
+    if params.uri == resources.CREDITS:
+        raise MCPError(INVALID_PARAMS, "Credits cannot be subscribed to: read them when needed.")
+    found = await with_protocol_errors(
+        "resources/subscribe", resources.enrichment_at(params.uri, context, get_client)
+    )
+    scopes = _scopes_of(connection := connection_of(context))
+    if params.uri not in scopes:
+        if len(scopes) >= MAX_IDS:
+            raise MCPError(INVALID_PARAMS, f"No more than {MAX_IDS} subscriptions at once.")
+        scope = scopes[params.uri] = anyio.CancelScope()
+        notify = partial(connection.send_resource_updated, params.uri)
+        work = partial(notify_when_final, get_client, [found.id], notify)
+        context.lifespan_context.start_soon(_run_in_scope, scopes, params.uri, scope, work)
+    return EmptyResult()
 
-    get_client: GetClient
 
-    async def subscribe(
-        self, context: ServerRequestContext[TaskGroup], params: SubscribeRequestParams
-    ) -> EmptyResult:
-        """Notify this connection once the enrichment is final."""
-        if params.uri == resources.CREDITS:
-            raise MCPError(
-                INVALID_PARAMS, "Credits cannot be subscribed to: read them when needed."
-            )
-        found = await with_protocol_errors(
-            "resources/subscribe", resources.enrichment_at(params.uri, context, self.get_client)
-        )
-        scopes = _scopes_of(connection := connection_of(context))
-        if params.uri not in scopes:
-            if len(scopes) >= MAX_IDS:
-                raise MCPError(INVALID_PARAMS, f"No more than {MAX_IDS} subscriptions at once.")
-            scope = scopes[params.uri] = anyio.CancelScope()
-            notify = partial(connection.send_resource_updated, params.uri)
-            work = partial(notify_when_final, self.get_client, [found.id], notify)
-            context.lifespan_context.start_soon(_run_in_scope, scopes, params.uri, scope, work)
-        return EmptyResult()
-
-    async def unsubscribe(
-        self, context: ServerRequestContext[TaskGroup], params: UnsubscribeRequestParams
-    ) -> EmptyResult:
-        """Cancel the subscription."""
-        if scope := _scopes_of(connection_of(context)).pop(params.uri, None):
-            scope.cancel()
-        return EmptyResult()
+async def unsubscribe(
+    context: ServerRequestContext[TaskGroup], params: UnsubscribeRequestParams
+) -> EmptyResult:
+    """Cancel the subscription."""
+    if scope := _scopes_of(connection_of(context)).pop(params.uri, None):
+        scope.cancel()
+    return EmptyResult()
 
 
 async def _run_in_scope(
@@ -184,7 +177,7 @@ class StreamLimits:
     """Whether the client may still be notified. Called before each notification."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SubscriptionsListen:
     """`subscriptions/listen`: notifies on the request's own stream."""
 
@@ -200,10 +193,11 @@ class SubscriptionsListen:
         resource_ids = {uri: found for uri in uris[:MAX_IDS] if (found := resources.id_in(uri))}
         tasks = await self._find_tasks(context, params.notifications)
         meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
-        await _acknowledge(context, list(resource_ids), list(tasks), meta)
+        await _send(context, _acknowledgement(list(resource_ids), list(tasks), meta))
         async with anyio.create_task_group() as group:
             for uri, enrichment_id in resource_ids.items():
-                send = partial(_notify_resource, context, uri, meta)
+                updated = ResourceUpdatedNotificationParams(uri=uri, _meta=meta)
+                send = partial(_send, context, ResourceUpdatedNotification(params=updated))
                 self._start(group, [enrichment_id], send)
             for task_id, task in tasks.items():
                 self._start(group, task.ids, partial(self._notify_task, context, task_id, meta))
@@ -242,29 +236,20 @@ class SubscriptionsListen:
     async def _notify_task(
         self, context: ServerRequestContext[Any], task_id: str, meta: dict[str, Any]
     ) -> None:
-        notification = TaskNotification(params=await self.tasks.poll(task_id) | {"_meta": meta})
-        await context.session.send_notification(
-            notification,  # type: ignore[arg-type]  # the SDK's union has no extensions
-            related_request_id=context.request_id,
-        )
+        task = await self.tasks.poll(task_id)
+        await _send(context, TaskNotification(params=task | {"_meta": meta}))
 
 
-async def _acknowledge(
-    context: ServerRequestContext[Any], uris: list[str], tasks: list[str], meta: dict[str, Any]
-) -> None:
+def _acknowledgement(
+    uris: list[str], tasks: list[str], meta: dict[str, Any]
+) -> SubscriptionsAcknowledgedNotification:
     honoured = SubscriptionFilter(resource_subscriptions=uris or None)
     if tasks:
         honoured = SubscriptionFilter.model_validate(honoured.model_dump() | {TASK_IDS: tasks})
     params = SubscriptionsAcknowledgedNotificationParams(notifications=honoured, _meta=meta)
-    await context.session.send_notification(
-        SubscriptionsAcknowledgedNotification(params=params), related_request_id=context.request_id
-    )
+    return SubscriptionsAcknowledgedNotification(params=params)
 
 
-async def _notify_resource(
-    context: ServerRequestContext[Any], uri: str, meta: dict[str, Any]
-) -> None:
-    params = ResourceUpdatedNotificationParams(uri=uri, _meta=meta)
-    await context.session.send_notification(
-        ResourceUpdatedNotification(params=params), related_request_id=context.request_id
-    )
+async def _send(context: ServerRequestContext[Any], notification: Any) -> None:
+    """Send on the stream of the request. The SDK's type of notifications has no extensions."""
+    await context.session.send_notification(notification, related_request_id=context.request_id)

@@ -28,22 +28,15 @@ from mcp_enrichment.client.results import as_reused
 from mcp_enrichment.contract.errors import EnrichmentError, UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
 from mcp_enrichment.mcp import results
-from mcp_enrichment.mcp.convert import to_enrichment, to_wait_output
-from mcp_enrichment.mcp.lists import (
-    ListArguments,
-    TableOutput,
-    read_lists,
-    split_ids,
-    to_table,
-)
-from mcp_enrichment.mcp.models import (
-    MAX_IDS,
-    EnrichmentOutput,
-    RequestArguments,
-    WaitArguments,
-    WaitOutput,
-)
+from mcp_enrichment.mcp.arguments import MAX_IDS, ListArguments, RequestArguments, WaitArguments
+from mcp_enrichment.mcp.lists import TableOutput, read_lists, split_ids, to_table
 from mcp_enrichment.mcp.next_steps import MAX_WAIT_SECONDS
+from mcp_enrichment.mcp.outputs import (
+    EnrichmentOutput,
+    WaitOutput,
+    to_enrichment,
+    to_wait_output,
+)
 from mcp_enrichment.mcp.sdk import is_modern
 
 if TYPE_CHECKING:
@@ -54,7 +47,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.client.results import EnrichmentResult
-    from mcp_enrichment.mcp.models import Arguments
+    from mcp_enrichment.mcp.arguments import Arguments
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
@@ -154,24 +147,20 @@ def require_support(context: ServerRequestContext[Any]) -> None:
         )
 
 
-def may_defer(context: ServerRequestContext[Any], arguments: Arguments) -> bool:
-    """Whether a task may replace the result: the call waits, and the client supports tasks."""
+def with_short_wait(context: ServerRequestContext[Any], arguments: Arguments) -> Arguments | None:
+    """The same call with the wait that precedes a task; None if no task may replace its result: the
+    call does not wait, or the client does not support tasks."""
+    if not is_supported(context):
+        return None
     if isinstance(arguments, ListArguments) and arguments.max_credits is not None:
-        return False  # once the call has returned, nobody begins the rows that wait for a credit
-    waits = isinstance(arguments, WaitArguments) or (
-        isinstance(arguments, RequestArguments | ListArguments) and arguments.wait_seconds > 0
-    )
-    return waits and is_supported(context)
-
-
-def with_short_wait(arguments: Arguments) -> Arguments:
-    """The same call with the wait that precedes a task."""
+        return None  # once the call has returned, nobody begins the rows that wait for a credit
     if isinstance(arguments, WaitArguments):
         seconds = min(arguments.timeout_seconds, look_seconds(len(arguments.ids)))
         return arguments.model_copy(update={"timeout_seconds": seconds})
-    assert isinstance(arguments, RequestArguments | ListArguments)  # noqa: S101 (no other call may defer)
-    seconds = min(arguments.wait_seconds, SHORT_WAIT)
-    return arguments.model_copy(update={"wait_seconds": seconds})
+    if isinstance(arguments, RequestArguments | ListArguments) and arguments.wait_seconds > 0:
+        seconds = min(arguments.wait_seconds, SHORT_WAIT)
+        return arguments.model_copy(update={"wait_seconds": seconds})
+    return None
 
 
 def is_final(output: BaseModel) -> bool:
@@ -216,7 +205,7 @@ class UpdateParams(TaskParams):
     input_responses: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tasks:
     """The methods of the extension."""
 
@@ -225,31 +214,20 @@ class Tasks:
     def serve_on(self, server: Server[Any]) -> None:
         """Add the methods to the server."""
         server.add_request_handler(GET, TaskParams, self.get)
-        server.add_request_handler(UPDATE, UpdateParams, self.update)
-        server.add_request_handler(CANCEL, TaskParams, self.cancel)
+        server.add_request_handler(UPDATE, UpdateParams, self.acknowledge)
+        server.add_request_handler(CANCEL, TaskParams, self.acknowledge)
 
     async def get(self, context: ServerRequestContext[Any], params: TaskParams) -> dict[str, Any]:
         """The current state of the task, with its result if it has one."""
         require_support(context)
         return await results.with_protocol_errors(GET, self.poll(params.task_id))
 
-    async def update(
-        self, context: ServerRequestContext[Any], params: UpdateParams
-    ) -> dict[str, Any]:
-        """Does nothing: no task asks for input."""
-        return await self._acknowledge(UPDATE, context, params)
-
-    async def cancel(
+    async def acknowledge(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        """Does nothing: between two polls nobody waits."""
-        return await self._acknowledge(CANCEL, context, params)
-
-    async def _acknowledge(
-        self, method: str, context: ServerRequestContext[Any], params: TaskParams
-    ) -> dict[str, Any]:
+        """Does nothing to the task: none asks for input, and between two polls nobody waits."""
         require_support(context)
-        await results.with_protocol_errors(method, self.find(params.task_id))
+        await results.with_protocol_errors(context.method, self.find(params.task_id))
         return {}
 
     async def find(self, task_id: str) -> Task:

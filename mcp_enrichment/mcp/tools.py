@@ -10,9 +10,15 @@ from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
 from mcp_enrichment.contract.linkedin_url import canonical_profile_url
-from mcp_enrichment.mcp.convert import to_credits, to_enrichment, to_wait_output
-from mcp_enrichment.mcp.lists import (
+from mcp_enrichment.mcp.arguments import (
+    Arguments,
+    CreditsArguments,
+    GetArguments,
     ListArguments,
+    RequestArguments,
+    WaitArguments,
+)
+from mcp_enrichment.mcp.lists import (
     TableOutput,
     question,
     read_lists,
@@ -20,15 +26,13 @@ from mcp_enrichment.mcp.lists import (
     split_ids,
     to_table,
 )
-from mcp_enrichment.mcp.models import (
-    Arguments,
-    CreditsArguments,
+from mcp_enrichment.mcp.outputs import (
     CreditsOutput,
     EnrichmentOutput,
-    GetArguments,
-    RequestArguments,
-    WaitArguments,
     WaitOutput,
+    to_credits,
+    to_enrichment,
+    to_wait_output,
 )
 from mcp_enrichment.mcp.schema import input_schema, output_schema
 
@@ -43,13 +47,6 @@ if TYPE_CHECKING:
 
 async def _no_question(_client: EnrichmentBackend, _arguments: Any) -> str:
     raise AssertionError("a tool that spends nothing asks nothing")
-
-
-async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
-    return (
-        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
-        "It costs one credit when an address is found."
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +90,16 @@ async def _request(
         external_id=arguments.external_id,
         force_refresh=arguments.force_refresh,
         may_spend=call.may_spend,
-        wait=max(arguments.wait_seconds - call.elapsed, 0.0),
+        wait=max(call.started_at + arguments.wait_seconds - anyio.current_time(), 0.0),
     )
     return to_enrichment(result)
+
+
+async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
+    return (
+        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
+        "It costs one credit when an address is found."
+    )
 
 
 async def _get(
@@ -107,13 +111,12 @@ async def _get(
 async def _wait(
     client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
 ) -> WaitOutput:
-    began = anyio.current_time() - call.elapsed
     lists, ids = split_ids(arguments.ids)
     saved = await read_lists(client, lists, only_open=True)
-    left = arguments.timeout_seconds - call.elapsed
-    results = await client.wait([*ids, *saved.ids], left)
+    deadline = call.started_at + arguments.timeout_seconds
+    results = await client.wait([*ids, *saved.ids], deadline - anyio.current_time())
     table = await to_table(client, saved.entries(results[len(ids) :])) if lists else None
-    seconds = anyio.current_time() - began
+    seconds = anyio.current_time() - call.started_at
     return to_wait_output(results[: len(ids)], seconds=seconds, table=table)
 
 

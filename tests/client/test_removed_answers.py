@@ -71,7 +71,7 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
         None,
     )
     assert lookups.accepted == 1
-    step = next_steps.next_step(answer.status, answer.reason, None, 0)
+    step = next_steps.next_step(answer)
     said = step.to_assistant() if step else ""
     assert "can be requested again, which may cost a credit" in said
     assert next_steps.NO_GUESS in said

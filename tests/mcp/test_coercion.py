@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.contract.errors import InvalidArguments
-from mcp_enrichment.mcp.arguments import ignored_names, parse
-from mcp_enrichment.mcp.models import (
+from mcp_enrichment.mcp.arguments import (
     CreditsArguments,
     GetArguments,
     RequestArguments,
     WaitArguments,
+    ignored_names,
+    parse,
 )
 from tests.mcp.faces import ADA, ID, WORK, data_of, error_of, wire
 from tests.support.scripted_server import replies

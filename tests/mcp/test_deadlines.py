@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.mcp import models
+from mcp_enrichment.mcp import arguments
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, ONE_CALL_OF_EACH, WORK, data_of, error_of, face, wire
 from tests.support.passing_time import pass_time
@@ -36,7 +36,7 @@ LONG_CAP = 50
 async def test_a_request_can_wait_for_as_long_as_its_cap_and_still_answer(
     monkeypatch: pytest.MonkeyPatch, vendor: ScriptedServer, buyer: Client
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", LONG_CAP)
+    monkeypatch.setattr(arguments, "WAIT_CAP", LONG_CAP)
     began = anyio.current_time()
 
     async def until_the_cap(stream: SocketStream, seen: ReceivedRequest) -> None:
@@ -111,26 +111,26 @@ async def test_no_call_outlasts_its_cap_for_a_server_that_hangs_in_the_handshake
 
 
 async def _all_end_within_their_cap(settings: Settings, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(models, "WAIT_CAP", CAP)
-    patch.setattr(models, "READ_CAP", CAP)
+    patch.setattr(arguments, "WAIT_CAP", CAP)
+    patch.setattr(arguments, "READ_CAP", CAP)
 
     async with face(settings, "legacy") as client, anyio.create_task_group() as tasks:
 
-        async def in_time(tool: str, arguments: dict[str, Any]) -> None:
+        async def in_time(tool: str, given: dict[str, Any]) -> None:
             with anyio.fail_after(HANG):  # seconds; the server never finishes
-                error = error_of(await client.call_tool(tool, arguments))
+                error = error_of(await client.call_tool(tool, given))
             spends = tool == "request_email_enrichment"
             assert (error["code"], error["retryable"]) == ("service_unavailable", True)
             assert error["charged"] is (None if spends else False)
 
-        for tool, arguments in ONE_CALL_OF_EACH.items():
-            tasks.start_soon(in_time, tool, arguments)
+        for tool, given in ONE_CALL_OF_EACH.items():
+            tasks.start_soon(in_time, tool, given)
 
 
 async def test_a_request_that_was_cut_off_is_joined_when_it_is_made_again(
     vendor: ScriptedServer, buyer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", 0.2)
+    monkeypatch.setattr(arguments, "WAIT_CAP", 0.2)
     may_answer = anyio.Event()
 
     async def late(stream: SocketStream, seen: ReceivedRequest) -> None:
@@ -140,7 +140,7 @@ async def test_a_request_that_was_cut_off_is_joined_when_it_is_made_again(
     vendor.will(late)
     cut_off = error_of(await buyer.call_tool("request_email_enrichment", WORK))
     assert "joined, not paid for twice" in cut_off["sentence"]
-    monkeypatch.setattr(models, "WAIT_CAP", HANG)
+    monkeypatch.setattr(arguments, "WAIT_CAP", HANG)
     may_answer.set()
     vendor.always(replies(200, wire("completed")))
     again = data_of(await buyer.call_tool("request_email_enrichment", WORK))

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from mcp.types import ElicitResult
 
-from mcp_enrichment.mcp import models
+from mcp_enrichment.mcp import arguments
 from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import PATIENT, WORK, data_of, error_of, face, wire
 from tests.support.passing_time import pass_time
@@ -97,7 +97,7 @@ async def test_nobody_is_asked_about_what_costs_nothing(
 async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
     vendor: ScriptedServer, careful: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "WAIT_CAP", 50)
+    monkeypatch.setattr(arguments, "WAIT_CAP", 50)
     began = anyio.current_time()
 
     async def thinks(_context: Any, _params: Any) -> ElicitResult:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from mcp_enrichment.mcp.stdio.reader import MAX_LINE
+from mcp_enrichment.mcp.stdio.streams import MAX_LINE
 from tests.mcp.pipes import LEGACY, MODERN
 from tests.mcp.raw_pipe import RawPipe, raw_pipe
 from tests.over_http.served import ACCEPT, Served, served

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mcp_enrichment.contract.price import CreditPrice
-from mcp_enrichment.mcp import progress
+from mcp_enrichment.mcp import runner
 from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, error_of, face
 from tests.mcp.test_elicitation import Person
@@ -219,8 +219,8 @@ async def test_a_cancelled_call_begins_nothing_more(buyer: Client, vendor: Scrip
 async def test_progress_counts_the_people_who_are_answered(
     buyer: Client, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "FIRST_PROGRESS", 0.1)
-    monkeypatch.setattr(progress, "PROGRESS_EVERY", 0.1)
+    monkeypatch.setattr(runner, "FIRST_PROGRESS", 0.1)
+    monkeypatch.setattr(runner, "PROGRESS_EVERY", 0.1)
     vendor.always(service := ListService(ends=1_000_000))
     told: list[tuple[float, float | None, str | None]] = []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_enrichment.mcp import progress
+from mcp_enrichment.mcp import runner
 from tests.mcp.faces import ID, WORK, data_of, wire
 from tests.support.scripted_server import Behaviour, ReceivedRequest, replies
 from tests.support.waiting import HANG
@@ -27,12 +27,12 @@ WAIT_A_SECOND = {"ids": [ID], "timeout_seconds": 1}
 
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_PROGRESS", 0.2)
-    monkeypatch.setattr(progress, "PROGRESS_EVERY", 0.2)
+    monkeypatch.setattr(runner, "FIRST_PROGRESS", 0.2)
+    monkeypatch.setattr(runner, "PROGRESS_EVERY", 0.2)
 
 
 def test_progress_comes_at_least_every_five_seconds() -> None:
-    assert progress.FIRST_PROGRESS < progress.PROGRESS_EVERY < 5
+    assert runner.FIRST_PROGRESS < runner.PROGRESS_EVERY < 5
 
 
 @pytest.mark.usefixtures("_often")

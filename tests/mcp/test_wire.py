@@ -17,8 +17,14 @@ from mcp.types import JSONRPCRequest, JSONRPCResponse
 
 from mcp_enrichment.mcp.jsonrpc import HEAD
 from mcp_enrichment.mcp.stdio.early import Handover
-from mcp_enrichment.mcp.stdio.reader import MAX_LINE, LineBuffer, StdinReader, TooLong
-from mcp_enrichment.mcp.stdio.writer import MAX_OPEN_REQUESTS, StdoutWriter
+from mcp_enrichment.mcp.stdio.streams import (
+    MAX_LINE,
+    MAX_OPEN_REQUESTS,
+    LineBuffer,
+    StdinReader,
+    StdoutWriter,
+    TooLong,
+)
 from tests.mcp.pipes import environment, handshake, modern, piped, request
 from tests.support.waiting import HANG
 
@@ -160,16 +166,16 @@ def test_a_line_may_be_long_but_not_endless(caplog: pytest.LogCaptureFixture) ->
     for _ in range(MAX_LINE // 1024):
         lines.feed(b"x" * 1024)
     lines.feed(b"\nshort\n" + b"y" * 1024)
-    assert lines.pop() == b"x" * MAX_LINE
-    assert lines.pop() == b"short"
+    assert lines.complete.popleft() == b"x" * MAX_LINE
+    assert lines.complete.popleft() == b"short"
     for _ in range(2 * MAX_LINE // 1024):
         lines.feed(b"y" * 1024)
     assert len(lines._current) <= MAX_LINE, "a line that is too long is not kept"
     lines.feed(b"\nafter")
-    assert lines.pop() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
-    assert not lines
+    assert lines.complete.popleft() == TooLong(head=b"y" * HEAD, tail=b"y" * HEAD)
+    assert not lines.complete
     lines.end()
-    assert lines.pop() == b"after"
+    assert lines.complete.popleft() == b"after"
     assert "was refused" in caplog.text
 
 
@@ -198,7 +204,7 @@ async def test_the_end_of_an_early_answer_is_sent_first_and_no_answer_twice() ->
     async with own_pipe() as (client, to_client), anyio.create_task_group() as tasks:
         outgoing = StdoutWriter(to_client, early)
         for its_id in ("early", "late"):
-            outgoing.request_started()
+            outgoing.open_requests += 1
             response = JSONRPCResponse(jsonrpc="2.0", id=its_id, result={})
             await outgoing.send(SessionMessage(response))
         tasks.start_soon(outgoing.keep_writing)

@@ -11,7 +11,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
-from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request import HTTPError
 from tests.over_http.served import Served, call, served
 from tests.support.waiting import HANG
 

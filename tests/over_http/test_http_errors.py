@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.mcp.http import request
 from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts, allowed_hosts
-from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request import HTTPError
 from tests.cli.commands import Shell
 from tests.over_http.served import call, served
 from tests.support.waiting import HANG

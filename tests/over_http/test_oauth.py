@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mcp_enrichment.app.http import mcp_http_app
-from mcp_enrichment.mcp.http import endpoint
+from mcp_enrichment.mcp.http import app as mcp_app
 from mcp_enrichment.settings import Settings
 from tests.cli.commands import Shell
 from tests.mcp.faces import ID, PATIENT, WORK, data_of, error_of
@@ -110,7 +110,7 @@ async def test_a_token_without_the_scope_can_read_and_wait_and_not_request(
 async def test_a_request_that_hides_its_tool_from_the_first_look_spends_nothing_either(
     vendor: ScriptedServer, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "SPENDING", frozenset())
+    monkeypatch.setattr(mcp_app, "SPENDING", frozenset())
     settings = Settings(
         api_url=vendor.url,
         api_key="a-key",

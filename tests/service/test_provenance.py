@@ -11,8 +11,8 @@ from prometheus_client import generate_latest
 
 from mcp_enrichment.client.results import from_response
 from mcp_enrichment.contract.models import EnrichmentBody, Verification
-from mcp_enrichment.mcp.convert import to_enrichment
 from mcp_enrichment.mcp.next_steps import BY_VERIFICATION
+from mcp_enrichment.mcp.outputs import to_enrichment
 from mcp_enrichment.service import metrics
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import ContactsSource
@@ -23,7 +23,7 @@ from tests.support.running_service import ADAS, running_service
 from tests.support.scripted_vendors import scripted_vendor
 
 if TYPE_CHECKING:
-    from mcp_enrichment.mcp.models import EnrichmentOutput
+    from mcp_enrichment.mcp.outputs import EnrichmentOutput
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from mcp_enrichment.client import client as client_module
 from mcp_enrichment.client import submitter, webhooks
 from mcp_enrichment.client.poller import Poller
 from mcp_enrichment.client.state import sqlite_file
-from mcp_enrichment.mcp import models
+from mcp_enrichment.mcp import arguments
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def be_patient(change: Callable[[Any, str, float], None] = setattr) -> None:
 
 def let_calls_take_long(change: Callable[[Any, str, Any], None]) -> None:
     """Let no tool call be cut off because the machine is busy."""
-    change(models, "READ_CAP", HANG)
-    change(models, "WAIT_CAP", HANG)
+    change(arguments, "READ_CAP", HANG)
+    change(arguments, "WAIT_CAP", HANG)
 
 
 def count_waits_from_their_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +61,4 @@ def count_waits_from_their_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Poller, "_join", joined)
     monkeypatch.setattr(Poller, "_poll_once", read)
-    monkeypatch.setattr(models.WaitArguments, "cap", HANG)
+    monkeypatch.setattr(arguments.WaitArguments, "cap", HANG)

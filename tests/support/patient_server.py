@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mcp_enrichment.cli import main
 from mcp_enrichment.client import poller
-from mcp_enrichment.mcp.stdio import reader, transport
+from mcp_enrichment.mcp.stdio import streams
 
 if __name__ == "__main__":
     poller.LAST_POLL_SECONDS = poller.RESPONSE_MARGIN = 3.0  # the last poll requests no hold
-    transport.LINGER = reader.GONE_SECONDS = 60.0
+    streams.LINGER = streams.GONE_SECONDS = 60.0
     main()

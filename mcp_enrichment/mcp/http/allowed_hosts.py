@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.http import DEFAULT_PORTS, is_loopback
-from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""Reads an HTTP request before the SDK does: its body, the tool that it calls, and its headers."""
+"""Reads an HTTP request before the SDK does, and refuses it: its body, its tool, its headers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import anyio
 from mcp.types import INVALID_REQUEST, JSONRPCRequest
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 
-from mcp_enrichment.mcp.http.http_error import HTTPError
 from mcp_enrichment.mcp.jsonrpc import NO_REQUEST, InvalidMessage, parse_message
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Message, Receive, Scope
 
+SERVER_ERROR = -32000
+"""A code that JSON-RPC reserves for servers."""
 MAX_BODY = 256 * 1024
 """Bytes. A hundred ids of the greatest length take a twentieth of it. An argument of 100 kB reaches
 its tool, which refuses it by name."""
@@ -23,6 +27,29 @@ BODY_SECONDS = 10.0
 """Time for the body to arrive after the headers."""
 ANY_TYPE = "*/*"
 _QUICK_TOOLS = frozenset(tool.name for tool in TOOLS if not tool.waits)
+
+
+class HTTPError(Exception):
+    """The request is refused. The sentence contains no text from outside."""
+
+    def __init__(
+        self,
+        status: int,
+        sentence: str,
+        *,
+        code: int = SERVER_ERROR,
+        request_id: str | int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.code = status, code
+        self._request_id, self._headers = request_id, headers
+
+    def response(self) -> JSONResponse:
+        """The response. Its `id` is null if the id of the request is not known."""
+        error = {"code": self.code, "message": str(self)}
+        body = {"jsonrpc": "2.0", "id": self._request_id, "error": error}
+        return JSONResponse(body, self.status, headers=self._headers)
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -13,8 +13,7 @@ from starlette.responses import Response
 
 from mcp_enrichment.contract import standard_webhooks
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.mcp.http.http_error import HTTPError
-from mcp_enrichment.mcp.http.request import read_body
+from mcp_enrichment.mcp.http.request import HTTPError, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,14 +33,7 @@ class WebhookRoute:
     """If there are any, one of them must have signed the body."""
 
     async def take(self, request: Request) -> Response:
-        """Save a webhook. It returns before anything is polled."""
-        try:
-            await self._take(request)
-        except HTTPError as error:
-            return error.response()
-        return Response(status_code=204)
-
-    async def _take(self, request: Request) -> None:
+        """Save a webhook. It returns before anything is polled. Raises `HTTPError`."""
         body = await read_body(request.receive)
         if self.secrets and not standard_webhooks.verify(
             request.headers, body, self.secrets, now=time.time()
@@ -53,3 +45,4 @@ class WebhookRoute:
             raise HTTPError(503, "The webhook could not be saved. Send it again.") from error
         if not is_ours:
             raise HTTPError(404, "There is nothing at this path.")
+        return Response(status_code=204)

@@ -60,8 +60,7 @@ class RecordedAnswers:
     def _result(self, era: str, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         result = self._results[era].get(method)
         if result is None or method != "initialize":
-            is_served = _is_modern if era == MODERN else _is_plain
-            return result if is_served(params) else None
+            return result if _is_served(era, params) else None
         if not self._is_handshake(params):
             return None
         return result | {"protocolVersion": params["protocolVersion"]}
@@ -104,28 +103,23 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _is_plain(params: Mapping[str, Any]) -> bool:
-    """Whether these are parameters of a request after the handshake: a progress token at most."""
+def _is_served(era: str, params: Mapping[str, Any]) -> bool:
+    """Whether these are parameters of a request in this era, and nothing else: a progress token
+    and, without a handshake, what the client says about itself."""
     meta = params.get("_meta", {})
-    return (
+    if not (
         params.keys() <= {"_meta"}
         and isinstance(meta, dict)
-        and meta.keys() <= {"progressToken"}
         and _is_id(meta.get("progressToken", 0))
-    )
-
-
-def _is_modern(params: Mapping[str, Any]) -> bool:
-    """Whether these are parameters of a request without a handshake, and nothing else."""
-    meta = params.get("_meta")
+    ):
+        return False
+    if era == HANDSHAKE:
+        return meta.keys() <= {"progressToken"}
     return (
-        params.keys() == {"_meta"}
-        and isinstance(meta, dict)
-        and _ENVELOPE <= meta.keys() <= _ENVELOPE | _OPTIONAL
+        _ENVELOPE <= meta.keys() <= _ENVELOPE | _OPTIONAL
         and meta[f"{_META}protocolVersion"] == MODERN
         and _are_capabilities(meta[f"{_META}clientCapabilities"])
         and _is_client_info(meta.get(f"{_META}clientInfo", {"name": "", "version": ""}))
-        and _is_id(meta.get("progressToken", 0))
     )
 
 

@@ -1,6 +1,7 @@
-"""Authenticates a request by its header `Authorization`, and describes what is wrong with it.
+"""Authenticates a request by its header `Authorization`, and tells clients what it needs.
 
-Error responses follow RFC 6750, section 3, and RFC 9728, section 5.
+Error responses follow RFC 6750, section 3, and RFC 9728, section 5. The protected resource metadata
+names the issuer of access tokens (RFC 9728).
 """
 
 from __future__ import annotations
@@ -9,14 +10,22 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.errors import ServiceUnavailable
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope
-from mcp_enrichment.mcp.http.http_error import HTTPError
+from mcp_enrichment.mcp.http.request import HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.datastructures import Headers
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
 
@@ -28,6 +37,9 @@ BAD_CREDENTIAL = "The credential is unknown, expired, or not meant for this serv
 MALFORMED = "There must be one Authorization header, of the form: Bearer <key or access token>."
 UNCHECKED = "The credential cannot be checked at the moment. Try again in a minute."
 
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+NAME = "Email enrichment"
+CACHED = "max-age=3600"
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
@@ -102,3 +114,32 @@ class Authenticator:
         if team_id is not None:
             return Principal(name=f"team-{team_id}", team_id=team_id)
         return await self.tokens.verify(token) if self.tokens else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProtectedResource:
+    """This server as an OAuth resource."""
+
+    url: str
+    issuer: str
+
+    @property
+    def metadata_url(self) -> str:
+        """The well-known path goes between host and path (RFC 9728, section 3.1)."""
+        scheme, netloc, path, *_ = urlsplit(self.url)
+        return f"{scheme}://{netloc}{WELL_KNOWN}{path}"
+
+    def routes(self) -> Sequence[Route]:
+        """The document at its URL, and at the one that clients derive from the host alone."""
+        where = urlsplit(self.metadata_url).path
+        return [Route(path, self._document) for path in (where, WELL_KNOWN)]
+
+    async def _document(self, _request: Request) -> Response:
+        document = {
+            "resource": self.url,
+            "resource_name": NAME,
+            "authorization_servers": [self.issuer],
+            "scopes_supported": list(Scope),
+            "bearer_methods_supported": ["header"],
+        }
+        return JSONResponse(document, headers={"Cache-Control": CACHED})

@@ -1,13 +1,17 @@
-"""The SDK's span of each message, without text of the client."""
+"""The middleware of the server: it traces each message, and normalizes arguments."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 
 from mcp_enrichment import tracing
+from mcp_enrichment.mcp.arguments import arguments_object
+from mcp_enrichment.mcp.elicitation import readable_replies
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,10 +24,36 @@ if TYPE_CHECKING:
     )
 
 _METHODS = {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS}
+_WITH_ARGUMENTS = {"tools/call", "prompts/get"}
+_REPLIES = "inputResponses"
+_NO_OBJECT = (
+    "The arguments of a call must be a JSON object, such as {}. Nothing was sent and nothing "
+    "charged. Send them as an object."
+)
+
+
+async def normalize_arguments(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Convert what clients send for arguments to an object, and a malformed reply to a question to
+    none. The SDK would refuse all else before the handler runs, and not say that nothing was
+    charged."""
+    if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
+        given = arguments_object(ctx.params.get("arguments"))
+        if not isinstance(given, dict):
+            raise MCPError(INVALID_PARAMS, _NO_OBJECT)
+        given = {name: value for name, value in given.items() if value is not None}
+        params = {**ctx.params, "arguments": given}
+        if params.get(_REPLIES) is not None:
+            params[_REPLIES] = readable_replies(params[_REPLIES])
+        ctx = replace(ctx, params=params)
+    return await call_next(ctx)
 
 
 class TracingMiddleware:
-    """Continues the trace of `_meta` or, over HTTP, of the request's header.
+    """The SDK's span of each message, without text of the client.
+
+    It continues the trace of `_meta` or, over HTTP, of the request's header.
 
     Without either, and if nobody records spans, it does nothing.
     """
