@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -18,11 +20,12 @@ OLDEST = (3, 11)
 EVERYTHING = ".[dev,keyring,otel,postgres]"
 
 CHECKS = {
-    "lint": ["ruff", "check", "."],
-    "format": ["ruff", "format", "--check", "."],
-    "types": ["mypy"],
-    "import contracts": ["lint-imports"],
+    "lint": {"args": [BIN / "ruff", "check", "."]},
+    "format": {"args": [BIN / "ruff", "format", "--check", "."]},
+    "types": {"args": [BIN / "mypy"]},
+    "import contracts": {"args": [BIN / "lint-imports"]},
 }
+"""What `subprocess.Popen` takes, by name."""
 SERVERS = {
     "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
     "nginx-light": ["nginx", "/usr/sbin/nginx"],
@@ -53,32 +56,49 @@ def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(EVERYTHING)
     install_servers()
-    # The tests start hundreds of processes. Each would compile the package if the environment
-    # keeps Python from writing bytecode.
+    # The tests start hundreds of processes, which all find the package compiled.
     run("python", "-m", "compileall", "-q", "mcp_enrichment")
-    return report(failed_checks() + ["tests"] * bool(run_tests(*pytest_options)))
+    tests = test_runs(*pytest_options)
+    codes = run_together(tests | CHECKS)
+    failed = [name for name in codes if codes[name] not in (0, NONE_COLLECTED)]
+    if all(codes[name] == NONE_COLLECTED for name in tests):
+        failed.append("tests: the options leave none to run")
+    return report(failed)
 
 
 def check(*pytest_options):
     """Lint, types, import contracts, and the tests of what changed since the last commit."""
     if not is_there(str(BIN / "pytest")):
         install(EVERYTHING)
-    failed, tests = failed_checks(), tests_of(changed_files())
-    print(f"\n== tests of what changed: {len(tests)} files", flush=True)
-    options = [*SIDE_BY_SIDE, "worksteal", "--installing=none", *pytest_options]
-    if tests and run("pytest", *options, *tests, env=in_memory()):
-        failed.append("tests")
-    return report(failed)
+    tests = tests_of(changed_files())
+    command = [BIN / "pytest", *SIDE_BY_SIDE, "worksteal", "--installing=none", *pytest_options]
+    name = f"tests of what changed: {len(tests)} files"
+    of_tests = {name: {"args": [*command, *tests], "env": in_memory()}} if tests else {}
+    codes = run_together(of_tests | CHECKS)
+    return report([name for name, code in codes.items() if code])
 
 
-def failed_checks():
-    """Run lint, types and import contracts; the names of those that failed."""
-    failed = []
-    for name, command in CHECKS.items():
-        print(f"\n== {name}", flush=True)
-        if run(*command):
-            failed.append(name)
-    return failed
+def run_together(commands):
+    """Run the commands at the same time; their exit codes, by name.
+
+    The first prints as it runs. What the others say is printed after it.
+    """
+    first, *others = commands
+    print(f"\n== {first}", flush=True)
+    with ExitStack() as stack:
+        said = {name: stack.enter_context(TemporaryFile()) for name in others}
+        started = {
+            name: subprocess.Popen(
+                **commands[name], cwd=ROOT, stdout=said[name], stderr=subprocess.STDOUT
+            )
+            for name in others
+        }
+        codes = {first: subprocess.run(**commands[first], cwd=ROOT, check=False).returncode}
+        for name in others:
+            codes[name] = started[name].wait()
+            said[name].seek(0)
+            print(f"\n== {name}\n{said[name].read().decode(errors='replace')}", flush=True)
+    return codes
 
 
 def report(failed):
@@ -119,25 +139,31 @@ def imported(path):
     return found
 
 
-def run_tests(*options):
-    """Run the tests without any network but loopback, and those that install with one."""
-    if not can_be_cut_off():
-        print("\n== tests (this system cannot cut them off from the network)", flush=True)
-        return run("pytest", *SIDE_BY_SIDE, "worksteal", *options)
-    print("\n== tests, cut off from the network", flush=True)
+def test_runs(*options):
+    """The tests without any network but loopback, and those that install with one."""
     pytest = [str(BIN / "pytest"), *SIDE_BY_SIDE]
-    command = cut_off([*pytest, "worksteal", "--installing=none", *options])
-    ended = subprocess.run(command, cwd=ROOT, check=False, env=in_memory()).returncode
-    print("\n== tests that install from package indexes", flush=True)
+    if not can_be_cut_off():
+        name = "tests (this system cannot cut them off from the network)"
+        return {name: {"args": [*pytest, "worksteal", *options], "env": with_bytecode()}}
+    alone = cut_off([*pytest, "worksteal", "--installing=none", *options])
     # The tests of one file share what they install.
-    codes = {ended, run("pytest", *SIDE_BY_SIDE, "loadfile", "--installing=only", *options)}
-    return max(codes - {NONE_COLLECTED}, default=NONE_COLLECTED)
+    beside = [pytest[0], "--numprocesses", "2", "--dist", "loadfile"]
+    installing = [*beside, "--installing=only", *options]
+    return {
+        "tests, cut off from the network": {"args": alone, "env": in_memory()},
+        "tests that install from package indexes": {"args": installing, "env": with_bytecode()},
+    }
+
+
+def with_bytecode():
+    """The environment, in which Python keeps what it has compiled for the next process."""
+    return {name: of for name, of in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def in_memory():
-    """The environment, with the folder for temporary files in memory if there is room."""
+    """That environment, with the folder for temporary files in memory if there is room."""
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
-    return {"TMPDIR": str(MEMORY), **os.environ} if has_room else dict(os.environ)
+    return {"TMPDIR": str(MEMORY)} | with_bytecode() if has_room else with_bytecode()
 
 
 def cut_off(command):

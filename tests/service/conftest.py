@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.service.db.migrate import upgrade
 from mcp_enrichment.service.queue import procrastinate_worker
 from tests.support import postgres
-from tests.support.databases import open_place
+from tests.support.databases import engine_of, open_place
 from tests.support.release_patience import let_jobs_be_released
 
 if TYPE_CHECKING:
@@ -37,8 +38,28 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pl
     Workers on Postgres poll often. Tests of NOTIFY use `url` and set their own pause.
     """
     monkeypatch.setattr(procrastinate_worker, "POLL", 0.1)
-    place: Place = request.getfixturevalue("path" if request.param == "sqlite" else "url")
+    place: Place = request.getfixturevalue("file" if request.param == "sqlite" else "url")
     return place
+
+
+@pytest.fixture
+def file(path: Path, migrated: bytes) -> Path:
+    """A migrated database file, for one test."""
+    path.parent.mkdir(mode=0o700, parents=True)
+    path.touch(mode=0o600)
+    path.write_bytes(migrated)
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The content of a migrated database file."""
+    path = tmp_path_factory.mktemp("migrated") / "enrichment.db"
+    engine = engine_of(path)
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
+    return path.read_bytes()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -6,6 +6,7 @@ allows.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from dataclasses import dataclass, field
@@ -52,12 +53,18 @@ class Key:
         return shown | {"kid": self.id, "use": "sig"}
 
 
+@functools.cache
+def _first_key() -> Key:
+    """The key of every issuer unless a test gives it others: to make one takes a while."""
+    return Key.of("RS256")
+
+
 @dataclass
 class Issuer:
     """Serves its current metadata and keys, which a test may change."""
 
     url: str
-    keys: list[Key] = field(default_factory=lambda: [Key.of("RS256")])
+    keys: list[Key] = field(default_factory=lambda: [_first_key()])
     consents: list[str] = field(default_factory=list)
     """The scopes that the person allows at each consent, if fewer than requested."""
     asked: list[dict[str, str]] = field(default_factory=list)
