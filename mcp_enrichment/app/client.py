@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.app.lazy import lazy
+from mcp_enrichment.app.price import credit_price
 from mcp_enrichment.app.service import embedded_service
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import InternalError, StorageFailed, Unauthorized
@@ -86,6 +87,7 @@ async def open_client(
         keep_misses=settings.miss_days * DAY,
         budget=_budget(settings),
         webhooks=webhooks,
+        price=credit_price(settings),
     ) as client:
         yield client
 
@@ -117,6 +119,7 @@ def in_process_client(app: ASGIApp, settings: Settings, *, team: str = "") -> En
         account=f"{settings.database_name}{team}",
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
+        price=credit_price(settings),
         supports_idempotency=True,
         # Contacts may be imported at any time, and another request is free without vendors.
         keep_misses=settings.miss_days * DAY if settings.vendor_keys else 0,
