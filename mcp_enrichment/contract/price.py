@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,5 +15,6 @@ class CreditPrice:
     """Shown after the amount."""
 
     def of(self, count: int) -> str:
-        """The price of this many credits: "1.20 EUR"."""
-        return f"{self.amount * count} {self.currency}".rstrip()
+        """The price of this many credits, rounded up to two decimals: "1.20 EUR"."""
+        amount = (self.amount * count).quantize(Decimal("0.01"), ROUND_UP)
+        return f"{amount} {self.currency}".rstrip()

@@ -281,4 +281,4 @@ def test_a_price_is_shown_with_its_currency() -> None:
     from decimal import Decimal
 
     assert CreditPrice(amount=Decimal("0.02"), currency="EUR").of(60) == "1.20 EUR"
-    assert CreditPrice(amount=Decimal("0.5")).of(3) == "1.5"
+    assert CreditPrice(amount=Decimal("0.5")).of(3) == "1.50"

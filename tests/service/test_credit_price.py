@@ -39,8 +39,8 @@ def test_own_contacts_alone_have_no_price() -> None:
 
 
 def test_elsewhere_a_credit_costs_what_the_vendor_of_the_contract_takes() -> None:
-    assert price_of(api_key="a-key", prices="salesfinity=0.1") == "10.0"
-    assert price_of(api_key="a-key", api_url=VENDOR_URL, prices="salesfinity=0.1") == "10.0"
+    assert price_of(api_key="a-key", prices="salesfinity=0.1") == "10.00"
+    assert price_of(api_key="a-key", api_url=VENDOR_URL, prices="salesfinity=0.1") == "10.00"
 
 
 def test_the_price_of_a_teams_service_is_not_known_here() -> None:
