@@ -13,25 +13,25 @@ from mcp_enrichment.cli.errors import PlainErrors
 from mcp_enrichment.cli.serve import serve_stdio
 
 COMMANDS = {
-    "callbacks": "callbacks.callbacks",
-    "contacts": "contacts.contacts",
-    "credits": "accounts.credits_group",
-    "demo": "enrich.demo",
-    "doctor": "doctor.doctor",
-    "enrich": "enrich.enrich",
-    "key": "key.key",
-    "keys": "accounts.keys",
-    "memory": "memory.memory",
-    "migrate": "service.migrate",
-    "privacy": "privacy.privacy",
-    "serve": "serve.serve",
-    "service": "service.service",
-    "setup": "setup.setup",
-    "sources": "sources.sources",
-    "teams": "accounts.teams",
-    "worker": "service.worker",
+    "callbacks": ("callbacks.callbacks", "Show callbacks, and deliver failed ones again."),
+    "contacts": ("contacts.contacts", "Import your own contacts, the first source of addresses."),
+    "credits": ("accounts.credits_group", "Show the credits that are left, and grant some."),
+    "demo": ("enrich.demo", "Try it on sample data: nothing of yours is read or written."),
+    "doctor": ("doctor.doctor", "Find what keeps it from working."),
+    "enrich": ("enrich.enrich", "Find the email of a LinkedIn profile."),
+    "key": ("key.key", "Keep the API key in the system's keyring."),
+    "keys": ("accounts.keys", "Create, list and revoke the API keys of teams."),
+    "memory": ("memory.memory", "Show and forget past requests, which are not paid for again."),
+    "migrate": ("service.migrate", "Bring the database to this version's schema."),
+    "privacy": ("privacy.privacy", "Suppress, erase or export a person."),
+    "serve": ("serve.serve", "Serve MCP on stdin and stdout, or over HTTP."),
+    "service": ("service.service", "Serve the HTTP contract."),
+    "setup": ("setup.setup", "Write the entry of this server into a chat client."),
+    "sources": ("sources.sources", "Show, check and compare the sources of addresses."),
+    "teams": ("accounts.teams", "Create and list the teams that share this service."),
+    "worker": ("service.worker", "Run the lookups and callbacks of a service on Postgres."),
 }
-"""Each command, and the module and the name that it is imported from."""
+"""Each command: the module and the name that it is imported from, and its line in the help."""
 EXAMPLES = """\b
 Examples:
   mcp-enrichment                                    serve MCP over stdio
@@ -54,9 +54,14 @@ class Commands(PlainErrors):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(".")
+        module, _, name = COMMANDS[cmd_name][0].partition(".")
         command: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table's lines: click's own would import every command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 @click.group(

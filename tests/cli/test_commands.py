@@ -7,8 +7,10 @@ import re
 import zipfile
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from mcp_enrichment.cli import COMMANDS, main
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.cli.commands import ADA, JONAS, SAMPLE, Shell
@@ -26,6 +28,11 @@ def test_help_lists_the_commands_with_examples(shell: Shell) -> None:
         assert re.search(rf"^  {command} +\w", told.out, re.MULTILINE)
     assert "mcp-enrichment contacts import Connections.csv" in told.out
     assert not shell.database.exists()
+
+
+def test_each_command_of_the_help_can_be_imported() -> None:
+    context = click.Context(main)
+    assert all(isinstance(main.get_command(context, name), click.Command) for name in COMMANDS)
 
 
 NO_EXPORTS = {
