@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import uuid
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
@@ -11,7 +10,6 @@ from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Self
 
 import anyio
-from pydantic import ValidationError
 
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
@@ -25,25 +23,20 @@ from mcp_enrichment.client.saved_lists import read_list, save_list
 from mcp_enrichment.client.state.records import BodyCipher
 from mcp_enrichment.client.state.requests import KEEP, FinalRequest, RequestStore
 from mcp_enrichment.client.state.spending import Budget, CreditCap, CreditsView
-from mcp_enrichment.client.submitter import Submission, Submitter, is_recent
+from mcp_enrichment.client.submission import Submission
+from mcp_enrichment.client.submitter import Submitter, is_recent
+from mcp_enrichment.client.validation import build_request, list_type, validate_id
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.digests import mac_of, sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     EnrichmentError,
-    InvalidArguments,
-    InvalidProfileURL,
     ServiceUnavailable,
     TransientError,
     UnknownEnrichment,
 )
-from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
-from mcp_enrichment.contract.http import ENRICHMENT_ID
-from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.contract.models import (
-    MAX_EXTERNAL_ID,
     EmailType,
-    EnrichmentRequest,
     Status,
 )
 
@@ -153,7 +146,7 @@ class EnrichmentClient:
         if an email is found. `force_refresh` repeats a lookup that is final. Without `may_spend` a
         new request raises `NotConfirmed`, and nothing is sent.
         """
-        body = _build_request(linkedin_url, type, callback_url, external_id)
+        body = build_request(linkedin_url, type, callback_url, external_id)
         submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend)
         return await self._request(submission, wait)
 
@@ -189,7 +182,7 @@ class EnrichmentClient:
         `ServiceUnavailable` if the service is down; then the same call again continues, and pays
         for nothing twice.
         """
-        kind = _list_type(type, max_credits)
+        kind = list_type(type, max_credits)
         until = anyio.current_time() + wait
         cap, spent = None, 0
         if max_credits is not None:
@@ -199,7 +192,7 @@ class EnrichmentClient:
         async def request(
             item: ListItem, *, may_spend: bool, cap: CreditCap | None
         ) -> EnrichmentResult:
-            body = _build_request(item.linkedin_url, kind, None, item.external_id)
+            body = build_request(item.linkedin_url, kind, None, item.external_id)
             submission = Submission(body=body, refresh=False, may_spend=may_spend, cap=cap)
             return await self._request(submission, max(until - anyio.current_time(), 0.0))
 
@@ -216,7 +209,7 @@ class EnrichmentClient:
     ) -> ListPreview:
         """Count what `enrich_many` would do. Free: only the saved state is read."""
         return await preview_list(
-            linkedin_urls, _list_type(type), self._store.account, self._submitter.forecast
+            linkedin_urls, list_type(type), self._store.account, self._submitter.forecast
         )
 
     def cost(self, count: int) -> str | None:
@@ -233,7 +226,7 @@ class EnrichmentClient:
 
     async def get(self, enrichment_id: str) -> EnrichmentResult:
         """The current state of a request. Free."""
-        _validate_id(enrichment_id)
+        validate_id(enrichment_id)
         return await self._get(enrichment_id)
 
     async def wait(self, enrichment_ids: Iterable[str], seconds: float) -> list[EnrichmentResult]:
@@ -245,7 +238,7 @@ class EnrichmentClient:
         ids = [enrichment_ids] if isinstance(enrichment_ids, str) else list(enrichment_ids)
         until = anyio.current_time() + seconds
         for enrichment_id in ids:
-            _validate_id(enrichment_id)
+            validate_id(enrichment_id)
         records = await self._store.find_by_ids(ids)
         if len(ids) == 1:  # the usual case needs no task
             return [await self._wait_for(ids[0], until, records.get(ids[0]))]
@@ -347,63 +340,6 @@ class EnrichmentClient:
 def account_key(url: str, api_key: str | None, account: str = "") -> str:
     """The hash that identifies an account in the state file, without its API key."""
     return sha256_of(url.rstrip("/"), api_key or "", account)
-
-
-def _build_request(
-    linkedin_url: str,
-    type: EmailType | str,  # noqa: A002
-    callback_url: str | None,
-    external_id: str | None,
-) -> EnrichmentRequest:
-    """The body of the POST. Raises `InvalidArguments` and `InvalidProfileURL`."""
-    if not isinstance(linkedin_url, str):
-        raise InvalidProfileURL
-    try:
-        profile = canonical_profile_url(linkedin_url)
-    except ProfileURLError as error:
-        raise InvalidProfileURL(error.explanation) from None
-    try:
-        body = EnrichmentRequest(
-            linkedin_url=profile, type=type, callback_url=callback_url, external_id=external_id
-        )
-        body.model_dump_json()  # a lone surrogate is a valid str, but cannot be sent
-    except ValidationError as error:
-        raise InvalidArguments(_problem(error)) from None
-    except ValueError:
-        raise InvalidArguments from None
-    if "\0" in (external_id or ""):
-        raise InvalidArguments(_invalid("external_id holds a NUL character.", "Leave it out."))
-    return body
-
-
-def _list_type(type: EmailType | str, max_credits: int | None = None) -> EmailType:  # noqa: A002
-    """The type of a list's requests. Raises `InvalidArguments`."""
-    if max_credits is not None and max_credits < 0:
-        raise InvalidArguments(_invalid("max_credits is negative.", "Give 0 or more."))
-    try:
-        return EmailType(type)
-    except ValueError:
-        wrong = _invalid("type is neither work nor personal.", "Correct it and try again.")
-        raise InvalidArguments(wrong) from None
-
-
-def _problem(error: ValidationError) -> Explanation:
-    """The argument that is wrong, without its value, which may be personal."""
-    [first, *_] = error.errors(include_url=False, include_context=False, include_input=False)
-    if first["type"] == "string_too_long":
-        too_long = f"{first['loc'][0]} is longer than {MAX_EXTERNAL_ID} characters."
-        return _invalid(too_long, "Shorten it.")
-    return _invalid(f"{first['loc'][0]}: {first['msg']}.", "Correct it and try again.")
-
-
-def _invalid(happened: str, advice: str) -> Explanation:
-    return Explanation(happened=happened, money=NOTHING_SENT, for_person=advice)
-
-
-def _validate_id(enrichment_id: str) -> None:
-    """Raise `UnknownEnrichment` for anything that is no id, or would change the path of the URL."""
-    if not (isinstance(enrichment_id, str) and re.fullmatch(ENRICHMENT_ID, enrichment_id)):
-        raise UnknownEnrichment
 
 
 def _check_any_was_read(results: Collection[EnrichmentResult]) -> None:

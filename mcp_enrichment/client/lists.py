@@ -18,7 +18,7 @@ import anyio
 
 from mcp_enrichment.client.results import canonical_or_none
 from mcp_enrichment.client.state.records import dedup_key
-from mcp_enrichment.client.submitter import Forecast
+from mcp_enrichment.client.submission import Forecast
 from mcp_enrichment.contract.errors import (
     BudgetExceeded,
     CreditCapReached,

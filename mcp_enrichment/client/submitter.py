@@ -10,7 +10,6 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -26,6 +25,7 @@ from mcp_enrichment.client.state.records import (
     dedup_key,
 )
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
+from mcp_enrichment.client.submission import Forecast, Submission, Submitted
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -69,39 +69,6 @@ _FORGOTTEN = Explanation(
     for_person="Ask again for a new lookup.",
     for_assistant="Call request_email_enrichment again for a new lookup.",
 )
-
-
-class Forecast(Enum):
-    """How a request would be answered."""
-
-    KNOWN = auto()
-    """By an earlier one that is final. Free."""
-    RUNNING = auto()
-    """By an earlier one that runs, and whose credit counts already."""
-    UNKNOWN = auto()
-    """Not at all: the outcome of an earlier POST is unknown."""
-    NEW = auto()
-    """By a new one, which costs a credit if an email is found."""
-
-
-class Submission(NamedTuple):
-    """A request of a caller."""
-
-    body: EnrichmentRequest
-    refresh: bool
-    """Whether to repeat a lookup that is final."""
-    may_spend: bool
-    """Whether a new POST may be sent for it."""
-    cap: CreditCap | None = None
-    """The cap of the list that it belongs to."""
-
-
-class Submitted(NamedTuple):
-    """A submitted request."""
-
-    result: EnrichmentResult
-    record: RequestRecord | None
-    """Its saved row; None if its id could not be saved."""
 
 
 class _Running(NamedTuple):

@@ -9,7 +9,7 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.contract.models import Reason, Status
 from mcp_enrichment.service.lookup import source_call_table
-from mcp_enrichment.service.lookup.resolution import LookupOutcome, Unresolved, best_hit
+from mcp_enrichment.service.lookup.resolution import Unresolved, best_hit
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.source_limiter import AtCapacity
 from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
@@ -19,6 +19,7 @@ from mcp_enrichment.service.privacy.suppression import is_suppressed, which_list
 from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
 from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.completion import Completion, complete_batch
+from mcp_enrichment.service.requests.request_table import LookupOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

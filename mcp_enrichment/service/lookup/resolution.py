@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.models import Reason, Status, Verification
+from mcp_enrichment.service.requests.request_table import LookupOutcome
 from mcp_enrichment.service.sources.base import Hit, Lost, Misconfigured, Miss, Unavailable
 
 if TYPE_CHECKING:
@@ -25,19 +26,6 @@ class SourceAnswer:
 
     source: str
     outcome: SourceOutcome
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LookupOutcome:
-    """The outcome of a request."""
-
-    status: Status
-    email: str | None = None
-    source: str | None = None
-    verification: Verification | None = None
-    checked_at: float | None = None
-    evidence: str | None = None
-    reason: Reason | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

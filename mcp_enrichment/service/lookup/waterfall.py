@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.lookup.resolution import LookupOutcome, Unresolved
+    from mcp_enrichment.service.lookup.resolution import Unresolved
     from mcp_enrichment.service.lookup.source_call_mapping import SourceOutcome
-    from mcp_enrichment.service.requests.request_table import Request
+    from mcp_enrichment.service.requests.request_table import LookupOutcome, Request
     from mcp_enrichment.service.sources.base import AddressDefect, Source, Vendor
 
 logger = logging.getLogger(__name__)

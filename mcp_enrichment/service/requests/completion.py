@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.context import ServiceContext
-    from mcp_enrichment.service.lookup.resolution import LookupOutcome
     from mcp_enrichment.service.lookup.source_call_table import SourceCall
     from mcp_enrichment.service.queue.job import Job
-    from mcp_enrichment.service.requests.request_table import Request
+    from mcp_enrichment.service.requests.request_table import LookupOutcome, Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

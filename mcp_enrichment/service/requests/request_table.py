@@ -10,7 +10,6 @@ from sqlalchemy import bindparam, insert, select, update
 from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
 from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import NOT_FINAL, RUNNING, requests
-from mcp_enrichment.service.lookup.resolution import LookupOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -58,6 +57,19 @@ _COUNT_SOURCE_ATTEMPT = (
     .values(source_attempts=requests.c.source_attempts + 1)
     .returning(requests.c.source_attempts)
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookupOutcome:
+    """The outcome of a request."""
+
+    status: Status
+    email: str | None = None
+    source: str | None = None
+    verification: Verification | None = None
+    checked_at: float | None = None
+    evidence: str | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

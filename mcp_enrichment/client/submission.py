@@ -1,0 +1,45 @@
+"""What is submitted, and what comes of it."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.client.state.records import RequestRecord
+    from mcp_enrichment.client.state.spending import CreditCap
+    from mcp_enrichment.contract.models import EnrichmentRequest
+
+
+class Forecast(Enum):
+    """How a request would be answered."""
+
+    KNOWN = auto()
+    """By an earlier one that is final. Free."""
+    RUNNING = auto()
+    """By an earlier one that runs, and whose credit counts already."""
+    UNKNOWN = auto()
+    """Not at all: the outcome of an earlier POST is unknown."""
+    NEW = auto()
+    """By a new one, which costs a credit if an email is found."""
+
+
+class Submission(NamedTuple):
+    """A request of a caller."""
+
+    body: EnrichmentRequest
+    refresh: bool
+    """Whether to repeat a lookup that is final."""
+    may_spend: bool
+    """Whether a new POST may be sent for it."""
+    cap: CreditCap | None = None
+    """The cap of the list that it belongs to."""
+
+
+class Submitted(NamedTuple):
+    """A submitted request."""
+
+    result: EnrichmentResult
+    record: RequestRecord | None
+    """Its saved row; None if its id could not be saved."""
