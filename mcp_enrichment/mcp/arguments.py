@@ -223,7 +223,7 @@ class ListArguments(Arguments):
         Field(
             min_length=1,
             max_length=MAX_IDS,
-            description=f"Profiles like https://www.linkedin.com/in/<username>. At most {MAX_IDS}.",
+            description=f"Profiles, as in request_email_enrichment. At most {MAX_IDS}.",
         ),
         BeforeValidator(_texts),
     ]
@@ -234,12 +234,12 @@ class ListArguments(Arguments):
     ]
     preview: Annotated[
         bool,
-        Field(description="Only count what is known and what the rest can cost. Free."),
+        Field(description="Only count, free. Default false."),
         BeforeValidator(word),
     ] = False
     max_credits: Annotated[
         int | None,
-        Field(ge=0, description="The most that this call may cost, in credits."),
+        Field(ge=0, description="The most that it may cost."),
         BeforeValidator(_number),
     ] = None
     wait_seconds: Annotated[
@@ -252,7 +252,7 @@ class ListArguments(Arguments):
         Field(
             min_length=1,
             max_length=MAX_IDS,
-            description="Your own references, one for each profile, echoed.",
+            description="Your own references, one for each profile.",
         ),
         BeforeValidator(_references),
     ] = None

@@ -26,7 +26,7 @@ _LOOKUPS = ((FOUND_AT_WORK, "work"), (FOUND_AT_HOME, "personal"), (NOT_FOUND, "w
 
 
 async def run_demo(folder: Path, say: Say) -> None:
-    """Import the sample contacts, then call the four tools, and print each step."""
+    """Import the sample contacts, then call the tools, and print each step."""
     environment = _environment(folder)
     with as_file(files("mcp_enrichment") / "data" / "Connections.csv") as sample:
         say(f"$ mcp-enrichment contacts import {sample.name}")

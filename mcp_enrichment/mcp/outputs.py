@@ -51,7 +51,7 @@ class WaitOutput(BaseModel):
     timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
     next_step: str | None
     table: Annotated[
-        dict[str, Any] | None,
+        Any,
         Field(
             description="Of a list_id: as request_email_enrichments returns it.",
             exclude_if=lambda value: value is None,

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.compat
 
 NEWEST = "2026-07-28"
-TOOLS = ["request_email_enrichment", "get_enrichment", "wait_for_enrichment", "get_credits"]
+TOOLS = [
+    "request_email_enrichment",
+    "request_email_enrichments",
+    "get_enrichment",
+    "wait_for_enrichment",
+    "get_credits",
+]
 
 
 def test_each_host_speaks_the_newest_version_that_it_knows(

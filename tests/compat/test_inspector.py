@@ -36,7 +36,7 @@ def test_no_host_stumbles_over_a_schema(inspect: Callable[..., Ended], era: str)
     ended = inspect("--method", "tools/list", "--strict", "--protocol-era", era)
     assert ended.code == 0, ended
     assert ended.err == "", "not even a warning"
-    assert len(json.loads(ended.out)["tools"]) == 4
+    assert len(json.loads(ended.out)["tools"]) == 5
 
 
 def test_a_tool_can_be_called(inspect: Callable[..., Ended], era: str) -> None:

@@ -33,7 +33,7 @@ def test_the_schemas_have_no_flaw(toolproof: Callable[..., Ended]) -> None:
     ended = toolproof("inspect", "--json")
     assert ended.code == 0, ended
     told = json.loads(ended.out)
-    assert len(told["tools"]) == 4
+    assert len(told["tools"]) == 5
     assert told["checks"] == []
 
 

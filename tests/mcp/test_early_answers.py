@@ -112,7 +112,7 @@ def test_the_tools_are_listed_before_the_sdk_is_imported_and_called_after(
     with held(tmp_path) as server:
         server.send(*OPENINGS[era], request("call", "tools/call", CALLS[era]))
         assert server.answer()["id"] == 1
-        assert len(server.answer()["result"]["tools"]) == 4
+        assert len(server.answer()["result"]["tools"]) == 5
         server.release()
         called = server.answer()
         assert called["id"] == "call"

@@ -1,4 +1,4 @@
-"""With the default settings, contacts are imported, and the four tools find them."""
+"""With the default settings, contacts are imported, and the tools find them."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
 ) -> None:
     read_export: list[None] = []
 
-    async def broken(*_: object) -> None:
+    def broken(*_: object) -> None:
         read_export.append(None)
         raise ValueError
 

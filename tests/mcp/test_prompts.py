@@ -31,14 +31,15 @@ async def test_there_is_one_prompt_with_a_list_of_profiles_and_a_type(assistant:
     ]
 
 
-async def test_the_prompt_goes_through_budget_requests_and_one_wait_to_a_table(
+async def test_the_prompt_goes_through_a_preview_one_request_and_one_wait_to_a_table(
     assistant: Client,
 ) -> None:
     text = await text_of(assistant, profiles=f"{ADA}\n{JONAS}")
-    steps = ["get_credits", "request_email_enrichment", "wait_for_enrichment", "table"]
+    steps = ["preview=true", "get_credits", "max_credits", "wait_for_enrichment", "table"]
     assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
-    assert "up to 2" in text
-    assert "wait_seconds=0" in text
+    assert text.count("request_email_enrichments") == 2
+    assert "(2 in all)" in text
+    assert "ids=[list_id]" in text
     assert "Do not construct or guess an address." in text
 
 

@@ -28,8 +28,8 @@ async def test_a_client_that_shakes_hands_gets_answers_on_a_clean_stdout(tmp_pat
         assert set(greeting["capabilities"]) == {"tools", "resources", "prompts"}
         await server.send('{"jsonrpc": "2.0", "method": "notifications/initialized"}')
         listed = await server.ask("tools/list")
-        assert len(listed["tools"]) == 4
-        assert max(map(len, server.lines)) <= 9000, "the size of the whole answer, as it is sent"
+        assert len(listed["tools"]) == 5
+        assert max(map(len, server.lines)) <= 11_000, "the size of the whole answer, as it is sent"
         found = await server.ask("tools/call", {"name": "get_credits", "arguments": {}})
         assert found["structuredContent"] == NEW_ACCOUNT
         assert await server.ends() == 0
@@ -42,8 +42,8 @@ async def test_a_client_without_handshake_gets_the_same(tmp_path: Path) -> None:
         found = await server.ask("server/discover", modern())
         assert set(found["capabilities"]) == {"tools", "resources", "prompts", "extensions"}
         listed = await server.ask("tools/list", modern())
-        assert len(listed["tools"]) == 4
-        assert max(map(len, server.lines)) <= 9000
+        assert len(listed["tools"]) == 5
+        assert max(map(len, server.lines)) <= 11_000
         call = modern(name="get_credits", arguments={})
         answer = await server.ask("tools/call", call)
         assert answer["structuredContent"] == NEW_ACCOUNT
@@ -69,7 +69,7 @@ async def test_junk_on_stdin_is_survived(tmp_path: Path) -> None:
         await server.ask("initialize", handshake())
         for junk in ("", "hello", '{"jsonrpc": "2.0"', "[]", '{"id": 5}', "\x00\x01", "é" * 9999):
             await server.send(junk)
-        assert len((await server.ask("tools/list"))["tools"]) == 4
+        assert len((await server.ask("tools/list"))["tools"]) == 5
         assert await server.ends() == 0
         assert "Traceback" not in server.stderr()
 

@@ -27,7 +27,7 @@ async def test_a_key_that_the_client_did_not_fill_in_is_told_in_the_chat_and_sen
 ) -> None:
     async with piped(tmp_path, API_URL=vendor.url, API_KEY=key) as server:
         await server.ask("initialize", handshake())
-        assert len((await server.ask("tools/list"))["tools"]) == 4
+        assert len((await server.ask("tools/list"))["tools"]) == 5
         told = await server.ask("tools/call", CALL)
         assert told["isError"]
         assert told["_meta"]["error"]["code"] == "unauthorized"

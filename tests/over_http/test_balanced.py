@@ -71,7 +71,7 @@ async def test_the_server_answers_under_a_path_that_the_proxy_keeps_or_strips(
     async with balanced(tmp_path, prefix="/tools/enrichment", how=how, **OPEN) as site:
         assert site.url.endswith("/tools/enrichment/mcp")
         async with talking(site.url, era) as client:
-            assert len((await client.list_tools()).tools) == 4
+            assert len((await client.list_tools()).tools) == 5
         async with httpx.AsyncClient(timeout=HANG) as http:
             health = await http.get(f"{site.root}/health")
             elsewhere = await http.post(f"{site.root}/elsewhere")

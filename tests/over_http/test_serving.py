@@ -51,7 +51,7 @@ async def test_the_tools_answer_as_they_do_over_stdio(era: str, tmp_path: Path) 
     with served(tmp_path, HTTP_OPEN="true") as face:
         async with talking(face.url, era) as client:
             assert client.protocol_version == ERAS[era]
-            assert len((await client.list_tools()).tools) == 4
+            assert len((await client.list_tools()).tools) == 5
             missed = data_of(await client.call_tool("request_email_enrichment", PATIENT))
             assert missed["status"] == "not-found"
             again = data_of(await client.call_tool("get_enrichment", {"id": missed["id"]}))

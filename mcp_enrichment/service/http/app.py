@@ -64,7 +64,7 @@ def create_app(
 
 
 async def _post(request: Request) -> Response:
-    team_id, _ = await _authenticated(request, _nothing)
+    team_id = await _team_id(request)
     key = idempotency_key(request)
     submitted = enrichment_request(await json_body(request))
     accepted = await submission.accept(request.app.service, team_id, submitted, idempotency_key=key)
@@ -91,7 +91,7 @@ async def _credits(request: Request) -> Response:
 
 
 async def _history(request: Request) -> Response:
-    team_id, _ = await _authenticated(request, _nothing)
+    team_id = await _team_id(request)
     limit = whole_number(request, "limit", default=HISTORY_PAGE, most=HISTORY_PAGE)
     before = whole_number(request, "before", default=None)
     entries = await request.app.service.database.read(
@@ -103,6 +103,12 @@ async def _history(request: Request) -> Response:
 
 async def _openapi(_request: Request) -> Response:
     return JSONResponse(document())
+
+
+async def _team_id(request: Request) -> int:
+    """The caller's team. Counts the request."""
+    team_id: int | None = request.app.team_id
+    return (await _authenticated(request, _nothing))[0] if team_id is None else team_id
 
 
 async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tuple[int, T]:
