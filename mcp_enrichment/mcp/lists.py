@@ -67,8 +67,8 @@ class PreviewOutput(BaseModel):
     new: int
     duplicates: int
     invalid: int
-    unknown: Annotated[int, Field(description="Outcome unknown: not requested again.")]
-    max_credits: Annotated[int, Field(description="The most that it can cost.")]
+    unknown: Annotated[int, Field(description="Not requested again.")]
+    max_credits: int
     max_cost: Annotated[str | None, Field(description="In money.")]
 
 
@@ -87,12 +87,12 @@ class SummaryOutput(BaseModel):
 class TableOutput(BaseModel):
     columns: list[str]
     rows: Annotated[
-        list[list[Any]],
-        Field(description="In the order given. Values missing at the end are null."),
+        list[list[Cell]],
+        Field(description="In the order given, without nulls at the end."),
     ]
     summary: SummaryOutput | None
     preview: Annotated[PreviewOutput | None, Field(exclude_if=lambda value: value is None)] = None
-    list_id: Annotated[str | None, Field(description="Of the open rows, to wait for.")]
+    list_id: str | None
     all_final: bool
     next_step: str | None
 
@@ -100,9 +100,11 @@ class TableOutput(BaseModel):
 async def request_list(
     client: EnrichmentBackend, arguments: ListArguments, call: CallContext
 ) -> TableOutput:
-    """Run the tool. Raises an error if it is the same for every row."""
+    """Run the tool. Raises an error if every row has one."""
     if arguments.preview or not call.may_spend:
         preview = await client.preview_many(arguments.linkedin_urls, arguments.type)
+        if preview.invalid == preview.total:
+            raise InvalidProfileURL
         if arguments.preview:
             return _preview_table(client, preview, arguments.max_credits)
         if preview.new:
@@ -209,8 +211,8 @@ async def _request_all(
             call.progress.set(final, total=len(arguments.linkedin_urls))
     in_order = [row for _, row in sorted(answered.items())]
     errors = [row.error for row in in_order if row.error]
-    if len(errors) == len(in_order) and not any(isinstance(e, InvalidProfileURL) for e in errors):
-        raise errors[0]
+    if len(errors) == len(in_order):
+        raise next((e for e in errors if not isinstance(e, InvalidProfileURL)), errors[0])
     return [row.result or _cells_without_result(row) for row in in_order]
 
 

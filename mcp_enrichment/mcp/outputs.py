@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from mcp_enrichment.contract.models import EmailType, Status, Verification
 from mcp_enrichment.mcp import next_steps
@@ -51,7 +51,8 @@ class WaitOutput(BaseModel):
     timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
     next_step: str | None
     table: Annotated[
-        Any,
+        dict[str, Any] | None,
+        WithJsonSchema({"type": "object"}),
         Field(
             description="Of a list_id: as request_email_enrichments returns it.",
             exclude_if=lambda value: value is None,

@@ -156,6 +156,15 @@ async def test_a_wait_without_a_list_has_no_table(assistant: Client) -> None:
     assert "table" not in data_of(await assistant.call_tool(WAIT, {"ids": [found["id"]]}))
 
 
+@pytest.mark.parametrize("preview", [False, True])
+async def test_a_list_without_any_profile_is_an_error(
+    buyer: Client, vendor: ScriptedServer, *, preview: bool
+) -> None:
+    arguments = {"linkedin_urls": ["", "nobody"], "type": "work", "preview": preview}
+    assert error_of(await buyer.call_tool(LIST, arguments))["code"] == "invalid_profile_url"
+    assert not vendor.seen
+
+
 async def test_an_unknown_list_is_an_unknown_id(assistant: Client) -> None:
     error = error_of(await assistant.call_tool(WAIT, {"ids": ["list-" + "0" * 32]}))
     assert error["code"] == "unknown_enrichment"
