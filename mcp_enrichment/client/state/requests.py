@@ -151,7 +151,7 @@ class RequestStore(SQLiteStore):
     @read_transaction
     def list_credits(self, db: sqlite3.Connection, list_id: str) -> int:
         """The credits that a list has cost, or may still cost."""
-        return spending.list_credits(db, list_id)
+        return spending.list_credits(db, self.account, list_id)
 
     @transaction
     def save_list(self, db: sqlite3.Connection, hashed_id: str, encrypted: str) -> None:

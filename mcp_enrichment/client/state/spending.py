@@ -96,7 +96,7 @@ def count_credit(
     now = time.time()
     old = "DELETE FROM spending WHERE at < iif(list IS NULL, ?, ?)"
     db.execute(old, (now - KEPT_DAYS * DAY, now - LISTS_KEPT_DAYS * DAY))
-    if cap is not None and list_credits(db, cap.list_id) >= cap.max_credits:
+    if cap is not None and list_credits(db, account, cap.list_id) >= cap.max_credits:
         raise CreditCapReached
     if budget.daily is not None and spent_today(db, account) >= budget.daily:
         raise BudgetExceeded(_daily_budget_spent(budget.daily))
@@ -127,10 +127,10 @@ def spent_today(db: sqlite3.Connection, account: str) -> int:
     return found
 
 
-def list_credits(db: sqlite3.Connection, list_id: str) -> int:
-    """The credits that a list has cost, or may still cost."""
-    of_list = "SELECT count(*) FROM spending WHERE list = ?"
-    found: int = db.execute(of_list, (list_id,)).fetchone()[0]
+def list_credits(db: sqlite3.Connection, account: str, list_id: str) -> int:
+    """The credits that a list of this account has cost, or may still cost."""
+    of_list = "SELECT count(*) FROM spending WHERE list = ? AND account = ?"
+    found: int = db.execute(of_list, (list_id, account)).fetchone()[0]
     return found
 
 
