@@ -26,8 +26,10 @@ CREATE TABLE spending (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, list TEXT
 ) STRICT;
 CREATE INDEX spending_by_day ON spending (account, at);
-CREATE INDEX spending_by_list ON spending (list) WHERE list IS NOT NULL;
 """
+_BY_LIST = "CREATE INDEX spending_by_list ON spending (list) WHERE list IS NOT NULL;"
+UPGRADE_FROM_2 = "ALTER TABLE spending ADD COLUMN list TEXT;" + _BY_LIST
+TABLES += _BY_LIST
 
 MAY_BE_CHARGED = "reserved"
 """The POST may be on its way, or its outcome is unknown."""
