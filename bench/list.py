@@ -4,8 +4,8 @@ Wall time of `enrich_many` and of the tool `request_email_enrichments` (100 prof
 against a service in its own process whose lookups take 2 s. One request after the other is measured
 on ten profiles and scaled. Goal: at least 5 times faster. Then the bytes of text that a model reads
 for a profile, two thirds of which are hits: goal at most a fifth of single calls. Last the peak
-memory of a process with lists of 1,000, 10,000 and 100,000 rows, or those that are named, against a
-service that answers at once.
+memory of a process after 1,000, 10,000 and 100,000 rows of one list, or the numbers that are given,
+against a service that answers at once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SINGLE = 10
 """Profiles that are requested one after the other."""
 A_CALL = 100
 """Profiles of one call of the tool."""
-MEMORY_LENGTHS = (1_000, 10_000, 100_000)
+MEMORY_LENGTHS = ("1000", "10000", "100000")
 
 
 class Called(NamedTuple):
@@ -53,10 +53,7 @@ async def main(lookup_seconds: str = str(LOOKUP_SECONDS), *lengths: str) -> None
         await compare_library(url)
         await compare_tools(url)
     with process(["-m", "bench.list_service", "0"]) as port:
-        for rows in map(int, lengths or MEMORY_LENGTHS):
-            began = time.perf_counter()
-            peak = peak_bytes(f"http://127.0.0.1:{port}", rows) / 2**20
-            print(f"{rows:7,} rows: peak {peak:.1f} MiB, {time.perf_counter() - began:.0f} s")
+        report_memory(f"http://127.0.0.1:{port}", lengths or MEMORY_LENGTHS)
 
 
 async def compare_library(url: str) -> None:
@@ -131,12 +128,19 @@ def report(name: str, length: int, seconds: float, single: float) -> None:
     )
 
 
-def peak_bytes(url: str, rows: int) -> int:
-    """The peak memory of a process that requests a list of this length."""
+def report_memory(url: str, lengths: Sequence[str]) -> None:
+    """Print the peak memory of a process after these numbers of rows of a list."""
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        command: Sequence[str] = ["-m", "bench.list_memory", url, folder, str(rows)]
-        ended = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE)
-    return int(ended.stdout)
+        command = [sys.executable, "-m", "bench.list_memory", url, folder, *lengths]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout
+            for rows, peak in map(str.split, running.stdout):
+                seconds = time.perf_counter() - began
+                mebibytes = int(peak) / 2**20
+                print(f"{int(rows):7,} rows: peak {mebibytes:.1f} MiB, {seconds:.0f} s", flush=True)
+    if running.returncode:
+        raise SystemExit(running.returncode)
 
 
 if __name__ == "__main__":

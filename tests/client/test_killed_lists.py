@@ -85,7 +85,7 @@ def test_a_list_that_is_killed_five_times_pays_for_nobody_twice_and_stays_within
     chance = random.Random(seed)  # noqa: S311
     enriched = KilledList(tmp_path)
     while enriched.runs < KILLS:
-        event, most = chance.choice([("rows", 150), ("calls", 150), ("writes", 100)])
+        event, most = chance.choice([("rows", 100), ("calls", 100), ("writes", 60)])
         before = len(enriched.invoice)
         assert enriched.run(event, chance.randint(1, most)) == -9
         assert len(enriched.invoice) - before <= enriched.previews[-1]

@@ -33,8 +33,8 @@ from tests.support.patience import be_patient
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.base import Outcome
 
-HIT_EVERY = 5
-"""Each fifth profile has an email."""
+HIT_EVERY = 6
+"""Each sixth profile has an email."""
 AHEAD = 1000.0
 """Seconds by which the service's clock is ahead of that of the run before: the leases of a process
 that was killed have ended, and its calls to the vendor count as lost."""
