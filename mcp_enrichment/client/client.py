@@ -6,7 +6,8 @@ import math
 import uuid
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
-from itertools import repeat, starmap
+from functools import partial
+from itertools import chain, repeat, starmap
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -184,10 +185,10 @@ class EnrichmentClient:
         """
         kind = list_type(type, max_credits)
         until = anyio.current_time() + wait
-        cap, spent = None, 0
+        cap, read_spent = None, None
         if max_credits is not None:
             cap = CreditCap(list_id=list_id or uuid.uuid4().hex, max_credits=max_credits)
-            spent = await self._store.list_credits(cap.list_id)
+            read_spent = partial(self._store.list_credits, cap.list_id)
 
         async def request(
             item: ListItem, *, may_spend: bool, cap: CreditCap | None
@@ -196,8 +197,9 @@ class EnrichmentClient:
             submission = Submission(body=body, refresh=False, may_spend=may_spend, cap=cap)
             return await self._request(submission, max(until - anyio.current_time(), 0.0))
 
-        items = starmap(ListItem, zip(linkedin_urls, external_ids or repeat(None), strict=False))
-        run = ListRun(items, request, cap=cap, already_spent=spent, until=until)
+        references = chain(external_ids or (), repeat(None))
+        items = starmap(ListItem, zip(linkedin_urls, references, strict=False))
+        run = ListRun(items, request, cap=cap, read_spent=read_spent, until=until)
         async with aclosing(run.rows(self._tasks)) as rows:
             async for row in rows:
                 yield row

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ from mcp_enrichment.client.submission import Forecast
 from mcp_enrichment.contract.errors import (
     BudgetExceeded,
     CreditCapReached,
+    DeadlineExceeded,
     EnrichmentError,
     InsufficientCredits,
     NotConfirmed,
@@ -31,7 +33,7 @@ from mcp_enrichment.contract.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
     from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectSendStream
@@ -48,6 +50,8 @@ PREVIEW_CHUNK = 500
 """Rows that a preview reads at a time."""
 SUBMIT_SECONDS = 20.0
 """How long a run without a wait may take to submit its rows."""
+RATE_LIMITED_SECONDS = 900.0
+"""How long a row waits while the service answers 429."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,9 @@ class ListPreview:
     """Not requested again, because the outcome of an earlier request is unknown."""
 
 
+ReadSpent = Callable[[], Awaitable[int]]
+
+
 class RequestItem(Protocol):
     """Requests one item and waits until the list's deadline."""
 
@@ -97,7 +104,11 @@ class RequestItem(Protocol):
 
 
 class ListRun:
-    """One run over a list. `until`: the deadline of its waits, on the event loop's clock."""
+    """One run over a list.
+
+    `read_spent`: reads what all runs have spent of the cap. `until`: the deadline of its waits, on
+    the event loop's clock.
+    """
 
     def __init__(
         self,
@@ -105,7 +116,7 @@ class ListRun:
         request: RequestItem,
         *,
         cap: CreditCap | None = None,
-        already_spent: int = 0,
+        read_spent: ReadSpent | None = None,
         until: float = math.inf,
     ) -> None:
         self._items = enumerate(items)
@@ -113,7 +124,7 @@ class ListRun:
         self._cap = cap
         self._until = until
         self._end = max(until, anyio.current_time() + SUBMIT_SECONDS)
-        self._allowance = _Allowance(cap.max_credits - already_spent if cap else math.inf)
+        self._allowance = _Allowance(cap, read_spent)
         self._failures = 0
         self._scope = anyio.CancelScope()
 
@@ -154,10 +165,8 @@ class ListRun:
                 await send.send(error)
 
     async def _row(self, index: int, item: ListItem) -> ListRow:
-        result = None
         try:
-            with anyio.CancelScope(deadline=self._end):
-                result = await self._result(item)
+            result = await self._result(item)
         except Unauthorized:
             raise
         except EnrichmentError as error:
@@ -173,76 +182,123 @@ class ListRun:
 
     async def _result(self, item: ListItem) -> EnrichmentResult | None:
         """The result; None if no credit was left for it in time."""
+        if self._allowance.is_limited:
+            with suppress(NotConfirmed), self._allowance.joining():
+                return await self._ask(item, may_spend=False)
         while True:
-            if self._allowance.is_limited:
-                with suppress(NotConfirmed):  # raised if only a new lookup can answer it
-                    return await self._request(item, may_spend=False, cap=None)
-            if not self._allowance.take():
-                with anyio.CancelScope(deadline=self._until) as waiting:
-                    await self._allowance.wait()
-                if waiting.cancelled_caught:
-                    return None
-                continue
+            has_credit = await self._allowance.take(self._until)
+            if has_credit is None:
+                return None
+            if not has_credit:
+                with suppress(NotConfirmed):  # an equal row may have been answered meanwhile
+                    return await self._ask(item, may_spend=False)
+                raise self._allowance.error
             try:
                 return await self._spend(item)
-            except RateLimited as error:  # it holds for the account, so for every row
-                await anyio.sleep(error.wait_seconds or 1.0)
             except (BudgetExceeded, InsufficientCredits) as error:
                 self._allowance.exhaust(error)
 
     async def _spend(self, item: ListItem) -> EnrichmentResult:
         """Request the item as a new lookup, with a credit of the allowance."""
         try:
-            result = await self._request(item, may_spend=True, cap=self._cap)
+            result = await self._ask(item, may_spend=True)
+            if result is None:
+                raise DeadlineExceeded
         except EnrichmentError as error:
             self._allowance.settle(spent=error.charged is None)
             raise
         if result.is_final:
             self._allowance.settle(spent=bool(result.credits_charged))
+        elif anyio.current_time() < self._until:  # its wait has failed: nobody sees its end
+            self._allowance.settle(spent=True)
         return result
+
+    async def _ask(self, item: ListItem, *, may_spend: bool) -> EnrichmentResult | None:
+        """Request the item; None if the run ends before. A 429 is waited out: it holds for the
+        account, so for every row."""
+        give_up = min(anyio.current_time() + RATE_LIMITED_SECONDS, self._end)
+        cap = self._cap if may_spend else None
+        with anyio.CancelScope(deadline=self._end):
+            while True:
+                try:
+                    return await self._request(item, may_spend=may_spend, cap=cap)
+                except RateLimited as error:
+                    pause = error.wait_seconds or 1.0
+                    if anyio.current_time() + pause > give_up:
+                        raise
+                await anyio.sleep(pause)
+        return None
 
 
 class _Allowance:
     """The credits that a run may still spend.
 
     A credit is held while its lookup runs, and comes back if it is not charged. So a run whose
-    credits are all held waits: one of them may come back.
+    credits are all held waits: one of them may come back. The credits of an earlier run of the list
+    come back too, when this run joins their lookups.
     """
 
-    def __init__(self, credits_left: float) -> None:
-        self._left = credits_left
+    def __init__(self, cap: CreditCap | None, read_spent: ReadSpent | None) -> None:
+        self._cap = cap
+        self._read_spent = read_spent
+        self._left: float = 0 if cap else math.inf
         self._held = 0
-        self._error: EnrichmentError = CreditCapReached()
+        self._joining = 0
         self._settled = anyio.Event()
+        self.error: EnrichmentError = CreditCapReached()
+        """Why no credit is left."""
 
     @property
     def is_limited(self) -> bool:
         return math.isfinite(self._left)
 
-    def take(self) -> bool:
-        """Hold a credit; False if none is left."""
-        if self._left < 1:
-            return False
+    async def take(self, until: float) -> bool | None:
+        """Hold a credit, once one is free. False: none can come back; None: none has in time."""
+        while self._left < 1:
+            if self._held or self._joining:
+                with anyio.CancelScope(deadline=until) as waiting:
+                    await self._settled.wait()
+                if waiting.cancelled_caught:
+                    return None
+            elif not await self._has_more():
+                return False
         self._left -= 1
         self._held += 1
         return True
+
+    async def _has_more(self) -> bool:
+        """Read whether the cap allows more, as lookups of earlier runs have ended."""
+        if not (self._cap and self._read_spent and isinstance(self.error, CreditCapReached)):
+            return False
+        spent = await self._read_spent()
+        if not self._held:  # else others have read it too
+            self._left = max(self._cap.max_credits - spent, 0)
+        return self._left >= 1 or bool(self._held)
+
+    @contextmanager
+    def joining(self) -> Iterator[None]:
+        """While an earlier lookup may be joined, whose credit may come back."""
+        self._joining += 1
+        try:
+            yield
+        finally:
+            self._joining -= 1
+            self._wake()
 
     def settle(self, *, spent: bool) -> None:
         """End the hold of a credit: it is charged, or comes back."""
         self._held -= 1
         self._left += not spent
-        self._settled.set()
-        self._settled = anyio.Event()
+        self._wake()
 
     def exhaust(self, error: EnrichmentError) -> None:
         """No credit is left, for this reason, until a held one comes back."""
-        self._left, self._error = 0, error
+        self._left, self.error = 0, error
 
-    async def wait(self) -> None:
-        """Wait until a hold ends. Raises the reason if there is none."""
-        if not self._held:
-            raise self._error
-        await self._settled.wait()
+    def _wake(self) -> None:
+        if self._left >= 1 or not (self._held or self._joining):
+            self._settled.set()
+            self._settled = anyio.Event()
 
 
 async def preview_list(

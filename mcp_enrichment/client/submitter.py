@@ -113,7 +113,9 @@ class Submitter:
         Concurrent calls share one submission, which goes on when its callers are cancelled.
         """
         body = submission.body
-        key = (body.linkedin_url, body.type, submission.refresh, submission.may_spend)
+        # The cap of one list says nothing about the callers that are not of this list.
+        limits = (submission.refresh, submission.may_spend, submission.cap)
+        key = (body.linkedin_url, body.type, *limits)
         while True:
             running = self._running.get(key)
             if running is None:
@@ -217,22 +219,29 @@ class Submitter:
         A request that is saved as final is judged before it is read: the service cannot change
         its outcome.
         """
+        has_failed = record.status is Status.FAILED  # it is read: its reason is not saved
         was_final = record.status is not None
         ended_at = record.ended_at or record.asked_at
-        if was_final and (refresh or not self._may_reuse(record.status, ended_at)):
+        may_reuse = has_failed or self._may_reuse(record.status, ended_at)
+        if was_final and (refresh or not may_reuse):
             return None
         assert record.enrichment_id  # noqa: S101 (every accepted request has one)
         try:
             result = await self._read(record.enrichment_id, record)
         except UnknownEnrichment:
+            if has_failed:
+                return None
             if is_recent(record):
                 raise ServiceUnavailable from None
             await self._store.release(record, None, StoredRequest())
             raise UnknownEnrichment(_FORGOTTEN) from None
         if result.reason in (Reason.ERASED, Reason.EXPIRED):
             return None  # the email was deleted: this is no `not-found` to reuse
+        if result.reason is Reason.ANSWER_LOST and not refresh:
+            return Submitted(as_reused(result), record)  # a source may have charged: not again
         has_just_ended = result.is_final and not was_final
-        if has_just_ended and (refresh or not self._may_reuse(result.status, time.time())):
+        is_unjudged = has_just_ended or has_failed
+        if is_unjudged and (refresh or not self._may_reuse(result.status, time.time())):
             return None
         return Submitted(as_reused(result), record)
 

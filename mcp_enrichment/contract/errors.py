@@ -19,6 +19,7 @@ EnrichmentError
 └── TransientError             the same call may succeed later
     ├── RateLimited            rate_limited
     └── ServiceUnavailable     service_unavailable
+        ├── DeadlineExceeded                        (it may have cost a credit)
         └── StorageFailed      service_unavailable  (a database or state file)
             └── CommitUnknown  outcome_unknown      (it may have cost a credit)
 
@@ -276,6 +277,21 @@ class ServiceUnavailable(TransientError):
         money="Nothing was charged by this call, and lookups already running go on.",
         for_person="Try again in a minute; `mcp-enrichment doctor` looks for the cause.",
         for_assistant="Call again in a minute with the same arguments.",
+    )
+
+
+class DeadlineExceeded(ServiceUnavailable):
+    """A call that spends reached its deadline while its POST may be under way."""
+
+    charged = None
+    explanation = Explanation(
+        happened="The enrichment service did not answer in time, so it is not known whether a "
+        "lookup was started.",
+        money="One credit may have been charged.",
+        for_person="Try again in a minute: a request that is under way is joined, not paid for "
+        "twice.",
+        for_assistant="Call again in a minute with the same arguments: a request that is under way "
+        "is joined, not paid for twice.",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SPARE_SECONDS = 3.0
 """The part of a call's cap that is kept for reading the balance and building the table."""
+CREDITS_SECONDS = 0.4
+"""How long the balance is waited for: less than a call may be late."""
 MAX_SHOWN_URL = 120
 """Characters of an invalid URL that the table shows."""
 INVALID, NOT_REQUESTED, ERROR = "invalid", "not-requested", "error"
@@ -211,8 +213,8 @@ async def _request_all(
             call.progress.set(final, total=len(arguments.linkedin_urls))
     in_order = [row for _, row in sorted(answered.items())]
     errors = [row.error for row in in_order if row.error]
-    if len(errors) == len(in_order):
-        raise next((e for e in errors if not isinstance(e, InvalidProfileURL)), errors[0])
+    if len(errors) == len(in_order) and len(set(map(type, errors))) == 1:
+        raise errors[0]
     return [row.result or _cells_without_result(row) for row in in_order]
 
 
@@ -293,12 +295,12 @@ def _restored(saved: dict[str, Any], result: EnrichmentResult) -> EnrichmentResu
 
 
 async def _credits_left(client: EnrichmentBackend) -> int | None:
-    """The credits that may still be spent; None if they cannot be read now."""
-    try:
+    """The credits that may still be spent; None if they cannot be read soon: the table is worth
+    more."""
+    with suppress(EnrichmentError), anyio.move_on_after(CREDITS_SECONDS):
         view = await client.credits()
-    except EnrichmentError:
-        return None
-    return view.balance if view.left is None else view.left
+        return view.balance if view.left is None else view.left
+    return None
 
 
 def _preview_table(

@@ -14,13 +14,13 @@ from mcp.types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 
 from mcp_enrichment.contract.error_logging import UnexpectedError, safe_traceback
 from mcp_enrichment.contract.errors import (
+    DeadlineExceeded,
     EnrichmentError,
     InvalidArguments,
     NotConfirmed,
     ServiceUnavailable,
     TransientError,
 )
-from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.mcp import elicitation, results, tasks
 from mcp_enrichment.mcp.arguments import ignored_names, parse
 from mcp_enrichment.mcp.call_context import CallContext, Progress
@@ -56,21 +56,6 @@ FIRST_PROGRESS = 3.0
 """Seconds until the first notification."""
 PROGRESS_EVERY = 4.0
 """Seconds between two notifications: less than the promised 5, as a busy process is late."""
-
-
-class DeadlineExceeded(ServiceUnavailable):
-    """A call that spends reached its deadline while its POST may be under way."""
-
-    charged = None
-    explanation = Explanation(
-        happened="The enrichment service did not answer in time, so it is not known whether a "
-        "lookup was started.",
-        money="One credit may have been charged.",
-        for_person="Try again in a minute: a request that is under way is joined, not paid for "
-        "twice.",
-        for_assistant="Call again in a minute with the same arguments: a request that is under way "
-        "is joined, not paid for twice.",
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

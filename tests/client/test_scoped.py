@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.contract.errors import UnknownEnrichment
+from mcp_enrichment.mcp.lists import read_lists
 from tests.support.contract_server import knows_all_but_gone
 
 if TYPE_CHECKING:
@@ -43,4 +45,16 @@ async def test_of_many_ids_the_one_that_is_another_callers_is_named_and_none_is_
     with pytest.raises(UnknownEnrichment) as raised:
         await adas.wait(signed_id, 20)
     assert raised.value.enrichment_id == signed_id[1]
+    assert not vendor.seen
+
+
+async def test_the_list_of_another_caller_shows_no_row(
+    adas: ScopedClient, vendor: ScriptedServer
+) -> None:
+    saved = [{"id": JONAS.sign("e1", is_own=True), "open": True}, {"cells": ["a profile"]}]
+    list_id = await adas.save_list(json.dumps(saved))
+    found = await read_lists(adas, [list_id], only_open=True)
+    with pytest.raises(UnknownEnrichment):
+        await adas.wait(found.ids, 20)
+    assert len(found.rows) == 1
     assert not vendor.seen

@@ -258,7 +258,7 @@ async def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(me
         assert (await file.run(lambda db: db.execute(insert).rowcount)) == 1
 
 
-@pytest.mark.parametrize("version", [SCHEMA.version - 1, SCHEMA.version + 1])
+@pytest.mark.parametrize("version", [1, SCHEMA.version + 1])
 async def test_a_file_of_another_version_is_set_aside_whole_and_work_goes_on(
     client: EnrichmentClient,
     vendor: ScriptedServer,
@@ -274,6 +274,28 @@ async def test_a_file_of_another_version_is_set_aside_whole_and_work_goes_on(
     [aside] = memory.parent.glob("*.other-*")
     assert _content(aside) == before
     assert (await client.request(PROFILE, EmailType.WORK)).reused
+
+
+async def test_a_file_of_the_version_before_lists_is_kept_and_nothing_is_paid_again(
+    new_client: NewClient, vendor: ScriptedServer, memory: Path
+) -> None:
+    vendor.will(accepts(), replies(200, found()), replies(200, found()))
+    async with new_client() as client:
+        await client.request(PROFILE, EmailType.WORK, wait=HANG)
+    with closing(sqlite3.connect(memory)) as db:
+        upgraded = list(db.execute("SELECT name, sql FROM sqlite_master ORDER BY name"))
+        db.executescript(
+            "DROP TABLE saved_lists; DROP INDEX spending_by_list;"
+            " ALTER TABLE spending DROP COLUMN list; PRAGMA user_version = 2;"
+        )
+    async with new_client() as client:
+        assert (await client.request(PROFILE, EmailType.WORK)).reused
+        await client.save_list("a list")
+    with closing(sqlite3.connect(memory)) as db:
+        now = list(db.execute("SELECT name, sql FROM sqlite_master ORDER BY name"))
+    assert [name for name, _ in now] == [name for name, _ in upgraded]
+    assert not list(memory.parent.glob("*.other-*"))
+    assert len(vendor.posts) == 1
 
 
 async def test_a_file_that_another_version_makes_anew_is_told(

@@ -15,15 +15,16 @@ from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, error_of, face
 from tests.mcp.test_elicitation import Person
 from tests.mcp.test_embedded import import_sample
 from tests.support.list_service import ListService, hit, miss
-from tests.support.scripted_server import replies
+from tests.support.scripted_server import hangs, replies, resets
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    from anyio.abc import SocketStream
     from mcp import Client
 
     from mcp_enrichment.settings import Settings
     from tests.mcp.task_client import TaskClient
-    from tests.support.scripted_server import ScriptedServer
+    from tests.support.scripted_server import ReceivedRequest, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +134,7 @@ async def test_rows_that_run_are_waited_for_by_the_id_of_the_list(
     assert done["enrichments"] == []
     emails = [(row["external_id"], row["email"]) for row in rows_of(done["table"])]
     assert emails == [("one", "hit-1@example.com"), (None, None), ("four", "hit-3@example.com")]
-    assert service.posted == ["hit-1", "miss-2", "hit-3"]
+    assert sorted(service.posted) == ["hit-1", "hit-3", "miss-2"]
 
 
 async def test_the_ids_of_rows_and_of_lists_are_waited_for_in_one_call(
@@ -208,6 +209,35 @@ async def test_an_outage_is_an_error_and_not_a_table(
     vendor.always(replies(503))
     arguments = {"linkedin_urls": [hit(1), hit(2)], "type": "work"}
     assert error_of(await buyer.call_tool(LIST, arguments))["code"] == "service_unavailable"
+
+
+async def test_a_balance_that_does_not_come_costs_no_table(
+    buyer: Client, vendor: ScriptedServer
+) -> None:
+    service = ListService()
+
+    async def without_balance(stream: SocketStream, seen: ReceivedRequest) -> None:
+        is_balance = seen.path.endswith("/credits")
+        await (hangs() if is_balance else service)(stream, seen)
+
+    vendor.always(without_balance)
+    arguments = {"linkedin_urls": [hit(1), miss(1)], "type": "work"}
+    with anyio.fail_after(HANG):
+        table = data_of(await buyer.call_tool(LIST, arguments))
+    assert [row["status"] for row in rows_of(table)] == ["completed", "not-found"]
+    assert table["summary"]["credits_left"] is None
+
+
+async def test_rows_with_different_errors_are_a_table(
+    buyer: Client, vendor: ScriptedServer
+) -> None:
+    vendor.always(resets())
+    lost = {"linkedin_urls": [hit(1)], "type": "work"}
+    assert error_of(await buyer.call_tool(LIST, lost))["code"] == "outcome_unknown"
+    both = {"linkedin_urls": [hit(1), hit(2)], "type": "work", "max_credits": 0}
+    table = data_of(await buyer.call_tool(LIST, both))
+    assert [row["status"] for row in rows_of(table)] == ["error", "not-requested"]
+    assert [row["credits_charged"] for row in rows_of(table)] == [None, 0]
 
 
 async def test_a_cancelled_call_begins_nothing_more(buyer: Client, vendor: ScriptedServer) -> None:

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 KEEP = 365 * DAY
 """Seconds for which a request is kept."""
 
+SAVED_LISTS = """
+CREATE TABLE saved_lists (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL
+) STRICT;
+"""
+
 SCHEMA = Schema(
     version=3,
     tables=records.TABLES
@@ -55,12 +61,11 @@ CREATE TABLE durations (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, seconds REAL NOT NULL
 ) STRICT;
 CREATE INDEX durations_by_account ON durations (account, id);
-CREATE TABLE saved_lists (
-    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL
-) STRICT;
-""",
+"""
+    + SAVED_LISTS,
     contains="the memory of past requests",
     if_lost="what it held may be paid for again",
+    upgrades={2: spending.UPGRADE_FROM_2 + SAVED_LISTS},
 )
 
 
@@ -151,7 +156,7 @@ class RequestStore(SQLiteStore):
     @read_transaction
     def list_credits(self, db: sqlite3.Connection, list_id: str) -> int:
         """The credits that a list has cost, or may still cost."""
-        return spending.list_credits(db, list_id)
+        return spending.list_credits(db, self.account, list_id)
 
     @transaction
     def save_list(self, db: sqlite3.Connection, hashed_id: str, encrypted: str) -> None:

@@ -26,8 +26,10 @@ CREATE TABLE spending (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, list TEXT
 ) STRICT;
 CREATE INDEX spending_by_day ON spending (account, at);
-CREATE INDEX spending_by_list ON spending (list) WHERE list IS NOT NULL;
 """
+_BY_LIST = "CREATE INDEX spending_by_list ON spending (list, at);"
+UPGRADE_FROM_2 = "ALTER TABLE spending ADD COLUMN list TEXT;" + _BY_LIST
+TABLES += _BY_LIST
 
 MAY_BE_CHARGED = "reserved"
 """The POST may be on its way, or its outcome is unknown."""
@@ -94,9 +96,11 @@ def count_credit(
 ) -> None:
     """Count a credit for the POST with this key. Raises `BudgetExceeded`."""
     now = time.time()
-    old = "DELETE FROM spending WHERE at < iif(list IS NULL, ?, ?)"
-    db.execute(old, (now - KEPT_DAYS * DAY, now - LISTS_KEPT_DAYS * DAY))
-    if cap is not None and list_credits(db, cap.list_id) >= cap.max_credits:
+    # Two statements, each with an index: a list has as many rows as it likes.
+    db.execute("DELETE FROM spending WHERE list IS NULL AND at < ?", (now - KEPT_DAYS * DAY,))
+    old = "DELETE FROM spending WHERE account = ? AND at < ?"
+    db.execute(old, (account, now - LISTS_KEPT_DAYS * DAY))
+    if cap is not None and list_credits(db, account, cap.list_id) >= cap.max_credits:
         raise CreditCapReached
     if budget.daily is not None and spent_today(db, account) >= budget.daily:
         raise BudgetExceeded(_daily_budget_spent(budget.daily))
@@ -127,10 +131,10 @@ def spent_today(db: sqlite3.Connection, account: str) -> int:
     return found
 
 
-def list_credits(db: sqlite3.Connection, list_id: str) -> int:
-    """The credits that a list has cost, or may still cost."""
-    of_list = "SELECT count(*) FROM spending WHERE list = ?"
-    found: int = db.execute(of_list, (list_id,)).fetchone()[0]
+def list_credits(db: sqlite3.Connection, account: str, list_id: str) -> int:
+    """The credits that a list of this account has cost, or may still cost."""
+    of_list = "SELECT count(*) FROM spending WHERE list = ? AND account = ?"
+    found: int = db.execute(of_list, (list_id, account)).fetchone()[0]
     return found
 
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -19,7 +19,7 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
 
 P = ParamSpec("P")
@@ -53,6 +53,8 @@ class Schema:
     """For the log: what the file holds."""
     if_lost: str
     """For the log: the consequence of a lost file."""
+    upgrades: Mapping[int, str] = field(default_factory=dict)
+    """The SQL statements that bring a file of an earlier version to this one."""
 
 
 class _Call(NamedTuple):
@@ -209,7 +211,8 @@ class _Connection:
     def run(self, work: Callable[[sqlite3.Connection], T], kind: str, *, timeout: float) -> T:
         """Run `work` in one transaction in the file that is at the path now.
 
-        If it is `IMMEDIATE`, a new file gets its tables. After an error the transaction stays open.
+        If it is `IMMEDIATE`, a new file gets its tables, and one of an earlier version is
+        upgraded. After an error the transaction stays open.
         """
         while True:
             db = self._db  # on Windows another thread may close it meanwhile
@@ -221,15 +224,21 @@ class _Connection:
                 break
             self.close()  # the file is new, or was removed or replaced
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, self._schema.version):
+        if version != self._schema.version and kind == "IMMEDIATE":
+            self._upgrade(db, version)
+        elif version not in (0, self._schema.version):
             raise _OtherVersion
-        if version == 0 and kind == "IMMEDIATE":
-            for statement in self._schema.tables.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {self._schema.version}")
         result = work(db)
         db.execute("COMMIT")
         return result
+
+    def _upgrade(self, db: sqlite3.Connection, version: int) -> None:
+        statements = {**self._schema.upgrades, 0: self._schema.tables}.get(version)
+        if statements is None:
+            raise _OtherVersion
+        for statement in statements.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {self._schema.version}")
 
     def roll_back(self) -> None:
         """Undo what the open transaction has written. The file stays locked, if it can be."""
@@ -314,7 +323,7 @@ def is_usable(path: Path, schema: Schema) -> bool:
             if error_code(error) & _PRIMARY_CODE in _BROKEN:
                 return False
             raise
-    return check == "ok" and version in (0, schema.version)
+    return check == "ok" and version in (0, schema.version, *schema.upgrades)
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
