@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from mcp_enrichment.service.lookup import lookup_job
-from mcp_enrichment.service.queue import handlers, sqlite_queue
+from mcp_enrichment.service.queue import handlers, sqlite_queue, sqlite_worker
 from mcp_enrichment.service.requests import completion_waiter, request_table
 from mcp_enrichment.service.sources.base import Unavailable
 from tests.support.running_service import (
@@ -22,15 +23,19 @@ from tests.support.running_service import (
     running_service,
     until,
 )
+from tests.support.scripted_server import replies, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
 DOWN = Unavailable()
+DELIVERED = "SELECT 1 FROM callback_attempts WHERE outcome = 'delivered'"
 
 
 def _breaking_once(whole: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,6 +70,42 @@ async def test_a_defect_between_two_jobs_is_logged_and_work_goes_on(
     assert "OperationalError" in caplog.text
     assert ADA not in caplog.text
     ledger_is_exact(path)
+
+
+async def test_a_lookup_that_cannot_be_begun_stops_no_claim(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(handlers, "begin_look_ups", defect)
+    monkeypatch.setattr(sqlite_worker.SQLiteWorker, "lease_lookup", lambda *_: None)
+    async with running_service(path, FixedSource(HIT)) as it:
+        assert (await it.final(await it.accepted()))["status"] == "completed"
+
+
+async def test_a_transaction_that_is_undone_during_a_claim_costs_no_attempt(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, fails = handlers.begin_deliver, [True]
+
+    def undone_once(connection: Connection, *args: Any) -> Any:
+        if fails.pop() if fails else False:  # as SQLite does on a full disk
+            connection.connection.rollback()
+            raise sqlite3.OperationalError
+        return begin(connection, *args)
+
+    monkeypatch.setattr(handlers, "begin_deliver", undone_once)
+    source = SlowSource(HIT)
+    async with scripted_server() as receiver:
+        receiver.will(replies(204), replies(204))
+        async with running_service(path, source, allow_private=True) as it:
+            for external_id in ("one", "another"):
+                await it.accepted(callback_url=f"{receiver.url}/", external_id=external_id)
+            await source.asked.wait()
+            source.may_answer.set()
+            await until(lambda: len(it.rows(DELIVERED)) == 2)
+            assert it.rows("SELECT number FROM callback_attempts") == [(1,), (1,)]
 
 
 async def test_a_defect_in_looking_for_ends_is_logged_and_held_answers_are_still_given(

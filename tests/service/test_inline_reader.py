@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.service.accounts.teams import embedded_team, id_of
 from mcp_enrichment.service.db.sqlite import open_sqlite
 
 if TYPE_CHECKING:
@@ -40,6 +42,18 @@ async def test_a_read_that_would_wait_is_repeated_by_a_thread(path: Path) -> Non
 
     assert await database.read_few(work) == 1
     assert [thread is _loops() for thread in read_by] == [True, False]
+    database.close()
+
+
+async def test_every_read_is_of_the_file_that_is_written_also_if_the_path_has_another(
+    path: Path,
+) -> None:
+    database = open_sqlite(path)
+    path.parent.rename(path.parent.with_name("moved"))
+    open_sqlite(path).close()
+    team_id = await database.write(lambda c: embedded_team(c, at=0))
+    for read in (database.read, database.read_few):
+        assert await read(lambda c: id_of(c, DEFAULT_TEAM)) == team_id
     database.close()
 
 

@@ -54,8 +54,9 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         )
         data_version = DataVersion(path)
         event.listen(engine, "engine_disposed", lambda _engine: data_version.close())
-        with engine.connect(), engine.connect():
-            pass  # the writer's and the first reader's, while the path is still this very file
+        # The writer's, the first reader's and the event loop's, while the path is this very file.
+        with engine.connect(), engine.connect(), engine.connect():
+            pass
         writes = engine.execution_options(writes=True)
         return Database(
             engine,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mcp_enrichment.service.callbacks.callback_job import Attempt
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.queue.job import Job, NewLookup
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FAILURE_BACKOFF = 5.0
 """Seconds until a job whose handler raised is run again, doubled each time."""
@@ -66,21 +69,30 @@ def begin_claimed(
     are set to `processing`, and attempts of callbacks are stored."""
     begun: dict[str, Any] = {}
     if lookups := [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]:
-        started = request_table.start(connection, lookups)
-        running = begin_look_ups(connection, service.database.pseudonyms, started)
-        begun = {each.request.id: each for each in running}
+        begun = _unless_defect(partial(_begin_look_ups, connection, service, lookups)) or {}
     for job in claimed:
         if job.kind is JobKind.DELIVER:
-            begun[job.target_id] = _begin_deliver(connection, service, job)
+            begin = partial(begin_deliver, connection, service, job.target_id)
+            begun[job.target_id] = _unless_defect(begin)
     return [replace(job, begun=begun.get(job.target_id)) for job in claimed]
 
 
-def _begin_deliver(connection: Connection, service: ServiceContext, job: Job) -> Attempt | None:
+def _begin_look_ups(
+    connection: Connection, service: ServiceContext, ids: Sequence[str]
+) -> dict[str, Any]:
+    started = request_table.start(connection, ids)
+    running = begin_look_ups(connection, service.database.pseudonyms, started)
+    return {each.request.id: each for each in running}
+
+
+def _unless_defect(begin: Callable[[], T]) -> T | None:
+    """What it returns; None if it raises. A job's handler then begins it, and raises the same: so
+    a defect stops no other job's claim. A database that fails does, as it may have undone it."""
     try:
-        return begin_deliver(connection, service, job.target_id)
-    except (StorageFailed, DBAPIError):
+        return begin()
+    except (StorageFailed, DBAPIError, sqlite3.Error):
         raise
-    except Exception:  # noqa: BLE001 (its handler raises it again: it stops no other job's claim)
+    except Exception:  # noqa: BLE001 (its handler raises it again)
         return None
 
 
