@@ -46,7 +46,9 @@ class Host:
             self.moved.set()
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Any:
-        return await self.session.call_tool(tool, arguments, progress_callback=_heard_by_host)
+        # Only of waits: a busy machine may make any call last long enough to report progress.
+        heard = _heard_by_host if tool == "wait_for_enrichment" else None
+        return await self.session.call_tool(tool, arguments, progress_callback=heard)
 
     async def cancelled_wait(self, ids: list[str]) -> int:
         """Wait until the first progress, then cancel; return the id of the request."""
