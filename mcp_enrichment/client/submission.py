@@ -5,11 +5,26 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from mcp_enrichment.contract.explanation import Explanation
+
 if TYPE_CHECKING:
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.state.spending import CreditCap
     from mcp_enrichment.contract.models import EnrichmentRequest
+
+
+FORGOTTEN = Explanation(
+    happened="The service no longer knows the earlier request for this profile, so its answer is "
+    "lost.",
+    money="Nothing was charged by this call.",
+    for_person="Ask again for a new lookup.",
+    for_assistant="Call request_email_enrichment again for a new lookup.",
+)
+
+
+class RequestChanged(Exception):
+    """Another caller has changed the saved request meanwhile."""
 
 
 class Forecast(Enum):

@@ -25,7 +25,13 @@ from mcp_enrichment.client.state.records import (
     dedup_key,
 )
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
-from mcp_enrichment.client.submission import Forecast, Submission, Submitted
+from mcp_enrichment.client.submission import (
+    FORGOTTEN,
+    Forecast,
+    RequestChanged,
+    Submission,
+    Submitted,
+)
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
     BadAnswer,
@@ -38,7 +44,6 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
     UnusableAddress,
 )
-from mcp_enrichment.contract.explanation import Explanation
 from mcp_enrichment.contract.models import EmailType, Reason, Status
 
 if TYPE_CHECKING:
@@ -61,14 +66,6 @@ SEND_LEASE_SECONDS = POST_RETRY_SECONDS + POST_SECONDS + 15.0
 REPLICATION_LAG_SECONDS = 60.0
 """Until a request is this old, a service that does not know it may be a lagging replica."""
 CHECK_INTERVAL = 0.1
-
-_FORGOTTEN = Explanation(
-    happened="The service no longer knows the earlier request for this profile, so its answer is "
-    "lost.",
-    money="Nothing was charged by this call.",
-    for_person="Ask again for a new lookup.",
-    for_assistant="Call request_email_enrichment again for a new lookup.",
-)
 
 
 class _Running(NamedTuple):
@@ -176,7 +173,10 @@ class Submitter:
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
         while True:
             stored = await self._wait_until_sent(key)
-            reused = stored.record and await self._reuse(body, stored, stored.record, refresh)
+            try:
+                reused = stored.record and await self._reuse(body, stored, stored.record, refresh)
+            except RequestChanged:
+                continue  # its outcome may still be unknown: no new POST may follow
             if reused:
                 return reused
             if not may_spend:
@@ -234,7 +234,7 @@ class Submitter:
             if is_recent(record):
                 raise ServiceUnavailable from None
             await self._store.release(record, None, StoredRequest())
-            raise UnknownEnrichment(_FORGOTTEN) from None
+            raise UnknownEnrichment(FORGOTTEN) from None
         if result.reason in (Reason.ERASED, Reason.EXPIRED):
             return None  # the email was deleted: this is no `not-found` to reuse
         if result.reason is Reason.ANSWER_LOST and not refresh:
@@ -298,10 +298,10 @@ class Submitter:
 
     async def _repeat(
         self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord
-    ) -> Submitted | None:
+    ) -> Submitted:
         """Send a POST of unknown outcome again, with the same key and body.
 
-        The service recognises it by its key. None if another caller was faster.
+        The service recognises it by its key. Raises `RequestChanged`.
         """
         record = replace(record, state=SubmitState.ASKING)
         saved = self._sender.cipher.decrypt(stored.post.body, body) if stored.post else None
@@ -310,7 +310,7 @@ class Submitter:
         with self._store.send_lock.sender() as name:
             post = self._sender.pending(record, name, sent)
             if not await self._store.save_before_post(record, post, expected=stored, budget=None):
-                return None
+                raise RequestChanged
             attempt = Attempt(
                 record=record,
                 post=post,

@@ -23,6 +23,7 @@ from mcp_enrichment.contract.errors import (
     InsufficientCredits,
     InvalidProfileURL,
     NotConfirmed,
+    StorageFailed,
 )
 from mcp_enrichment.contract.models import Status
 from mcp_enrichment.mcp import next_steps
@@ -278,8 +279,11 @@ def _printable(text: str) -> str:
     return "".join(filter(str.isprintable, text[:MAX_SHOWN_URL]))
 
 
-async def _save(client: EnrichmentBackend, entries: Sequence[Entry]) -> str:
-    return await client.save_list(json.dumps([_saved(entry) for entry in entries]))
+async def _save(client: EnrichmentBackend, entries: Sequence[Entry]) -> str | None:
+    """The id of the saved list; None if it cannot be saved: the open rows have ids of their own."""
+    with suppress(StorageFailed):
+        return await client.save_list(json.dumps([_saved(entry) for entry in entries]))
+    return None
 
 
 def _saved(entry: Entry) -> dict[str, Any]:

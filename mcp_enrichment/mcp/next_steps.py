@@ -177,7 +177,8 @@ LIST_OPEN = Explanation(
     happened="Some rows are not final yet.",
     money=WAITING_IS_FREE,
     for_person=NOT_FINAL.for_person,
-    for_assistant="Call wait_for_enrichment with ids=[list_id]. Do not request them again.",
+    for_assistant="Call wait_for_enrichment with ids=[list_id], or with their ids if it is null. "
+    "Do not request them again.",
 )
 LIST_REFUSED = Explanation(
     happened="Some rows were not requested: their reason says why.",

@@ -178,7 +178,8 @@ def to_task(output: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, An
             ids.append(output.table["list_id"])
         task = Task(kind=TaskKind.WAIT, ids=ids, created_at=now)
     elif isinstance(output, TableOutput):
-        assert output.list_id  # noqa: S101 (it is not final)
+        if output.list_id is None:
+            return None  # the list could not be saved
         task = Task(kind=TaskKind.LIST, ids=[output.list_id], created_at=now)
     else:
         assert isinstance(output, EnrichmentOutput) and isinstance(arguments, RequestArguments)  # noqa: S101, PT018

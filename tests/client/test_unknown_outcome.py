@@ -11,6 +11,7 @@ import pytest
 
 from mcp_enrichment.client import http_api, post_sender, submitter
 from mcp_enrichment.client.state import sqlite_file
+from mcp_enrichment.client.state.requests import RequestStore
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import HTML, PROFILE, ContractServer, accepts
@@ -210,3 +211,27 @@ async def test_a_client_that_is_closed_in_the_middle_says_that_the_outcome_is_un
     async with anyio.create_task_group() as tasks, new_client() as client:
         tasks.start_soon(ask, client)
         await arrived.wait()
+
+
+async def test_a_repeat_that_loses_to_another_caller_is_followed_by_no_new_post(
+    client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other caller's repeat may be refused, and leave the outcome as unknown as before."""
+    await _shows_that_it_honours_keys(client, vendor)
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.05)
+    vendor.always(resets())
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    save, lost = RequestStore.save_before_post, []
+
+    async def loses_once(store: RequestStore, *rows: Any, **options: Any) -> bool:
+        if not lost:
+            lost.append(rows)
+            return False
+        return await save(store, *rows, **options)
+
+    monkeypatch.setattr(RequestStore, "save_before_post", loses_once)
+    vendor.always(accepts("e1", replayed=True))
+    assert (await _ask(client)).id == "e1"
+    assert lost
+    assert len({seen.headers["idempotency-key"] for seen in vendor.posts}) == 1

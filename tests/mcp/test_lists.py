@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.price import CreditPrice
 from mcp_enrichment.mcp import runner
 from mcp_enrichment.settings.types import Confirm
@@ -135,6 +136,23 @@ async def test_rows_that_run_are_waited_for_by_the_id_of_the_list(
     emails = [(row["external_id"], row["email"]) for row in rows_of(done["table"])]
     assert emails == [("one", "hit-1@example.com"), (None, None), ("four", "hit-3@example.com")]
     assert sorted(service.posted) == ["hit-1", "hit-3", "miss-2"]
+
+
+async def test_a_list_that_cannot_be_saved_still_has_its_rows(
+    buyer: Client, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise StorageFailed(StorageFault.FULL)
+
+    monkeypatch.setattr("mcp_enrichment.client.client.save_list", fails)
+    vendor.always(service := ListService(ends=1_000_000))
+    service.end("hit-1")
+    arguments = {"linkedin_urls": [hit(1), hit(2)], "type": "work", "wait_seconds": 1}
+    table = data_of(await buyer.call_tool(LIST, arguments))
+    first, second = rows_of(table)
+    assert first["email"] == "hit-1@example.com"
+    assert (second["status"], second["id"]) == ("pending", "hit-2")
+    assert (table["list_id"], table["all_final"]) == (None, False)
 
 
 async def test_the_ids_of_rows_and_of_lists_are_waited_for_in_one_call(
