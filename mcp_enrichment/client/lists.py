@@ -1,7 +1,7 @@
 """Requests the emails of a list of profiles, within a number of credits.
 
-The rows are independent: each has a result or an error. What is known already, or runs, costs
-nothing; what is new is requested while credits may be spent.
+Each row has a result or an error of its own. A row that is known already, or whose lookup runs,
+costs nothing. A new row is requested while credits are left.
 """
 
 from __future__ import annotations
