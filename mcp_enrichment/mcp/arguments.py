@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, LiteralString
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
@@ -31,6 +32,8 @@ from mcp_enrichment.mcp.schema import inlined_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic_core import ErrorDetails
+
 WAIT_CAP = 50
 """Seconds that a call may wait, at most: clients time out at 60."""
 READ_CAP = 20
@@ -40,6 +43,8 @@ MOST_FAULTS = 5
 """Invalid arguments that one sentence names, at most."""
 MOST_NAMES = 20
 """Unknown arguments that a result names, at most."""
+_OWN_FAULT: LiteralString = "own_fault"
+"""The kind of an error whose text is ours and repeats no value."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 """The names that a result repeats: any other text may contain personal data."""
 _BETWEEN_IDS = re.compile(r"[\s,;\[\]()\"'\u200b\ufeff]+")
@@ -264,7 +269,9 @@ class ListArguments(Arguments):
     ) -> list[str | None] | None:
         urls = info.data.get("linkedin_urls")
         if references and urls and len(references) != len(urls):
-            raise ValueError
+            raise PydanticCustomError(
+                _OWN_FAULT, "give one for each of linkedin_urls, or leave it out"
+            )
         return references
 
     @property
@@ -295,7 +302,7 @@ def ignored_names(model: type[Arguments], given: dict[str, Any]) -> list[str]:
 
 def _what_is_wrong(error: ValidationError, model: type[Arguments]) -> Explanation:
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    said = "; ".join(_fault(fault["loc"], fault["type"], model) for fault in faults[:MOST_FAULTS])
+    said = "; ".join(_fault(fault, model) for fault in faults[:MOST_FAULTS])
     takes = ", ".join(model.model_fields) or "no arguments"
     return Explanation(
         happened=f"{said}.",
@@ -305,7 +312,10 @@ def _what_is_wrong(error: ValidationError, model: type[Arguments]) -> Explanatio
     )
 
 
-def _fault(where: tuple[int | str, ...], kind: str, model: type[Arguments]) -> str:
+def _fault(fault: ErrorDetails, model: type[Arguments]) -> str:
+    where, kind = fault["loc"], fault["type"]
+    if kind == _OWN_FAULT:
+        return f"{where[0]}: {fault['msg']}"
     schema = _schema(model)["properties"][where[0]]
     wanted = _wanted(schema["items"] if len(where) > 1 else schema)
     name = ".".join(map(str, where))

@@ -10,6 +10,7 @@ from mcp_enrichment.client import retry, submitter
 from mcp_enrichment.client.client import EnrichmentClient
 from tests.client.webhook_vendor import new_webhooks
 from tests.support.contract_server import ContractServer
+from tests.support.list_service import ListService
 from tests.support.patience import be_patient
 
 if TYPE_CHECKING:
@@ -75,3 +76,10 @@ async def pushed(new_client: NewClient, webhooks: Webhooks) -> AsyncIterator[Enr
     """A client that gets outcomes by webhook."""
     async with new_client(webhooks=webhooks) as client:
         yield client
+
+
+@pytest.fixture
+def service(vendor: ScriptedServer) -> ListService:
+    """A vendor of many profiles, whose names say whether they have an email."""
+    vendor.always(service := ListService())
+    return service

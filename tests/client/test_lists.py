@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def service(vendor: ScriptedServer) -> ListService:
-    vendor.always(service := ListService())
-    return service
-
-
 async def rows_of(
     client: EnrichmentClient, urls: Iterable[str], **options: Any
 ) -> dict[int, ListRow]:

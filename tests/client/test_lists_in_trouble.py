@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def service(vendor: ScriptedServer) -> ListService:
-    vendor.always(service := ListService())
-    return service
-
-
 async def test_a_credit_whose_lookup_cannot_be_read_holds_up_no_other_row(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:

@@ -206,7 +206,7 @@ async def test_a_list_is_read_in_each_form_that_clients_write(
         ({"linkedin_urls": []}, "linkedin_urls"),
         ({"linkedin_urls": [hit(number) for number in range(101)]}, "linkedin_urls"),
         ({"max_credits": -1}, "max_credits"),
-        ({"external_ids": ["one"]}, "external_ids"),
+        ({"external_ids": ["one"]}, "external_ids: give one for each of linkedin_urls"),
         ({"type": "home"}, "type"),
     ],
 )
