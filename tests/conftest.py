@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import network_guard
 from tests.support.scripted_server import ScriptedServer, scripted_server
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 INSTALLING = {"compat", "installs"}
 """Markers of tests that install from package indexes, and so need a network."""
+
+# A busy machine may take any time for an example.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mcp.junk import MONSTERS, as_json, lines
@@ -30,12 +30,7 @@ def wire(
     assert "Traceback" not in pipe.errors.read_text("utf-8")
 
 
-@settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=250, derandomize=True)
 @given(sent=st.lists(lines(), max_size=12))
 def test_any_lines_are_survived(wire: RawPipe, sent: list[bytes]) -> None:
     wire.survives(b"\n".join(sent))

@@ -261,7 +261,6 @@ class Ledger(RuleBasedStateMachine):
 FULLY = settings(
     max_examples=30,
     stateful_step_count=30,
-    deadline=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )

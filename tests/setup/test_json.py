@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_enrichment.setup.formats import (
@@ -24,18 +24,15 @@ PATH = ("mcpServers", "enrichment")
 
 Written = tuple[dict[str, Any], str]
 
-at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 indents = st.sampled_from([None, 1, 4, "\t"])
 
 
-@at_any_pace
 @given(configurations())
 def test_a_text_is_read_as_what_it_says(case: Written) -> None:
     value, text = case
     assert JSON.load(text) == value
 
 
-@at_any_pace
 @given(st.dictionaries(st.text(), values()), indents)
 def test_what_python_reads_is_read_the_same(
     value: dict[str, Any], indent: int | str | None
@@ -44,7 +41,6 @@ def test_what_python_reads_is_read_the_same(
     assert JSON.load(text) == STRICT_JSON.load(text) == json.loads(text)
 
 
-@at_any_pace
 @given(servers(), values(), indents, st.booleans())
 def test_what_is_put_in_can_be_read_and_everything_else_stays(
     value: dict[str, Any], entry: Any, indent: int | str | None, escaped: bool
@@ -57,7 +53,6 @@ def test_what_is_put_in_can_be_read_and_everything_else_stays(
     assert changed.encode()
 
 
-@at_any_pace
 @given(servers(), indents, st.booleans())
 def test_what_was_put_beside_others_is_taken_out_again_to_the_byte(
     value: dict[str, Any], indent: int | str | None, escaped: bool
@@ -70,7 +65,6 @@ def test_what_was_put_beside_others_is_taken_out_again_to_the_byte(
         assert JSON.load(back) == value | {"mcpServers": {}}
 
 
-@at_any_pace
 @given(configurations(), values())
 def test_a_text_with_comments_is_never_changed(case: Written, entry: Any) -> None:
     value, text = case

@@ -166,7 +166,7 @@ def _email_of(profile: str) -> str:
     return Person(int(profile.removeprefix(f"{HOME}person-")[:5])).email
 
 
-any_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+any_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 encodings = st.sampled_from(["utf-8", "utf-8", "utf-16", "utf-16-le", "utf-16-be"])
 
 

@@ -206,13 +206,13 @@ def _ends_well(path: Path, content: bytes) -> None:
         assert all(isinstance(row, Contact | Skipped) for row in read_export(path))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=ANY_FILE)
 def test_any_bytes_end_in_rows_or_in_a_refusal(tmp_path: Path, content: bytes) -> None:
     _ends_well(tmp_path / "any", content)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flips=st.dictionaries(st.integers(0, 2**10), st.integers(0, 255), max_size=4), data=st.data()
 )

@@ -124,7 +124,7 @@ def test_a_card_of_any_length_takes_no_more_memory_than_another(written: Any) ->
     assert peak < 5 * 2**20
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     middle=st.text('AEMIL:;=\\,\r\n \t"@bx.=0D-é') | st.binary().map(lambda b: b.decode("latin"))
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_enrichment.contract.models import EmailType, Verification
@@ -147,7 +147,7 @@ async def test_what_can_be_no_address_is_unreadable(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(answers=st.lists(st.tuples(STATUSES, BODIES), min_size=1, max_size=12))
 def test_no_answer_at_all_raises_and_no_junk_is_an_address_or_a_miss(
     name: str, answers: list[tuple[int, bytes]]
