@@ -22,12 +22,12 @@ APPEND_ONLY = "rows of audit_log are only ever added"
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
-        schema.metadata.create_all(op.get_bind())
+        schema.metadata.create_all(op.get_bind(), checkfirst=False)
         _make_audit_log_append_only_on_sqlite()
     else:
         # On Postgres `jobs` is a view of procrastinate's jobs.
         tables = [table for table in schema.metadata.sorted_tables if table is not schema.jobs]
-        schema.metadata.create_all(op.get_bind(), tables)
+        schema.metadata.create_all(op.get_bind(), tables, checkfirst=False)
         _make_audit_log_append_only_on_postgres()
         _create_queue()
 
