@@ -25,21 +25,21 @@ CHECKS = {
     "types": {"args": [BIN / "mypy"]},
     "import contracts": {"args": [BIN / "lint-imports"]},
 }
-"""What `subprocess.Popen` takes, by name."""
+"""The arguments of `subprocess.Popen` for each check, by name."""
 SERVERS = {
     "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
     "nginx-light": ["nginx", "/usr/sbin/nginx"],
 }
-"""Debian's packages, and what shows that one is there."""
+"""The Debian packages that tests need, each with paths of which one exists if it is installed."""
 UPDATE = ["apt-get", "--quiet=2", "update"]
 INSTALL = ["apt-get", "--yes", "--quiet=2", "--no-install-recommends", "install"]
 SIDE_BY_SIDE = ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist"]
 """Tests spend half of their time waiting for processes, so two run on each core."""
 MEMORY = Path("/dev/shm")  # noqa: S108 (each test makes a folder of its own there)
 MEMORY_NEEDED = 4 * 1024**3
-"""Bytes. If that much is free, the tests' files lie in memory, as a disk may be slow."""
+"""Bytes. If this much is free, tests keep temporary files in memory: a disk may be slow."""
 NONE_COLLECTED = 5
-"""How pytest ends where the options leave nothing to run."""
+"""pytest's exit code if the options select no test."""
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
     *("waiting", "context", "face", "ending", "held", "infer", "list"),
@@ -56,13 +56,13 @@ def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
     install(EVERYTHING)
     install_servers()
-    # The tests start hundreds of processes, which all find the package compiled.
+    # The tests start hundreds of processes, none of which has to compile the package.
     run("python", "-m", "compileall", "-q", "mcp_enrichment")
     tests = test_runs(*pytest_options)
     codes = run_together(tests | CHECKS)
     failed = [name for name in codes if codes[name] not in (0, NONE_COLLECTED)]
     if all(codes[name] == NONE_COLLECTED for name in tests):
-        failed.append("tests: the options leave none to run")
+        failed.append("tests: the options select none")
     return report(failed)
 
 
@@ -81,23 +81,23 @@ def check(*pytest_options):
 def run_together(commands):
     """Run the commands at the same time; their exit codes, by name.
 
-    The first prints as it runs. What the others say is printed after it.
+    The first prints as it runs. The output of the others is printed after it.
     """
     first, *others = commands
     print(f"\n== {first}", flush=True)
     with ExitStack() as stack:
-        said = {name: stack.enter_context(TemporaryFile()) for name in others}
+        output = {name: stack.enter_context(TemporaryFile()) for name in others}
         started = {
             name: subprocess.Popen(
-                **commands[name], cwd=ROOT, stdout=said[name], stderr=subprocess.STDOUT
+                **commands[name], cwd=ROOT, stdout=output[name], stderr=subprocess.STDOUT
             )
             for name in others
         }
         codes = {first: subprocess.run(**commands[first], cwd=ROOT, check=False).returncode}
         for name in others:
             codes[name] = started[name].wait()
-            said[name].seek(0)
-            print(f"\n== {name}\n{said[name].read().decode(errors='replace')}", flush=True)
+            output[name].seek(0)
+            print(f"\n== {name}\n{output[name].read().decode(errors='replace')}", flush=True)
     return codes
 
 
@@ -108,13 +108,13 @@ def report(failed):
 
 
 def changed_files():
-    """The files that differ from the last commit; if none do, those of the last commit."""
+    """The files that differ from the last commit; if there are none, the files of that commit."""
     uncommitted = git("status", "--porcelain", "--no-renames", "--untracked-files=all")
     return {line.split()[-1] for line in uncommitted or git("diff", "--name-only", "HEAD~1")}
 
 
 def git(*options):
-    """The lines that git prints."""
+    """Run git; the lines of its output."""
     command = [shutil.which("git"), *options]
     return subprocess.run(
         command, cwd=ROOT, check=True, capture_output=True, text=True
@@ -122,7 +122,7 @@ def git(*options):
 
 
 def tests_of(changed):
-    """The test files among the changed, and those that import a changed module themselves."""
+    """The changed test files, and those that import a changed module directly."""
     modules = {name.removesuffix(".py").replace("/", ".") for name in changed}
     files = {path: path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/**/test_*.py")}
     return sorted(
@@ -131,7 +131,7 @@ def tests_of(changed):
 
 
 def imported(path):
-    """The dotted names of the modules that a file imports from, and of what it imports."""
+    """The dotted names of the modules and of the objects that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
@@ -140,44 +140,44 @@ def imported(path):
 
 
 def test_runs(*options):
-    """The tests without any network but loopback, and those that install with one."""
+    """The pytest runs by name: one with loopback only, and one with a network for installing."""
     pytest = [str(BIN / "pytest"), *SIDE_BY_SIDE]
     if not can_be_cut_off():
         name = "tests (this system cannot cut them off from the network)"
         return {name: {"args": [*pytest, "worksteal", *options], "env": with_bytecode()}}
-    alone = cut_off([*pytest, "worksteal", "--installing=none", *options])
+    offline = cut_off([*pytest, "worksteal", "--installing=none", *options])
     # The tests of one file share what they install.
-    beside = [pytest[0], "--numprocesses", "2", "--dist", "loadfile"]
-    installing = [*beside, "--installing=only", *options]
+    by_file = [pytest[0], "--numprocesses", "2", "--dist", "loadfile"]
+    installing = [*by_file, "--installing=only", *options]
     return {
-        "tests, cut off from the network": {"args": alone, "env": in_memory()},
+        "tests, cut off from the network": {"args": offline, "env": in_memory()},
         "tests that install from package indexes": {"args": installing, "env": with_bytecode()},
     }
 
 
 def with_bytecode():
-    """The environment, in which Python keeps what it has compiled for the next process."""
+    """The environment, with which Python stores compiled modules for the next process."""
     return {name: of for name, of in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def in_memory():
-    """That environment, with the folder for temporary files in memory if there is room."""
+    """The same, with the folder for temporary files in memory if enough is free."""
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
     return {"TMPDIR": str(MEMORY)} | with_bytecode() if has_room else with_bytecode()
 
 
 def cut_off(command):
-    """The command, in a network of its own where loopback is all there is, as the same user."""
-    if not os.getuid():  # who has all users at hand, as whom servers are started
-        alone = 'ip link set lo up && exec "$0" "$@"'
-        return ["unshare", "--net", "bash", "-c", alone, *command]
-    alone = 'ip link set lo up && exec unshare --user --map-user="$0" --map-group="$1" "${@:2}"'
+    """The command, to run as the same user in a network namespace with loopback only."""
+    if not os.getuid():  # no user namespace: it would hide the users that tests start servers as
+        script = 'ip link set lo up && exec "$0" "$@"'
+        return ["unshare", "--net", "bash", "-c", script, *command]
+    script = 'ip link set lo up && exec unshare --user --map-user="$0" --map-group="$1" "${@:2}"'
     ids = [str(os.getuid()), str(os.getgid())]
-    return ["unshare", "--map-root-user", "--net", "bash", "-c", alone, *ids, *command]
+    return ["unshare", "--map-root-user", "--net", "bash", "-c", script, *ids, *command]
 
 
 def can_be_cut_off():
-    """Whether this system lets its users make such a network: Linux, mostly."""
+    """Whether this system allows such a namespace: most Linux systems do."""
     try:
         return not subprocess.run(cut_off(["true"]), check=False, capture_output=True).returncode
     except (AttributeError, FileNotFoundError):  # no user ids, no such command
@@ -185,7 +185,7 @@ def can_be_cut_off():
 
 
 def bench(*names):
-    """Set everything up and run the benchmarks, or those that are named."""
+    """Set everything up and run the named benchmarks, or all of them."""
     install(EVERYTHING)
     install_servers()
     return max(run("python", "-m", f"bench.{name}") for name in names or BENCHES)
@@ -200,7 +200,7 @@ def chaos(*how_much):
 
 
 def docs():
-    """Rewrite what is generated: tables, links, what shops read, and the tools' snapshots."""
+    """Rewrite generated tables, links, store listings and tool snapshots."""
     install(EVERYTHING)
     return run("python", "-m", "tests.support.generated_docs")
 
@@ -215,16 +215,16 @@ def install(what):
 
 
 def install_servers():
-    """Install what the tests start, by Debian's packages, where it is missing and that may be done.
+    """Install the missing Debian packages of the servers that tests start, if this is root.
 
-    Where it may not, say what is left out; in CI nothing is, and the tests fail.
+    Otherwise say that their tests are skipped. In CI they are not: without a server they fail.
     """
-    missing = [package for package, there in SERVERS.items() if not any(map(is_there, there))]
+    missing = [package for package, paths in SERVERS.items() if not any(map(is_there, paths))]
     if not missing:
         return
     if not shutil.which("apt-get") or os.geteuid() != 0:
         print(f"Not installed: {', '.join(missing)}. The tests that need it are left out, by name.")
-        print("As root this installs it; elsewhere install it by yourself.", flush=True)
+        print("Install it yourself, or run this as root on Debian.", flush=True)
         return
     quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (UPDATE, [*INSTALL, *missing]):
@@ -233,12 +233,12 @@ def install_servers():
 
 
 def is_there(pattern):
-    """Whether a file fits the pattern, or a program of that name is on the PATH."""
+    """Whether a file matches the pattern, or a program of that name is on the PATH."""
     return bool(shutil.which(pattern) or glob.glob(pattern))
 
 
 def make_venv():
-    """Make `.venv`, or say what is missing for it."""
+    """Create `.venv`. Exit with what is missing if that fails."""
     if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode:
         sys.exit(
             "A virtual environment could not be made. On Debian and Ubuntu run "
@@ -267,7 +267,7 @@ COMMANDS = {
 
 
 def main():
-    """Run the command that was named."""
+    """Run the command that the first argument names."""
     if sys.version_info < OLDEST:
         sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0])
     name, *options = sys.argv[1:] or ["help"]

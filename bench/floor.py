@@ -53,7 +53,7 @@ def set_up(folder: Path, running: ExitStack) -> dict[str, Target]:
 
 
 async def measured(target: Target, connections: int, seconds: float, name: str) -> dict[str, float]:
-    """What one server does a second, by kind."""
+    """The requests and lookups of one server in a second, by kind."""
     if name == OURS:
         posts, ends = await target.posts_and_completions(connections, seconds)
         runs = {"POST": posts, "completed": ends}

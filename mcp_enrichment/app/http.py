@@ -110,8 +110,6 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
 @dataclass(frozen=True, slots=True)
 class _Teams:
-    """The teams of the embedded service, each with its client."""
-
     settings: Settings
     service: ServiceContext
     _ids: dict[str, int] = field(default_factory=dict)

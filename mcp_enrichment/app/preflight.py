@@ -57,7 +57,6 @@ def _may_be_invalid() -> bool:
 
 
 def _reached_urls(settings: Settings) -> Iterator[str]:
-    """One URL for each kind of server."""
     if settings.api_url or settings.api_key or settings.api_key_file:
         yield settings.server_url
     if settings.vendor_keys:

@@ -1,4 +1,4 @@
-"""What one credit can cost in money, by the prices that the settings name."""
+"""The most that one credit costs in money, by the prices in the settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def credit_price(settings: Settings) -> CreditPrice | None:
     if settings.is_embedded:
         amount = _price_of_all_vendors(settings)
     elif settings.server_url == VENDOR_URL:
-        amount = settings.credit_prices.get(CONTRACT_VENDOR)
+        amount = settings.prices.get(CONTRACT_VENDOR)
     else:
         amount = None
     if amount is None:
@@ -37,7 +37,7 @@ def credit_price(settings: Settings) -> CreditPrice | None:
 def _price_of_all_vendors(settings: Settings) -> Decimal | None:
     from mcp_enrichment.service.sources.factory import NAMES, vendor_class  # noqa: PLC0415
 
-    prices, total = settings.credit_prices, Decimal(0)
+    prices, total = settings.prices, Decimal(0)
     vendors = [name for name in settings.sources if name in NAMES]
     for name in vendors:
         if name not in prices:

@@ -1,9 +1,9 @@
-"""What several commands share: options, the form of their output, the database, and the client."""
+"""Shared by the commands: options, the form of the output, the database, and the client."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -21,7 +21,7 @@ from mcp_enrichment.contract.errors import EnrichmentError
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.client.state.requests import RequestStore
@@ -52,7 +52,6 @@ def profile_url(_: click.Context, __: click.Parameter, url: str | None) -> str |
 
 
 def print_row(*cells: object) -> None:
-    """Print a row of a list."""
     click.echo("\t".join(map(str, cells)))
 
 
@@ -62,7 +61,6 @@ def format_time(at: float | None) -> str:
 
 
 def format_day(at: float | None) -> str:
-    """The day of a time in UTC, or `-`."""
     return format_time(at)[:10]
 
 
@@ -84,18 +82,13 @@ def with_service_database(
     return run
 
 
-@contextmanager
-def local_database() -> Iterator[Database]:
-    """The database of the local service."""
-    with closing(open_database(load_settings())) as database:
-        yield database
+def local_database() -> closing[Database]:
+    return closing(open_database(load_settings()))
 
 
-@contextmanager
-def stored_requests() -> Iterator[RequestStore]:
+def stored_requests() -> closing[RequestStore]:
     """The stored requests of the account that the settings name."""
-    with closing(request_memory(load_settings())) as store:
-        yield store
+    return closing(request_memory(load_settings()))
 
 
 def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:

@@ -112,7 +112,6 @@ def _store(export: Export) -> ImportReport:
 
 
 def _preview(export: Export) -> tuple[list[str], ImportReport]:
-    """Lines for the first rows. The others are counted."""
     first, report = list(islice(export.rows, DRY_RUN_ROWS)), ImportReport()
     for _ in report.contacts_among(chain(first, export.rows)):
         pass

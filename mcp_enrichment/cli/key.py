@@ -23,7 +23,7 @@ def key() -> None:
 @key.command("set", options_metavar="")
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def set_key(arguments: tuple[str, ...]) -> None:
-    """Store a key. It is asked for, or read from stdin; it is never an argument."""
+    """Store a key: typed at a prompt, or read from stdin, but never an argument."""
     if arguments:  # click's own error would repeat it
         raise click.UsageError(
             "Do not pass a key as an argument: other users and the shell's history would see it. "

@@ -24,7 +24,7 @@ def memory() -> None:
 @memory.command()
 @limit_option()
 def show(limit: int) -> None:
-    """List what was asked on this account, the newest first. Whom it was about is not stored."""
+    """List the requests of this account, the newest first. The people are not stored."""
     with stored_requests() as store:
         newest = anyio.run(store.newest, limit)
     for request in newest:
@@ -37,7 +37,7 @@ def show(limit: int) -> None:
 @memory.command()
 @click.argument("url", callback=profile_url)
 def forget(url: str) -> None:
-    """Forget what was asked about the profile URL: the next request may cost a credit."""
+    """Forget the requests about the profile URL: the next one may cost a credit."""
     with stored_requests() as store:
         these = [dedup_key(store.account, url, email_type) for email_type in EmailType]
         click.echo(f"Forgot {anyio.run(store.forget, these)}.")
@@ -46,6 +46,6 @@ def forget(url: str) -> None:
 @memory.command()
 @click.confirmation_option(prompt="Forget every request of every account?")
 def clear() -> None:
-    """Forget everything that was requested. What was spent today stays counted."""
+    """Forget all requests. The credits spent today stay counted."""
     with stored_requests() as store:
         click.echo(f"Forgot {anyio.run(store.clear)}.")

@@ -37,11 +37,11 @@ NOT_VACUUMED = (
 
 @click.group()
 def privacy() -> None:
-    """Leave a person out, erase them, or tell what is stored about them."""
+    """Suppress, erase or export a person."""
 
 
 def _of_a_person(command: Callable[..., None]) -> Callable[..., None]:
-    """Pass the person whom one of two options names to the command."""
+    """Add the options --profile and --email, and pass the person that one of them names."""
 
     @click.option(
         "--profile", metavar="URL", callback=profile_url, help="The person's LinkedIn profile."
@@ -79,7 +79,7 @@ def lift(database: Database, subject: NamedSubject) -> None:
 def erase(database: Database, subject: NamedSubject, without_suppressing: bool) -> None:
     """Remove all that is stored about a person, and suppress them.
 
-    Requests about them keep their ids, ends and credits. A service may run meanwhile.
+    Requests about them keep their ids, outcomes and credits. A service may run meanwhile.
     """
     done = subject_requests.erase(
         database, subject, suppressing=not without_suppressing, at=time.time()
@@ -104,7 +104,7 @@ def export(database: Database, subject: NamedSubject) -> None:
 @privacy.command("list")
 @with_service_database
 def list_suppressed(database: Database) -> None:
-    """List the suppression list, as hashes: whom an entry is about is not stored."""
+    """List the suppression list, as hashes: the people are not stored."""
     for subject, kind, at in database.read_now(suppression.list_entries):
         print_row(format_time(at), kind, subject)
 

@@ -109,7 +109,7 @@ def _write(
         backup = file.content or b""
         if before != (file.text or ""):
             backup, kept = before.encode(), "as it was, without its keys,"
-    file.change(text, backup=backup, private=holds_secrets(entry))
+    file.change(text.encode(), backup=backup, private=holds_secrets(entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
         click.echo(f"The file {kept} is kept in {file.backup}; --undo goes back to it.")
@@ -150,7 +150,7 @@ def _undo(client: ChatClient, config: Path | None) -> None:
         if before is not None and text == (before or None):
             file.restore()
         else:
-            file.replace(None if text is None else text.encode())
+            file.change(None if text is None else text.encode())
     click.echo(f"Removed the server {client.path[-1]!r} from {file.path}")
 
 

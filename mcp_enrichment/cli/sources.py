@@ -21,7 +21,6 @@ from mcp_enrichment.cli.spending import report
 from mcp_enrichment.contract.models import EmailType, Reason
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.source_report import (
-    balance_of,
     keyless_sources,
     source_report,
     trial_lookup,
@@ -56,7 +55,7 @@ PAUSE_REASONS = {
 
 @click.group()
 def sources() -> None:
-    """Where addresses come from: the sources of ENRICHMENT_SOURCES."""
+    """The sources of addresses, as ENRICHMENT_SOURCES lists them."""
 
 
 sources.add_command(report)
@@ -125,7 +124,7 @@ async def _tried(
     """The balance and the outcome of the source, which are printed too."""
     outcomes: list[Outcome | float] = []
     async with factory.closing_sources([source]):
-        if (balance := await balance_of(source)) is not None:
+        if is_vendor(source) and (balance := await source.balance()) is not None:
             outcomes.append(balance)
             left = f"{balance:g}" if isinstance(balance, int | float) else _answer(balance)
             click.echo(f"balance: {left}")
@@ -174,7 +173,7 @@ def _answer(outcome: Outcome) -> str:
             checked = f", checked {format_day(outcome.checked_at)}" if outcome.checked_at else ""
             return f"{local[:1]}***@{domain}, {outcome.verification}{checked}"
         case Miss(reason=Reason.SUPPRESSED):
-            return "it has no address that may be told"
+            return "it has no address that may be given out"
         case Miss():
             return "it has no address"
         case Unavailable():

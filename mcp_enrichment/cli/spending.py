@@ -77,7 +77,7 @@ def report(database: Database, days: float | None, email_type: str | None, form:
             spending_report,
             period=period,
             configured=settings.sources,
-            prices=settings.credit_prices,
+            prices=settings.prices,
         )
     )
     show = {"table": _print_table, "json": _print_json, "csv": _print_csv}[form]

@@ -191,7 +191,7 @@ class UnknownEnrichment(PermanentError):
     explanation = Explanation(
         happened="The service knows no enrichment with this id.",
         money="Nothing was charged.",
-        for_person="Check the id, and that it was asked for with this key at this server.",
+        for_person="Check the id, and that it was requested with this key at this server.",
         for_assistant="Use an id exactly as request_email_enrichment returned it.",
     )
 

@@ -57,6 +57,6 @@ def invalid_setting(happened: str) -> Explanation:
         happened=happened,
         money=NOTHING_SENT,
         for_person="Correct it and try again.",
-        for_assistant="Ask the user to correct it where this server is set up; it is read when the "
-        "server starts anew. Do not retry before that.",
+        for_assistant="Ask the user to correct it where this server is set up, and to restart the "
+        "server. Do not retry before that.",
     )

@@ -11,6 +11,7 @@ from unicodedata import category, normalize
 from urllib.parse import quote, unquote
 
 from mcp_enrichment.contract.explanation import NOTHING_SENT, ExplainedEnum, Explanation
+from mcp_enrichment.contract.http import DEFAULT_PORTS
 
 _PASTE = "paste one of the form https://www.linkedin.com/in/<username>."
 _COPY = "open the person's public profile and copy the address, which contains /in/, from there."
@@ -85,7 +86,6 @@ _ADDRESS = re.compile(
         (?:[?#].*)?""",
     re.VERBOSE | re.ASCII | re.IGNORECASE | re.DOTALL,
 )
-_DEFAULT_PORTS = {"https": "443", "http": "80"}
 # linkedin.cn was LinkedIn's site in China until 2023, with the same slugs.
 _HOST = re.compile(
     r"(?:(?:www|m|mobile|touch|[a-z]{2})\.)?linkedin\.(?:com|cn)\.?", re.ASCII | re.IGNORECASE
@@ -172,17 +172,17 @@ def _path(address: str) -> str:
 def _hides_something(address: str) -> bool:
     if address.isascii():  # the usual case, of a million in one import
         return " " in address or not address.isprintable()
-    return any(category(c) in _INVISIBLE for c in strip_emoji_joiners(address))
+    return any(category(c) in _INVISIBLE for c in _JOINED_EMOJI.sub("", address))
 
 
 def _check_origin(scheme: str, authority: str) -> None:
     """Only LinkedIn's hosts in ASCII: an internationalized look-alike is another host."""
     userinfo, _, place = authority.rpartition("@")
     host, _, port = place.partition(":")
-    _require(scheme in _DEFAULT_PORTS, URLProblem.SCHEME)
+    _require(scheme in DEFAULT_PORTS, URLProblem.SCHEME)
     _require(not userinfo, URLProblem.USERINFO)
     _require(_HOST.fullmatch(host), URLProblem.HOST)
-    _require(port in ("", _DEFAULT_PORTS[scheme]), URLProblem.PORT)
+    _require(port in ("", str(DEFAULT_PORTS[scheme])), URLProblem.PORT)
 
 
 def _slug(path: str) -> str:
@@ -231,11 +231,6 @@ def _slug_of_pub(rest: str) -> str:
         raise ProfileURLError(URLProblem.BAD_PUB)
     name, first, middle, last = parts.groups()
     return normalize_slug(f"{decode_segment(name)}-{last:0>3}{middle:0>3}{first}")
-
-
-def strip_emoji_joiners(text: str) -> str:
-    """The text without joiners between emoji."""
-    return _JOINED_EMOJI.sub("", text)
 
 
 def decode_segment(segment: str) -> str:

@@ -113,7 +113,7 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 def _corrected(given: dict[str, Any], error: ValidationError) -> dict[str, Any]:
-    """The body without the wrong values of its optional fields."""
+    """The body without the invalid values of its optional fields."""
     corrected = dict(given)
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(fault["loc"][0])
@@ -225,13 +225,14 @@ class LedgerEntryKind(StrEnum):
 
 
 class HistoryEntry(BaseModel):
-    """One entry of the ledger."""
+    """One movement of credits. The ledger is append-only."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True)
 
     id: int
     kind: LedgerEntryKind
     amount: int
+    """Negative only in a correction."""
     available_after: int
     request_id: str | None
     reason: str | None

@@ -1,4 +1,4 @@
-"""What a credit costs in money."""
+"""The price of a credit in money."""
 
 from __future__ import annotations
 

@@ -37,8 +37,6 @@ class KeyFileUnreadable(Unauthorized):
 
 
 class KeyFilePlaceholder(KeyFileUnreadable):
-    """The file contains a placeholder."""
-
     explanation = Explanation(
         happened="The file that ENRICHMENT_API_KEY_FILE names holds a placeholder, or quotation "
         "marks, and no key.",
@@ -59,8 +57,6 @@ class KeyOrigin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedKey:
-    """A key and its origin."""
-
     key: SecretStr
     origin: KeyOrigin
 

@@ -43,7 +43,6 @@ class KeyringUnavailable(CommandError):
 
 
 def is_installed() -> bool:
-    """Whether the optional library is installed."""
     return find_spec("keyring") is not None
 
 

@@ -58,7 +58,7 @@ def memory(settings: Settings) -> Finding:
     """Whether the memory of past requests is usable."""
     file = settings.memory_file
     if not file.exists():
-        return note("memory", "empty: nothing was asked yet")
+        return note("memory", "empty: nothing was requested yet")
     try:
         if is_usable(file, SCHEMA):
             return ok("memory", str(file))

@@ -39,8 +39,8 @@ LOW_BALANCE = 5
 
 _OBSTACLES = {
     Obstacle.NAME: "its name has no address. Check the spelling, and that this machine is online.",
-    Obstacle.CERTIFICATE: "its certificate is not accepted. Check this machine's clock, and what "
-    "stands between: a company's proxy needs SSL_CERT_FILE.",
+    Obstacle.CERTIFICATE: "its certificate is not accepted. Check this machine's clock. "
+    "Behind a company's proxy, set SSL_CERT_FILE.",
     Obstacle.PROXY: "the proxy does not let it through. Check HTTPS_PROXY and NO_PROXY.",
     Obstacle.TIME: "no answer came in time. Try again; if it stays so, check the firewall.",
     Obstacle.CONNECTION: "nothing answers there. Check that it runs, its port and the firewall.",
@@ -70,13 +70,10 @@ def key(settings: Settings) -> Iterator[Finding]:
 def embedded(settings: Settings) -> Iterator[Finding]:
     """The balance of the embedded service, read from its database. The service is not started, as
     it would resume lookups that cost credits."""
-    asked = "on contacts of your own: nobody else is asked"
+    reach = "it reads your own contacts, and asks nobody else"
     if vendors := ", ".join(settings.vendor_keys):
-        asked = (
-            f"and sends profiles to {vendors}: `mcp-enrichment sources list` shows how they are "
-            "doing"
-        )
-    yield note("reach", f"the service is embedded, {asked}")
+        reach = f"it sends profiles to {vendors}: `mcp-enrichment sources list` shows their state"
+    yield note("reach", f"the service is embedded: {reach}")
     if settings.database_url or settings.database_file.exists():
         yield _stored_balance(settings)
     else:
@@ -144,7 +141,7 @@ def _balance(credits_left: int, how_to_add: str) -> Finding:
 
 def _clock(seen: ProbeResult) -> Finding:
     if seen.ahead is None:
-        return note("clock", "the server tells no time to compare with")
+        return note("clock", "the server's response has no date to compare with")
     if abs(seen.ahead) < MAX_CLOCK_SKEW:
         return ok("clock", "as the server's")
     direction = "ahead of" if seen.ahead > 0 else "behind"
@@ -161,6 +158,5 @@ def _is_open(file: Path) -> bool:
 
 
 def _server(settings: Settings) -> str:
-    """The URL of the server without user name and password."""
     url = urlsplit(settings.server_url)
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()

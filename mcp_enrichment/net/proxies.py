@@ -66,7 +66,6 @@ def trusted_certificates() -> ssl.SSLContext | bool:
 
 
 def _usable(proxy: str, variable: str) -> str:
-    """The URL of the proxy in the form of httpx."""
     whole = proxy if "://" in proxy else f"http://{proxy}"
     scheme, _, rest = whole.partition("://")
     if url_problem(proxy):

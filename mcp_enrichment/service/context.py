@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.defaults import DAY
-from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.service.queue.job import QueuedLookup
 from mcp_enrichment.service.sources.sandbox import SandboxSource, sandbox_case
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
     from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.queue.job import NewLookup
     from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
-    from mcp_enrichment.service.sources.base import AddressCheck, Source
+    from mcp_enrichment.service.sources.base import Source
+    from mcp_enrichment.service.sources.email_checks import EmailChecks
     from mcp_enrichment.service.sources.sandbox import SandboxCase
 
 DELIVERY_DELAYS = (0.0, 5.0, 30.0)
 """Seconds before each of the three attempts of a callback, from the end of the previous one."""
-
-
-class Sender(Protocol):
-    """Posts a callback. It never raises for what the receiver does."""
-
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
-        """Make one attempt."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeliveryResult:
-    """The result of one attempt of a callback."""
-
-    outcome: AttemptOutcome
-    http_status: int | None = None
-    may_try_again: bool = True
-    retry_after: float | None = None
-    """The receiver's `Retry-After` in seconds."""
-
-    @property
-    def delivered(self) -> bool:
-        return self.outcome is AttemptOutcome.DELIVERED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +52,7 @@ class ServiceContext:
 
     database: Database
     sources: Sequence[Source]
-    sender: Sender
+    sender: CallbackSender
     callback_policy: CallbackURLPolicy
     completion_waiter: CompletionWaiter
     delivery_delays: Sequence[float] = DELIVERY_DELAYS
@@ -84,7 +63,7 @@ class ServiceContext:
     """Leases the lookup of a new request, of a team, to this process; None if it has no room."""
     source_limiter: SourceLimiter = field(default_factory=SourceLimiter)
     shutdown: GracefulShutdown = field(default_factory=GracefulShutdown)
-    check: AddressCheck | None = None
+    check: EmailChecks | None = None
     """Checks an address before it is disclosed."""
     retention: Retention = Retention()
     sandbox: bool = False

@@ -44,7 +44,6 @@ from mcp_enrichment.settings.types import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
 PROTECTIVE_SECRETS = frozenset({"push_secrets", "http_secret", "privacy_key"})
 """Secrets that protect something. A blank one is refused: read as unset, it would protect nothing,
@@ -128,7 +127,7 @@ class Settings(BaseSettings):
         description="Lookups at a source: at once / begun in a second. `contacts=50/200,…`.",
     )
     prices: VendorPrices = Field(
-        (), description="Price of one credit of a vendor, for `sources report`: `hunter=0.02,…`."
+        {}, description="Price of one credit of a vendor, for `sources report`: `hunter=0.02,…`."
     )
     currency: Currency | None = Field(
         None, description="Currency of these prices, as reports show it: `EUR`."
@@ -200,7 +199,7 @@ class Settings(BaseSettings):
         return {
             name: value
             for name, value in given.items()
-            if name in PROTECTIVE_SECRETS or not _is_blank(value)
+            if name in PROTECTIVE_SECRETS or strip_invisible(str(value))
         }
 
     @field_validator("*", mode="before")
@@ -232,13 +231,7 @@ class Settings(BaseSettings):
         return {name: vendor_key(name) for name in self.sources if name not in KEYLESS_SOURCES}
 
     @property
-    def credit_prices(self) -> Mapping[str, Decimal]:
-        """The price of one credit of each vendor that has one, by name."""
-        return {price.vendor: price.amount for price in self.prices}
-
-    @property
     def server_url(self) -> str:
-        """The root URL of the service."""
         return str(self.api_url or VENDOR_URL).rstrip("/")
 
     @property
@@ -248,12 +241,10 @@ class Settings(BaseSettings):
 
     @property
     def database_file(self) -> Path:
-        """The embedded service's database."""
         return self.data_dir / "enrichment.db"
 
     @property
     def privacy_secret(self) -> bytes | None:
-        """The key of the suppression list, if it is set."""
         return self.privacy_key.get_secret_value().encode() if self.privacy_key else None
 
     @property
@@ -274,12 +265,7 @@ class Settings(BaseSettings):
 
     @property
     def memory_file(self) -> Path:
-        """The memory of past requests."""
         return self.state_dir / "memory.db"
-
-
-def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not strip_invisible(value)
 
 
 def load_settings() -> Settings:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr
@@ -23,9 +24,6 @@ from mcp_enrichment.contract.pasted_text import (
     url_problem,
 )
 from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, vendor_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
@@ -204,37 +202,26 @@ SourceLimits = Annotated[
 """`contacts=50/200,…`: 50 concurrent lookups, 200 started in a second. Either may be left out."""
 
 
-class VendorPrice(BaseModel, frozen=True):
-    """The price of one credit of a vendor, in the currency of ENRICHMENT_CURRENCY."""
-
-    vendor: str
-    amount: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=12)]
-
-
-def _price(value: object) -> object:
-    if not isinstance(value, str):
+def _prices(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list):
         return value
-    vendor, _, amount = map(strip_invisible, value.partition("="))
-    if not (vendor and amount):
+    pairs = [[strip_invisible(text) for text in part.split("=", 1)] for part in parts]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):  # noqa: PLR2004 (a name and a price)
         raise ValueError("a price has the form vendor=price of a credit, as in hunter=0.02")
-    return {"vendor": vendor, "amount": amount}
-
-
-def _of_vendors(prices: tuple[VendorPrice, ...]) -> tuple[VendorPrice, ...]:
-    if names := [price.vendor for price in prices]:
-        from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
-
-        if not NAMES.issuperset(names):
-            raise ValueError(f"unknown vendor; the vendors are {', '.join(sorted(NAMES))}")
-    if len(set(names)) < len(names):
+    prices = dict(pairs)
+    if len(prices) < len(pairs):
         raise ValueError("a vendor is listed twice")
+    from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
+
+    if not NAMES.issuperset(prices):
+        raise ValueError(f"unknown vendor; the vendors are {', '.join(sorted(NAMES))}")
     return prices
 
 
-VendorPrices = Annotated[
-    Comma[Annotated[VendorPrice, BeforeValidator(_price)]], AfterValidator(_of_vendors)
-]
-"""`hunter=0.02,…`: the price of a credit of each of these vendors."""
+Price = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=12)]
+VendorPrices = Annotated[Mapping[str, Price], NoDecode, BeforeValidator(_prices)]
+"""`hunter=0.02,…`: the price of one credit of each of these vendors."""
 
 
 def _printable(text: str) -> str:

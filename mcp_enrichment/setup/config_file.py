@@ -46,12 +46,19 @@ class ConfigFile:
         kept = _read(self.backup)
         return None if kept is None else _decode(kept, self.backup)
 
-    def change(self, text: str, *, backup: bytes | None, private: bool = False) -> None:
-        """Write this text and, unless None, the backup. `private`: make the file readable by its
-        owner only. Raises `SetupError` if another program has changed it since it was read."""
-        self._require_unchanged()
+    def change(
+        self, content: bytes | None, *, backup: bytes | None = None, private: bool = False
+    ) -> None:
+        """Write this content, or delete the file if it is None; before that, write the backup, if
+        one is given. `private`: make the file readable by its owner only. Raises `SetupError` if
+        another program has changed the file since it was read."""
+        if _read(self.path) != self.content:
+            raise SetupError(f"{self.path} was changed by another program just now. Try again.")
+        if content is None:
+            self.path.unlink()
+            return
         has_backup = self.backup.exists()
-        with _written(self.path, text.encode(), like=None if private else self.path) as new:
+        with _written(self.path, content, like=None if private else self.path) as new:
             try:
                 if backup is not None:
                     self.write_backup(backup)
@@ -67,22 +74,9 @@ class ConfigFile:
             new.replace(self.backup)
 
     def restore(self) -> None:
-        """Restore the backup byte for byte, and delete it. Raises as `replace` does."""
-        self.replace(_read(self.backup) or None)
+        """Restore the backup byte for byte, and delete it. Raises as `change` does."""
+        self.change(_read(self.backup) or None)
         self.backup.unlink()
-
-    def replace(self, content: bytes | None) -> None:
-        """Write this content; None deletes the file. Raises as `change` does."""
-        self._require_unchanged()
-        if content is None:
-            self.path.unlink()
-            return
-        with _written(self.path, content, like=self.path) as new:
-            new.replace(self.path)
-
-    def _require_unchanged(self) -> None:
-        if _read(self.path) != self.content:
-            raise SetupError(f"{self.path} was changed by another program just now. Try again.")
 
 
 def read(path: Path) -> ConfigFile:

@@ -63,8 +63,8 @@ def test_a_new_installation_is_well_and_stays_new(shell: Shell) -> None:
     assert os.listdir(shell.folder) == []
 
 
-def test_the_doctor_says_whom_the_embedded_service_asks(shell: Shell) -> None:
-    assert "nobody else is asked" in lines(shell.run("doctor"))["note reach"]
+def test_the_doctor_names_the_sources_of_the_embedded_service(shell: Shell) -> None:
+    assert "asks nobody else" in lines(shell.run("doctor"))["note reach"]
     vendors = {"SOURCES": "contacts,hunter,wiza", "HUNTER_API_KEY": KEY, "WIZA_API_KEY": KEY}
     assert "sends profiles to hunter, wiza:" in lines(shell.run("doctor", **vendors))["note reach"]
 
@@ -237,13 +237,13 @@ ANSWERS: dict[str, tuple[Behaviour, str, str]] = {
     "junk": (replies(200, b"<html>"), "wrong reach", "ENRICHMENT_API_URL"),
     "no credit": (replies(200, {"balance": 0}), "wrong balance", "Add some"),
     "few credits": (replies(200, {"balance": 3}), "note balance", "3 credits"),
-    "no time": (replies(200, {"balance": 9}), "note clock", "no time"),
-    "no real time": (replies(200, {"balance": 9}, {"date": "noon"}), "note clock", "no time"),
+    "no time": (replies(200, {"balance": 9}), "note clock", "no date"),
+    "no real time": (replies(200, {"balance": 9}, {"date": "noon"}), "note clock", "no date"),
 }
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-async def test_what_a_server_answers_is_told_with_what_to_do(
+async def test_a_refusal_of_the_server_is_reported_with_its_remedy(
     case: str, vendor: ScriptedServer, shell: Shell
 ) -> None:
     answer, line, what_to_do = ANSWERS[case]
@@ -320,7 +320,7 @@ def test_a_key_file_that_others_can_read_is_told(shell: Shell) -> None:
     assert "ok key" in lines(shell.run("doctor", **load_settings))
 
 
-def test_what_cannot_be_read_or_written_is_told(shell: Shell) -> None:
+def test_files_that_cannot_be_read_or_written_are_reported(shell: Shell) -> None:
     (shell.folder / "file").touch()
     shell.database.parent.mkdir()
     shell.database.write_bytes(b"no database, but long enough to be read as one\n" * 100)

@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_what_holds_names_and_secrets_is_readable_to_its_owner_alone(
+def test_files_with_names_or_secrets_are_readable_by_their_owner_only(
     with_contacts: Shell,
 ) -> None:
     with_contacts.run("enrich", ADA)

@@ -96,9 +96,7 @@ def test_a_key_for_the_vendor_makes_the_vendor_the_one_who_is_asked(
     assert shell.run("credits", "grant", "5").code == 0
 
 
-def test_what_is_typed_is_never_shown_and_what_is_no_key_is_not_stored(
-    keyring: Path, shell: Shell
-) -> None:
+def test_typed_text_is_never_shown_and_only_a_key_is_stored(keyring: Path, shell: Shell) -> None:
     stored = run_with(shell, KEYS["keyring"], "key", "set", API_KEY="another")
     assert "comes first" in stored.err
     assert KEYS["keyring"] not in stored.out + stored.err

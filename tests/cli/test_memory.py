@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.cli.commands import Shell
 
 
-def test_what_was_asked_is_shown_without_whom_it_was_about(with_contacts: Shell) -> None:
+def test_past_requests_are_shown_without_the_person(with_contacts: Shell) -> None:
     with_contacts.run("enrich", ADA)
     shown = with_contacts.run("memory", "show")
     (line,) = shown.out.splitlines()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ADAS = "ada.okafor@example.com"
 
 
-def test_whoever_is_suppressed_is_not_found_until_that_is_lifted(with_contacts: Shell) -> None:
+def test_a_suppressed_person_is_not_found_until_it_is_lifted(with_contacts: Shell) -> None:
     spelled = "linkedin.com/in/Ada-Okafor-Example/?trk=x"
     assert with_contacts.run("privacy", "suppress", "--profile", spelled).out == "Suppressed.\n"
     again = with_contacts.run("privacy", "suppress", "--profile", ADA).out
@@ -55,7 +55,7 @@ def test_without_suppressing_the_person_may_be_imported_again(with_contacts: She
     assert ADAS in with_contacts.run("enrich", ADA).out
 
 
-def test_what_was_asked_about_the_erased_is_forgotten_and_the_rest_is_not(
+def test_an_erasure_forgets_only_the_requests_about_that_person(
     with_contacts: Shell,
 ) -> None:
     with_contacts.run("enrich", ADA)
@@ -113,12 +113,12 @@ def test_one_person_is_named_in_one_way(
     assert said == f"Name the person by --profile or by --email{end}"
 
 
-def test_what_names_nobody_is_refused(shell: Shell) -> None:
+def test_an_option_that_names_nobody_is_refused(shell: Shell) -> None:
     refused = shell.run("privacy", "erase", "--email", "ada").refused()
     assert refused == "--email is not an email address; pass one like ada@example.com."
 
 
-def test_a_shared_address_says_whom_it_did_not_erase(shell: Shell) -> None:
+def test_erasing_a_shared_address_says_which_people_were_not_erased(shell: Shell) -> None:
     export = shell.folder / "Connections.csv"
     export.write_text(HEADER + EXPORTED + EXPORTED.replace("ada-okafor", "grace-lin"))
     shell.run("contacts", "import", str(export))

@@ -50,10 +50,10 @@ def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
         ("oauth_team", " acme ", "acme"),
         ("sources", " contacts , inferred ,", ("contacts", "inferred")),
         ("callback_ports", "80, 443 ,", (80, 443)),
-        ("credit_prices", " ", {}),
-        ("credit_prices", "hunter=0.10", {"hunter": Decimal("0.10")}),
+        ("prices", " ", {}),
+        ("prices", "hunter=0.10", {"hunter": Decimal("0.10")}),
         (
-            "credit_prices",
+            "prices",
             " hunter = .02 ,wiza=0,\r\n",
             {"hunter": Decimal("0.02"), "wiza": Decimal(0)},
         ),
@@ -66,8 +66,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
 def test_white_space_capitals_and_a_comma_too_many_are_no_mistakes(
     monkeypatch: pytest.MonkeyPatch, name: str, given: str, meant: object
 ) -> None:
-    variable = {"credit_prices": "PRICES"}.get(name, name.upper())
-    assert getattr(read(monkeypatch, **{variable: given}), name) == meant
+    assert getattr(read(monkeypatch, **{name.upper(): given}), name) == meant
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_white_space_capitals_and_a_comma_too_many_are_no_mistakes(
         ("CURRENCY", "E\tR"),
     ],
 )
-def test_what_cannot_be_the_value_is_refused_by_its_name_and_not_repeated(
+def test_an_invalid_value_is_refused_with_its_variable_and_not_repeated(
     monkeypatch: pytest.MonkeyPatch, name: str, given: str
 ) -> None:
     with pytest.raises(click.UsageError, match=f"ENRICHMENT_{name}: ") as refusal:

@@ -146,7 +146,7 @@ def test_a_second_time_changes_nothing_and_what_others_wrote_since_is_kept(
     assert cursor.read_text() == before.replace('"dark"', '"light"')
 
 
-def test_what_the_user_added_to_our_entry_is_kept(cursor: Path, shell: Shell) -> None:
+def test_additions_of_the_user_to_our_entry_are_kept(cursor: Path, shell: Shell) -> None:
     by_hand = '{"mcpServers": {"enrichment": {"command": "/gone/mcp-enrichment", "timeout": 9, "env": {"ENRICHMENT_API_KEY": "sk-by-hand"}}}}'  # fmt: skip  # noqa: E501
     cursor.write_text(by_hand)
     assert shell.run("setup", "cursor", **NO_FOLDERS, LOG_LEVEL="INFO").code == 0
@@ -256,7 +256,7 @@ def test_print_and_undo_exclude_each_other(home: Path, shell: Shell) -> None:
     ],
     ids=["long number in JSON", "long number in TOML", "deep TOML"],
 )
-def test_what_python_cannot_read_is_refused_in_one_sentence(
+def test_a_configuration_that_python_cannot_read_is_refused_in_one_sentence(
     home: Path, shell: Shell, client: str, content: str
 ) -> None:
     file = home / LINUX[client][0]
@@ -296,10 +296,10 @@ def test_a_link_stays_a_link(cursor: Path, home: Path, shell: Shell) -> None:
     assert "mcp-enrichment" in kept_elsewhere.read_text()
 
 
-def test_what_another_program_writes_meanwhile_is_not_overwritten(cursor: Path) -> None:
+def test_a_change_by_another_program_meanwhile_is_not_overwritten(cursor: Path) -> None:
     read = config_file.read(cursor)
     cursor.write_text("{}")
     with pytest.raises(SetupError, match="another program"):
-        read.change('{"mcpServers": {}}', backup=b"{}")
+        read.change(b'{"mcpServers": {}}', backup=b"{}")
     assert cursor.read_text() == "{}"
     assert os.listdir(cursor.parent) == [cursor.name]

@@ -166,7 +166,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("client", REFUSED)
-def test_what_would_be_lost_is_told_with_the_file_and_what_to_do(
+def test_a_file_that_would_lose_something_is_named_with_the_remedy(
     client: str, home: Path, shell: Shell
 ) -> None:
     file, (text, fault) = home / LINUX[client][0], REFUSED[client]
@@ -215,5 +215,5 @@ def test_a_change_that_fails_after_its_copy_leaves_neither(
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match="busy"):
-        read.change("{ }", backup=b"{}")
+        read.change(b"{ }", backup=b"{}")
     assert os.listdir(file.parent) == [file.name]

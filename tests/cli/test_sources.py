@@ -128,7 +128,7 @@ def test_a_suppressed_address_is_not_shown_masked_either(
     hunter.says[0] = Hit(email=ADAS)
     done = run("check", "hunter", "--profile", ADA, "--yes")
     assert done.exit_code == 0
-    assert "lookup: it has no address that may be told\n" in done.stdout
+    assert "lookup: it has no address that may be given out\n" in done.stdout
     assert "***" not in done.output
 
 

@@ -79,7 +79,7 @@ def test_seconds_to_wait_are_told_to_either_reader() -> None:
     assert "(Wait 8 seconds first.)" in error.to_assistant()
 
 
-def test_what_was_done_before_a_fault_stands_in_place_of_nothing_was_done() -> None:
+def test_an_error_says_what_was_stored_before_the_fault() -> None:
     error = StorageFailed(StorageFault.FULL, done="12 rows are stored, and nothing was charged.")
     for told in (error.to_person(), error.to_assistant()):
         assert "12 rows are stored" in told

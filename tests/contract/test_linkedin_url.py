@@ -264,7 +264,7 @@ def test_upper_and_lower_case_spellings_are_one_person(name: str) -> None:
 
 
 @given(st.text("acAC09-é.", max_size=8), st.sampled_from(["", "x" * 97, "ACoAAx", "acoaax"]))
-def test_what_is_written_plainly_is_read_as_anything_else_is(name: str, more: str) -> None:
+def test_the_fast_path_for_plain_urls_gives_the_same_result(name: str, more: str) -> None:
     def read(text: str) -> str | URLProblem:
         try:
             return canonical_profile_url(text)

@@ -109,7 +109,7 @@ def test_a_url_with_a_part_to_fill_in_is_none() -> None:
         assert url_problem(url) is None
 
 
-def test_what_is_invisible_around_a_copied_text_is_taken_away() -> None:
+def test_invisible_characters_around_a_copied_text_are_removed() -> None:
     for around in (" ", "\r\n", "\t", "\u00a0", "\u200b", "\ufeff", "\u2060\n", "\u200e", "\x00"):
         assert strip_invisible(f"{around}a key{around}") == "a key"
 

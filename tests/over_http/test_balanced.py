@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 OPEN = {"HTTP_OPEN": "true"}
 
 
-async def test_what_one_process_began_another_tells(
+async def test_any_process_answers_for_a_request_that_another_has_made(
     era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     lookups = ContractServer(holds=True)

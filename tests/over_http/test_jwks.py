@@ -187,7 +187,7 @@ async def test_the_name_of_another_issuer_is_not_quoted_in_the_log(
         b'{"keys": [], "padding": "' + b"x" * MAX_DOCUMENT + b'"}',
     ],
 )
-async def test_what_is_no_key_set_or_too_large_is_not_kept(
+async def test_a_response_that_is_no_key_set_or_too_large_is_refused(
     vendor: ScriptedServer, issuer: Issuer, document: Any
 ) -> None:
     vendor.always(replies(200, document))

@@ -97,7 +97,7 @@ async def test_one_process_asks_nothing_before_thepush(
     assert len(vendor.seen) == 2
 
 
-async def test_what_a_push_says_is_not_believed(vendor: ScriptedServer, tmp_path: Path) -> None:
+async def test_the_body_of_a_push_is_not_trusted(vendor: ScriptedServer, tmp_path: Path) -> None:
     vendor.always(lookups := ContractServer())
     async with balanced(tmp_path, **_behind(vendor)) as site, talking(site.url, "auto") as client:
         asked = data_of(await client.call_tool("request_email_enrichment", AT_ONCE))
@@ -112,7 +112,7 @@ async def test_what_a_push_says_is_not_believed(vendor: ScriptedServer, tmp_path
     assert waited["enrichments"][0]["email"] == ADDRESS
 
 
-async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
+async def test_with_a_secret_only_signed_webhooks_are_accepted(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(ContractServer())
@@ -149,7 +149,7 @@ async def test_where_a_secret_is_set_only_what_it_has_signed_is_taken(
     assert large.status_code == 413
 
 
-async def test_the_webhooks_of_a_team_are_for_whoever_of_it_waits(
+async def test_a_webhook_ends_the_waits_of_its_team_only(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(lookups := ContractServer())

@@ -70,7 +70,7 @@ def test_each_entry_is_what_the_code_says(file: Any) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_is_generated_in_a_page_is_what_the_code_says(page: Any) -> None:
+def test_generated_sections_of_the_documents_are_up_to_date(page: Any) -> None:
     text = page.read_text("utf-8")
     assert with_tables(text) == text, "run `python3 tasks.py docs`"
 

@@ -162,7 +162,7 @@ def test_each_example_finds_the_address_through_the_real_server(
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
-def test_what_an_example_needs_is_bounded(example: Path) -> None:
+def test_the_dependencies_of_an_example_are_bounded(example: Path) -> None:
     script = re.search(r"# /// script\n(.*?)# ///", example.read_text("utf-8"), re.DOTALL)
     assert script
     needed = tomllib.loads(script[1].replace("# ", ""))["dependencies"]

@@ -39,12 +39,12 @@ def test_without_postgres_a_test_is_skipped_by_name_and_in_ci_it_fails(
         postgres.programs()
 
 
-def test_what_ci_runs_says_that_it_is_ci() -> None:
+def test_the_ci_script_sets_the_variable_ci() -> None:
     said = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
     assert said.index("export CI=true") < said.index("python3 tasks.py test")
 
 
-def test_whoever_may_not_install_is_told_what_is_left_out(
+def test_a_user_who_may_not_install_is_told_which_tests_are_skipped(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

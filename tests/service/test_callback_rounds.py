@@ -199,7 +199,7 @@ async def test_a_repeat_that_is_asked_for_during_a_try_is_not_lost_with_it(
         await until(lambda: it.rows(NONE_LEFT) == [(0,)])
 
 
-async def test_what_cannot_be_repeated_is_refused(place: Place) -> None:
+async def test_a_callback_that_cannot_be_redelivered_is_refused(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
         await it.accepted(callback_url="https://a.example/")
         ((callback_id,),) = it.rows("SELECT id FROM callbacks")

@@ -12,8 +12,8 @@ from anyio.abc import SocketAttribute
 
 from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
+from mcp_enrichment.service.callbacks.callback_table import DeliveryResult
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
-from mcp_enrichment.service.context import DeliveryResult
 from tests.support.fake_resolver import FakeResolver
 from tests.support.running_service import ANY_LOOPBACK
 from tests.support.scripted_server import breaks_off, hangs, replies, resets, scripted_server

@@ -154,7 +154,7 @@ async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_o
         assert left_alone_for(it) == 2 * circuit_breaker.REFUSAL_PAUSE
 
 
-async def test_what_one_process_has_learned_all_others_know(place: Place) -> None:
+async def test_a_pause_of_a_vendor_holds_in_all_processes(place: Place) -> None:
     vendor, other = scripted_vendor(DOWN), open_place(place)
     async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(3):

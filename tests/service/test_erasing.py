@@ -60,7 +60,7 @@ def everything(place: Place) -> str:
 
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
-async def test_what_was_asked_about_a_person_is_emptied_and_stays_paid(
+async def test_requests_about_an_erased_person_are_redacted_and_stay_charged(
     place: Place, subject: NamedSubject
 ) -> None:
     async with (
@@ -122,7 +122,7 @@ async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Pl
     assert source.asked == []
 
 
-async def test_whoever_is_erased_without_suppressing_may_be_found_again(place: Place) -> None:
+async def test_a_person_erased_without_suppressing_may_be_found_again(place: Place) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
         await it.final(await it.accepted())
         erased = erase(it.service.database, PROFILE, suppressing=False)
@@ -189,7 +189,7 @@ async def test_a_person_is_told_all_that_is_stored_about_them(place: Place) -> N
     assert told["audit"] == [{"at": 5.0, "action": "suppress"}]
 
 
-async def test_nobody_is_told_what_is_stored_about_whoever_shares_an_address(place: Place) -> None:
+async def test_an_export_leaves_out_other_people_with_the_same_address(place: Place) -> None:
     shared = [replace(one, email="office@example.com") for one in (ADA_READ, GRACE)]
     async with running_service(place, FixedSource(HIT)) as it:
         import_contacts(it.service.database, shared, source="linkedin")

@@ -73,7 +73,9 @@ def test_an_import_that_runs_meanwhile_brings_nobody_back(url: str, statement: s
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO source_calls", "UPDATE source_calls", "UPDATE requests SET status="]
 )
-async def test_what_a_vendor_answers_meanwhile_is_kept_nowhere(url: str, statement: str) -> None:
+async def test_an_answer_that_arrives_during_an_erasure_is_not_stored(
+    url: str, statement: str
+) -> None:
     async with running_service(url, scripted_vendor(HIT), jobs=False) as it:
         job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
         with erasing_before(statement, it.service.database, url), anyio.fail_after(HANG):

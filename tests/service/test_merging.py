@@ -162,7 +162,7 @@ async def test_a_request_is_not_held_up_by_an_import_of_another_process(
     assert number >= 10, "many requests were accepted during one import"
 
 
-def test_what_was_imported_before_stays_when_the_database_is_brought_up_to_date(
+def test_a_migration_keeps_imported_contacts(
     empty: Place,
 ) -> None:
     if isinstance(empty, str):

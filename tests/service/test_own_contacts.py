@@ -62,7 +62,7 @@ async def test_a_suppressed_address_does_not_hide_the_one_in_use(place: Place) -
     assert (body["email"]["email"], body["source"], vendor.asked) == (ADAS, "contacts", [])
 
 
-async def test_where_none_may_be_told_the_next_source_is_asked(place: Place) -> None:
+async def test_if_no_address_may_be_disclosed_the_next_source_is_queried(place: Place) -> None:
     async with known(place, OLD, OFFICE) as (it, vendor):
         suppress(it.service.database, NamedSubject(address=OLD), at=time.time())
         body = await it.final(await it.accepted())

@@ -24,7 +24,7 @@ def test_each_column_that_sounds_personal_is_known_to_be_or_not_to_be() -> None:
     assert sounding - known == set(NOT_PERSONAL)
 
 
-def test_what_points_to_a_row_that_is_deleted_is_deleted_before_it() -> None:
+def test_rows_are_deleted_before_the_rows_that_they_refer_to() -> None:
     tables = [held.table for held in PERSONAL]
     for held in PERSONAL:
         if held.link:

@@ -17,7 +17,7 @@ from anyio.streams.tls import TLSListener
 
 from mcp_enrichment.service.callbacks import callback_sender
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
-from mcp_enrichment.service.context import DeliveryResult
+from mcp_enrichment.service.callbacks.callback_table import DeliveryResult
 from tests.support.certificates import self_signed
 from tests.support.fake_resolver import FakeResolver
 from tests.support.running_service import ANY_LOOPBACK

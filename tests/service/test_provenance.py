@@ -87,7 +87,7 @@ def test_nothing_is_said_of_an_address_that_there_is_not() -> None:
     assert (answer.source, answer.verification, answer.checked_at) == (None, None, None)
 
 
-async def test_what_sources_answer_and_charge_is_counted_for_monitoring(place: Place) -> None:
+async def test_answers_and_charges_of_sources_are_counted_in_metrics(place: Place) -> None:
     missing, finding = (f"{name}-{type(place).__name__}" for name in ("missing", "finding"))
     vendors = [
         scripted_vendor(Miss(cost=0.25), name=missing),

@@ -58,7 +58,7 @@ async def test_an_answer_is_deleted_after_ninety_days_unless_told_otherwise(plac
     ledger_is_exact(place)
 
 
-async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
+async def test_the_profile_of_an_expired_miss_is_deleted(place: Place) -> None:
     clock = Clock()
     async with running_service(place, FixedSource(MISS), clock=clock) as it:
         await it.final(await it.accepted())
@@ -70,9 +70,7 @@ async def test_whom_a_miss_was_about_is_deleted_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("table", ["contact_emails", "contact_persons"])
-async def test_what_was_imported_too_long_ago_is_found_without_reading_the_rest(
-    path: Path, table: str
-) -> None:
+async def test_expired_imports_are_found_by_an_index(path: Path, table: str) -> None:
     async with running_service(path, jobs=False) as it:
         with statements(it.service.database._engine) as said:
             await it.service.database.read(
@@ -104,7 +102,7 @@ async def test_an_expired_answer_can_be_asked_for_anew(place: Place) -> None:
     assert (again["status"], again["linkedin_url"]) == ("completed", ADA)
 
 
-async def test_what_has_expired_is_deleted_in_batches_to_the_last(
+async def test_all_expired_rows_are_deleted_in_batches(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)

@@ -69,7 +69,7 @@ def files_of(server: Server) -> list[str]:
     return [str(file) for file in told if "pg_wal" not in file.parts]
 
 
-def test_what_was_deleted_before_leaves_nothing_in_a_file_of_sqlite_either(path: Path) -> None:
+def test_rows_deleted_before_leave_nothing_in_a_sqlite_file(path: Path) -> None:
     database = with_contacts(path)
     with closing(sqlite3.connect(path)) as careless:
         careless.execute("PRAGMA secure_delete=OFF")

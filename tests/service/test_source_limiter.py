@@ -99,7 +99,7 @@ async def test_teams_with_much_to_do_take_turns_each_in_its_own_order(place: Pla
     assert last <= 21, "all ten of the second team were done within the first 22 lookups"
 
 
-async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -> None:
+async def test_later_requests_do_not_starve_earlier_ones_of_the_same_team(place: Place) -> None:
     source = CountingSource(0.001)
     async with running_service(place, jobs=False, credits=200) as it:
         for number in range(20):
@@ -111,9 +111,7 @@ async def test_who_asks_on_and_on_starves_nobody_of_its_own_team(place: Place) -
     assert source.asked[:20] == [f"{ADA}-first-{number}" for number in range(20)]
 
 
-async def test_what_is_put_off_takes_its_turn_anew(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rescheduled_lookup_is_run_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "POLL", 0.05)
     source = FixedSource(Unavailable(retry_after=0.1), HIT)
     async with running_service(url, source, credits=20) as it:
@@ -221,7 +219,7 @@ async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_o
         assert not take("another")
 
 
-async def test_who_asked_first_begins_first_and_who_has_gone_holds_up_nobody(
+async def test_lookups_begin_in_order_and_an_erased_one_delays_none(
     place: Place,
 ) -> None:
     source = NotingSource(HIT)

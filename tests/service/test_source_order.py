@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import permutations
 from random import Random
 
@@ -33,11 +34,13 @@ def answered(
     """Lookups with one price for a hit and one for a miss."""
     return AnsweredLookups(
         source=source,
-        ended=Charges(count=ended, total=ended * hit, squares=ended * hit**2, list_price=hit),
-        passed_on=Charges(
-            count=passed_on, total=passed_on * miss, squares=passed_on * miss**2, list_price=miss
-        ),
+        ended=_charged(ended, Decimal(repr(hit))),
+        passed_on=_charged(passed_on, Decimal(repr(miss))),
     )
+
+
+def _charged(count: int, price: Decimal) -> Charges:
+    return Charges(list_price=price).plus(count, price)
 
 
 @given(strategies.lists(STEPS, min_size=1, max_size=5))
@@ -133,5 +136,7 @@ def _true_cost(found: CheapestOrder, steps: dict[str, Step]) -> float:
 
 
 def _sums(charges: list[float]) -> Charges:
-    squares = sum(charge**2 for charge in charges)
-    return Charges(count=len(charges), total=sum(charges), squares=squares)
+    sums = Charges()
+    for charge in charges:
+        sums = sums.plus(1, Decimal(repr(charge)))
+    return sums

@@ -43,7 +43,7 @@ class KnowsOne(FixedSource):
         return HIT if profile == f"{ADA}-known" else await super().find(profile, email_type)
 
 
-async def test_who_waits_for_a_full_source_holds_up_nobody_that_another_source_answers(
+async def test_waiting_for_a_full_source_does_not_delay_lookups_at_others(
     place: Place,
 ) -> None:
     own, full = KnowsOne(MISS, name="own"), SlowSource(HIT, name="full")
@@ -68,7 +68,7 @@ async def test_standing_in_line_is_no_try(url: str) -> None:
     assert rows(url, "SELECT attempts FROM jobs") == [(0,)] * 5
 
 
-async def test_who_stands_in_line_at_a_source_without_a_limit_any_more_is_looked_up(
+async def test_a_lookup_that_waits_at_a_source_whose_limit_was_removed_runs(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "SWEEP", 0.1)

@@ -86,7 +86,7 @@ def test_a_callback_secret_stays_until_it_is_rotated_and_two_are_valid(shell: Sh
         (["credits", "history", "--team", "nobody"], "teams list"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_sentence(
+def test_an_impossible_command_is_refused_in_one_sentence(
     shell: Shell, command: list[str], told: str
 ) -> None:
     shell.run("teams", "add", "lumen")
@@ -95,7 +95,7 @@ def test_what_cannot_be_done_is_told_in_one_sentence(
     assert shell.one("SELECT count(*) FROM api_keys") == 0
 
 
-def test_where_a_service_elsewhere_is_set_no_key_is_made_that_works_nowhere(shell: Shell) -> None:
+def test_with_a_remote_service_set_no_local_team_is_created(shell: Shell) -> None:
     told = shell.run("teams", "add", "lumen", API_URL="https://it.example").refused(2)
     assert "where the service runs" in told
     assert not shell.database.exists()

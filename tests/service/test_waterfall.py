@@ -68,7 +68,7 @@ async def test_two_vendors_come_to_the_right_end_and_each_is_paid_once(
     ledger_is_exact(place)
 
 
-async def test_what_was_paid_is_kept_beside_the_question(place: Place) -> None:
+async def test_the_cost_of_each_call_is_stored(place: Place) -> None:
     said = [Miss(cost=0.5), Hit(email=ADAS, cost=3.0), UNVERIFIED, Miss()]
     vendors = [scripted_vendor(one, name=f"v{number}") for number, one in enumerate(said)]
     async with running_service(place, *vendors, jobs=False, clock=(clock := Clock())) as it:

@@ -102,7 +102,7 @@ async def test_a_vendor_that_repeats_itself_for_nothing_is_asked_again_after_a_d
     assert (ended.status, len(vendor.asked)) == ("completed", 2)
 
 
-async def test_who_may_still_be_asking_is_waited_for(place: Place) -> None:
+async def test_a_call_that_may_still_run_is_waited_for(place: Place) -> None:
     clock = Clock()
     async with running_service(place, jobs=False, clock=clock) as it:
         sources = [vendor_with_outcome("verified", "vendor")]

@@ -34,15 +34,13 @@ def test_a_text_is_read_as_what_it_says(case: Written) -> None:
 
 
 @given(st.dictionaries(st.text(), values()), indents)
-def test_what_python_reads_is_read_the_same(
-    value: dict[str, Any], indent: int | str | None
-) -> None:
+def test_json_is_read_as_python_reads_it(value: dict[str, Any], indent: int | str | None) -> None:
     text = json.dumps(value, indent=indent)
     assert JSON.load(text) == STRICT_JSON.load(text) == json.loads(text)
 
 
 @given(servers(), values(), indents, st.booleans())
-def test_what_is_put_in_can_be_read_and_everything_else_stays(
+def test_a_written_entry_can_be_read_and_all_else_stays(
     value: dict[str, Any], entry: Any, indent: int | str | None, escaped: bool
 ) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=escaped)
@@ -54,7 +52,7 @@ def test_what_is_put_in_can_be_read_and_everything_else_stays(
 
 
 @given(servers(), indents, st.booleans())
-def test_what_was_put_beside_others_is_taken_out_again_to_the_byte(
+def test_removing_an_entry_restores_the_text_byte_for_byte(
     value: dict[str, Any], indent: int | str | None, escaped: bool
 ) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=escaped)
@@ -99,7 +97,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_what_is_new_is_written_as_the_rest_is(style: str) -> None:
+def test_an_addition_has_the_style_of_the_text(style: str) -> None:
     before, after = STYLES[style]
     assert JSON.put(before, ("a", "c"), [2]) == after
     assert after.encode()
@@ -120,7 +118,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_is_no_json_is_refused_with_its_line(text: str) -> None:
+def test_invalid_json_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(UnreadableConfig) as refusal:
         JSON.put(f"\n\n{text}", PATH, ENTRY)
     assert re.fullmatch("line [34]", str(refusal.value))
@@ -128,7 +126,7 @@ def test_what_is_no_json_is_refused_with_its_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH, 100_000])
-def test_what_is_nested_without_end_is_refused(levels: int) -> None:
+def test_json_that_is_nested_too_deeply_is_refused(levels: int) -> None:
     with pytest.raises(UnreadableConfig, match="nested"):
         JSON.put('{"a": ' + "[" * levels + "]" * levels + "}", PATH, ENTRY)
 

@@ -48,7 +48,7 @@ def test_a_value_of_a_table_that_is_there_is_changed_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("text", ["a = ", "a = 1\na = 2", "[a\n"])
-def test_what_is_no_toml_is_refused_with_its_line(text: str) -> None:
+def test_invalid_toml_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(UnreadableConfig, match=r"line \d|its end"):
         TOML.put(text, PATH, ENTRY)
 

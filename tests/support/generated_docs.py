@@ -140,7 +140,7 @@ def _first_sentence(tool: Tool) -> str:
 def _default(name: str) -> str:
     folders = {"data_dir": "the user's data folder", "state_dir": "the user's state folder"}
     default = Settings.model_fields[name].default
-    if default is None or default == ():
+    if default is None or default in ((), {}):
         return "unset"
     shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return folders.get(name) or f"`{shown.lower() if isinstance(default, bool) else shown}`"

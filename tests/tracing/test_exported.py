@@ -62,9 +62,7 @@ async def test_a_request_is_followed_from_the_tool_call_to_the_callback(
         assert secret not in collector.everything
 
 
-async def test_what_a_client_writes_into_a_message_is_in_no_span(
-    tmp_path: Path, collector: Collector
-) -> None:
+async def test_no_span_contains_text_of_a_client(tmp_path: Path, collector: Collector) -> None:
     async with piped(tmp_path) as server:
         await server.ask("tools/call", call(PERSONAL, {}))
         await server.ask(PERSONAL, modern(name=PERSONAL))
@@ -120,7 +118,7 @@ async def test_a_collector_that_does_not_answer_keeps_nobody_from_ending(
         assert await server.ends() == 0  # the exporter itself would wait ten seconds
 
 
-async def test_where_the_extra_is_missing_one_line_says_so_and_the_server_serves(
+async def test_without_the_extra_one_line_says_so_and_the_server_serves(
     tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(

@@ -48,7 +48,7 @@ async def test_every_request_to_the_service_tells_the_trace_of_the_call_and_no_m
 
 
 @pytest.mark.parametrize("trace", NO_TRACE)
-async def test_what_is_no_trace_context_goes_nowhere(
+async def test_an_invalid_trace_context_is_not_passed_on(
     vendor: ScriptedServer, remote: Settings, trace: str
 ) -> None:
     vendor.will(replies(200, wire("completed")))
@@ -57,7 +57,7 @@ async def test_what_is_no_trace_context_goes_nowhere(
     assert "traceparent" not in vendor.seen[0].headers
 
 
-async def test_whoever_brings_none_is_not_followed(
+async def test_without_a_trace_context_none_is_sent(
     vendor: ScriptedServer, remote: Settings
 ) -> None:
     vendor.will(replies(200, wire("completed")))

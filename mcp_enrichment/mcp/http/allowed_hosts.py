@@ -17,7 +17,7 @@ from mcp_enrichment.contract.http import DEFAULT_PORTS, is_loopback
 from mcp_enrichment.mcp.http.request import HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -88,13 +88,11 @@ def allowed_hosts(
         own_origins.add(f"{scheme}://{netloc}")
     return AllowedHosts(
         hosts=frozenset(map(_normalize, own | set(hosts))),
-        origins=_lower(own_origins | set(origins)),
+        origins=frozenset(map(str.lower, own_origins | set(origins))),
     )
 
 
 class HostCheckMiddleware:
-    """ASGI middleware that refuses requests for other hosts."""
-
     def __init__(self, app: ASGIApp, names: AllowedHosts, exempt: Collection[str]) -> None:
         """`exempt`: the paths that allow any host."""
         self._app, self._names, self._exempt = app, names, exempt
@@ -130,7 +128,3 @@ def _normalize(host: str) -> str:
         return host
     name, colon, port = host.lower().partition(":")
     return f"{name.removesuffix('.')}{colon}{port}"
-
-
-def _lower(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)

@@ -64,8 +64,6 @@ _NO_HOST_CHECK = TransportSecuritySettings(enable_dns_rebinding_protection=False
 
 
 class PrincipalLimit(Protocol):
-    """The rate limit of each principal."""
-
     def take(self, caller: str) -> None:
         """Count one request. Raises `RateLimited` if none is left."""
 
@@ -75,8 +73,6 @@ class PrincipalLimit(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HTTPConfig:
-    """The configuration of the application."""
-
     names: AllowedHosts
     authenticator: Authenticator
     limit: PrincipalLimit
@@ -153,8 +149,6 @@ async def _health(_request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """The ASGI application of `/mcp`."""
-
     config: HTTPConfig
     streaming: ASGIApp
     """The SDK with streams: progress, and cancellation when the client disconnects."""

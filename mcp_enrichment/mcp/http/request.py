@@ -80,8 +80,6 @@ def replay_body(body: bytes, receive: Receive) -> Receive:
 
 @dataclass(frozen=True, slots=True)
 class CalledTool:
-    """The tool that a body calls."""
-
     name: str | None = None
     """None for any other method than `tools/call`."""
     wants_progress: bool = False

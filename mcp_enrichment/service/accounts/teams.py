@@ -37,8 +37,6 @@ _NAME = re.compile(r"\w([\w .-]{0,98}[\w.-])?")  # no trailing space, which is i
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Team:
-    """A team and its credits."""
-
     id: int
     name: str
     available: int
@@ -46,7 +44,6 @@ class Team:
 
 
 def id_of(connection: Connection, name: str) -> int | None:
-    """The team of this name."""
     return connection.execute(select(teams.c.id).where(teams.c.name == name)).scalar()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
-from mcp_enrichment.contract.models import LedgerEntryKind
+from mcp_enrichment.contract.models import HistoryEntry, LedgerEntryKind
 from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import ledger, teams
 
@@ -61,36 +61,20 @@ class HoldOutcome:
     is_settled: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One movement. The ledger is append-only."""
-
-    id: int
-    kind: LedgerEntryKind
-    amount: int
-    """Credits; negative only in a correction."""
-    available_after: int
-    request_id: str | None
-    reason: str | None
-    at: float
-    """Seconds since the epoch."""
-
-
 def balance(connection: Connection, team_id: int) -> Balance:
-    """The team's credits."""
     [(available, held)] = _BALANCE.rows(connection, {"team": team_id})
     return Balance(available=available, held=held)
 
 
 def history(
     connection: Connection, team_id: int, *, limit: int, before: int | None = None
-) -> Sequence[Entry]:
+) -> list[HistoryEntry]:
     """The team's newest entries; with `before`, those that are older than that entry's id."""
-    columns = [ledger.c[name] for name in Entry.__dataclass_fields__]
+    columns = [ledger.c[name] for name in HistoryEntry.model_fields]
     mine = select(*columns).where(ledger.c.team_id == team_id)
     older = mine if before is None else mine.where(ledger.c.id < before)
     rows = connection.execute(older.order_by(ledger.c.id.desc()).limit(limit))
-    return [Entry(**row._mapping) for row in rows]
+    return [HistoryEntry.model_validate(row._mapping) for row in rows]
 
 
 def grant(connection: Connection, team_id: int, amount: int, *, at: float) -> Balance:

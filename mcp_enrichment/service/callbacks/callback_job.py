@@ -13,7 +13,7 @@ from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_CHANGED, Explanation
 from mcp_enrichment.service.accounts.teams import signing_secrets
 from mcp_enrichment.service.callbacks import callback_table
-from mcp_enrichment.service.context import DeliveryResult
+from mcp_enrichment.service.callbacks.callback_table import DeliveryResult
 from mcp_enrichment.service.metrics import CALLBACK_ATTEMPTS
 from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
 from mcp_enrichment.service.queue.job import JobKind, Reschedule, delete_done

@@ -20,8 +20,7 @@ from anyio.streams.tls import TLSStream
 
 from mcp_enrichment.contract.http import parse_retry_after
 from mcp_enrichment.net.http import USER_AGENT
-from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome
-from mcp_enrichment.service.context import DeliveryResult
+from mcp_enrichment.service.callbacks.callback_table import AttemptOutcome, DeliveryResult
 
 if TYPE_CHECKING:
     import ssl
@@ -58,6 +57,7 @@ class CallbackSender:
         self._context: ssl.SSLContext | None = None
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
+        """Make one attempt. It never raises for what the receiver does."""
         try:
             with anyio.fail_after(ATTEMPT_SECONDS):
                 return await self._post(httpx.URL(url), body, headers)

@@ -46,6 +46,19 @@ class AttemptOutcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryResult:
+    outcome: AttemptOutcome
+    http_status: int | None = None
+    may_try_again: bool = True
+    retry_after: float | None = None
+    """The receiver's `Retry-After` in seconds."""
+
+    @property
+    def delivered(self) -> bool:
+        return self.outcome is AttemptOutcome.DELIVERED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Callback:
     id: str
     request_id: str
@@ -87,7 +100,6 @@ def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequenc
 
 
 def start_round(connection: Connection, callback_id: str) -> None:
-    """Start a new round of three attempts."""
     this = update(callbacks).where(callbacks.c.id == callback_id)
     connection.execute(this.values(round=callbacks.c.round + 1, handler_errors=0))
 

@@ -48,7 +48,6 @@ _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet."""
     if isinstance(address, IPv6Address):
         if mapped := address.ipv4_mapped:
             return is_public(mapped)
@@ -60,14 +59,13 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallbackURLPolicy:
-    """What an operator allows."""
+    """The networks and ports that an operator allows."""
 
     networks: Sequence[Network] = ()
     """Networks that callbacks may reach although they are not public."""
     ports: Collection[int] = (80, 443)
 
     def allows(self, address: Address) -> bool:
-        """Whether callbacks may connect to this address."""
         listed = any(address.version == n.version and address in n for n in self.networks)
         return listed or is_public(address)
 

@@ -66,7 +66,7 @@ def _person_of(row: Values) -> Values | None:
     # the profile. A private address must not stand there: erasure does not look for it there.
     if not (first and last and (url or domain)):
         return None
-    # A work address tells of its company, with a profile or without.
+    # A work address shows the pattern of its company, with or without a profile.
     profile, key = url or f"{NO_PROFILE}{email}", company_key(company)
     return profile, first, last, company, key, local, domain, source, seen_at, imported_at
 
@@ -155,7 +155,6 @@ def _known_as(row: Named) -> KnownAddress:
 
 
 def name_of(row: Named) -> Name:
-    """The name in a row of `contact_persons`."""
     return Name(row.first_name, row.last_name)
 
 
@@ -168,9 +167,9 @@ def compute_accuracy(connection: Connection) -> Accuracy:
 
 def _by_domain(connection: Connection) -> Iterator[tuple[str, list[KnownAddress]]]:
     """All people with an address, grouped by domain, up to a limit of each."""
-    told = select(*_NAMED, _people.email_local, _people.email_domain)
-    told = told.where(_people.email_domain.is_not(None)).order_by(_people.email_domain)
-    rows = connection.execute(told.execution_options(yield_per=STREAMED))
+    chosen = select(*_NAMED, _people.email_local, _people.email_domain)
+    chosen = chosen.where(_people.email_domain.is_not(None)).order_by(_people.email_domain)
+    rows = connection.execute(chosen.execution_options(yield_per=STREAMED))
     for domain, people in groupby(rows, key=lambda row: str(row.email_domain)):
         yield domain, [_known_as(row) for row in islice(people, MOST_OF_A_DOMAIN)]
 

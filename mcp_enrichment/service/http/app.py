@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
-from mcp_enrichment.contract.models import Credits, History, HistoryEntry
+from mcp_enrichment.contract.models import Credits, History
 from mcp_enrichment.service.accounts.api_keys import key_id_of, team_of
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http import health
@@ -97,8 +97,7 @@ async def _history(request: Request) -> Response:
     entries = await request.app.service.database.read(
         lambda c: ledger.history(c, team_id, limit=limit or HISTORY_PAGE, before=before)
     )
-    page = History(entries=[HistoryEntry.model_validate(entry) for entry in entries])
-    return JSONResponse(page.model_dump(mode="json"))
+    return JSONResponse(History(entries=entries).model_dump(mode="json"))
 
 
 async def _openapi(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What each source was asked, answered and charged, read from all stored calls.
+"""The calls of each source, their outcomes and costs, read from all stored calls.
 
 The database counts the calls of each kind, and their costs are added as decimal numbers: a sum of
 binary fractions would differ from the vendor's invoice. Memory does not grow with the history.
@@ -18,6 +18,7 @@ from mcp_enrichment.service.db.schema import requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.lookup.resolution import DECISIVE
 from mcp_enrichment.service.lookup.source_call_table import CallState
+from mcp_enrichment.service.lookup.source_order import Charges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,47 +31,29 @@ _SANDBOX = "sandbox"
 """The source of test profiles."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CostSums:
-    """The number of answers, and the sums of their costs in the source's own credits."""
-
-    count: int = 0
-    total: Decimal = Decimal()
-    squares: Decimal = Decimal()
-
-    def with_answers(self, count: int, cost: Decimal) -> CostSums:
-        """The sums with further answers that cost this each."""
-        return CostSums(
-            count=self.count + count,
-            total=self.total + count * cost,
-            squares=self.squares + count * cost**2,
-        )
-
-
 @dataclass(kw_only=True, slots=True)
 class CallHistory:
     """The calls of one source, for one type of address."""
 
     states: dict[CallState, int] = field(default_factory=dict)
     """The number of requests for which it was asked, by the state of the call."""
-    ended: CostSums = CostSums()
-    """Answers after which no further source is asked."""
-    passed_on: CostSums = CostSums()
+    ended: Charges = field(default_factory=Charges)
+    """Answers after which no further source is asked, in the source's own credits."""
+    passed_on: Charges = field(default_factory=Charges)
     """All other answers."""
 
     @property
     def credits(self) -> Decimal:
-        """What they cost, in the source's own credits."""
+        """Their cost, in the source's own credits."""
         return self.ended.total + self.passed_on.total
 
     def count(self, *states: CallState) -> int:
-        """The requests whose call is in one of these states."""
         return sum(self.states.get(state, 0) for state in states)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Period:
-    """Which calls are read."""
+    """Selects the calls that are read."""
 
     since: float = 0.0
     """Calls made at this time or later, in seconds since the epoch."""
@@ -120,6 +103,6 @@ def _add(history: CallHistory, row: Row[tuple[object, ...]]) -> None:
     history.states[state] = history.states.get(state, 0) + count
     cost = Decimal(repr(row.cost))
     if state is CallState.HIT and row.verification in DECISIVE:
-        history.ended = history.ended.with_answers(count, cost)
+        history.ended = history.ended.plus(count, cost)
     elif state in ANSWERED:
-        history.passed_on = history.passed_on.with_answers(count, cost)
+        history.passed_on = history.passed_on.plus(count, cost)

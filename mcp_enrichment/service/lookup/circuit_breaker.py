@@ -59,7 +59,6 @@ def open_circuit(
 def record(
     connection: Connection, source: str, outcome: Outcome | InProgress, *, now: float
 ) -> None:
-    """Record the result of a call."""
     if outcome == Lost(why=LostReason.REFUSED):  # it concerns this request alone
         return
     current = get(connection, source, to_change=True)
@@ -111,7 +110,6 @@ def get(connection: Connection, source: str, *, to_change: bool = False) -> Circ
 
 
 def put(connection: Connection, circuit: Circuit) -> None:
-    """Store the circuit of a source."""
     values = asdict(circuit)
     new = upsert(connection, circuits).values(values)
     connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
@@ -124,5 +122,4 @@ def claim_probe(connection: Connection, circuit: Circuit, *, until: float) -> bo
 
 
 def close(connection: Connection, source: str) -> None:
-    """Close the circuit of a source."""
     connection.execute(delete(circuits).where(circuits.c.source == source))

@@ -48,8 +48,6 @@ SUPPRESSED = LookupOutcome(status=Status.NOT_FOUND, reason=Reason.SUPPRESSED)
 
 
 class RunningRequest(NamedTuple):
-    """A request whose lookup runs."""
-
     request: Request
     is_suppressed: bool
     """Whether its profile may not be looked up."""

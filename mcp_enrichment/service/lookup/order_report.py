@@ -1,4 +1,4 @@
-"""The cheapest order of the sources on the own history, or why it cannot be worked out."""
+"""The cheapest order of the sources by their stored calls, or why it is not known."""
 
 from __future__ import annotations
 
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup.call_history import CostSums
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderReport:
-    """The cheapest order for one type of address, or why there is none."""
-
     email_type: EmailType
     order: CheapestOrder | None
     not_priced: Sequence[str]
@@ -49,7 +46,11 @@ def order_report(
     difference.
     """
     calls = {name: history.get(name, {}).get(email_type, CallHistory()) for name in configured}
-    vendors = [name for name in configured if _is_vendor_of(name, email_type)]
+    vendors = [
+        name
+        for name in configured
+        if name not in KEYLESS_SOURCES and email_type in vendor_class(name).prices
+    ]
     ordered = [
         name
         for name in configured
@@ -80,16 +81,12 @@ def list_prices(name: str, email_type: EmailType) -> tuple[Decimal, Decimal]:
     return Decimal(repr(hit)), Decimal(repr(vendor.miss_price))
 
 
-def _is_vendor_of(name: str, email_type: EmailType) -> bool:
-    return name not in KEYLESS_SOURCES and email_type in vendor_class(name).prices
-
-
 def _answered(
     name: str, calls: CallHistory, email_type: EmailType, price: Decimal
 ) -> AnsweredLookups:
     """The lookups with their charges in money. A lost answer counts as charged in full."""
     hit, miss = list_prices(name, email_type)
-    passed_on = calls.passed_on.with_answers(calls.count(CallState.LOST), hit)
+    passed_on = calls.passed_on.plus(calls.count(CallState.LOST), hit)
     return AnsweredLookups(
         source=name,
         ended=_in_money(calls.ended, price, hit),
@@ -97,10 +94,10 @@ def _answered(
     )
 
 
-def _in_money(sums: CostSums, price: Decimal, list_price: Decimal) -> Charges:
+def _in_money(charges: Charges, price: Decimal, list_price: Decimal) -> Charges:
     return Charges(
-        count=sums.count,
-        total=float(sums.total * price),
-        squares=float(sums.squares * price**2),
-        list_price=float(list_price * price),
+        count=charges.count,
+        total=charges.total * price,
+        squares=charges.squares * price**2,
+        list_price=list_price * price,
     )

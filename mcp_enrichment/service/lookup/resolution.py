@@ -22,8 +22,6 @@ FALLBACK = (Verification.UNVERIFIED, Verification.CATCH_ALL, Verification.INFERR
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """A source and its result."""
-
     source: str
     outcome: SourceOutcome
 
@@ -39,7 +37,6 @@ class Unresolved:
 
 
 def is_decisive(outcome: SourceOutcome) -> bool:
-    """Whether no further source is queried."""
     return isinstance(outcome, Hit) and outcome.verification in DECISIVE
 
 

@@ -48,8 +48,6 @@ _LOCK_IF_RUNNING = (
 
 
 class CallState(StrEnum):
-    """The state of a call."""
-
     REQUESTED = "requested"
     """The call may have been sent, and may be charged."""
     WORKING = "working"

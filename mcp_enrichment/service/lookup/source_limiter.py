@@ -80,7 +80,6 @@ class SourceLimiter:
         self._held.add((source, request_id))
 
     def is_held(self, source: str, request_id: str) -> bool:
-        """Whether this process has the request's slot at this source."""
         return (source, request_id) in self._held
 
     async def release(self, source: str, request_id: str, *, database: Database) -> None:

@@ -9,7 +9,8 @@ neighbours shows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,25 +28,34 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charges:
-    """What a number of lookups were charged, as sums that suffice for the mean and its error."""
+    """The charges of a number of lookups, as sums that suffice for the mean and its error."""
 
     count: int = 0
-    total: float = 0.0
-    squares: float = 0.0
+    total: Decimal = Decimal()
+    squares: Decimal = Decimal()
     """The sum of the squared charges."""
-    list_price: float = 0.0
+    list_price: Decimal = Decimal()
     """The charge of one lookup that is assumed if there was none."""
+
+    def plus(self, count: int, charge: Decimal) -> Charges:
+        """The sums with this many further lookups that were charged this each."""
+        return replace(
+            self,
+            count=self.count + count,
+            total=self.total + count * charge,
+            squares=self.squares + count * charge**2,
+        )
 
     @property
     def mean(self) -> float:
-        return self.total / self.count if self.count else self.list_price
+        return float(self.total / self.count if self.count else self.list_price)
 
     def draw_mean(self, random: Random) -> float:
         """The mean in one draw: normal, with the variance of the Bayesian bootstrap (Rubin 1981).
         It costs no more for a million charges than for ten."""
         if self.count == 0:
-            return self.list_price
-        variance = max(self.squares / self.count - self.mean**2, 0.0)
+            return self.mean
+        variance = max(float(self.squares / self.count) - self.mean**2, 0.0)
         return max(random.gauss(self.mean, math.sqrt(variance / (self.count + 1))), 0.0)
 
 

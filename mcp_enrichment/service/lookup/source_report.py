@@ -13,6 +13,7 @@ from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.contacts.own_sources import ContactsSource, InferredSource
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.lookup import circuit_breaker
+from mcp_enrichment.service.lookup.call_history import ANSWERED
 from mcp_enrichment.service.lookup.source_call_mapping import match_email_type
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.vendor_calls import WORKING_SECONDS
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.lookup.circuit_breaker import Circuit
-    from mcp_enrichment.service.sources.base import Misconfigured, Outcome, Source, Unavailable
+    from mcp_enrichment.service.sources.base import Outcome, Source
 
 LAST = 1000
 """The last results of a source whose durations are read."""
-_CAME = (CallState.HIT, CallState.MISS, CallState.REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +54,16 @@ class SourceReport:
 
 
 def source_report(connection: Connection, source: str) -> SourceReport:
-    """The statistics of a source."""
-    counts = _state_counts(connection, source)
-    asked, spent = _attempts_and_cost(connection, source)
+    sums = select(calls.c.state, func.count(), func.sum(calls.c.attempts), func.sum(calls.c.cost))
+    rows = connection.execute(sums.where(calls.c.source == source).group_by(calls.c.state)).all()
+    counts = {state: count for state, count, _, _ in rows}
     took = _answer_seconds(connection, source)
     return SourceReport(
-        asked=asked,
+        asked=sum(attempts for _, _, attempts, _ in rows),
         hits=counts.get(CallState.HIT, 0) + counts.get(CallState.REJECTED, 0),
         misses=counts.get(CallState.MISS, 0),
         lost=counts.get(CallState.LOST, 0),
-        spent=spent,
+        spent=sum((cost for *_, cost in rows), 0.0),
         median_seconds=median(took) if took else None,
         health=circuit_breaker.get(connection, source),
     )
@@ -73,11 +73,6 @@ def keyless_sources(database: Database) -> Mapping[str, Source]:
     """The sources that need no key, by name."""
     contacts, inferred = ContactsSource(database), InferredSource(database)
     return {source.name: source for source in (contacts, inferred)}
-
-
-async def balance_of(source: Source) -> float | Unavailable | Misconfigured | None:
-    """A vendor's balance; None if it has no such call."""
-    return await source.balance() if is_vendor(source) else None
 
 
 async def trial_lookup(
@@ -108,25 +103,9 @@ async def _answer(source: Source, profile: str, email_type: EmailType) -> Outcom
     return answer
 
 
-def _state_counts(connection: Connection, source: str) -> dict[CallState, int]:
-    """The number of requests in each state at a source."""
-    mine = select(calls.c.state, func.count()).where(calls.c.source == source)
-    rows = connection.execute(mine.group_by(calls.c.state))
-    return {CallState(state): count for state, count in rows}
-
-
-def _attempts_and_cost(connection: Connection, source: str) -> tuple[int, float]:
-    """The calls of a source, and their cost in its own credits."""
-    sums = select(func.sum(calls.c.attempts), func.sum(calls.c.cost)).where(
-        calls.c.source == source
-    )
-    asked, spent = connection.execute(sums).one()
-    return asked or 0, spent or 0.0
-
-
 def _answer_seconds(connection: Connection, source: str) -> Sequence[float]:
     """The durations of a source's last results."""
     took = select(calls.c.answered_at - calls.c.requested_at)
-    mine = took.where(calls.c.source == source, calls.c.state.in_(_CAME))
+    mine = took.where(calls.c.source == source, calls.c.state.in_(ANSWERED))
     last = mine.order_by(calls.c.answered_at.desc()).limit(LAST)
     return list(connection.execute(last).scalars())

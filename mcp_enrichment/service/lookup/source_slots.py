@@ -101,7 +101,6 @@ def hand_out(
 
 
 def holds(connection: Connection, source: str, request_id: str, *, now: float) -> bool:
-    """Whether the request has a slot at this source."""
     mine = _mine(source, request_id) | {"now": now}
     return connection.execute(_HOLDS, mine).first() is not None
 
@@ -113,7 +112,6 @@ def renew(connection: Connection, held: Collection[tuple[str, str]], *, until: f
 
 
 def release(connection: Connection, source: str, request_id: str) -> None:
-    """Give the request's slot back."""
     connection.execute(_RELEASE, _mine(source, request_id))
 
 

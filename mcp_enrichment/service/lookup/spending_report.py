@@ -1,4 +1,4 @@
-"""What each source found and cost, in its own credits and in money."""
+"""The finds and the cost of each source, in its own credits and in money."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ UNKNOWN_CHARGE = (CallState.LOST, CallState.REQUESTED, CallState.WORKING)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceSpending:
-    """A source's calls, and what they cost."""
-
     source: str
     asked: int
     """Requests for which it was asked."""
@@ -52,7 +50,7 @@ class SourceSpending:
     median_seconds: float | None
     """The median time of its answers; None if there are none."""
     unknown_credits: Decimal | None
-    """What lost and open calls may have cost at most; None for a vendor that is gone."""
+    """The most that lost and open calls may have cost; None for a vendor of another version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

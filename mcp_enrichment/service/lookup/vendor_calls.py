@@ -241,7 +241,6 @@ async def _write_with_retry(service: ServiceContext, work: Callable[[Connection]
 
 
 def count_in_metrics(call: SourceCall) -> None:
-    """Count a final result in the metrics."""
     if call.answered_at is None:
         return
     metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()

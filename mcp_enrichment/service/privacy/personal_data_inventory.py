@@ -28,8 +28,6 @@ NO_PROFILE = "mailto:"
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PersonalTable:
-    """A table with personal data."""
-
     table: Table
     label: str | None = None
     """Its name in exports and reports, where that is not the table's."""
@@ -50,7 +48,6 @@ class PersonalTable:
 
     @property
     def name(self) -> str:
-        """Its name in exports and reports."""
         return self.label or self.table.name
 
 
@@ -167,12 +164,10 @@ def spellings_of(connection: Connection, addresses: Collection[str]) -> set[str]
 
 
 def addresses_of(connection: Connection, selection: Selection) -> set[str]:
-    """The normalised addresses in the selected rows."""
     return {normalize_address(one) for one in _values(connection, selection, "address")}
 
 
 def profiles_of(connection: Connection, selection: Selection) -> set[str]:
-    """The profiles in the selected rows."""
     found = _values(connection, selection, "profile")
     return {one for one in found if not one.startswith(NO_PROFILE)}
 

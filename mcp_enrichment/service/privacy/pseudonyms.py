@@ -29,7 +29,6 @@ class Pseudonyms:
         self._key = key
 
     def of_profile(self, profile: str) -> str:
-        """The hash of the profile with this canonical URL."""
         return self._hash(f"profile {profile}")
 
     def of_address(self, address: str) -> str:
@@ -48,7 +47,7 @@ class Pseudonyms:
 def normalize_address(address: str) -> str:
     """The normal form of an address: lower case, NFC, its domain in ASCII where possible.
 
-    The local part is in lower case too: people whose addresses differ by case alone are unheard of.
+    The local part is in lower case too: in practice no two people's addresses differ only in case.
     """
     local, _, domain = normalize("NFC", address.strip()).lower().rpartition("@")
     try:

@@ -58,8 +58,6 @@ class KnownPerson:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class ErasureResult:
-    """The result of an erasure."""
-
     profiles: frozenset[str]
     """Those that were erased completely."""
     removed: Mapping[str, int]
@@ -123,7 +121,7 @@ def erase(
 
 
 def export(database: Database, subject: NamedSubject, *, at: float) -> dict[str, Any]:
-    """What is stored about a person, for them to read."""
+    """All that is stored about a person, for them to read."""
     pseudonyms = database.pseudonyms
 
     def tell(connection: Connection) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import suppressions
+from mcp_enrichment.service.db.upsert import execute_for_each, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,17 +43,10 @@ class SubjectKind(StrEnum):
 
 
 def add(connection: Connection, pseudonyms: Mapping[str, SubjectKind], *, at: float) -> int:
-    """Add hashes to the list; the number of new ones."""
-    ordered = sorted(pseudonyms)
-    listed = which_listed(connection, ordered)
-    rows = [
-        {"pseudonym": one, "kind": pseudonyms[one], "at": at}
-        for one, is_listed in zip(ordered, listed, strict=True)
-        if not is_listed
-    ]
-    if rows:
-        connection.execute(insert(suppressions), rows)
-    return len(rows)
+    """Add hashes, one at least, to the list; the number of new ones."""
+    rows = [(pseudonym, kind.value, at) for pseudonym, kind in sorted(pseudonyms.items())]
+    new = upsert(connection, suppressions).on_conflict_do_nothing()
+    return execute_for_each(connection, new, rows)
 
 
 def remove(connection: Connection, pseudonym: str) -> bool:

@@ -149,7 +149,6 @@ class Vendor(Source, Protocol):
 
 
 def is_vendor(source: Source) -> TypeIs[Vendor]:
-    """Whether the source is paid."""
     return hasattr(source, "terms")
 
 
@@ -164,10 +163,3 @@ class AddressDefect(StrEnum):
     """Its domain gives out addresses for minutes."""
     NO_MAIL = "no-mail"
     """Its domain accepts no mail."""
-
-
-class AddressCheck(Protocol):
-    """A check of an email before it is returned."""
-
-    async def find_defect(self, email: str) -> AddressDefect | None:
-        """The defect of the email; None if there is none, or it cannot be known."""

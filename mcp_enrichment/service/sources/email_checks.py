@@ -56,6 +56,7 @@ class EmailChecks:
         self._mx = MXCheck() if check_mx else None
 
     async def find_defect(self, email: str) -> AddressDefect | None:
+        """The defect of the email; None if there is none, or it cannot be known."""
         from disposable_email_domains import blocklist
         from email_validator import EmailNotValidError, validate_email
 

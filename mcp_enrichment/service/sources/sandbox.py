@@ -60,7 +60,6 @@ class SandboxCase:
         return RateLimited(retry_after=RETRY_AFTER) if is_limited else None
 
     def fails_attempt(self, number: int) -> bool:
-        """Whether this attempt of the callback fails."""
         return self.scenario is Scenario.CALLBACK_FAILS_TWICE and number <= FAILED_ATTEMPTS
 
 

@@ -71,14 +71,14 @@ def test_names_that_leave_more_open_are_judged_apart_from_plain_ones() -> None:
     }
 
 
-def test_what_is_kept_is_read_again_unless_the_rules_are_others() -> None:
+def test_a_stored_accuracy_is_read_unless_it_is_of_another_version() -> None:
     told = leave_one_out([("a.example", people(9))], {"lumen": Counter({"a.example": 9})}, dict)
     assert Accuracy.read(told.to_json()) == told
     assert told.by_pattern() == {"first.last": Tally()}
     assert Accuracy.read(told.to_json() | {"v": 0}) is None
 
 
-def test_who_writes_from_elsewhere_was_inferred_wrongly() -> None:
+def test_a_person_with_an_address_at_another_domain_counts_as_wrong() -> None:
     moved = KnownAddress(Name("Olivia", "Park"), "lumen", "olivia.park")
     domains = {"a.example": people(40), "b.example": [moved]}
     companies = {"lumen": Counter({"a.example": 40, "b.example": 1})}

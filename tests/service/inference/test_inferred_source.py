@@ -57,7 +57,7 @@ async def test_a_request_ends_with_what_is_inferred(database: Database, place: P
     assert (body["email"]["email"], body["evidence"]) == (FOUND.email, FOUND.evidence)
 
 
-async def test_nothing_is_inferred_of_whom_no_row_tells(database: Database) -> None:
+async def test_nothing_is_inferred_for_a_person_without_a_row(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60))
     assert await inferred(database) == Miss()
 
@@ -142,7 +142,7 @@ async def test_two_people_who_would_get_one_address_get_none(
     assert await inferred(database) == Miss()
 
 
-async def test_of_whom_an_address_becomes_known_nothing_is_inferred(database: Database) -> None:
+async def test_nothing_is_inferred_for_a_person_with_a_known_address(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     imported(database, contact("Olivia", "Park", LUMEN[0], "op@lumen.example", "olivia"))
     assert await inferred(database) == Miss()
@@ -157,7 +157,7 @@ async def test_a_new_company_makes_the_old_address_tell_nothing(database: Databa
     assert await inferred(database) == FOUND
 
 
-async def test_who_is_forgotten_is_not_inferred(database: Database) -> None:
+async def test_nothing_is_inferred_for_an_erased_person(database: Database) -> None:
     imported(database, *staff(*LUMEN, 60), unaddressed("Olivia", "Park", LUMEN[0], "olivia"))
     olivia = personal_data_inventory.mentioning([profile("olivia")], [])
     database.write_now(

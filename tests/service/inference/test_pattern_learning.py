@@ -60,7 +60,7 @@ def test_an_address_that_fits_two_patterns_confirms_neither() -> None:
     assert local(domain(*twins, *formed("last.first", *PEOPLE[:3]))) == "okafor.ada"
 
 
-def test_what_somebody_else_has_is_not_inferred() -> None:
+def test_an_address_of_another_person_is_not_inferred() -> None:
     known = formed("first", *PEOPLE[:4])
     assert local(domain(*known), "Grace Other") is None
     assert local(domain(*known), "Olivia Other") == "olivia"
@@ -74,7 +74,7 @@ def test_people_whose_names_cannot_be_used_count_neither_way() -> None:
 
 
 @pytest.mark.parametrize("said", ["Freelance", "Self-employed", "Indépendant", "Stealth Startup"])
-def test_who_names_no_company_has_no_colleagues(said: str) -> None:
+def test_a_placeholder_is_not_a_company(said: str) -> None:
     assert company_key(said) == ""
     assert company_key(f"{said} Brewing Ltd") == company_key(f"{said} Brewing")
 

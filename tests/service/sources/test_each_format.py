@@ -66,7 +66,7 @@ def test_a_format_is_recognised_by_its_content_and_every_row_is_understood(
 
 
 @each_format
-def test_what_is_stored_and_what_is_skipped_is_all_that_was_read(
+def test_stored_and_skipped_rows_are_all_rows_that_were_read(
     written: Any, path: Path, name: str, write: Callable[[], tuple[bytes, list[Row]]]
 ) -> None:
     content, people = write()

@@ -97,7 +97,7 @@ def test_an_address_stays_as_written_before_the_at_sign(address: str) -> None:
         "ada@" + "label." * 42 + "com",
     ],
 )
-def test_what_cannot_be_an_address_is_none(text: str) -> None:
+def test_a_text_that_is_no_address_is_cleaned_to_none(text: str) -> None:
     assert clean_email(text) is None
 
 

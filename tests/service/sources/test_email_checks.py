@@ -31,7 +31,7 @@ async def test_a_persons_address_has_no_defect(email: str) -> None:
 @pytest.mark.parametrize(
     "email", ["ada", "ada@", "@example.com", "a..b@example.com", "ada@localhost", "ada@a b.com"]
 )
-async def test_what_can_be_no_address_is_known(email: str) -> None:
+async def test_an_invalid_address_is_a_syntax_defect(email: str) -> None:
     assert await EmailChecks().find_defect(email) == AddressDefect.SYNTAX
 
 

@@ -46,7 +46,9 @@ ZONE = {
         ("-.example", None),
     ],
 )
-async def test_what_dns_says_of_a_domain_decides(domain: str, defect: AddressDefect | None) -> None:
+async def test_an_address_is_checked_by_the_dns_records_of_its_domain(
+    domain: str, defect: AddressDefect | None
+) -> None:
     async with dns_server(ZONE) as server:
         check = MXCheck(server.resolver(), seconds=0.5 if "silent" in domain else HANG)
         assert await check.find_defect(f"ada@{domain}") == defect
@@ -69,7 +71,7 @@ async def test_a_domain_is_asked_about_once_an_hour() -> None:
     assert server.asked == [("null.example", "MX")] * 2
 
 
-async def test_what_could_not_be_known_is_asked_again() -> None:
+async def test_a_domain_without_a_dns_answer_is_queried_again() -> None:
     async with dns_server(dict(ZONE)) as server:
         check = MXCheck(server.resolver())
         assert await check.find_defect("ada@fails.example") is None

@@ -144,14 +144,16 @@ def test_a_line_that_is_longer_than_a_read_gives_no_properties_of_its_own(writte
 @pytest.mark.parametrize(
     "label", ["Assistant", "Assistant's email", "_$!<Assistant>!$_", "Manager", "Spouse"]
 )
-def test_what_a_card_calls_somebody_elses_is_not_the_owners(written: Any, label: str) -> None:
+def test_an_address_that_a_card_labels_as_somebody_elses_is_skipped(
+    written: Any, label: str
+) -> None:
     lines = ("item1.EMAIL:bob@work.example", f"item1.X-ABLabel:{label}")
     url = (f"item2.URL:{HOME}bob-example", f"item2.X-ABLabel:{label} LinkedIn")
     text = card("ada", *lines).replace("FN:ada", "\r\n".join((*url, "FN:ada")))
     assert found_in(written(text)) == (of("ada"), [SkipReason.SOMEBODY_ELSE])
 
 
-def test_what_google_labels_as_somebody_elses_is_not_the_contacts(written: Any) -> None:
+def test_an_address_that_google_labels_as_somebody_elses_is_skipped(written: Any) -> None:
     text = (
         "First Name,Labels,E-mail 1 - Label,E-mail 1 - Value,E-mail 2 - Label,E-mail 2 - Value,"
         "Website 1 - Label,Website 1 - Value,Website 2 - Label,Website 2 - Value\n"

@@ -61,7 +61,6 @@ class Challenges:
         return self._error(400, MALFORMED, error="invalid_request")
 
     def missing(self, scope: Scope) -> HTTPError:
-        """The credential is valid but lacks this scope."""
         sentence = f"This needs a token with the scope {scope}."
         return self._error(403, sentence, error="insufficient_scope", scope=scope)
 
@@ -118,8 +117,6 @@ class Authenticator:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProtectedResource:
-    """This server as an OAuth resource."""
-
     url: str
     issuer: str
 

@@ -85,7 +85,7 @@ class JWKSCache:
     async def _refresh(self) -> None:
         try:
             with anyio.fail_after(FETCH_SECONDS):
-                found = await self._key_set()
+                found = await _document(self._url or await self._named_url(), _KeySet)
         except (_FetchFailed, TimeoutError):
             logger.warning("the issuer's keys cannot be fetched")
             return
@@ -93,9 +93,6 @@ class JWKSCache:
             self._tried_at = self._clock()
         self._keys = [key for key in found.keys if key.get("use", "sig") == "sig"]
         self._fetched_at = self._clock()
-
-    async def _key_set(self) -> _KeySet:
-        return await _document(self._url or await self._named_url(), _KeySet)
 
     async def _named_url(self) -> str:
         for where in _metadata_urls(self._issuer):

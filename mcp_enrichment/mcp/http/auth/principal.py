@@ -1,4 +1,4 @@
-"""Who makes a request, and what it allows."""
+"""The caller of a request, and the scopes of its credential."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 
 class Scope(StrEnum):
-    """An OAuth scope."""
-
     READ = "enrichment.read"
     """Read and wait for enrichments, and see the balance."""
     SPEND = "enrichment.spend"
@@ -36,7 +34,6 @@ class Principal:
     """The team, if the credential is a team's API key."""
 
     def may(self, scope: Scope) -> bool:
-        """Whether the credential has the scope."""
         return scope in self.scopes or (scope is Scope.READ and Scope.SPEND in self.scopes)
 
 

@@ -57,8 +57,6 @@ class _EmailPlace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """The places of columns in the rows below a header."""
-
     format: ColumnMap
     delimiter: str
     line: int

@@ -23,8 +23,6 @@ def fold_title(title: str) -> str:
 
 
 class EmailColumn(NamedTuple):
-    """A column of addresses."""
-
     title: str
     email_type: EmailType | None = None
     """The type of its addresses, by its title."""
@@ -58,7 +56,6 @@ class ColumnMap:
 
 
 def _titles(text: str) -> Titles:
-    """The titles that commas separate."""
     return tuple(title.strip() for title in text.split(","))
 
 

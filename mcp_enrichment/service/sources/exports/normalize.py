@@ -110,7 +110,7 @@ def _cleaned(text: str) -> list[str | None]:
     email = clean_email(text)
     if email:
         return [email]
-    if any(map(text.lower().__contains__, _MARKS_OF_A_URL)):
+    if any(mark in text.lower() for mark in _MARKS_OF_A_URL):
         return [None]
     return [clean_email(part) for part in addresses_in(text)]
 

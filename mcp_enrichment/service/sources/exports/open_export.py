@@ -49,8 +49,6 @@ _BLANK = string.whitespace + _BOM
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A recognised file."""
-
     name: str
     """The name of its format: the source of its contacts."""
     rows: Iterator[Contact | Skipped]

@@ -105,8 +105,6 @@ class InvalidExport(CommandError):
 
 
 class RawEmail(NamedTuple):
-    """A cell of addresses, and its label."""
-
     text: str
     email_type: EmailType | None
     """By the title or the label."""

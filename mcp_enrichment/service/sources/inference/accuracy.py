@@ -61,7 +61,6 @@ class Tally(NamedTuple):
 
 
 def inference_kind(inference: Inference) -> InferenceKind:
-    """The group of an inference."""
     level = next(name for name, least in LEVELS.items() if inference.agreement >= least)
     doubt = f", {inference.doubt}" if inference.doubt else ""
     return InferenceKind(inference.pattern, level + doubt)
@@ -69,8 +68,6 @@ def inference_kind(inference: Inference) -> InferenceKind:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracy:
-    """The result of the cross-validation."""
-
     known: int = 0
     """The work addresses of people with a name, each of which is left out once."""
     domains: Mapping[str, int] = field(default_factory=dict)
@@ -78,7 +75,6 @@ class Accuracy:
     tallies: Mapping[InferenceKind, Tally] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The result as JSON."""
         tallies = [[*kind, *tally] for kind, tally in self.tallies.items()]
         return {"v": VERSION, "known": self.known, "domains": self.domains, "tallies": tallies}
 

@@ -28,8 +28,6 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Name:
-    """A name as in an export."""
-
     first: str
     last: str
 

@@ -63,8 +63,6 @@ class KnownAddress:
 
 
 class Doubt(StrEnum):
-    """A reason why the address of a name is less certain."""
-
     NONE = ""
     SHORTENED = "a name that is often shortened"
     SPELLINGS = "a name with several spellings"
@@ -94,7 +92,6 @@ class Inference:
     """The doubt that the name causes."""
 
     def evidence(self, domain: str) -> str:
-        """The evidence in one line."""
         return f"{self.pattern}, {self.confirmations} of {self.of} at {domain}"
 
 

@@ -59,7 +59,7 @@ _MASK = re.compile(r"[*\u2022\u2026]|not_unlocked@", re.IGNORECASE)
 _SAMPLE_DOMAIN = re.compile(r"@(?:.+\.)?example\.(?:com|net|org)$", re.IGNORECASE)
 """Reserved domains (RFC 2606), which vendors show to a key without access."""
 _CLAIMS = {Verification.VERIFIED, Verification.CATCH_ALL, Verification.INFERRED}
-"""What a status says of an address that was found."""
+"""Verifications that claim an address: a response with one and without an address is invalid."""
 _RANKS = (
     Verification.VERIFIED,
     Verification.UNVERIFIED,

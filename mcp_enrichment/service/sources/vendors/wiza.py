@@ -35,8 +35,6 @@ NO_ADDRESS = frozenset({"invalid", "unfound"})
 
 
 class _Charged(VendorModel):
-    """The cost of a reveal, in total or in parts."""
-
     total: Credits | None = None
     email_credits: Credits | None = None
     phone_credits: Credits | None = None

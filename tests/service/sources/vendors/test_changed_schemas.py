@@ -138,7 +138,7 @@ async def test_a_mask_and_a_sample_are_no_address(case: Case, mask: str, reason:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", FOUND, ids=str)
-async def test_what_can_be_no_address_is_unreadable(case: Case) -> None:
+async def test_a_text_that_is_no_address_is_unreadable(case: Case) -> None:
     async with vendor_at_scripted_server(case.vendor) as (asked, end):
         for text in ("ada", "ada@", "ada okafor@okafor.example", "ada@okafor.example, b@c.example"):
             body = json.loads(json.dumps(case.body).replace(case.says["hit"], text))

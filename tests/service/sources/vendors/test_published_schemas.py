@@ -57,7 +57,7 @@ def test_a_recorded_answer_is_one_that_the_vendor_publishes(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_what_is_found_and_what_is_missed_stands_beside_what_each_vendor_publishes(
+def test_each_vendor_has_recorded_answers_and_a_dated_document(
     name: str,
 ) -> None:
     documented = {case.name for case in DOCUMENTED if case.vendor == name}
