@@ -84,5 +84,5 @@ class PreparedForEach:
 
 
 def _sqlite(connection: Connection) -> sqlite3.Connection | None:
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     return driver if isinstance(driver, sqlite3.Connection) else None
