@@ -109,7 +109,7 @@ def set_up(folder: Path, running: ExitStack) -> Bench:
         size: Target(
             folder / str(size) / "enrichment.db",
             key,
-            running.enter_context(service(folder / str(size))),
+            running.enter_context(service(folder / str(size))).port,
         )
         for size, key in keys.items()
     }

@@ -11,13 +11,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.load import Run, get, load, post
-from bench.processes import process
+from bench.processes import listening
 from bench.stored import ANSWERED
 from mcp_enrichment.contract.http import ENRICHMENTS
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from bench.processes import Listening
 
 DRAIN_SECONDS = 120.0
 
@@ -52,10 +54,10 @@ class Target(NamedTuple):
         return await load(self.port, connections, seconds, lambda: reading, b"200")
 
 
-def service(home: Path) -> AbstractContextManager[int]:
-    """`mcp-enrichment service` over the database in this folder; its port."""
+def service(home: Path) -> AbstractContextManager[Listening]:
+    """`mcp-enrichment service` over the database in this folder."""
     settings = {"ENRICHMENT_DATA_DIR": str(home), "ENRICHMENT_RATE_LIMIT": "1000000"}
-    return process(["-m", "mcp_enrichment", "service", "--port"], settings)
+    return listening(["-m", "mcp_enrichment", "service", "--port"], settings)
 
 
 async def until_drained(database: Path) -> None:

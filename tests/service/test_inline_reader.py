@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 pytestmark = pytest.mark.anyio
+ADD = "INSERT INTO teams (name, created_at, available, held) VALUES (?, 0, 0, 0)"
+NAMES = "SELECT name FROM teams"
 
 
 async def test_a_writer_does_not_delay_a_read_on_the_event_loop(path: Path) -> None:
@@ -45,6 +47,25 @@ async def test_a_read_that_would_wait_is_repeated_by_a_thread(path: Path) -> Non
     database.close()
 
 
+async def test_each_statement_of_such_a_read_sees_every_commit_before_it(path: Path) -> None:
+    database = open_sqlite(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+
+        def work(connection: Connection) -> list[int]:
+            counts = []
+            for name in "ab":
+                another.execute(ADD, (name,))
+                counts.append(_count(connection))
+            return counts
+
+        assert await database.read_few(work) == [1, 2]
+        unread = await database.read_few(lambda c: c.exec_driver_sql(NAMES))
+        another.execute(ADD, ("c",))
+        assert await database.read_few(_count) == 3
+        unread.close()
+    database.close()
+
+
 async def test_every_read_is_of_the_file_that_is_written_also_if_the_path_has_another(
     path: Path,
 ) -> None:
@@ -55,6 +76,10 @@ async def test_every_read_is_of_the_file_that_is_written_also_if_the_path_has_an
     for read in (database.read, database.read_few):
         assert await read(lambda c: id_of(c, DEFAULT_TEAM)) == team_id
     database.close()
+
+
+def _count(connection: Connection) -> int:
+    return len(connection.exec_driver_sql(NAMES).all())
 
 
 def _loops() -> threading.Thread:

@@ -4,25 +4,30 @@ Building one costs several times what the database needs to execute it."""
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, event
 
+from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from tests.support.databases import open_place, rows
+from tests.support.exports import ADA_READ
 from tests.support.running_service import ADA, HIT, RunningService, running_service, until
 from tests.support.scripted_server import ScriptedServer, replies, scripted_server
 from tests.support.scripted_vendors import scripted_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio
+ENDED = "SELECT status FROM requests"
 JOBS_LEFT = {"sqlite": "SELECT * FROM jobs", "postgres": "SELECT * FROM procrastinate_jobs"}
 
 
@@ -47,6 +52,25 @@ async def test_after_the_first_request_no_statement_is_built(
     new = [str(statement) for statement in executed if id(statement) not in known]
     assert len(executed) > 15
     assert [one for one in new if "SAVEPOINT" not in one] == []  # SQLAlchemy builds those
+
+
+async def test_on_sqlite_the_driver_executes_every_statement_of_a_request(path: Path) -> None:
+    """SQLAlchemy takes several times as long, also for a statement that is built once."""
+    contacts = ContactsSource(open_place(path))
+    async with (
+        scripted_server() as receiver,
+        running_service(path, contacts, allow_private=True) as it,
+    ):
+        receiver.always(replies(204))
+        another = replace(ADA_READ, profile=f"{ADA}-1")
+        import_contacts(contacts.database, [ADA_READ, another], source="linkedin")
+        await _request_and_callback(it, receiver, f"{ADA}-1", JOBS_LEFT["sqlite"])
+        with _executed() as executed:
+            await it.accepted(linkedin_url=ADA, callback_url=receiver.url)
+            await until(lambda: rows(path, ENDED) == [("completed",)] * 2)
+            await until(lambda: rows(path, JOBS_LEFT["sqlite"]) == [])
+    contacts.database.close()
+    assert [str(statement) for statement in executed] == []
 
 
 async def _request_and_callback(

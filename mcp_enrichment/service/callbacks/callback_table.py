@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
+from mcp_enrichment.service.db.prepared import Prepared, PreparedForEach
 from mcp_enrichment.service.db.schema import callback_attempts as attempts
 from mcp_enrichment.service.db.schema import callbacks, requests
 
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 3
 """The contract's number, for one round; the table rejects a fourth."""
-# Built once, as every lookup and every callback executes them.
-_ADD = insert(callbacks)
-_GET = select(callbacks).where(callbacks.c.id == bindparam("id"))
-_OF_REQUESTS = select(callbacks).where(
-    callbacks.c.request_id.in_(bindparam("request_ids", expanding=True))
-)
+_ADD = Prepared(insert(callbacks), ("id", "request_id", "url", "external_id", "round"))
+_GET = Prepared(select(callbacks).where(callbacks.c.id == bindparam("id")))
+_OF_REQUESTS = PreparedForEach(select(callbacks), callbacks.c.request_id)
 _THIS_ROUND = and_(
     attempts.c.callback_id == bindparam("this_callback"),
     attempts.c.round == bindparam("this_round"),
 )
-_OUTCOMES = select(attempts.c.outcome).where(_THIS_ROUND)
-_ADD_ATTEMPT = insert(attempts)
-_CLOSE_ATTEMPT = update(attempts).where(_THIS_ROUND, attempts.c.number == bindparam("this_number"))
+_OUTCOMES = Prepared(select(attempts.c.outcome).where(_THIS_ROUND))
+_ADD_ATTEMPT = Prepared(insert(attempts), ("callback_id", "round", "number", "started_at"))
+_CLOSE_ATTEMPT = Prepared(
+    update(attempts).where(_THIS_ROUND, attempts.c.number == bindparam("this_number")),
+    ("finished_at", "outcome", "http_status"),
+)
 
 
 class AttemptOutcome(StrEnum):
@@ -58,8 +59,10 @@ class DeliveryResult:
         return self.outcome is AttemptOutcome.DELIVERED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Callback:
+    """A row of `callbacks`, with its columns in their order."""
+
     id: str
     request_id: str
     url: str
@@ -86,17 +89,16 @@ def add(
     connection: Connection, callback_id: str, *, request_id: str, url: str, external_id: str | None
 ) -> None:
     row = {"id": callback_id, "request_id": request_id, "url": url, "external_id": external_id}
-    connection.execute(_ADD, row | {"round": 1})
+    _ADD.change(connection, row | {"round": 1})
 
 
 def get(connection: Connection, callback_id: str) -> Callback | None:
-    row = connection.execute(_GET, {"id": callback_id}).first()
-    return Callback(**row._mapping) if row else None
+    row = _GET.first(connection, {"id": callback_id})
+    return Callback(*row) if row else None
 
 
 def of_requests(connection: Connection, request_ids: Collection[str]) -> Sequence[Callback]:
-    rows = connection.execute(_OF_REQUESTS, {"request_ids": request_ids})
-    return [Callback(**row._mapping) for row in rows]
+    return [Callback(*row) for row in _OF_REQUESTS.rows(connection, request_ids)]
 
 
 def start_round(connection: Connection, callback_id: str) -> None:
@@ -107,12 +109,12 @@ def start_round(connection: Connection, callback_id: str) -> None:
 def claim_attempt(connection: Connection, callback: Callback, *, at: float) -> int | None:
     """Store the next attempt and return its number; None if the round is over."""
     this_round = {"this_callback": callback.id, "this_round": callback.round}
-    outcomes = connection.execute(_OUTCOMES, this_round).scalars().all()
+    outcomes = [outcome for (outcome,) in _OUTCOMES.rows(connection, this_round)]
     if AttemptOutcome.DELIVERED in outcomes or len(outcomes) >= MAX_ATTEMPTS:
         return None
     number = len(outcomes) + 1
     row = {"callback_id": callback.id, "round": callback.round, "number": number}
-    connection.execute(_ADD_ATTEMPT, row | {"started_at": at})
+    _ADD_ATTEMPT.change(connection, row | {"started_at": at})
     return number
 
 
@@ -127,7 +129,7 @@ def close_attempt(
 ) -> None:
     this = {"this_callback": callback.id, "this_round": callback.round, "this_number": number}
     end = {"finished_at": at, "outcome": outcome, "http_status": http_status}
-    connection.execute(_CLOSE_ATTEMPT, this | end)
+    _CLOSE_ATTEMPT.change(connection, this | end)
 
 
 def deliveries(connection: Connection, *, team_id: int, limit: int) -> Sequence[Delivery]:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, exists, select
 
 from mcp_enrichment.contract.models import EmailType, Reason, Verification
 from mcp_enrichment.service.contacts import person_records
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import contact_emails
 from mcp_enrichment.service.sources.base import Hit, Miss
 from mcp_enrichment.service.sources.inference.accuracy import company_domain, inference_kind
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 50
 """The most rows that are read of one person."""
 _contacts = contact_emails.c
-# Built once, as every lookup executes them.
-_EMAILS_OF = (
+_EMAILS_OF = Prepared(
     select(_contacts.email, _contacts.seen_at)
     .where(_contacts.linkedin_url == bindparam("linkedin_url"), _contacts.type == bindparam("type"))
     .order_by(
@@ -34,7 +34,7 @@ _EMAILS_OF = (
     )
     .limit(MAX_ROWS)
 )
-_HAS_PROFILES = select(exists(select(_contacts.type).where(_contacts.linkedin_url > "")))
+_HAS_PROFILES = Prepared(select(exists(select(_contacts.type).where(_contacts.linkedin_url > ""))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class ContactsSource:
         def read(connection: Connection) -> Hit | Miss:
             of_person = {"linkedin_url": profile, "type": email_type}
             emails: dict[str, float] = {}  # the newest first
-            for row in connection.execute(_EMAILS_OF, of_person):
-                emails.setdefault(row.email, row.seen_at)  # several sources may have the same one
+            for email, seen_at in _EMAILS_OF.rows(connection, of_person):
+                emails.setdefault(email, seen_at)  # several sources may have the same one
             if not emails:
-                has_profiles = connection.execute(_HAS_PROFILES).scalar()
+                [(has_profiles,)] = _HAS_PROFILES.rows(connection, {})
                 return Miss() if has_profiles else Miss(reason=Reason.NO_CONTACTS)
             hit, *others = (
                 Hit(email=email, verification=Verification.OWN_DATA, checked_at=seen_at)
@@ -59,7 +59,7 @@ class ContactsSource:
             )
             return replace(hit, others=tuple(others))
 
-        return await self.database.read(read)
+        return await self.database.read_few(read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class InferredSource:
     async def find(self, profile: str, email_type: EmailType) -> Hit | Miss:
         if email_type is not EmailType.WORK:
             return Miss()
+        if not await self.database.read_few(lambda c: person_records.without_address(c, profile)):
+            return Miss()  # most profiles: this is read in less time than a thread takes to begin
         found = await self.database.read(lambda c: _infer(c, profile))
         if found is None:
             return Miss()

@@ -6,12 +6,13 @@ import json
 from collections import Counter, defaultdict
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import bindparam, case, func, or_, select, update
 
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.staging import PROFILE, RANK
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import contact_persons, inference_accuracy
 from mcp_enrichment.service.db.upsert import execute_for_each, is_renewed, upsert
 from mcp_enrichment.service.privacy.personal_data_inventory import NO_PROFILE
@@ -41,6 +42,19 @@ _LOCAL, _DOMAIN = 5, 6
 _people = contact_persons.c
 _NAMED: list[Any] = [_people.first_name, _people.last_name, _people.company_key]
 _COUNTED: list[Any] = [_people.email_domain, func.count().label("people")]
+_WITHOUT_ADDRESS = Prepared(
+    select(*_NAMED).where(
+        _people.linkedin_url == bindparam("linkedin_url"), _people.email_domain.is_(None)
+    )
+)
+
+
+class Person(NamedTuple):
+    """A person whose address may be inferred."""
+
+    first_name: str
+    last_name: str
+    company_key: str | None
 
 
 def to_person_rows(rows: Iterable[Values]) -> list[Values]:
@@ -103,10 +117,10 @@ def upsert_persons(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> N
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
 
 
-def without_address(connection: Connection, linkedin_url: str) -> Named | None:
+def without_address(connection: Connection, linkedin_url: str) -> Person | None:
     """The person with this canonical URL, if no work address is known."""
-    this = (_people.linkedin_url == linkedin_url) & _people.email_domain.is_(None)
-    return connection.execute(select(*_NAMED).where(this)).first()
+    row = _WITHOUT_ADDRESS.first(connection, {"linkedin_url": linkedin_url})
+    return Person(*row) if row else None
 
 
 def domains_of(connection: Connection, company: str) -> Counter[str]:
@@ -154,7 +168,8 @@ def _known_as(row: Named) -> KnownAddress:
     return KnownAddress(name_of(row), row.company_key, row.email_local)
 
 
-def name_of(row: Named) -> Name:
+def name_of(row: Named | Person) -> Name:
+    """The name in a row of `contact_persons`."""
     return Name(row.first_name, row.last_name)
 
 

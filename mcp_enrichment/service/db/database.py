@@ -96,7 +96,8 @@ class Database:
         return await anyio.to_thread.run_sync(self.read_now, work, limiter=self._reading)
 
     async def read_few(self, work: Callable[[Connection], T]) -> T:
-        """`read` for a few rows by their keys: on SQLite in this thread, which is faster."""
+        """`read` for a few rows by their keys: on SQLite in this thread, which is faster, and with
+        each statement in a transaction of its own."""
         if self._inline_reader:
             with suppress(NotReadable):
                 return self._inline_reader.read(work)

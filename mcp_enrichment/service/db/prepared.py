@@ -10,15 +10,19 @@ import sqlite3
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Delete, Insert, Select, Update
+    from sqlalchemy.sql.dml import ReturningUpdate
+    from sqlalchemy.sql.elements import ColumnElement
 
     Parameters = Mapping[str, Any]
-    Statement = Select[Any] | Insert | Update | Delete
+    Query = Select[Any] | ReturningUpdate[Any]
+    Statement = Query | Insert | Update | Delete
 
 
 class Prepared:
@@ -54,7 +58,7 @@ class Prepared:
             dialect=SQLiteDialect_pysqlite(), column_keys=self._columns
         )
         names = compiled.positiontup or []
-        constants = {n: v for n, v in compiled.params.items() if v is not None}
+        constants = {n: b.effective_value for n, b in compiled.binds.items() if not b.required}
 
         def values_of(parameters: Parameters) -> Sequence[Any]:
             given = {**constants, **parameters}
@@ -63,6 +67,22 @@ class Prepared:
         return str(compiled), values_of
 
 
+class PreparedForEach:
+    """A statement that is executed for each of some keys: on SQLite one by one, on Postgres, where
+    each execution is a round trip, for all at once."""
+
+    def __init__(self, statement: Query, key: ColumnElement[Any]) -> None:
+        """`key`: the column that the keys are compared with."""
+        self._one = Prepared(statement.where(key == bindparam("key")))
+        self._all = statement.where(key.in_(bindparam("keys", expanding=True)))
+
+    def rows(self, connection: Connection, keys: Iterable[Any]) -> Sequence[Sequence[Any]]:
+        """Execute it; the rows that it returns, in any order."""
+        if _sqlite(connection):
+            return [row for key in keys for row in self._one.rows(connection, {"key": key})]
+        return connection.execute(self._all, {"keys": list(keys)}).all()
+
+
 def _sqlite(connection: Connection) -> sqlite3.Connection | None:
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     return driver if isinstance(driver, sqlite3.Connection) else None

@@ -172,9 +172,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins with a read fails at its first write if another one wrote.
-    writes = connection.get_execution_options().get("writes", False)
+    options = connection.get_execution_options()
     driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if options.get("begins", True):
+        driver.execute("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
     connection.info[_CURSORS] = WeakSet()
 
 

@@ -148,7 +148,7 @@ class _Call:
         self._taken = Lock()
         self._result: Any = None
         self.loop = asyncio.get_running_loop()
-        self.done = anyio.Event()
+        self.done = asyncio.Event()
         self.error: BaseException | None = None
 
     def take(self) -> bool:
@@ -187,6 +187,6 @@ def _report(group: Sequence[_Call]) -> None:
             loop.call_soon_threadsafe(_set_all, done)
 
 
-def _set_all(events: Sequence[anyio.Event]) -> None:
+def _set_all(events: Sequence[asyncio.Event]) -> None:
     for event in events:
         event.set()

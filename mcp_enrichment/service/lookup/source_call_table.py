@@ -34,10 +34,9 @@ _REPLACE = _REJECT.where(
     calls.c.claim_token == bindparam("this_claim"), calls.c.state == bindparam("this_state")
 )
 _OF_REQUEST = select(calls).where(calls.c.request_id == bindparam("request_id"))
-_CLEAR_EMAILS = (
+_CLEAR_EMAILS = Prepared(
     update(calls)
-    .where(calls.c.request_id.in_(bindparam("request_ids", expanding=True)))
-    .where(calls.c.email.is_not(None))
+    .where(calls.c.request_id == bindparam("this_request"), calls.c.email.is_not(None))
     .values(email=None, evidence=None)
 )
 _LOCK_IF_RUNNING = (
@@ -154,7 +153,7 @@ def upsert_free_calls(connection: Connection, answered: Sequence[SourceCall]) ->
 
 def clear_emails(connection: Connection, request_ids: Collection[str]) -> None:
     """Delete the addresses in the calls of completed requests, which keep the chosen one."""
-    connection.execute(_CLEAR_EMAILS, {"request_ids": request_ids})
+    _CLEAR_EMAILS.change(connection, *({"this_request": each} for each in request_ids))
 
 
 def lock_if_running(connection: Connection, request_id: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, or_, select
 
 from mcp_enrichment.contract.models import Reason
-from mcp_enrichment.service.db.prepared import Prepared
+from mcp_enrichment.service.db.prepared import Prepared, PreparedForEach
 from mcp_enrichment.service.db.schema import suppressions
 from mcp_enrichment.service.db.upsert import execute_for_each, upsert
 
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.requests.request_table import Request
 
 
-# Built once: each lookup executes the first, each response the second.
-_LISTED = select(suppressions.c.pseudonym).where(
-    suppressions.c.pseudonym.in_(bindparam("pseudonyms", expanding=True))
-)
+_LISTED = PreparedForEach(select(suppressions.c.pseudonym), suppressions.c.pseudonym)
 _EITHER = Prepared(
     select(suppressions.c.kind).where(
         or_(
@@ -57,7 +54,7 @@ def remove(connection: Connection, pseudonym: str) -> bool:
 
 def which_listed(connection: Connection, pseudonyms: Sequence[str]) -> Sequence[bool]:
     """Whether each hash is on the list."""
-    listed = set(connection.execute(_LISTED, {"pseudonyms": list(pseudonyms)}).scalars())
+    listed = {pseudonym for (pseudonym,) in _LISTED.rows(connection, pseudonyms)}
     return [one in listed for one in pseudonyms]
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from mcp_enrichment.service.db.prepared import Prepared
 from mcp_enrichment.service.db.schema import NOT_FINAL, jobs, requests
 from mcp_enrichment.service.queue.job import Job, JobKind
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-# Statements that requests and lookups execute are built once: building one costs SQLAlchemy several
-# times as much as SQLite needs to execute it.
-
 # The number of attempts tells a claim from a later one of the same process.
 _THIS_CLAIM = and_(
     jobs.c.target_id == bindparam("this_target"),
@@ -39,20 +37,24 @@ _THIS_CLAIM = and_(
     jobs.c.lease_owner == bindparam("this_owner"),
     jobs.c.attempts == bindparam("this_claim"),
 )
-_ADD = insert(jobs)
+_ADD = Prepared(insert(jobs), ("kind", "target_id", "team_id", "run_at", "attempts"))
+_ADD_LEASED = Prepared(
+    insert(jobs),
+    ("kind", "target_id", "team_id", "run_at", "attempts", "lease_owner", "lease_until"),
+)
 _RUNNING_TARGET = exists().where(requests.c.id == jobs.c.target_id, NOT_FINAL)
 # The lookup of a request that is not final is never deleted, whatever its handler has read.
-_FINISH = delete(jobs).where(_THIS_CLAIM, not_(_RUNNING_TARGET))
+_FINISH = Prepared(delete(jobs).where(_THIS_CLAIM, not_(_RUNNING_TARGET)))
 _RELEASED = {"lease_owner": None, "lease_until": None, "attempts": jobs.c.attempts - 1}
-_RESCHEDULE = (
+_RESCHEDULE = Prepared(
     update(jobs)
     .where(_THIS_CLAIM)
     .values(lease_owner=None, lease_until=None, run_at=bindparam("next_run_at"))
 )
-_WAIT_FOR = (
+_WAIT_FOR = Prepared(
     update(jobs).where(_THIS_CLAIM).values(_RELEASED | {"waits_for": bindparam("this_source")})
 )
-_HAS_WAITING = (
+_HAS_WAITING = Prepared(
     select(jobs.c.kind)
     .where(jobs.c.kind == JobKind.LOOK_UP, jobs.c.waits_for == bindparam("source"))
     .limit(1)
@@ -67,15 +69,13 @@ _CLAIMABLE = and_(
     jobs.c.run_at <= bindparam("now"),
     or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < bindparam("now")),
 )
-
-
 _OLDEST_OF_TEAM = (
     select(jobs.c.target_id)
     .where(_CLAIMABLE, jobs.c.team_id == bindparam("this_team"))
     .order_by(jobs.c.run_at)
     .limit(bindparam("at_most"))
 )
-_CLAIM = (
+_CLAIM = Prepared(
     update(jobs)
     .where(jobs.c.kind == bindparam("this_kind"), jobs.c.target_id.in_(_OLDEST_OF_TEAM))
     .values(
@@ -102,7 +102,7 @@ def _teams_with_claimable() -> Select[Any]:
     return select(waiting_teams.c.id, oldest.scalar_subquery())
 
 
-_TEAMS_WITH_CLAIMABLE = _teams_with_claimable()
+_TEAMS_WITH_CLAIMABLE = Prepared(_teams_with_claimable())
 
 
 def _next_run_at() -> Select[Any]:
@@ -116,7 +116,7 @@ def _next_run_at() -> Select[Any]:
     return select(func.min(union_all(*times, leases).subquery().c.at))
 
 
-_NEXT_RUN_AT = _next_run_at()
+_NEXT_RUN_AT = Prepared(_next_run_at())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +176,7 @@ def enqueue(
 ) -> None:
     """Add a job, in the transaction that makes it necessary."""
     row = {"kind": kind, "target_id": target_id, "team_id": team_id}
-    connection.execute(_ADD, row | {"run_at": at + delay, "attempts": 0})
+    _ADD.change(connection, row | {"run_at": at + delay, "attempts": 0})
 
 
 def enqueue_leased(connection: Connection, lease: Lease, job: Job) -> None:
@@ -188,7 +188,7 @@ def enqueue_leased(connection: Connection, lease: Lease, job: Job) -> None:
         "lease_owner": lease.owner,
         "lease_until": lease.until,
     }
-    connection.execute(_ADD, row)
+    _ADD_LEASED.change(connection, row)
 
 
 def enqueue_again(
@@ -218,7 +218,7 @@ def claim(
     if limit < 1:
         return []
     which = {"this_kind": kind, "this_source": waits_for, "now": lease.now}
-    teams = connection.execute(_TEAMS_WITH_CLAIMABLE, which)
+    teams = _TEAMS_WITH_CLAIMABLE.rows(connection, which)
     due = {team_id: run_at for team_id, run_at in teams if run_at is not None}
     leased = which | {"owner": lease.owner, "until": lease.until}
     claimed: list[Job] = []
@@ -227,8 +227,11 @@ def claim(
         if len(in_turn) == 1:
             at_most = min(turns.room(team_id), limit - len(claimed))
         of_team = leased | {"this_team": team_id, "at_most": at_most}
-        rows = connection.execute(_CLAIM, of_team).all()
-        claimed += [Job(kind=kind, slot_at=waits_for, **row._mapping) for row in rows]
+        rows = _CLAIM.rows(connection, of_team)
+        claimed += [
+            Job(kind=kind, target_id=target_id, team_id=team, attempts=attempts, slot_at=waits_for)
+            for target_id, team, attempts in rows
+        ]
         turns.take(team_id, len(rows))
         if len(rows) < at_most:
             del due[team_id]
@@ -247,22 +250,22 @@ def finish(connection: Connection, owner: str, done: Sequence[Job]) -> None:
 
     A lookup whose request is not final stays: it is claimed again once its lease has ended.
     """
-    connection.execute(_FINISH, [_mine(owner, job) for job in done])
+    _FINISH.change(connection, *(_mine(owner, job) for job in done))
 
 
 def reschedule(connection: Connection, owner: str, job: Job, *, run_at: float) -> None:
     """Release a job, to be claimed again at `run_at`."""
-    connection.execute(_RESCHEDULE, _mine(owner, job) | {"next_run_at": run_at})
+    _RESCHEDULE.change(connection, _mine(owner, job) | {"next_run_at": run_at})
 
 
 def wait_for(connection: Connection, owner: str, job: Job, source: str) -> None:
     """Release a lookup until this source has a slot. It keeps its place, and it was no attempt."""
-    connection.execute(_WAIT_FOR, _mine(owner, job) | {"this_source": source})
+    _WAIT_FOR.change(connection, _mine(owner, job) | {"this_source": source})
 
 
 def has_waiting(connection: Connection, source: str) -> bool:
     """Whether a lookup waits for a slot at this source."""
-    return connection.execute(_HAS_WAITING, {"source": source}).first() is not None
+    return _HAS_WAITING.first(connection, {"source": source}) is not None
 
 
 def release_unlimited(connection: Connection, limited: Collection[str]) -> None:
@@ -278,7 +281,8 @@ def release(connection: Connection, owner: str) -> None:
 
 def next_run_at(connection: Connection, *, after: float) -> float | None:
     """When the next job becomes claimable, by its time or the end of its lease; None: never."""
-    return connection.execute(_NEXT_RUN_AT, {"after": after}).scalar()
+    [(at,)] = _NEXT_RUN_AT.rows(connection, {"after": after})
+    return float(at) if at is not None else None
 
 
 def waiting(connection: Connection) -> dict[str, int]:

@@ -60,8 +60,10 @@ class CompletionWaiter:
         self._has_waiters.set()
         try:
             with anyio.move_on_after(seconds):
-                await self._notify_final([request_id])
-                await is_final.wait()
+                get = partial(request_table.get, request_id=request_id)
+                now = await self._database.read_few(get)  # it may have become final meanwhile
+                if now and not now.status.is_final:
+                    await is_final.wait()
         finally:
             self._waiting[request_id].discard(is_final)
             if not self._waiting[request_id]:

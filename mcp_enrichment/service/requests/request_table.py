@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from mcp_enrichment.contract.models import FINAL, EmailType, Reason, Status, Verification
-from mcp_enrichment.service.db.prepared import Prepared
+from mcp_enrichment.service.db.prepared import Prepared, PreparedForEach
 from mcp_enrichment.service.db.schema import NOT_FINAL, RUNNING, requests
 
 if TYPE_CHECKING:
@@ -28,12 +28,10 @@ _RUNNING_DUPLICATE = Prepared(
     .with_for_update(key_share=True)
 )
 _ADD = Prepared(insert(requests), _COLUMNS)
-_RUNNING = select(requests).where(requests.c.id.in_(bindparam("ids", expanding=True)), NOT_FINAL)
-_START = (
-    update(requests)
-    .where(requests.c.id.in_(bindparam("ids", expanding=True)), NOT_FINAL)
-    .values(status=Status.PROCESSING)
-    .returning(*requests.c)
+_RUNNING = PreparedForEach(select(requests).where(NOT_FINAL), requests.c.id)
+_START = PreparedForEach(
+    update(requests).where(NOT_FINAL).values(status=Status.PROCESSING).returning(*requests.c),
+    requests.c.id,
 )
 _FINAL_AMONG = select(requests.c.id).where(
     requests.c.id.in_(bindparam("ids", expanding=True)), requests.c.status.in_(FINAL)
@@ -51,7 +49,7 @@ _COMPLETE = Prepared(
     update(requests).where(requests.c.id == bindparam("this"), NOT_FINAL),
     ("completed_at", *_OUTCOME),
 )
-_COUNT_SOURCE_ATTEMPT = (
+_COUNT_SOURCE_ATTEMPT = Prepared(
     update(requests)
     .where(requests.c.id == bindparam("this"))
     .values(source_attempts=requests.c.source_attempts + 1)
@@ -138,12 +136,12 @@ def running_about(connection: Connection, profiles: Collection[str]) -> Sequence
 
 def start(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
     """pending → processing; each request, or None if it is final or missing."""
-    return _each(ids, connection.execute(_START, {"ids": sorted(ids)}))
+    return _each(ids, _START.rows(connection, sorted(ids)))
 
 
 def running(connection: Connection, ids: Sequence[str]) -> Sequence[Request | None]:
     """Each request, or None if it is final or missing."""
-    return _each(ids, connection.execute(_RUNNING, {"ids": ids}))
+    return _each(ids, _RUNNING.rows(connection, ids))
 
 
 def complete(
@@ -168,7 +166,8 @@ def complete_all(
 
 def count_source_attempt(connection: Connection, request_id: str) -> int:
     """Count an attempt at unavailable sources; the number so far."""
-    return int(connection.execute(_COUNT_SOURCE_ATTEMPT, {"this": request_id}).scalar_one())
+    [(attempts,)] = _COUNT_SOURCE_ATTEMPT.rows(connection, {"this": request_id})
+    return int(attempts)
 
 
 def final_among(connection: Connection, ids: Collection[str]) -> set[str]:

@@ -109,7 +109,7 @@ async def read(
     Raises `UnknownEnrichment`.
     """
     get = reader(service, request_id)
-    found = await service.database.read(lambda connection: get(connection, team_id))
+    found = await service.database.read_few(lambda connection: get(connection, team_id))
     return await wait_until_final(service, team_id, found, wait)
 
 
@@ -135,7 +135,7 @@ async def wait_until_final(
     if found and not found.status.is_final and seconds:
         await service.completion_waiter.wait(found.id, seconds)
         get = reader(service, found.id)
-        found = await service.database.read(lambda connection: get(connection, team_id))
+        found = await service.database.read_few(lambda connection: get(connection, team_id))
     if found is None:
         raise UnknownEnrichment
     return found
