@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
-from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, validate_email
+from mcp_enrichment.client.http_api import POST_SECONDS, validate_email
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.http_api import PostResult
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import Budget, CreditCap
+    from mcp_enrichment.client.state.spending import Budget
     from mcp_enrichment.contract.models import Credits, EnrichmentRequest
 
 logger = logging.getLogger(__name__)
@@ -101,8 +101,6 @@ class Submitter:
         self._read_credits = read_credits
         self._tasks = tasks
         self._running: dict[Hashable, _Running] = {}
-        # Bounds the saved requests whose POST still waits for a connection.
-        self._slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
 
     async def submit(self, submission: Submission) -> Submitted:
         """Return the earlier request about this profile and type, or a new one.
@@ -169,20 +167,20 @@ class Submitter:
             del self._running[key]
 
     async def _reuse_or_post(self, submission: Submission) -> Submitted:
-        body, refresh, may_spend, cap = submission
+        body = submission.body
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
         while True:
             stored = await self._wait_until_sent(key)
             try:
-                reused = stored.record and await self._reuse(body, stored, stored.record, refresh)
+                reused = stored.record and await self._reuse(submission, stored, stored.record)
             except RequestChanged:
                 continue  # its outcome may still be unknown: no new POST may follow
             if reused:
                 return reused
-            if not may_spend:
+            if not submission.may_spend:
                 raise NotConfirmed
-            async with self._slots:
-                if submitted := await self._post(body, key, cap, expected=stored):
+            async with self._sender.batches.slots:
+                if submitted := await self._post(submission, key, expected=stored):
                     return submitted
 
     async def _wait_until_sent(self, key: str) -> StoredRequest:
@@ -197,15 +195,16 @@ class Submitter:
         raise ServiceUnavailable
 
     async def _reuse(
-        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord, refresh: bool
+        self, submission: Submission, stored: StoredRequest, record: RequestRecord
     ) -> Submitted | None:
         """The saved request; None if a new POST is needed."""
+        refresh = submission.refresh
         if record.state is SubmitState.ACCEPTED:
             return await self._read_accepted(record, refresh=refresh)
         if await self._store.supports_idempotency():
             try:
-                async with self._slots:
-                    return await self._repeat(body, stored, record)
+                async with self._sender.batches.slots:
+                    return await self._repeat(submission, stored, record)
             except InvalidArguments as error:  # the key is another caller's, or had another body
                 if not refresh:
                     raise OutcomeUnknown from error
@@ -252,17 +251,13 @@ class Submitter:
         return status is not Status.FAILED
 
     async def _post(
-        self,
-        body: EnrichmentRequest,
-        key: str,
-        cap: CreditCap | None,
-        *,
-        expected: StoredRequest,
+        self, submission: Submission, key: str, *, expected: StoredRequest
     ) -> Submitted | None:
         """Record a new request, count its credit, and send it.
 
         None if another caller has changed the `expected` rows meanwhile.
         """
+        body = submission.body
         has_reserve = self._budget.reserve is not None
         snapshot = await self._balance_snapshot() if has_reserve else None
         record = RequestRecord(
@@ -283,7 +278,7 @@ class Submitter:
                 expected=expected,
                 budget=self._budget,
                 snapshot=snapshot,
-                cap=cap,
+                cap=submission.cap,
             ):
                 return None
             attempt = Attempt(
@@ -293,17 +288,18 @@ class Submitter:
                 is_repeatable=is_repeatable,
                 plain=body,
                 body=sent,
+                is_in_list=submission.is_in_list,
             )
             return await self._send_and_save(attempt)
 
     async def _repeat(
-        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord
+        self, submission: Submission, stored: StoredRequest, record: RequestRecord
     ) -> Submitted:
         """Send a POST of unknown outcome again, with the same key and body.
 
         The service recognises it by its key. Raises `RequestChanged`.
         """
-        record = replace(record, state=SubmitState.ASKING)
+        body, record = submission.body, replace(record, state=SubmitState.ASKING)
         saved = self._sender.cipher.decrypt(stored.post.body, body) if stored.post else None
         sent = saved or self._sender.with_callback_url(body, record.key)
         plain = self._sender.without_callback_url(sent, record.key)
@@ -318,6 +314,7 @@ class Submitter:
                 is_repeatable=True,
                 plain=plain,
                 body=sent,
+                is_in_list=submission.is_in_list,
                 is_own=body.callback_url in (None, plain.callback_url)
                 and body.external_id == plain.external_id,
             )
@@ -350,6 +347,8 @@ class Submitter:
             accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
             if posted.supports_idempotency and not attempt.is_repeatable:
                 await self._store.mark_idempotent()
+            if posted.supports_idempotency:
+                self._sender.batches.widen()
         result = _to_result(attempt, posted)
         return Submitted(result if is_first and attempt.is_own else as_reused(result), accepted)
 
