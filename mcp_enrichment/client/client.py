@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from mcp_enrichment.client.balance import BalanceReader
 from mcp_enrichment.client.batch_poster import BatchPoster
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
@@ -126,7 +127,7 @@ class EnrichmentClient:
             budget=self._budget,
             keep_misses=self._keep_misses,
             read=self._get,
-            read_credits=self._credits,
+            balance=BalanceReader(self._store, self._credits, self._tasks),
             tasks=self._tasks,
         )
         return self

@@ -24,7 +24,6 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
 )
-from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
 from mcp_enrichment.client.submission import (
     FORGOTTEN,
     Forecast,
@@ -51,11 +50,12 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from mcp_enrichment.client.balance import BalanceReader
     from mcp_enrichment.client.http_api import PostResult
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.client.state.spending import Budget
-    from mcp_enrichment.contract.models import Credits, EnrichmentRequest
+    from mcp_enrichment.contract.models import EnrichmentRequest
 
 logger = logging.getLogger(__name__)
 
@@ -87,18 +87,17 @@ class Submitter:
         budget: Budget,
         keep_misses: float,
         read: Callable[[str, RequestRecord], Awaitable[EnrichmentResult]],
-        read_credits: Callable[[], Awaitable[Credits]],
+        balance: BalanceReader,
         tasks: TaskGroup,
     ) -> None:
         """`keep_misses`: seconds for which a saved `not-found` is reused. `read`: reads a request
-        by its id, with retries, and saves its outcome in this row. `read_credits`: the same for the
-        balance."""
+        by its id, with retries, and saves its outcome in this row."""
         self._sender = sender
         self._store = store
         self._budget = budget
         self._keep_misses = keep_misses
         self._read = read
-        self._read_credits = read_credits
+        self._balance = balance
         self._tasks = tasks
         self._running: dict[Hashable, _Running] = {}
 
@@ -259,7 +258,7 @@ class Submitter:
         """
         body = submission.body
         has_reserve = self._budget.reserve is not None
-        snapshot = await self._balance_snapshot() if has_reserve else None
+        snapshot = await self._balance.snapshot() if has_reserve else None
         record = RequestRecord(
             dedup_key=key,
             account=self._store.account,
@@ -319,14 +318,6 @@ class Submitter:
                 and body.external_id == plain.external_id,
             )
             return await self._send_and_save(attempt)
-
-    async def _balance_snapshot(self) -> BalanceSnapshot:
-        states = await self._store.credit_states()
-        credits_now = await self._read_credits()
-        # A service that holds credits has already deducted those of accepted requests.
-        already = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
-        deducted = frozenset(key for key, state in states.items() if state in already)
-        return BalanceSnapshot(balance=credits_now.balance, deducted=deducted)
 
     async def _send_and_save(self, attempt: Attempt) -> Submitted:
         record = attempt.record

@@ -19,7 +19,7 @@ from mcp_enrichment.contract.errors import (
     OutcomeUnknown,
     ServiceUnavailable,
 )
-from mcp_enrichment.contract.http import BATCH
+from mcp_enrichment.contract.http import BATCH, CREDITS
 from tests.client.test_lists import rows_of, statuses
 from tests.support.list_service import ListService, hit, miss
 from tests.support.scripted_server import replies, resets
@@ -109,6 +109,26 @@ async def test_rows_beyond_the_budget_share_the_commit_of_the_others(
     rows = await rows_of(client, hits(100))
     assert statuses(rows).count("completed") == 40
     assert {type(row.error) for row in rows.values() if row.error} == {BudgetExceeded}
+
+
+async def test_rows_that_begin_together_read_the_balance_once_and_keep_the_reserve(
+    client: EnrichmentClient,
+    service: ListService,
+    vendor: ScriptedServer,
+    commits: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client._submitter, "_budget", Budget(reserve=930))
+    await client.request(miss(1), "work")
+    commits.clear()
+    before = len(vendor.seen)
+    rows = await rows_of(client, hits(100), wait=0)
+    # Two of the 1,000 credits are held for the requests before.
+    assert len([row for row in rows.values() if row.result]) == 68
+    assert service.batches == [68]
+    assert len(commits) == 2
+    paths = [seen.path for seen in vendor.seen[before:]]
+    assert paths.count(CREDITS) < 5, "refused rows read it again"
 
 
 async def test_each_row_of_a_batch_gets_its_own_answer(
