@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from mcp_enrichment.client.balance import BalanceReader
+from mcp_enrichment.client.batch_poster import BatchPoster
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.lists import ListItem, ListPreview, ListRow, ListRun, preview_list
@@ -113,7 +115,11 @@ class EnrichmentClient:
         if self._webhooks:
             self._tasks.start_soon(self._poller.watch, self._webhooks)
         sender = PostSender(
-            api=self._api, store=self._store, cipher=self._cipher, webhooks=self._webhooks
+            api=self._api,
+            batches=BatchPoster(self._api, self._tasks),
+            store=self._store,
+            cipher=self._cipher,
+            webhooks=self._webhooks,
         )
         self._submitter = Submitter(
             sender=sender,
@@ -121,7 +127,7 @@ class EnrichmentClient:
             budget=self._budget,
             keep_misses=self._keep_misses,
             read=self._get,
-            read_credits=self._credits,
+            balance=BalanceReader(self._store, self._credits, self._tasks),
             tasks=self._tasks,
         )
         return self
@@ -194,7 +200,9 @@ class EnrichmentClient:
             item: ListItem, *, may_spend: bool, cap: CreditCap | None
         ) -> EnrichmentResult:
             body = build_request(item.linkedin_url, kind, None, item.external_id)
-            submission = Submission(body=body, refresh=False, may_spend=may_spend, cap=cap)
+            submission = Submission(
+                body=body, refresh=False, may_spend=may_spend, cap=cap, is_in_list=True
+            )
             return await self._request(submission, max(until - anyio.current_time(), 0.0))
 
         references = chain(external_ids or (), repeat(None))

@@ -31,6 +31,8 @@ from mcp_enrichment.net.http import PRE_SEND_ERRORS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mcp_enrichment.contract.models import BatchResult
+
 UNREADABLE_RESPONSE: tuple[type[Exception], ...] = (httpx.DecodingError, httpx.TooManyRedirects)
 
 BY_STATUS: dict[int, type[EnrichmentError]] = {
@@ -87,6 +89,14 @@ def error_from_response(
     if status in ABSENT:
         return UnknownEnrichment() if names_an_id else BadAnswer()
     return _from_status(status, spends=spends)(retry_after=retry_after)
+
+
+def error_from_result(result: BatchResult) -> EnrichmentError:
+    """Translate the result of one request of a batch that was not accepted."""
+    if httpx.codes.is_success(result.status):
+        return OutcomeUnknown()  # it was accepted, but its id is lost
+    body = result.model_dump_json(include={"error"}).encode()
+    return error_from_response(result.status, {}, body, spends=True, names_an_id=False)
 
 
 def _from_status(status: int, *, spends: bool) -> type[EnrichmentError]:

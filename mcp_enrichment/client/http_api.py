@@ -14,13 +14,15 @@ from mcp_enrichment import tracing
 from mcp_enrichment.client import errors, retry
 from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
-from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
-from mcp_enrichment.contract.models import Credits, EnrichmentBody, Status
+from mcp_enrichment.contract.http import BATCH, BATCH_LIMIT, CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.models import MAX_BATCH, BatchBody, Credits, EnrichmentBody, Status
 from mcp_enrichment.contract.pasted_text import api_key_problem
 from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
 from mcp_enrichment.net.proxies import InvalidNetworkSetting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import EnrichmentRequest
 
@@ -33,6 +35,10 @@ RESPONSE_SECONDS = 10.0
 POST_SECONDS = 30.0
 """Time-out of a POST. After it, its outcome is unknown."""
 
+_CALLED = {EnrichmentBody: "enrichment", BatchBody: "enrichments", Credits: "credits"}
+"""The name of each call in traces, by its answer."""
+_DIGITS = 6
+"""A longer limit is cut off, as a number may have a million digits."""
 _ADDRESS = re.compile(r"[^@\s*<>]{1,64}@[^@\s*<>]{1,253}")
 _NO_URL = "ENRICHMENT_API_URL is not the URL of a server."
 _MASK = re.compile(r"email_not_unlocked@", re.IGNORECASE)
@@ -57,7 +63,7 @@ class PollResult:
 
 
 class HTTPApi:
-    """The three calls of the contract, without retries."""
+    """The three calls of the contract and the POST of a batch, without retries."""
 
     def __init__(
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
@@ -70,6 +76,7 @@ class HTTPApi:
             self._http = http_client(url, headers, transport)
             # httpx parses a URL at each call unless it is given one that is parsed.
             self._enrichments = httpx.URL(url.rstrip("/") + ENRICHMENTS)
+            self._batches = httpx.URL(url.rstrip("/") + BATCH)
             self._credits = httpx.URL(url.rstrip("/") + CREDITS)
         except InvalidNetworkSetting as wrong:
             raise Unauthorized(invalid_setting(str(wrong))) from wrong
@@ -78,6 +85,9 @@ class HTTPApi:
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._rate_limited_until = 0.0
         self._rate_limits = 0
+        self.batch_limit = 0
+        """Requests that the service takes in one POST; 0 as long as it has not said that it takes
+        batches."""
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -94,6 +104,19 @@ class HTTPApi:
             seconds=POST_SECONDS,
         )
         return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
+
+    async def post_batch(self, posts: Sequence[tuple[EnrichmentRequest, str]]) -> BatchBody:
+        """Submit requests, each with its key, in one POST. Raises as `post`."""
+        items = [
+            request.model_dump(mode="json", exclude_none=True) | {"idempotency_key": key}
+            for request, key in posts
+        ]
+        answer, _ = await self._call(
+            BatchBody, "POST", self._batches, json={"requests": items}, seconds=POST_SECONDS
+        )
+        if len(answer.results) != len(posts):
+            raise OutcomeUnknown
+        return answer
 
     async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
         """Poll a request. `hold`: seconds that the service may wait for it to become final."""
@@ -121,7 +144,7 @@ class HTTPApi:
     async def _call(
         self, model: type[M], method: str, url: httpx.URL | str, **options: Any
     ) -> tuple[M, httpx.Headers]:
-        called = "enrichment" if model is EnrichmentBody else "credits"
+        called = _CALLED[model]
         spends = method == "POST"
         with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
             left = self._rate_limited_until - anyio.current_time()
@@ -134,6 +157,8 @@ class HTTPApi:
             except Exception as error:  # after any exception a POST may have been sent
                 raise errors.from_exception(error, spends=spends) from error
             tracing.annotate({"http.response.status_code": response.status_code})
+            if (limit := response.headers.get(BATCH_LIMIT, "")).isdecimal():
+                self.batch_limit = min(int(limit[:_DIGITS]), MAX_BATCH)
             if not response.is_success:
                 names_an_id = model is EnrichmentBody and not spends
                 refused = errors.error_from_response(

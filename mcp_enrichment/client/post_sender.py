@@ -19,6 +19,7 @@ from mcp_enrichment.contract.errors import (
 )
 
 if TYPE_CHECKING:
+    from mcp_enrichment.client.batch_poster import BatchPoster
     from mcp_enrichment.client.http_api import HTTPApi, PostResult
     from mcp_enrichment.client.state.records import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
@@ -43,6 +44,8 @@ class Attempt:
     """The body without our callback URL."""
     body: EnrichmentRequest
     """The body to send: with our callback URL if webhooks are in use."""
+    is_in_list: bool = False
+    """It may be sent in one batch with others of lists."""
     is_own: bool = True
     """False if another process has sent the POST first, with another body."""
 
@@ -57,6 +60,7 @@ class PostSender:
     """Sends POSTs. `store` keeps the encrypted body of each until its outcome is known."""
 
     api: HTTPApi
+    batches: BatchPoster
     store: RequestStore
     cipher: BodyCipher = field(repr=False)
     webhooks: Webhooks | None = None
@@ -87,16 +91,19 @@ class PostSender:
     async def _send_once(self, attempt: Attempt) -> PostResult:
         """Send one POST; a second one without our callback URL if that may be refused."""
         key = attempt.record.key
+        # The answer to a batch may be lost for many: only with keys it is certain to be repeated.
+        is_batched = attempt.is_in_list and attempt.is_repeatable
+        post = self.batches.post if is_batched else self.api.post
         if self.webhooks is None or attempt.body is attempt.plain:
-            return await self.api.post(attempt.body, key=key)
+            return await post(attempt.body, key=key)
         try:
-            posted = await self.api.post(attempt.body, key=key)
+            posted = await post(attempt.body, key=key)
         except IdempotencyConflict:
             raise
         except InvalidArguments:  # nothing was started
             await self.store.save_body(attempt.post, self.cipher.encrypt(attempt.plain))
             attempt.body = attempt.plain
-            posted = await self.api.post(attempt.plain, key=key)
+            posted = await post(attempt.plain, key=key)
             self.webhooks.disable()
             return posted
         await self.webhooks.expect(key, posted.enrichment)

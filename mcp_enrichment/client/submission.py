@@ -50,6 +50,7 @@ class Submission(NamedTuple):
     """Whether a new POST may be sent for it."""
     cap: CreditCap | None = None
     """The cap of the list that it belongs to."""
+    is_in_list: bool = False
 
 
 class Submitted(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
-from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, validate_email
+from mcp_enrichment.client.http_api import POST_SECONDS, validate_email
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
@@ -24,7 +24,6 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
 )
-from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
 from mcp_enrichment.client.submission import (
     FORGOTTEN,
     Forecast,
@@ -51,11 +50,12 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from mcp_enrichment.client.balance import BalanceReader
     from mcp_enrichment.client.http_api import PostResult
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import Budget, CreditCap
-    from mcp_enrichment.contract.models import Credits, EnrichmentRequest
+    from mcp_enrichment.client.state.spending import Budget
+    from mcp_enrichment.contract.models import EnrichmentRequest
 
 logger = logging.getLogger(__name__)
 
@@ -87,22 +87,19 @@ class Submitter:
         budget: Budget,
         keep_misses: float,
         read: Callable[[str, RequestRecord], Awaitable[EnrichmentResult]],
-        read_credits: Callable[[], Awaitable[Credits]],
+        balance: BalanceReader,
         tasks: TaskGroup,
     ) -> None:
         """`keep_misses`: seconds for which a saved `not-found` is reused. `read`: reads a request
-        by its id, with retries, and saves its outcome in this row. `read_credits`: the same for the
-        balance."""
+        by its id, with retries, and saves its outcome in this row."""
         self._sender = sender
         self._store = store
         self._budget = budget
         self._keep_misses = keep_misses
         self._read = read
-        self._read_credits = read_credits
+        self._balance = balance
         self._tasks = tasks
         self._running: dict[Hashable, _Running] = {}
-        # Bounds the saved requests whose POST still waits for a connection.
-        self._slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
 
     async def submit(self, submission: Submission) -> Submitted:
         """Return the earlier request about this profile and type, or a new one.
@@ -169,20 +166,20 @@ class Submitter:
             del self._running[key]
 
     async def _reuse_or_post(self, submission: Submission) -> Submitted:
-        body, refresh, may_spend, cap = submission
+        body = submission.body
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
         while True:
             stored = await self._wait_until_sent(key)
             try:
-                reused = stored.record and await self._reuse(body, stored, stored.record, refresh)
+                reused = stored.record and await self._reuse(submission, stored, stored.record)
             except RequestChanged:
                 continue  # its outcome may still be unknown: no new POST may follow
             if reused:
                 return reused
-            if not may_spend:
+            if not submission.may_spend:
                 raise NotConfirmed
-            async with self._slots:
-                if submitted := await self._post(body, key, cap, expected=stored):
+            async with self._sender.batches.slots:
+                if submitted := await self._post(submission, key, expected=stored):
                     return submitted
 
     async def _wait_until_sent(self, key: str) -> StoredRequest:
@@ -197,15 +194,16 @@ class Submitter:
         raise ServiceUnavailable
 
     async def _reuse(
-        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord, refresh: bool
+        self, submission: Submission, stored: StoredRequest, record: RequestRecord
     ) -> Submitted | None:
         """The saved request; None if a new POST is needed."""
+        refresh = submission.refresh
         if record.state is SubmitState.ACCEPTED:
             return await self._read_accepted(record, refresh=refresh)
         if await self._store.supports_idempotency():
             try:
-                async with self._slots:
-                    return await self._repeat(body, stored, record)
+                async with self._sender.batches.slots:
+                    return await self._repeat(submission, stored, record)
             except InvalidArguments as error:  # the key is another caller's, or had another body
                 if not refresh:
                     raise OutcomeUnknown from error
@@ -252,19 +250,15 @@ class Submitter:
         return status is not Status.FAILED
 
     async def _post(
-        self,
-        body: EnrichmentRequest,
-        key: str,
-        cap: CreditCap | None,
-        *,
-        expected: StoredRequest,
+        self, submission: Submission, key: str, *, expected: StoredRequest
     ) -> Submitted | None:
         """Record a new request, count its credit, and send it.
 
         None if another caller has changed the `expected` rows meanwhile.
         """
+        body = submission.body
         has_reserve = self._budget.reserve is not None
-        snapshot = await self._balance_snapshot() if has_reserve else None
+        snapshot = await self._balance.snapshot() if has_reserve else None
         record = RequestRecord(
             dedup_key=key,
             account=self._store.account,
@@ -283,7 +277,7 @@ class Submitter:
                 expected=expected,
                 budget=self._budget,
                 snapshot=snapshot,
-                cap=cap,
+                cap=submission.cap,
             ):
                 return None
             attempt = Attempt(
@@ -293,17 +287,18 @@ class Submitter:
                 is_repeatable=is_repeatable,
                 plain=body,
                 body=sent,
+                is_in_list=submission.is_in_list,
             )
             return await self._send_and_save(attempt)
 
     async def _repeat(
-        self, body: EnrichmentRequest, stored: StoredRequest, record: RequestRecord
+        self, submission: Submission, stored: StoredRequest, record: RequestRecord
     ) -> Submitted:
         """Send a POST of unknown outcome again, with the same key and body.
 
         The service recognises it by its key. Raises `RequestChanged`.
         """
-        record = replace(record, state=SubmitState.ASKING)
+        body, record = submission.body, replace(record, state=SubmitState.ASKING)
         saved = self._sender.cipher.decrypt(stored.post.body, body) if stored.post else None
         sent = saved or self._sender.with_callback_url(body, record.key)
         plain = self._sender.without_callback_url(sent, record.key)
@@ -318,18 +313,11 @@ class Submitter:
                 is_repeatable=True,
                 plain=plain,
                 body=sent,
+                is_in_list=submission.is_in_list,
                 is_own=body.callback_url in (None, plain.callback_url)
                 and body.external_id == plain.external_id,
             )
             return await self._send_and_save(attempt)
-
-    async def _balance_snapshot(self) -> BalanceSnapshot:
-        states = await self._store.credit_states()
-        credits_now = await self._read_credits()
-        # A service that holds credits has already deducted those of accepted requests.
-        already = (ACCEPTED, CHARGED) if credits_now.held is not None else (CHARGED,)
-        deducted = frozenset(key for key, state in states.items() if state in already)
-        return BalanceSnapshot(balance=credits_now.balance, deducted=deducted)
 
     async def _send_and_save(self, attempt: Attempt) -> Submitted:
         record = attempt.record
@@ -350,6 +338,8 @@ class Submitter:
             accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
             if posted.supports_idempotency and not attempt.is_repeatable:
                 await self._store.mark_idempotent()
+            if posted.supports_idempotency:
+                self._sender.batches.widen()
         result = _to_result(attempt, posted)
         return Submitted(result if is_first and attempt.is_own else as_reused(result), accepted)
 

@@ -10,6 +10,10 @@ from mcp_enrichment.contract.defaults import DAY
 
 ENRICHMENTS = "/v1/api/enrichment/email"
 """POST submits a request. GET with an id below it reads one."""
+BATCH = ENRICHMENTS + "/batch"
+"""Our addition to the contract: POST submits several requests."""
+BATCH_LIMIT = "Enrichment-Batch-Limit"
+"""The header by which a service says that it takes batches, of at most so many requests."""
 CREDITS = "/v1/api/enrichment/credits"
 HISTORY = CREDITS + "/history"
 """Our addition to the contract: the ledger."""

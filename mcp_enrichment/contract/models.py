@@ -20,6 +20,11 @@ from mcp_enrichment.contract.http import ENRICHMENT_ID
 
 MAX_EXTERNAL_ID = 256
 """Characters; the contract's limit."""
+MAX_IDEMPOTENCY_KEY = 255
+MAX_BATCH = 100
+"""Requests in one POST of a batch."""
+IDEMPOTENCY_KEY = r"^[!-~]+$"
+"""The form of a key in a body: any that could be a header's value."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
 """The form of a source's name: no other text reaches a model."""
 EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]+$"
@@ -139,6 +144,29 @@ class EnrichmentRequest(BaseModel):
     type: EmailType
     callback_url: Annotated[str | None, Field(json_schema_extra={"format": "uri"})] = None
     external_id: Annotated[str, Field(max_length=MAX_EXTERNAL_ID)] | None = None
+
+
+class BatchItem(EnrichmentRequest):
+    """One request of a batch. Its key is what the header `Idempotency-Key` is for a request of its
+    own, so a repeat may come in either form."""
+
+    idempotency_key: (
+        Annotated[str, Field(min_length=1, max_length=MAX_IDEMPOTENCY_KEY, pattern=IDEMPOTENCY_KEY)]
+        | None
+    ) = None
+
+    @property
+    def request(self) -> EnrichmentRequest:
+        """The body of a POST of its own."""
+        return EnrichmentRequest(**self.model_dump(exclude={"idempotency_key"}))
+
+
+class BatchRequest(BaseModel):
+    """The body of the POST of a batch. Our addition to the contract."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class FoundEmail(BaseModel):
@@ -271,3 +299,24 @@ class NoCreditBody(ErrorBody):
     balance: Annotated[int, Field(ge=0)]
     required: int
     how_to_get_more: str
+
+
+class BatchResult(BaseModel):
+    """The answer for one request of a batch: the request if it was accepted, else the error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    status: int
+    """The HTTP status that a POST of its own would have got."""
+    enrichment: EnrichmentBody | None = None
+    idempotent_replayed: bool | None = None
+    """With an idempotency key: whether this repeats the first answer."""
+    error: ErrorDetail | None = None
+
+
+class BatchBody(BaseModel):
+    """The answer to the POST of a batch, with a result for each request, in their order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    results: list[BatchResult]

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from mcp_enrichment.client.state.requests import SCHEMA
@@ -82,6 +83,33 @@ async def test_calls_that_come_during_a_commit_share_the_next_one(
         calls.may_end.set()
     assert sorted(results) == accounts == await calls.stored()
     assert len(commits) == 2
+
+
+async def test_calls_of_tasks_that_are_ready_at_once_share_a_commit_and_so_do_their_next_ones(
+    file: SQLiteFile, calls: Calls, commits: list[object]
+) -> None:
+    async def add_two(number: int) -> None:
+        for account in (f"{number:03}a", f"{number:03}b"):
+            await file.run(lambda db, one=account: calls.add(db, one))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(add_two, number)
+    assert len(await calls.stored()) == 200
+    assert len(commits) == 2
+
+
+async def test_a_call_that_was_made_before_the_file_is_closed_is_done(
+    file: SQLiteFile, calls: Calls
+) -> None:
+    closed = threading.Event()
+    added = asyncio.ensure_future(file.run(lambda db: calls.add(db, "a")))
+    await asyncio.sleep(0)  # the call is made, and its thread not asked yet
+    file.close(then=closed.set)
+    await added
+    await anyio.to_thread.run_sync(closed.wait, HANG)
+    assert file._writer._db is None, "it was not opened again"
+    assert await calls.stored() == ["a"]
 
 
 async def test_a_call_that_fails_leaves_the_others_of_its_group_their_result(

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 ROWS = 1000
 CAP = 150
-KILLS = 5
+KILLED_AT = [("rows", 100), ("calls", 100), ("writes", 60), ("batches", 30), ("answers", 30)]
+"""The events at which a run is killed, once each, and the highest number of the event."""
 FINAL = ("completed", "not-found", "failed")
 
 
@@ -84,8 +85,7 @@ def test_a_list_that_is_killed_five_times_pays_for_nobody_twice_and_stays_within
     print("seed", seed)  # shown if the test fails
     chance = random.Random(seed)  # noqa: S311
     enriched = KilledList(tmp_path)
-    while enriched.runs < KILLS:
-        event, most = chance.choice([("rows", 100), ("calls", 100), ("writes", 60)])
+    for event, most in chance.sample(KILLED_AT, len(KILLED_AT)):
         before = len(enriched.invoice)
         assert enriched.run(event, chance.randint(1, most)) == -9
         assert len(enriched.invoice) - before <= enriched.previews[-1]

@@ -27,6 +27,7 @@ CHECKED = (
 )
 """Keywords of a schema that are compared; the others are prose."""
 OURS = {
+    "enrichment-batch-limit",
     "preference-applied",
     "idempotent-replayed",
     "ratelimit",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXAMPLES = {"contract.yaml": 1050, "served.json": 700}
+EXAMPLES = {"contract.yaml": 1050, "served.json": 500}
 """At most this many cases for one operation; it stops sooner if there are no new ones."""
 CASES = 2000
 """At least this many for each document."""
@@ -31,11 +31,14 @@ LEFT_OPEN = {"414", "431", "503"}
 404 and 405 of other paths and methods."""
 CONFIG = """
 # A `linkedin_url` is any string in the schema, and a person's profile in prose: most strings are a
-# 400. A key with another body is a 422, and two cases may share a short one. Everywhere else what
-# the schema allows must be accepted.
+# 400. A key with another body is a 422, and two cases may share a short one; two requests of one
+# batch with the same key are a 400. Everywhere else what the schema allows must be accepted.
 [[operations]]
 include-operation-id = "requestEmailEnrichment"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "422"]
+[[operations]]
+include-operation-id = "requestEmailEnrichments"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 """
 
 
@@ -104,11 +107,12 @@ def _fuzzed(document: Path, url: str, key: str, folder: Path, *options: str) -> 
     examples = str(EXAMPLES.get(document.name, 100))
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
+    # One worker: two threads that parse Python at once fail in CPython 3.11 (issue 106905).
     command = [
         *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
         *("--config-file", str(config), "run", str(document), "--url", url),
         *("--header", f"x-api-key: {key}", "--checks", "all", "--max-examples", examples),
-        *("--generation-deterministic", "--workers", "2", "--no-color"),
+        *("--generation-deterministic", "--workers", "1", "--no-color"),
         *options,
     ]
     done = subprocess.run(

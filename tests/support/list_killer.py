@@ -3,9 +3,10 @@
 Run it with `python -m tests.support.list_killer`.
 
 Arguments: a folder, the number of the run, the cap, and the event at which it kills itself, such as
-`rows 120`: `rows` are printed, `calls` are made to the vendor, `writes` go to the state file;
-`never 0` runs to the end. It reads the numbers of the profiles from stdin, and prints JSON lines:
-the preview, the rows, and the credits at the end. The vendor keeps its invoice in the folder.
+`rows 120`: `rows` are printed, `calls` are made to the vendor, `writes` go to the state file,
+`batches` are sent to the service, `answers` to them come back; `never 0` runs to the end. It reads
+the numbers of the profiles from stdin, and prints JSON lines: the preview, the rows, and the
+credits at the end. The vendor keeps its invoice in the folder.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import anyio
 
 from mcp_enrichment.app import service as app_service
 from mcp_enrichment.app.client import open_client
+from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources import factory
@@ -111,6 +113,15 @@ def _replace_world(folder: Path, run: int, killer: Killer) -> None:
         return write(self, work)
 
     SQLiteFile._write = counted  # type: ignore[method-assign]
+    post_batch = HTTPApi.post_batch
+
+    async def counted_batch(self: HTTPApi, posts: Any) -> Any:
+        killer.count("batches")
+        answer = await post_batch(self, posts)
+        killer.count("answers")
+        return answer
+
+    HTTPApi.post_batch = counted_batch  # type: ignore[method-assign]
 
 
 async def main(folder: str, run: str, cap: str, event: str, at: str) -> None:

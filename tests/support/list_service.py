@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from mcp_enrichment.contract.http import BATCH
 from tests.support.scripted_server import replies
 
 if TYPE_CHECKING:
     from anyio.abc import SocketStream
 
     from tests.support.scripted_server import ReceivedRequest
+
+
+NO_CREDIT = {"code": "insufficient_credits", "message": "No credit is left."}
 
 
 def hit(number: int) -> str:
@@ -25,14 +28,24 @@ def miss(number: int) -> str:
 
 
 class ListService:
-    """Accepts requests for as long as there are credits, and ends each at its `ends`-th GET."""
+    """Accepts requests for as long as there are credits, and ends each at its `ends`-th GET.
 
-    def __init__(self, *, credits_left: int = 1000, ends: int = 1) -> None:
+    With a `batch_limit` it honours idempotency keys, and says that it takes batches.
+    """
+
+    def __init__(
+        self, *, credits_left: int = 1000, ends: int = 1, batch_limit: int | None = None
+    ) -> None:
         self.credits_left = credits_left
         self.posted: list[str] = []
+        """The names of the profiles whose requests were accepted."""
+        self.batches: list[int] = []
+        """The number of requests of each batch."""
         self.reads: dict[str, int] = {}
         self.most_held = 0
         self._ends = ends
+        self._batch_limit = batch_limit
+        self._by_key: dict[str, str] = {}
         self._held: set[str] = set()
         self._over: set[str] = set()
         self._changed = anyio.Event()
@@ -54,31 +67,61 @@ class ListService:
         return sum("hit" in one for one in self.posted if one not in self._held)
 
     async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
-        if seen.method == "POST":
+        if seen.path == BATCH:
+            await self._post_batch(stream, seen)
+        elif seen.method == "POST":
             await self._post(stream, seen)
         else:
             await self._get(stream, seen)
 
     async def _post(self, stream: SocketStream, seen: ReceivedRequest) -> None:
-        profile = json.loads(seen.body)["linkedin_url"]
-        if len(self._held) + self.charged >= self.credits_left:
-            await replies(402)(stream, seen)
+        key = seen.headers["idempotency-key"] if self._batch_limit else ""
+        replayed = {"idempotent-replayed": str(key in self._by_key).lower()} if key else {}
+        body = self._accept(seen.json["linkedin_url"], key)
+        await replies(201 if body else 402, body or {}, self._said() | replayed)(stream, seen)
+
+    async def _post_batch(self, stream: SocketStream, seen: ReceivedRequest) -> None:
+        if not self._batch_limit:
+            await replies(404)(stream, seen)
             return
+        requests = seen.json["requests"]
+        self.batches.append(len(requests))
+        results = []
+        for one in requests:
+            replayed = one["idempotency_key"] in self._by_key
+            body = self._accept(one["linkedin_url"], one["idempotency_key"])
+            accepted = {"status": 201, "enrichment": body, "idempotent_replayed": replayed}
+            results.append(accepted if body else {"status": 402, "error": NO_CREDIT})
+        await replies(200, {"results": results}, self._said())(stream, seen)
+
+    def _said(self) -> dict[str, str]:
+        return {"enrichment-batch-limit": str(self._batch_limit)} if self._batch_limit else {}
+
+    def _accept(self, profile: str, key: str) -> dict[str, Any] | None:
+        """The accepted request; None if no credit is left."""
         name = profile.rpartition("/")[2]
+        body = {"_id": name, "status": "pending", "linkedin_url": profile}
+        if key and self._by_key.setdefault(key, name) != name:
+            raise AssertionError("a key was used for two profiles")
+        if key and name in self.posted:
+            return body
+        if len(self._held) + self.charged >= self.credits_left:
+            self._by_key.pop(key, None)
+            return None
         self.posted.append(name)
         self._changed.set()
         self._changed = anyio.Event()
         self._held.add(name)
         self.most_held = max(self.most_held, len(self._held) + self.charged)
-        await replies(201, {"_id": name, "status": "pending", "linkedin_url": profile})(
-            stream, seen
-        )
+        return body
 
     async def _get(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         name = seen.path.rpartition("/")[2]
         if name == "credits":
             left = self.credits_left - self.charged - len(self._held)
-            await replies(200, {"balance": left, "held": len(self._held)})(stream, seen)
+            await replies(200, {"balance": left, "held": len(self._held)}, self._said())(
+                stream, seen
+            )
             return
         self.reads[name] = self.reads.get(name, 0) + 1
         body: dict[str, Any] = {

@@ -32,6 +32,7 @@ from mcp_enrichment.client.state.sqlite_file import (
     transaction,
 )
 from mcp_enrichment.contract.defaults import DAY
+from mcp_enrichment.contract.errors import BudgetExceeded
 from mcp_enrichment.contract.models import EmailType, Status
 
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ class RequestStore(SQLiteStore):
         # A transaction that waits for another process still takes the lock.
         self._file.close(then=self.send_lock.close)
 
-    @transaction
-    def save_before_post(
+    async def save_before_post(
         self,
-        db: sqlite3.Connection,
         record: RequestRecord,
         post: PendingPost,
         *,
@@ -120,16 +119,40 @@ class RequestStore(SQLiteStore):
         another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then saves
         nothing.
         """
+        saved = await self._save_before_post(
+            record, post, expected=expected, budget=budget, snapshot=snapshot, cap=cap
+        )
+        if isinstance(saved, BudgetExceeded):
+            raise saved
+        return saved
+
+    @transaction
+    def _save_before_post(
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        post: PendingPost,
+        *,
+        expected: StoredRequest,
+        budget: Budget | None,
+        snapshot: BalanceSnapshot | None,
+        cap: CreditCap | None,
+    ) -> bool | BudgetExceeded:
+        """As `save_before_post`. The error is returned: if it were raised, all calls that share the
+        commit would get one of their own."""
         before = time.time() - self._keep
         old = "DELETE FROM requests WHERE account = ? AND asked_at < ?"
         if db.execute(old, (self.account, before)).rowcount:
             delete_orphan_posts(db)
         if read_stored(db, record.dedup_key) != replace(expected, is_being_sent=False):
             return False
+        if budget is not None:
+            try:
+                spending.count_credit(db, self.account, record.key, budget, snapshot, cap=cap)
+            except BudgetExceeded as error:
+                return error
         self.send_lock.hold()
         replace_rows(db, record.dedup_key, record, post)
-        if budget is not None:
-            spending.count_credit(db, self.account, record.key, budget, snapshot, cap=cap)
         return True
 
     @read_transaction

@@ -62,6 +62,7 @@ class _Call(NamedTuple):
 
     work: Callable[[sqlite3.Connection], Any]
     done: Future[Any]
+    loop: asyncio.AbstractEventLoop
 
 
 class SQLiteFile:
@@ -92,8 +93,10 @@ class SQLiteFile:
         """
         # A cancelled call does not wait for the thread, which another process may hold up.
         self._last_started = done = Future[T]()
-        self._waiting.append(_Call(work, done))
-        self._thread.submit(self._write_waiting)
+        loop = asyncio.get_running_loop()
+        self._waiting.append(_Call(work, done, loop))
+        # In the loop's next turn: calls of all tasks that are ready now share a commit.
+        loop.call_soon(self._thread.submit, self._write_waiting)
         return await asyncio.wrap_future(done)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -116,6 +119,7 @@ class SQLiteFile:
         """Close the connections, after the transactions that were started. `then` is called last,
         in the thread of the transactions."""
         self._reader.close()
+        self._thread.submit(self._write_waiting)
         self._thread.submit(self._writer.close)
         self._thread.submit(then)
 
@@ -141,8 +145,7 @@ class SQLiteFile:
             for call in group:
                 call.done.set_exception(error)
         else:
-            for call, result in zip(group, results, strict=True):
-                call.done.set_result(result)
+            _report(group, results)
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         timeout = self._busy_timeout or BUSY_TIMEOUT
@@ -197,6 +200,19 @@ class SQLiteFile:
         if file.exists() and file.stat().st_size:
             file.unlink()  # ours is always empty: SQLite cannot lock another file
         return file
+
+
+def _report(group: Sequence[_Call], results: Sequence[Any]) -> None:
+    """Give the calls of a loop their results in one turn: their next ones share a commit, too."""
+
+    def set_results(loop: asyncio.AbstractEventLoop) -> None:
+        for call, result in zip(group, results, strict=True):
+            if call.loop is loop:
+                call.done.set_result(result)
+
+    for loop in {call.loop for call in group}:
+        with suppress(RuntimeError):  # it is closed: nobody waits any more
+            loop.call_soon_threadsafe(set_results, loop)
 
 
 class _Connection:

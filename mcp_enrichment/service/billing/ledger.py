@@ -99,11 +99,19 @@ def correct(
     return balance(connection, team_id)
 
 
-def hold(connection: Connection, team_id: int, request_id: str, *, at: float) -> bool:
-    """Hold one credit for a request; False if none is available."""
-    if not _move(connection, team_id, available=-1, held=1):
+def hold(connection: Connection, team_id: int, request_ids: Sequence[str], *, at: float) -> bool:
+    """Hold a credit for each of these requests; False, and none is held, if too few are
+    available."""
+    later = len(request_ids)
+    if not _move(connection, team_id, available=-later, held=later):
         return False
-    _enter(connection, team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)
+    entries = []
+    # The balance is changed already: each entry adds the holds that follow it.
+    for request_id in request_ids:
+        later -= 1
+        entry = _entry(team_id, LedgerEntryKind.HOLD, 1, at=at, request_id=request_id)
+        entries.append(entry | {"entered_later": -later})
+    _ENTER.change(connection, *entries)
     return True
 
 

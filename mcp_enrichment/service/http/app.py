@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mcp_enrichment.contract.errors import Unauthorized
-from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
+from mcp_enrichment.contract.http import BATCH, CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import Credits, History
 from mcp_enrichment.service.accounts.api_keys import key_id_of, team_of
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http import health
+from mcp_enrichment.service.http.errors import STATUS, error_detail
 from mcp_enrichment.service.http.openapi import document
 from mcp_enrichment.service.http.parsing import (
     KEY_HEADER,
+    MAX_BATCH_BODY,
+    MAX_BATCH_KEY,
+    batch_request,
     enrichment_request,
     idempotency_key,
     json_body,
@@ -24,7 +28,7 @@ from mcp_enrichment.service.http.parsing import (
     whole_number,
 )
 from mcp_enrichment.service.http.service_app import Endpoint, ServiceApp
-from mcp_enrichment.service.requests import submission
+from mcp_enrichment.service.requests import batch_submission, submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +36,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.http.rate_limit import RateLimit
+    from mcp_enrichment.service.requests.submission import Accepted
 
 T = TypeVar("T")
 HISTORY_PAGE = 100
@@ -54,6 +60,7 @@ def create_app(
     """
     routes = [
         Route(ENRICHMENTS, Endpoint(_post), methods=["POST"]),
+        Route(BATCH, Endpoint(_post_batch), methods=["POST"]),
         Route(ENRICHMENTS + "/{id}", Endpoint(_get), methods=["GET"]),
         Route(CREDITS, Endpoint(_credits), methods=["GET"]),
         Route(HISTORY, Endpoint(_history), methods=["GET"]),
@@ -73,6 +80,28 @@ async def _post(request: Request) -> Response:
     )
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
     return JSONResponse(body.to_json(), 201, headers=replayed)
+
+
+async def _post_batch(request: Request) -> Response:
+    team_id = await _team_id(request)
+    key = idempotency_key(request, MAX_BATCH_KEY)
+    batch = batch_request(await json_body(request, MAX_BATCH_BODY), key)
+    _count_more(request, len(batch) - 1)
+    outcomes = await batch_submission.accept_all(request.app.service, team_id, batch)
+    results = map(_batch_result, outcomes, batch)
+    return JSONResponse({"results": list(results)})
+
+
+def _batch_result(
+    outcome: Accepted | EnrichmentError, item: tuple[EnrichmentRequest, str | None]
+) -> dict[str, Any]:
+    if isinstance(outcome, EnrichmentError):
+        detail = error_detail(outcome)
+        return {"status": STATUS[type(outcome)], "error": detail.model_dump()}
+    asked, key = item
+    body = submission.as_first_answered(outcome.request, asked.external_id)
+    accepted = {"status": 201, "enrichment": submission.to_response(body).to_json()}
+    return accepted | ({"idempotent_replayed": outcome.replayed} if key else {})
 
 
 async def _get(request: Request) -> Response:
@@ -134,6 +163,15 @@ async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tup
         finally:  # every response has the rest of the quota
             request.state.quota = app.rate_limit.headers(key_id_of(key))
     return found
+
+
+def _count_more(request: Request, requests: int) -> None:
+    """Count so many more requests of the caller, who is authenticated."""
+    app: ServiceApp = request.app
+    if app.team_id is None and app.rate_limit:
+        caller = key_id_of(request.headers.get(KEY_HEADER, ""))
+        app.rate_limit.charge(caller, requests)
+        request.state.quota = app.rate_limit.headers(caller)
 
 
 def _nothing(_connection: Any, _team_id: int) -> None:

@@ -87,17 +87,14 @@ _OF_HTTP = {
     405: ("method_not_allowed", "This path does not allow the method."),
     414: ("uri_too_long", "The path and the query are longer than 2 KiB."),
     431: ("headers_too_large", "The headers are longer than 16 KiB."),
-    413: ("too_large", "The body is longer than 64 KiB."),
+    413: ("too_large", "The body is longer than 64 KiB, that of a batch than 256 KiB."),
     415: ("unsupported_media_type", "Send the body as application/json."),
 }
 
 
 def error_response(error: EnrichmentError) -> JSONResponse:
     """The error as the contract's body, under its status."""
-    code = error.body_code or error.code
-    if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
-        code = error.fault.value
-    detail = ErrorDetail(code=code, message=_explained(error).to_person())
+    detail = error_detail(error)
     body = ErrorBody(error=detail)
     if isinstance(error, InsufficientCredits):
         body = NoCreditBody(error=detail, balance=0, required=1, how_to_get_more=_HOW_TO_GET_MORE)
@@ -107,6 +104,14 @@ def error_response(error: EnrichmentError) -> JSONResponse:
     if error.retry_after is not None:
         answered.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return answered
+
+
+def error_detail(error: EnrichmentError) -> ErrorDetail:
+    """The code and the sentence for a caller."""
+    code = error.body_code or error.code
+    if isinstance(error, StorageFailed) and not isinstance(error, CommitUnknown):
+        code = error.fault.value
+    return ErrorDetail(code=code, message=_explained(error).to_person())
 
 
 def _explained(error: EnrichmentError) -> Explanation:

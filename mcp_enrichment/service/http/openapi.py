@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from mcp_enrichment import __version__
-from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS, HISTORY
+from mcp_enrichment.contract.http import BATCH, BATCH_LIMIT, CREDITS, ENRICHMENTS, HISTORY
 from mcp_enrichment.contract.models import (
+    IDEMPOTENCY_KEY,
+    MAX_BATCH,
+    MAX_IDEMPOTENCY_KEY,
+    BatchBody,
+    BatchRequest,
     Credits,
     EnrichmentBody,
     EnrichmentRequest,
@@ -17,7 +22,7 @@ from mcp_enrichment.contract.models import (
     History,
     NoCreditBody,
 )
-from mcp_enrichment.service.http.parsing import MAX_IDEMPOTENCY_KEY
+from mcp_enrichment.service.http.parsing import MAX_BATCH_KEY
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -39,6 +44,7 @@ _EVERYWHERE = (401, 414, 429, 431, 503)
 _HEADERS = {
     "X-Request-Id": "names this answer in the service's log",
     "RateLimit-Policy": "the quota of the key, after draft-ietf-httpapi-ratelimit-headers-10",
+    BATCH_LIMIT: "how many requests a batch may have",
     "RateLimit": "what is left of it, and the seconds until it is full again",
 }
 _HEADERS_OF: dict[int, dict[str, str]] = {
@@ -48,16 +54,28 @@ _HEADERS_OF: dict[int, dict[str, str]] = {
 _REPLAYED = "with an Idempotency-Key: `true` where this repeats the first answer"
 _APPLIED = "`wait=N`, where Prefer asked for it"
 _KEY = "the same key with the same body answers with the first request, with another body 422"
+_BATCH_KEY = (
+    "of the whole batch: the key of its first request is this one with `.0`, of the second with "
+    "`.1` and so on, where a request has none of its own"
+)
 _PREFER = (
     "RFC 7240 `wait=N`: hold the answer until the request is terminal or N seconds have passed; "
     "the answer then bears `Preference-Applied: wait=N`"
 )
 _READ = {"operationId": "getEmailEnrichment", "parameters": {"id": "$response.body#/_id"}}
 REFERENCE = "#/components/schemas/{model}"
-_TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest,)
-_GIVEN: tuple[type[BaseModel], ...] = (EnrichmentBody, Credits, History, ErrorBody, NoCreditBody)
+_TAKEN: tuple[type[BaseModel], ...] = (EnrichmentRequest, BatchRequest)
+_GIVEN: tuple[type[BaseModel], ...] = (
+    *(EnrichmentBody, BatchBody, Credits, History),
+    *(ErrorBody, NoCreditBody),
+)
 _DESCRIPTIONS = {
     "EnrichmentRequest": "Whose address is asked for, and of which kind.",
+    "BatchRequest": "Several requests in one POST; in the quota of the key each of them counts.",
+    "BatchItem": "One of them. Its idempotency_key also works as the header of a POST of its own.",
+    "BatchBody": "A result for each request of the batch, in their order.",
+    "BatchResult": "The enrichment, with the status 201; or the error, with the status that a POST "
+    "of its own would get.",
     "EnrichmentBody": "A request as it stands: the body of the 201, of a poll and of a callback.",
     "FoundEmail": "The address that was found.",
     "Credits": "The balance of the team that owns the key, less what running requests hold.",
@@ -84,6 +102,7 @@ def document() -> dict[str, Any]:
         "security": [{"apiKey": []}],
         "paths": {
             ENRICHMENTS: {"post": _post()},
+            BATCH: {"post": _post_batch()},
             ENRICHMENTS + "/{id}": {"get": _get()},
             CREDITS: {"get": _operation("getEnrichmentCredits", "The balance.", Credits)},
             HISTORY: {"get": _history()},
@@ -106,6 +125,20 @@ def _post() -> dict[str, Any]:
     accepted["links"] = {"asRead": _READ}
     accepted["headers"] |= _headers({"Idempotent-Replayed": _REPLAYED})
     started["responses"]["402"]["content"] = _json(NoCreditBody)
+    return started | {"parameters": [key], "requestBody": body}
+
+
+def _post_batch() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_BATCH_KEY}
+    key = _parameter("Idempotency-Key", "header", text, _BATCH_KEY)
+    body = {"required": True, "content": _json(BatchRequest)}
+    started = _operation(
+        "requestEmailEnrichments",
+        f"Start up to {MAX_BATCH} lookups, each with a result of its own.",
+        BatchBody,
+        200,
+        (400, 413, 415),
+    )
     return started | {"parameters": [key], "requestBody": body}
 
 
@@ -180,6 +213,9 @@ def schemas() -> dict[str, Any]:
             if field not in schema["required"] and field not in _NULL_TELLS:
                 _forbid_null(value)
     named["FoundEmail"]["required"] = ["email", "type"]
+    item = named["BatchItem"]["properties"]
+    item["idempotency_key"]["pattern"] = IDEMPOTENCY_KEY
+    del item["callback_url"]["format"]  # only its own result is an error, not the batch
     return named
 
 

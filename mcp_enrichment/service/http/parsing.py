@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
-from mcp_enrichment.contract.models import EnrichmentRequest
+from mcp_enrichment.contract.models import (
+    MAX_BATCH,
+    MAX_IDEMPOTENCY_KEY,
+    BatchRequest,
+    EnrichmentRequest,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
+
+M = TypeVar("M", bound=BaseModel)
 
 KEY_HEADER = "x-api-key"
 MAX_BODY = 64 * 1024
-"""The largest body, in bytes."""
+"""The largest body of one request, in bytes."""
+MAX_BATCH_BODY = 256 * 1024
+"""The same of a batch."""
 MAX_WAIT = 60
 """The longest `Prefer: wait`, in seconds."""
-MAX_IDEMPOTENCY_KEY = 255
+MAX_BATCH_KEY = MAX_IDEMPOTENCY_KEY - len(f".{MAX_BATCH - 1}")
+"""Characters of the `Idempotency-Key` of a batch: each request's own key is longer."""
 MANY_DIGITS = 9
 """A number with more digits is too large in any case."""
 
@@ -42,11 +54,12 @@ def preferred_wait(request: Request) -> int | None:
     return MAX_WAIT if len(wait["seconds"]) > MANY_DIGITS else min(int(wait["seconds"]), MAX_WAIT)
 
 
-def idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key`. Raises `InvalidArguments` if it is empty or too long."""
+def idempotency_key(request: Request, most: int = MAX_IDEMPOTENCY_KEY) -> str | None:
+    """The `Idempotency-Key`. Raises `InvalidArguments` if it is empty or longer than `most`
+    characters."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
-        raise _refused(f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters.")
+    if key is not None and not 1 <= len(key) <= most:
+        raise _refused(f"An Idempotency-Key has 1 to {most} characters here.")
     return key
 
 
@@ -64,18 +77,18 @@ def whole_number(
     return int(text)
 
 
-async def json_body(request: Request) -> bytes:
-    """The body. Raises `HTTPException` if it is not JSON, or longer than `MAX_BODY`."""
+async def json_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """The body. Raises `HTTPException` if it is not JSON, or longer than `most` bytes."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise HTTPException(415)
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY:
+    if declared.isdecimal() and int(declared) > most:
         raise HTTPException(413)  # without reading it
     body = b""
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY:
+            if len(body) > most:
                 raise HTTPException(413)
     except ClientDisconnect:
         raise HTTPException(400) from None  # nobody reads it: the client has disconnected
@@ -84,14 +97,38 @@ async def json_body(request: Request) -> bytes:
 
 def enrichment_request(body: bytes) -> EnrichmentRequest:
     """The enrichment request in the body. Raises `InvalidArguments`."""
+    submitted = _parsed(EnrichmentRequest, body)
+    _refuse_null(submitted)
+    return submitted
+
+
+def batch_request(body: bytes, key: str | None) -> Sequence[tuple[EnrichmentRequest, str | None]]:
+    """The requests of the batch in the body, each with its idempotency key.
+
+    A request without a key of its own gets one from the `key` of the batch: `key.0` is the key of
+    the first. Raises `InvalidArguments`.
+    """
+    items = _parsed(BatchRequest, body).requests
+    for place, item in enumerate(items):
+        _refuse_null(item, f"requests.{place}.")
+    keys = [item.idempotency_key or (key and f"{key}.{i}") for i, item in enumerate(items)]
+    given = [key for key in keys if key]
+    if len(set(given)) < len(given):
+        raise _refused("Two requests of the batch have the same idempotency_key.")
+    return [(item.request, key) for item, key in zip(items, keys, strict=True)]
+
+
+def _parsed(model: type[M], body: bytes) -> M:
     try:
-        submitted = EnrichmentRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         raise _refused(f"{_what_is_wrong(error)}.") from None
+
+
+def _refuse_null(submitted: EnrichmentRequest, where: str = "") -> None:
     for name in sorted(submitted.model_fields_set):
         if getattr(submitted, name) is None:  # None is how our own models say that it was left out
-            raise _refused(f"{name}: null is not allowed.", "Leave it out instead.")
-    return submitted
+            raise _refused(f"{where}{name}: null is not allowed.", "Leave it out instead.")
 
 
 def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -> InvalidArguments:

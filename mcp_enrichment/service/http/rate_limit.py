@@ -56,6 +56,11 @@ class RateLimit:
             raise RateLimited(retry_after=wait)
         bucket.tokens -= 1
 
+    def charge(self, caller: str, requests: int) -> None:
+        """Count so many requests more, which came in one that is counted. Those beyond the quota
+        delay the caller's next requests."""
+        self._filled(caller).tokens -= requests
+
     def has_room(self, caller: str) -> bool:
         """Whether `take` would count one more."""
         return self._filled(caller).tokens >= 1
@@ -66,7 +71,7 @@ class RateLimit:
         grown_back = math.ceil((self.quota - bucket.tokens) * WINDOW / self.quota)
         return {
             "RateLimit-Policy": f'"default";q={self.quota};w={WINDOW}',
-            "RateLimit": f'"default";r={int(bucket.tokens)};t={grown_back}',
+            "RateLimit": f'"default";r={max(int(bucket.tokens), 0)};t={grown_back}',
         }
 
     def _filled(self, caller: str) -> _Bucket:

@@ -17,6 +17,8 @@ from starlette.routing import Router
 from mcp_enrichment import tracing
 from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.http import BATCH_LIMIT
+from mcp_enrichment.contract.models import MAX_BATCH
 from mcp_enrichment.service.http.errors import (
     REQUEST_ID,
     defect_response,
@@ -48,6 +50,7 @@ current_request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 )
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 _REQUEST_ID = REQUEST_ID.lower().encode()
+_TAKES_BATCHES = (BATCH_LIMIT.lower().encode(), str(MAX_BATCH).encode())
 _TRACEPARENT = tracing.TRACEPARENT.encode()
 _GIVEN_ID = re.compile(rb"[0-9a-f]{16,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """Hex digits or a UUID: no personal data."""
@@ -140,7 +143,11 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             quota = self.scope["state"].get("quota", {})
-            message["headers"] += [(_REQUEST_ID, self._request_id), *_encoded(quota)]
+            message["headers"] += [
+                (_REQUEST_ID, self._request_id),
+                _TAKES_BATCHES,
+                *_encoded(quota),
+            ]
             if self._unread:  # the unread rest is not a next request, and is not waited for
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)

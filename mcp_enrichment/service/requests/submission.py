@@ -65,6 +65,22 @@ class Accepted:
     """Its idempotency key was seen before, with the same body."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _IdempotencyKey:
+    key: str
+    body_hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRequest:
+    """A request that is to be accepted."""
+
+    request: Request
+    lookup: NewLookup
+    callback_url: str | None
+    key: _IdempotencyKey | None
+
+
 async def accept(
     service: ServiceContext,
     team_id: int,
@@ -79,26 +95,34 @@ async def accept(
     `CallbackRefused`, `InvalidArguments` (a NUL in the external_id), `InsufficientCredits`, and
     `IdempotencyConflict` if the key came with another body before.
     """
+    new = prepare(service, team_id, asked, idempotency_key)
+    try:
+        accepted = await service.database.write(lambda c: _create_or_join(c, new))
+    except CommitUnknown:
+        new.lookup.begin()  # it may be stored; if it is not, the lookup can store nothing
+        raise
+    except BaseException:
+        new.lookup.withdraw()
+        raise
+    if accepted.request is new.request:
+        new.lookup.begin()
+    else:
+        new.lookup.withdraw()
+    return accepted
+
+
+def prepare(
+    service: ServiceContext, team_id: int, asked: EnrichmentRequest, idempotency_key: str | None
+) -> NewRequest:
+    """The request with the place of its lookup, not stored yet. Raises refusals as `accept`."""
     new = _new_request(service, team_id, asked)
     case = service.sandbox_case(new.linkedin_url)
     if case and case.refusal:
         raise case.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
-    url, lookup = asked.callback_url, service.place_lookup(new.id, team_id)
+    lookup = service.place_lookup(new.id, team_id)
     new = replace(new, status=lookup.status)
-    try:
-        accepted = await service.database.write(lambda c: _create_or_join(c, lookup, new, url, key))
-    except CommitUnknown:
-        lookup.begin()  # it may be stored; if it is not, the lookup can store nothing
-        raise
-    except BaseException:
-        lookup.withdraw()
-        raise
-    if accepted.request is new:
-        lookup.begin()
-    else:
-        lookup.withdraw()
-    return accepted
+    return NewRequest(request=new, lookup=lookup, callback_url=asked.callback_url, key=key)
 
 
 async def read(
@@ -198,39 +222,41 @@ def _new_request(service: ServiceContext, team_id: int, asked: EnrichmentRequest
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _IdempotencyKey:
-    key: str
-    body_hash: str
+def _create_or_join(connection: Connection, new: NewRequest) -> Accepted:
+    accepted, request = store(connection, new), new.request
+    # Last, as all requests of a team lock its balance: so the lock is short.
+    if accepted.request is request and not ledger.hold(
+        connection, request.team_id, [request.id], at=request.created_at
+    ):
+        raise InsufficientCredits
+    return accepted
 
 
-def _create_or_join(
-    connection: Connection,
-    lookup: NewLookup,
-    new: Request,
-    callback_url: str | None,
-    key: _IdempotencyKey | None,
-) -> Accepted:
-    if key and (first := _find_replay(connection, new, key)):
+def store(connection: Connection, new: NewRequest, *, is_payable: bool = True) -> Accepted:
+    """Store a request, or find the one that answers it. Only its credit is not held yet.
+
+    Raises `IdempotencyConflict`, `InvalidArguments` for too many callbacks, and
+    `InsufficientCredits` for a new request that is not `is_payable`; then nothing is written.
+    """
+    request, key = new.request, new.key
+    if key and (first := _find_replay(connection, request, key)):
         return Accepted(request=first, replayed=True)
-    request = request_table.find_running_duplicate(connection, new) or _create(
-        connection, lookup, new
-    )
-    if callback_url:
-        _add_callback(connection, request.id, callback_url, new.external_id)
+    running = request_table.find_running_duplicate(connection, request)
+    if not (running or is_payable):
+        raise InsufficientCredits
+    answering = running or _create(connection, new.lookup, request)
+    if new.callback_url:
+        _add_callback(connection, answering.id, new.callback_url, request.external_id)
     if key:
         idempotency_table.add(
             connection,
-            new.team_id,
+            request.team_id,
             key.key,
             body_hash=key.body_hash,
-            request_id=request.id,
-            at=new.created_at,
+            request_id=answering.id,
+            at=request.created_at,
         )
-    # Last, as all requests of a team lock its balance: so the lock is short.
-    if request is new and not ledger.hold(connection, new.team_id, new.id, at=new.created_at):
-        raise InsufficientCredits
-    return Accepted(request=request)
+    return Accepted(request=answering)
 
 
 def _add_callback(

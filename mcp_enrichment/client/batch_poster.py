@@ -1,0 +1,99 @@
+"""Sends the POSTs of lists together, to a service that takes batches.
+
+Each request is saved, sent again and given up like one of its own: a batch is one way to send it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+
+from mcp_enrichment.client.concurrency import SharedCall
+from mcp_enrichment.client.errors import error_from_result
+from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, PostResult
+from mcp_enrichment.contract.errors import BadAnswer, InvalidArguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyio.abc import TaskGroup
+
+    from mcp_enrichment.client.http_api import HTTPApi
+    from mcp_enrichment.contract.models import EnrichmentBody, EnrichmentRequest
+
+BATCHES_AT_ONCE = 2
+"""Batches under way. What comes meanwhile is the next one."""
+
+
+class _Post(NamedTuple):
+    request: EnrichmentRequest
+    key: str
+    call: SharedCall[PostResult]
+
+
+class BatchPoster:
+    """Sends POSTs that wait at the same time as one batch."""
+
+    def __init__(self, api: HTTPApi, tasks: TaskGroup) -> None:
+        self._api = api
+        self._tasks = tasks
+        self._waiting: list[_Post] = []
+        self._turns = anyio.CapacityLimiter(BATCHES_AT_ONCE)
+        self._is_refused = False
+        self.slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
+        """Bounds the saved requests whose POST still waits for a connection."""
+
+    @property
+    def limit(self) -> int:
+        """The most requests of a batch; 0 if the service takes none, as far as is known."""
+        return 0 if self._is_refused else self._api.batch_limit
+
+    async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
+        """Submit a request as `HTTPApi.post`, with others if the service takes batches."""
+        if not self.limit:
+            return await self._api.post(request, key=key)
+        call = SharedCall[PostResult]()
+        self._waiting.append(_Post(request, key, call))
+        self._tasks.start_soon(self._send_waiting)
+        return await call.result_or_error()
+
+    def widen(self) -> None:
+        """Let as many requests wait as fill the batches. The service recognises a repeated POST, so
+        one that is saved and not sent is only sent later."""
+        self.slots.total_tokens = max(self.slots.total_tokens, BATCHES_AT_ONCE * self.limit)
+
+    async def _send_waiting(self) -> None:
+        async with self._turns:
+            most = self.limit or len(self._waiting)
+            posts, self._waiting = self._waiting[:most], self._waiting[most:]
+            if len(posts) > 1 and self.limit:
+                await self._send_batch(posts)
+            else:
+                await self._send_each(posts)
+
+    async def _send_batch(self, posts: Sequence[_Post]) -> None:
+        try:
+            answer = await self._api.post_batch([(post.request, post.key) for post in posts])
+        except (InvalidArguments, BadAnswer):  # it takes no such batch, and has started nothing
+            self._is_refused = True
+            await self._send_each(posts)
+        except Exception as error:  # noqa: BLE001 (raised again in each caller)
+            for post in posts:
+                post.call.fail(error)
+        else:
+            for post, result in zip(posts, answer.results, strict=True):
+                if result.enrichment is None:
+                    post.call.fail(error_from_result(result))
+                else:
+                    post.call.set_result(_accepted(result.enrichment, result.idempotent_replayed))
+
+    async def _send_each(self, posts: Sequence[_Post]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for post in posts:
+                tasks.start_soon(post.call.run, partial(self._api.post, post.request, key=post.key))
+
+
+def _accepted(enrichment: EnrichmentBody, replayed: bool | None) -> PostResult:
+    return PostResult(enrichment=enrichment, supports_idempotency=replayed is not None)
