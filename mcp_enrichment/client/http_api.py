@@ -12,7 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import tracing
 from mcp_enrichment.client import errors, retry
-from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
+from mcp_enrichment.contract.errors import (
+    BadAnswer,
+    NotConfirmed,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+)
 from mcp_enrichment.contract.explanation import invalid_setting
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Credits, EnrichmentBody, Status
@@ -78,12 +84,19 @@ class HTTPApi:
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
         self._rate_limited_until = 0.0
         self._rate_limits = 0
+        self._refuses_posts = False
+
+    def refuse_posts(self) -> None:
+        """Send no POST from now on: `post` raises `NotConfirmed`. Those under way go on."""
+        self._refuses_posts = True
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
     async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
         """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived."""
+        if self._refuses_posts:
+            raise NotConfirmed
         body = request.model_dump(mode="json", exclude_none=True)
         answer, headers = await self._call(
             EnrichmentBody,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,12 +18,7 @@ from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, validate_email
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
-from mcp_enrichment.client.state.records import (
-    RequestRecord,
-    StoredRequest,
-    SubmitState,
-    dedup_key,
-)
+from mcp_enrichment.client.state.records import RequestRecord, StoredRequest, SubmitState, dedup_key
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
 from mcp_enrichment.client.submission import (
     FORGOTTEN,
@@ -127,6 +122,12 @@ class Submitter:
                 is_first = running.body is body
                 result = submitted.result
                 return submitted if is_first else submitted._replace(result=as_reused(result))
+
+    async def drain(self) -> None:
+        """Wait until no submission is under way."""
+        while self._running:
+            with suppress(EnrichmentError):
+                await next(iter(self._running.values())).call.result_or_error()
 
     async def forecast(self, dedup_keys: Sequence[str]) -> Sequence[Forecast]:
         """How a request with each of these keys would be answered now."""
@@ -239,8 +240,7 @@ class Submitter:
             return None  # the email was deleted: this is no `not-found` to reuse
         if result.reason is Reason.ANSWER_LOST and not refresh:
             return Submitted(as_reused(result), record)  # a source may have charged: not again
-        has_just_ended = result.is_final and not was_final
-        is_unjudged = has_just_ended or has_failed
+        is_unjudged = has_failed or (result.is_final and not was_final)
         if is_unjudged and (refresh or not self._may_reuse(result.status, time.time())):
             return None
         return Submitted(as_reused(result), record)
