@@ -72,7 +72,7 @@ def enrich(target: str, email_type: str, refresh: bool, as_json: bool, **of_list
             raise click.UsageError("--refresh and --json are for a single URL.")
         enrich_list(ListOptions(source=target, email_type=EmailType(email_type), **of_list))
         return
-    if any(value not in (None, False) for value in of_list.values()):
+    if any(value is not None and value is not False for value in of_list.values()):
         raise click.UsageError("--out, --map, --format, --max-credits and --yes are for a list.")
     _enrich_one(target, email_type, refresh=refresh, as_json=as_json)
 
