@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+import sys
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -17,15 +18,16 @@ from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.cli.logs import configure_logs
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.error_logging import UnexpectedError, safe_traceback
-from mcp_enrichment.contract.errors import EnrichmentError
+from mcp_enrichment.contract.errors import CommandError, EnrichmentError
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.sources.exports.open_text import Progress
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,10 +93,23 @@ def stored_requests() -> closing[RequestStore]:
     return closing(request_memory(load_settings()))
 
 
-def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:
+@contextmanager
+def reading_bar() -> Iterator[Progress]:
+    """A bar on stderr for the bytes that are read of a file."""
+    with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield progress
+
+
+def call_with_client(work: Callable[[EnrichmentClient], Awaitable[T]]) -> T:
     """Run `work` with the client that the settings name, and return its result.
 
-    Raises `EnrichmentError`. A bug raises `UnexpectedError`, and its traceback is logged.
+    Raises `EnrichmentError`, and a `CommandError` of `work`. A bug raises `UnexpectedError`, and
+    its traceback is logged.
     """
     settings = load_settings()
     configure_logs(settings)
@@ -103,7 +118,7 @@ def call_with_client(work: Callable[[EnrichmentBackend], Awaitable[T]]) -> T:
         async with lazy_client(settings) as get_client:
             try:
                 return await work(await get_client())
-            except EnrichmentError:
+            except (EnrichmentError, CommandError):
                 raise
             except Exception as defect:  # noqa: BLE001 (its text may hold personal data)
                 logger.error("the command raised %s", safe_traceback(defect))  # noqa: TRY400 (without its text)

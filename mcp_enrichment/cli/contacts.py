@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -10,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import format_day, limit_option, local_database, print_row
+from mcp_enrichment.cli.common import (
+    format_day,
+    limit_option,
+    local_database,
+    print_row,
+    reading_bar,
+)
 from mcp_enrichment.service.contacts import person_records
 from mcp_enrichment.service.contacts.contact_import import (
     ImportReport,
@@ -95,14 +100,8 @@ def _columns(pairs: tuple[str, ...]) -> ColumnMap | None:
 
 @contextmanager
 def _opened(file: Path, columns: ColumnMap | None) -> Iterator[Export]:
-    with click.progressbar(length=1, label="Reading", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        with open_export(file, columns=columns, progress=progress) as export:
-            yield export
+    with reading_bar() as progress, open_export(file, columns=columns, progress=progress) as export:
+        yield export
 
 
 def _store(export: Export) -> ImportReport:

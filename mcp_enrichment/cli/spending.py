@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 import time
 from dataclasses import asdict, fields
 from decimal import Decimal
@@ -16,6 +15,7 @@ import click
 
 from mcp_enrichment.cli.common import with_service_database
 from mcp_enrichment.cli.errors import load_settings
+from mcp_enrichment.cli.tables import csv_cell, new_table, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.lookup.source_order import CheapestOrder
     from mcp_enrichment.service.lookup.spending_report import SourceSpending, SpendingReport
 
-PIPE_WIDTH = 10_000
-"""Characters of a line that goes to a file or another program: nothing is wrapped or cut off."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins with one of these."""
 ROUGH = (
     "A later source was asked only about people whom the earlier ones missed: the figures of "
     "another order are an estimate."
@@ -96,13 +92,9 @@ def _print_csv(report: SpendingReport, currency: str | None) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(field.name for field in fields(SourceSpending)), "currency"])
     for source in report.sources:
-        writer.writerow(map(_csv_cell, (*asdict(source).values(), currency)))
+        cells = (*asdict(source).values(), currency)
+        writer.writerow(["" if cell is None else csv_cell(_decimal(cell)) for cell in cells])
     click.echo(text.getvalue(), nl=False)
-
-
-def _csv_cell(value: object) -> str:
-    cell = "" if value is None else _decimal(value)
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _decimal(value: object) -> str:
@@ -110,13 +102,8 @@ def _decimal(value: object) -> str:
 
 
 def _print_table(report: SpendingReport, currency: str | None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    is_terminal = sys.stdout.isatty()
     unit = f" ({currency})" if currency else ""
-    table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=False)
+    table = new_table()
     table.add_column("source")
     for title in ("asked", "found", "not found", "lost", "credits", f"spent{unit}"):
         table.add_column(title, justify="right")
@@ -126,17 +113,9 @@ def _print_table(report: SpendingReport, currency: str | None) -> None:
         table.add_row(*_cells(source))
     table.add_section()
     table.add_row("total", *[""] * 5, _or_dash(report.total), "", "")
-    text = io.StringIO()
-    console = Console(
-        file=sys.stdout if is_terminal else text,
-        width=None if is_terminal else PIPE_WIDTH,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    console.print(table)
-    for line in (*text.getvalue().splitlines(), "", *_remarks(report, currency)):
-        click.echo(line.rstrip())
+    print_table(table)
+    for line in ("", *_remarks(report, currency)):
+        click.echo(line)
 
 
 def _cells(source: SourceSpending) -> Sequence[str]:

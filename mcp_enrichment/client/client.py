@@ -222,6 +222,16 @@ class EnrichmentClient:
             linkedin_urls, list_type(type), self._store.account, self._submitter.forecast
         )
 
+    async def list_credits(self, list_id: str) -> int:
+        """The credits that the runs with this `list_id` have cost, or may still cost."""
+        return await self._store.list_credits(list_id)
+
+    async def stop(self) -> None:
+        """Request nothing new, and wait until each request that is being sent is answered, so that
+        its outcome is known. Then close the client."""
+        self._api.refuse_posts()
+        await self._submitter.drain()
+
     def cost(self, count: int) -> str | None:
         """The most that this many credits cost in money; None if no price is known."""
         return self._price.of(count) if self._price else None

@@ -12,7 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import tracing
 from mcp_enrichment.client import errors, retry
-from mcp_enrichment.contract.errors import BadAnswer, OutcomeUnknown, RateLimited, Unauthorized
+from mcp_enrichment.contract.errors import (
+    BadAnswer,
+    NotConfirmed,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+)
 from mcp_enrichment.contract.explanation import invalid_setting
 from mcp_enrichment.contract.http import BATCH, BATCH_LIMIT, CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import MAX_BATCH, BatchBody, Credits, EnrichmentBody, Status
@@ -88,6 +94,11 @@ class HTTPApi:
         self.batch_limit = 0
         """Requests that the service takes in one POST; 0 as long as it has not said that it takes
         batches."""
+        self._refuses_posts = False
+
+    def refuse_posts(self) -> None:
+        """Send no POST from now on: each raises `NotConfirmed`. Those under way go on."""
+        self._refuses_posts = True
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -146,6 +157,8 @@ class HTTPApi:
     ) -> tuple[M, httpx.Headers]:
         called = _CALLED[model]
         spends = method == "POST"
+        if spends and self._refuses_posts:
+            raise NotConfirmed
         with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
             left = self._rate_limited_until - anyio.current_time()
             if left > 0:  # a 429 holds for the account

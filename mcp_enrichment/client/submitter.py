@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -125,6 +125,12 @@ class Submitter:
                 result = submitted.result
                 return submitted if is_first else submitted._replace(result=as_reused(result))
 
+    async def drain(self) -> None:
+        """Wait until no submission is under way."""
+        while self._running:
+            with suppress(EnrichmentError):
+                await next(iter(self._running.values())).call.result_or_error()
+
     async def forecast(self, dedup_keys: Sequence[str]) -> Sequence[Forecast]:
         """How a request with each of these keys would be answered now."""
         is_repeatable = await self._store.supports_idempotency()
@@ -237,8 +243,7 @@ class Submitter:
             return None  # the email was deleted: this is no `not-found` to reuse
         if result.reason is Reason.ANSWER_LOST and not refresh:
             return Submitted(as_reused(result), record)  # a source may have charged: not again
-        has_just_ended = result.is_final and not was_final
-        is_unjudged = has_just_ended or has_failed
+        is_unjudged = has_failed or (result.is_final and not was_final)
         if is_unjudged and (refresh or not self._may_reuse(result.status, time.time())):
             return None
         return Submitted(as_reused(result), record)

@@ -237,15 +237,20 @@ def _cells(entry: Entry) -> Cells:
     )
 
 
+def state_without_result(error: EnrichmentError | None) -> tuple[str, str]:
+    """The status, and the reason for it, of a row that has this error, or was not requested in
+    time."""
+    if isinstance(error, InvalidProfileURL):
+        return INVALID, error.explanation.happened
+    if error is None or isinstance(error, BudgetExceeded | InsufficientCredits):
+        return NOT_REQUESTED, error.code if error else "no_time_left"
+    return ERROR, error.code
+
+
 def _cells_without_result(row: ListRow) -> Cells:
     """The cells of a row that has an error, or was not requested in time."""
     error, url = row.error, row.item.linkedin_url
-    if isinstance(error, InvalidProfileURL):
-        status, reason = INVALID, error.explanation.happened
-    elif error is None or isinstance(error, BudgetExceeded | InsufficientCredits):
-        status, reason = NOT_REQUESTED, error.code if error else "no_time_left"
-    else:
-        status, reason = ERROR, error.code
+    status, reason = state_without_result(error)
     shown = _short(canonical_or_none(url)) or _printable(url)
     charged = error.charged if error else False
     return (

@@ -62,6 +62,12 @@ class ListService:
         while len(self.posted) < count:
             await self._changed.wait()
 
+    async def wait_until_read(self, name: str) -> None:
+        """Wait for the next GET of this profile's request."""
+        reads = self.reads.get(name, 0)
+        while self.reads.get(name, 0) == reads:
+            await self._changed.wait()
+
     @property
     def charged(self) -> int:
         return sum("hit" in one for one in self.posted if one not in self._held)
@@ -109,8 +115,7 @@ class ListService:
             self._by_key.pop(key, None)
             return None
         self.posted.append(name)
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._tell()
         self._held.add(name)
         self.most_held = max(self.most_held, len(self._held) + self.charged)
         return body
@@ -124,6 +129,7 @@ class ListService:
             )
             return
         self.reads[name] = self.reads.get(name, 0) + 1
+        self._tell()
         body: dict[str, Any] = {
             "_id": name,
             "status": "pending",
@@ -135,3 +141,8 @@ class ListService:
             email = {"email": f"{name}@example.com", "type": "work"} if "hit" in name else None
             body |= {"status": "completed" if email else "not-found", "email": email}
         await replies(200, body)(stream, seen)
+
+    def _tell(self) -> None:
+        """Wake those who wait for a request."""
+        self._changed.set()
+        self._changed = anyio.Event()

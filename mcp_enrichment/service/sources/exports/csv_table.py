@@ -31,7 +31,7 @@ MAX_HEADER_CHARS = 64 * 2**10
 MAX_ROW = 2**20
 """Characters of a row. A longer row started with an unclosed quotation mark."""
 
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
 _ABSENT = -1
 """The place of an absent column: each row gets an empty cell at its end."""
 _LINKEDIN = "linkedin"
@@ -103,8 +103,8 @@ def find_layout(lines: Iterator[str], formats: Sequence[ColumnMap]) -> Layout | 
     """Consume lines up to a header of one of the formats; None if the limits have none."""
     chars = 0
     for number, line in enumerate(islice(lines, MAX_HEADER_LINES), start=1):
-        for delimiter in _DELIMITERS:
-            cells = next(csv.reader([line], delimiter=delimiter), [])
+        for delimiter in DELIMITERS:
+            cells = cells_of(line, delimiter)
             if layout := _layout(cells, formats, delimiter, number):
                 return layout
         chars += len(line)
@@ -113,10 +113,24 @@ def find_layout(lines: Iterator[str], formats: Sequence[ColumnMap]) -> Layout | 
     return None
 
 
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a header that is one line."""
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
 def read_table(
     lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
 ) -> Iterator[tuple[int, RawRow | SkipReason]]:
     """Each row below the header with its first line number, or the reason to skip it."""
+    for line, cells, below in read_cells(lines, layout, formats):
+        yield line, cells if isinstance(cells, SkipReason) else below.raw(cells)
+
+
+def read_cells(
+    lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
+) -> Iterator[tuple[int, list[str] | SkipReason, Layout]]:
+    """Each row below the header with its first line number: its cells, or the reason to skip it,
+    and the layout of the nearest header above it."""
     for line, cells in _CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
         text = "".join(cells or ()).strip()
         another = None
@@ -124,13 +138,13 @@ def read_table(
         if cells and "@" not in text and _IN_ANY_HEADER in text.lower():
             another = _layout(cells, formats, layout.delimiter, layout.line)
         if cells is None:
-            yield line, SkipReason.UNREADABLE
+            yield line, SkipReason.UNREADABLE, layout
         elif not text:
-            yield line, SkipReason.EMPTY_ROW
+            yield line, SkipReason.EMPTY_ROW, layout
         elif another:
             layout = another
         else:
-            yield line, layout.raw(cells)
+            yield line, cells, layout
 
 
 def _layout(
@@ -140,11 +154,13 @@ def _layout(
     titles = [fold_title(cell) for cell in header]
     for known in formats:
         if any(signature.issubset(titles) for signature in known.signatures):
-            return _arranged(known, titles, delimiter, line)
+            return arrange(known, titles, delimiter, line)
     return None
 
 
-def _arranged(known: ColumnMap, titles: list[str], delimiter: str, line: int) -> Layout:
+def arrange(known: ColumnMap, titles: list[str], delimiter: str, line: int) -> Layout:
+    """The layout below a header with these folded titles."""
+
     def places(wanted: Titles) -> tuple[int, ...]:
         return tuple(p for title in wanted for p, held in enumerate(titles) if held == title)
 

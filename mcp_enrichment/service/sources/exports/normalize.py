@@ -50,7 +50,7 @@ def normalize_rows(
 
 
 def _normalize_row(raw: RawRow, line: int, written_at: float) -> Iterator[Contact | Skipped]:
-    profile, lack = _profile(raw.profiles)
+    profile, lack = find_profile(raw.profiles)
     first, last = clean_text(raw.first_name), clean_text(raw.last_name)
     if not first and not last:
         first, last = split_name(clean_text(raw.full_name))
@@ -125,7 +125,7 @@ def _defect(email: str | None, cell: RawEmail) -> SkipReason | None:
     return SkipReason.GUESSED if cell.is_doubtful else None
 
 
-def _profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
+def find_profile(texts: Sequence[str]) -> tuple[str | None, SkipReason | None]:
     """The first profile of a person, or the most specific reason why there is none."""
     lack = None
     if any("\\:" in text for text in texts):  # as Google writes https\://

@@ -65,16 +65,13 @@ def open_export(
     `columns` replaces the known formats. `progress` is called with the bytes read and their total.
     Raises `InvalidExport` for another file.
     """
-    with open_text(path, progress) as text:
+    with open_lines(path, progress) as (raw, is_vcard):
         written_at = path.stat().st_mtime
-        lines = _lines(text)
-        first = list(_up_to_text(lines))
-        lines = chain(first, lines)
-        if columns is None and is_begin("".join(first[-1:])):
-            yield Export(VCARD, normalize_rows(read_vcards(lines), written_at=written_at))
+        if columns is None and is_vcard:
+            yield Export(VCARD, normalize_rows(read_vcards(raw), written_at=written_at))
             return
-        decoder = _Decoder()
-        lines = decoder.decode(lines)
+        decoder = Decoder()
+        lines = decoder.decode(raw)
         formats = [columns] if columns else FORMATS
         layout = find_layout(lines, formats)
         if layout is None:
@@ -83,7 +80,18 @@ def open_export(
         yield Export(layout.format.name, normalize_rows(rows, written_at=written_at))
 
 
-class _Decoder:
+@contextmanager
+def open_lines(
+    path: Path, progress: Progress | None = None
+) -> Iterator[tuple[Iterator[str], bool]]:
+    """The lines of a file, or of the one inside a zip, and whether it starts as a vCard."""
+    with open_text(path, progress) as text:
+        lines = _lines(text)
+        first = list(_up_to_text(lines))
+        yield chain(first, lines), is_begin("".join(first[-1:]))
+
+
+class Decoder:
     """Decodes the lines of a table, and records whether any was not UTF-8."""
 
     def __init__(self) -> None:
