@@ -45,7 +45,7 @@ async def test_rows_fill_in_while_they_are_waited_for_and_then_the_model_is_told
     async with app_host(browser, through(client)) as host:
         await host.show(given)
         table = await client.call_tool(LIST, given)
-        await host.show(given, on_the_wire(table))
+        await host.show_result(on_the_wire(table))
         await expect(host.app.get_by_text("Searching…")).to_have_count(4)
         service.end("hit-1")
         await expect(host.app.get_by_text("hit-1@example.com")).to_have_count(2)

@@ -194,7 +194,7 @@ async def test_text_of_strangers_is_shown_and_runs_nothing(browser: Browser) -> 
         await expect(rows_of(host.app)).to_contain_text([EXECUTES])
         await host.show(asked(*rows), table(*rows))
         await expect(rows_of(host.app)).to_have_count(3)
-        await host.page.evaluate("error => sendResult(error)", error)
+        await host.show_result(error)
         await expect(host.app.get_by_role("alert")).to_contain_text(EXECUTES)
         assert await host.frame.evaluate("document.querySelectorAll('img, script, b').length") == 1
         assert await host.frame.evaluate("window.hit") is None

@@ -60,7 +60,11 @@ class AppHost:
         """Show a tool call with these arguments, and its result if it has ended."""
         await self.page.evaluate("given => sendInput(given)", given)
         if result is not None:
-            await self.page.evaluate("result => sendResult(result)", result)
+            await self.show_result(result)
+
+    async def show_result(self, result: dict[str, Any]) -> None:
+        """Show the result of the call whose arguments are shown."""
+        await self.page.evaluate("result => sendResult(result)", result)
 
     async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
         self.calls.append((params["name"], params["arguments"]))
