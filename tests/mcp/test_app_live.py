@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.mcp.app_results import asked, found, row, table
+from tests.mcp.app_results import asked, found, result, row, table
 from tests.mcp.faces import face
 from tests.support.app_host import app_host, on_the_wire, through
 from tests.support.list_service import ListService, hit, miss
@@ -126,6 +126,20 @@ async def test_enrichments_that_are_waited_for_one_by_one_are_rows_too(
         await expect(host.app.get_by_text("hit-1@example.com")).to_be_visible()
 
 
+async def test_without_a_limit_of_the_cost_nothing_can_be_agreed_to(browser: Browser) -> None:
+    rows = [found(1), row(2, "not-requested")]
+
+    async def uncounted(_name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        assert arguments["preview"]
+        return result({"preview": {"known": 0, "new": 1}})
+
+    async with app_host(browser, uncounted) as host:
+        await host.show(asked(*rows), table(*rows))
+        await host.app.get_by_role("button", name="Find the rest").click()
+        await expect(host.app.get_by_role("alert")).to_contain_text("cannot be read")
+        await expect(host.app.get_by_role("button", name="Spend")).to_be_hidden()
+
+
 async def test_a_refused_request_leaves_the_rows_as_they_were_and_says_why(
     browser: Browser, client: Client, service: ListService
 ) -> None:
@@ -149,7 +163,7 @@ async def test_a_wait_that_fails_is_repeated_when_the_person_says_so(
     browser: Browser, client: Client, service: ListService
 ) -> None:
     given = {"linkedin_urls": [hit(1)], "type": "work", "wait_seconds": 0}
-    result = on_the_wire(await client.call_tool(LIST, given))
+    open_list = on_the_wire(await client.call_tool(LIST, given))
     is_broken = [True]
 
     async def broken_once(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +172,7 @@ async def test_a_wait_that_fails_is_repeated_when_the_person_says_so(
         return await through(client)(name, arguments)
 
     async with app_host(browser, broken_once) as host:
-        await host.show(given, result)
+        await host.show(given, open_list)
         service.end_all()
         await host.app.get_by_role("button", name="Check again").click()
         await expect(host.app.get_by_text("hit-1@example.com")).to_be_visible()
@@ -169,9 +183,9 @@ async def test_a_closed_app_asks_for_no_more(
     browser: Browser, client: Client, service: ListService
 ) -> None:
     given = {"linkedin_urls": [hit(1)], "type": "work", "wait_seconds": 0}
-    result = on_the_wire(await client.call_tool(LIST, given))
+    open_list = on_the_wire(await client.call_tool(LIST, given))
     async with app_host(browser, through(client)) as host:
-        await host.show(given, result)
+        await host.show(given, open_list)
         await host.heard("tools/call")
         await host.page.evaluate("sendTeardown()")
         service.end_all()

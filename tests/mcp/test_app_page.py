@@ -115,14 +115,16 @@ async def test_a_long_list_is_leafed_through_in_a_frame_of_at_most_500_pixels(
             seen += await people_in(host.app)
             if await following.is_disabled():
                 break
-            await following.click()
+            await following.press("Enter")
         assert seen == [f"person-{number}" for number in range(100)]
         sizes = await host.heard("ui/notifications/size-changed")
         assert max(size["height"] for size in sizes) <= 500
         root = "document.documentElement"
         scrolls = f"{root}.scrollHeight > innerHeight || {root}.scrollWidth > innerWidth"
         assert not await host.frame.evaluate(scrolls)
-        await host.app.get_by_role("button", name="Previous").click()
+        previous = host.app.get_by_role("button", name="Previous")
+        await expect(previous).to_be_focused()
+        await previous.press("Enter")
         await expect(following).to_be_enabled()
 
 
@@ -227,6 +229,26 @@ async def test_an_error_of_the_tool_is_shown_as_it_is_told_to_people(browser: Br
         said = "No key is set. Nothing was sent. Set one."
         await expect(host.app.get_by_role("alert")).to_have_text(said)
         await expect(rows_of(host.app)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        {"content": [{"type": "text", "text": "<b>no JSON"}]},
+        result({"columns": 1, "rows": [None]}),
+        result({"enrichments": [None]}),
+    ],
+)
+async def test_a_result_that_cannot_be_read_is_said_to_be_so(
+    browser: Browser, unreadable: dict[str, Any]
+) -> None:
+    async with app_host(browser, no_calls) as host:
+        await host.show(asked(*MIXED), unreadable)
+        await expect(host.app.get_by_role("alert")).to_have_text(
+            "The server's answer cannot be read."
+        )
+        await host.show_result(table(*MIXED))
+        await expect(host.app.get_by_role("heading")).to_have_text("2 of 4 people found")
 
 
 async def test_a_cancelled_call_leaves_no_row_searching(browser: Browser) -> None:
