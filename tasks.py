@@ -29,6 +29,7 @@ CHECKS = {
 SERVERS = {
     "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
     "nginx-light": ["nginx", "/usr/sbin/nginx"],
+    "chromium": ["chromium"],
 }
 """The Debian packages that tests need, each with paths of which one exists if it is installed."""
 UPDATE = ["apt-get", "--quiet=2", "update"]

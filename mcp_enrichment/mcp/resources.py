@@ -18,6 +18,7 @@ from mcp.types import (
 
 from mcp_enrichment.contract.errors import UnknownEnrichment
 from mcp_enrichment.contract.http import ENRICHMENT_ID
+from mcp_enrichment.mcp import apps
 from mcp_enrichment.mcp.outputs import to_credits, to_enrichment
 from mcp_enrichment.mcp.results import with_protocol_errors
 from mcp_enrichment.mcp.sdk import is_modern
@@ -73,6 +74,8 @@ async def read_resource(
 async def _read(
     get_client: GetClient, context: ServerRequestContext[Any], uri: str
 ) -> ReadResourceResult:
+    if uri == apps.URI:
+        return ReadResourceResult(contents=[_app()])
     if uri == CREDITS:
         client = await get_client()
         output: BaseModel = to_credits(await client.credits())
@@ -80,6 +83,13 @@ async def _read(
         output = await enrichment_at(uri, context, get_client)
     text = output.model_dump_json()
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])
+
+
+def _app() -> TextResourceContents:
+    """The page of the app. It holds no data, and only its readers know its URI."""
+    return TextResourceContents(
+        uri=apps.URI, mime_type=apps.MIME_TYPE, text=apps.page(), _meta=apps.PAGE_META
+    )
 
 
 async def enrichment_at(

@@ -25,10 +25,10 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_enrichment import PROGRAM, __version__
-from mcp_enrichment.mcp import prompts, resources, subscriptions
+from mcp_enrichment.mcp import apps, prompts, resources, subscriptions
 from mcp_enrichment.mcp.middleware import TracingMiddleware, normalize_arguments
 from mcp_enrichment.mcp.runner import ToolRunner
-from mcp_enrichment.mcp.sdk import take_tracing_middleware
+from mcp_enrichment.mcp.sdk import has_app, take_tracing_middleware
 from mcp_enrichment.mcp.subscriptions import StreamLimits, SubscriptionsListen
 from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
@@ -67,6 +67,12 @@ DISCOVERED = DiscoverResult(
 )
 
 LISTED = ListToolsResult(tools=[tool.to_mcp() for tool in TOOLS])
+LISTED_WITH_APP = ListToolsResult(
+    tools=[
+        tool.model_copy(update={"meta": apps.TOOL_META}) if tool.name in apps.WITH_APP else tool
+        for tool in LISTED.tools
+    ]
+)
 _INPUT_SCHEMAS = {tool.name: tool.input_schema for tool in LISTED.tools}
 
 
@@ -93,7 +99,7 @@ def create_server(
         lifespan=subscriptions.background_tasks,
         # Each call over HTTP reads it; the SDK's default would build the list of tools each time.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
-        on_list_tools=_always(LISTED),
+        on_list_tools=_list_tools,
         on_list_resources=_always(resources.LISTED),
         on_list_resource_templates=_always(resources.TEMPLATES),
         on_read_resource=partial(resources.read_resource, get_client),
@@ -111,6 +117,10 @@ def create_server(
     traced = TracingMiddleware(take_tracing_middleware(server), methods=METHODS, names=names)
     server.middleware = [traced, normalize_arguments]
     return server
+
+
+async def _list_tools(context: ServerRequestContext[Any], _params: Any) -> ListToolsResult:
+    return LISTED_WITH_APP if has_app(context) else LISTED
 
 
 def _always(result: T) -> Callable[[ServerRequestContext[Any], Any], Awaitable[T]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_enrichment.mcp import apps
 from tests.compat.toolbox import Ended, Toolbox, ran
 
 if TYPE_CHECKING:
@@ -46,3 +47,19 @@ def test_a_tool_can_be_called(inspect: Callable[..., Ended], era: str) -> None:
     assert json.loads(ended.out)["structuredContent"]["balance"] == 250
     refused = inspect(*call, "get_enrichment", "--tool-arg", f"id={'0' * 24}")
     assert refused.code == TOOL_REFUSED, refused
+
+
+def test_the_app_of_two_tools_is_found_with_its_page(
+    inspect: Callable[..., Ended], era: str
+) -> None:
+    options = ["--method", "tools/list", "--app-info", "--advertise-apps"]
+    ended = inspect(*options, "--protocol-era", era)
+    assert ended.code == 0, ended
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    found = {one["toolName"]: one for one in told if one["hasApp"]}
+    assert set(found) == apps.WITH_APP
+    for one in found.values():
+        assert one["resourceUri"] == apps.URI
+        assert one["resourceMimeType"] == apps.MIME_TYPE
+        assert one["csp"] == {}
+        assert "resourceError" not in one

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from mcp_enrichment.mcp import apps
 from mcp_enrichment.mcp.stdio.recorded import FILE, RecordedAnswers
 from tests.mcp.pipes import handshake, modern, request
 from tests.mcp.sdk_answers import record, sdk_answers
@@ -26,6 +27,7 @@ CAPABILITIES: list[Any] = [
     {"sampling": {"context": {}, "tools": {}}, "experimental": {"example/a": {"b": [1, None]}}},
     {"tasks": {"list": {}, "cancel": {}, "requests": {"sampling": {"createMessage": {}}}}},
     {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html"]}}},
+    {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": [apps.MIME_TYPE]}, "x/y": {}}},
 ]
 """What clients declare."""
 CLIENTS: list[Any] = [

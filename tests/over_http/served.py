@@ -78,13 +78,16 @@ def served(
 
 @asynccontextmanager
 async def talking(
-    url: str, era: str, key: str | None = None, *, auth: httpx2.Auth | None = None
+    url: str, era: str, key: str | None = None, *, auth: httpx2.Auth | None = None, **options: Any
 ) -> AsyncIterator[Client]:
-    """The SDK's client of a server, with one protocol version, with a credential or without."""
+    """The SDK's client of a server, with one protocol version, with a credential or without.
+
+    `options`: further ones of the client.
+    """
     headers = {"authorization": f"Bearer {key}"} if key else {}
     async with (
         httpx2.AsyncClient(headers=headers, auth=auth, timeout=HANG) as http,
-        Client(streamable_http_client(url, http_client=http), mode=era) as client,
+        Client(streamable_http_client(url, http_client=http), mode=era, **options) as client,
     ):
         yield client
 

@@ -7,6 +7,7 @@ credential, the rate limit and the body before the SDK gets the request.
 from __future__ import annotations
 
 import math
+import secrets
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_enrichment.contract.errors import RateLimited
+from mcp_enrichment.mcp import apps
 from mcp_enrichment.mcp.http.allowed_hosts import HostCheckMiddleware
 from mcp_enrichment.mcp.http.auth.principal import AuthorizedRequest, Scope, current_request
 from mcp_enrichment.mcp.http.request import (
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
 
 MCP_PATH = "/mcp"
+SESSION_ID = "Mcp-Session-Id"
 HEALTH = "/health"
 SPENDING = frozenset(tool.name for tool in TOOLS if tool.spends)
 TOO_MANY_WRONG = "Too many wrong credentials from this address. Wait as Retry-After says."
@@ -127,7 +130,10 @@ def _with_middleware(routes: list[Route], names: AllowedHosts, *, exempt: set[st
             allow_origins=sorted(names.origins),
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"],
+            expose_headers=[
+                *("WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"),
+                SESSION_ID,
+            ],
         ),
     ]
     app = Starlette(
@@ -163,6 +169,10 @@ class _Endpoint:
         except HTTPError as error:
             await error.response()(scope, receive, send)
         else:
+            if tool.declares_app:
+                # The only trace of a handshake that other processes can read, too.
+                session = {SESSION_ID: apps.SESSION + secrets.token_hex(16)}
+                send = _with_headers(send, lambda: session)
             current_request.set(request)  # never reset: each request has its own context
             scope = normalize_headers(scope)
             # A client that accepts no stream gets the response without progress.

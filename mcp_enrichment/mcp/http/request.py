@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.types import INVALID_REQUEST, JSONRPCRequest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
+from mcp_enrichment.mcp import apps
 from mcp_enrichment.mcp.jsonrpc import NO_REQUEST, InvalidMessage, parse_message
 from mcp_enrichment.mcp.tools import TOOLS
 
@@ -80,9 +81,13 @@ def replay_body(body: bytes, receive: Receive) -> Receive:
 
 @dataclass(frozen=True, slots=True)
 class CalledTool:
+    """The tool that a body calls, and what else we need of it before the SDK has it."""
+
     name: str | None = None
     """None for any other method than `tools/call`."""
     wants_progress: bool = False
+    declares_app: bool = False
+    """Whether it is a handshake that declares the MCP App."""
 
     @property
     def is_quick(self) -> bool:
@@ -102,12 +107,21 @@ def parse_called_tool(body: bytes) -> tuple[CalledTool, bytes]:
         raise HTTPError(400, str(error), code=error.code, request_id=request_id) from None
     if message is None:
         raise HTTPError(400, NO_REQUEST, code=INVALID_REQUEST)
-    if not isinstance(message, JSONRPCRequest) or message.method != "tools/call":
+    if not isinstance(message, JSONRPCRequest):
         return CalledTool(), body
     params = message.params or {}
+    if message.method == "initialize":
+        return CalledTool(declares_app=_declares_app(params)), body
+    if message.method != "tools/call":
+        return CalledTool(), body
     name, meta = params.get("name"), params.get("_meta")
     wants_progress = isinstance(meta, dict) and "progressToken" in meta
     return CalledTool(name if isinstance(name, str) else None, wants_progress), body
+
+
+def _declares_app(params: Mapping[str, Any]) -> bool:
+    capabilities = params.get("capabilities")
+    return isinstance(capabilities, dict) and apps.declared_in(capabilities.get("extensions"))
 
 
 def normalize_headers(scope: Scope) -> Scope:

@@ -12,6 +12,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from mcp_enrichment.mcp import apps
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,8 @@ MAX_REQUEST = 16 * 1024
 MAX_BRACKETS = 100
 """Likewise. The SDK refuses JSON that is nested 200 deep."""
 _META = "io.modelcontextprotocol/"
-_ENVELOPE = {f"{_META}protocolVersion", f"{_META}clientCapabilities"}
+_CAPABILITIES = f"{_META}clientCapabilities"
+_ENVELOPE = {f"{_META}protocolVersion", _CAPABILITIES}
 _OPTIONAL = {f"{_META}clientInfo", "progressToken"}
 _CLIENT_TEXTS = {"name", "version", "title", "description", "websiteUrl"}
 
@@ -37,6 +40,7 @@ class RecordedAnswers:
         self._versions: list[str] = record["versions"]
         self._results: dict[str, dict[str, dict[str, Any]]] = record["results"]
         self._era: str | None = None
+        self._has_app = False
         self.has_ended = False
         """Whether all further requests are left to the SDK."""
 
@@ -59,10 +63,18 @@ class RecordedAnswers:
 
     def _result(self, era: str, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         result = self._results[era].get(method)
-        if result is None or method != "initialize":
-            return result if _is_served(era, params) else None
-        if not self._is_handshake(params):
+        if result is None:
             return None
+        if method == "initialize":
+            return self._greeting(result, params) if self._is_handshake(params) else None
+        if not _is_served(era, params):
+            return None
+        if era == MODERN:
+            self._has_app = _declares_app(params["_meta"][_CAPABILITIES])
+        return _with_app(result) if self._has_app and "tools" in result else result
+
+    def _greeting(self, result: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        self._has_app = _declares_app(params["capabilities"])
         return result | {"protocolVersion": params["protocolVersion"]}
 
     def _is_handshake(self, params: Mapping[str, Any]) -> bool:
@@ -73,6 +85,18 @@ class RecordedAnswers:
             and _are_capabilities(params["capabilities"])
             and _is_client_info(params["clientInfo"])
         )
+
+
+def _declares_app(capabilities: Mapping[str, Any]) -> bool:
+    return apps.declared_in(capabilities.get("extensions"))
+
+
+def _with_app(result: dict[str, Any]) -> dict[str, Any]:
+    tools = [
+        {"_meta": apps.TOOL_META} | tool if tool["name"] in apps.WITH_APP else tool
+        for tool in result["tools"]
+    ]
+    return result | {"tools": tools}
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -118,7 +142,7 @@ def _is_served(era: str, params: Mapping[str, Any]) -> bool:
     return (
         _ENVELOPE <= meta.keys() <= _ENVELOPE | _OPTIONAL
         and meta[f"{_META}protocolVersion"] == MODERN
-        and _are_capabilities(meta[f"{_META}clientCapabilities"])
+        and _are_capabilities(meta[_CAPABILITIES])
         and _is_client_info(meta.get(f"{_META}clientInfo", {"name": "", "version": ""}))
     )
 
