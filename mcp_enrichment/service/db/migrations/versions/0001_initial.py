@@ -62,7 +62,7 @@ def _create_tables() -> None:
         sa.Column("pseudonym", sa.String(length=64), nullable=True),
         sa.Column("counts", sa.String(length=1024), nullable=False),
         sa.CheckConstraint(
-            "action IN ('suppress', 'lift', 'erase', 'export', 'import', 'expire')",
+            "action IN ('suppress', 'lift', 'erase', 'export', 'reveal', 'import', 'expire')",
             name="audit_log_action_known",
         ),
         sa.CheckConstraint("actor IN ('operator', 'service')", name="audit_log_actor_known"),
@@ -185,7 +185,7 @@ def _create_tables() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=12), nullable=False),
-        sa.Column("team_id", sa.Integer(), nullable=False),
+        sa.Column("team_id", sa.Integer(), nullable=True),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("revoked_at", sa.Float(), nullable=True),
@@ -265,7 +265,15 @@ def _create_tables() -> None:
     op.create_index(
         "requests_redactable_by_completion",
         "requests",
-        ["completed_at"],
+        ["completed_at", "status", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
+        postgresql_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
+    )
+    op.create_index(
+        "requests_redactable_by_profile",
+        "requests",
+        ["linkedin_url"],
         unique=False,
         sqlite_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
         postgresql_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
@@ -366,3 +374,4 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["callback_id"], ["callbacks.id"]),
         sa.PrimaryKeyConstraint("callback_id", "round", "number"),
     )
+    op.create_index("callback_attempts_by_start", "callback_attempts", ["started_at"], unique=False)
