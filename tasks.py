@@ -29,6 +29,7 @@ CHECKS = {
 SERVERS = {
     "postgresql": ["initdb", "/usr/lib/postgresql/*/bin/initdb"],
     "nginx-light": ["nginx", "/usr/sbin/nginx"],
+    "chromium": ["chromium"],
 }
 """Debian's packages, and what shows that one is there."""
 UPDATE = ["apt-get", "--quiet=2", "update"]

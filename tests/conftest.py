@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import network_guard
+from tests.support.browser import chromium
 from tests.support.scripted_server import ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from playwright.async_api import Browser
 
 INSTALLING = {"compat", "installs"}
 """Markers of tests that install from package indexes, and so need a network."""
@@ -78,3 +81,10 @@ async def vendor() -> AsyncIterator[ScriptedServer]:
     """A scripted server; the test says what it answers."""
     async with scripted_server() as end:
         yield end
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium of the test's own. It reaches no more than the test's process does."""
+    async with chromium() as started:
+        yield started
