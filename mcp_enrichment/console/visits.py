@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ DONE_COOKIE = "mcp-enrichment-done"
 DONE_SECONDS = 60
 MAX_DONE = 1000
 """Characters, as a cookie holds 4 KiB."""
+_PLACE = re.compile(r"[0-9]{1,18}")
 CONFIRMED = "once"
 """The field of a confirmation. Its value is used once."""
 
@@ -85,6 +87,11 @@ class Visit:
             sealed = self.console.sessions.seal("done", done[:MAX_DONE])
             self._set_cookie(response, DONE_COOKIE, sealed, seconds=DONE_SECONDS)
         return self.with_session(response)
+
+    def place(self, name: str) -> int | None:
+        """The parameter that says where a page of a list begins; None for another value."""
+        given = self.request.query_params.get(name, "")
+        return int(given) if _PLACE.fullmatch(given) else None
 
     def ask(self, says: str, button: str, *, back: str, **fields: str) -> Response | None:
         """The question before an action; None once the form has answered it.

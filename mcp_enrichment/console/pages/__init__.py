@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.console.pages import overview
+from mcp_enrichment.console.pages import lookups, overview
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 PAGES: Mapping[str, Handler] = {
     "": overview.show,
+    "/lookups": lookups.show,
+    "/lookups/{id}": lookups.show_one,
 }
 """By the path below `/console`."""
-ACTIONS: Mapping[str, Handler] = {}
+ACTIONS: Mapping[str, Handler] = {
+    "/lookups/search": lookups.search,
+    "/lookups/{id}/reveal": lookups.reveal,
+}
 """The same of what a POST does."""
