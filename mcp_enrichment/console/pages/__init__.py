@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.console.pages import lookups, overview
+from mcp_enrichment.console.pages import lookups, overview, sources
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,10 +19,13 @@ PAGES: Mapping[str, Handler] = {
     "": overview.show,
     "/lookups": lookups.show,
     "/lookups/{id}": lookups.show_one,
+    "/sources": sources.show,
+    "/sources/order": sources.show_order,
 }
 """By the path below `/console`."""
 ACTIONS: Mapping[str, Handler] = {
     "/lookups/search": lookups.search,
     "/lookups/{id}/reveal": lookups.reveal,
+    "/sources/resume": sources.resume,
 }
 """The same of what a POST does."""
