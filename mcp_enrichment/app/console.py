@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.app.service import database, running_service, shared_secret
 from mcp_enrichment.console.console import Console, Facts
 from mcp_enrichment.console.routes import routes
 from mcp_enrichment.console.sessions import Sessions
+from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from mcp_enrichment.service.http.service_app import ServiceApp
@@ -62,6 +64,7 @@ async def local_console(
         database(settings) as opened,
         running_service(settings, opened, jobs=False, watch_completions=False) as service,
     ):
+        await opened.write(partial(embedded_team, at=time.time()))
         secret = secrets.token_bytes(32)
         console = _console(settings, service, examine, secret, is_local=True)
         yield ServiceApp(routes(console), service, None, None), service.shutdown, console.link_token

@@ -25,7 +25,13 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 """Of every response of the console."""
-PAGES = (("", "Overview"), ("/lookups", "Lookups"), ("/sources", "Sources"))
+PAGES = (
+    ("", "Overview"),
+    ("/lookups", "Lookups"),
+    ("/sources", "Sources"),
+    ("/credits", "Credits"),
+    ("/callbacks", "Callbacks"),
+)
 """The pages of the menu: their paths below `/console`, and their names."""
 NONE = "-"
 MINUTE, HOUR, DAY = 60, 3600, 86_400

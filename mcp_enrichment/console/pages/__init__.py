@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_enrichment.console.pages import lookups, overview, sources
+from mcp_enrichment.console.pages import callbacks, credits, lookups, overview, sources  # noqa: A004 (a page)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -21,11 +21,15 @@ PAGES: Mapping[str, Handler] = {
     "/lookups/{id}": lookups.show_one,
     "/sources": sources.show,
     "/sources/order": sources.show_order,
+    "/credits": credits.show,
+    "/callbacks": callbacks.show,
 }
 """By the path below `/console`."""
 ACTIONS: Mapping[str, Handler] = {
     "/lookups/search": lookups.search,
     "/lookups/{id}/reveal": lookups.reveal,
     "/sources/resume": sources.resume,
+    "/credits/change": credits.change,
+    "/callbacks/retry": callbacks.retry,
 }
 """The same of what a POST does."""
