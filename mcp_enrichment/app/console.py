@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mcp_enrichment.app.client import request_memory
 from mcp_enrichment.app.service import database, running_service, shared_secret
 from mcp_enrichment.console.console import Console, Facts
 from mcp_enrichment.console.routes import routes
@@ -18,7 +19,7 @@ from mcp_enrichment.service.http.rate_limit import RateLimit
 from mcp_enrichment.service.http.service_app import ServiceApp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from starlette.types import ASGIApp
 
@@ -51,7 +52,8 @@ async def service_app(
             service, rate_limit=limit, metrics=settings.metrics, further=routes(console)
         )
         service.shutdown.on_begin(service.completion_waiter.release_waiters)
-        yield app, service.shutdown
+        async with console.uploads:
+            yield app, service.shutdown
 
 
 @asynccontextmanager
@@ -67,7 +69,9 @@ async def local_console(
         await opened.write(partial(embedded_team, at=time.time()))
         secret = secrets.token_bytes(32)
         console = _console(settings, service, examine, secret, is_local=True)
-        yield ServiceApp(routes(console), service, None, None), service.shutdown, console.link_token
+        app = ServiceApp(routes(console), service, None, None)
+        async with console.uploads:
+            yield app, service.shutdown, console.link_token
 
 
 def _console(
@@ -90,5 +94,11 @@ def _console(
         sign_in_limit=RateLimit(quota=settings.rate_limit, clock=time.monotonic),
         facts=facts,
         examine=lambda: examine(settings),
+        forget=partial(_forget, settings),
         is_local=is_local,
     )
+
+
+async def _forget(settings: Settings, profiles: Collection[str]) -> int:
+    with closing(request_memory(settings)) as store:
+        return await store.forget_profiles(profiles)

@@ -12,10 +12,11 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.console.sessions import LOCAL, Sessions
+from mcp_enrichment.console.uploads import Uploads
 from mcp_enrichment.service.accounts import api_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from decimal import Decimal
 
     from mcp_enrichment.console.sessions import Session
@@ -56,6 +57,10 @@ def _no_findings() -> Sequence[Finding]:
     return ()
 
 
+async def _forget_nothing(_profiles: Collection[str]) -> int:
+    return 0
+
+
 @dataclass(kw_only=True, slots=True)
 class Console:
     """One console over one service."""
@@ -67,6 +72,9 @@ class Console:
     facts: Facts = Facts()
     examine: Callable[[], Sequence[Finding]] = _no_findings
     """The checks of the doctor. They block."""
+    forget: Callable[[Collection[str]], Awaitable[int]] = _forget_nothing
+    """Removes erased profiles from the memory of past requests; their number."""
+    uploads: Uploads = field(default_factory=Uploads)
     is_local: bool = False
     """Whether it is for the person at this machine only. Nobody signs in with a key then."""
     link_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))

@@ -31,6 +31,9 @@ PAGES = (
     ("/sources", "Sources"),
     ("/credits", "Credits"),
     ("/callbacks", "Callbacks"),
+    ("/contacts", "Contacts"),
+    ("/privacy", "Privacy"),
+    ("/teams", "Teams and keys"),
 )
 """The pages of the menu: their paths below `/console`, and their names."""
 NONE = "-"

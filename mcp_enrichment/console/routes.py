@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from mcp_enrichment.console import sign_in, static_files
 from mcp_enrichment.console.live import live
-from mcp_enrichment.console.pages import ACTIONS, PAGES
+from mcp_enrichment.console.pages import ACTIONS, PAGES, UPLOAD
 from mcp_enrichment.console.rendering import HEADERS
 from mcp_enrichment.console.visits import COOKIES, ROOT, Refused, Visit
 from mcp_enrichment.contract.error_logging import safe_traceback
@@ -32,8 +32,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_FIELD = 64 * 1024
-"""Bytes of a field of a form that is no file."""
+MAX_FORM = 64 * 1024
+"""Bytes of a form without a file."""
+MAX_UPLOAD = 32 * 2**20
+"""Bytes of a form with a file: it is received within ten seconds, or not at all."""
+TOO_LARGE = Refused(
+    413,
+    f"The form is larger than {MAX_UPLOAD // 2**20} MiB, or has no length.",
+    "Nothing was stored. `mcp-enrichment contacts import` takes a file of any size.",
+)
 SIGNED_OUT = Refused(
     401, "You are not signed in, or your session has ended.", "Nothing happened. Sign in again."
 )
@@ -84,6 +91,7 @@ def _route(
             response = await handle(visit)
         except Exception as error:  # noqa: BLE001 (each becomes a page; a defect is logged)
             response = _refusal(visit, error)
+        await request.close()  # deletes an uploaded file
         response.headers.update(HEADERS)
         return response
 
@@ -109,7 +117,11 @@ async def _check_form(visit: Visit, *, public: bool) -> None:
         raise SIGNED_OUT
     if not _is_same_origin(visit.request):
         raise FORGED
-    form = await visit.request.form(max_files=1, max_fields=100, max_part_size=MAX_FIELD)
+    length = visit.request.headers.get("content-length", "")
+    most = MAX_UPLOAD if visit.request.url.path == ROOT + UPLOAD else MAX_FORM
+    if not length.isdecimal() or int(length) > most:
+        raise TOO_LARGE
+    form = await visit.request.form(max_files=1, max_fields=100, max_part_size=MAX_FORM)
     visit.form = {name: value for name, value in form.items() if isinstance(value, str)}
     visit.file = next((value for value in form.values() if not isinstance(value, str)), None)
     if not visit.console.sessions.is_token(visit.session, visit.form.get("token", "")):

@@ -42,7 +42,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append({"action": given.get("action", "")})
+            self.forms.append({})
         if tag in ("input", "button") and "name" in given and self.forms:
             self.forms[-1][given["name"]] = given.get("value", "")
 
@@ -111,8 +111,7 @@ def text_of(answer: httpx.Response) -> str:
 
 def form_of(answer: httpx.Response, field: str) -> dict[str, str]:
     """The hidden fields of the page's first form that has this field."""
-    form = next(form for form in _Page(answer.text).forms if field in form)
-    return {name: value for name, value in form.items() if name != "action"}
+    return next(form for form in _Page(answer.text).forms if field in form)
 
 
 @asynccontextmanager
@@ -120,7 +119,7 @@ async def visited_console(
     place: Place, *sources: Any, signed_in: bool = True, is_local: bool = False, **options: Any
 ) -> AsyncIterator[Visitor]:
     """A console over a service, and a browser. `options` are of the service."""
-    console_options = {k: options.pop(k) for k in ("facts", "examine") if k in options}
+    console_options = {k: options.pop(k) for k in ("facts", "examine", "forget") if k in options}
     async with running_service(place, *sources, **{"jobs": False} | options) as it:
         service = it.service
         console = Console(
@@ -132,9 +131,12 @@ async def visited_console(
         )
         app = create_app(service, further=routes(console))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://it", follow_redirects=True
-        ) as http:
+        async with (
+            console.uploads,
+            httpx.AsyncClient(
+                transport=transport, base_url="http://it", follow_redirects=True
+            ) as http,
+        ):
             visitor = Visitor(it=it, console=console, http=http)
             if signed_in and is_local:
                 await visitor.get(f"/open?token={console.link_token}")

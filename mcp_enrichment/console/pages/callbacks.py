@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.service.callbacks.callback_job import redeliver
@@ -17,7 +17,6 @@ from mcp_enrichment.service.reports.attempt_log import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
@@ -65,7 +64,7 @@ async def retry(visit: Visit) -> Response:
     return visit.to("/callbacks", done=f"{says}, or when one is started.")
 
 
-def _redeliver(visit: Visit, connection: Connection, ids: Sequence[str]) -> int:
+def _redeliver(visit: Visit, connection: Any, ids: Sequence[str]) -> int:
     """Start a new round of each that still exists; their number."""
     service, started = visit.console.service, 0
     for callback_id in ids:

@@ -10,7 +10,6 @@ from mcp_enrichment.service.accounts import teams
 from mcp_enrichment.service.billing import ledger
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
@@ -25,7 +24,7 @@ async def show(visit: Visit) -> Response:
     """The balances of all teams, and the ledger of one."""
     named, before = visit.request.query_params.get("team"), visit.place("before")
 
-    def read(connection: Connection) -> dict[str, Any]:
+    def read(connection: Any) -> dict[str, Any]:
         every = teams.list_all(connection)
         chosen = next((team for team in every if team.name == named), every[0] if every else None)
         entries = (
@@ -52,7 +51,7 @@ async def change(visit: Visit) -> Response:
         return asked
     at = visit.console.service.clock()
 
-    def move(connection: Connection) -> ledger.Balance:
+    def move(connection: Any) -> ledger.Balance:
         team_id = teams.team_id_of(connection, name)
         if reason:
             return ledger.correct(connection, team_id, amount, at=at, reason=reason)

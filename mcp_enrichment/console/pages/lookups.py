@@ -24,7 +24,6 @@ from mcp_enrichment.service.reports.lookup_list import (
 from mcp_enrichment.service.reports.lookup_timeline import timeline
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
@@ -42,7 +41,7 @@ async def show(visit: Visit) -> Response:
     before = visit.place("before")
     named = given.get("team", "")
 
-    def read(connection: Connection) -> dict[str, Any]:
+    def read(connection: Any) -> dict[str, Any]:
         every = teams.list_all(connection)
         team_id = next((team.id for team in every if team.name == named), None)
         chosen = LookupFilter(team_id=team_id, fields=fields)
@@ -90,7 +89,7 @@ async def reveal(visit: Visit) -> Response:
     """The same with the address. The audit trail records it before it is shown."""
     service = visit.console.service
 
-    def read_and_record(connection: Connection) -> Timeline:
+    def read_and_record(connection: Any) -> Timeline:
         found = _read(visit, connection)
         if found.request.email:
             audit_log.record(
@@ -106,7 +105,7 @@ async def reveal(visit: Visit) -> Response:
     return visit.page("lookup.html", found=found, shown=found.request.email, is_masked=False)
 
 
-def _read(visit: Visit, connection: Connection) -> Timeline:
+def _read(visit: Visit, connection: Any) -> Timeline:
     """The timeline of the request in the path, without the address of a suppressed person."""
     request_id = visit.request.path_params["id"]
     found = timeline(connection, request_id) if re.fullmatch(ENRICHMENT_ID, request_id) else None

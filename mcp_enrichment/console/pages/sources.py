@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.contract.models import EmailType
@@ -14,7 +14,6 @@ from mcp_enrichment.service.reports.source_figures import NEWEST, recent_history
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
@@ -34,7 +33,7 @@ async def show_order(visit: Visit) -> Response:
     """The cheapest order, worked out from the newest answers. It takes a part of a second."""
     facts = visit.console.facts
 
-    def work_out(connection: Connection) -> Sequence[OrderReport]:
+    def work_out(connection: Any) -> Sequence[OrderReport]:
         history = recent_history(connection, facts.sources)
         orders = (order_report(t, facts.sources, history, facts.prices) for t in EmailType)
         return [order for order in orders if order]

@@ -21,7 +21,9 @@ async function load() {
       const next = fresh.getElementById(region.id);
       // A part in use stays: replacing it would take the focus, or close what is open.
       const inUse = region.contains(document.activeElement) || region.querySelector("details[open]");
-      if (next && !inUse) region.replaceChildren(...next.childNodes);
+      if (!next || inUse) continue;
+      region.toggleAttribute("data-running", next.hasAttribute("data-running"));
+      region.replaceChildren(...next.childNodes);
     }
   } catch {
     state.textContent = "The server does not answer.";
@@ -43,3 +45,6 @@ if (document.querySelector("[data-live]")) {
   document.addEventListener("visibilitychange", load);
   addEventListener("pagehide", () => events.close());
 }
+
+// An import tells how far it is without writing anything.
+setInterval(() => { if (document.querySelector("[data-running]")) load(); }, 2000);
