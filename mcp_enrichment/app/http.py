@@ -18,14 +18,13 @@ import anyio
 
 from mcp_enrichment.app.client import in_process_client, open_client
 from mcp_enrichment.app.lazy import lazy, lazy_by_key
-from mcp_enrichment.app.service import database, running_service
+from mcp_enrichment.app.service import database, running_service, shared_secret
 from mcp_enrichment.client.scoped import IdSigner, ScopedClient
 from mcp_enrichment.client.webhooks import Webhooks, WebhookStore
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.errors import InvalidArguments
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
 from mcp_enrichment.contract.http import is_loopback
-from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.mcp.http.allowed_hosts import allowed_hosts
 from mcp_enrichment.mcp.http.app import MCP_PATH, HTTPConfig, http_app
 from mcp_enrichment.mcp.http.auth.access_tokens import TokenVerifier
@@ -89,7 +88,7 @@ class Accounts:
 @asynccontextmanager
 async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The teams of the service in this process. Raises `StorageFailed` and `InvalidArguments`."""
-    secret = _id_secret(settings)
+    secret = shared_secret(settings)
     async with database(settings) as opened, running_service(settings, opened) as service:
         teams = _Teams(settings, service)
         if settings.oauth_issuer:
@@ -137,7 +136,7 @@ class _Teams:
 @asynccontextmanager
 async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The account of the settings, shared by all callers."""
-    secret = _id_secret(settings)
+    secret = shared_secret(settings)
     webhooks = _webhooks(settings, secret)
     async with (
         lazy(lambda: database(settings)) as local,
@@ -169,12 +168,6 @@ def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
 def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
     signer = IdSigner(secret=secret, caller=caller.name)
     return ScopedClient(client=client, signer=signer, may_submit=caller.may(Scope.SPEND))
-
-
-def _id_secret(settings: Settings) -> bytes:
-    if settings.http_secret:
-        return settings.http_secret.get_secret_value().encode()
-    return read_or_create_secret(settings.secret_file)
 
 
 @asynccontextmanager

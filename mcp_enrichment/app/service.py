@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_enrichment.contract.defaults import DAY
+from mcp_enrichment.credentials.secret_file import read_or_create_secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -61,6 +62,14 @@ def read_teams(settings: Settings) -> Sequence[Team]:
     return read_only.read_postgres(url, teams.list_all, privacy_key=key)
 
 
+def shared_secret(settings: Settings) -> bytes:
+    """The secret that signs ids and sessions: of the settings, else of a file that the processes of
+    this machine share. Raises `StorageFailed`."""
+    if settings.http_secret:
+        return settings.http_secret.get_secret_value().encode()
+    return read_or_create_secret(settings.secret_file)
+
+
 def migrate(settings: Settings) -> None:
     """Migrate that database to this version. Raises `StorageFailed`."""
     if settings.database_url is None:
@@ -69,27 +78,6 @@ def migrate(settings: Settings) -> None:
     from mcp_enrichment.service.db.postgres import migrate_postgres
 
     migrate_postgres(settings.database_url.get_secret_value())
-
-
-@asynccontextmanager
-async def service_app(
-    settings: Settings, *, jobs: bool = True
-) -> AsyncIterator[tuple[ASGIApp, GracefulShutdown]]:
-    """The service for callers with keys, and its shutdown, which ends held responses.
-
-    Without `jobs`, other processes run the jobs. Raises `StorageFailed`.
-    """
-    from mcp_enrichment.service.http.app import create_app
-    from mcp_enrichment.service.http.rate_limit import RateLimit
-
-    async with (
-        database(settings) as opened,
-        running_service(settings, opened, jobs=jobs) as service,
-    ):
-        limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
-        app = create_app(service, rate_limit=limit, metrics=settings.metrics)
-        service.shutdown.on_begin(service.completion_waiter.release_waiters)
-        yield app, service.shutdown
 
 
 @asynccontextmanager

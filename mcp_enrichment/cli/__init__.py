@@ -14,6 +14,10 @@ from mcp_enrichment.cli.serve import serve_stdio
 
 COMMANDS = {
     "callbacks": ("callbacks.callbacks", "Show callbacks, and deliver failed ones again."),
+    "console": (
+        "console.console",
+        "Look at the embedded service in a browser, and act on it.",
+    ),
     "contacts": ("contacts.contacts", "Import your own contacts, the first source of addresses."),
     "credits": ("accounts.credits_group", "Show the credits that are left, and grant some."),
     "demo": ("enrich.demo", "Try it on sample data: nothing of yours is read or written."),

@@ -69,11 +69,14 @@ def keys() -> None:
 
 
 @keys.command("create")
-@click.argument("team")
+@click.argument("team", required=False)
+@click.option("--operator", is_flag=True, help="For a person who runs the service, in its console.")
 @with_service_database
-def create_key(database: Database, team: str) -> None:
-    """Make a key for TEAM. It is shown this once."""
-    made = database.write_now(lambda c: api_keys.create(c, team=team, at=time.time()))
+def create_key(database: Database, team: str | None, operator: bool) -> None:
+    """Make a key for TEAM, or for an operator. It is shown this once."""
+    if operator is (team is not None):
+        raise click.UsageError("Name a team, or pass --operator.")
+    made = database.write_now(lambda c: api_keys.create(c, team, at=time.time()))
     click.echo(made.key)
     click.echo("Keep it now: only its hash is stored, and it cannot be shown again.", err=True)
 
@@ -84,7 +87,7 @@ def list_keys(database: Database) -> None:
     """List the keys by id; the keys themselves are not stored."""
     for key in database.read_now(api_keys.list_all):
         state = f"revoked {format_time(key.revoked_at)}" if key.revoked_at else "valid"
-        print_row(key.id, key.team, f"made {format_time(key.created_at)}", state)
+        print_row(key.id, key.team or "(operator)", f"made {format_time(key.created_at)}", state)
 
 
 @keys.command("revoke")

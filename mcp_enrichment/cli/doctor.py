@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from mcp_enrichment.doctor import Level, installation, ok, service, wrong
 from mcp_enrichment.doctor.clients import client_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mcp_enrichment.doctor import Finding
     from mcp_enrichment.settings import Settings
@@ -42,10 +43,20 @@ def _findings() -> Iterator[Finding]:
         yield wrong("settings", fault.message)
         yield from installation.unknown_variables()
     else:
-        notes = [*installation.unknown_variables(), *installation.unused_limits(settings)]
-        yield from notes or [ok("settings", "as they should be")]
+        yield from _settings_findings(settings)
         yield from _service_findings(settings)
     yield from client_findings()
+
+
+def service_findings(settings: Settings) -> Sequence[Finding]:
+    """The findings for a process that serves with these settings, for its console."""
+    found = (installation.versions(), _settings_findings(settings), _service_findings(settings))
+    return [*chain(*found)]
+
+
+def _settings_findings(settings: Settings) -> Iterator[Finding]:
+    notes = [*installation.unknown_variables(), *installation.unused_limits(settings)]
+    yield from notes or [ok("settings", "as they should be")]
 
 
 def _service_findings(settings: Settings) -> Iterator[Finding]:

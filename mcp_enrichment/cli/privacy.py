@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from mcp_enrichment.cli.common import (
     with_service_database,
 )
 from mcp_enrichment.service.privacy import audit_log, subject_requests, suppression
+from mcp_enrichment.service.privacy.export_text import export_text
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.email_address import clean_email
 
@@ -98,7 +97,7 @@ def erase(database: Database, subject: NamedSubject, without_suppressing: bool) 
 def export(database: Database, subject: NamedSubject) -> None:
     """Print all that is stored about a person, as JSON."""
     found = subject_requests.export(database, subject, at=time.time())
-    click.echo(json.dumps(_with_dates(found), indent=2, ensure_ascii=False))
+    click.echo(export_text(found))
 
 
 @privacy.command("list")
@@ -116,17 +115,6 @@ def show_audit(database: Database, limit: int) -> None:
     """Show who did what to how many rows, the newest first."""
     for one in database.read_now(lambda c: audit_log.newest(c, limit=limit)):
         print_row(format_time(one.at), one.actor, one.action, one.pseudonym or "-", one.counts)
-
-
-def _with_dates(exported: Any, name: str = "") -> Any:
-    """The same with ISO 8601 texts, in UTC, in place of seconds since the epoch."""
-    if isinstance(exported, dict):
-        return {key: _with_dates(value, key) for key, value in exported.items()}
-    if isinstance(exported, list):
-        return [_with_dates(each) for each in exported]
-    if isinstance(exported, float) and name.rpartition("_")[2] == "at":
-        return f"{datetime.fromtimestamp(exported, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return exported
 
 
 def _subject(profile: str | None, email: str | None) -> NamedSubject:

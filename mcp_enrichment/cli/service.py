@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from mcp_enrichment.app.service import job_worker, service_app
+from mcp_enrichment.app.service import job_worker
 from mcp_enrichment.app.service import migrate as migrate_database
 from mcp_enrichment.cli.errors import load_server_settings, load_settings
 from mcp_enrichment.cli.otel import export_spans
@@ -68,9 +68,11 @@ def migrate() -> None:
 
 async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bool) -> None:
     """Serve the contract until a signal arrives. Then finish open responses and release leases."""
+    from mcp_enrichment.app.console import service_app
+    from mcp_enrichment.cli.doctor import service_findings
     from mcp_enrichment.cli.http_server import root_url, serve_app
 
-    async with service_app(settings, jobs=jobs) as (app, shutdown):
+    async with service_app(settings, service_findings, jobs=jobs) as (app, shutdown):
         gc.freeze()  # a collection need not look at modules, which are never freed
         await serve_app(app, shutdown, listening, f"Serving on {root_url(listening)}")
 

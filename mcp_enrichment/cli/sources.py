@@ -25,6 +25,7 @@ from mcp_enrichment.service.lookup.source_report import (
     source_report,
     trial_lookup,
 )
+from mcp_enrichment.service.privacy.masking import masked_address
 from mcp_enrichment.service.privacy.suppression import is_suppressed
 from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import (
@@ -169,9 +170,8 @@ def _answer(outcome: Outcome) -> str:
     """The outcome of a lookup, with a masked email that only a person who knows it recognises."""
     match outcome:
         case Hit():
-            local, _, domain = outcome.email.partition("@")
             checked = f", checked {format_day(outcome.checked_at)}" if outcome.checked_at else ""
-            return f"{local[:1]}***@{domain}, {outcome.verification}{checked}"
+            return f"{masked_address(outcome.email)}, {outcome.verification}{checked}"
         case Miss(reason=Reason.SUPPRESSED):
             return "it has no address that may be given out"
         case Miss():

@@ -35,7 +35,7 @@ _KEYS = select(
     api_keys.c.hash,
     api_keys.c.created_at,
     api_keys.c.revoked_at,
-).join(teams, teams.c.id == api_keys.c.team_id)
+).outerjoin(teams, teams.c.id == api_keys.c.team_id)
 PREFIX = "mcpe"
 """The prefix of every key, by which secret scanners find leaked ones."""
 ID_BYTES = 6
@@ -51,8 +51,9 @@ class ApiKey:
 
     id: str
     """The public part of the key, shown in lists."""
-    team_id: int
-    team: str
+    team_id: int | None
+    """None for the key of an operator."""
+    team: str | None
     hash: str
     """SHA-256 of the whole key, in hex."""
     created_at: float
@@ -79,9 +80,10 @@ class NewKey:
     key: str
 
 
-def create(connection: Connection, team: str, *, at: float) -> NewKey:
-    """Create a key for the team of this name. Raises `InvalidArguments` if there is none."""
-    team_id = team_id_of(connection, team)
+def create(connection: Connection, team: str | None, *, at: float) -> NewKey:
+    """Create a key for the team of this name; None: for an operator, whose key opens the console
+    and acts for no team. Raises `InvalidArguments` if there is no such team."""
+    team_id = None if team is None else team_id_of(connection, team)
     key_id = secrets.token_hex(ID_BYTES)
     key = f"{PREFIX}_{key_id}_{secrets.token_hex(SECRET_BYTES)}"
     row = {"id": key_id, "team_id": team_id, "hash": _hash(key), "created_at": at}
@@ -95,10 +97,27 @@ async def authenticate(database: Database, key: str) -> int | None:
 
 
 def team_of(connection: Connection, key: str) -> int | None:
-    """The team of a key; None for an unknown, revoked or malformed key."""
+    """The team of a key; None for an unknown, revoked or malformed key, and for an operator's."""
+    return _verified(connection, key)[1]
+
+
+def is_operators(connection: Connection, key: str) -> bool:
+    """Whether it is a valid key of an operator."""
+    return _verified(connection, key) == (True, None)
+
+
+def is_live_operator(connection: Connection, key_id: str) -> bool:
+    """Whether an operator's key with this id exists and is not revoked."""
+    [(stored, team_id)] = _VALID.rows(connection, {"id": key_id})
+    return stored is not None and team_id is None
+
+
+def _verified(connection: Connection, key: str) -> tuple[bool, int | None]:
+    """Whether the key is valid, and its team."""
     [(stored, team_id)] = _VALID.rows(connection, {"id": key_id_of(key)})
     # An unknown key is compared, too, so that both take the same time.
-    return team_id if hmac.compare_digest(stored or _NO_HASH, _hash(key)) else None
+    is_valid = hmac.compare_digest(stored or _NO_HASH, _hash(key))
+    return is_valid, team_id if is_valid else None
 
 
 def key_id_of(key: str) -> str:

@@ -44,7 +44,8 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", String(12), primary_key=True),
-    Column("team_id", ForeignKey("teams.id"), nullable=False),
+    # Null: an operator's key, which opens the console and acts for no team.
+    Column("team_id", ForeignKey("teams.id")),
     Column("hash", String(64), nullable=False, unique=True),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
@@ -98,6 +99,15 @@ REDACTABLE = text("completed_at IS NOT NULL AND redacted_at IS NULL")
 Index(
     "requests_redactable_by_completion",
     requests.c.completed_at,
+    # The console counts outcomes and durations from the index alone.
+    requests.c.status,
+    requests.c.created_at,
+    sqlite_where=REDACTABLE,
+    postgresql_where=REDACTABLE,
+)
+Index(
+    "requests_redactable_by_profile",
+    requests.c.linkedin_url,
     sqlite_where=REDACTABLE,
     postgresql_where=REDACTABLE,
 )
@@ -199,6 +209,7 @@ callback_attempts = Table(
     Column("outcome", String(32)),
     Column("http_status", Integer),
     CheckConstraint("number BETWEEN 1 AND 3", name="callback_attempts_at_most_three"),
+    Index("callback_attempts_by_start", "started_at"),
 )
 
 # The readiness check writes here; nothing reads it.
@@ -349,7 +360,7 @@ audit_log = Table(
     Column("counts", String(1024), nullable=False),
     CheckConstraint("actor IN ('operator', 'service')", name="audit_log_actor_known"),
     CheckConstraint(
-        "action IN ('suppress', 'lift', 'erase', 'export', 'import', 'expire')",
+        "action IN ('suppress', 'lift', 'erase', 'export', 'reveal', 'import', 'expire')",
         name="audit_log_action_known",
     ),
     Index("audit_log_by_pseudonym", "pseudonym"),

@@ -31,7 +31,7 @@ from mcp_enrichment.service.http.service_app import Endpoint, ServiceApp
 from mcp_enrichment.service.requests import batch_submission, submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -52,11 +52,13 @@ def create_app(
     *,
     rate_limit: RateLimit | None = None,
     metrics: bool = False,
+    further: Sequence[Route] = (),
 ) -> ServiceApp:
     """The ASGI application of one service.
 
     `team_id`: the team of every caller, for a service within its own process; without it, callers
-    send the keys of their teams. `metrics` adds `/metrics`, without a key.
+    send the keys of their teams. `metrics` adds `/metrics`, without a key. `further`: the routes of
+    the console.
     """
     routes = [
         Route(ENRICHMENTS, Endpoint(_post), methods=["POST"]),
@@ -66,6 +68,7 @@ def create_app(
         Route(HISTORY, Endpoint(_history), methods=["GET"]),
         Route("/openapi.json", Endpoint(_openapi), methods=["GET"]),
         *health.routes(metrics=metrics),
+        *further,
     ]
     return ServiceApp(routes, service, team_id, rate_limit)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
@@ -75,7 +75,7 @@ def read_history(
     found: dict[str, dict[EmailType, CallHistory]] = {}
     for row in connection.execute(kinds.execution_options(yield_per=1000)):
         by_type = found.setdefault(row.source, {})
-        _add(by_type.setdefault(EmailType(row.type), CallHistory()), row)
+        add_calls(by_type.setdefault(EmailType(row.type), CallHistory()), row)
     return found
 
 
@@ -98,7 +98,8 @@ def median_seconds(
     return fmean(connection.scalars(middle))
 
 
-def _add(history: CallHistory, row: Row[tuple[object, ...]]) -> None:
+def add_calls(history: CallHistory, row: Row[Any]) -> None:
+    """Add the calls of a row: `count` calls with this `state`, `verification` and `cost`."""
     state, count = CallState(row.state), int(row._mapping["count"])
     history.states[state] = history.states.get(state, 0) + count
     cost = Decimal(repr(row.cost))

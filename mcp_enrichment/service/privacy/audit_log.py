@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class Actor(StrEnum):
     OPERATOR = "operator"
-    """A person at the command line."""
+    """A person at the command line or in the console."""
     SERVICE = "service"
     """The service itself."""
 
@@ -29,6 +29,8 @@ class Action(StrEnum):
     LIFT = "lift"
     ERASE = "erase"
     EXPORT = "export"
+    REVEAL = "reveal"
+    """An address was shown in full in the console."""
     IMPORT = "import"
     EXPIRE = "expire"
 

@@ -1,0 +1,45 @@
+"""A stream of server-sent events: one whenever something was written, so that pages load anew."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.responses import StreamingResponse
+
+from mcp_enrichment.service.reports.changes import last_change
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from mcp_enrichment.console.visits import Visit
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the database: a page loads anew at most this often."""
+KEEP_OPEN = 20.0
+"""Seconds after which a comment shows proxies that the stream is open."""
+
+
+async def live(visit: Visit) -> Response:
+    """The stream of a browser. It ends with the session and with the process."""
+    headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
+    return StreamingResponse(_events(visit), media_type="text/event-stream", headers=headers)
+
+
+async def _events(visit: Visit) -> AsyncIterator[str]:
+    console, database = visit.console, visit.console.service.database
+    seen, spoke = await last_change(database), time.monotonic()
+    yield "retry: 5000\n\n"
+    while not console.is_over.is_set():
+        with anyio.move_on_after(LOOK_EVERY):
+            await console.is_over.wait()
+        now = await last_change(database)
+        if now == seen and time.monotonic() - spoke < KEEP_OPEN:
+            continue
+        if not await console.is_signed_in(visit.session):
+            return
+        yield ": open\n\n" if now == seen else "event: change\ndata:\n\n"
+        seen, spoke = now, time.monotonic()
