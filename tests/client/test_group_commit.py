@@ -13,7 +13,7 @@ import pytest
 
 from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from tests.support.running_service import until
 from tests.support.waiting import HANG
 
@@ -84,8 +84,9 @@ async def test_calls_that_come_during_a_commit_share_the_next_one(
     assert len(commits) == 2
 
 
+@pytest.mark.parametrize("error", [LookupError(), StorageFailed(StorageFault.BUSY)])
 async def test_a_call_that_fails_leaves_the_others_of_its_group_their_result(
-    file: SQLiteFile, calls: Calls, commits: list[object]
+    file: SQLiteFile, calls: Calls, commits: list[object], error: Exception
 ) -> None:
     failed: list[str] = []
 
@@ -93,11 +94,11 @@ async def test_a_call_that_fails_leaves_the_others_of_its_group_their_result(
         def work(db: sqlite3.Connection) -> None:
             calls.add(db, account)
             if account == "b":
-                raise LookupError
+                raise error
 
         try:
             await file.run(work)
-        except LookupError:
+        except type(error):
             failed.append(account)
 
     async with anyio.create_task_group() as tasks:
