@@ -43,6 +43,9 @@ class Attempt:
     """The body without our callback URL."""
     body: EnrichmentRequest
     """The body to send: with our callback URL if webhooks are in use."""
+    hold: int = 0
+    """Seconds that the service may wait for the outcome before it answers. Only for a POST that is
+    repeatable, as the id is saved afterwards."""
     is_own: bool = True
     """False if another process has sent the POST first, with another body."""
 
@@ -88,7 +91,8 @@ class PostSender:
         """Send one POST; a second one without our callback URL if that may be refused."""
         key = attempt.record.key
         if self.webhooks is None or attempt.body is attempt.plain:
-            return await self.api.post(attempt.body, key=key)
+            hold = attempt.hold if attempt.is_repeatable else 0
+            return await self.api.post(attempt.body, key=key, hold=hold)
         try:
             posted = await self.api.post(attempt.body, key=key)
         except IdempotencyConflict:

@@ -50,6 +50,8 @@ class Submission(NamedTuple):
     """Whether a new POST may be sent for it."""
     cap: CreditCap | None = None
     """The cap of the list that it belongs to."""
+    hold: int = 0
+    """Seconds that the service may wait for the outcome before it answers the POST."""
 
 
 class Submitted(NamedTuple):

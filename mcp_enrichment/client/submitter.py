@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
-from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, validate_email
+from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, POST_SECONDS, has_usable_email
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
@@ -24,6 +24,7 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
 )
+from mcp_enrichment.client.state.requests import FinalRequest
 from mcp_enrichment.client.state.spending import ACCEPTED, CHARGED, BalanceSnapshot
 from mcp_enrichment.client.submission import (
     FORGOTTEN,
@@ -34,7 +35,6 @@ from mcp_enrichment.client.submission import (
 )
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
-    BadAnswer,
     EnrichmentError,
     InvalidArguments,
     NotConfirmed,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.client.http_api import PostResult
     from mcp_enrichment.client.post_sender import PostSender
     from mcp_enrichment.client.state.requests import RequestStore
-    from mcp_enrichment.client.state.spending import Budget, CreditCap
+    from mcp_enrichment.client.state.spending import Budget
     from mcp_enrichment.contract.models import Credits, EnrichmentRequest
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Submitter:
             del self._running[key]
 
     async def _reuse_or_post(self, submission: Submission) -> Submitted:
-        body, refresh, may_spend, cap = submission
+        body, refresh = submission.body, submission.refresh
         key = dedup_key(self._store.account, body.linkedin_url, body.type)
         while True:
             stored = await self._wait_until_sent(key)
@@ -179,10 +179,10 @@ class Submitter:
                 continue  # its outcome may still be unknown: no new POST may follow
             if reused:
                 return reused
-            if not may_spend:
+            if not submission.may_spend:
                 raise NotConfirmed
             async with self._slots:
-                if submitted := await self._post(body, key, cap, expected=stored):
+                if submitted := await self._post(submission, key, expected=stored):
                     return submitted
 
     async def _wait_until_sent(self, key: str) -> StoredRequest:
@@ -252,18 +252,13 @@ class Submitter:
         return status is not Status.FAILED
 
     async def _post(
-        self,
-        body: EnrichmentRequest,
-        key: str,
-        cap: CreditCap | None,
-        *,
-        expected: StoredRequest,
+        self, submission: Submission, key: str, *, expected: StoredRequest
     ) -> Submitted | None:
         """Record a new request, count its credit, and send it.
 
         None if another caller has changed the `expected` rows meanwhile.
         """
-        has_reserve = self._budget.reserve is not None
+        body, has_reserve = submission.body, self._budget.reserve is not None
         snapshot = await self._balance_snapshot() if has_reserve else None
         record = RequestRecord(
             dedup_key=key,
@@ -283,7 +278,7 @@ class Submitter:
                 expected=expected,
                 budget=self._budget,
                 snapshot=snapshot,
-                cap=cap,
+                cap=submission.cap,
             ):
                 return None
             attempt = Attempt(
@@ -293,6 +288,7 @@ class Submitter:
                 is_repeatable=is_repeatable,
                 plain=body,
                 body=sent,
+                hold=submission.hold,
             )
             return await self._send_and_save(attempt)
 
@@ -343,14 +339,17 @@ class Submitter:
             with _log_storage_errors():
                 await self._store.release(record, attempt.post, attempt.before)
             raise
+        result = _to_result(attempt, posted)
+        is_usable = has_usable_email(posted.enrichment)
+        outcome = FinalRequest.of(record, result) if result.is_final and is_usable else None
         is_first, accepted = True, None
         with _log_storage_errors():
-            accepted_id = posted.enrichment.id
-            is_first = await self._store.mark_accepted(record, accepted_id)
-            accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
+            is_first = await self._store.mark_accepted(record, result.id, outcome)
+            accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=result.id)
             if posted.supports_idempotency and not attempt.is_repeatable:
                 await self._store.mark_idempotent()
-        result = _to_result(attempt, posted)
+        if not is_usable:
+            raise UnusableAddress
         return Submitted(result if is_first and attempt.is_own else as_reused(result), accepted)
 
 
@@ -375,10 +374,6 @@ def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: Request
 
 
 def _to_result(attempt: Attempt, posted: PostResult) -> EnrichmentResult:
-    try:
-        validate_email(posted.enrichment)
-    except BadAnswer as error:
-        raise UnusableAddress from error
     result = from_response(posted.enrichment)
     return replace(
         result,

@@ -135,10 +135,17 @@ async def wait_until_final(
     if found and not found.status.is_final and seconds:
         await service.completion_waiter.wait(found.id, seconds)
         get = reader(service, found.id)
-        found = await service.database.read(lambda connection: get(connection, team_id))
+        found = await service.database.read_few(lambda connection: get(connection, team_id))
     if found is None:
         raise UnknownEnrichment
     return found
+
+
+async def outcome_or_same(service: ServiceContext, answer: Request, seconds: float) -> Request:
+    """The request once it is final, with the external_id of this answer; the same answer after so
+    many seconds."""
+    found = await wait_until_final(service, answer.team_id, answer, seconds)
+    return replace(found, external_id=answer.external_id) if found.status.is_final else answer
 
 
 def as_first_answered(request: Request, external_id: str | None) -> Request:
