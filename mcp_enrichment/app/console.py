@@ -84,7 +84,7 @@ def _console(
 ) -> Console:
     facts = Facts(
         sources=settings.sources,
-        prices=settings.credit_prices,
+        prices=settings.prices,
         currency=settings.currency,
         daily_budget=settings.daily_budget,
     )

@@ -18,7 +18,7 @@ from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.lists import ListItem, ListPreview, ListRow, ListRun, preview_list
 from mcp_enrichment.client.poll_schedule import PollSchedule
-from mcp_enrichment.client.poller import NoResponseYet, Poller
+from mcp_enrichment.client.poller import RESPONSE_MARGIN, NoResponseYet, Poller
 from mcp_enrichment.client.post_sender import PostSender
 from mcp_enrichment.client.results import EnrichmentResult, from_response
 from mcp_enrichment.client.retry import with_retries
@@ -59,6 +59,9 @@ READ_SECONDS = 10.0
 SAVE_SECONDS = 0.25
 """How long a reply waits for its outcome to be saved. The save continues regardless: while many
 are saved, replies would otherwise come after the deadlines of their calls."""
+POST_HOLD = 1
+"""Seconds that a service may wait for the outcome before it answers a POST: its id is saved
+afterwards, so it is short. A quick lookup needs no second call, and no second commit."""
 KEEP_MISSES = 30 * DAY
 """Seconds for which a saved `not-found` is reused."""
 NO_BUDGET = Budget()
@@ -154,7 +157,8 @@ class EnrichmentClient:
         new request raises `NotConfirmed`, and nothing is sent.
         """
         body = build_request(linkedin_url, type, callback_url, external_id)
-        submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend)
+        hold = POST_HOLD if wait >= POST_HOLD + RESPONSE_MARGIN else 0
+        submission = Submission(body=body, refresh=force_refresh, may_spend=may_spend, hold=hold)
         return await self._request(submission, wait)
 
     async def _request(self, submission: Submission, wait: float) -> EnrichmentResult:
@@ -344,10 +348,7 @@ class EnrichmentClient:
         if record is None:
             return result
         if result.is_final and record.ended_at is None:
-            charged = bool(result.credits_charged)
-            outcome = FinalRequest(
-                record=record, status=result.status, charged=charged, duration=duration
-            )
+            outcome = FinalRequest.of(record, result, duration)
             saved = SharedCall[None]()
             self._tasks.start_soon(saved.run, lambda: self._store.save_outcome(outcome))
             with anyio.move_on_after(SAVE_SECONDS):

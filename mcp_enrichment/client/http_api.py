@@ -36,6 +36,8 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_IN_FLIGHT = 10
 """Requests to the service that one process has open at once, at most."""
+MAX_HOLDS = 8
+"""Held requests at once. The rest of the connections stays free for other calls."""
 RESPONSE_SECONDS = 10.0
 """Time-out of a GET, without the seconds for which it is held."""
 POST_SECONDS = 30.0
@@ -89,6 +91,7 @@ class HTTPApi:
         except CLIENT_SETUP_ERRORS as error:
             raise Unauthorized(invalid_setting(_NO_URL)) from error
         self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
+        self._holds = 0
         self._rate_limited_until = 0.0
         self._rate_limits = 0
         self.batch_limit = 0
@@ -103,15 +106,25 @@ class HTTPApi:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
-        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived."""
+    @property
+    def may_hold(self) -> bool:
+        """Whether a connection can be spared for a request that the service holds."""
+        return self._holds < MAX_HOLDS and not self._in_flight.statistics().tasks_waiting
+
+    async def post(self, request: EnrichmentRequest, *, key: str, hold: int = 0) -> PostResult:
+        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived.
+
+        `hold`: seconds that the service may wait for the outcome, if a connection can be spared.
+        """
         body = request.model_dump(mode="json", exclude_none=True)
+        hold = hold if self.may_hold else 0
         answer, headers = await self._call(
             EnrichmentBody,
             "POST",
             self._enrichments,
             json=body,
-            headers={"idempotency-key": key},
+            headers={"idempotency-key": key} | ({"prefer": f"wait={hold}"} if hold else {}),
+            hold=hold,
             seconds=POST_SECONDS,
         )
         return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
@@ -136,11 +149,11 @@ class HTTPApi:
             "GET",
             f"{self._enrichments}/{enrichment_id}",
             headers={"prefer": f"wait={hold}"},
-            seconds=hold + RESPONSE_SECONDS,
+            hold=hold,
+            seconds=RESPONSE_SECONDS,
         )
-        if answer.id != enrichment_id:
+        if answer.id != enrichment_id or not has_usable_email(answer):
             raise BadAnswer
-        validate_email(answer)
         return PollResult(enrichment=answer, held="preference-applied" in headers)
 
     async def credits(self) -> Credits:
@@ -153,7 +166,14 @@ class HTTPApi:
         return answer, headers.get("date")
 
     async def _call(
-        self, model: type[M], method: str, url: httpx.URL | str, **options: Any
+        self,
+        model: type[M],
+        method: str,
+        url: httpx.URL | str,
+        *,
+        seconds: float,
+        hold: int = 0,
+        **options: Any,
     ) -> tuple[M, httpx.Headers]:
         called = _CALLED[model]
         spends = method == "POST"
@@ -164,11 +184,16 @@ class HTTPApi:
             if left > 0:  # a 429 holds for the account
                 raise RateLimited(retry_after=left)
             options["headers"] = options.get("headers", {}) | tracing.headers()
+            self._holds += bool(hold)
             try:
                 async with self._in_flight:
-                    response, body = await exchange(self._http, method, url, **options)
+                    response, body = await exchange(
+                        self._http, method, url, seconds=seconds + hold, **options
+                    )
             except Exception as error:  # after any exception a POST may have been sent
                 raise errors.from_exception(error, spends=spends) from error
+            finally:
+                self._holds -= bool(hold)
             tracing.annotate({"http.response.status_code": response.status_code})
             if (limit := response.headers.get(BATCH_LIMIT, "")).isdecimal():
                 self.batch_limit = min(int(limit[:_DIGITS]), MAX_BATCH)
@@ -197,11 +222,10 @@ class HTTPApi:
             self._rate_limited_until = max(self._rate_limited_until, anyio.current_time() + pause)
 
 
-def validate_email(enrichment: EnrichmentBody) -> None:
-    """Raise `BadAnswer` if a completed request has no plausible email, or a masked one."""
+def has_usable_email(enrichment: EnrichmentBody) -> bool:
+    """Whether the request has a plausible email that is not masked, if it is completed."""
     if enrichment.status is not Status.COMPLETED:
-        return
+        return True
     address = enrichment.email.email if enrichment.email else ""
-    plausible = address.isprintable() and _ADDRESS.fullmatch(address)
-    if not plausible or _MASK.match(address):
-        raise BadAnswer
+    is_plausible = address.isprintable() and _ADDRESS.fullmatch(address)
+    return bool(is_plausible) and not _MASK.match(address)

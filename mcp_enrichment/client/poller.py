@@ -26,8 +26,6 @@ RESPONSE_MARGIN = 0.5
 """Seconds before the first waiter's deadline at which a held response must be back."""
 LAST_POLL_SECONDS = 1.0
 """Time for one more poll when waiters are released before any response has come."""
-MAX_HOLDS = 8
-"""Held requests at once. The rest of the connections stays free for other calls."""
 MAX_POLLS = MAX_IN_FLIGHT - 1
 """Polls at once, held or not. One connection stays free for other calls."""
 POLLS_A_SECOND = 200
@@ -78,7 +76,6 @@ class Poller:
         self._tasks = tasks
         self._running: dict[str, _Poll] = {}
         self._slots = anyio.CapacityLimiter(MAX_POLLS)
-        self._holds = 0
         self.schedule = PollSchedule()
 
     def release_waiters(self) -> None:
@@ -186,12 +183,8 @@ class Poller:
             started_at = anyio.current_time()
             hold = self._hold_seconds(poll, started_at)
             poll.held_until = started_at + hold
-            self._holds += bool(hold)
-            try:
-                with anyio.CancelScope() as poll.request:
-                    got = await self._api.get(poll.enrichment_id, hold=hold)
-            finally:
-                self._holds -= bool(hold)
+            with anyio.CancelScope() as poll.request:
+                got = await self._api.get(poll.enrichment_id, hold=hold)
         if poll.request.cancelled_caught:
             return True
         poll.last = got.enrichment
@@ -202,7 +195,7 @@ class Poller:
         """The seconds for `Prefer: wait`; 0 if a waiter leaves before, if enough requests are held,
         or if other polls wait for a connection."""
         others_wait = self._slots.statistics().tasks_waiting > 0
-        if self._holds >= MAX_HOLDS or others_wait or poll.expects_webhook:
+        if others_wait or poll.expects_webhook or not self._api.may_hold:
             return 0
         deadlines = (wait.deadline for wait in poll.waits)
         left = min(deadlines, default=now) - RESPONSE_MARGIN - now

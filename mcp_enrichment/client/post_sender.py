@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -46,6 +47,9 @@ class Attempt:
     """The body to send: with our callback URL if webhooks are in use."""
     is_in_list: bool = False
     """It may be sent in one batch with others of lists."""
+    hold: int = 0
+    """Seconds that the service may wait for the outcome before it answers. Only for a POST that is
+    repeatable, as the id is saved afterwards."""
     is_own: bool = True
     """False if another process has sent the POST first, with another body."""
 
@@ -93,8 +97,10 @@ class PostSender:
         key = attempt.record.key
         # The answer to a batch may be lost for many: only with keys it is certain to be repeated.
         is_batched = attempt.is_in_list and attempt.is_repeatable
-        post = self.batches.post if is_batched else self.api.post
-        if self.webhooks is None or attempt.body is attempt.plain:
+        webhooks = None if attempt.body is attempt.plain else self.webhooks
+        hold = attempt.hold if attempt.is_repeatable and not webhooks else 0
+        post = self.batches.post if is_batched else partial(self.api.post, hold=hold)
+        if webhooks is None:
             return await post(attempt.body, key=key)
         try:
             posted = await post(attempt.body, key=key)
@@ -104,9 +110,9 @@ class PostSender:
             await self.store.save_body(attempt.post, self.cipher.encrypt(attempt.plain))
             attempt.body = attempt.plain
             posted = await post(attempt.plain, key=key)
-            self.webhooks.disable()
+            webhooks.disable()
             return posted
-        await self.webhooks.expect(key, posted.enrichment)
+        await webhooks.expect(key, posted.enrichment)
         return posted
 
     def pending(self, record: RequestRecord, sender: str, body: EnrichmentRequest) -> PendingPost:

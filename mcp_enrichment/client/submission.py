@@ -51,6 +51,8 @@ class Submission(NamedTuple):
     cap: CreditCap | None = None
     """The cap of the list that it belongs to."""
     is_in_list: bool = False
+    hold: int = 0
+    """Seconds that the service may wait for the outcome before it answers the POST."""
 
 
 class Submitted(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
-from mcp_enrichment.client.http_api import POST_SECONDS, validate_email
+from mcp_enrichment.client.http_api import POST_SECONDS, has_usable_email
 from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
@@ -24,6 +24,7 @@ from mcp_enrichment.client.state.records import (
     SubmitState,
     dedup_key,
 )
+from mcp_enrichment.client.state.requests import FinalRequest
 from mcp_enrichment.client.submission import (
     FORGOTTEN,
     Forecast,
@@ -33,7 +34,6 @@ from mcp_enrichment.client.submission import (
 )
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import (
-    BadAnswer,
     EnrichmentError,
     InvalidArguments,
     NotConfirmed,
@@ -261,8 +261,7 @@ class Submitter:
 
         None if another caller has changed the `expected` rows meanwhile.
         """
-        body = submission.body
-        has_reserve = self._budget.reserve is not None
+        body, has_reserve = submission.body, self._budget.reserve is not None
         snapshot = await self._balance.snapshot() if has_reserve else None
         record = RequestRecord(
             dedup_key=key,
@@ -293,6 +292,7 @@ class Submitter:
                 plain=body,
                 body=sent,
                 is_in_list=submission.is_in_list,
+                hold=submission.hold,
             )
             return await self._send_and_save(attempt)
 
@@ -336,16 +336,19 @@ class Submitter:
             with _log_storage_errors():
                 await self._store.release(record, attempt.post, attempt.before)
             raise
+        result = _to_result(attempt, posted)
+        is_usable = has_usable_email(posted.enrichment)
+        outcome = FinalRequest.of(record, result) if result.is_final and is_usable else None
         is_first, accepted = True, None
         with _log_storage_errors():
-            accepted_id = posted.enrichment.id
-            is_first = await self._store.mark_accepted(record, accepted_id)
-            accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=accepted_id)
+            is_first = await self._store.mark_accepted(record, result.id, outcome)
+            accepted = replace(record, state=SubmitState.ACCEPTED, enrichment_id=result.id)
             if posted.supports_idempotency and not attempt.is_repeatable:
                 await self._store.mark_idempotent()
             if posted.supports_idempotency:
                 self._sender.batches.widen()
-        result = _to_result(attempt, posted)
+        if not is_usable:
+            raise UnusableAddress
         return Submitted(result if is_first and attempt.is_own else as_reused(result), accepted)
 
 
@@ -370,10 +373,6 @@ def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: Request
 
 
 def _to_result(attempt: Attempt, posted: PostResult) -> EnrichmentResult:
-    try:
-        validate_email(posted.enrichment)
-    except BadAnswer as error:
-        raise UnusableAddress from error
     result = from_response(posted.enrichment)
     return replace(
         result,

@@ -14,7 +14,7 @@ import pytest
 
 from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from tests.support.running_service import until
 from tests.support.waiting import HANG
 
@@ -112,8 +112,9 @@ async def test_a_call_that_was_made_before_the_file_is_closed_is_done(
     assert await calls.stored() == ["a"]
 
 
+@pytest.mark.parametrize("error", [LookupError(), StorageFailed(StorageFault.BUSY)])
 async def test_a_call_that_fails_leaves_the_others_of_its_group_their_result(
-    file: SQLiteFile, calls: Calls, commits: list[object]
+    file: SQLiteFile, calls: Calls, commits: list[object], error: Exception
 ) -> None:
     failed: list[str] = []
 
@@ -121,11 +122,11 @@ async def test_a_call_that_fails_leaves_the_others_of_its_group_their_result(
         def work(db: sqlite3.Connection) -> None:
             calls.add(db, account)
             if account == "b":
-                raise LookupError
+                raise error
 
         try:
             await file.run(work)
-        except LookupError:
+        except type(error):
             failed.append(account)
 
     async with anyio.create_task_group() as tasks:

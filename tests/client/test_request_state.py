@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from mcp_enrichment.client import post_sender
+from mcp_enrichment.client import http_api, post_sender
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.errors import (
     InsufficientCredits,
     ServiceUnavailable,
     UnknownEnrichment,
+    UnusableAddress,
 )
 from mcp_enrichment.contract.models import EmailType, Status
 from tests.support.contract_server import (
@@ -26,6 +28,7 @@ from tests.support.contract_server import (
     found,
     missed,
 )
+from tests.support.running_service import until
 from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
@@ -69,6 +72,65 @@ def lookups(vendor: ScriptedServer) -> ContractServer:
     lookups = ContractServer()
     vendor.always(lookups)
     return lookups
+
+
+@pytest.mark.parametrize(("end", "spent"), [(found(), 1), (missed(), 0)])
+async def test_a_lookup_that_ends_while_its_post_is_held_takes_one_call_and_two_commits(
+    new_client: NewClient,
+    vendor: ScriptedServer,
+    transactions: list[Any],
+    end: dict[str, Any],
+    spent: int,
+) -> None:
+    vendor.will(replies(201, end, {"idempotent-replayed": "false"}))
+    async with new_client(supports_idempotency=True) as client:
+        await client._store.mark_idempotent()  # it creates the file
+        transactions.clear()
+        answer = await _ask(client, wait=HANG)
+        assert (answer.status, answer.reused) == (end["status"], False)
+        assert len(transactions) == 2
+        [record] = await client._store.newest(2)
+        assert (record.enrichment_id, record.status) == ("e1", end["status"])
+        assert await client._store.spent_today() == spent
+    assert vendor.seen[0].headers["prefer"] == "wait=1"
+
+
+@pytest.mark.parametrize(
+    ("options", "wait"), [({"supports_idempotency": False}, HANG), ({}, 0), ({}, 1)]
+)
+async def test_a_post_is_held_only_if_it_can_be_repeated_and_its_caller_waits_longer(
+    new_client: NewClient, vendor: ScriptedServer, options: dict[str, Any], wait: float
+) -> None:
+    vendor.will(accepts())
+    vendor.always(replies(200, found()))
+    async with new_client(**{"supports_idempotency": True} | options) as client:
+        await _ask(client, wait=wait)
+    assert "prefer" not in vendor.posts[0].headers
+
+
+async def test_a_post_is_not_held_while_all_connections_that_can_be_spared_are(
+    new_client: NewClient, vendor: ScriptedServer
+) -> None:
+    vendor.always(service := ContractServer(supports_idempotency=True, holds=True))
+    async with new_client(supports_idempotency=True) as client, anyio.create_task_group() as tasks:
+        for number in range(http_api.MAX_HOLDS):
+            tasks.start_soon(client.wait, [f"other-{number}"], HANG)
+        await until(lambda: service._in_flight == http_api.MAX_HOLDS)
+        tasks.start_soon(partial(_ask, client, wait=HANG))
+        await until(lambda: len(vendor.posts) == 1)
+        tasks.cancel_scope.cancel()
+    assert "prefer" not in vendor.posts[0].headers
+
+
+async def test_an_unusable_address_in_the_response_to_a_post_is_not_saved_as_an_outcome(
+    new_client: NewClient, vendor: ScriptedServer
+) -> None:
+    vendor.will(replies(201, found() | {"email": "email_not_unlocked@example.com"}))
+    async with new_client() as client:
+        with pytest.raises(UnusableAddress):
+            await _ask(client)
+        [record] = await client._store.newest(2)
+    assert (record.enrichment_id, record.status) == ("e1", None)
 
 
 async def test_a_request_that_runs_is_joined(

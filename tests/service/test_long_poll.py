@@ -1,4 +1,6 @@
-"""A held GET is answered moments after any process saves the outcome; holding costs very little."""
+"""A held GET or POST is answered moments after any process saves the outcome; holding costs very
+little.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ from tests.support.running_service import (
     FixedSource,
     RunningService,
     SlowSource,
+    ledger_is_exact,
     running_service,
     until,
 )
@@ -63,6 +66,52 @@ class Held:
 
     def statuses(self) -> set[str]:
         return {answer.json()["status"] for answer in self.answers}
+
+
+async def test_a_post_that_may_wait_is_answered_with_the_outcome(place: Place) -> None:
+    key = {"idempotency-key": "k-1"}
+    async with running_service(place, FixedSource(HIT)) as it:
+        answer = await it.post(headers=key | {"prefer": "wait=60"}, external_id="x")
+        body = answer.json()
+        assert answer.status_code == 201
+        assert answer.headers["preference-applied"] == "wait=60"
+        assert (body["status"], body["email"]["email"]) == ("completed", HIT.email)
+        assert (body["external_id"], body["credits_charged"]) == ("x", 1)
+        assert (await it.get(body["_id"])).json() == body
+        again = await it.post(headers=key, external_id="x")
+        assert (again.json()["_id"], again.json()["status"]) == (body["_id"], "pending")
+        assert "preference-applied" not in again.headers
+    ledger_is_exact(place)
+
+
+async def test_a_post_whose_lookup_outlasts_its_wait_is_answered_as_at_once(place: Place) -> None:
+    async with running_service(place, SlowSource(HIT)) as it:
+        held = await it.post(headers={"prefer": "wait=1"})
+        at_once = await it.post()  # it joins
+        assert held.json() == at_once.json()
+        assert held.json()["status"] == "pending"
+        assert held.headers["preference-applied"] == "wait=1"
+
+
+async def test_a_held_post_that_joins_another_is_answered_with_its_own_reference(
+    place: Place,
+) -> None:
+    source, answers = SlowSource(HIT), dict[str, Any]()
+    async with running_service(place, source) as it, anyio.create_task_group() as tasks:
+
+        async def post(reference: str) -> None:
+            answer = await it.post(headers={"prefer": "wait=60"}, external_id=reference)
+            answers[reference] = answer.json()
+
+        tasks.start_soon(post, "a")
+        await source.asked.wait()
+        tasks.start_soon(post, "b")
+        waiting = it.service.completion_waiter._waiting
+        await until(lambda: sum(map(len, waiting.values())) == 2)
+        source.may_answer.set()
+        await until(lambda: len(answers) == 2)
+    assert {name: one["external_id"] for name, one in answers.items()} == {"a": "a", "b": "b"}
+    assert {one["status"] for one in answers.values()} == {"completed"}
 
 
 async def test_an_end_in_the_same_process_is_answered_at_once(

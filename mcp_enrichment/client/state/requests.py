@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from mcp_enrichment.client.poll_schedule import KEPT_DURATIONS
 from mcp_enrichment.client.state import records, spending
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.records import PendingPost
     from mcp_enrichment.client.state.spending import BalanceSnapshot, Budget, CreditCap
 
@@ -79,6 +80,14 @@ class FinalRequest:
     charged: bool
     duration: float | None
     """Seconds; None if a wait did not see it become final."""
+
+    @classmethod
+    def of(
+        cls, record: RequestRecord, result: EnrichmentResult, duration: float | None = None
+    ) -> Self:
+        """The outcome that a final result tells."""
+        charged = bool(result.credits_charged)
+        return cls(record=record, status=result.status, charged=charged, duration=duration)
 
 
 class RequestStore(SQLiteStore):
@@ -208,10 +217,14 @@ class RequestStore(SQLiteStore):
 
     @transaction
     def mark_accepted(
-        self, db: sqlite3.Connection, record: RequestRecord, enrichment_id: str
+        self,
+        db: sqlite3.Connection,
+        record: RequestRecord,
+        enrichment_id: str,
+        outcome: FinalRequest | None = None,
     ) -> bool:
-        """Save the id that the service returned. False if another process, which has sent the same
-        POST, has saved it already."""
+        """Save the id that the service returned, and the outcome if it is final. False if another
+        process, which has sent the same POST, has saved it already."""
         spending.set_state(db, record.key, spending.ACCEPTED)
         mine = (record.dedup_key, record.key)
         accepted = (
@@ -220,6 +233,8 @@ class RequestStore(SQLiteStore):
         )
         if db.execute(accepted, (SubmitState.ACCEPTED, enrichment_id, *mine)).rowcount:
             db.execute("DELETE FROM pending_posts WHERE dedup_key = ?", (record.dedup_key,))
+            if outcome:
+                self._save_outcome(db, outcome)
             return True
         return not find_all(db, "dedup_key = ? AND key = ?", *mine)
 
@@ -243,6 +258,9 @@ class RequestStore(SQLiteStore):
     @transaction
     def save_outcome(self, db: sqlite3.Connection, outcome: FinalRequest) -> None:
         """Save how a request became final. Saving it twice changes nothing."""
+        self._save_outcome(db, outcome)
+
+    def _save_outcome(self, db: sqlite3.Connection, outcome: FinalRequest) -> None:
         update = (
             "UPDATE requests SET status = ?, ended_at = ? WHERE dedup_key = ? AND key = ?"
             " AND ended_at IS NULL"

@@ -134,11 +134,21 @@ class SQLiteFile:
             self._write_group(group)
 
     def _write_group(self, group: Sequence[_Call]) -> None:
+        is_in_call = False
+
+        def run_all(db: sqlite3.Connection) -> Sequence[Any]:
+            nonlocal is_in_call
+            is_in_call = True
+            results = [call.work(db) for call in group]
+            is_in_call = False
+            return results
+
         try:
-            results = self._write(lambda db: [call.work(db) for call in group])
+            results = self._write(run_all)
         except BaseException as error:  # noqa: BLE001 (raised again in each caller)
-            is_locked = isinstance(error, StorageFailed) and error.fault is StorageFault.BUSY
-            if len(group) > 1 and not is_locked:
+            # The lock of another process is waited for once, not for each call.
+            is_busy = isinstance(error, StorageFailed) and error.fault is StorageFault.BUSY
+            if len(group) > 1 and (is_in_call or not is_busy):
                 for call in group:  # only the one that fails gets its error
                     self._write_group([call])
                 return

@@ -77,12 +77,15 @@ async def _post(request: Request) -> Response:
     team_id = await _team_id(request)
     key = idempotency_key(request)
     submitted = enrichment_request(await json_body(request))
-    accepted = await submission.accept(request.app.service, team_id, submitted, idempotency_key=key)
-    body = submission.to_response(
-        submission.as_first_answered(accepted.request, submitted.external_id)
-    )
+    wait = preferred_wait(request)
+    service: ServiceContext = request.app.service
+    accepted = await submission.accept(service, team_id, submitted, idempotency_key=key)
+    answer = submission.as_first_answered(accepted.request, submitted.external_id)
+    if wait:
+        answer = await submission.outcome_or_same(service, answer, wait)
     replayed = {"Idempotent-Replayed": str(accepted.replayed).lower()} if key else {}
-    return JSONResponse(body.to_json(), 201, headers=replayed)
+    headers = replayed | _applied(wait)
+    return JSONResponse(submission.to_response(answer).to_json(), 201, headers=headers)
 
 
 async def _post_batch(request: Request) -> Response:
@@ -113,8 +116,11 @@ async def _get(request: Request) -> Response:
     team_id, found = await _authenticated(request, get)
     wait = preferred_wait(request)
     found = await submission.wait_until_final(service, team_id, found, wait or 0)
-    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    return JSONResponse(submission.to_response(found).to_json(), headers=applied)
+    return JSONResponse(submission.to_response(found).to_json(), headers=_applied(wait))
+
+
+def _applied(wait: int | None) -> dict[str, str]:
+    return {} if wait is None else {"Preference-Applied": f"wait={wait}"}
 
 
 async def _credits(request: Request) -> Response:

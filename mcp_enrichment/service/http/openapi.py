@@ -117,15 +117,18 @@ def document() -> dict[str, Any]:
 def _post() -> dict[str, Any]:
     text = {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY}
     key = _parameter("Idempotency-Key", "header", text, _KEY)
+    prefer = _parameter("Prefer", "header", {"type": "string"}, _PREFER)
     body = {"required": True, "content": _json(EnrichmentRequest)}
     started = _operation(
         "requestEmailEnrichment", "Start a lookup.", EnrichmentBody, 201, (400, 402, 413, 415, 422)
     )
     accepted = started["responses"]["201"]
     accepted["links"] = {"asRead": _READ}
-    accepted["headers"] |= _headers({"Idempotent-Replayed": _REPLAYED})
+    accepted["headers"] |= _headers(
+        {"Idempotent-Replayed": _REPLAYED, "Preference-Applied": _APPLIED}
+    )
     started["responses"]["402"]["content"] = _json(NoCreditBody)
-    return started | {"parameters": [key], "requestBody": body}
+    return started | {"parameters": [key, prefer], "requestBody": body}
 
 
 def _post_batch() -> dict[str, Any]:

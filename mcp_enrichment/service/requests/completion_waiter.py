@@ -16,7 +16,7 @@ from mcp_enrichment.contract.error_logging import log_and_continue
 from mcp_enrichment.service.requests import request_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from mcp_enrichment.service.db.database import Database
 
@@ -124,7 +124,7 @@ class CompletionWaiter:
         while not changed:
             await self._has_waiters.wait()
             await anyio.sleep(SHORTEST_PAUSE)  # a lookup that is answered at once costs no look
-            changed = await anyio.to_thread.run_sync(
+            changed = bool(self._waiting) and await anyio.to_thread.run_sync(
                 self._look, data_version, abandon_on_cancel=True, limiter=self._looking
             )
 
@@ -144,10 +144,8 @@ class CompletionWaiter:
 
     async def _notify_all_final(self) -> None:
         """Notify of all waited-for requests that are final."""
-        await self._notify_final(list(self._waiting))
-
-    async def _notify_final(self, ids: Sequence[str]) -> None:
+        ids = list(self._waiting)
         for start in range(0, len(ids), IDS_A_QUERY):
-            final_among = partial(request_table.final_among, ids=ids[start : start + IDS_A_QUERY])
-            for request_id in await self._database.read(final_among):
+            some = partial(request_table.final_among, ids=ids[start : start + IDS_A_QUERY])
+            for request_id in await self._database.read(some):
                 self.notify(request_id)

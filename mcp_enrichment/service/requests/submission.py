@@ -165,6 +165,13 @@ async def wait_until_final(
     return found
 
 
+async def outcome_or_same(service: ServiceContext, answer: Request, seconds: float) -> Request:
+    """The request once it is final, with the external_id of this answer; the same answer after so
+    many seconds."""
+    found = await wait_until_final(service, answer.team_id, answer, seconds)
+    return replace(found, external_id=answer.external_id) if found.status.is_final else answer
+
+
 def as_first_answered(request: Request, external_id: str | None) -> Request:
     """The request as the first POST returned it: pending, also if it is completed since.
 
