@@ -54,7 +54,8 @@ class SQLiteThreads:
 
         A call that is cancelled before a thread has begun it is not made.
         """
-        self._start()
+        if len(self._threads) < self._number:
+            self._start()
         call = _Call(work)
         self._waiting.put(call)
         try:
@@ -81,8 +82,6 @@ class SQLiteThreads:
                 self._idle.pop().close()
 
     def _start(self) -> None:
-        if len(self._threads) == self._number:
-            return
         with self._starting:
             while len(self._threads) < self._number:
                 thread = Thread(target=self._serve, name="sqlite", daemon=True)

@@ -55,25 +55,25 @@ class RunningRequest(NamedTuple):
 
 async def look_up(service: ServiceContext, job: Job) -> Reschedule | None:
     """Complete a request. Run twice, or in two processes at once, it changes nothing."""
+    limiter = service.source_limiter
     try:
         running = job.begun or await _running_request(service, job.target_id)
         return await _look_up(service, job, running) if running else None
     finally:
-        await _release_unused_slot(service, job)
-
-
-async def _release_unused_slot(service: ServiceContext, job: Job) -> None:
-    """Release the slot that came with the claim, if the lookup did not reach the source."""
-    limiter = service.source_limiter
-    if job.slot_at and limiter.is_held(job.slot_at, job.target_id):
-        await limiter.release(job.slot_at, job.target_id, database=service.database)
+        # The slot that came with the claim, if the lookup did not reach the source.
+        if job.slot_at and limiter.is_held(job.slot_at, job.target_id):
+            await limiter.release(job.slot_at, job.target_id, database=service.database)
 
 
 async def _look_up(service: ServiceContext, job: Job, running: RunningRequest) -> Reschedule | None:
     request = running.request
     with tracing.span("look up", parent=request.traceparent):
         try:
-            result = await _query_unless_suppressed(service, running)
+            result = (
+                LookupResult(verdict=SUPPRESSED, free_calls=())
+                if running.is_suppressed
+                else await query_sources(service, request)
+            )
         except AtCapacity as full:
             return Reschedule(0.0, waits_for=full.source)
         verdict = result.verdict
@@ -127,14 +127,6 @@ def _failed_outcome(calls: Mapping[str, SourceCall]) -> LookupOutcome:
     paid = any(call.state in (*source_call_table.OPEN, CallState.HIT) for call in calls.values())
     reason = Reason.ANSWER_LOST if paid else Reason.SOURCES_UNAVAILABLE
     return LookupOutcome(status=Status.FAILED, reason=reason)
-
-
-async def _query_unless_suppressed(
-    service: ServiceContext, running: RunningRequest
-) -> LookupResult:
-    if running.is_suppressed:
-        return LookupResult(verdict=SUPPRESSED, free_calls=())
-    return await query_sources(service, running.request)
 
 
 async def _running_request(service: ServiceContext, request_id: str) -> RunningRequest | None:

@@ -22,7 +22,7 @@ from mcp_enrichment.service.db.upsert import upsert_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection, Insert, Row
+    from sqlalchemy import Connection, Insert
 
 _KEY = ["request_id", "source"]
 # Statements that every lookup executes are built once.
@@ -33,7 +33,7 @@ _REJECT = update(calls).where(_THIS)
 _REPLACE = _REJECT.where(
     calls.c.claim_token == bindparam("this_claim"), calls.c.state == bindparam("this_state")
 )
-_OF_REQUEST = select(calls).where(calls.c.request_id == bindparam("request_id"))
+_OF_REQUEST = Prepared(select(calls).where(calls.c.request_id == bindparam("request_id")))
 _CLEAR_EMAILS = Prepared(
     update(calls)
     .where(calls.c.request_id == bindparam("this_request"), calls.c.email.is_not(None))
@@ -111,8 +111,8 @@ class SourceCall:
 
 def of_request(connection: Connection, request_id: str) -> Mapping[str, SourceCall]:
     """The calls of a request, by source."""
-    rows = connection.execute(_OF_REQUEST, {"request_id": request_id})
-    return {row.source: _call(row) for row in rows}
+    rows = _OF_REQUEST.rows(connection, {"request_id": request_id})
+    return {call.source: call for call in map(_call, rows)}
 
 
 def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | None) -> bool:
@@ -182,8 +182,8 @@ def _this(request_id: str, source: str) -> dict[str, Any]:
     return {"this_request": request_id, "this_source": source}
 
 
-def _call(row: Row[Any]) -> SourceCall:
-    values = dict(row._mapping)
+def _call(row: Sequence[Any]) -> SourceCall:
+    values = dict(zip(calls.c.keys(), row, strict=True))
     values["state"] = CallState(values["state"])
     values["verification"] = values["verification"] and Verification(values["verification"])
     return SourceCall(**values)

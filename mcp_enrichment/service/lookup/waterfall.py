@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.contract.error_logging import log_and_continue
@@ -56,7 +57,8 @@ async def query_sources(service: ServiceContext, request: Request) -> LookupResu
     ]
     known: Mapping[str, SourceCall] = {}
     if any(map(is_vendor, sources)):
-        known = await service.database.read(lambda c: source_call_table.of_request(c, request.id))
+        of_request = partial(source_call_table.of_request, request_id=request.id)
+        known = await service.database.read_few(of_request)
     answers: list[SourceAnswer] = []
     free_calls: list[SourceCall] = []
     for source in sources:

@@ -67,7 +67,11 @@ class SQLiteWorker:
     def lease_lookup(self, request_id: str, team_id: int) -> LeasedLookup | None:
         """Lease the lookup of a new request to this process, if it has room and no other is due:
         then the job need not be claimed."""
-        if self._running is None or self._others_wait or self._is_full():
+        if (
+            self._running is None
+            or self._others_wait
+            or self._count(JobKind.LOOK_UP).total() >= self._concurrency
+        ):
             self._others_wait = True  # this one is queued: the next ones go behind it
             return None
         job = Job(
@@ -220,9 +224,6 @@ class SQLiteWorker:
     def _count(self, kind: JobKind) -> Counter[int]:
         """The number of jobs of a kind under way, by team."""
         return Counter(job.team_id for job in self._at_work if job.kind is kind)
-
-    def _is_full(self) -> bool:
-        return self._count(JobKind.LOOK_UP).total() >= self._concurrency
 
     async def _work(self, service: ServiceContext, job: Job) -> None:
         again: Reschedule | None = None
