@@ -86,7 +86,7 @@ def save(out: Path, lines: Iterable[str]) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
         new = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            with os.fdopen(handle, "w", 1 << 16, "utf-8", "backslashreplace", "") as file:
                 file.writelines(lines)
                 file.flush()
                 os.fsync(file.fileno())
