@@ -1,4 +1,4 @@
-"""A run over a list ends by itself when nobody answers any more, and keeps what it has."""
+"""A run over a list ends by itself when nobody answers any more, or when its disk is full."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mcp_enrichment.cli.list_lookup import ListLookup
 from mcp_enrichment.cli.list_table import ListTable
 from mcp_enrichment.client.client import EnrichmentClient
 from mcp_enrichment.client.state.spending import CreditCap
+from mcp_enrichment.contract.errors import CommandError
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.exports.raw_rows import open_rows
 from tests.support.list_service import ListService, hit
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     from tests.support.scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.anyio
 
-
+@pytest.mark.anyio
 async def test_a_list_that_nobody_answers_ends_and_goes_on_later(
     vendor: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,3 +47,14 @@ async def test_a_list_that_nobody_answers_ends_and_goes_on_later(
             assert (run.found, run.open) == (1, 1)
             assert [row.answer.status for row in table.answered()] == ["completed", "open"]
             assert await client.list_credits("mine") == 2
+
+
+def test_a_list_that_does_not_fit_into_the_temporary_folder_is_refused(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("".join(f"{hit(number)}\n" for number in range(5000)))
+    with closing(ListTable()) as table, open_rows(people) as rows:
+        table._db.execute("PRAGMA max_page_count = 20")  # SQLite's answer is that of a full disk
+        with pytest.raises(
+            CommandError, match=r"free space there, or set TMPDIR .*pays for nobody"
+        ):
+            table.read(rows)
