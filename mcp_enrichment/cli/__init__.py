@@ -22,7 +22,7 @@ COMMANDS = {
     "credits": ("accounts.credits_group", "Show the credits that are left, and grant some."),
     "demo": ("enrich.demo", "Try it on sample data: nothing of yours is read or written."),
     "doctor": ("doctor.doctor", "Find what keeps it from working."),
-    "enrich": ("enrich.enrich", "Find the email of a LinkedIn profile."),
+    "enrich": ("enrich.enrich", "Find the email of a LinkedIn profile, or those of a list."),
     "key": ("key.key", "Keep the API key in the system's keyring."),
     "keys": ("accounts.keys", "Create, list and revoke the API keys of teams."),
     "memory": ("memory.memory", "Show and forget past requests, which are not paid for again."),
@@ -44,6 +44,7 @@ Examples:
   mcp-enrichment doctor                             find what keeps it from working
   mcp-enrichment contacts import Connections.csv    import LinkedIn's export
   mcp-enrichment enrich https://www.linkedin.com/in/ada-okafor-example --type work
+  mcp-enrichment enrich people.csv --out found.csv  look up a list
   mcp-enrichment serve --http                       serve MCP to a team, over HTTP
   mcp-enrichment service                            serve the HTTP contract
 """

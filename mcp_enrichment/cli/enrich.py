@@ -40,9 +40,7 @@ _URL = re.compile(r"linkedin\.|://", re.IGNORECASE)
 @click.option(
     "--json", "as_json", is_flag=True, help="URL: print the whole answer, as the tools do."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, resolve_path=True), help="List: the file to write."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="List: the file to write.")
 @click.option("--map", "column", metavar="url=COLUMN", help="List: the column of profiles.")
 @click.option(
     "--format",

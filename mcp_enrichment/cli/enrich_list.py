@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -93,7 +94,8 @@ def enrich_list(options: ListOptions) -> None:
         if options.out:
             source = None if options.source == STDIN else Path(options.source)
             check_output(options.out, source, table, options.format)
-        list_id = sha256_of("list", identity, str(options.out or ""), options.email_type)
+        out = os.path.realpath(options.out) if options.out else ""
+        list_id = sha256_of("list", identity, out, options.email_type)
         preview = call_with_client(lambda client: _preview(client, options, table, list_id))
         _confirm(options, table, preview)
         _look_up(options, table, preview)
@@ -105,7 +107,7 @@ def _read(options: ListOptions, table: ListTable) -> str:
     with ExitStack() as stack:
         if options.source != STDIN:
             path = Path(options.source)
-            identity = str(path.resolve())
+            identity = os.path.realpath(path)
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcp-enrichment-"))
             path = Path(folder, "stdin")
@@ -170,9 +172,10 @@ def _preview_lines(table: ListTable, preview: Preview) -> Iterator[str]:
         f"{table.without_profile:,} without a profile."
     )
     yield (
-        f"{counts.known:,} are known, {counts.running:,} are being looked up, {counts.new:,} are "
-        f"new. This can cost {preview.cost}: one credit for each address found."
+        f"{counts.known:,} are known, {counts.running:,} are being looked up, "
+        f"{counts.new:,} are new."
     )
+    yield f"This can cost {preview.cost}: one for each address found."
     if counts.unknown:
         yield (
             f"{counts.unknown:,} are not requested again: nobody knows whether an earlier request "

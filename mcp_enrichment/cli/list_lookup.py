@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
+import click
 
 from mcp_enrichment.cli.list_table import OPEN, Answer
 from mcp_enrichment.contract.models import Status
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 1200.0
 """After so long without any answer a run ends. The lookups go on."""
+STOPPING = "Waiting for the answers to what is being sent. Ctrl-C again ends at once."
 
 
 class ListLookup:
@@ -66,8 +68,8 @@ class ListLookup:
         cap: CreditCap,
         show: Callable[[ListLookup], None],
     ) -> None:
-        """Keep each answer; `show` is called after it. At Ctrl-C, and at an error, what is being
-        sent is still answered."""
+        """Keep each answer; `show` is called after it. At Ctrl-C, and at an error, it waits until
+        what is being sent is answered."""
         rows = client.enrich_many(
             self._table.profiles(), email_type, max_credits=cap.max_credits, list_id=cap.list_id
         )
@@ -78,6 +80,9 @@ class ListLookup:
                         self._keep(row)
                         show(self)
                         idle.deadline = anyio.current_time() + IDLE_SECONDS
+        except anyio.get_cancelled_exc_class():
+            click.echo(f"\n{STOPPING}", err=True)
+            raise
         finally:
             await client.stop()
 

@@ -81,17 +81,18 @@ def check_output(out: Path, source: Path | None, table: ListTable, form: Format)
 
 def save(out: Path, lines: Iterable[str]) -> None:
     """Write the file whole or not at all. Raises `CommandError`."""
+    target = Path(os.path.realpath(out))  # a link stays a link
     with _readable_failures(str(out)):
-        handle, name = tempfile.mkstemp(prefix=f".{out.name[:100]}.", dir=out.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
         new = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            with os.fdopen(handle, "w", 1 << 16, "utf-8", "backslashreplace", "") as file:
                 file.writelines(lines)
                 file.flush()
                 os.fsync(file.fileno())
-            if out.exists():
-                shutil.copymode(out, new)
-            new.replace(out)
+            if target.exists():
+                shutil.copymode(target, new)
+            new.replace(target)
         finally:
             new.unlink(missing_ok=True)
 

@@ -192,7 +192,7 @@ class ListRun:
             if not has_credit:
                 with suppress(NotConfirmed):  # an equal row may have been answered meanwhile
                     return await self._ask(item, may_spend=False)
-                raise self._allowance.error
+                raise self._allowance.error.with_traceback(None)  # else it keeps all frames
             try:
                 return await self._spend(item)
             except (BudgetExceeded, InsufficientCredits) as error:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
-import re
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -18,7 +15,6 @@ from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.list_service import ListService
@@ -73,51 +69,3 @@ async def ended(process: subprocess.Popen[str]) -> Done:
     communicate = partial(process.communicate, timeout=HANG)
     out, err = await anyio.to_thread.run_sync(communicate)
     return Done(process.returncode, out or "", err or "")
-
-
-class Terminal:
-    """A pseudo-terminal of some width, and all that was written to it."""
-
-    def __init__(self, ours: int) -> None:
-        self._ours = ours
-        self.raw = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def read_until(self, text: str = "") -> str:
-        """Read until the text was shown, or to the end; return all that was shown so far, without
-        its control codes."""
-        while not (text and text in self.shown):
-            try:
-                chunk = os.read(self._ours, 4096)
-            except OSError:  # Linux's answer once no process has the other end
-                break
-            if not chunk:
-                break
-            self.raw += chunk.decode(errors="replace")
-        return self.shown
-
-    @property
-    def shown(self) -> str:
-        return re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", self.raw)
-
-    @property
-    def bars(self) -> list[str]:
-        """Each drawing of the bar."""
-        return [part for part in re.split(r"[\r\n]+", self.shown) if "  missed " in part]
-
-
-@contextmanager
-def terminal(columns: int) -> Iterator[tuple[Terminal, IO[bytes]]]:
-    """A terminal, and the end of it that a process gets; close that once it has it."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with closing(os.fdopen(its, "r+b", buffering=0, closefd=True)) as end:
-        yield Terminal(ours), end
-    os.close(ours)

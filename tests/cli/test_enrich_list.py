@@ -44,7 +44,7 @@ async def test_each_row_keeps_its_cells_and_its_place_and_gets_its_answer(
     assert [row["reason"] for row in rows] == ["", "", "bad-url", ""]
     assert sorted(lists.service.posted) == ["hit-1", "miss-1"]
     assert "4 rows: 2 people, 1 repeated, 1 without a profile." in done.err
-    assert "2 are new. This can cost 2 credits" in done.err
+    assert "2 are new.\nThis can cost 2 credits: " in done.err
     assert "Found 1, missed 1, failed 0, open 0. Spent 1 credits." in done.err
 
 
@@ -54,7 +54,7 @@ async def test_without_a_terminal_and_without_yes_only_the_preview_is_shown(
     lists.write(hit(1), hit(2))
     done = await lists.run("--max-credits", "1")
     assert "Add --yes" in done.refused(code=2)
-    assert "2 are new. This can cost 1 credits" in done.err
+    assert "2 are new.\nThis can cost 1 credits: " in done.err
     assert not lists.service.posted
     assert not lists.out.exists()
 

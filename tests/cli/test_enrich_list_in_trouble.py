@@ -89,7 +89,9 @@ async def test_ctrl_c_leaves_no_request_whose_outcome_is_unknown(begun: ListShel
     await anyio.sleep(0.5)  # shows that the process waits for the answers
     assert process.poll() is None
     may_answer.set()
-    assert (await ended(process)).code == 130
+    done = await ended(process)
+    assert done.code == 130
+    assert "Ctrl-C again ends at once." in done.err
     sent = len(begun.service.posted)
 
     begun.vendor.always(begun.service)

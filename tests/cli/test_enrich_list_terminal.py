@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +10,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.cli.list_shell import ended, terminal
+from tests.cli.list_shell import ended
 from tests.support.list_service import hit, miss
+from tests.support.terminal import own_the_terminal, terminal
 
 if TYPE_CHECKING:
     from tests.cli.list_shell import ListShell
@@ -31,23 +30,13 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def _own_the_terminal() -> None:
-    """Let Ctrl-C in the terminal reach this process."""
-    import fcntl
-    import termios
-
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 async def run(
     lists: ListShell, *options: str, columns: int = 100, reply: str = "y\n"
 ) -> tuple[int, Any]:
     """Run the command in a terminal, and answer its question; return its code and the terminal."""
     with terminal(columns) as (shown, end):
         process = lists.start(
-            *options, stdin=end, stdout=end, stderr=end, preexec_fn=_own_the_terminal
+            *options, stdin=end, stdout=end, stderr=end, preexec_fn=own_the_terminal
         )
         end.close()
         if "--yes" not in options:
@@ -61,7 +50,7 @@ async def test_a_person_is_asked_and_sees_the_bar_and_then_the_table(lists: List
     lists.write(hit(1), hit(2), miss(1))
     code, screen = await run(lists)
     assert code == 0
-    assert "3 are new. This can cost 3 credits" in screen.shown
+    assert "3 are new.\r\nThis can cost 3 credits: " in screen.shown
     assert screen.bars[0].endswith("0/3  found 0  missed 0  open 3  spent 0 --:-- left")
     assert "3/3  found 2  missed 1  open 0  spent 2 00:00 left" in screen.bars[-1]
     assert "━" in screen.bars[-1]
@@ -113,8 +102,8 @@ async def test_a_pipe_gets_no_bar_and_no_control_codes(lists: ListShell) -> None
     assert done.err.splitlines() == [
         "Reading",
         "1 rows: 1 people, 0 repeated, 0 without a profile.",
-        "0 are known, 0 are being looked up, 1 are new. This can cost 1 credits: one credit for "
-        "each address found.",
+        "0 are known, 0 are being looked up, 1 are new.",
+        "This can cost 1 credits: one for each address found.",
         "Found 1, missed 0, failed 0, open 0. Spent 1 credits.",
         f"Written to {lists.out}.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -103,6 +104,15 @@ async def test_nothing_is_begun_that_could_pass_the_cap(
     errors = [row.error for row in rows.values() if row.error]
     assert len(errors) == 8 - cap
     assert all(isinstance(error, CreditCapReached) for error in errors)
+
+
+async def test_a_refused_row_keeps_nothing_of_the_rows_before_it(
+    client: EnrichmentClient, service: ListService
+) -> None:
+    rows = await rows_of(client, [hit(number) for number in range(200)], max_credits=0)
+    errors = [row.error for row in rows.values() if row.error]
+    assert len(errors) == 200
+    assert max(len(list(walk_tb(error.__traceback__))) for error in errors) < 20
 
 
 async def test_a_credit_of_a_miss_is_used_for_another_row(
