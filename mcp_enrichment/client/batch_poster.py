@@ -47,8 +47,10 @@ class BatchPoster:
 
     @property
     def limit(self) -> int:
-        """The most requests of a batch; 0 if the service takes none, as far as is known."""
-        return 0 if self._is_refused else self._api.batch_limit
+        """The most requests of a batch; 0 if the service takes none, as far as is known, or takes
+        so few that single POSTs are faster."""
+        limit = self._api.batch_limit
+        return 0 if self._is_refused or limit < MAX_IN_FLIGHT else limit
 
     async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
         """Submit a request as `HTTPApi.post`, with others if the service takes batches."""

@@ -184,6 +184,8 @@ class Submitter:
                 return reused
             if not submission.may_spend:
                 raise NotConfirmed
+            if await self._store.supports_idempotency():
+                self._sender.batches.widen()
             async with self._sender.batches.slots:
                 if submitted := await self._post(submission, key, expected=stored):
                     return submitted

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from mcp_enrichment.contract.http import BATCH, BATCH_LIMIT
+from mcp_enrichment.contract.models import MAX_BATCH, BatchBody, BatchRequest
 from mcp_enrichment.settings import Settings
 from tests.support.fresh_copy import ROOT
 from tests.support.waiting import HANG
@@ -27,10 +29,20 @@ def test_every_setting_of_the_http_page_exists() -> None:
     assert {name.upper() for name in of_http} - named <= {"OAUTH_JWKS_URL"}
 
 
+BLOCKS = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+
+
 def test_the_http_page_shows_how_clients_connect() -> None:
-    entries = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
-    assert [list(entry) for entry in entries] == [["mcpServers"], ["servers"]]
+    assert [list(json.loads(block)) for block in BLOCKS[:2]] == [["mcpServers"], ["servers"]]
     assert "claude mcp add --transport http" in TEXT
+
+
+def test_the_http_page_shows_a_batch_and_its_answer() -> None:
+    requests, results = BLOCKS[2:]
+    assert BatchRequest.model_validate_json(requests, extra="forbid")
+    assert BatchBody.model_validate_json(results, extra="forbid").results[0].enrichment
+    assert f"POST {BATCH}`" in TEXT
+    assert f"{BATCH_LIMIT}: {MAX_BATCH}" in TEXT
 
 
 def test_the_http_page_tells_what_clients_show_where_they_have_no_key() -> None:

@@ -4,24 +4,22 @@ starts nothing again."""
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 
-from mcp_enrichment.contract.errors import StorageFailed, StorageFault
-from mcp_enrichment.contract.http import BATCH, CREDITS, ENRICHMENTS
+from mcp_enrichment.client.client import EnrichmentClient
+from mcp_enrichment.contract.errors import InsufficientCredits, StorageFailed, StorageFault
+from mcp_enrichment.contract.http import BATCH, ENRICHMENTS
 from mcp_enrichment.contract.models import MAX_BATCH
 from mcp_enrichment.service.billing import ledger
-from mcp_enrichment.service.http.parsing import MAX_BATCH_BODY
-from mcp_enrichment.service.http.rate_limit import RateLimit
+from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.requests import batch_submission
-from tests.support.keyed_client import create_key, keyed_client
-from tests.support.openapi import must_be
+from tests.support.batches import balance, final, ids, person, post, statuses, team
 from tests.support.running_service import (
     HIT,
-    Clock,
     FixedSource,
     SlowSource,
     ledger_is_exact,
@@ -29,71 +27,13 @@ from tests.support.running_service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    import httpx
+    from pathlib import Path
 
     from tests.support.databases import Place
-    from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.anyio
 SECRET = "zelda-zyx"
 """Part of the input; it must not be in an answer."""
-
-
-def person(number: int, **more: Any) -> dict[str, Any]:
-    """A request about one of many persons."""
-    return {"linkedin_url": f"https://www.linkedin.com/in/person-{number}", "type": "work"} | more
-
-
-@asynccontextmanager
-async def team(
-    it: RunningService,
-    name: str = "lumen",
-    *,
-    credits: int = 10,  # noqa: A002
-    **options: Any,
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key of the team."""
-    key = await create_key(it, name, credits=credits)
-    async with keyed_client(it, key, **options) as http:
-        yield http
-
-
-async def post(
-    http: httpx.AsyncClient, *requests: Any, headers: Mapping[str, str] | None = None
-) -> list[dict[str, Any]]:
-    """POST a batch that must be answered; return the results."""
-    response = await http.post(BATCH, json={"requests": requests}, headers=headers)
-    assert response.status_code == 200, response.text
-    results: list[dict[str, Any]] = response.json()["results"]
-    assert len(results) == len(requests)
-    for result in results:
-        if result["status"] == 201:
-            must_be("Enrichment", result["enrichment"])
-        else:
-            must_be("Error", result)
-    return results
-
-
-def statuses(results: list[dict[str, Any]]) -> list[int]:
-    return [result["status"] for result in results]
-
-
-def ids(results: list[dict[str, Any]]) -> list[str]:
-    return [result["enrichment"]["_id"] for result in results]
-
-
-async def balance(http: httpx.AsyncClient) -> int:
-    return int((await http.get(CREDITS)).json()["balance"])
-
-
-async def final(http: httpx.AsyncClient, request_id: str) -> dict[str, Any]:
-    """The request once it is final."""
-    while True:
-        got = await http.get(f"{ENRICHMENTS}/{request_id}", headers={"prefer": "wait=60"})
-        if got.json()["status"] not in ("pending", "processing"):
-            return dict(got.json())
 
 
 async def test_each_request_of_a_batch_is_accepted_looked_up_and_charged(place: Place) -> None:
@@ -286,107 +226,40 @@ async def test_a_batch_that_cannot_be_saved_starts_nothing_and_its_repeat_starts
     ledger_is_exact(place)
 
 
-GOOD = json.dumps(person(1))
-HOSTILE: dict[str, str | bytes] = {
-    "nothing": b"",
-    "no JSON": SECRET,
-    "an array": f"[{GOOD}]",
-    "no requests": "{}",
-    "null": '{"requests": null}',
-    "one request that is not in a list": f'{{"requests": {GOOD}}}',
-    "a number in the list": f'{{"requests": [{GOOD}, 7]}}',
-    "no request": '{"requests": []}',
-    "101 requests": json.dumps({"requests": [person(number) for number in range(101)]}),
-    "a type that is not known": json.dumps({"requests": [person(1), person(2, type=SECRET)]}),
-    "a URL that is a number": json.dumps({"requests": [person(1), person(2, linkedin_url=7)]}),
-    "a null": json.dumps({"requests": [person(1), person(2, external_id=None)]}),
-    "a key that is null": json.dumps({"requests": [person(1, idempotency_key=None)]}),
-    "an empty key": json.dumps({"requests": [person(1, idempotency_key="")]}),
-    "a key of 256": json.dumps({"requests": [person(1, idempotency_key="k" * 256)]}),
-    "a NUL in a key": json.dumps({"requests": [person(1, idempotency_key=f"{SECRET}\0")]}),
-    "a line in a key": json.dumps({"requests": [person(1, idempotency_key=f"{SECRET}\n")]}),
-    "the same key twice": json.dumps(
-        {"requests": [person(1, idempotency_key=SECRET), person(2, idempotency_key=SECRET)]}
-    ),
-    "deep nesting": '{"requests": ' + "[" * 5000 + "]" * 5000 + "}",
-    "a lone surrogate": f'{{"requests": [{{"linkedin_url": "\\ud800{SECRET}", "type": "work"}}]}}',
-}
-
-
-@pytest.mark.parametrize("what", HOSTILE)
-async def test_a_malformed_batch_is_refused_whole_and_repeats_nothing(
-    place: Place, what: str
+@pytest.mark.parametrize("answers_arrive", [True, False])
+async def test_a_list_of_our_client_is_paid_for_once_also_if_answers_are_lost(
+    place: Place, tmp_path: Path, answers_arrive: bool
 ) -> None:
-    async with running_service(place, jobs=False) as it, team(it) as http:
-        headers = {"content-type": "application/json"}
-        response = await http.post(BATCH, content=HOSTILE[what], headers=headers)
-        assert response.status_code == 400, response.text
-        assert response.json()["error"]["code"] == "invalid_arguments"
-        assert SECRET not in response.text
-        assert await balance(http) == 10
-        assert it.rows("SELECT * FROM requests") == []
+    async with running_service(place, FixedSource(HIT), credits=150) as it:
+        transport = _LossyTransport(create_app(it.service, it.team_id), 0 if answers_arrive else 2)
+        async with EnrichmentClient(
+            "http://it",
+            memory=tmp_path / "memory.db",
+            transport=transport,
+            supports_idempotency=True,
+        ) as client:
+            await client.credits()  # its answer says that the service takes batches
+            urls = [person(number)["linkedin_url"] for number in range(160)]
+            rows = [row async for row in client.enrich_many(urls, "work")]
+        found = [row for row in rows if row.result and row.result.email]
+        refused = [row for row in rows if isinstance(row.error, InsufficientCredits)]
+        assert (len(found), len(refused)) == (150, 10)
+        assert it.rows("SELECT count(*) FROM requests") == [(150,)]
+        assert transport.batches
+    ledger_is_exact(place)
 
 
-async def test_a_malformed_batch_is_told_by_the_place_of_its_fault(place: Place) -> None:
-    async with running_service(place, jobs=False) as it, team(it) as http:
-        response = await http.post(BATCH, json={"requests": [person(1), person(2, type="home")]})
-        assert "requests.1.type" in response.json()["error"]["message"]
+class _LossyTransport(httpx.ASGITransport):
+    """Loses the answers to the first batches."""
 
+    def __init__(self, app: Any, losses: int) -> None:
+        super().__init__(app)
+        self.batches = 0
+        self._losses = losses
 
-async def test_a_body_of_a_megabyte_is_a_413_and_the_longest_one_is_read(place: Place) -> None:
-    async with running_service(place, jobs=False) as it, team(it) as http:
-        headers = {"content-type": "application/json"}
-        junk = await http.post(BATCH, content=b"[" * 2**20, headers=headers)
-        assert junk.status_code == 413
-        body = json.dumps({"requests": [person(1)]}).ljust(MAX_BATCH_BODY)
-        assert (await http.post(BATCH, content=body, headers=headers)).status_code == 200
-        longer = await http.post(BATCH, content=body + " ", headers=headers)
-        assert longer.status_code == 413
-        single = json.dumps(person(1)).ljust(MAX_BATCH_BODY)
-        assert (await http.post(ENRICHMENTS, content=single, headers=headers)).status_code == 413
-
-
-@pytest.mark.parametrize(("length", "status"), [(0, 400), (252, 200), (253, 400)])
-async def test_the_key_of_a_batch_leaves_room_for_the_number_of_a_request(
-    place: Place, length: int, status: int
-) -> None:
-    async with running_service(place, jobs=False) as it, team(it, credits=100) as http:
-        asked = {"requests": [person(number) for number in range(MAX_BATCH)]}
-        headers = {"idempotency-key": "k" * length}
-        assert (await http.post(BATCH, json=asked, headers=headers)).status_code == status
-
-
-async def test_each_request_of_a_batch_counts_in_the_quota_of_the_key(place: Place) -> None:
-    clock = Clock()
-    async with running_service(place, jobs=False) as it:
-        limit = RateLimit(quota=60, clock=clock)
-        async with team(it, credits=200, rate_limit=limit) as http:
-            asked = {"requests": [person(number) for number in range(MAX_BATCH)]}
-            accepted = await http.post(BATCH, json=asked)
-            refused = await http.get(CREDITS)
-            clock.now += float(refused.headers["retry-after"]) - 0.5
-            too_soon = await http.post(BATCH, json=asked)
-            clock.now += 0.5
-            answered = await http.get(CREDITS)
-    assert (accepted.status_code, refused.status_code) == (200, 429)
-    assert accepted.headers["ratelimit"] == '"default";r=0;t=100'
-    assert refused.headers["retry-after"] == "41"
-    assert (too_soon.status_code, answered.status_code) == (429, 200)
-
-
-async def test_without_a_key_of_the_service_a_batch_is_a_401(place: Place) -> None:
-    async with running_service(place, jobs=False) as it, keyed_client(it) as http:
-        assert (await http.post(BATCH, json={"requests": [person(1)]})).status_code == 401
-
-
-async def test_every_answer_says_how_many_requests_a_batch_may_have(place: Place) -> None:
-    async with running_service(place, jobs=False) as it, team(it, credits=1) as http:
-        answers = [
-            await http.post(ENRICHMENTS, json=person(1)),
-            await http.post(ENRICHMENTS, json=person(2)),
-            await http.get(f"{ENRICHMENTS}/none"),
-            await http.get(CREDITS),
-            await http.post(BATCH, json={}),
-        ]
-    assert [one.status_code for one in answers] == [201, 402, 404, 200, 400]
-    assert {one.headers["enrichment-batch-limit"] for one in answers} == {"100"}
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        self.batches += request.url.path == BATCH
+        if request.url.path == BATCH and self.batches <= self._losses:
+            raise httpx.ReadError("the connection was reset")
+        return response

@@ -43,8 +43,9 @@ async def accept_all(
     """
     prepared = [_prepare(service, team_id, *one) for one in batch]
     new = {place: one for place, one in enumerate(prepared) if isinstance(one, NewRequest)}
+    refused = {place: one for place, one in enumerate(prepared) if isinstance(one, EnrichmentError)}
     try:
-        outcomes = await _write(service, team_id, new)
+        outcomes = refused | await _write(service, team_id, new)
     except CommitUnknown:
         for one in new.values():
             one.lookup.begin()  # as in `accept`
@@ -58,8 +59,7 @@ async def accept_all(
             one.lookup.begin()
         else:
             one.lookup.withdraw()
-    refused = {place: one for place, one in enumerate(prepared) if isinstance(one, EnrichmentError)}
-    return [(outcomes | refused)[place] for place in range(len(batch))]
+    return [outcomes[place] for place in range(len(batch))]
 
 
 def _prepare(
