@@ -205,8 +205,8 @@ def _prices(value: object) -> object:
     parts = _split(value)
     if not isinstance(parts, list):
         return value
-    pairs = [[strip_invisible(text) for text in part.split("=", 1)] for part in parts]
-    if not all(len(pair) == 2 and all(pair) for pair in pairs):  # noqa: PLR2004 (a name and a price)
+    pairs = [[strip_invisible(text) for text in part.partition("=")[::2]] for part in parts]
+    if not all(map(all, pairs)):
         raise ValueError("a price has the form vendor=price of a credit, as in hunter=0.02")
     _check_names("vendor", [vendor for vendor, _ in pairs])
     return dict(pairs)
