@@ -127,7 +127,7 @@ async def running_service(
     `jobs`: run jobs in this process. `watch_completions`: watch for completed requests, for held
     responses. `seconds`: the grace period, if not the one of the settings.
     """
-    from mcp_enrichment.service.lookup.source_report import keyless_sources
+    from mcp_enrichment.service.contacts.own_sources import keyless_sources
     from mcp_enrichment.service.privacy.retention import run_retention
     from mcp_enrichment.service.sources import factory
 

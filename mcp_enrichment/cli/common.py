@@ -66,6 +66,10 @@ def format_day(at: float | None) -> str:
     return format_time(at)[:10]
 
 
+def format_seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
+
+
 def with_service_database(
     command: Callable[Concatenate[Database, P], None],
 ) -> Callable[P, None]:

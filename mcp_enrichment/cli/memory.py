@@ -24,7 +24,7 @@ def memory() -> None:
 @memory.command()
 @limit_option()
 def show(limit: int) -> None:
-    """List the requests of this account, the newest first. The people are not stored."""
+    """List the requests of this account, the newest first. Only hashes of people are stored."""
     with stored_requests() as store:
         newest = anyio.run(store.newest, limit)
     for request in newest:

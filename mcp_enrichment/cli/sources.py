@@ -11,6 +11,7 @@ import click
 
 from mcp_enrichment.cli.common import (
     format_day,
+    format_seconds,
     format_time,
     print_row,
     profile_url,
@@ -19,12 +20,11 @@ from mcp_enrichment.cli.common import (
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.cli.spending import report
 from mcp_enrichment.contract.models import EmailType, Reason
+from mcp_enrichment.service.contacts.own_sources import keyless_sources
 from mcp_enrichment.service.lookup import circuit_breaker
-from mcp_enrichment.service.lookup.source_report import (
-    keyless_sources,
-    source_report,
-    trial_lookup,
-)
+from mcp_enrichment.service.lookup.call_history import Period
+from mcp_enrichment.service.lookup.spending_report import spending_report
+from mcp_enrichment.service.lookup.trial_lookup import trial_lookup
 from mcp_enrichment.service.privacy.masking import masked_address
 from mcp_enrichment.service.privacy.suppression import is_suppressed
 from mcp_enrichment.service.sources import factory
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.lookup.source_report import SourceReport
+    from mcp_enrichment.service.lookup.circuit_breaker import Circuit
+    from mcp_enrichment.service.lookup.spending_report import SourceSpending
     from mcp_enrichment.service.sources.base import Outcome, Source
 
 PAUSE_REASONS = {
@@ -69,9 +70,14 @@ def list_sources(database: Database) -> None:
 
     Prices and spending are in each vendor's own credits.
     """
-    for number, source in enumerate(_chosen(database), start=1):
-        report = database.read_now(partial(source_report, source=source.name))
-        print_row(f"{number}. {source.name}", _state(report), _price(source), _figures(report))
+    chosen = _chosen(database)
+    names = [source.name for source in chosen]
+    found = database.snapshot_now(
+        partial(spending_report, period=Period(), configured=names, prices={})
+    )
+    for number, (source, spent) in enumerate(zip(chosen, found.sources, strict=False), start=1):
+        health = database.read_now(partial(circuit_breaker.get, source=source.name))
+        print_row(f"{number}. {source.name}", _state(health), _price(source), _figures(spent))
         if is_vendor(source) and source.verified_on is None:
             click.echo(
                 "   Built from the vendor's documents and not tried with a real key: check it "
@@ -148,8 +154,7 @@ def _price(source: Source) -> str:
     return f"{hit:g} of its credits for an address, {miss:g} for a miss"
 
 
-def _state(report: SourceReport) -> str:
-    health = report.health
+def _state(health: Circuit | None) -> str:
     if health is None:
         return "ready"
     reason = PAUSE_REASONS.get(health.reason, health.reason)
@@ -158,11 +163,10 @@ def _state(report: SourceReport) -> str:
     return f"paused until {format_time(health.open_until)}: {reason}"
 
 
-def _figures(report: SourceReport) -> str:
-    took = "-" if report.median_seconds is None else f"{report.median_seconds:.1f} s"
+def _figures(row: SourceSpending) -> str:
     return (
-        f"asked {report.asked}, {report.hits} hits, {report.misses} misses, "
-        f"{report.lost} answers lost, spent {report.spent:g}, median {took}"
+        f"asked {row.asked}, {row.found} hits, {row.not_found} misses, {row.lost} answers lost, "
+        f"spent {row.credits.normalize():f}, median {format_seconds(row.median_seconds)}"
     )
 
 

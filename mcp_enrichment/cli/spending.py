@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_enrichment.cli.common import with_service_database
+from mcp_enrichment.cli.common import format_seconds, with_service_database
 from mcp_enrichment.cli.errors import load_settings
 from mcp_enrichment.cli.tables import csv_cell, new_table, print_table
 
@@ -123,8 +123,7 @@ def _cells(source: SourceSpending) -> Sequence[str]:
     per_address = _or_dash(source.money_per_address)
     if source.money is None and source.credits_per_address is not None:
         per_address = f"{source.credits_per_address:f} credits"
-    took = "-" if source.median_seconds is None else f"{source.median_seconds:.1f} s"
-    spent = f"{source.credits.normalize():f}"
+    spent, took = f"{source.credits.normalize():f}", format_seconds(source.median_seconds)
     return (source.source, *map(str, counts), spent, _or_dash(source.money), per_address, took)
 
 

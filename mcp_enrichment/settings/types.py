@@ -146,21 +146,20 @@ def database_label(url: SecretStr) -> str:
     return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _require_known_sources(names: Sequence[str]) -> None:
-    """Raise `ValueError` for an unknown source, and for one that is listed twice."""
-    if vendors := set(names) - KEYLESS_SOURCES:
+def _check_names(kind: str, names: Sequence[str], keyless: frozenset[str] = frozenset()) -> None:
+    """Raise `ValueError` for a name that is neither keyless nor a vendor's, or is listed twice."""
+    if vendors := set(names) - keyless:
         from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
 
         if not vendors <= NAMES:
-            raise ValueError(
-                f"unknown source; the sources are {', '.join(sorted(KEYLESS_SOURCES | NAMES))}"
-            )
+            known = ", ".join(sorted(keyless | NAMES))
+            raise ValueError(f"unknown {kind}; the {kind}s are {known}")
     if len(set(names)) < len(names):
-        raise ValueError("a source is listed twice")
+        raise ValueError(f"a {kind} is listed twice")
 
 
 def _sources(names: tuple[str, ...]) -> tuple[str, ...]:
-    _require_known_sources(names)
+    _check_names("source", names, KEYLESS_SOURCES)
     for name in names:
         if name not in KEYLESS_SOURCES:
             vendor_key(name)  # raises if there is none
@@ -192,7 +191,7 @@ def _limit(value: object) -> object:
 
 
 def _limits(limits: tuple[SourceLimit, ...]) -> tuple[SourceLimit, ...]:
-    _require_known_sources([limit.source for limit in limits])
+    _check_names("source", [limit.source for limit in limits], KEYLESS_SOURCES)
     return limits
 
 
@@ -206,17 +205,11 @@ def _prices(value: object) -> object:
     parts = _split(value)
     if not isinstance(parts, list):
         return value
-    pairs = [[strip_invisible(text) for text in part.split("=", 1)] for part in parts]
-    if not all(len(pair) == 2 and all(pair) for pair in pairs):  # noqa: PLR2004 (a name and a price)
+    pairs = [[strip_invisible(text) for text in part.partition("=")[::2]] for part in parts]
+    if not all(map(all, pairs)):
         raise ValueError("a price has the form vendor=price of a credit, as in hunter=0.02")
-    prices = dict(pairs)
-    if len(prices) < len(pairs):
-        raise ValueError("a vendor is listed twice")
-    from mcp_enrichment.service.sources.factory import NAMES  # noqa: PLC0415
-
-    if not NAMES.issuperset(prices):
-        raise ValueError(f"unknown vendor; the vendors are {', '.join(sorted(NAMES))}")
-    return prices
+    _check_names("vendor", [vendor for vendor, _ in pairs])
+    return dict(pairs)
 
 
 Price = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=12)]

@@ -57,7 +57,7 @@ def test_a_file_that_is_no_export_is_refused_and_changes_nothing(
     assert "mcp-enrichment contacts import" in listed.err
 
 
-def test_an_import_tells_what_it_read_stored_and_skipped_and_can_be_repeated(
+def test_an_import_reports_read_stored_and_skipped_rows_and_can_be_repeated(
     shell: Shell, tmp_path: Path
 ) -> None:
     packed = tmp_path / "Basic_LinkedInDataExport.zip"

@@ -49,7 +49,7 @@ def test_a_dry_run_shows_the_beginning_of_what_is_too_long(shell: Shell, tmp_pat
     assert ada.split("\t")[:3] == ["a" * 59 + "…", "work", "ada@b.example"]
 
 
-def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> None:
+def test_an_import_reports_the_outcome_of_every_row(shell: Shell, export: str) -> None:
     told = shell.run("contacts", "import", export)
     assert told.out == (
         "Read 240 rows.\n"
@@ -64,7 +64,7 @@ def test_an_import_tells_what_became_of_every_row(shell: Shell, export: str) -> 
     assert f"Ada Okafor\twork\tp0@harbour0.example\t{found}" in listed
 
 
-def test_every_reason_is_told_in_words() -> None:
+def test_every_reason_is_reported_in_words() -> None:
     assert all(reason.text for reason in SkipReason)
 
 

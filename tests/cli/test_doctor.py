@@ -102,7 +102,7 @@ UNREAD = {
 }
 
 
-def test_a_name_that_no_setting_has_and_a_limit_of_no_source_are_told(shell: Shell) -> None:
+def test_unknown_variables_and_unused_limits_are_reported(shell: Shell) -> None:
     done = shell.run("doctor", **UNREAD)
     notes = [line for line in done.out.splitlines() if line.startswith("note   settings")]
     assert done.code == 0
@@ -141,7 +141,7 @@ def test_settings_that_work_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().http_hosts == ("mcp.example:443", "localhost", "[::1]:8701")
 
 
-def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
+def test_a_damaged_memory_is_reported_and_left_alone(shell: Shell) -> None:
     memory = shell.folder / "state" / "memory.db"
     memory.parent.mkdir()
     memory.write_bytes(b"no database, but long enough to be read as one\n" * 100)
@@ -150,7 +150,7 @@ def test_a_memory_that_is_damaged_is_told_and_left(shell: Shell) -> None:
     assert kept_in(shell.folder) == before
 
 
-def test_a_database_of_an_older_version_is_told_and_left(shell: Shell) -> None:
+def test_a_database_of_an_older_version_is_reported_and_left_alone(shell: Shell) -> None:
     open_sqlite(shell.database).close()
     before = kept_in(shell.folder)
     newer = shell.run("doctor", module="tests.support.newer_program")
@@ -168,7 +168,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("tables", TABLES)
-def test_a_database_that_was_never_completed_is_told_in_one_sentence(
+def test_a_database_that_was_never_completed_is_reported_in_one_sentence(
     tables: str, shell: Shell
 ) -> None:
     shell.database.parent.mkdir()
@@ -186,7 +186,7 @@ def test_a_database_that_was_never_completed_is_told_in_one_sentence(
 @pytest.mark.parametrize(
     "lost", ["DROP TABLE requests", "ALTER TABLE teams RENAME COLUMN name TO title"]
 )
-def test_a_database_that_lacks_a_part_is_told_in_one_sentence(lost: str, shell: Shell) -> None:
+def test_a_database_that_lacks_a_part_is_reported_in_one_sentence(lost: str, shell: Shell) -> None:
     open_sqlite(shell.database).close()
     with closing(sqlite3.connect(shell.database)) as database:
         database.execute(lost)
@@ -195,7 +195,7 @@ def test_a_database_that_lacks_a_part_is_told_in_one_sentence(lost: str, shell: 
     assert told.count(". ") == 0
 
 
-def test_a_database_whose_first_migration_was_killed_is_told_and_its_next_use_completes_it(
+def test_a_database_whose_first_migration_was_killed_is_reported_and_its_next_use_completes_it(
     shell: Shell,
 ) -> None:
     killed = shell.start("credits", module="tests.support.killed_migration")
@@ -216,7 +216,7 @@ async def test_a_database_is_looked_at_while_others_have_it_open_and_when_nobody
     assert kept_in(shell.folder) == before
 
 
-def test_a_key_of_the_suppression_list_that_is_not_its_own_is_told(shell: Shell) -> None:
+def test_a_key_of_the_suppression_list_that_is_not_its_own_is_reported(shell: Shell) -> None:
     suppressed = shell.run("privacy", "suppress", "--email", "ada@example.com")
     assert suppressed.code == 0, suppressed
     assert "250 credits" in lines(shell.run("doctor"))["ok balance"]
@@ -253,7 +253,7 @@ async def test_a_refusal_of_the_server_is_reported_with_its_remedy(
 
 
 @pytest.mark.parametrize(("offset", "direction"), [(-900, "ahead of"), (900, "behind")])
-async def test_a_clock_that_is_wrong_is_told(
+async def test_a_clock_that_is_wrong_is_reported(
     offset: int, direction: str, vendor: ScriptedServer, shell: Shell
 ) -> None:
     date = formatdate(time.time() + offset, usegmt=True)
@@ -262,7 +262,7 @@ async def test_a_clock_that_is_wrong_is_told(
     assert direction in told["wrong clock"]
 
 
-async def test_a_certificate_that_nobody_has_signed_is_told(shell: Shell) -> None:
+async def test_a_certificate_that_nobody_has_signed_is_reported(shell: Shell) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(shell.folder))
 
@@ -282,7 +282,7 @@ async def test_a_certificate_that_nobody_has_signed_is_told(shell: Shell) -> Non
     assert "certificate" in told["wrong reach"]
 
 
-def test_a_name_without_an_address_and_a_key_in_the_clear_are_told(shell: Shell) -> None:
+def test_an_unresolvable_host_and_an_unencrypted_key_are_reported(shell: Shell) -> None:
     done = shell.run("doctor", API_URL="http://ada:hidden@nowhere.invalid", API_KEY=KEY)
     told = lines(done)
     assert "https" in told["wrong key"]
@@ -290,7 +290,7 @@ def test_a_name_without_an_address_and_a_key_in_the_clear_are_told(shell: Shell)
     assert "hidden" not in done.out
 
 
-def test_a_port_where_nothing_answers_is_told(shell: Shell) -> None:
+def test_a_port_where_nothing_answers_is_reported(shell: Shell) -> None:
     told = lines(shell.run("doctor", API_URL="http://127.0.0.1:1", API_KEY=KEY))
     assert "nothing answers there" in told["wrong reach"]
     assert "ok key" in told
@@ -310,7 +310,7 @@ async def test_an_answer_that_does_not_come_is_told_from_one_that_is_refused(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems alone")
-def test_a_key_file_that_others_can_read_is_told(shell: Shell) -> None:
+def test_a_key_file_that_others_can_read_is_reported(shell: Shell) -> None:
     file = shell.folder / "key.txt"
     file.write_text(KEY)
     file.chmod(0o644)

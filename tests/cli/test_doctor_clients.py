@@ -61,7 +61,7 @@ def test_a_value_that_the_client_fills_in_is_no_mistake(home: Path) -> None:
     assert found.state == "ok"
 
 
-def test_an_entry_whose_command_is_gone_or_is_another_is_told(home: Path) -> None:
+def test_an_entry_whose_command_is_gone_or_is_another_is_reported(home: Path) -> None:
     written(home, "cursor", command=str(home / "gone" / "mcp-enrichment"))
     other = home / "mcp-enrichment"
     other.write_text(f"#!{sys.executable}\nprint('hello')\n")
@@ -73,7 +73,7 @@ def test_an_entry_whose_command_is_gone_or_is_another_is_told(home: Path) -> Non
     assert "does not answer as this server" in another.says
 
 
-def test_a_configuration_that_its_client_cannot_read_is_told(home: Path) -> None:
+def test_a_configuration_that_its_client_cannot_read_is_reported(home: Path) -> None:
     file = home / LINUX["claude-desktop"][0]
     file.write_text('{"mcpServers": {}, // mine\n}')
     [found] = examined()

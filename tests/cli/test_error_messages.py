@@ -41,7 +41,7 @@ TROUBLE: dict[str, tuple[Behaviour, dict[str, str], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", TROUBLE)
-async def test_enrich_tells_a_person_what_happened_what_it_cost_and_what_to_do(
+async def test_enrich_says_what_happened_what_it_cost_and_what_to_do(
     case: str, vendor: ScriptedServer, shell: Shell
 ) -> None:
     behaviour, settings, says = TROUBLE[case]

@@ -34,19 +34,19 @@ COMMANDS = (["enrich", ADA], ["contacts", "import", SAMPLE], ["credits"])
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems alone")
 
 
-def test_a_data_folder_that_cannot_be_made_is_told(shell: Shell) -> None:
+def test_a_data_folder_that_cannot_be_made_is_reported(shell: Shell) -> None:
     (shell.folder / "file").touch()
     for done in shell.run_all(*COMMANDS, DATA_DIR=str(shell.folder / "file" / "data")):
         assert "ENRICHMENT_DATA_DIR" in done.refused()
 
 
-def test_a_state_folder_that_cannot_be_made_is_told(shell: Shell) -> None:
+def test_a_state_folder_that_cannot_be_made_is_reported(shell: Shell) -> None:
     (shell.folder / "file").touch()
     told = shell.run("enrich", ADA, STATE_DIR=str(shell.folder / "file" / "state")).refused()
     assert "cannot be written" in told
 
 
-def test_a_database_file_that_is_none_is_told_and_left_as_it_was(shell: Shell) -> None:
+def test_a_database_file_that_is_none_is_reported_and_left_as_it_was(shell: Shell) -> None:
     shell.database.parent.mkdir()
     content = b"this is not a database, but a long enough text to be read as one\n" * 100
     shell.database.write_bytes(content)
@@ -55,7 +55,7 @@ def test_a_database_file_that_is_none_is_told_and_left_as_it_was(shell: Shell) -
     assert shell.database.read_bytes() == content
 
 
-def test_a_database_of_a_newer_version_is_told(with_contacts: Shell) -> None:
+def test_a_database_of_a_newer_version_is_reported(with_contacts: Shell) -> None:
     with closing(sqlite3.connect(with_contacts.database)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     for done in with_contacts.run_all(*COMMANDS):
@@ -77,7 +77,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @POSIX
 @pytest.mark.parametrize("command", COMMANDS, ids=["enrich", "import", "credits"])
-def test_a_full_disk_is_told_and_leaves_nothing_half_done(
+def test_a_full_disk_is_reported_and_leaves_nothing_half_done(
     command: list[str], small_disk: Path
 ) -> None:
     shell = Shell(small_disk)
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_done(
 
 
 @POSIX
-def test_files_that_may_not_grow_are_told_like_a_full_disk(shell: Shell) -> None:
+def test_files_that_may_not_grow_are_reported_like_a_full_disk(shell: Shell) -> None:
     import resource
 
     def no_file_over_20_kib() -> None:
@@ -125,7 +125,9 @@ def test_a_disk_that_fills_at_any_moment_of_the_first_lookup_costs_nothing(
 
 
 @pytest.mark.parametrize("table", ["teams", "t"])
-def test_a_database_of_another_program_is_told_and_left_as_it_was(shell: Shell, table: str) -> None:
+def test_a_database_of_another_program_is_reported_and_left_as_it_was(
+    shell: Shell, table: str
+) -> None:
     shell.database.parent.mkdir()
     with closing(sqlite3.connect(shell.database)) as other, other:
         other.execute(f"CREATE TABLE {table} (x)")
@@ -186,7 +188,7 @@ def test_a_setting_that_cannot_be_is_named(
 
 
 @pytest.mark.parametrize("host", ["", "no such host.invalid", "x" * 300])
-def test_a_host_that_cannot_be_listened_on_is_told(shell: Shell, host: str) -> None:
+def test_a_host_that_cannot_be_listened_on_is_reported(shell: Shell, host: str) -> None:
     assert "--host" in shell.run("service", "--host", host).refused()
 
 

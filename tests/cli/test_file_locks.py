@@ -55,7 +55,7 @@ def run(shell: Shell, shim: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.parametrize("how", LOCKS)
-def test_a_data_folder_whose_file_system_has_no_locks_is_told_with_what_to_do(
+def test_a_data_folder_whose_file_system_has_no_locks_is_reported_with_what_to_do(
     run: Run, how: str
 ) -> None:
     told = run("credits", how=how).refused()
@@ -74,13 +74,13 @@ def test_nothing_is_started_where_there_are_no_locks(
     assert not shell.database.exists()
 
 
-def test_a_data_folder_where_no_memory_can_be_shared_is_told_and_no_full_disk(run: Run) -> None:
+def test_a_data_folder_where_no_memory_can_be_shared_is_reported_and_no_full_disk(run: Run) -> None:
     told = run("credits", what="SHARING", how="EINVAL").refused()
     assert told.startswith(CAUSE)
 
 
 @pytest.mark.parametrize("how", LOCKS[:2])
-def test_a_state_folder_whose_file_system_has_no_locks_is_told_before_anything_is_asked(
+def test_a_state_folder_whose_file_system_has_no_locks_is_reported_before_anything_is_asked(
     run: Run, shell: Shell, how: str
 ) -> None:
     told = run("enrich", ADA, how=how, API_URL="http://127.0.0.1:9", API_KEY="k-1").refused()
@@ -90,7 +90,7 @@ def test_a_state_folder_whose_file_system_has_no_locks_is_told_before_anything_i
 
 
 @pytest.mark.parametrize(("what", "how"), [("LOCKS", "ENOLCK"), ("SHARING", "EINVAL")])
-def test_the_doctor_tells_it_of_a_folder_that_is_still_empty(
+def test_the_doctor_reports_missing_locks_of_an_empty_folder(
     run: Run, shell: Shell, what: str, how: str
 ) -> None:
     for folder in ("data", "state"):
@@ -103,7 +103,7 @@ def test_the_doctor_tells_it_of_a_folder_that_is_still_empty(
     assert list((shell.folder / "data").iterdir()) == []
 
 
-def test_the_doctor_tells_it_of_files_that_are_in_use(run: Run, with_contacts: Shell) -> None:
+def test_the_doctor_reports_missing_locks_of_files_in_use(run: Run, with_contacts: Shell) -> None:
     with_contacts.run("enrich", ADA)
     with_contacts.database.with_name("enrichment.db-wal").touch()  # other processes have it open
     told = run("doctor", how="ENOLCK").out.splitlines()

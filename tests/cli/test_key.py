@@ -128,7 +128,7 @@ def test_a_locked_keyring_ends_the_call_and_never_the_choice_of_the_server(
 
 
 @pytest.mark.parametrize("content", [None, b" \n", b"\xff\xfe\x00", b"x" * 9000])
-def test_a_key_file_that_holds_none_is_told_and_nobody_else_is_asked(
+def test_a_key_file_that_holds_none_is_reported_and_nobody_else_is_asked(
     content: bytes | None, shell: Shell
 ) -> None:
     file = shell.folder / "key.txt"

@@ -24,7 +24,7 @@ def test_past_requests_are_shown_without_the_person(with_contacts: Shell) -> Non
     assert "ada" not in shown.out.lower()
 
 
-def test_a_forgotten_question_is_asked_anew_and_the_others_are_not(with_contacts: Shell) -> None:
+def test_a_forgotten_request_is_made_again_and_the_others_are_not(with_contacts: Shell) -> None:
     with_contacts.run("enrich", ADA)
     with_contacts.run("enrich", JONAS, "--type", "personal")
     assert with_contacts.run("memory", "forget", f"{ADA}/?trk=x").out == "Forgot 1.\n"

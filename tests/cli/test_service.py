@@ -87,7 +87,7 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, shell: Shell) -> None
         assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_port_in_use_is_told_and_what_to_choose(shell: Shell) -> None:
+def test_a_port_in_use_is_reported_and_what_to_choose(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         told = shell.run("service", "--port", str(port)).refused()
@@ -95,7 +95,7 @@ def test_a_port_in_use_is_told_and_what_to_choose(shell: Shell) -> None:
     assert "--port" in told
 
 
-def test_a_folder_that_cannot_be_made_is_told(shell: Shell) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(shell: Shell) -> None:
     (shell.folder / "data").touch()
     assert "ENRICHMENT_DATA_DIR" in shell.run("service", "--port", "0").refused()
 

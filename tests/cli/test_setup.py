@@ -186,7 +186,7 @@ def test_a_file_that_cannot_be_changed_safely_is_refused_and_left(
     assert file.read_bytes() == broken.encode("latin-1")
 
 
-def test_a_client_that_never_ran_here_is_told(home: Path, shell: Shell) -> None:
+def test_a_client_that_never_ran_here_is_reported(home: Path, shell: Shell) -> None:
     (home / ".cursor").rmdir()
     assert "--config FILE" in shell.run("setup", "cursor").refused()
     assert not (home / ".cursor").exists()
@@ -222,7 +222,9 @@ def test_the_key_is_written_only_when_that_is_said_and_never_shown(
     assert all(key not in done.out + done.err for done in told)
 
 
-def test_a_folder_that_is_missing_and_a_link_to_itself_are_told(home: Path, shell: Shell) -> None:
+def test_a_folder_that_is_missing_and_a_link_to_itself_are_reported(
+    home: Path, shell: Shell
+) -> None:
     project = home / "project" / ".cursor" / "mcp.json"
     assert "is missing" in shell.run("setup", "cursor", "--config", str(project)).refused()
     circle = home / "circle.json"

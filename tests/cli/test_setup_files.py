@@ -54,9 +54,7 @@ def test_a_byte_order_mark_is_dropped_and_comes_back_with_undo(
     assert file.read_bytes() == before
 
 
-def test_an_entry_that_a_mark_hides_from_its_client_is_written_anew(
-    home: Path, shell: Shell
-) -> None:
+def test_an_entry_behind_a_byte_order_mark_is_written_again(home: Path, shell: Shell) -> None:
     file = home / LINUX["claude-desktop"][0]
     shell.run("setup", "claude-desktop")
     file.write_bytes(BOM + file.read_bytes())
@@ -190,7 +188,7 @@ def full_disk(home: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kib", [22, 36], ids=["room for a copy", "no room"])
-def test_a_full_disk_is_told_as_such_and_nothing_stays(
+def test_a_full_disk_is_reported_as_such_and_nothing_stays(
     kib: int, full_disk: Path, shell: Shell
 ) -> None:
     before = json.dumps({"filler": "x" * (kib * 1024)}, indent=2)

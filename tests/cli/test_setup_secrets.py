@@ -67,7 +67,7 @@ def test_an_entry_that_could_not_start_for_want_of_a_vendors_key_is_not_written(
 
 
 @pytest.mark.parametrize("client", ["cursor", "codex"])
-def test_without_key_removes_the_keys_of_an_earlier_entry_and_tells_what_stays(
+def test_without_key_removes_the_keys_of_an_earlier_entry_and_says_what_stays(
     client: str, home: Path, shell: Shell
 ) -> None:
     file = home / LINUX[client][0]

@@ -155,7 +155,7 @@ async def test_metadata_of_another_or_that_leads_into_the_open_is_not_followed(
     assert _asked(vendor) == 0
 
 
-async def test_an_issuer_that_differs_by_its_last_slash_is_told_with_both_in_the_log(
+async def test_an_issuer_that_differs_by_its_last_slash_is_reported_with_both_in_the_log(
     vendor: ScriptedServer, issuer: Issuer, keys: JWKSCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.always(replies(200, issuer.metadata() | {"issuer": f"{issuer.url}/"}))

@@ -162,7 +162,7 @@ async def test_machines_that_share_a_secret_know_each_others_ids(
     assert got.json()["result"]["structuredContent"]["id"] == its_id
 
 
-async def test_whose_tokens_are_taken_is_told_where_clients_look(
+async def test_the_metadata_names_the_issuer_whose_tokens_are_accepted(
     issuer: Issuer, tmp_path: Path
 ) -> None:
     with served(tmp_path, PUBLIC_URL=PUBLIC, OAUTH_ISSUER=issuer.url) as face:
@@ -210,7 +210,7 @@ async def test_an_issuer_that_cannot_be_reached_refuses_nobody_for_good(
         ({"OAUTH_ISSUER": "https://issuer.example", "OAUTH_TEAM": "nobody"}, "no team 'nobody'"),
     ],
 )
-def test_settings_that_would_let_nobody_in_are_told_at_the_start(
+def test_settings_that_would_let_nobody_in_are_reported_at_the_start(
     tmp_path: Path, settings: dict[str, str], says: str
 ) -> None:
     if "OAUTH_TEAM" in settings:

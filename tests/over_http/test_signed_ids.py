@@ -69,7 +69,7 @@ def test_the_secret_is_made_once_however_many_begin_at_once(tmp_path: Path) -> N
     assert [one.name for one in file.parent.iterdir()] == ["http.secret"]
 
 
-def test_a_secret_that_is_damaged_is_told_and_not_replaced(tmp_path: Path) -> None:
+def test_a_secret_that_is_damaged_is_reported_and_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "http.secret"
     for damaged in ("", "00", "no secret", "é"):
         file.write_text(damaged)

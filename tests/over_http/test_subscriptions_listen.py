@@ -66,7 +66,7 @@ ACKNOWLEDGED, UPDATED = (
 
 
 @pytest.mark.parametrize("is_revoked", [False, True])
-async def test_a_listener_is_told_unless_its_key_was_revoked_meanwhile(
+async def test_a_listener_is_notified_unless_its_key_was_revoked_meanwhile(
     is_revoked: bool, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     lookups = ContractServer(holds=True)

@@ -55,7 +55,7 @@ async def _ends(client: Client, vendor: ScriptedServer, lookups: ContractServer)
     return dict(answers[0]["enrichments"][0])
 
 
-async def test_the_vendor_is_asked_once_when_it_has_told_and_not_before(
+async def test_the_vendor_is_polled_once_after_a_push_and_not_before(
     era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(lookups := ContractServer())
@@ -149,7 +149,7 @@ async def test_with_a_secret_only_signed_webhooks_are_accepted(
     assert large.status_code == 413
 
 
-async def test_a_webhook_ends_the_waits_of_its_team_only(
+async def test_a_webhook_ends_the_waits_of_every_caller_of_the_account(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(lookups := ContractServer())

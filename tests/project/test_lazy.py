@@ -34,7 +34,7 @@ async def test_a_defect_while_opening_reaches_who_waits_and_the_next_try_opens()
             assert await get() == "opened"
 
 
-async def test_what_died_in_use_is_opened_anew() -> None:
+async def test_a_resource_that_failed_in_use_is_opened_again() -> None:
     dies = anyio.Event()
     tries = []
 

@@ -81,7 +81,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(
     assert receiver.seen[0].headers["webhook-id"] == "msg_1"
 
 
-async def test_each_try_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_attempt_checks_the_address_again(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeResolver(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
     async with scripted_server() as receiver:
         receiver.will(replies(500))

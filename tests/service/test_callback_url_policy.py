@@ -238,7 +238,7 @@ async def test_ports_other_than_80_and_443_are_refused_unless_they_are_allowed(
     assert list(statuses.values()) == [400, 201, 400, 400, 201]
 
 
-async def test_a_refused_port_is_told_with_those_that_are_allowed(place: Place) -> None:
+async def test_a_refused_port_is_reported_with_those_that_are_allowed(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
         error = (await it.post(callback_url="https://a.example:8443/")).json()["error"]
     assert error["code"] == "invalid_callback_url"

@@ -139,7 +139,7 @@ async def test_a_clock_that_is_set_back_leaves_it_alone_no_longer(place: Place) 
     assert len(vendor.asked) == 2
 
 
-async def test_one_that_refuses_its_key_is_not_asked_and_the_reason_is_told_at_once(
+async def test_a_vendor_that_refuses_its_key_is_paused_and_the_reason_is_reported_at_once(
     place: Place,
 ) -> None:
     vendor, clock = scripted_vendor(Misconfigured(reason=Reason.SANDBOX)), Clock()

@@ -131,7 +131,7 @@ async def test_others_may_write_while_an_import_reads(database: Database, place:
     assert rows(place, "SELECT count(*) FROM contact_emails") == [(60_003,)]
 
 
-def test_two_imports_of_the_same_at_once_tell_each_address_as_new_once(place: Place) -> None:
+def test_two_concurrent_imports_of_one_file_count_each_address_as_new_once(place: Place) -> None:
     databases = [open_place(place), open_place(place)]
     people = [ada(f"{number}@example.com") for number in range(20_000)]
     with ThreadPoolExecutor() as threads:

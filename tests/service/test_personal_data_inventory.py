@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 
 from mcp_enrichment.service.db import schema
-from mcp_enrichment.service.privacy.personal_data_inventory import NOT_PERSONAL, PERSONAL
+from mcp_enrichment.service.privacy.personal_data_inventory import PERSONAL
 
 SOUNDS_PERSONAL = re.compile(
     "mail|url|linkedin|profile|name|address|phone|company|position|title|location|external"
     "|evidence|answer|raw|payload|body|notes?$|key$|print$"
 )
+NOT_PERSONAL = {
+    "teams.name": "a team's",
+    "privacy_key.fingerprint": "a hash of the key alone",
+    "privacy_key.key": "random",
+    "source_calls.answered_at": "a time",
+}
+"""Columns that only sound personal, and what they hold."""
 
 
-def test_each_column_that_sounds_personal_is_known_to_be_or_not_to_be() -> None:
+def test_each_column_that_sounds_personal_is_in_the_inventory_or_listed_as_harmless() -> None:
     known = {f"{held.table.name}.{name}" for held in PERSONAL for name in held.columns}
     sounding = {
         f"{table.name}.{column.name}"

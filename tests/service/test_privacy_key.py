@@ -49,7 +49,7 @@ def test_a_list_is_refused_under_another_key_and_obeyed_again_under_its_own(plac
     assert not suppressing(place, KEY)
 
 
-def test_a_lost_file_is_told_and_not_replaced_in_silence(path: Path) -> None:
+def test_a_lost_file_is_reported_and_not_replaced_in_silence(path: Path) -> None:
     suppressing(path, None)
     key_file = path.with_name("privacy.key")
     key_file.unlink()

@@ -75,7 +75,7 @@ async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: 
         {"evidence": ["first.last, 12 of 12 at example.com"]},
     ],
 )
-def test_odd_provenance_costs_no_answer_and_no_text_of_it_is_told(odd: dict[str, object]) -> None:
+def test_invalid_provenance_loses_no_answer_and_is_not_disclosed(odd: dict[str, object]) -> None:
     answer = told(found() | odd)
     assert answer.email is not None
     assert [getattr(answer, name) for name in odd] == [None]

@@ -90,7 +90,7 @@ async def test_a_running_request_is_never_too_old(place: Place) -> None:
         assert await delete_expired(it.service) == 0
 
 
-async def test_an_expired_answer_can_be_asked_for_anew(place: Place) -> None:
+async def test_an_expired_answer_can_be_requested_again(place: Place) -> None:
     clock = Clock()
     async with running_service(place, FixedSource(HIT), clock=clock) as it:
         first = await it.accepted()

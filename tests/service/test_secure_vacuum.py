@@ -85,7 +85,7 @@ def test_rows_deleted_before_leave_nothing_in_a_sqlite_file(path: Path) -> None:
     database.close()
 
 
-def test_after_an_erasure_no_file_of_postgres_but_its_log_tells_of_the_person(
+def test_after_an_erasure_only_the_log_of_postgres_names_the_person(
     server: Server, owned: str
 ) -> None:
     database = with_contacts(owned)
@@ -99,7 +99,7 @@ def test_after_an_erasure_no_file_of_postgres_but_its_log_tells_of_the_person(
     database.close()
 
 
-def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_told(
+def test_a_reader_that_stays_keeps_the_files_from_being_scrubbed_and_that_is_reported(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.service.db.sqlite.BUSY_TIMEOUT", 0.01)

@@ -106,7 +106,7 @@ async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place
 
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
-async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
+async def test_an_answer_is_withheld_once_suppressed_and_given_again_once_lifted(
     place: Place, subject: NamedSubject
 ) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
@@ -121,7 +121,7 @@ async def test_an_answer_is_told_no_more_once_suppressed_and_again_once_lifted(
     ledger_is_exact(place)
 
 
-async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
+async def test_a_held_answer_is_checked_when_it_is_sent(place: Place) -> None:
     source = SlowSource(HIT)
     async with running_service(place, source) as it, anyio.create_task_group() as tasks:
         request_id, told = await it.accepted(), []
@@ -140,7 +140,7 @@ async def test_a_held_answer_is_checked_when_it_is_told(place: Place) -> None:
     assert ADAS not in str(told)
 
 
-async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
+async def test_a_repeated_post_does_not_disclose_a_suppressed_address(place: Place) -> None:
     key = {"idempotency-key": "k"}
     async with running_service(place, FixedSource(HIT)) as it:
         first = await it.post(headers=key)
@@ -152,7 +152,7 @@ async def test_a_repeated_post_does_not_tell_either(place: Place) -> None:
 
 
 @pytest.mark.parametrize("subject", [PROFILE, ADDRESS], ids=["by profile", "by address"])
-async def test_a_callback_does_not_tell_what_was_suppressed_before_it_is_sent(
+async def test_a_callback_does_not_disclose_an_address_that_was_suppressed_meanwhile(
     place: Place, receiver: ScriptedServer, subject: NamedSubject
 ) -> None:
     async with running_service(

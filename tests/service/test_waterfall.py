@@ -127,7 +127,7 @@ async def test_a_vendor_that_begins_and_then_asks_to_wait_for_a_day_holds_the_re
     assert (len(vendor.asked), len(vendor.collected)) == (1, 2)
 
 
-async def test_an_outcome_that_came_while_nobody_was_there_is_fetched_however_late(
+async def test_an_outcome_that_came_while_no_process_ran_is_fetched_however_late(
     place: Place,
 ) -> None:
     vendor = scripted_vendor(WORKING, tells=(HIT,))

@@ -34,7 +34,7 @@ def remote(vendor: ScriptedServer, tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
-async def test_every_request_to_the_service_tells_the_trace_of_the_call_and_no_more(
+async def test_every_request_to_the_service_has_the_trace_of_the_call_and_no_more(
     vendor: ScriptedServer, remote: Settings, era: str
 ) -> None:
     vendor.will(replies(201, wire("pending")), replies(200, wire("completed")))

@@ -18,9 +18,12 @@ from mcp_enrichment.service.sources.inference.accuracy import company_domain, in
 from mcp_enrichment.service.sources.inference.pattern_learning import DomainPatterns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
+    from mcp_enrichment.service.sources.base import Source
     from mcp_enrichment.service.sources.inference.pattern_learning import Inference
 
 MAX_ROWS = 50
@@ -91,6 +94,12 @@ class InferredSource:
             verification=Verification.INFERRED,
             evidence=inference.evidence(domain),
         )
+
+
+def keyless_sources(database: Database) -> Mapping[str, Source]:
+    """The sources that need no key, by name."""
+    contacts, inferred = ContactsSource(database), InferredSource(database)
+    return {source.name: source for source in (contacts, inferred)}
 
 
 def _infer(connection: Connection, profile: str) -> tuple[str, Inference] | None:

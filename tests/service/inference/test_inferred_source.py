@@ -150,7 +150,9 @@ async def test_nothing_is_inferred_for_a_person_with_a_known_address(database: D
     assert await inferred(database) == Miss()
 
 
-async def test_a_new_company_makes_the_old_address_tell_nothing(database: Database) -> None:
+async def test_a_person_who_changed_company_is_inferred_despite_an_old_address(
+    database: Database,
+) -> None:
     imported(database, *staff(*LUMEN, 60))
     imported(database, contact("Olivia", "Park", "Elsewhere", "op@elsewhere.example", "olivia"))
     imported(database, unaddressed("Olivia", "Park", LUMEN[0], "olivia"))

@@ -61,7 +61,7 @@ def test_a_script_without_latin_letters_makes_a_name_useless(whole: str) -> None
     ("first", "last", "scripts"),
     [("Ada", "Okafor", []), ("Jürgen", "Weiß", []), ("Олена", "Шевчук", ["CYRILLIC"])],
 )
-def test_a_script_with_several_romanisations_is_told(
+def test_a_script_with_several_romanisations_is_reported(
     first: str, last: str, scripts: list[str]
 ) -> None:
     spelled = spell(Name(first, last))

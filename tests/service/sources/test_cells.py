@@ -122,7 +122,7 @@ def test_several_addresses_in_a_cell_are_all_understood(written: Any, cell: str)
     ]
 
 
-def test_one_wrong_address_among_others_is_told_and_costs_itself_alone(written: Any) -> None:
+def test_one_wrong_address_among_others_is_reported_and_costs_itself_alone(written: Any) -> None:
     contact, wrong = rows(written(hubspot(Email="ada@harbour.example; ada@harbour")))
     assert isinstance(contact, Contact)
     assert wrong == Skipped(reason=SkipReason.BAD_EMAIL, line=2, is_part=True)

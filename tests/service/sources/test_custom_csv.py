@@ -40,7 +40,7 @@ def test_without_names_for_its_columns_it_is_refused_with_how_to_give_them(writt
     assert refusal(written(TABLE, "mine.csv")) == f"mine.csv {NO_EXPORT}"
 
 
-def test_a_column_that_the_table_does_not_have_is_told(written: Any) -> None:
+def test_a_column_that_the_table_does_not_have_is_reported(written: Any) -> None:
     columns = parse_column_map(["url=Profile,email=Mail"])
     with (
         pytest.raises(InvalidExport, match="has no header with those columns: check the titles"),

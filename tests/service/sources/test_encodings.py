@@ -119,7 +119,7 @@ def test_a_zero_that_strays_into_a_file_costs_nothing_else(written: Any) -> None
     assert rows(written(EXPORT.replace("Ada", "A\0da"))) == [ADA_READ]
 
 
-def test_titles_that_are_not_in_utf_8_are_told_as_the_cause(written: Any) -> None:
+def test_titles_that_are_not_in_utf_8_are_reported_as_the_cause(written: Any) -> None:
     path = written("Профиль;Почта\nlinkedin.com/in/ada-example;a@b.example\n".encode("cp1251"))
     columns = parse_column_map(["url=Профиль,email=Почта"])
     with pytest.raises(InvalidExport) as refused, open_export(path, columns=columns):
@@ -129,7 +129,7 @@ def test_titles_that_are_not_in_utf_8_are_told_as_the_cause(written: Any) -> Non
     )
 
 
-def test_titles_that_a_file_in_utf_8_lacks_are_told_as_before(written: Any) -> None:
+def test_titles_that_a_file_in_utf_8_lacks_are_reported_as_before(written: Any) -> None:
     path = written("Профиль;Почта\n")
     columns = parse_column_map(["email=E-Mail"])
     with pytest.raises(InvalidExport, match="has no header with those columns"):

@@ -142,7 +142,7 @@ def test_an_export_without_connections_is_read_as_empty(written: Any) -> None:
         ("Ada,Okafor,https://www.linkedin.com/in/ada-example,n/a,,,", SkipReason.BAD_EMAIL),
     ],
 )
-def test_a_row_without_a_contact_tells_its_reason_and_line(
+def test_a_row_without_a_contact_has_a_reason_and_a_line(
     written: Any, row: str, reason: SkipReason
 ) -> None:
     skipped = Skipped(reason=reason, line=5)
@@ -216,7 +216,7 @@ def test_a_row_printed_by_mistake_shows_neither_name_nor_address() -> None:
     assert not any(text in repr(ADA_READ).lower() for text in ("ada", "okafor", "example.com"))
 
 
-def test_progress_is_told_up_to_the_end(written: Any) -> None:
+def test_progress_is_reported_up_to_the_end(written: Any) -> None:
     path = written(EXPORT + "Sam,Halvorsen,,,,,\r\n" * 20_000)
     told: list[tuple[int, int]] = []
     for _ in read_export(path, progress=lambda done, total: told.append((done, total))):

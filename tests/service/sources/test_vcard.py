@@ -100,7 +100,7 @@ def test_a_card_with_one_name_only_has_it_split(written: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["", "BEGIN:VCARD\r\nEMAIL:b@b.example\r\n"])
-def test_a_card_without_an_end_is_told_and_the_others_are_read(written: Any, end: str) -> None:
+def test_a_card_without_an_end_is_reported_and_the_others_are_read(written: Any, end: str) -> None:
     whole = card("EMAIL:ada@b.example", f"URL:{PROFILE}")
     found = rows(written(f"BEGIN:VCARD\r\nEMAIL:a@b.example\r\n{whole}{end}"))
     assert found[0] == Skipped(reason=SkipReason.UNREADABLE, line=1)
