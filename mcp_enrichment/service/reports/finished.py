@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-NEWEST = 10_000
+NEWEST = 5000
 """The most lookups that are read: the newest of the period."""
 INTERVALS = 24
 """Into which the period is divided."""
 _ENDED = select(requests.c.completed_at, requests.c.status, requests.c.created_at)
+
+
+class _Ended(NamedTuple):
+    """A lookup that ended. A tuple, as thousands are read for a page."""
+
+    completed_at: float
+    status: str
+    created_at: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,17 +58,17 @@ def finished(connection: Connection, *, now: float, seconds: float) -> Finished:
     """The lookups of the last `seconds`, in equal intervals up to `now`."""
     completed = requests.c.completed_at
     newest = _ENDED.where(completed >= now - seconds, REDACTABLE).order_by(completed.desc())
-    rows: Sequence[Any] = connection.execute(newest.limit(NEWEST + 1)).all()
+    rows = connection.execute(newest.limit(NEWEST + 1)).all()
     is_cut = len(rows) > NEWEST
-    rows = rows[:NEWEST]
-    start = rows[-1].completed_at if is_cut else now - seconds
+    ended = [_Ended(*row) for row in rows[:NEWEST]]
+    start = ended[-1].completed_at if is_cut else now - seconds
     width = max((now - start) / INTERVALS, 1e-3)
-    parts: list[list[Any]] = [[] for _ in range(INTERVALS)]
-    for row in rows:
-        parts[min(int((row.completed_at - start) / width), INTERVALS - 1)].append(row)
+    parts: list[list[_Ended]] = [[] for _ in range(INTERVALS)]
+    for one in ended:
+        parts[min(int((one.completed_at - start) / width), INTERVALS - 1)].append(one)
     return Finished(
         intervals=[_interval(start + width * n, part) for n, part in enumerate(parts)],
-        total=_interval(start, rows),
+        total=_interval(start, ended),
         is_cut=is_cut,
     )
 
@@ -70,11 +78,12 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[ceil(share * len(ordered)) - 1] if ordered else None
 
 
-def _interval(start: float, rows: Sequence[Any]) -> Interval:
-    took = sorted(row.completed_at - row.created_at for row in rows)
+def _interval(start: float, ended: Sequence[_Ended]) -> Interval:
+    took = sorted(one.completed_at - one.created_at for one in ended)
+    counts = Counter(one.status for one in ended)
     return Interval(
         start=start,
-        counts=Counter(Status(row.status) for row in rows),
+        counts={Status(status): count for status, count in counts.items()},
         p50=percentile(took, 0.5),
         p95=percentile(took, 0.95),
     )

@@ -265,7 +265,7 @@ def _create_tables() -> None:
     op.create_index(
         "requests_redactable_by_completion",
         "requests",
-        ["completed_at", "status", "created_at"],
+        ["completed_at", "status", "created_at", "redacted_at"],
         unique=False,
         sqlite_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
         postgresql_where=sa.text("completed_at IS NOT NULL AND redacted_at IS NULL"),
