@@ -138,7 +138,7 @@ async def test_an_address_is_shown_and_credits_are_granted_by_keyboard_alone(
 async def test_a_page_follows_what_happens_by_itself(shell: Shell, browser: Browser) -> None:
     await _store(shell)
     async with opened(shell, browser) as page:
-        await page.get_by_text("Updates by itself.").wait_for()
+        await page.get_by_text("Updates live.").wait_for()
         async with running_service(shell.database, FixedSource(HIT)) as it:
             await it.final(await it.accepted(linkedin_url=f"{ADA}-later"))
         await page.locator(".tiles div", has_text="Found").get_by_text("3", exact=True).wait_for()

@@ -6,7 +6,7 @@ let isPaused = false;
 let isLoading = false;
 
 function show() {
-  state.textContent = isPaused ? "Updates are paused." : "Updates by itself.";
+  state.textContent = isPaused ? "Updates are paused." : "Updates live.";
   pause.textContent = isPaused ? "Go on" : "Pause";
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -22,14 +22,6 @@ NEWEST = 5000
 INTERVALS = 24
 """Into which the period is divided."""
 _ENDED = select(requests.c.completed_at, requests.c.status, requests.c.created_at)
-
-
-class _Ended(NamedTuple):
-    """A lookup that ended. A tuple, as thousands are read for a page."""
-
-    completed_at: float
-    status: str
-    created_at: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,17 +50,17 @@ def finished(connection: Connection, *, now: float, seconds: float) -> Finished:
     """The lookups of the last `seconds`, in equal intervals up to `now`."""
     completed = requests.c.completed_at
     newest = _ENDED.where(completed >= now - seconds, REDACTABLE).order_by(completed.desc())
-    rows = connection.execute(newest.limit(NEWEST + 1)).all()
+    rows: Sequence[Any] = connection.execute(newest.limit(NEWEST + 1)).all()
     is_cut = len(rows) > NEWEST
-    ended = [_Ended(*row) for row in rows[:NEWEST]]
-    start = ended[-1].completed_at if is_cut else now - seconds
+    rows = rows[:NEWEST]
+    start = rows[-1][0] if is_cut else now - seconds
     width = max((now - start) / INTERVALS, 1e-3)
-    parts: list[list[_Ended]] = [[] for _ in range(INTERVALS)]
-    for one in ended:
-        parts[min(int((one.completed_at - start) / width), INTERVALS - 1)].append(one)
+    parts: list[list[Any]] = [[] for _ in range(INTERVALS)]
+    for row in rows:
+        parts[min(int((row[0] - start) / width), INTERVALS - 1)].append(row)
     return Finished(
         intervals=[_interval(start + width * n, part) for n, part in enumerate(parts)],
-        total=_interval(start, ended),
+        total=_interval(start, rows),
         is_cut=is_cut,
     )
 
@@ -78,9 +70,9 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[ceil(share * len(ordered)) - 1] if ordered else None
 
 
-def _interval(start: float, ended: Sequence[_Ended]) -> Interval:
-    took = sorted(one.completed_at - one.created_at for one in ended)
-    counts = Counter(one.status for one in ended)
+def _interval(start: float, rows: Sequence[Any]) -> Interval:
+    took = sorted(end - begin for end, _, begin in rows)
+    counts = Counter(status for _, status, _ in rows)
     return Interval(
         start=start,
         counts={Status(status): count for status, count in counts.items()},

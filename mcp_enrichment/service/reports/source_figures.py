@@ -33,7 +33,7 @@ def _newest_answers() -> Select[Any]:
     took = calls.c.answered_at - calls.c.requested_at
     columns = (calls.c.state, calls.c.verification, calls.c.cost, calls.c.answered_at)
     mine = (calls.c.source == bindparam("source"), calls.c.answered_at.is_not(None))
-    most = bindparam("most")
+    most: Any = bindparam("most")
     each = [
         select(*columns, calls.c.request_id, took.label("took"))
         .where(*mine, calls.c.state == state)
