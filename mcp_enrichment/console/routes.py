@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from mcp_enrichment.console import sign_in, static_files
@@ -20,7 +21,7 @@ from mcp_enrichment.service.http.errors import STATUS
 from mcp_enrichment.service.http.service_app import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -49,6 +50,7 @@ FORGED = Refused(
     "This form was not sent by this console, or it is from an earlier session.",
     "Nothing happened. Go back to the page and try again.",
 )
+UNREADABLE = Refused(400, "The form cannot be read.", "Nothing happened.")
 MISSING = Refused(404, "There is nothing at this address.", "The links above lead to all pages.")
 
 
@@ -84,6 +86,7 @@ def _route(
     async def answer(request: Request) -> Response:
         visit = await _visit(console, request)
         try:
+            _check_text(request.query_params.values())
             if method == "POST":
                 await _check_form(visit, public=public)
             elif not public and not visit.is_signed_in:
@@ -124,8 +127,15 @@ async def _check_form(visit: Visit, *, public: bool) -> None:
     form = await visit.request.form(max_files=1, max_fields=100, max_part_size=MAX_FORM)
     visit.form = {name: value for name, value in form.items() if isinstance(value, str)}
     visit.file = next((value for value in form.values() if not isinstance(value, str)), None)
+    _check_text(visit.form.values())
     if not visit.console.sessions.is_token(visit.session, visit.form.get("token", "")):
         raise FORGED
+
+
+def _check_text(texts: Iterable[str]) -> None:
+    """Raise `Refused` for a null character, which no Postgres text may have."""
+    if any("\0" in text for text in texts):
+        raise UNREADABLE
 
 
 def _is_same_origin(request: Request) -> bool:
@@ -141,8 +151,11 @@ def _refusal(visit: Visit, error: Exception) -> Response:
         return _error_page(visit, error)
     if isinstance(error, EnrichmentError):
         return _error_page(visit, Refused(STATUS[type(error)], error.to_person(), ""))
-    if isinstance(error, HTTPException):
-        return _error_page(visit, Refused(error.status_code, "The form cannot be read.", ""))
+    if isinstance(error, HTTPException | ClientDisconnect):
+        return _error_page(visit, UNREADABLE)
+    if isinstance(error, OSError):
+        why = error.strerror or type(error).__name__
+        return _error_page(visit, Refused(500, f"A file cannot be written or read: {why}.", ""))
     logger.error("a page raised %s", safe_traceback(error))
     return _error_page(visit, Refused(500, "The console failed.", "The log says where."))
 

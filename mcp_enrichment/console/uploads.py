@@ -10,6 +10,8 @@ import logging
 import secrets
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.to_thread
 
+from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import CommandError, EnrichmentError
 from mcp_enrichment.service.contacts.contact_import import ImportReport, import_contacts
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 PREVIEWED = 10
 """Rows of the preview."""
+PREFIX = "mcp-enrichment-upload-"
 MAX_KEPT = 20
 """Uploads that are remembered. The oldest one that is not being imported is forgotten first."""
 
@@ -91,8 +95,8 @@ class Uploads:
         """Keep a file and read it without storing anything; its id. Raises `CommandError`."""
         upload_id = secrets.token_hex(16)
         upload = Upload(path=self._new_path(upload_id))
-        await anyio.to_thread.run_sync(_copy, sent, upload.path)
         try:
+            await anyio.to_thread.run_sync(_copy, sent, upload.path)
             await anyio.to_thread.run_sync(_preview, upload)
         except BaseException:
             upload.delete()
@@ -109,7 +113,8 @@ class Uploads:
 
     def _new_path(self, upload_id: str) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="mcp-enrichment-"))  # for its owner only
+            _delete_abandoned()
+            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # for its owner only
         folder = self._folder / upload_id
         folder.mkdir(mode=0o700)
         return folder / "The file"  # errors begin with its name
@@ -118,6 +123,14 @@ class Uploads:
         idle = [one for one, upload in self._by_id.items() if not upload.is_running]
         for upload_id in idle[: max(len(self._by_id) - MAX_KEPT, 0)]:
             self._by_id.pop(upload_id).delete()
+
+
+def _delete_abandoned() -> None:
+    """Delete the files of processes that were killed at least a day ago."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(sent: UploadFile, path: Path) -> None:

@@ -85,4 +85,5 @@ async def test_what_is_no_callback_is_refused(visitor: Visitor) -> None:
         await visitor.post("/callbacks/retry", ids=wrong, status=400)
     done = await visitor.confirm("/callbacks/retry", ids="f" * 24)
     assert "0 of 1 callback" in text_of(done)
-    assert "None." in await visitor.read("/callbacks?before=nonsense")
+    for wrong in ("nonsense", f"..~{'0' * 24}~1~1"):
+        assert "None." in await visitor.read(f"/callbacks?before={wrong}")

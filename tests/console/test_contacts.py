@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,8 @@ from tests.console.visitor import HERE, Visitor, form_of, text_of, visited_conso
 from tests.support.running_service import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from tests.support.databases import Place
@@ -126,3 +130,31 @@ async def test_an_import_that_fails_says_so_and_can_be_repeated(
 
 async def test_how_often_inferred_addresses_are_right_is_reported(visitor: Visitor) -> None:
     assert "0 known work addresses" in await visitor.read("/contacts/report")
+
+
+async def test_a_full_disk_is_said_and_nothing_is_kept(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(uploads.shutil, "copyfileobj", full)
+    refused = await _upload(visitor, LINKEDIN, status=500)
+    assert "No space left on device" in text_of(refused)
+    assert visitor.console.uploads._folder
+    assert os.listdir(visitor.console.uploads._folder) == []
+
+
+async def test_the_file_of_a_process_that_was_killed_is_deleted_a_day_later(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads.tempfile, "gettempdir", lambda: str(tmp_path))
+    ages = {"old": 90_000, "new": 100}
+    for name, age in ages.items():
+        folder = tmp_path / f"{uploads.PREFIX}{name}"
+        folder.mkdir()
+        os.utime(folder, (time.time() - age, time.time() - age))
+    await _upload(visitor, LINKEDIN)
+    left = os.listdir(tmp_path)
+    assert f"{uploads.PREFIX}new" in left
+    assert f"{uploads.PREFIX}old" not in left

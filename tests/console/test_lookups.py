@@ -34,7 +34,7 @@ async def test_lookups_are_listed_newest_first_and_page_by_page(
     seen, path = [], "/lookups"
     while path:
         html = (await visitor.get(path)).text
-        seen += [number for number in "43210" if f"{ADA}-{number}<" in html]
+        seen += [number for number in "43210" if f">in/ada-okafor-example-{number}<" in html]
         older = html.partition('rel="next" href="/console')[2].partition('"')[0]
         path = older.replace("&amp;", "&")
     assert seen == list("43210")
@@ -48,7 +48,7 @@ async def test_a_filter_reads_a_bounded_part_of_the_list_and_says_so(
         for number in range(6):
             await _ended(visitor, f"{ADA}-{number}")
         found = (await visitor.get("/lookups?status=not-found")).text
-        assert f"{ADA}-5<" in found
+        assert ">in/ada-okafor-example-5<" in found
         first = await visitor.get("/lookups?status=completed")
         assert "there are older ones" in first.text
         seen, path = first.text, first.text
@@ -56,8 +56,8 @@ async def test_a_filter_reads_a_bounded_part_of_the_list_and_says_so(
             older = path.partition('rel="next" href="/console')[2].partition('"')[0]
             path = (await visitor.get(older.replace("&amp;", "&"))).text
             seen += path
-        assert f"{ADA}-0<" in seen
-        assert f"{ADA}-5<" not in seen
+        assert ">in/ada-okafor-example-0<" in seen
+        assert ">in/ada-okafor-example-5<" not in seen
 
 
 async def test_lookups_of_one_team_are_listed_alone(visitor: Visitor) -> None:
@@ -66,8 +66,8 @@ async def test_lookups_of_one_team_are_listed_alone(visitor: Visitor) -> None:
         asked = {"linkedin_url": f"{ADA}-theirs", "type": "work"}
         assert (await http.post("/v1/api/enrichment/email", json=asked)).status_code == 201
     html = (await visitor.get("/lookups?team=acme")).text
-    assert f"{ADA}-theirs<" in html
-    assert f"{ADA}-ours<" not in html
+    assert ">in/ada-okafor-example-theirs<" in html
+    assert ">in/ada-okafor-example-ours<" not in html
 
 
 async def test_a_profile_is_found_in_any_spelling_and_while_it_runs(place: Place) -> None:

@@ -35,9 +35,10 @@ async def test_the_overview_counts_lookups_by_outcome_and_the_credits_they_cost(
     assert "Lookups waiting 0 Callbacks waiting 0" in text
 
 
-async def test_the_overview_shows_what_waits_and_for_how_long(visitor: Visitor) -> None:
+async def test_the_overview_shows_what_waits_for_what_and_for_how_long(visitor: Visitor) -> None:
     await visitor.it.accepted()
     text = await visitor.read()
+    assert "Lookups in the queue: 1 for a worker." in text
     assert "Lookups waiting 1" in text
     assert "Oldest is overdue by" in text
     assert "No lookup ended in this period" in text

@@ -42,3 +42,9 @@ async def test_an_unknown_page_says_so(visitor: Visitor) -> None:
     assert "There is nothing at this address" in await visitor.read("/none", status=404)
     answer = await visitor.http.delete("/console/sign-in")
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/lookups?team=%00", "/lookups?source=%00", "/credits?team=%00"])
+async def test_a_null_character_is_refused(visitor: Visitor, page: str) -> None:
+    await visitor.read(page, status=400)
+    await visitor.post("/credits/change", team="\0", amount="1", status=400)

@@ -9,6 +9,7 @@ from mcp_enrichment.console.rendering import DAY, HOUR
 from mcp_enrichment.service.monitoring import totals
 from mcp_enrichment.service.reports.finished import NEWEST, finished
 from mcp_enrichment.service.reports.spending_today import spent_since
+from mcp_enrichment.service.reports.waiting_lookups import waiting_lookups
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -24,10 +25,11 @@ async def show(visit: Visit) -> Response:
     service, now = visit.console.service, visit.console.service.clock()
     period = visit.request.query_params.get("period", "day")
     period = period if period in PERIODS else "day"
-    ended, spent = await service.database.read(
+    ended, spent, waiting = await service.database.read(
         lambda c: (
             finished(c, now=now, seconds=PERIODS[period]),
             spent_since(c, now // DAY * DAY),
+            waiting_lookups(c),
         )
     )
     return visit.page(
@@ -43,6 +45,7 @@ async def show(visit: Visit) -> Response:
         box=(charts.WIDTH, charts.HEIGHT),
         totals=await totals(service),
         spent=spent,
+        waiting=waiting,
         budget=visit.console.facts.daily_budget,
         findings=await visit.console.findings(),
     )

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Attempts of one page."""
-SCANNED = 2000
+SCANNED = 1000
 """The most attempts that a page of failed ones reads."""
 _KEY = (attempts.c.started_at, attempts.c.callback_id, attempts.c.round, attempts.c.number)
-_PLACE = re.compile(r"([0-9.e+]{1,30})~([0-9a-f]{24})~([0-9]{1,9})~([0-9])")
+_PLACE = re.compile(r"([0-9]{1,12}\.[0-9]{1,9})~([0-9a-f]{24})~([0-9]{1,9})~([0-9])")
 _ORDER = attempts.c.round * (MAX_ATTEMPTS + 1) + attempts.c.number
 
 

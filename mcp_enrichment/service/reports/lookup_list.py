@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Lookups of one page."""
-SCANNED = 5000
-"""The most entries of the ledger that a page with a filter reads, about 2,500 lookups."""
+SCANNED = 4000
+"""The most entries of the ledger that a page with a filter reads, about 2,000 lookups."""
 _COLUMNS: list[Any] = [
     *(requests.c[name] for name in ("id", "linkedin_url", "type", "status", "source", "reason")),
     *(requests.c[name] for name in ("verification", "created_at", "completed_at")),

@@ -13,7 +13,7 @@ from mcp_enrichment.service.db.schema import ledger
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-NEWEST = 20_000
+NEWEST = 10_000
 """The most entries of the ledger that are read."""
 
 
