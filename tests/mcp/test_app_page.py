@@ -244,10 +244,10 @@ async def test_a_result_that_cannot_be_read_is_said_to_be_so(
 ) -> None:
     async with app_host(browser, no_calls) as host:
         await host.show(asked(*MIXED), unreadable)
-        await expect(host.app.get_by_role("alert")).to_have_text(
-            "The server's answer cannot be read."
-        )
+        told = host.app.get_by_role("alert")
+        await expect(told).to_have_text("The server's answer cannot be read.")
         await host.show_result(table(*MIXED))
+        await expect(told).to_be_hidden()
         await expect(host.app.get_by_role("heading")).to_have_text("2 of 4 people found")
 
 
