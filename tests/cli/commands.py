@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
+from tests.support import forks
 from tests.support.exports import read_export
 from tests.support.waiting import HANG
 
@@ -92,9 +92,9 @@ class Shell:
             "stderr": subprocess.PIPE,
         }
         if sys.platform != "win32":
-            options["preexec_fn"] = _hear_ctrl_c
+            options["preexec_fn"] = forks.hear_ctrl_c
         command = [sys.executable, *python, "-m", module, *arguments]
-        return subprocess.Popen(
+        return forks.popen(
             command,
             env=self.environment(**settings),
             text=True,
@@ -108,8 +108,3 @@ def imported_by(shell: Shell) -> None:
     database = open_sqlite(shell.database)
     import_contacts(database, read_export(Path(SAMPLE)), source="linkedin")
     database.close()
-
-
-def _hear_ctrl_c() -> None:
-    # If the tests run in a shell's background, child processes inherit that SIGINT is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,6 +23,7 @@ from tests.support.contract_server import (
     found,
     missed,
 )
+from tests.support.forks import by_fork
 from tests.support.scripted_server import ScriptedServer, replies, resets
 from tests.support.waiting import HANG
 
@@ -95,7 +96,8 @@ async def test_four_processes_spend_one_budget(vendor: ScriptedServer, memory: P
     told: list[str] = []
 
     async def run(first: int) -> None:
-        done = await anyio.run_process([*program, str(first), "25", "9"], stderr=None)
+        with by_fork():
+            done = await anyio.run_process([*program, str(first), "25", "9"], stderr=None)
         told.extend(json.loads(done.stdout))
 
     with anyio.fail_after(HANG):

@@ -17,6 +17,7 @@ from mcp_enrichment.client import submitter
 from mcp_enrichment.contract.errors import CallbackRefused, OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import PROFILE, ContractServer, accepts, found
+from tests.support.forks import open_process
 from tests.support.scripted_server import ScriptedServer, hangs, replies, resets
 from tests.support.waiting import HANG
 
@@ -62,7 +63,7 @@ class Strict(ContractServer):
 
 async def _process(*arguments: str) -> Process:
     """A separate process, ready to send requests; a line on its stdin starts it."""
-    process = await anyio.open_process([sys.executable, "-m", *arguments], stderr=None)
+    process = await open_process([sys.executable, "-m", *arguments], stderr=None)
     assert process.stdout
     await BufferedByteReceiveStream(process.stdout).receive_until(b"ready\n", 100)
     return process

@@ -12,6 +12,7 @@ from mcp_enrichment.client import submitter
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, found
+from tests.support.forks import by_fork
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ async def _dies_before(vendor: ScriptedServer, memory: Path, step: int, *known: 
         str(memory),
         str(step),
     ]
-    ended = await anyio.run_process([*program, *known], check=False, stderr=None)
+    with by_fork():
+        ended = await anyio.run_process([*program, *known], check=False, stderr=None)
     assert ended.returncode in (0, -9)
     return ended.returncode == -9
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.accounts.teams import FIRST_GRANT
+from tests.support.forks import by_fork
 from tests.support.list_killer import HIT_EVERY
 from tests.support.waiting import HANG
 
@@ -54,14 +55,15 @@ class KilledList:
     def run(self, event: str, at: int) -> int:
         """Go on with what is open; return the exit code."""
         arguments = map(str, (self.folder, self.runs, CAP, event, at))
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.support.list_killer", *arguments],
-            input=json.dumps(self.open).encode(),
-            env={**os.environ, **self._settings()},
-            stdout=subprocess.PIPE,
-            check=False,
-            timeout=HANG,
-        )
+        with by_fork():
+            ended = subprocess.run(
+                [sys.executable, "-m", "tests.support.list_killer", *arguments],
+                input=json.dumps(self.open).encode(),
+                env={**os.environ, **self._settings()},
+                stdout=subprocess.PIPE,
+                check=False,
+                timeout=HANG,
+            )
         self.runs += 1
         for line in map(json.loads, ended.stdout.splitlines()):
             if "number" in line:

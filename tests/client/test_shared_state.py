@@ -15,6 +15,7 @@ from anyio.streams.text import TextReceiveStream
 from mcp_enrichment.contract.errors import OutcomeUnknown
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import ADDRESS, PROFILE, ContractServer, found
+from tests.support.forks import open_process
 from tests.support.scripted_server import ScriptedServer, hangs
 from tests.support.waiting import HANG
 
@@ -36,7 +37,7 @@ KEY = "k-secret"
 async def _asker(vendor: ScriptedServer, memory: Path, times: int) -> Process:
     """A separate process, ready to send its requests at once; a line on its stdin starts it."""
     arguments = [vendor.url, KEY, str(memory), str(times)]
-    process = await anyio.open_process(
+    process = await open_process(
         [sys.executable, "-m", "tests.support.concurrent_requester", *arguments], stderr=None
     )
     assert process.stdout

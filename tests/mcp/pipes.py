@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests.support.forks import open_process
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ async def piped(
     with errors.open("wb") as stderr:
         command = [sys.executable, *options, "-m", module]
         env = environment(folder, **settings)
-        async with await anyio.open_process(
-            command, stdin=stdin, env=env, stderr=stderr
-        ) as process:
+        async with await open_process(command, stdin=stdin, env=env, stderr=stderr) as process:
             try:
                 yield Piped(process=process, errors=errors)
             finally:

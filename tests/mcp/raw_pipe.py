@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.mcp.pipes import environment, handshake, modern, request
+from tests.support.forks import popen
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ def raw_pipe(folder: Path, era: str) -> Iterator[RawPipe]:
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
     with (
         errors.open("wb") as stderr,
-        subprocess.Popen(
-            command, bufsize=0, stderr=stderr, env=environment(folder), **pipes
-        ) as process,
+        popen(command, bufsize=0, stderr=stderr, env=environment(folder), **pipes) as process,
     ):
         try:
             pipe = RawPipe(process, era, errors)

@@ -18,6 +18,7 @@ import pytest
 
 from tests.mcp.faces import ADA
 from tests.mcp.pipes import Piped, environment, handshake, piped, request
+from tests.support.forks import popen
 from tests.support.scripted_server import hangs, replies
 from tests.support.waiting import HANG
 
@@ -178,7 +179,7 @@ def started(folder: Path, module: str = "mcp_enrichment") -> Iterator[subprocess
     """The server, once the SDK answers, with direct access to its pipes."""
     command = [sys.executable, "-m", module]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, bufsize=0, env=environment(folder), **pipes) as process:
+    with popen(command, bufsize=0, env=environment(folder), **pipes) as process:
         try:
             assert process.stdin
             assert process.stdout

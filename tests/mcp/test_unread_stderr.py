@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.cli.logs import MAX_QUEUED, LineQueue
 from tests.mcp.pipes import environment, request
 from tests.mcp.raw_pipe import RawPipe
+from tests.support.forks import popen
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def unread(folder: Path) -> Iterator[RawPipe]:
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     env = environment(folder, LOG_LEVEL="DEBUG")
     command = [sys.executable, "-m", "mcp_enrichment"]
-    with subprocess.Popen(command, bufsize=0, env=env, **pipes) as process:
+    with popen(command, bufsize=0, env=env, **pipes) as process:
         try:
             assert process.stdin
             os.set_blocking(process.stdin.fileno(), False)

@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.mcp.pipes import LEGACY, environment, modern
+from tests.support.forks import popen
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def served(
 ) -> Iterator[Served]:
     """The server on a free port of loopback, with these settings."""
     command = [sys.executable, "-m", module, "serve", "--http", "--port", "0", *options]
-    with subprocess.Popen(
+    with popen(
         command,
         env=environment(folder, **settings),
         text=True,

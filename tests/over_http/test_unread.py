@@ -15,6 +15,7 @@ import pytest
 
 from tests.mcp.pipes import environment
 from tests.over_http.served import call, served
+from tests.support.forks import popen
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_a_stderr_that_nobody_reads_holds_up_no_answer_and_not_the_end(
 ) -> None:
     env = environment(tmp_path, HTTP_OPEN="true", LOG_LEVEL="DEBUG", RATE_LIMIT="1000000")
     started = [sys.executable, "-m", "mcp_enrichment", *command, "--port", "0"]
-    with subprocess.Popen(started, bufsize=0, env=env, stderr=subprocess.PIPE) as process:
+    with popen(started, bufsize=0, env=env, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr
             said = re.search(rb"http://[0-9.]+:[0-9]+", process.stderr.readline())

@@ -21,6 +21,7 @@ import pytest
 from mcp_enrichment.service.lookup import vendor_calls
 from tests.support.contract_server import enrichment
 from tests.support.databases import rows, settings_of
+from tests.support.forks import popen
 from tests.support.fresh_copy import ROOT
 from tests.support.lookup_outcomes import run_to_completion
 from tests.support.running_service import ADA, HIT, Clock, ledger_is_exact, running_service, until
@@ -108,7 +109,7 @@ def program(
     ours = {"SOURCES": sources, "LOG_LEVEL": "ERROR"} | settings
     keys = {f"{name.upper()}_API_KEY": "sk-test-1" for name in sources.split(",")}
     named = {f"ENRICHMENT_{name}": str(value) for name, value in (ours | keys).items()}
-    with subprocess.Popen(
+    with popen(
         [sys.executable, "-m", "tests.support.program_with_local_vendors", *COMMANDS[command]],
         cwd=ROOT,
         env=os.environ | settings_of(place) | named | {"VENDORS_AT": vendor.url},

@@ -17,6 +17,7 @@ from mcp_enrichment.service.db import postgres
 from mcp_enrichment.service.db.sqlite import DataVersion
 from mcp_enrichment.service.requests import completion_waiter
 from tests.support.databases import rows
+from tests.support.forks import popen
 from tests.support.running_service import (
     ADA,
     HIT,
@@ -268,7 +269,7 @@ def _another_process(it: RunningService) -> subprocess.Popen[str]:
     """A worker on the same file; it ends when its stdin is closed."""
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
     program += [str(it.place), str(it.team_id), "http://127.0.0.1:9"]
-    process = subprocess.Popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
+    process = popen(program, cwd=ROOT, text=True, stdin=-1, stdout=subprocess.DEVNULL)
     assert process.stdin
     process.stdin.write('{"seed": 1, "numbers": [], "works": true}\n')
     process.stdin.flush()

@@ -23,6 +23,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.requests.request_table import Request
+from tests.support import forks
 from tests.support.databases import open_place, rows, settings_of
 from tests.support.running_service import ADA, ledger_is_exact, until
 from tests.support.scripted_server import hangs, scripted_server
@@ -54,7 +55,7 @@ def served(
         "ENRICHMENT_STOP_SECONDS": "1",
     }
     environment = os.environ | settings_of(place) | callbacks
-    with subprocess.Popen(
+    with forks.popen(
         [*PROGRAM, str(port)],
         cwd=ROOT,
         env=environment,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.databases import rows, settings_of
+from tests.support.forks import popen
 from tests.support.running_service import until
 from tests.support.waiting import HANG
 
@@ -30,7 +31,7 @@ WHERE query LIKE 'LISTEN "procrastinate%' AND datname = current_database()"""
 
 def _at_work(command: list[str], url: str, folder: Path) -> subprocess.Popen[str]:
     ours = {"ENRICHMENT_STATE_DIR": str(folder), "ENRICHMENT_HTTP_OPEN": "true"}
-    return subprocess.Popen(
+    return popen(
         [sys.executable, "-m", "mcp_enrichment", *command],
         env=os.environ | ours | settings_of(url),
         text=True,

@@ -18,6 +18,7 @@ from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import migrate, schema
 from mcp_enrichment.service.db.sqlite import open_sqlite
 from tests.support.databases import rows
+from tests.support.forks import popen
 from tests.support.running_service import ADAS, HIT, FixedSource, running_service
 from tests.support.waiting import HANG
 
@@ -163,7 +164,7 @@ def test_processes_that_open_a_new_file_at_once_make_it_once(path: Path) -> None
     path.parent.mkdir()
     program = [sys.executable, "-m", "tests.support.open_at_once", str(path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(program, cwd=ROOT, **pipes) for _ in range(6)]
+    processes = [popen(program, cwd=ROOT, **pipes) for _ in range(6)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.queue.job import Job, JobKind, Reschedule
 from mcp_enrichment.service.sources.base import Terms
 from tests.support.databases import open_place
+from tests.support.forks import popen
 from tests.support.fresh_copy import ROOT
 from tests.support.running_service import (
     HIT,
@@ -67,7 +67,7 @@ def living(place: Place, ledger: Path, *, hangs: str, ahead: float = 0) -> Itera
     """A process that runs jobs; killed at the end of the block."""
     program = [sys.executable, "-m", "tests.support.paid_vendors_service"]
     program += [str(place), str(ledger), hangs, str(ahead)]
-    with subprocess.Popen(program, cwd=ROOT) as process:
+    with popen(program, cwd=ROOT) as process:
         try:
             yield
         finally:

@@ -30,6 +30,7 @@ from tests.support.chaos_worker import Disk, ask
 from tests.support.databases import rows
 from tests.support.disks import disk_under_databases
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
+from tests.support.forks import popen
 from tests.support.openapi import must_be
 from tests.support.running_service import ledger_is_exact, running_service, until
 from tests.support.scripted_server import replies, scripted_server
@@ -160,7 +161,7 @@ def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Wo
     program = [sys.executable, "-m", "tests.support.chaos_worker"]
     program += [str(place), str(team_id), proxy.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(program, cwd=ROOT, **pipes) as forks:  # type: ignore[call-overload]
+    with popen(program, cwd=ROOT, **pipes) as forks:  # type: ignore[call-overload]
         try:
             yield Workers(forks, proxy.chance)
         finally:
