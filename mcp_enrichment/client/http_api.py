@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,8 @@ from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
 from mcp_enrichment.net.proxies import InvalidNetworkSetting
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mcp_enrichment.contract.errors import EnrichmentError
     from mcp_enrichment.contract.models import EnrichmentRequest
 
@@ -58,8 +61,31 @@ class PollResult:
     """The service has applied `Prefer: wait` (RFC 7240)."""
 
 
+class InFlight:
+    """The calls of one client that are in flight."""
+
+    def __init__(self) -> None:
+        self._limit = anyio.Semaphore(MAX_IN_FLIGHT, fast_acquire=True)
+        self._holds = 0
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether a connection can be spared for a call that the service holds."""
+        return self._holds < MAX_HOLDS and not self._limit.statistics().tasks_waiting
+
+    @asynccontextmanager
+    async def one(self, hold: int = 0) -> AsyncIterator[None]:
+        """Wait for a connection, and use it for a call that may be held for so many seconds."""
+        self._holds += bool(hold)
+        try:
+            async with self._limit:
+                yield
+        finally:
+            self._holds -= bool(hold)
+
+
 class HTTPApi:
-    """The three calls of the contract, without retries."""
+    """A `ServiceApi` over HTTP."""
 
     def __init__(
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
@@ -77,8 +103,7 @@ class HTTPApi:
             raise Unauthorized(invalid_setting(str(wrong))) from wrong
         except CLIENT_SETUP_ERRORS as error:
             raise Unauthorized(invalid_setting(_NO_URL)) from error
-        self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
-        self._holds = 0
+        self._in_flight = InFlight()
         self._rate_limited_until = 0.0
         self._rate_limits = 0
 
@@ -87,14 +112,9 @@ class HTTPApi:
 
     @property
     def may_hold(self) -> bool:
-        """Whether a connection can be spared for a request that the service holds."""
-        return self._holds < MAX_HOLDS and not self._in_flight.statistics().tasks_waiting
+        return self._in_flight.may_hold
 
     async def post(self, request: EnrichmentRequest, *, key: str, hold: int = 0) -> PostResult:
-        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived.
-
-        `hold`: seconds that the service may wait for the outcome, if a connection can be spared.
-        """
         body = request.model_dump(mode="json", exclude_none=True)
         hold = hold if self.may_hold else 0
         answer, headers = await self._call(
@@ -109,7 +129,6 @@ class HTTPApi:
         return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
 
     async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
-        """Poll a request. `hold`: seconds that the service may wait for it to become final."""
         answer, headers = await self._call(
             EnrichmentBody,
             "GET",
@@ -123,7 +142,6 @@ class HTTPApi:
         return PollResult(enrichment=answer, held="preference-applied" in headers)
 
     async def credits(self) -> Credits:
-        """Read the balance."""
         return (await self.credits_and_date())[0]
 
     async def credits_and_date(self) -> tuple[Credits, str | None]:
@@ -148,16 +166,13 @@ class HTTPApi:
             if left > 0:  # a 429 holds for the account
                 raise RateLimited(retry_after=left)
             options["headers"] = options.get("headers", {}) | tracing.headers()
-            self._holds += bool(hold)
             try:
-                async with self._in_flight:
+                async with self._in_flight.one(hold):
                     response, body = await exchange(
                         self._http, method, url, seconds=seconds + hold, **options
                     )
             except Exception as error:  # after any exception a POST may have been sent
                 raise errors.from_exception(error, spends=spends) from error
-            finally:
-                self._holds -= bool(hold)
             tracing.annotate({"http.response.status_code": response.status_code})
             if not response.is_success:
                 names_an_id = model is EnrichmentBody and not spends

@@ -16,7 +16,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from mcp_enrichment.client.http_api import HTTPApi
+    from mcp_enrichment.client.protocols import ServiceApi
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import EnrichmentBody
 
@@ -70,7 +70,7 @@ class _Poll:
 class Poller:
     """The polls of one client."""
 
-    def __init__(self, api: HTTPApi, tasks: TaskGroup, webhooks: Webhooks | None = None) -> None:
+    def __init__(self, api: ServiceApi, tasks: TaskGroup, webhooks: Webhooks | None = None) -> None:
         self._api = api
         self._webhooks = webhooks
         self._tasks = tasks

@@ -1,4 +1,4 @@
-"""The interface that the tools need of a client."""
+"""The interfaces between the tools, the client and the service."""
 
 from __future__ import annotations
 
@@ -8,10 +8,34 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mcp_enrichment.client.http_api import PollResult, PostResult
     from mcp_enrichment.client.lists import ListPreview, ListRow
     from mcp_enrichment.client.results import EnrichmentResult
     from mcp_enrichment.client.state.spending import CreditsView
-    from mcp_enrichment.contract.models import EmailType
+    from mcp_enrichment.contract.models import Credits, EmailType, EnrichmentRequest
+
+
+class ServiceApi(Protocol):
+    """The three calls of the contract, without retries."""
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether one more call may be held."""
+
+    async def post(self, request: EnrichmentRequest, *, key: str, hold: int = 0) -> PostResult:
+        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived.
+
+        `hold`: seconds that the service may wait for the outcome, if `may_hold`.
+        """
+
+    async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
+        """Poll a request. `hold`: seconds that the service may wait for it to become final."""
+
+    async def credits(self) -> Credits:
+        """Read the balance."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
 
 
 class EnrichmentBackend(Protocol):

@@ -102,7 +102,7 @@ class Submitter:
         self._tasks = tasks
         self._running: dict[Hashable, _Running] = {}
         # Bounds the saved requests whose POST still waits for a connection.
-        self._slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
+        self._slots = anyio.Semaphore(2 * MAX_IN_FLIGHT, fast_acquire=True)
 
     async def submit(self, submission: Submission) -> Submitted:
         """Return the earlier request about this profile and type, or a new one.
