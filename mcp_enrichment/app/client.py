@@ -13,26 +13,25 @@ from mcp_enrichment.app.lazy import lazy
 from mcp_enrichment.app.price import credit_price
 from mcp_enrichment.app.service import embedded_service
 from mcp_enrichment.contract.defaults import DAY
-from mcp_enrichment.contract.errors import InternalError, StorageFailed, Unauthorized
+from mcp_enrichment.contract.errors import Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.client.state.spending import Budget
     from mcp_enrichment.client.webhooks import Webhooks
+    from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
 
 # Slow imports stand inside functions, so that the server starts without them.
 # ruff: noqa: PLC0415
 
 EMBEDDED_URL = "http://embedded.invalid"
-"""A reserved name (RFC 2606) that is never resolved: the in-process transport answers."""
+"""Identifies the embedded service in the state file: a reserved name (RFC 2606)."""
 
 
 @asynccontextmanager
@@ -73,7 +72,7 @@ async def open_client(
     if await anyio.to_thread.run_sync(lambda: settings.is_embedded, abandon_on_cancel=True):
         async with (
             lazy(partial(embedded_service, settings)) as service,
-            in_process_client(_lazy_app(service), settings) as client,
+            in_process_client(service, settings) as client,
         ):
             yield client
         return
@@ -105,17 +104,21 @@ def request_memory(settings: Settings) -> RequestStore:
     return RequestStore(settings.memory_file, account)
 
 
-def in_process_client(app: ASGIApp, settings: Settings, *, team: str = "") -> EnrichmentClient:
-    """A client of the service in this process. `team`: identifies a team other than the embedded
-    one."""
-    import httpx
-
+def in_process_client(
+    get_service: Callable[[], Awaitable[tuple[ServiceContext, int]]],
+    settings: Settings,
+    *,
+    team: str = "",
+) -> EnrichmentClient:
+    """A client of the service in this process. `get_service`: as for `InProcessApi`. `team`:
+    identifies a team other than the embedded one."""
+    from mcp_enrichment.app.in_process import InProcessApi
     from mcp_enrichment.client.client import EnrichmentClient
 
     return EnrichmentClient(
         EMBEDDED_URL,
         memory=settings.memory_file,
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        api=InProcessApi(get_service),
         account=f"{settings.database_name}{team}",
         keep=settings.memory_days * DAY,
         budget=_budget(settings),
@@ -134,21 +137,3 @@ def _budget(settings: Settings) -> Budget:
 
 def _api_key(settings: Settings) -> str | None:
     return settings.key.key.get_secret_value() if settings.key else None
-
-
-def _lazy_app(service: Callable[[], Awaitable[ASGIApp]]) -> ASGIApp:
-    """An ASGI app that opens the service at its first request."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        from mcp_enrichment.service.http.errors import error_response
-
-        try:
-            opened = await service()
-        except StorageFailed as failure:
-            await error_response(failure)(scope, receive, send)
-        except Exception:  # noqa: BLE001 (it was logged where it was raised, and nothing was started)
-            await error_response(InternalError())(scope, receive, send)
-        else:
-            await opened(scope, receive, send)
-
-    return app

@@ -41,7 +41,6 @@ from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.subscriptions import StreamLimits
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.accounts.teams import id_of, local_team
-from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit, peer_of
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
 from mcp_enrichment.settings.types import Confirm
@@ -90,6 +89,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The teams of the service in this process. Raises `StorageFailed` and `InvalidArguments`."""
     secret = shared_secret(settings)
     async with database(settings) as opened, running_service(settings, opened) as service:
+        service.shutdown.on_begin(service.completion_waiter.release_waiters)
         teams = _Teams(settings, service)
         if settings.oauth_issuer:
             await teams.named(settings.oauth_team)  # raises at the start if it does not exist
@@ -124,11 +124,14 @@ class _Teams:
     @asynccontextmanager
     async def client(self, team_id: int) -> AsyncIterator[EnrichmentClient]:
         """A client that acts for the team. All its waits end when the service shuts down."""
-        app = create_app(self.service, team_id)
         embedded = await self.service.database.read(lambda c: id_of(c, DEFAULT_TEAM))
         # The embedded team shares its memory with the server on stdio.
         team = "" if team_id == embedded else f"#{team_id}"
-        async with in_process_client(app, self.settings, team=team) as client:
+
+        async def get_service() -> tuple[ServiceContext, int]:
+            return self.service, team_id
+
+        async with in_process_client(get_service, self.settings, team=team) as client:
             self.service.shutdown.on_begin(client.release_waiters)
             yield client
 

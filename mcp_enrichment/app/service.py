@@ -19,8 +19,6 @@ from mcp_enrichment.credentials.secret_file import read_or_create_secret
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from starlette.types import ASGIApp
-
     from mcp_enrichment.service.accounts.teams import Team
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.db.database import Database
@@ -81,16 +79,15 @@ def migrate(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def embedded_service(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The service for this process only: one team, no key. Raises `StorageFailed`."""
+async def embedded_service(settings: Settings) -> AsyncIterator[tuple[ServiceContext, int]]:
+    """The service for this process only, and the id of its one team. Raises `StorageFailed`."""
     from mcp_enrichment.service.accounts.teams import embedded_team
-    from mcp_enrichment.service.http.app import create_app
 
     async with database(settings) as opened:
         team_id = await opened.write(partial(embedded_team, at=time.time()))
         seconds = min(settings.stop_seconds, EMBEDDED_STOP_SECONDS)
         async with running_service(settings, opened, seconds=seconds) as service:
-            yield create_app(service, team_id)
+            yield service, team_id
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
-from mcp_enrichment.client.errors import error_from_result
 from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, PostResult
 from mcp_enrichment.contract.errors import BadAnswer, InvalidArguments
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from mcp_enrichment.client.http_api import HTTPApi
-    from mcp_enrichment.contract.models import EnrichmentBody, EnrichmentRequest
+    from mcp_enrichment.client.protocols import ServiceApi
+    from mcp_enrichment.contract.models import EnrichmentRequest
 
 BATCHES_AT_ONCE = 2
 """Batches under way. What comes meanwhile is the next one."""
@@ -36,7 +35,7 @@ class _Post(NamedTuple):
 class BatchPoster:
     """Sends POSTs that wait at the same time as one batch."""
 
-    def __init__(self, api: HTTPApi, tasks: TaskGroup) -> None:
+    def __init__(self, api: ServiceApi, tasks: TaskGroup) -> None:
         self._api = api
         self._tasks = tasks
         self._waiting: list[_Post] = []
@@ -53,7 +52,7 @@ class BatchPoster:
         return 0 if self._is_refused or limit < MAX_IN_FLIGHT else limit
 
     async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
-        """Submit a request as `HTTPApi.post`, with others if the service takes batches."""
+        """Submit a request as `ServiceApi.post`, with others if the service takes batches."""
         if not self.limit:
             return await self._api.post(request, key=key)
         call = SharedCall[PostResult]()
@@ -77,7 +76,7 @@ class BatchPoster:
 
     async def _send_batch(self, posts: Sequence[_Post]) -> None:
         try:
-            answer = await self._api.post_batch([(post.request, post.key) for post in posts])
+            results = await self._api.post_batch([(post.request, post.key) for post in posts])
         except (InvalidArguments, BadAnswer):  # it takes no such batch, and has started nothing
             self._is_refused = True
             await self._send_each(posts)
@@ -85,17 +84,13 @@ class BatchPoster:
             for post in posts:
                 post.call.fail(error)
         else:
-            for post, result in zip(posts, answer.results, strict=True):
-                if result.enrichment is None:
-                    post.call.fail(error_from_result(result))
+            for post, result in zip(posts, results, strict=True):
+                if isinstance(result, PostResult):
+                    post.call.set_result(result)
                 else:
-                    post.call.set_result(_accepted(result.enrichment, result.idempotent_replayed))
+                    post.call.fail(result)
 
     async def _send_each(self, posts: Sequence[_Post]) -> None:
         async with anyio.create_task_group() as tasks:
             for post in posts:
                 tasks.start_soon(post.call.run, partial(self._api.post, post.request, key=post.key))
-
-
-def _accepted(enrichment: EnrichmentBody, replayed: bool | None) -> PostResult:
-    return PostResult(enrichment=enrichment, supports_idempotency=replayed is not None)

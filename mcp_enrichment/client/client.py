@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from mcp_enrichment.client.protocols import ServiceApi
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import Credits, EnrichmentBody
@@ -80,6 +81,7 @@ class EnrichmentClient:
         memory: Path,
         api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        api: ServiceApi | None = None,
         keep: float = KEEP,
         keep_misses: float = KEEP_MISSES,
         budget: Budget = NO_BUDGET,
@@ -89,10 +91,11 @@ class EnrichmentClient:
         price: CreditPrice | None = None,
     ) -> None:
         """`url`: the root URL of the service. `memory`: the file that keeps past requests, for
-        `keep` seconds. `supports_idempotency`: the service honours `Idempotency-Key`; if False, its
-        responses decide. `account`: distinguishes accounts with the same URL and key. `webhooks`:
-        the vendor's callbacks trigger polls. `price`: the most that a credit costs."""
-        self._api = HTTPApi(url.rstrip("/"), api_key, transport)
+        `keep` seconds. `api`: calls the service in place of HTTP. `supports_idempotency`: the
+        service honours `Idempotency-Key`; if False, its responses decide. `account`: distinguishes
+        accounts with the same URL and key. `webhooks`: the vendor's callbacks trigger polls.
+        `price`: the most that a credit costs."""
+        self._api = api or HTTPApi(url.rstrip("/"), api_key, transport)
         self._store = RequestStore(
             memory,
             account_key(url, api_key, account),
@@ -233,7 +236,7 @@ class EnrichmentClient:
     async def stop(self) -> None:
         """Request nothing new, and wait until each request that is being sent is answered, so that
         its outcome is known. Then close the client."""
-        self._api.refuse_posts()
+        self._api.in_flight.refuse_posts()
         await self._submitter.drain()
 
     def cost(self, count: int) -> str | None:

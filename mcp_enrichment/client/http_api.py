@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,10 +28,10 @@ from mcp_enrichment.net.http import CLIENT_SETUP_ERRORS, exchange, http_client
 from mcp_enrichment.net.proxies import InvalidNetworkSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from mcp_enrichment.contract.errors import EnrichmentError
-    from mcp_enrichment.contract.models import EnrichmentRequest
+    from mcp_enrichment.contract.models import BatchResult, EnrichmentRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,8 +71,41 @@ class PollResult:
     """The service has applied `Prefer: wait` (RFC 7240)."""
 
 
+class InFlight:
+    """The calls of one client that are in flight."""
+
+    def __init__(self) -> None:
+        self._limit = anyio.Semaphore(MAX_IN_FLIGHT, fast_acquire=True)
+        self._holds = 0
+        self._refuses_posts = False
+
+    def refuse_posts(self) -> None:
+        """Send no POST from now on: each raises `NotConfirmed`. Those that are sent go on."""
+        self._refuses_posts = True
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether a connection can be spared for a call that the service holds."""
+        return self._holds < MAX_HOLDS and not self._limit.statistics().tasks_waiting
+
+    @asynccontextmanager
+    async def one(self, *, hold: int = 0, spends: bool = False) -> AsyncIterator[None]:
+        """Wait for a connection, and use it for a call that may be held for so many seconds.
+
+        `spends`: it is a POST.
+        """
+        self._holds += bool(hold)
+        try:
+            async with self._limit:
+                if spends and self._refuses_posts:
+                    raise NotConfirmed
+                yield
+        finally:
+            self._holds -= bool(hold)
+
+
 class HTTPApi:
-    """The three calls of the contract and the POST of a batch, without retries."""
+    """A `ServiceApi` over HTTP."""
 
     def __init__(
         self, url: str, api_key: str | None, transport: httpx.AsyncBaseTransport | None
@@ -90,34 +124,17 @@ class HTTPApi:
             raise Unauthorized(invalid_setting(str(wrong))) from wrong
         except CLIENT_SETUP_ERRORS as error:
             raise Unauthorized(invalid_setting(_NO_URL)) from error
-        self._in_flight = anyio.CapacityLimiter(MAX_IN_FLIGHT)
-        self._holds = 0
+        self.in_flight = InFlight()
         self._rate_limited_until = 0.0
         self._rate_limits = 0
         self.batch_limit = 0
-        """Requests that the service takes in one POST; 0 as long as it has not said that it takes
-        batches."""
-        self._refuses_posts = False
-
-    def refuse_posts(self) -> None:
-        """Send no POST from now on: each raises `NotConfirmed`. Those under way go on."""
-        self._refuses_posts = True
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    @property
-    def may_hold(self) -> bool:
-        """Whether a connection can be spared for a request that the service holds."""
-        return self._holds < MAX_HOLDS and not self._in_flight.statistics().tasks_waiting
-
     async def post(self, request: EnrichmentRequest, *, key: str, hold: int = 0) -> PostResult:
-        """Submit a request. Raises `OutcomeUnknown` if it failed but may have arrived.
-
-        `hold`: seconds that the service may wait for the outcome, if a connection can be spared.
-        """
         body = request.model_dump(mode="json", exclude_none=True)
-        hold = hold if self.may_hold else 0
+        hold = hold if self.in_flight.may_hold else 0
         answer, headers = await self._call(
             EnrichmentBody,
             "POST",
@@ -129,8 +146,9 @@ class HTTPApi:
         )
         return PostResult(enrichment=answer, supports_idempotency="idempotent-replayed" in headers)
 
-    async def post_batch(self, posts: Sequence[tuple[EnrichmentRequest, str]]) -> BatchBody:
-        """Submit requests, each with its key, in one POST. Raises as `post`."""
+    async def post_batch(
+        self, posts: Sequence[tuple[EnrichmentRequest, str]]
+    ) -> Sequence[PostResult | EnrichmentError]:
         items = [
             request.model_dump(mode="json", exclude_none=True) | {"idempotency_key": key}
             for request, key in posts
@@ -140,10 +158,9 @@ class HTTPApi:
         )
         if len(answer.results) != len(posts):
             raise OutcomeUnknown
-        return answer
+        return [_post_result(result) for result in answer.results]
 
     async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
-        """Poll a request. `hold`: seconds that the service may wait for it to become final."""
         answer, headers = await self._call(
             EnrichmentBody,
             "GET",
@@ -157,7 +174,6 @@ class HTTPApi:
         return PollResult(enrichment=answer, held="preference-applied" in headers)
 
     async def credits(self) -> Credits:
-        """Read the balance."""
         return (await self.credits_and_date())[0]
 
     async def credits_and_date(self) -> tuple[Credits, str | None]:
@@ -177,23 +193,20 @@ class HTTPApi:
     ) -> tuple[M, httpx.Headers]:
         called = _CALLED[model]
         spends = method == "POST"
-        if spends and self._refuses_posts:
-            raise NotConfirmed
         with tracing.span(f"{method} {called}", tracing.SpanKind.CLIENT):
             left = self._rate_limited_until - anyio.current_time()
             if left > 0:  # a 429 holds for the account
                 raise RateLimited(retry_after=left)
             options["headers"] = options.get("headers", {}) | tracing.headers()
-            self._holds += bool(hold)
             try:
-                async with self._in_flight:
+                async with self.in_flight.one(hold=hold, spends=spends):
                     response, body = await exchange(
                         self._http, method, url, seconds=seconds + hold, **options
                     )
+            except NotConfirmed:
+                raise
             except Exception as error:  # after any exception a POST may have been sent
                 raise errors.from_exception(error, spends=spends) from error
-            finally:
-                self._holds -= bool(hold)
             tracing.annotate({"http.response.status_code": response.status_code})
             if (limit := response.headers.get(BATCH_LIMIT, "")).isdecimal():
                 self.batch_limit = min(int(limit[:_DIGITS]), MAX_BATCH)
@@ -220,6 +233,13 @@ class HTTPApi:
             self._rate_limits += 1
             pause = retry.backoff(refused, self._rate_limits) or 0.0
             self._rate_limited_until = max(self._rate_limited_until, anyio.current_time() + pause)
+
+
+def _post_result(result: BatchResult) -> PostResult | EnrichmentError:
+    if result.enrichment is None:
+        return errors.error_from_result(result)
+    has_key = result.idempotent_replayed is not None
+    return PostResult(enrichment=result.enrichment, supports_idempotency=has_key)
 
 
 def has_usable_email(enrichment: EnrichmentBody) -> bool:

@@ -16,7 +16,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from mcp_enrichment.client.http_api import HTTPApi
+    from mcp_enrichment.client.protocols import ServiceApi
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import EnrichmentBody
 
@@ -70,7 +70,7 @@ class _Poll:
 class Poller:
     """The polls of one client."""
 
-    def __init__(self, api: HTTPApi, tasks: TaskGroup, webhooks: Webhooks | None = None) -> None:
+    def __init__(self, api: ServiceApi, tasks: TaskGroup, webhooks: Webhooks | None = None) -> None:
         self._api = api
         self._webhooks = webhooks
         self._tasks = tasks
@@ -195,7 +195,7 @@ class Poller:
         """The seconds for `Prefer: wait`; 0 if a waiter leaves before, if enough requests are held,
         or if other polls wait for a connection."""
         others_wait = self._slots.statistics().tasks_waiting > 0
-        if others_wait or poll.expects_webhook or not self._api.may_hold:
+        if others_wait or poll.expects_webhook or not self._api.in_flight.may_hold:
             return 0
         deadlines = (wait.deadline for wait in poll.waits)
         left = min(deadlines, default=now) - RESPONSE_MARGIN - now

@@ -21,7 +21,8 @@ from mcp_enrichment.contract.errors import (
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.batch_poster import BatchPoster
-    from mcp_enrichment.client.http_api import HTTPApi, PostResult
+    from mcp_enrichment.client.http_api import PostResult
+    from mcp_enrichment.client.protocols import ServiceApi
     from mcp_enrichment.client.state.records import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.client.webhooks import Webhooks
@@ -63,7 +64,7 @@ class Attempt:
 class PostSender:
     """Sends POSTs. `store` keeps the encrypted body of each until its outcome is known."""
 
-    api: HTTPApi
+    api: ServiceApi
     batches: BatchPoster
     store: RequestStore
     cipher: BodyCipher = field(repr=False)

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_enrichment.contract.errors import CommitUnknown
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
+from mcp_enrichment.service.requests import submission
 from tests.mcp.faces import ADA, JONAS, NOBODY, data_of, face
 from tests.support.exports import read_export
 
 if TYPE_CHECKING:
     from mcp import Client
 
+    from mcp_enrichment.contract.models import EnrichmentBody
+    from mcp_enrichment.service.requests.request_table import Request
     from mcp_enrichment.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +138,26 @@ async def test_nothing_is_opened_before_the_first_call_that_needs_it(
     assert not embedded.state_dir.exists()
     await assistant.call_tool("get_credits", {})
     assert embedded.database_file.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError(), TimeoutError(), CommitUnknown()])
+async def test_a_request_that_fails_after_it_was_stored_is_sent_again_and_charged_once(
+    embedded: Settings, assistant: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    import_sample(embedded)
+    answered, to_response = [], submission.to_response
+
+    def fail_once(request: Request) -> EnrichmentBody:
+        answered.append(request.id)
+        if len(answered) == 1:
+            raise error
+        return to_response(request)
+
+    monkeypatch.setattr(submission, "to_response", fail_once)
+    found = await ask(assistant, ADA, "work")
+    assert (found["email"], found["reused"]) == ("ada.okafor@example.com", False)
+    assert answered == [found["id"]] * 2
+    assert await balance(assistant) == 249
 
 
 async def test_what_one_process_was_told_another_remembers(embedded: Settings) -> None:

@@ -165,13 +165,14 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
     import httpx
 
     from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
+    from mcp_enrichment.service.http.app import create_app
 
     chosen = Settings(data_dir=tmp_path)
     database = open_sqlite(chosen.database_file)
     import_contacts(database, [_ada()], source="linkedin")
     database.close()
-    async with embedded_service(chosen) as app:
-        transport = httpx.ASGITransport(app)
+    async with embedded_service(chosen) as (service, team_id):
+        transport = httpx.ASGITransport(create_app(service, team_id))
         async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
             asked = {"linkedin_url": ADA, "type": "work"}
             request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
