@@ -10,9 +10,10 @@ import anyio
 
 from mcp_enrichment import tracing
 from mcp_enrichment.client import http_api
-from mcp_enrichment.client.http_api import InFlight, PollResult, PostResult
+from mcp_enrichment.client.http_api import InFlight, PollResult, PostResult, has_usable_email
 from mcp_enrichment.contract.error_logging import safe_traceback
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
     CommitUnknown,
     EnrichmentError,
     InternalError,
@@ -78,7 +79,10 @@ class InProcessApi:
         with _call(f"GET {ENRICHMENTS}/{{id}}", http_api.RESPONSE_SECONDS + hold):
             async with self.in_flight.one(hold=hold):
                 found = await submission.read(service, team_id, enrichment_id, wait=hold)
-                return PollResult(enrichment=submission.to_response(found), held=True)
+                body = submission.to_response(found)
+                if not has_usable_email(body):
+                    raise BadAnswer
+                return PollResult(enrichment=body, held=True)
 
     async def credits(self) -> Credits:
         service, team_id = await self._opened()
