@@ -29,7 +29,7 @@ KEYS = {place: f"sk-of-the-{place}" for place in ("environment", "file", "keyrin
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The system's keyring, empty: the file in which it keeps everything."""
     needs_package("keyring", "keyring")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(ROOT)  # where the commands find this keyring
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.support.keyrings.FileKeyring")
     monkeypatch.setenv("TESTS_KEYRING_FILE", str(tmp_path / "keyring.json"))
     return tmp_path / "keyring.json"

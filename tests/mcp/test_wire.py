@@ -26,6 +26,7 @@ from mcp_enrichment.mcp.stdio.streams import (
     TooLong,
 )
 from tests.mcp.pipes import environment, handshake, modern, piped, request
+from tests.support.forks import popen
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def started(module: str, folder: Path, **channels: Any) -> Iterator[subprocess.P
     folder.mkdir(exist_ok=True)
     given = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE) | channels
     command = [sys.executable, "-m", module]
-    with subprocess.Popen(command, bufsize=0, env=environment(folder), **given) as process:
+    with popen(command, bufsize=0, env=environment(folder), **given) as process:
         try:
             yield process
         finally:

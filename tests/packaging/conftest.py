@@ -48,6 +48,7 @@ class Outside:
             "PIPX_HOME": str(self.home / "pipx"),
             "PIPX_BIN_DIR": str(self.home / "bin"),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "PIP_NO_COMPILE": "1",  # most of what is installed is never imported here
             **uv_environment(),
         }
 

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.settings import Settings
+from tests.support.forks import by_fork
 from tests.support.fresh_copy import ROOT
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def test_the_privacy_pages_commands_work_one_after_the_other(tmp_path: Path) -> 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-m", "mcp_enrichment", *arguments]
         environment = os.environ | home | {"PYTHONUTF8": "1"}
-        done = subprocess.run(command, env=environment, check=True, capture_output=True)
+        with by_fork():
+            done = subprocess.run(command, env=environment, check=True, capture_output=True)
         return done.stdout.decode()
 
     run("contacts", "import", str(SAMPLE))

@@ -42,16 +42,19 @@ def next_program(calls: socket.socket) -> dict[str, Any] | None:
         message, files, *_ = socket.recv_fds(calls, LONGEST, 3)
         if not message:
             return None
-        its_id, tell = os.pipe()
-        if not (middle := os.fork()):
-            if child := os.fork():
-                # As this process ends, the kernel gives the child to the process of the tests.
-                os.write(tell, b"%d" % child)
-                os._exit(0)
-            return dict(json.loads(message)) | {"files": files}
-        os.waitpid(middle, 0)
-        calls.send(os.read(its_id, 20))
-        for file in (its_id, tell, *files):
+        ours, its = socket.socketpair()
+        with ours, its:
+            if not (middle := os.fork()):
+                if child := os.fork():
+                    # As this process ends, the kernel gives the child to the process of the tests.
+                    its.send(b"%d" % child)
+                    os._exit(0)
+                its.recv(1)
+                return dict(json.loads(message)) | {"files": files}
+            os.waitpid(middle, 0)
+            calls.send(ours.recv(20))
+            ours.send(b"!")  # the child has its parent, and may begin
+        for file in files:
             os.close(file)
 
 
