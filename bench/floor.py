@@ -26,6 +26,7 @@ CONNECTIONS = (1, 8, 64)
 STORED = 10_000
 ROUNDS = 5
 SECONDS = 2.0
+WARM_UP = 0.5
 FLOOR, OURS = "floor", "ours"
 SERVER = str(Path(__file__).parent / "floor_server.py")
 
@@ -34,6 +35,8 @@ async def main(rounds: int, seconds: float) -> int:
     """Print a line for each number of connections and each kind of request."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         servers = set_up(Path(folder), running)
+        for name, server in servers.items():  # the first requests wait for imports
+            await measured(*server, 1, WARM_UP, name)
         for connections in CONNECTIONS:
             found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
             for _, (name, server) in itertools.product(range(rounds), servers.items()):

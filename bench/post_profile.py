@@ -33,6 +33,8 @@ STORED = 10_000
 POSTS = 2_000
 WARM_UP = 100
 CONNECTIONS = 64
+LEAST = 0.00005
+"""Seconds a POST: a thread that takes less is left out."""
 FUNCTIONS = 40
 """Functions of each thread that are listed."""
 PACKAGE = "/mcp_enrichment/"
@@ -116,6 +118,8 @@ def show(profiles: Sequence[cProfile.Profile]) -> None:
     for profile in profiles:
         stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
         total = sum(own for _, _, own, _, _ in stats.values())
+        if total < POSTS * LEAST:
+            continue
         ours = [(taken, *where) for where, (*_, taken, _) in stats.items() if PACKAGE in where[0]]
         print(f"\na thread that takes {total / POSTS * 1000:.2f} ms a POST under the profiler:")
         for taken, file, _, function in sorted(ours, reverse=True)[:FUNCTIONS]:

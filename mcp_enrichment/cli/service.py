@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -73,7 +72,6 @@ async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bo
     from mcp_enrichment.cli.http_server import root_url, serve_app
 
     async with service_app(settings, service_findings, jobs=jobs) as (app, shutdown):
-        gc.freeze()  # a collection need not look at modules, which are never freed
         await serve_app(app, shutdown, listening, f"Serving on {root_url(listening)}")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, select, update
 
 from mcp_enrichment.contract.models import Reason, Verification
-from mcp_enrichment.service.db.prepared import Prepared
+from mcp_enrichment.service.db.prepared import Prepared, PreparedForEach
 from mcp_enrichment.service.db.schema import NOT_FINAL, requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.db.upsert import upsert_of
@@ -34,10 +34,12 @@ _REPLACE = _REJECT.where(
     calls.c.claim_token == bindparam("this_claim"), calls.c.state == bindparam("this_state")
 )
 _OF_REQUEST = Prepared(select(calls).where(calls.c.request_id == bindparam("request_id")))
-_CLEAR_EMAILS = Prepared(
+_CLEAR_EMAILS = PreparedForEach(
     update(calls)
-    .where(calls.c.request_id == bindparam("this_request"), calls.c.email.is_not(None))
+    .where(calls.c.email.is_not(None))
     .values(email=None, evidence=None)
+    .returning(calls.c.source),
+    calls.c.request_id,
 )
 _LOCK_IF_RUNNING = (
     select(requests.c.id)
@@ -153,7 +155,7 @@ def upsert_free_calls(connection: Connection, answered: Sequence[SourceCall]) ->
 
 def clear_emails(connection: Connection, request_ids: Collection[str]) -> None:
     """Delete the addresses in the calls of completed requests, which keep the chosen one."""
-    _CLEAR_EMAILS.change(connection, *({"this_request": each} for each in request_ids))
+    _CLEAR_EMAILS.rows(connection, request_ids)
 
 
 def lock_if_running(connection: Connection, request_id: str) -> bool:
