@@ -106,6 +106,12 @@ def test_urls_alone_are_a_list_even_if_the_first_is_of_a_company(written: Any) -
     assert [person.lack for person in people] == ["not-a-person", None, "bad-url"]
 
 
+def test_excels_line_for_the_separator_is_no_header(written: Any) -> None:
+    titles, [person] = read(written(f"sep=;\r\nName;LinkedIn\r\nAda;{ADAS_CELL}\r\n"))
+    assert titles == ["Name", "LinkedIn"]
+    assert person == RawPerson(["Ada", ADAS_CELL], ADA, None)
+
+
 def test_a_table_without_titles_gets_some(written: Any) -> None:
     titles, [person] = read(written(f"Ada;{ADAS_CELL};Harbour\n"))
     assert titles == ["column_1", "linkedin_url", "column_3"]

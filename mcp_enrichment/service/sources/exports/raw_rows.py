@@ -7,6 +7,7 @@ header.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -56,6 +57,8 @@ _BY_LINKEDIN = ColumnMap(
 _BY_URL = replace(
     _BY_LINKEDIN, profiles=("profile", "profile link", "profile_url", "url", "link", "profiles")
 )
+_NO_ROW = re.compile(r"\s*(?:sep=.)?\s*", re.IGNORECASE)
+"""A blank line, or Excel's line that names the separator."""
 _IN_URL = ("linkedin.com/", "linkedin.cn/")
 
 
@@ -120,7 +123,7 @@ def _header(
         # A column that the user names is the only one.
         layout = replace(known, websites=()) if column else known
         return _with_profiles(titles, [layout], path)
-    number = next((n for n, line in enumerate(head, start=1) if line.strip()), 0)
+    number = next((n for n, line in enumerate(head, start=1) if not _NO_ROW.fullmatch(line)), 0)
     if not number:
         raise InvalidExport.because(path, "has no rows")
     delimiter = max(DELIMITERS, key=lambda one: len(cells_of(head[number - 1], one)))
