@@ -23,7 +23,7 @@ import psycopg
 import pytest
 import yaml
 
-from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
+from mcp_enrichment.contract.http import BATCH, CREDITS, ENRICHMENTS
 from tests.over_http.served import talking
 from tests.support import postgres
 from tests.support.databases import rows
@@ -167,8 +167,14 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
             one.kill()
             assert await _statuses(http, 6) == {"not-found"}, "the other one continues to serve"
             assert (await http.get("/metrics")).status_code == 404
-            too_much = b"{" + b" " * 70_000 + b"}"
-            assert (await http.post(ENRICHMENTS, content=too_much)).status_code == 413
+            for route, bytes_read in ((ENRICHMENTS, 64 * 1024), (BATCH, 256 * 1024)):
+                too_much = b"{" + b" " * bytes_read + b"}"
+                json = {"content-type": "application/json"}
+                answer = await http.post(route, content=too_much, headers=json)
+                assert answer.status_code == 413
+            nobody = {"linkedin_url": "no URL", "type": "work", "external_id": "x" * 256}
+            batch = await http.post(BATCH, json={"requests": [nobody] * 100})
+            assert {one["status"] for one in batch.json()["results"]} == {400}
             assert (await http.get(CREDITS)).json() == {"balance": 10, "held": 0}
         async with talking(f"{where}/mcp", "auto", key) as assistant:
             asked = {"linkedin_url": ADA, "type": "personal", "wait_seconds": 50}
