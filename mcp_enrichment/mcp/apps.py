@@ -7,7 +7,10 @@ module imports nothing that is slow, as the first answers of the process need it
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
 
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"
@@ -28,6 +31,18 @@ def declared_in(extensions: Any) -> bool:
     settings = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
     kinds = settings.get("mimeTypes") if isinstance(settings, dict) else None
     return isinstance(kinds, list) and MIME_TYPE in kinds
+
+
+def is_shown_by(context: ServerRequestContext[Any]) -> bool:
+    """Whether the client of this request shows the app.
+
+    Over stateless HTTP a client with a handshake declares it once; then its session id says so.
+    """
+    declared = context.session.client_capabilities
+    if declared is not None:
+        return declared_in(declared.extensions)
+    headers = context.request.headers if context.request else {}
+    return str(headers.get("mcp-session-id", "")).startswith(SESSION)
 
 
 def page() -> str:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_types.version import is_version_at_least
 
-from mcp_enrichment.mcp import apps
-
 if TYPE_CHECKING:
     from mcp.server.connection import Connection
     from mcp.server.context import ServerMiddleware, ServerRequestContext
@@ -34,18 +32,6 @@ def wants_progress(context: ServerRequestContext[Any]) -> bool:
     """Whether the client of this request has sent a progress token. In memory it needs none."""
     in_memory = context.session._request_outbound.message_metadata is None
     return in_memory or "progress_token" in (context.meta or {})
-
-
-def has_app(context: ServerRequestContext[Any]) -> bool:
-    """Whether the client of this request shows the app.
-
-    Over stateless HTTP a client with a handshake declares it once; then its session id says so.
-    """
-    declared = context.session.client_capabilities
-    if declared is not None:
-        return apps.declared_in(declared.extensions)
-    headers = context.request.headers if context.request else {}
-    return str(headers.get("mcp-session-id", "")).startswith(apps.SESSION)
 
 
 def take_tracing_middleware(server: Server[Any]) -> ServerMiddleware[Any]:

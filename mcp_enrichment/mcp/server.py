@@ -28,7 +28,7 @@ from mcp_enrichment import PROGRAM, __version__
 from mcp_enrichment.mcp import apps, prompts, resources, subscriptions
 from mcp_enrichment.mcp.middleware import TracingMiddleware, normalize_arguments
 from mcp_enrichment.mcp.runner import ToolRunner
-from mcp_enrichment.mcp.sdk import has_app, take_tracing_middleware
+from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from mcp_enrichment.mcp.subscriptions import StreamLimits, SubscriptionsListen
 from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
@@ -120,7 +120,7 @@ def create_server(
 
 
 async def _list_tools(context: ServerRequestContext[Any], _params: Any) -> ListToolsResult:
-    return LISTED_WITH_APP if has_app(context) else LISTED
+    return LISTED_WITH_APP if apps.is_shown_by(context) else LISTED
 
 
 def _always(result: T) -> Callable[[ServerRequestContext[Any], Any], Awaitable[T]]:

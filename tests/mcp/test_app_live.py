@@ -94,9 +94,13 @@ async def test_the_rest_is_counted_first_and_requested_only_after_consent(
         await expect(host.app.get_by_role("heading")).to_have_text("2 of 4 people found")
         await expect(host.app.get_by_text("hit-2@example.com")).to_be_visible()
         await expect(host.app.get_by_text("two")).to_be_visible()
+        [told] = await host.heard("ui/update-model-context")
     assert sorted(service.posted) == ["hit-1", "hit-2", "miss-3"]
     [request] = [sent for name, sent in host.calls if name == LIST and not sent.get("preview")]
     assert request["max_credits"] == agreed
+    assert "request_email_enrichments with the same profiles and max_credits=0" in str(told)
+    read = (await client.call_tool(LIST, given | {"max_credits": 0})).structured_content or {}
+    assert (read["summary"]["completed"], read["summary"]["credits_charged"]) == (2, 0)
 
 
 async def test_a_preview_offers_what_it_has_counted(
@@ -155,7 +159,7 @@ async def test_a_refused_request_leaves_the_rows_as_they_were_and_says_why(
         await host.show(asked(*rows), table(*rows))
         await host.app.get_by_role("button", name="Find the rest").click()
         await host.app.get_by_role("button", name="Spend at most 1 credit").click()
-        await expect(host.app.get_by_role("alert")).to_contain_text("did not pass this on")
+        await expect(host.app.get_by_role("alert")).to_contain_text("passed on no answer")
         await expect(host.app.get_by_text("Not requested", exact=True)).to_be_visible()
         assert service.posted == []
 

@@ -81,13 +81,13 @@ def replay_body(body: bytes, receive: Receive) -> Receive:
 
 @dataclass(frozen=True, slots=True)
 class CalledTool:
-    """The tool that a body calls, and what else we need of it before the SDK has it."""
+    """The tool that a body calls, or whether it is the handshake of a client with the app."""
 
     name: str | None = None
     """None for any other method than `tools/call`."""
     wants_progress: bool = False
     declares_app: bool = False
-    """Whether it is a handshake that declares the MCP App."""
+    """Whether it is a handshake whose client shows the MCP App."""
 
     @property
     def is_quick(self) -> bool:
