@@ -43,7 +43,7 @@ NONE_COLLECTED = 5
 """How pytest ends where the options leave nothing to run."""
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
-    *("waiting", "context", "face", "ending", "held", "infer", "list"),
+    *("waiting", "context", "face", "ending", "held", "infer", "list", "console"),
 ]
 
 
