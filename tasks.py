@@ -43,7 +43,7 @@ NONE_COLLECTED = 5
 """pytest's exit code if the options select no test."""
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
-    *("waiting", "context", "face", "ending", "held", "infer", "list", "list_batches"),
+    *("waiting", "context", "face", "ending", "held", "infer", "list", "list_batches", "console"),
 ]
 
 
