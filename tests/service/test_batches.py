@@ -18,6 +18,8 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.requests import batch_submission
 from tests.support.batches import balance, final, ids, person, post, statuses, team
+from tests.support.commit_proxy import commit_proxy
+from tests.support.keyed_client import keyed_client
 from tests.support.running_service import (
     HIT,
     FixedSource,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.databases import Place
+    from tests.support.postgres import Server
 
 pytestmark = pytest.mark.anyio
 SECRET = "zelda-zyx"
@@ -224,6 +227,27 @@ async def test_a_batch_that_cannot_be_saved_starts_nothing_and_its_repeat_starts
         for request_id in ids(await post(http, *asked)):
             assert (await final(http, request_id))["status"] == "completed"
     ledger_is_exact(place)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_the_repeat_of_a_batch_settles_a_commit_whose_outcome_is_unknown(
+    server: Server, url: str, *, arrives: bool
+) -> None:
+    async with commit_proxy(server.port) as proxy:
+        through = url.replace(f":{server.port}/", f":{proxy.port}/")
+        async with (
+            running_service(through, jobs=False) as it,
+            keyed_client(it, team_id=it.team_id) as http,
+        ):
+            asked = [person(number, idempotency_key=f"k{number}") for number in range(3)]
+            proxy.arrives, proxy.cuts = arrives, 1
+            unknown = await http.post(BATCH, json={"requests": asked})
+            assert unknown.status_code == 500
+            assert unknown.json()["error"]["code"] == "outcome_unknown"
+            again = await post(http, *asked)
+            assert [one["idempotent_replayed"] for one in again] == [arrives] * 3
+            assert await balance(http) == 7
+    ledger_is_exact(url)
 
 
 @pytest.mark.parametrize("answers_arrive", [True, False])
