@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from contextlib import asynccontextmanager, closing
@@ -13,6 +14,7 @@ from mcp_enrichment.app.service import database, running_service, shared_secret
 from mcp_enrichment.console.console import Console, Facts
 from mcp_enrichment.console.routes import routes
 from mcp_enrichment.console.sessions import Sessions
+from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     Examine = Callable[[Settings], Sequence[Finding]]
 
+logger = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def service_app(
@@ -41,7 +45,7 @@ async def service_app(
     `examine`: the checks of the doctor. Without `jobs`, other processes run the jobs. Raises
     `StorageFailed`.
     """
-    secret = shared_secret(settings)
+    secret = _session_secret(settings)
     async with (
         database(settings) as opened,
         running_service(settings, opened, jobs=jobs) as service,
@@ -74,6 +78,19 @@ async def local_console(
             yield app, service.shutdown, console.link_token
 
 
+def _session_secret(settings: Settings) -> bytes:
+    """The secret that the processes share; one of this process if it can write no file."""
+    try:
+        return shared_secret(settings)
+    except StorageFailed as failure:
+        logger.warning(
+            "sessions of the console end with this process, as no secret can be kept (%s); "
+            "ENRICHMENT_HTTP_SECRET sets one",
+            failure.fault,
+        )
+        return secrets.token_bytes(32)
+
+
 def _console(
     settings: Settings,
     service: ServiceContext,
@@ -100,5 +117,7 @@ def _console(
 
 
 async def _forget(settings: Settings, profiles: Collection[str]) -> int:
+    if not settings.memory_file.exists():
+        return 0
     with closing(request_memory(settings)) as store:
         return await store.forget_profiles(profiles)

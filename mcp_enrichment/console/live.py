@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 import anyio
 from starlette.responses import StreamingResponse
 
+from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.reports.changes import last_change
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
+
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the database: a page loads anew at most this often."""
@@ -26,7 +30,16 @@ KEEP_OPEN = 20.0
 async def live(visit: Visit) -> Response:
     """The stream of a browser. It ends with the session and with the process."""
     headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
-    return StreamingResponse(_events(visit), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_until_failure(visit), media_type="text/event-stream", headers=headers)
+
+
+async def _until_failure(visit: Visit) -> AsyncIterator[str]:
+    """The events. If the database fails the stream ends, and the browser opens another."""
+    try:
+        async for event in _events(visit):
+            yield event
+    except StorageFailed as failure:
+        logger.warning("a live stream ended: %s", failure.fault)
 
 
 async def _events(visit: Visit) -> AsyncIterator[str]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mcp_enrichment.console.console import Console
-    from mcp_enrichment.console.sessions import Session
 
     Handler = Callable[[Visit], Awaitable[Response]]
 
@@ -89,9 +88,8 @@ def _route(
             _check_text(request.query_params.values())
             if method == "POST":
                 await _check_form(visit, public=public)
-            elif not public and not visit.is_signed_in:
-                return visit.to("/sign-in")
-            response = await handle(visit)
+            is_closed = not public and not visit.is_signed_in
+            response = visit.to("/sign-in") if is_closed else await handle(visit)
         except Exception as error:  # noqa: BLE001 (each becomes a page; a defect is logged)
             response = _refusal(visit, error)
         await request.close()  # deletes an uploaded file
@@ -102,16 +100,18 @@ def _route(
 
 
 async def _visit(console: Console, request: Request) -> Visit:
-    session = _session(console, request) or console.sessions.start()
-    is_signed_in = await console.is_signed_in(session)
-    if session.key_id and not is_signed_in:
-        session = console.sessions.start()
-    return Visit(console=console, request=request, session=session, is_signed_in=is_signed_in)
-
-
-def _session(console: Console, request: Request) -> Session | None:
-    cookies = (request.cookies.get(COOKIES[with_key], "") for with_key in (True, False))
-    return next(filter(None, map(console.sessions.read, cookies)), None)
+    """The visit with the session of its cookies. One whose key was revoked counts no more."""
+    for cookie in COOKIES.values():
+        session = console.sessions.read(request.cookies.get(cookie, ""))
+        if session is None:
+            continue
+        is_signed_in = await console.is_signed_in(session)
+        if is_signed_in or not session.key_id:
+            return Visit(
+                console=console, request=request, session=session, is_signed_in=is_signed_in
+            )
+    session = console.sessions.start()
+    return Visit(console=console, request=request, session=session, is_signed_in=False)
 
 
 async def _check_form(visit: Visit, *, public: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mcp_enrichment.console import live
 from mcp_enrichment.console.routes import routes
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.http.app import create_app
 from tests.console.visitor import visited_console
@@ -41,7 +42,7 @@ class Stream:
             "http_version": "1.1",
         }
         self._parts, self._sent = anyio.create_memory_object_stream[str](100)
-        self.has_ended = anyio.Event()
+        self.has_begun, self.has_ended = False, anyio.Event()
 
     async def run(self) -> None:
         async with self._parts, self._sent:
@@ -86,5 +87,23 @@ async def test_a_revoked_key_ends_its_stream(place: Place, monkeypatch: pytest.M
         await stream.next()
         database = visitor.it.service.database
         await database.write(lambda c: api_keys.revoke(c, api_keys.key_id_of(key), at=1))
+        with anyio.fail_after(HANG):
+            await stream.has_ended.wait()
+
+
+async def test_a_database_that_fails_ends_the_stream_quietly(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_database: object) -> object:
+        if stream.has_begun:
+            raise StorageFailed(StorageFault.UNREACHABLE)
+        stream.has_begun = True
+        return 1
+
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(live, "last_change", fails)
+    async with visited_console(place) as visitor, anyio.create_task_group() as tasks:
+        stream = Stream(visitor)
+        tasks.start_soon(stream.run)
         with anyio.fail_after(HANG):
             await stream.has_ended.wait()

@@ -63,6 +63,15 @@ def test_the_service_serves_the_console_to_an_operator(shell: Shell) -> None:
             assert "Lookups waiting" in text_of(page)
 
 
+def test_the_service_starts_without_a_folder_for_its_state(shell: Shell) -> None:
+    shell.folder.joinpath("state").write_text("a file in the place of the folder")
+    with started(shell, "service", "--port", "0") as process:
+        assert process.stderr
+        lines = process.stderr.readline() + process.stderr.readline()
+    assert "sessions of the console end with this process" in lines
+    assert "Serving on" in lines
+
+
 def test_a_key_is_made_for_a_team_or_for_an_operator_and_not_for_both(shell: Shell) -> None:
     for arguments in ((), ("acme", "--operator")):
         refused = shell.run("keys", "create", *arguments)

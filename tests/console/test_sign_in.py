@@ -29,6 +29,9 @@ pytestmark = pytest.mark.anyio
 async def test_without_a_session_each_page_leads_to_the_sign_in(place: Place) -> None:
     async with visited_console(place, signed_in=False) as visitor:
         for path in ("", "/live"):
+            moved = await visitor.http.get(f"/console{path}", follow_redirects=False)
+            assert moved.status_code == 303
+            assert "default-src 'none'" in moved.headers["content-security-policy"]
             answer = await visitor.get(path)
             assert str(answer.url) == "http://it/console/sign-in"
         assert "Overview" not in await visitor.read()
@@ -56,6 +59,8 @@ async def test_a_revoked_key_ends_its_sessions(visitor: Visitor) -> None:
     key_id = api_keys.key_id_of(key)
     await visitor.it.service.database.write(lambda c: api_keys.revoke(c, key_id, at=1))
     assert str((await visitor.get()).url).endswith("/sign-in")
+    await visitor.sign_in()
+    assert "Lookups waiting" in await visitor.read(), "another key opens it in the same browser"
 
 
 async def test_a_session_ends_after_its_time_and_a_form_of_it_then_does_nothing(
