@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.reports import attempt_log
-from tests.console.visitor import text_of, visited_console
+from tests.console.visitor import older_page, text_of, visited_console
 from tests.support.running_service import ADA, HIT, FixedSource, until
 from tests.support.scripted_server import replies, scripted_server
 
@@ -73,10 +73,9 @@ async def test_attempts_are_read_page_by_page_also_those_of_one_moment(
         links, html = [], (await visitor.get("/callbacks")).text
         while True:
             links += [part.partition('"')[0] for part in html.split("/console/lookups/")[1:]]
-            if 'rel="next"' not in html:
+            if not (older := older_page(html)):
                 break
-            older = html.partition('rel="next" href="/console')[2].partition('"')[0]
-            html = (await visitor.get(older.replace("&amp;", "&"))).text
+            html = (await visitor.get(older)).text
     assert len(links) == len(set(links)) == 5
 
 

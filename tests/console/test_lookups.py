@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.service.reports import lookup_list
-from tests.console.visitor import Visitor, form_of, text_of, visited_console
+from tests.console.visitor import Visitor, form_of, older_page, text_of, visited_console
 from tests.support.keyed_client import create_key, keyed_client
 from tests.support.running_service import ADA, ADAS, HIT, MISS, FixedSource, until
 from tests.support.scripted_server import replies, scripted_server
@@ -35,8 +35,7 @@ async def test_lookups_are_listed_newest_first_and_page_by_page(
     while path:
         html = (await visitor.get(path)).text
         seen += [number for number in "43210" if f">in/ada-okafor-example-{number}<" in html]
-        older = html.partition('rel="next" href="/console')[2].partition('"')[0]
-        path = older.replace("&amp;", "&")
+        path = older_page(html)
     assert seen == list("43210")
 
 
@@ -51,11 +50,10 @@ async def test_a_filter_reads_a_bounded_part_of_the_list_and_says_so(
         assert ">in/ada-okafor-example-5<" in found
         first = await visitor.get("/lookups?status=completed")
         assert "there are older ones" in first.text
-        seen, path = first.text, first.text
-        while 'rel="next"' in path:
-            older = path.partition('rel="next" href="/console')[2].partition('"')[0]
-            path = (await visitor.get(older.replace("&amp;", "&"))).text
-            seen += path
+        seen, older = first.text, older_page(first.text)
+        while older:
+            html = (await visitor.get(older)).text
+            seen, older = seen + html, older_page(html)
         assert ">in/ada-okafor-example-0<" in seen
         assert ">in/ada-okafor-example-5<" not in seen
 

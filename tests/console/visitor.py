@@ -109,6 +109,12 @@ def text_of(answer: httpx.Response) -> str:
     return _Page(answer.text).text
 
 
+def older_page(html: str) -> str:
+    """The path of the page that follows in a list; empty on the last one."""
+    link = html.partition('rel="next" href="/console')[2].partition('"')[0]
+    return link.replace("&amp;", "&")
+
+
 def form_of(answer: httpx.Response, field: str) -> dict[str, str]:
     """The hidden fields of the page's first form that has this field."""
     return next(form for form in _Page(answer.text).forms if field in form)
