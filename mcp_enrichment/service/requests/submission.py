@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from mcp_enrichment import tracing
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import (
     CommitUnknown,
+    EnrichmentError,
     IdempotencyConflict,
     InsufficientCredits,
     InvalidArguments,
@@ -167,9 +169,13 @@ async def wait_until_final(
 
 async def outcome_or_same(service: ServiceContext, answer: Request, seconds: float) -> Request:
     """The request once it is final, with the external_id of this answer; the same answer after so
-    many seconds."""
-    found = await wait_until_final(service, answer.team_id, answer, seconds)
-    return replace(found, external_id=answer.external_id) if found.status.is_final else answer
+    many seconds, and if the request cannot be read."""
+    # It is accepted: an error would say that nothing was started.
+    with suppress(EnrichmentError):
+        found = await wait_until_final(service, answer.team_id, answer, seconds)
+        if found.status.is_final:
+            return replace(found, external_id=answer.external_id)
+    return answer
 
 
 def as_first_answered(request: Request, external_id: str | None) -> Request:
