@@ -40,7 +40,11 @@ _CALLED = {CREDITS: "credits", BATCH: "enrichments"}
 
 
 class InProcessApi:
-    """A `ServiceApi` of one team."""
+    """A `ServiceApi` of one team.
+
+    The time limit of a call begins once it has its place in flight, as over HTTP: a POST that waits
+    for one has certainly not arrived.
+    """
 
     def __init__(self, get_service: Callable[[], Awaitable[tuple[ServiceContext, int]]]) -> None:
         """`get_service`: returns the service and the team's id, and may open it first."""
@@ -54,8 +58,8 @@ class InProcessApi:
     async def post(self, request: EnrichmentRequest, *, key: str, hold: int = 0) -> PostResult:
         service, team_id = await self._opened()
         hold = hold if self.in_flight.may_hold else 0
-        with _call(f"POST {ENRICHMENTS}", http_api.POST_SECONDS + hold, spends=True):
-            async with self.in_flight.one(hold=hold, spends=True):
+        async with self.in_flight.one(hold=hold, spends=True):
+            with _call(f"POST {ENRICHMENTS}", http_api.POST_SECONDS + hold, spends=True):
                 accepted = await submission.accept(service, team_id, request, idempotency_key=key)
                 answer = submission.as_first_answered(accepted.request, request.external_id)
                 return _post_result(await submission.outcome_or_same(service, answer, hold))
@@ -64,8 +68,8 @@ class InProcessApi:
         self, posts: Sequence[tuple[EnrichmentRequest, str]]
     ) -> Sequence[PostResult | EnrichmentError]:
         service, team_id = await self._opened()
-        with _call(f"POST {BATCH}", http_api.POST_SECONDS, spends=True):
-            async with self.in_flight.one(spends=True):
+        async with self.in_flight.one(spends=True):
+            with _call(f"POST {BATCH}", http_api.POST_SECONDS, spends=True):
                 outcomes = await accept_all(service, team_id, posts)
         return [
             outcome
@@ -76,8 +80,8 @@ class InProcessApi:
 
     async def get(self, enrichment_id: str, *, hold: int = 0) -> PollResult:
         service, team_id = await self._opened()
-        with _call(f"GET {ENRICHMENTS}/{{id}}", http_api.RESPONSE_SECONDS + hold):
-            async with self.in_flight.one(hold=hold):
+        async with self.in_flight.one(hold=hold):
+            with _call(f"GET {ENRICHMENTS}/{{id}}", http_api.RESPONSE_SECONDS + hold):
                 found = await submission.read(service, team_id, enrichment_id, wait=hold)
                 body = submission.to_response(found)
                 if not has_usable_email(body):
@@ -86,8 +90,8 @@ class InProcessApi:
 
     async def credits(self) -> Credits:
         service, team_id = await self._opened()
-        with _call(f"GET {CREDITS}", http_api.RESPONSE_SECONDS):
-            async with self.in_flight.one():
+        async with self.in_flight.one():
+            with _call(f"GET {CREDITS}", http_api.RESPONSE_SECONDS):
                 found = await service.database.read_few(lambda c: ledger.balance(c, team_id))
                 return Credits(balance=found.available, held=found.held)
 

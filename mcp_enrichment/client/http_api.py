@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_enrichment import tracing
 from mcp_enrichment.client import errors, retry
+from mcp_enrichment.client.results import canonical_or_none
 from mcp_enrichment.contract.errors import (
     BadAnswer,
     NotConfirmed,
@@ -156,7 +157,8 @@ class HTTPApi:
         answer, _ = await self._call(
             BatchBody, "POST", self._batches, json={"requests": items}, seconds=POST_SECONDS
         )
-        if len(answer.results) != len(posts):
+        asked = [request for request, _key in posts]
+        if len(answer.results) != len(posts) or not all(map(_is_about, answer.results, asked)):
             raise OutcomeUnknown
         return [_post_result(result) for result in answer.results]
 
@@ -240,6 +242,12 @@ def _post_result(result: BatchResult) -> PostResult | EnrichmentError:
         return errors.error_from_result(result)
     has_key = result.idempotent_replayed is not None
     return PostResult(enrichment=result.enrichment, supports_idempotency=has_key)
+
+
+def _is_about(result: BatchResult, asked: EnrichmentRequest) -> bool:
+    """Whether this may be the result of the request: else a person would get another's email."""
+    profile = result.enrichment and canonical_or_none(result.enrichment.linkedin_url)
+    return profile in (None, asked.linkedin_url)
 
 
 def has_usable_email(enrichment: EnrichmentBody) -> bool:

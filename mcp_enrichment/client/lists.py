@@ -255,20 +255,24 @@ class _Allowance:
     async def take(self, until: float) -> bool | None:
         """Hold a credit, once one is free. False: none can come back; None: none has in time."""
         while self._left < 1:
-            if self._held or self._joining:
-                with anyio.CancelScope(deadline=until) as waiting:
-                    await self._settled.wait()
-                if waiting.cancelled_caught:
-                    return None
-            elif not await self._has_more():
+            settled, may_come_back = self._settled, bool(self._held or self._joining)
+            if await self._has_more() or settled.is_set():
+                continue
+            if not may_come_back:
                 return False
+            with anyio.CancelScope(deadline=until) as waiting:
+                await settled.wait()
+            if waiting.cancelled_caught:
+                return None
         self._left -= 1
         self._held += 1
         return True
 
     async def _has_more(self) -> bool:
         """Read whether the cap allows more, as lookups of earlier runs have ended."""
-        if not (self._cap and self._read_spent and isinstance(self.error, CreditCapReached)):
+        if self._held or not isinstance(self.error, CreditCapReached):
+            return False
+        if not (self._cap and self._read_spent):
             return False
         spent = await self._read_spent()
         if not self._held:  # else others have read it too

@@ -18,6 +18,7 @@ from mcp_enrichment.contract.errors import (
     OutcomeUnknown,
     ServiceUnavailable,
 )
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 
 if TYPE_CHECKING:
     from mcp_enrichment.client.batch_poster import BatchPoster
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 POST_RETRY_SECONDS = 15.0
 """How long a POST that was refused, or never sent, is retried."""
+REPEAT_SECONDS = IDEMPOTENCY_SECONDS - 3600.0
+"""Age up to which a POST is repeated. An hour is left for its wait, its retries and its way."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -134,3 +137,9 @@ class PostSender:
         """The body without our callback URL; one of the caller's own stays."""
         plain = body.model_copy(update={"callback_url": None})
         return plain if body != plain and self.with_callback_url(plain, key) == body else body
+
+
+def is_key_kept(record: RequestRecord) -> bool:
+    """Whether a service that recognises a POST by its key still recognises this one: later it would
+    take a repeat for a new request, and charge again."""
+    return abs(time.time() - record.asked_at) < REPEAT_SECONDS

@@ -16,7 +16,7 @@ import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import POST_SECONDS, has_usable_email
-from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt
+from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt, is_key_kept
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
     RequestRecord,
@@ -142,7 +142,7 @@ class Submitter:
         if record is None:
             return Forecast.NEW
         if record.state is not SubmitState.ACCEPTED:
-            is_joined = is_repeatable or stored.is_being_sent
+            is_joined = (is_repeatable and is_key_kept(record)) or stored.is_being_sent
             return Forecast.RUNNING if is_joined else Forecast.UNKNOWN
         if record.status is None:
             return Forecast.RUNNING
@@ -208,7 +208,7 @@ class Submitter:
         refresh = submission.refresh
         if record.state is SubmitState.ACCEPTED:
             return await self._read_accepted(record, refresh=refresh)
-        if await self._store.supports_idempotency():
+        if is_key_kept(record) and await self._store.supports_idempotency():
             try:
                 async with self._sender.batches.slots:
                     return await self._repeat(submission, stored, record)

@@ -20,6 +20,8 @@ HISTORY = CREDITS + "/history"
 ENRICHMENT_ID = r"^[A-Za-z0-9_-]{1,128}$"
 """An id as part of a path: a service may choose any that needs no escape."""
 
+IDEMPOTENCY_SECONDS = DAY
+"""How long an idempotency key refers to its first request."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_RETRY_AFTER = DAY
 """Seconds. A longer `Retry-After` is reduced to this."""

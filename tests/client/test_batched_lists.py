@@ -197,6 +197,21 @@ async def test_answers_that_stay_lost_leave_each_row_unknown_and_the_next_run_se
     assert sum(service.batches) >= 30
 
 
+async def test_results_in_another_order_give_nobody_the_email_of_another(
+    client: EnrichmentClient, service: ListService, vendor: ScriptedServer
+) -> None:
+    async def shuffles(stream: SocketStream, seen: ReceivedRequest) -> None:
+        asked = reversed(seen.json["requests"])
+        bodies = [service._accept(one["linkedin_url"], one["idempotency_key"]) for one in asked]
+        results = [{"status": 201, "enrichment": body} for body in bodies]
+        await replies(200, {"results": results})(stream, seen)
+
+    vendor.always(answers_batches(shuffles, service, times=100))
+    rows = await rows_of(client, hits(30))
+    emails = [row.result and row.result.email for _, row in sorted(rows.items())]
+    assert emails == [f"hit-{number}@example.com" for number in range(30)]
+
+
 @pytest.mark.parametrize("status", [404, 405, 413, 400, 410])
 async def test_a_service_that_refuses_a_batch_gets_each_request_alone(
     client: EnrichmentClient, service: ListService, vendor: ScriptedServer, status: int

@@ -61,6 +61,15 @@ async def test_the_credit_of_a_miss_that_an_earlier_run_has_begun_is_used(
     assert statuses(rows) == ["completed", "not-found"]
 
 
+async def test_without_a_wait_a_row_that_runs_already_keeps_no_other_row_from_its_credit(
+    client: EnrichmentClient, vendor: ScriptedServer
+) -> None:
+    vendor.always(ListService(ends=1_000_000))
+    await client.request(miss(0), "work")
+    rows = await rows_of(client, map(miss, range(11)), max_credits=10, wait=0)
+    assert statuses(rows) == ["pending"] * 11
+
+
 async def test_the_cap_of_one_list_does_not_stop_another_caller(
     client: EnrichmentClient, service: ListService
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from mcp_enrichment.client import http_api, post_sender, submitter
 from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.client.state.requests import RequestStore
 from mcp_enrichment.contract.errors import EnrichmentError, OutcomeUnknown, StorageFailed
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import HTML, PROFILE, ContractServer, accepts
 from tests.support.passing_time import until_given_up
@@ -106,6 +108,26 @@ async def test_a_server_that_stays_away_is_sent_the_same_post_when_it_is_asked_a
     vendor.always(accepts(replayed=True))
     assert (await _ask(client)).id == "e1"
     assert len({post.headers["idempotency-key"] for post in vendor.posts}) == 1
+
+
+async def test_a_post_whose_key_the_server_has_forgotten_is_not_sent_again(
+    client: EnrichmentClient,
+    vendor: ScriptedServer,
+    memory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be a new request, and a second credit."""
+    monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.0)
+    await _shows_that_it_honours_keys(client, vendor)
+    vendor.will(resets())
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    with closing(sqlite3.connect(memory)) as file, file:
+        file.execute("UPDATE requests SET asked_at = asked_at - ?", (IDEMPOTENCY_SECONDS,))
+    assert (await client.preview_many([PROFILE], EmailType.WORK)).unknown == 1
+    with pytest.raises(OutcomeUnknown):
+        await _ask(client)
+    assert len(vendor.posts) == 1
 
 
 async def test_a_key_that_the_server_has_seen_with_another_body_leaves_the_outcome_unknown(

@@ -99,6 +99,18 @@ async def test_the_first_requests_get_the_credits_and_each_of_the_others_is_a_40
     ledger_is_exact(place)
 
 
+async def test_a_full_batch_of_one_profile_without_a_credit_is_refused_at_the_second_look(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_service(place, jobs=False) as it, team(it, credits=0) as http:
+        write, looks = it.service.database.write, list[object]()
+        monkeypatch.setattr(
+            it.service.database, "write", lambda work: looks.append(work) or write(work)
+        )
+        assert statuses(await post(http, *[person(1)] * MAX_BATCH)) == [402] * MAX_BATCH
+        assert len(looks) == 2
+
+
 async def test_credits_that_run_out_meanwhile_are_not_spent_twice(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

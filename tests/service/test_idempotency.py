@@ -8,9 +8,9 @@ import anyio
 import psycopg
 import pytest
 
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.privacy.retention import delete_expired_keys
-from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
 from tests.support.running_service import HIT, Clock, FixedSource, ledger_is_exact, running_service
 from tests.support.waiting import HANG
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS, MAX_CALLBACKS
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
+from mcp_enrichment.service.requests.submission import MAX_CALLBACKS
 from tests.support.running_service import (
     ADA,
     ADAS,

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import postgres
 from mcp_enrichment.service.db.sqlite import DataVersion
 from mcp_enrichment.service.requests import completion_waiter
-from tests.support.databases import rows
+from tests.support.databases import change, rows
 from tests.support.forks import popen
 from tests.support.running_service import (
     ADA,
@@ -33,8 +34,6 @@ from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import httpx
 
     from tests.support.databases import Place
 
@@ -126,6 +125,27 @@ async def test_a_held_post_that_joins_another_is_answered_with_its_own_reference
         await until(lambda: len(answers) == 2)
     assert {name: one["external_id"] for name, one in answers.items()} == {"a": "a", "b": "b"}
     assert {one["status"] for one in answers.values()} == {"completed"}
+
+
+async def test_a_held_post_is_answered_as_accepted_though_its_outcome_cannot_be_read(
+    place: Place,
+) -> None:
+    """An error would say that nothing was started: the caller would ask, and pay, again."""
+    source, answers = SlowSource(HIT), list[httpx.Response]()
+    async with running_service(place, source) as it, anyio.create_task_group() as tasks:
+
+        async def post() -> None:
+            answers.append(await it.post(headers={"prefer": "wait=60"}))
+
+        tasks.start_soon(post)
+        await until(lambda: bool(it.service.completion_waiter._waiting))
+        change(place, "ALTER TABLE requests RENAME TO gone")
+        it.service.completion_waiter.release_waiters()
+        await until(lambda: bool(answers))
+        change(place, "ALTER TABLE gone RENAME TO requests")
+        [answer] = answers
+        assert (answer.status_code, answer.json()["status"]) == (201, "pending")
+        source.may_answer.set()
 
 
 async def test_an_end_in_the_same_process_is_answered_at_once(

@@ -10,12 +10,12 @@ import anyio
 from sqlalchemy import select, tuple_
 
 from mcp_enrichment.contract.error_logging import log_and_continue
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.privacy import audit_log, personal_data_inventory
 from mcp_enrichment.service.privacy.audit_log import Action, Actor
 from mcp_enrichment.service.requests import idempotency_table
-from mcp_enrichment.service.requests.submission import IDEMPOTENCY_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection

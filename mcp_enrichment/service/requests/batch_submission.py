@@ -15,20 +15,23 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.requests.submission import Accepted, NewRequest, prepare, store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EnrichmentRequest
     from mcp_enrichment.service.context import ServiceContext
 
+    _Question: TypeAlias = tuple[str, str]
+
 
 class _TooFewCredits(Exception):
-    """The transaction must be made again without these requests, by their places."""
+    """The transaction must be made again without new requests for these questions."""
 
-    def __init__(self, unpaid: Sequence[int]) -> None:
+    def __init__(self, unpaid: Iterable[_Question]) -> None:
         super().__init__()
-        self.unpaid = unpaid
+        self.unpaid = frozenset(unpaid)
 
 
 async def accept_all(
@@ -74,14 +77,14 @@ def _prepare(
 async def _write(
     service: ServiceContext, team_id: int, new: Mapping[int, NewRequest]
 ) -> dict[int, Accepted | EnrichmentError]:
-    unpaid: frozenset[int] = frozenset()
+    unpaid: frozenset[_Question] = frozenset()
     while new:
         try:
             return await service.database.write(
                 partial(_store_all, team_id=team_id, new=new, unpaid=unpaid)
             )
         except _TooFewCredits as shortage:  # at least one more: the loop ends
-            unpaid = unpaid.union(shortage.unpaid)
+            unpaid |= shortage.unpaid
     return {}
 
 
@@ -90,13 +93,15 @@ def _store_all(
     *,
     team_id: int,
     new: Mapping[int, NewRequest],
-    unpaid: frozenset[int],
+    unpaid: frozenset[_Question],
 ) -> dict[int, Accepted | EnrichmentError]:
     outcomes: dict[int, Accepted | EnrichmentError] = {}
     # Two batches with the same profiles store them in the same order: so there is no deadlock.
     for place in sorted(new, key=lambda place: (_question(new[place]), place)):
         try:
-            outcomes[place] = store(connection, new[place], is_payable=place not in unpaid)
+            outcomes[place] = store(
+                connection, new[place], is_payable=_question(new[place]) not in unpaid
+            )
         except (InsufficientCredits, InvalidArguments) as refusal:
             outcomes[place] = refusal
     created = [place for place in sorted(new) if _is_created(outcomes[place], new[place])]
@@ -106,11 +111,12 @@ def _store_all(
         at = new[created[0]].request.created_at
         if not ledger.hold(connection, team_id, ids, at=at):
             available = ledger.balance(connection, team_id).available
-            raise _TooFewCredits(created[min(available, len(created) - 1) :])
+            unpaid_ones = created[min(available, len(created) - 1) :]
+            raise _TooFewCredits(_question(new[place]) for place in unpaid_ones)
     return outcomes
 
 
-def _question(new: NewRequest) -> tuple[str, str]:
+def _question(new: NewRequest) -> _Question:
     return new.request.linkedin_url, new.request.type
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_enrichment import tracing
-from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.contract.errors import (
     CommitUnknown,
     EnrichmentError,
@@ -21,6 +20,7 @@ from mcp_enrichment.contract.errors import (
     UnknownEnrichment,
 )
 from mcp_enrichment.contract.explanation import NOTHING_DONE, Explanation
+from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.contract.models import EnrichmentBody, FoundEmail, Status
 from mcp_enrichment.service.billing import ledger
@@ -54,8 +54,6 @@ _TOO_MANY_CALLBACKS = Explanation(
     money=NOTHING_DONE,
     for_person="Leave the callback_url out and poll instead.",
 )
-IDEMPOTENCY_SECONDS = DAY
-"""How long an idempotency key refers to its first request, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
