@@ -14,7 +14,6 @@ import anyio
 import httpx
 import pytest
 
-from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db import postgres
 from mcp_enrichment.service.db.sqlite import DataVersion
 from mcp_enrichment.service.requests import completion_waiter
@@ -92,18 +91,6 @@ async def test_a_post_whose_lookup_outlasts_its_wait_is_answered_as_at_once(plac
         assert held.json() == at_once.json()
         assert held.json()["status"] == "pending"
         assert held.headers["preference-applied"] == "wait=1"
-
-
-async def test_a_post_whose_outcome_cannot_be_read_is_answered_as_accepted(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: object) -> None:
-        raise StorageFailed(StorageFault.BUSY)
-
-    async with running_service(place, FixedSource(HIT)) as it:
-        monkeypatch.setattr(it.service.completion_waiter, "wait", fail)
-        answer = await it.post(headers={"prefer": "wait=60"})
-        assert (answer.status_code, answer.json()["status"]) == (201, "pending")
 
 
 async def test_a_held_post_that_joins_another_is_answered_with_its_own_reference(
