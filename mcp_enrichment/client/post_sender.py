@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EnrichmentRequest
 
 POST_RETRY_SECONDS = 15.0
-"""How long a POST that was refused, or never sent, is retried."""
+"""Seconds for which a POST that was refused, or never sent, is retried."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -39,7 +39,7 @@ _LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}  # makes a work
 
 
 class RetryingConnector(PsycopgConnector):
-    """Repeats a statement for as long as the database is away, until `give_up`.
+    """Repeats a statement while the database cannot be reached, until `give_up`.
 
     Every statement of procrastinate's may be repeated. A job whose fetch was not answered is known
     to the database alone: `ProcrastinateWorkers` requeues it.
@@ -223,7 +223,8 @@ class TrackingJobManager(JobManager):
         await super().unregister_worker(worker_id)
 
     def mark_released(self, job_id: int | None, *, to: str | None = None) -> None:
-        """Release this job when it ends, as no attempt, `to` another queue or to its own."""
+        """Release this job when it ends, without counting an attempt: to the queue `to`, or to its
+        own."""
         self._released_to[job_id] = to or self.queue
 
     def delete_done(self, connection: Any, done: Sequence[ours.Job]) -> None:
