@@ -83,7 +83,7 @@ async def _told(process: Process) -> Any:
 
 
 @pytest.mark.parametrize("supports_idempotency", [False, True])
-async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
+async def test_two_processes_with_the_same_request_pay_once_without_an_error(
     vendor: ScriptedServer, new_client: NewClient, memory: Path, *, supports_idempotency: bool
 ) -> None:
     service = Strict(supports_idempotency=supports_idempotency)
@@ -242,7 +242,7 @@ async def _both(client: EnrichmentClient, *callers: dict[str, Any]) -> list[Any]
     return told
 
 
-async def test_who_joins_is_told_so_pays_nothing_and_sees_only_the_own_reference(
+async def test_a_joined_request_is_reported_as_reused_free_and_with_its_own_reference(
     vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(replies(201, found() | {"external_id": "first"}))
@@ -260,7 +260,7 @@ async def test_who_joins_is_told_so_pays_nothing_and_sees_only_the_own_reference
     assert [one.callback_dropped for one in told] == [False, True, False, False]
 
 
-async def test_who_joins_is_not_refused_for_the_callback_of_another(
+async def test_a_joined_request_is_not_refused_for_another_callers_callback(
     vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(REFUSES_CALLBACK, accepts())

@@ -49,7 +49,7 @@ async def asked_and_ended(
 
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])
 @pytest.mark.parametrize("before", [found(), missed()], ids=["a hit", "a miss"])
-async def test_an_answer_that_was_deleted_is_asked_for_anew(
+async def test_a_deleted_answer_is_requested_anew(
     client: EnrichmentClient, lookups: ContractServer, reason: Reason, before: dict[str, Any]
 ) -> None:
     await asked_and_ended(client, lookups, before)
@@ -59,7 +59,7 @@ async def test_an_answer_that_was_deleted_is_asked_for_anew(
     assert lookups.accepted == 2
 
 
-async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothing(
+async def test_a_deleted_answer_read_by_its_id_has_a_reason_and_requests_nothing(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, found())
@@ -87,7 +87,7 @@ async def test_a_suppressed_answer_is_not_paid_for_again(
     assert lookups.accepted == 1
 
 
-async def test_what_was_charged_and_then_suppressed_counts_as_spent(
+async def test_a_charged_answer_counts_as_spent_after_it_is_suppressed(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
     await asked_and_ended(client, lookups, removed(Reason.SUPPRESSED))

@@ -157,7 +157,7 @@ async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
     assert vendor.seen[-1].method == "GET"
 
 
-async def test_every_way_to_write_a_profile_is_the_same_question(
+async def test_every_spelling_of_a_profile_is_the_same_request(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     for url in ("linkedin.com/in/ada", "https://de.linkedin.com/in/ADA/?trk=x", f" {PROFILE}/ "):
@@ -165,7 +165,7 @@ async def test_every_way_to_write_a_profile_is_the_same_question(
     assert len(vendor.posts) == 1
 
 
-async def test_another_type_or_person_or_account_is_another_question(
+async def test_another_type_or_person_or_account_is_another_request(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client, new_client(api_key="k-other") as other:
@@ -191,7 +191,7 @@ async def test_another_type_or_person_or_account_is_another_question(
     ],
     ids=lambda value: value["status"] if isinstance(value, dict) else str(value),
 )
-async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wished(
+async def test_a_final_request_is_repeated_only_if_that_may_help_or_is_forced(
     client: EnrichmentClient,
     vendor: ScriptedServer,
     lookups: ContractServer,
@@ -207,7 +207,7 @@ async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wishe
     assert len({post.headers["idempotency-key"] for post in vendor.posts}) == posts
 
 
-async def test_what_ended_while_nobody_looked_is_known_when_it_is_asked_again(
+async def test_an_outcome_that_nobody_polled_is_found_by_the_next_request(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _ask(client)
@@ -290,7 +290,7 @@ async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
     assert len(vendor.posts) == 1
 
 
-async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new(
+async def test_an_id_that_the_server_has_forgotten_is_reported_and_the_next_request_is_new(
     client: EnrichmentClient,
     vendor: ScriptedServer,
     lookups: ContractServer,
@@ -320,7 +320,7 @@ async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
     assert len(vendor.posts) == 1
 
 
-async def test_a_lookup_outlives_the_client_that_asked(
+async def test_a_lookup_outlives_the_client_that_requested_it(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client:

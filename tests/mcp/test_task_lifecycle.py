@@ -131,7 +131,7 @@ async def test_a_service_that_is_away_leaves_the_task_working_and_says_so(
     assert (await asked(client.session, "tasks/get", task_id))["status"] == "completed"
 
 
-async def test_what_is_refused_for_good_ends_the_task_with_the_tools_own_error(
+async def test_a_permanent_error_ends_the_task_with_the_error_of_the_tool(
     vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     async def refuses(stream: Any, seen: Any) -> None:
@@ -155,7 +155,7 @@ async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
     assert "Stop waiting" in told["result"]["structuredContent"]["next_step"]
 
 
-async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(
+async def test_a_listener_to_a_task_is_notified_of_its_end_with_the_result(
     vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)

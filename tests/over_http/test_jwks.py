@@ -57,7 +57,7 @@ def _ids(found: Any) -> list[str]:
     return [key["kid"] for key in found]
 
 
-async def test_however_many_ask_at_once_the_issuer_is_asked_once(
+async def test_concurrent_readers_of_the_keys_send_one_request_to_the_issuer(
     vendor: ScriptedServer, keys: JWKSCache
 ) -> None:
     found: list[Any] = []

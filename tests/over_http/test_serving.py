@@ -80,7 +80,7 @@ async def test_a_wait_reports_its_progress_before_its_answer(
     assert told == sorted(set(told))
 
 
-async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
+async def test_a_long_read_reports_its_progress_if_the_client_requests_it(
     era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     told = anyio.Event()
@@ -118,7 +118,7 @@ async def test_a_client_that_closes_its_stream_ends_the_wait(
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_end(
+async def test_a_wait_gets_the_last_state_when_the_server_receives_a_signal(
     era: str, vendor: ScriptedServer, tmp_path: Path, end: signal.Signals
 ) -> None:
     holds, answers = Holds(), list[Any]()

@@ -80,7 +80,7 @@ async def test_a_listener_is_notified_unless_its_key_was_revoked_meanwhile(
     assert listener.methods == [ACKNOWLEDGED, "result" if is_revoked else UPDATED]
 
 
-async def test_a_stream_ends_in_order_and_soon_when_the_server_is_told_to_end(
+async def test_a_stream_ends_cleanly_and_soon_when_the_server_receives_a_signal(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(ContractServer(holds=True))

@@ -209,7 +209,7 @@ async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_agai
     ledger_is_exact(place)
 
 
-async def test_told_twice_it_waits_for_nobody(
+async def test_a_second_signal_ends_all_waits(
     at: tuple[Place, str], vendor: ScriptedServer
 ) -> None:
     place, _ = at
