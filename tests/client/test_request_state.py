@@ -47,7 +47,9 @@ async def _ask(client: EnrichmentClient, **options: object) -> EnrichmentResult:
         return await client.request(PROFILE, EmailType.WORK, **options)  # type: ignore[arg-type]
 
 
-async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, end: object) -> None:
+async def _request_until_final(
+    client: EnrichmentClient, lookups: ContractServer, end: object
+) -> None:
     await _ask(client)
     lookups.end(end)  # type: ignore[arg-type]
     await client.wait(["e1"], HANG)
@@ -55,7 +57,7 @@ async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, en
 
 @pytest.fixture
 def transactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What changes the state file, from now on."""
+    """The transactions that change the state file from now on."""
     begun: list[Any] = []
     run = SQLiteFile.run
 
@@ -149,7 +151,7 @@ async def test_a_request_that_runs_is_joined(
 async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     answer = await _ask(client)
     assert (answer.id, answer.email, answer.type) == ("e1", ADDRESS, EmailType.WORK)
     assert (answer.reused, answer.credits_charged) == (True, 0)
@@ -200,7 +202,7 @@ async def test_a_final_request_is_repeated_only_if_that_may_help_or_is_forced(
     refresh: bool,
     posts: int,
 ) -> None:
-    await _asked_and_ended(client, lookups, end)
+    await _request_until_final(client, lookups, end)
     answer = await _ask(client, force_refresh=refresh)
     assert len(vendor.posts) == posts
     assert (answer.id, answer.reused) == (f"e{posts}", posts == 1)
@@ -228,7 +230,7 @@ async def test_a_miss_is_kept_for_as_long_as_it_is_set(
     posts: int,
 ) -> None:
     async with new_client(keep_misses=keep_misses) as client:
-        await _asked_and_ended(client, lookups, missed())
+        await _request_until_final(client, lookups, missed())
         await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.status is (Status.NOT_FOUND if posts == 1 else Status.PENDING)
@@ -240,7 +242,7 @@ async def test_a_question_is_remembered_for_as_long_as_it_is_set(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer, keep: float, posts: int
 ) -> None:
     async with new_client(keep=keep) as client:
-        await _asked_and_ended(client, lookups, found())
+        await _request_until_final(client, lookups, found())
         await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.reused is (posts == 1)
@@ -261,7 +263,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.5)
     async with new_client() as client:
-        await _asked_and_ended(client, lookups, found())
+        await _request_until_final(client, lookups, found())
         vendor.always(replies(status, HTML))
         with pytest.raises(kind):
             await _ask(client, force_refresh=True)
@@ -273,7 +275,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
 async def test_a_server_that_lags_behind_itself_has_not_forgotten(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(404, HTML))
     with pytest.raises(ServiceUnavailable):
         await _ask(client)
@@ -284,7 +286,7 @@ async def test_a_server_that_lags_behind_itself_has_not_forgotten(
 async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(200, {"_id": "e1", "status": "failed", "linkedin_url": PROFILE}))
     assert (await _ask(client)).reused
     assert len(vendor.posts) == 1
@@ -297,7 +299,7 @@ async def test_an_id_that_the_server_has_forgotten_is_reported_and_the_next_requ
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.submitter.REPLICATION_LAG_SECONDS", 0)
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(404, HTML))
     with pytest.raises(UnknownEnrichment, match="no longer knows"):
         await _ask(client)
@@ -313,7 +315,7 @@ async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.5)
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.always(replies(503, HTML))
     with pytest.raises(ServiceUnavailable):
         await _ask(client)

@@ -92,12 +92,12 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 ) -> None:
     vendor.always(outage)  # type: ignore[arg-type]
 
-    async def is_told_or_has_failed() -> None:
+    async def every_poll_has_failed() -> None:
         await until(lambda: bool(vendor.seen))
         await until(lambda: all(poll.failures for poll in client._poller._running.values()))
 
     with anyio.fail_after(HANG):
-        told = await _once_time_is_over(client, is_told_or_has_failed)
+        told = await _once_time_is_over(client, every_poll_has_failed)
     assert isinstance(told, kind)
 
 

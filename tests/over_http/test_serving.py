@@ -85,14 +85,14 @@ async def test_a_long_read_reports_its_progress_if_the_client_requests_it(
 ) -> None:
     told = anyio.Event()
 
-    async def once_told(stream: SocketStream, seen: ReceivedRequest) -> None:
+    async def after_progress(stream: SocketStream, seen: ReceivedRequest) -> None:
         await told.wait()
         await replies(200, wire("processing"))(stream, seen)
 
     async def on_progress(_done: float, _total: float | None, _message: str | None) -> None:
         told.set()
 
-    vendor.always(once_told)
+    vendor.always(after_progress)
     with served(tmp_path, **_vendors(vendor)) as face:
         async with talking(face.url, era) as client:
             await client.call_tool("get_enrichment", {"id": ID}, progress_callback=on_progress)
@@ -114,7 +114,7 @@ async def test_a_client_that_closes_its_stream_ends_the_wait(
         with anyio.fail_after(HANG):
             await holds.hung_up.wait()
         face.process.send_signal(signal.SIGTERM)
-        assert await face.told() == ""
+        assert await face.stderr() == ""
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
@@ -134,7 +134,7 @@ async def test_a_wait_gets_the_last_state_when_the_server_receives_a_signal(
             with anyio.fail_after(HANG):
                 await holds.asked.wait()
             face.process.send_signal(end)
-            assert await face.told() == ""
+            assert await face.stderr() == ""
         assert face.process.returncode == 0
     waited = _result(answers[0])["structuredContent"]
     assert [one["status"] for one in waited["enrichments"]] == ["processing"]

@@ -1,5 +1,5 @@
-"""What a user relies on whose lookup runs in the process that accepted it: it begins at once, with
-no write beyond those of its request and its outcome, and it takes no other lookup's place."""
+"""A lookup that runs in the process that accepted it begins at once, with no write beyond those of
+its request and its outcome, and takes no other lookup's place."""
 
 from __future__ import annotations
 
