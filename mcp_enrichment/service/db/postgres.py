@@ -41,7 +41,7 @@ NETWORK: dict[str, Any] = {
 """The times after which a server that does not respond counts as gone: seconds, the last one
 milliseconds."""
 RECONNECT_EVERY = 0.5
-"""Seconds between two attempts to listen while the database is away."""
+"""Seconds between two attempts to listen while the database cannot be reached."""
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
 
 

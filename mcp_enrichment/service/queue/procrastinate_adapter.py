@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECONNECT_EVERY = 0.5
-"""Seconds between two attempts while the database is away."""
+"""Seconds between two attempts while the database cannot be reached."""
 FETCH_BATCH = 10
 """Lookups that one statement fetches at most: no other worker can run them."""
 _LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}  # makes a worker fetch
@@ -106,7 +106,7 @@ class RetryingConnector(PsycopgConnector):
 
     def _log_outage(self) -> None:
         if not self._is_away:
-            logger.warning("the queue's database is away; work goes on when it is back")
+            logger.warning("the queue cannot reach its database; it continues when it can")
         self._is_away = True
 
 

@@ -181,7 +181,7 @@ class ProcrastinateWorkers:
                 install_signal_handlers=False,
             )
         except ConnectorException as error:
-            logger.warning("the queue is out of reach: %s", type(error.__cause__).__name__)
+            logger.warning("the queue cannot be reached: %s", type(error.__cause__).__name__)
 
     async def _sweep(self, service: ServiceContext, workers: Sequence[_Worker]) -> None:
         """Requeue the jobs of dead workers, of lost fetches, and of sources without a limit."""
